@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target of ours is compiled with the same strictness; see CONTRIBUTING.md.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "aerie",
+    products: [
+        .library(name: "Aerie", targets: ["Aerie"]),
+        .executable(name: "aerie", targets: ["AerieCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+    ],
+    targets: [
+        // Ground
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        module("HostSystem", ["CLinux"]),
+        module("SavedState"),
+        module("GuestMemory", ["HostSystem"]),
+        // Machine
+        module("Machine", ["GuestMemory", "SavedState", "HostSystem"]),
+        // Processors
+        module("RISCV", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        // Devices
+        module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        module("DiskImages", ["SavedState", "HostSystem"]),
+        module("Virtio", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        module("VirtioDevices", ["Virtio", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        // Composition
+        module("GuestBoot", ["GuestMemory", "HostSystem", "CZlib", "CZstd"]),
+        module(
+            "Aerie",
+            [
+                "GuestBoot", "RISCV", "PlatformDevices", "VirtioDevices", "Virtio", "DiskImages", "Machine",
+                "GuestMemory",
+                "SavedState", "HostSystem",
+            ]),
+        // Control
+        module(
+            "GuestImages",
+            ["Aerie", "HostSystem", .product(name: "Subprocess", package: "swift-subprocess")]),
+        // Front
+        .executableTarget(
+            name: "AerieCommand",
+            dependencies: [
+                "Aerie", "GuestImages", "HostSystem",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+
+        tests("GroundTests", ["HostSystem", "SavedState", "GuestMemory", "Machine"]),
+        tests("RISCVTests", ["RISCV", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        tests("PlatformDevicesTests", ["PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        tests("DiskImagesTests", ["DiskImages", "SavedState", "HostSystem"]),
+        tests(
+            "VirtioTests",
+            ["VirtioDevices", "Virtio", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        tests("GuestBootTests", ["GuestBoot", "GuestMemory", "HostSystem"]),
+        tests("GuestImagesTests", ["GuestImages", "HostSystem"]),
+        tests("MachineTests", ["Aerie", "RISCV", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        tests("CommandTests", []),
+        tests("ArchitectureTests", []),
+    ],
+    swiftLanguageModes: [.v6]
+)

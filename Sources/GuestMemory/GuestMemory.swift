@@ -1,0 +1,152 @@
+internal import Glibc
+package import HostSystem
+internal import Synchronization
+
+/// A guest-physical address range outside of memory, or one that crosses the end of it.
+package struct GuestMemoryError: Error, Equatable, CustomStringConvertible {
+    package let address: UInt64
+    package let count: UInt64
+
+    package var description: String {
+        "guest-physical range 0x\(String(address, radix: 16)), \(count) bytes, is not in the guest's memory"
+    }
+}
+
+/// The random-access memory of a guest: one memory file, mapped once, that appears at one or more guest-physical ranges.
+///
+/// Every access names a guest-physical address and is checked against the ranges. The guest changes the memory at any
+/// time from other threads, so an access copies, and nothing may hold on to a reference into it or read a value twice
+/// where it matters that both reads agree.
+package final class GuestMemory: @unchecked Sendable {
+    // @unchecked: `mapping`, `file` and `ranges` never change after init. The bytes are shared with guest code that runs
+    // at the same time; accesses go through raw copies or atomics, as on any machine with shared memory.
+
+    /// One guest-physical range and where it lies in the memory file.
+    package struct Range: Equatable, Sendable {
+        /// First guest-physical address; a multiple of 4096.
+        package let base: UInt64
+        /// Bytes; a multiple of 4096, more than 0.
+        package let size: UInt64
+        /// Offset in the memory file, and from `hostBase`.
+        package let offset: UInt64
+    }
+
+    package let ranges: [Range]
+    /// All ranges together, in bytes.
+    package let size: UInt64
+    /// The memory file behind the mapping.
+    package let file: FileDescriptor
+    private let mapping: Mapping
+
+    /// Reserves memory; the host provides pages as the guest touches them.
+    ///
+    /// - Parameter ranges: base and size in bytes of each range, ascending and not overlapping, multiples of 4096.
+    package init(ranges: [(base: UInt64, size: UInt64)]) throws(SystemError) {
+        var offset: UInt64 = 0
+        var layout: [Range] = []
+        for (base, size) in ranges {
+            precondition(base % 4096 == 0 && size % 4096 == 0 && size > 0, "memory ranges are whole pages")
+            precondition(layout.last.map { $0.base + $0.size <= base } ?? true, "memory ranges ascend")
+            layout.append(Range(base: base, size: size, offset: offset))
+            offset += size
+        }
+        self.ranges = layout
+        self.size = offset
+        file = try makeMemoryFile(name: "guest-memory", size: offset)
+        mapping = try Mapping(count: Int(offset), flags: MAP_SHARED | MAP_NORESERVE, descriptor: file.rawValue)
+    }
+
+    /// Host address of the memory file's first byte, for engines that map or translate guest memory themselves. It is
+    /// valid as long as this object lives; bounds are the caller's duty.
+    package var hostBase: UnsafeMutableRawPointer { mapping.address }
+
+    /// The host address of `count` bytes at a guest-physical address, or nil when they do not lie in one range.
+    @inline(__always)
+    package func hostAddress(of address: UInt64, count: UInt64) -> UnsafeMutableRawPointer? {
+        for range in ranges where address >= range.base {
+            let start = address - range.base
+            if start < range.size, count <= range.size - start {
+                return mapping.address + Int(range.offset + start)
+            }
+        }
+        return nil
+    }
+
+    /// Calls `body` with the bytes themselves, for host I/O straight into or out of guest memory.
+    ///
+    /// The bytes may change while `body` runs; it must not keep the buffer, nor trust a value that it reads twice.
+    package func withBytes<Result>(
+        at address: UInt64, count: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try body(try buffer(at: address, count: count))
+    }
+
+    private func buffer(at address: UInt64, count: Int) throws(GuestMemoryError) -> UnsafeMutableRawBufferPointer {
+        guard count >= 0, let start = hostAddress(of: address, count: UInt64(count)) else {
+            throw GuestMemoryError(address: address, count: UInt64(max(count, 0)))
+        }
+        return UnsafeMutableRawBufferPointer(start: start, count: count)
+    }
+
+    /// Copies guest memory into `destination`.
+    package func read(at address: UInt64, into destination: UnsafeMutableRawBufferPointer) throws(GuestMemoryError) {
+        destination.copyMemory(from: UnsafeRawBufferPointer(try buffer(at: address, count: destination.count)))
+    }
+
+    /// A copy of `count` bytes of guest memory. The caller bounds `count`.
+    package func bytes(at address: UInt64, count: Int) throws(GuestMemoryError) -> [UInt8] {
+        Array(try buffer(at: address, count: count))
+    }
+
+    /// Copies `source` into guest memory.
+    package func write(_ source: UnsafeRawBufferPointer, at address: UInt64) throws(GuestMemoryError) {
+        try buffer(at: address, count: source.count).copyMemory(from: source)
+    }
+
+    /// Copies `bytes` into guest memory.
+    package func write(_ bytes: [UInt8], at address: UInt64) throws(GuestMemoryError) {
+        let target = try buffer(at: address, count: bytes.count)
+        bytes.withUnsafeBytes { target.copyMemory(from: $0) }
+    }
+
+    /// Sets `count` bytes of guest memory to zero.
+    package func clear(at address: UInt64, count: UInt64) throws(GuestMemoryError) {
+        guard let start = hostAddress(of: address, count: count) else {
+            throw GuestMemoryError(address: address, count: count)
+        }
+        memset(start, 0, Int(count))
+    }
+
+    /// Reads a little-endian integer at any alignment.
+    package func load<Integer: FixedWidthInteger & BitwiseCopyable>(
+        _ type: Integer.Type = Integer.self, at address: UInt64
+    ) throws(GuestMemoryError) -> Integer {
+        Integer(littleEndian: try buffer(at: address, count: MemoryLayout<Integer>.size).loadUnaligned(as: type))
+    }
+
+    /// Writes a little-endian integer at any alignment.
+    package func store<Integer: FixedWidthInteger & BitwiseCopyable>(
+        _ value: Integer, at address: UInt64
+    ) throws(GuestMemoryError) {
+        try buffer(at: address, count: MemoryLayout<Integer>.size)
+            .storeBytes(of: value.littleEndian, toByteOffset: 0, as: Integer.self)
+    }
+
+    /// Reads an aligned 16-bit value with acquire ordering: what the guest wrote before it is visible after it.
+    package func loadAcquire(at address: UInt64) throws(GuestMemoryError) -> UInt16 {
+        UInt16(littleEndian: try atomic(at: address).pointee.load(ordering: .acquiring))
+    }
+
+    /// Writes an aligned 16-bit value with release ordering: whoever sees it sees everything written before it.
+    package func storeRelease(_ value: UInt16, at address: UInt64) throws(GuestMemoryError) {
+        try atomic(at: address).pointee.store(value.littleEndian, ordering: .releasing)
+    }
+
+    private func atomic(at address: UInt64) throws(GuestMemoryError) -> UnsafeMutablePointer<Atomic<UInt16>> {
+        guard address % 2 == 0, let start = hostAddress(of: address, count: 2) else {
+            throw GuestMemoryError(address: address, count: 2)
+        }
+        // Atomic<UInt16> has the layout of UInt16, and the address is aligned.
+        return start.assumingMemoryBound(to: Atomic<UInt16>.self)
+    }
+}

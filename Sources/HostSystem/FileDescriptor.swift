@@ -1,0 +1,86 @@
+internal import CLinux
+internal import Glibc
+
+/// An open file descriptor, closed when the owner goes away.
+package struct FileDescriptor: ~Copyable, Sendable {
+    package let rawValue: Int32
+
+    /// Takes ownership of an open descriptor.
+    package init(owning rawValue: Int32) {
+        self.rawValue = rawValue
+    }
+
+    /// Opens `path` close-on-exec with the flags and mode of open(2).
+    package init(path: String, flags: Int32, mode: UInt32 = 0o644) throws(SystemError) {
+        rawValue = try checked("open \(path)") { aerie_open(path, flags, mode) }
+    }
+
+    deinit { close(rawValue) }
+
+    /// Gives the descriptor to the caller, who must close it.
+    package consuming func release() -> Int32 {
+        let value = rawValue
+        discard self
+        return value
+    }
+
+    /// A second descriptor for the same open file.
+    package func duplicate() throws(SystemError) -> FileDescriptor {
+        FileDescriptor(owning: try checked("fcntl F_DUPFD_CLOEXEC") { fcntl(rawValue, F_DUPFD_CLOEXEC, 0) })
+    }
+
+    /// The file's size in bytes; for a block device, the device's.
+    package func size() throws(SystemError) -> UInt64 {
+        UInt64(try checked("lseek") { lseek(rawValue, 0, Int32(SEEK_END)) })
+    }
+
+    /// Sets the file's size in bytes.
+    package func truncate(to size: UInt64) throws(SystemError) {
+        _ = try checked("ftruncate") { ftruncate(rawValue, off_t(size)) }
+    }
+
+    /// Reads at the current position; 0 at end of file.
+    package func read(into buffer: UnsafeMutableRawBufferPointer) throws(SystemError) -> Int {
+        try checked("read") { Glibc.read(rawValue, buffer.baseAddress, buffer.count) }
+    }
+
+    /// Writes everything at the current position.
+    package func writeAll(_ buffer: UnsafeRawBufferPointer) throws(SystemError) {
+        var rest = buffer[...]
+        while !rest.isEmpty {
+            let part = UnsafeRawBufferPointer(rebasing: rest)
+            let count = try checked("write") { Glibc.write(rawValue, part.baseAddress, part.count) }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Reads up to the buffer's size at `offset`; less only at end of file.
+    package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(SystemError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let count = try checked("pread") {
+                pread(rawValue, part.baseAddress, part.count, off_t(offset) + off_t(done))
+            }
+            if count == 0 { break }
+            done += count
+        }
+        return done
+    }
+
+    /// Writes the whole buffer at `offset`.
+    package func writeAll(at offset: UInt64, _ buffer: UnsafeRawBufferPointer) throws(SystemError) {
+        var done = 0
+        while done < buffer.count {
+            let part = UnsafeRawBufferPointer(rebasing: buffer[done...])
+            done += try checked("pwrite") {
+                pwrite(rawValue, part.baseAddress, part.count, off_t(offset) + off_t(done))
+            }
+        }
+    }
+
+    /// Makes written data durable (fdatasync).
+    package func synchronize() throws(SystemError) {
+        _ = try checked("fdatasync") { fdatasync(rawValue) }
+    }
+}

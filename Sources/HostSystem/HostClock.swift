@@ -1,0 +1,16 @@
+internal import Glibc
+
+/// The host's clocks, in nanoseconds.
+package enum HostClock {
+    /// Time since an arbitrary start; never goes back, stops while the host sleeps.
+    package static func monotonic() -> UInt64 { read(CLOCK_MONOTONIC) }
+
+    /// Time since 1970-01-01 UTC.
+    package static func realtime() -> UInt64 { read(CLOCK_REALTIME) }
+
+    private static func read(_ clock: clockid_t) -> UInt64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+}

@@ -1,0 +1,44 @@
+internal import CLinux
+internal import Glibc
+
+/// A dedicated thread of the host, for work that blocks or never ends: vCPUs, event loops, disk workers.
+///
+/// It is never a task of the cooperative pool, whose threads must not block.
+package final class HostThread: @unchecked Sendable {
+    // @unchecked: `handle` is written once in init before the object is shared; `join` is called by one owner.
+    private var handle = pthread_t()
+    private var joined = false
+
+    private final class Start {
+        let name: String
+        let body: @Sendable () -> Void
+        init(name: String, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+
+    /// Starts a thread. `name` is shown by ps and perf; the kernel keeps its first 15 bytes.
+    package init(name: String, body: @escaping @Sendable () -> Void) throws(SystemError) {
+        let start = Unmanaged.passRetained(Start(name: name, body: body))
+        let code = pthread_create(
+            &handle, nil,
+            { argument in
+                let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                aerie_name_thread(String(start.name.prefix(15)))
+                start.body()
+                return nil
+            }, start.toOpaque())
+        if code != 0 {
+            start.release()
+            throw SystemError("pthread_create \(name)", code: code)
+        }
+    }
+
+    /// Waits for the thread's body to return. Call it once, and not from the thread itself.
+    package func join() {
+        precondition(!joined, "a thread is joined once")
+        joined = true
+        pthread_join(handle, nil)
+    }
+}
