@@ -1,4 +1,4 @@
-package import HostSystem
+internal import HostSystem
 internal import Synchronization
 
 /// A guest's time: a counter at 10 MHz that stands still while the machine is paused and goes on after a restore.
