@@ -1,3 +1,5 @@
+internal import Synchronization
+
 // The registers (VIRTIO 1.2, section 4.2.2), all 32 bits and little endian:
 //
 //     000 MagicValue   004 Version          008 DeviceID           00c VendorID

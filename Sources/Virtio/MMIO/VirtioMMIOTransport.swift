@@ -1,6 +1,5 @@
 package import GuestMemory
 package import Machine
-package import SavedState
 internal import Synchronization
 
 /// A virtio device behind the registers of virtio-mmio, version 2 (VIRTIO 1.2, section 4.2.2).

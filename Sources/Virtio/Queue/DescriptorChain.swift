@@ -73,7 +73,7 @@ struct DescriptorWalk {
             throw .badIndirectTable(bytes: outer.length)
         }
         guard memory.hostAddress(of: outer.address, count: UInt64(outer.length)) != nil else {
-            throw .outsideMemory(GuestMemoryError(address: outer.address, count: UInt64(outer.length)))
+            throw .outsideMemory(address: outer.address, count: UInt64(outer.length))
         }
         var index: UInt16 = 0
         var steps = 0
@@ -101,14 +101,14 @@ struct DescriptorWalk {
                 address: low, length: UInt32(truncatingIfNeeded: high), flags: UInt16(truncatingIfNeeded: high >> 32),
                 next: UInt16(truncatingIfNeeded: high >> 48))
         } catch {
-            throw .outsideMemory(error)
+            throw .outsideMemory(address: error.address, count: error.count)
         }
     }
 
     private mutating func add(_ descriptor: Descriptor) throws(VirtQueueError) {
         let length = UInt64(descriptor.length)
         guard memory.hostAddress(of: descriptor.address, count: length) != nil || length == 0 else {
-            throw .outsideMemory(GuestMemoryError(address: descriptor.address, count: length))
+            throw .outsideMemory(address: descriptor.address, count: length)
         }
         total += length
         guard total <= UInt64(UInt32.max) else { throw .chainTooLarge }

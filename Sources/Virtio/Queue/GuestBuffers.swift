@@ -38,7 +38,9 @@ package struct GuestBuffers: Sendable {
             }
             let part = min(segment.count - skip, length - done)
             // Found in range when the segment was made, and the guest's memory map does not change.
-            guard let address = memory.hostAddress(of: segment.address + UInt64(skip), count: UInt64(part)) else { break }
+            guard let address = memory.hostAddress(of: segment.address + UInt64(skip), count: UInt64(part)) else {
+                break
+            }
             body(UnsafeMutableRawBufferPointer(start: address, count: part))
             done += part
             skip = 0

@@ -125,7 +125,7 @@ package final class VirtQueue: @unchecked Sendable {
     private func guest<Result>(
         _ body: () throws(GuestMemoryError) -> Result
     ) throws(VirtQueueError) -> Result {
-        do { return try body() } catch { throw .outsideMemory(error) }
+        do { return try body() } catch { throw .outsideMemory(address: error.address, count: error.count) }
     }
 
     // MARK: State

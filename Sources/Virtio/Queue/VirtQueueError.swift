@@ -1,12 +1,10 @@
-package import GuestMemory
-
 /// How a driver broke the rules of a virtqueue (VIRTIO 1.2, sections 2.6 and 2.7).
 package enum VirtQueueError: Error, Equatable, CustomStringConvertible {
     /// A size of 0, not a power of 2, or more than the device allows.
     case badSize(UInt16, limit: UInt16)
     /// A part of the ring whose address is not aligned as it must be.
     case misaligned(address: UInt64, alignment: UInt64)
-    case outsideMemory(GuestMemoryError)
+    case outsideMemory(address: UInt64, count: UInt64)
     /// The available index is further ahead than the queue is long.
     case indexJump(from: UInt16, to: UInt16)
     /// More buffers made available than the queue has descriptors, none of which came back yet.
@@ -31,7 +29,8 @@ package enum VirtQueueError: Error, Equatable, CustomStringConvertible {
         case .badSize(let size, let limit): "queue size \(size) is not a power of 2 from 1 to \(limit)"
         case .misaligned(let address, let alignment):
             "ring address 0x\(String(address, radix: 16)) is not a multiple of \(alignment)"
-        case .outsideMemory(let error): error.description
+        case .outsideMemory(let address, let count):
+            "guest-physical range 0x\(String(address, radix: 16)), \(count) bytes, is not in the guest's memory"
         case .indexJump(let from, let to): "the available index jumped from \(from) to \(to)"
         case .tooManyOutstanding: "more buffers were made available than the queue has descriptors"
         case .badDescriptorIndex(let index): "descriptor \(index) is outside of the table"

@@ -1,4 +1,4 @@
-package import GuestMemory
+internal import GuestMemory
 
 /// Where a split virtqueue lies in the guest's memory (VIRTIO 1.2, section 2.7), in guest-physical addresses.
 ///
@@ -22,7 +22,7 @@ package struct VirtQueueLayout: Equatable, Sendable {
         ] {
             guard address % alignment == 0 else { throw .misaligned(address: address, alignment: alignment) }
             guard memory.hostAddress(of: address, count: count) != nil else {
-                throw .outsideMemory(GuestMemoryError(address: address, count: count))
+                throw .outsideMemory(address: address, count: count)
             }
         }
     }
