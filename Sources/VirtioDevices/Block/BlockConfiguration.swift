@@ -1,4 +1,4 @@
-package import DiskImages
+internal import DiskImages
 
 /// What the guest is told about a disk (VIRTIO 1.2, section 5.2.4).
 ///

@@ -139,7 +139,8 @@ struct BlockRequestServer: Sendable {
             let flags = UInt32(littleEndianBytes: bytes[start + 12..<start + 16])
             guard flags & ~(isDiscard ? 0 : 1) == 0 else { return .unsupported }
             let length = UInt64(sectors) * sectorSize
-            guard sectors <= BlockConfiguration.mostDiscardSectors, let offset = offset(of: sector, count: length) else {
+            guard sectors <= BlockConfiguration.mostDiscardSectors, let offset = offset(of: sector, count: length)
+            else {
                 return .ioError
             }
             ranges.append((offset, length, flags & 1 == 1))
