@@ -75,7 +75,7 @@ let package = Package(
         tests(
             "VirtioTests",
             ["VirtioDevices", "Virtio", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        tests("GuestBootTests", ["GuestBoot", "GuestMemory", "HostSystem"]),
+        tests("GuestBootTests", ["GuestBoot", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "HostSystem"]),
         tests("MachineTests", ["Aerie", "RISCV", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("CommandTests", []),
