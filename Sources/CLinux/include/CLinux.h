@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -29,4 +30,9 @@ static inline int aerie_open(const char *path, int flags, mode_t mode) {
 /// Names the calling thread, for ps and perf; the kernel keeps 15 bytes.
 static inline void aerie_name_thread(const char *name) {
     pthread_setname_np(pthread_self(), name);
+}
+
+/// eventfd(2), close-on-exec and non-blocking; returns -1 with errno set on failure.
+static inline int aerie_eventfd(void) {
+    return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
