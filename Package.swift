@@ -67,7 +67,9 @@ let package = Package(
             swiftSettings: settings),
 
         tests("GroundTests", ["HostSystem", "SavedState", "GuestMemory", "Machine"]),
-        tests("RISCVTests", ["RISCV", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        // The host's floating-point unit, for comparison.
+        .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
+        tests("RISCVTests", ["RISCV", "CFloatReference", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("PlatformDevicesTests", ["PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("DiskImagesTests", ["DiskImages", "SavedState", "HostSystem"]),
         tests(
