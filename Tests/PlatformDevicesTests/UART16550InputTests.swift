@@ -97,6 +97,7 @@ import Testing
 
     @Test func pauseSendsABurstThatWaits() {
         write(UART.interruptEnable, 0x02)
+        #expect(read(UART.interruptIdentity) == 0x02)
         write(UART.transmitter, 0x41)
         #expect(fixture.channel.output == [])
         fixture.uart.pause()
