@@ -1,7 +1,7 @@
 internal import GuestMemory
 internal import Machine
 
-extension SupervisorBinaryInterface {
+extension SBI {
     /// Bytes that one call moves at most; the guest calls again for the rest.
     package static let consoleLimit: UInt64 = 4096
 

@@ -8,7 +8,7 @@ private enum SuspendType {
     static let nonRetentive: UInt32 = 0x8000_0000
 }
 
-extension SupervisorBinaryInterface {
+extension SBI {
     private static let supervisorSoftwareInterrupt = 1
 
     /// SBI 2.0, chapter 7.

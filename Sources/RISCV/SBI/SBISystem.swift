@@ -13,7 +13,7 @@ private enum ResetReason {
     static let systemFailure: UInt32 = 1
 }
 
-extension SupervisorBinaryInterface {
+extension SBI {
     /// What a shutdown because of a system failure is reported as.
     package static let systemFailureCode: UInt16 = 1
 
@@ -39,7 +39,7 @@ extension SupervisorBinaryInterface {
     func end(_ event: SystemEvent, calledBy hart: any SBIHart) {
         // First, because the event may reset the hart, which starts it again.
         hart.stop()
-        events(event)
+        systemEvent(event)
     }
 
     /// SBI 2.0, chapter 13: with all other harts stopped, the last one waits for an interrupt that wakes the system.

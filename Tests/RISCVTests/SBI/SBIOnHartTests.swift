@@ -20,7 +20,7 @@ import Testing
             Hart(index: $0, addressSpace: addressSpace, timeBase: timeBase, resetAddress: 0x1000)
         }
         let events = Monitor([SystemEvent]())
-        let sbi = SupervisorBinaryInterface(harts: harts, memory: memory, console: nil) { event in
+        let sbi = SBI(harts: harts, memory: memory, console: nil) { event in
             events.update { $0.append(event) }
             for hart in harts { hart.requestExit() }
         }

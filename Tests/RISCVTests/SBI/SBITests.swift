@@ -13,7 +13,7 @@ private struct FakeMachine {
     let memory: GuestMemory
     let console = FakeConsole()
     let events = Monitor([SystemEvent]())
-    let sbi: SupervisorBinaryInterface
+    let sbi: SBI
 
     init(harts count: Int = 4, console hasConsole: Bool = true) throws {
         let memory = try GuestMemory(ranges: [(base: Self.base, size: Self.size)])
@@ -21,7 +21,7 @@ private struct FakeMachine {
         let events = self.events
         self.harts = harts
         self.memory = memory
-        sbi = SupervisorBinaryInterface(harts: harts, memory: memory, console: hasConsole ? console : nil) { event in
+        sbi = SBI(harts: harts, memory: memory, console: hasConsole ? console : nil) { event in
             events.update { $0.append(event) }
         }
     }

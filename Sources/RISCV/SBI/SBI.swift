@@ -6,7 +6,7 @@ package import Machine
 /// Extensions: base, TIME, IPI, RFENCE, HSM, SRST, SUSP, DBCN when there is a console, and of the legacy calls those that
 /// concern the timer, the console and shutdown. There is no PMU extension: probing says so, its calls answer "not
 /// supported", and supervisors use the counters directly.
-package final class SupervisorBinaryInterface: SupervisorCallHandler {
+package final class SBI: SupervisorCallHandler {
     /// Harts own their handler, so that it may not own them.
     private struct Peer: Sendable {
         unowned let hart: any SBIHart
@@ -21,21 +21,21 @@ package final class SupervisorBinaryInterface: SupervisorCallHandler {
     private let peers: [Peer]
     let memory: GuestMemory
     let console: (any CharacterChannel)?
-    let events: SystemEventHandler
+    let systemEvent: SystemEventHandler
 
     /// - Parameters:
     ///   - harts: all of the machine's, by hart ID. They must outlive every call.
     ///   - console: for DBCN; nil leaves the extension out.
-    ///   - events: gets shutdown and reset. The calling hart is stopped by then.
+    ///   - systemEvent: gets shutdown and reset. The calling hart is stopped by then.
     package init(
         harts: [any SBIHart], memory: GuestMemory, console: (any CharacterChannel)?,
-        events: @escaping SystemEventHandler
+        systemEvent: @escaping SystemEventHandler
     ) {
         precondition(harts.indices.allSatisfy { harts[$0].index == $0 }, "harts are in the order of their IDs")
         peers = harts.map { Peer(hart: $0) }
         self.memory = memory
         self.console = console
-        self.events = events
+        self.systemEvent = systemEvent
     }
 
     package func handleSupervisorCall(on hart: Hart) { serve(hart) }
