@@ -39,7 +39,8 @@ let package = Package(
         // Machine
         module("Machine", ["GuestMemory", "SavedState", "HostSystem"]),
         // Processors
-        module("RISCV", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        module("Translator", ["HostSystem", "CLinux"]),
+        module("RISCV", ["Translator", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Devices
         module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module("DiskImages", ["SavedState", "HostSystem"]),
@@ -70,8 +71,9 @@ let package = Package(
         tests("GroundTests", ["HostSystem", "SavedState", "GuestMemory", "Machine"]),
         // The host's floating-point unit, for comparison.
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
+        tests("TranslatorTests", ["Translator", "HostSystem"]),
         tests(
-            "RISCVTests", ["RISCV", "CFloatReference", "Machine", "GuestMemory", "SavedState", "HostSystem"],
+            "RISCVTests", ["RISCV", "Translator", "CFloatReference", "Machine", "GuestMemory", "SavedState", "HostSystem"],
             guests: ["Guests"]),
         tests("PlatformDevicesTests", ["PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("DiskImagesTests", ["DiskImages", "SavedState", "HostSystem"]),

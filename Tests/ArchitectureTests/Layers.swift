@@ -4,7 +4,7 @@ enum Layers {
     static let fromTheGround: [[String]] = [
         ["CLinux", "CZlib", "CZstd", "HostSystem", "SavedState", "GuestMemory"],
         ["Machine"],
-        ["RISCV"],
+        ["Translator", "RISCV"],
         ["DiskImages", "PlatformDevices", "Virtio", "VirtioDevices"],
         ["GuestBoot", "Aerie"],
         ["GuestImages"],
@@ -15,6 +15,7 @@ enum Layers {
     static let siblings: [String: Set<String>] = [
         "HostSystem": ["CLinux"],
         "GuestMemory": ["HostSystem"],
+        "RISCV": ["Translator"],
         "VirtioDevices": ["Virtio", "DiskImages"],
         "Aerie": ["GuestBoot"],
     ]

@@ -34,7 +34,7 @@ final class RISCVBoard: Board {
             try GuestMemory(ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)])
         }
         let bus = AddressSpace(memory: memory)
-        harts = Self.makeHarts(configuration.cpus, bus: bus, timeBase: timeBase)
+        harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase)
         let plic = Self.makePLIC(harts)
         bootROM = BootROM(name: "boot-rom")
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
@@ -101,10 +101,18 @@ final class RISCVBoard: Board {
 
     // MARK: Parts
 
-    private static func makeHarts(_ count: Int, bus: AddressSpace, timeBase: TimeBase) -> [Hart] {
-        (0..<count).map {
+    private static func makeHarts(
+        _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase
+    ) throws(AerieError) -> [Hart] {
+        let harts = (0..<configuration.cpus).map {
             Hart(index: $0, addressSpace: bus, timeBase: timeBase, resetAddress: RISCVMemoryMap.bootROM)
         }
+        if configuration.engine == .translate {
+            for hart in harts {
+                try wrapping("--engine translate") { () throws(TranslationError) in try hart.startTranslating() }
+            }
+        }
+        return harts
     }
 
     /// Two contexts a hart: machine and supervisor external interrupts.

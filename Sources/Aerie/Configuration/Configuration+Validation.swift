@@ -23,10 +23,10 @@ extension Configuration {
                 .unavailable, asked: "--arch \(architecture.rawValue)", found: "this build runs riscv64 guests only",
                 advice: "leave --arch out")
         }
-        guard engine == .auto || engine == .interpret else {
+        guard engine != .kvm else {
             throw AerieError(
                 .unavailable, asked: "--engine \(engine.rawValue)", found: "this build has no such engine",
-                advice: "use --engine auto or interpret")
+                advice: "use --engine auto, translate or interpret")
         }
         guard Self.cpuRange.contains(cpus) else {
             throw AerieError(

@@ -80,8 +80,17 @@ struct HostExamination {
         [
             Finding(name: "engine interpret", status: .ok, reason: "riscv64 guests on every host"),
             Finding(name: "engine kvm", status: .limited, reason: "not in this build"),
-            Finding(name: "engine translate", status: .limited, reason: "not in this build"),
+            translator,
         ]
+    }
+
+    private var translator: Finding {
+        #if arch(x86_64)
+            Finding(name: "engine translate", status: .ok, reason: "riscv64 guests, with --engine translate")
+        #else
+            Finding(
+                name: "engine translate", status: .limited, reason: "it generates code for x86-64 processors only")
+        #endif
     }
 
     private func tool(_ program: String, package: String) -> Finding {

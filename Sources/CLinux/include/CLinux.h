@@ -73,3 +73,7 @@ static inline int aerie_file_kind(int descriptor) {
 static inline int aerie_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
+
+/// The processor's extensions that the translator's back end can use: 1 BMI2, 2 FMA with AVX state enabled by the kernel,
+/// 4 POPCNT, 8 LZCNT with BMI1 (Intel SDM, volume 2, CPUID). 0 on other processors.
+int aerie_host_features(void);

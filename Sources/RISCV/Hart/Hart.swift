@@ -49,6 +49,15 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         state.pointee.answersSupervisorCalls = true
     }
 
+    /// Translates hot code from now on instead of interpreting all of it. Before the first `run`.
+    ///
+    /// Throws when the host's processor is none that code can be generated for, or has no memory for it.
+    package func startTranslating() throws(TranslationError) {
+        state.pointee.translator = try TranslationEngine(state: state)
+        // What is decoded already does not count its runs.
+        state.pointee.flushTranslations()
+    }
+
     package func reset() {
         state.pointee.resetRegisters()
         state.pointee.pc = resetAddress

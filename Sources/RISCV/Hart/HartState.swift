@@ -52,6 +52,12 @@ struct HartState: ~Copyable {
     var fetch: FetchCache
     var blocks: BlockCache
 
+    // Translation.
+
+    var translation = TranslationState()
+    /// Nil when the interpreter does everything.
+    var translator: TranslationEngine?
+
     // The surroundings. They outlive the state: `Hart` owns both.
 
     let index: Int

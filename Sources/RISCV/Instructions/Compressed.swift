@@ -1,3 +1,5 @@
+internal import Translator
+
 // The C extension (Unprivileged Architecture 27): each 16-bit instruction does what a 32-bit one does. Encodings that
 // the standard reserves have no row, or one that is illegal; HINTs run as the no-ops they are.
 
@@ -18,7 +20,7 @@ let compressedInstructions: [Instruction] = [
     Instruction("c.li", .cLoadImmediate, 0x4001, 0xE003, as: addi),
     Instruction("c.reserved", .cNone, 0x6001, 0xF07F, endsBlock: true) { illegal($0, $1) },
     Instruction("c.addi16sp", .cAddi16sp, 0x6101, 0xEF83, as: addi),
-    Instruction("c.lui", .cUpper, 0x6001, 0xE003) { immediate($0, $1) { $1 } },
+    Instruction("c.lui", .cUpper, 0x6001, 0xE003, lift: .upper) { immediate($0, $1) { $1 } },
     Instruction("c.srli", .cShift, 0x8001, 0xEC03, as: srli),
     Instruction("c.srai", .cShift, 0x8401, 0xEC03, as: srai),
     Instruction("c.andi", .cAndImmediate, 0x8801, 0xEC03, as: andi),

@@ -7,22 +7,25 @@ package struct Instruction: Sendable {
     package let mask: UInt32
     /// No instruction of the same block follows: the program counter or the context changes.
     let endsBlock: Bool
+    /// What it does, for the translator.
+    let lift: Lifting
     let execute: Handler
 
     init(
         _ name: String, _ format: Format, _ match: UInt32, _ mask: UInt32, endsBlock: Bool = false,
-        execute: @escaping Handler
+        lift: Lifting = .helper, execute: @escaping Handler
     ) {
         self.name = name
         self.format = format
         self.match = match
         self.mask = mask
         self.endsBlock = endsBlock
+        self.lift = lift
         self.execute = execute
     }
 
     /// A 16-bit instruction that does what `base` does with operands unpacked by `format`.
     init(_ name: String, _ format: Format, _ match: UInt32, _ mask: UInt32, as base: Instruction) {
-        self.init(name, format, match, mask, endsBlock: base.endsBlock, execute: base.execute)
+        self.init(name, format, match, mask, endsBlock: base.endsBlock, lift: base.lift, execute: base.execute)
     }
 }

@@ -1,3 +1,4 @@
+internal import Translator
 internal import Glibc
 internal import Synchronization
 
@@ -9,7 +10,7 @@ let systemInstructions: [Instruction] = [
         sched_yield()
         return operation.next
     },
-    Instruction("fence", .fence, 0x0F, 0x707F) { _, operation in
+    Instruction("fence", .fence, 0x0F, 0x707F, lift: .fence) { _, operation in
         atomicMemoryFence(ordering: .sequentiallyConsistent)
         return operation.next
     },

@@ -1,6 +1,7 @@
 /// The head of a decoded block: instructions that follow each other in one page of guest memory.
 ///
-/// Its operations follow it in memory, one more than there are instructions: the last one goes on at the next address.
+/// Its operations follow it in memory, two more than there are instructions: the first one counts runs, and the last one
+/// goes on at the next address.
 struct Block {
     /// Guest-physical address of the first instruction.
     let physical: UInt64
@@ -16,5 +17,7 @@ struct Block {
 }
 
 extension UnsafeMutablePointer where Pointee == Block {
-    @inline(__always) var operations: OperationReference { OperationReference(self + 1) }
+    /// The operation that counts, for a hart with a translator.
+    @inline(__always) var counter: OperationReference { OperationReference(self + 1) }
+    @inline(__always) var operations: OperationReference { counter.next }
 }

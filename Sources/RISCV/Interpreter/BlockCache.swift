@@ -22,7 +22,7 @@ struct BlockCache: ~Copyable {
 
     /// The most one block can take: head, operations, copy, alignment.
     private static let maximumBlockSize =
-        MemoryLayout<Block>.stride + (Block.maximumCount + 1) * MemoryLayout<Operation>.stride + Block.maximumCount * 4
+        MemoryLayout<Block>.stride + (Block.maximumCount + 2) * MemoryLayout<Operation>.stride + Block.maximumCount * 4
         + 16
 
     init() {
@@ -77,7 +77,7 @@ struct BlockCache: ~Copyable {
         scratch.copyMemory(from: source, byteCount: limit)
 
         let block = (arena + used).assumingMemoryBound(to: Block.self)
-        let operations = UnsafeMutableRawPointer(block + 1).assumingMemoryBound(to: Operation.self)
+        let operations = Self.startOperations(of: block)
         var count = 0
         var offset = 0
         while count < Block.maximumCount {
@@ -113,7 +113,7 @@ struct BlockCache: ~Copyable {
     /// Only a virtual look-up structure that forgets it with the translation may hold it.
     mutating func makeSingle(bits: UInt32) -> UnsafeMutablePointer<Block> {
         let block = (arena + used).assumingMemoryBound(to: Block.self)
-        let operations = UnsafeMutableRawPointer(block + 1).assumingMemoryBound(to: Operation.self)
+        let operations = Self.startOperations(of: block)
         let operation = Operation(InstructionTable.find(bits) ?? undefinedInstruction, bits: bits)
         operations.initialize(to: operation)
         var end = Operation(blockEnd, bits: 3)
@@ -127,6 +127,13 @@ struct BlockCache: ~Copyable {
                 verified: generation))
         used = (bytes - arena + 15) & ~15
         return block
+    }
+
+    /// Writes the counter, and returns where the first instruction's operation goes.
+    private static func startOperations(of block: UnsafeMutablePointer<Block>) -> UnsafeMutablePointer<Operation> {
+        let counter = UnsafeMutableRawPointer(block + 1).assumingMemoryBound(to: Operation.self)
+        counter.initialize(to: Operation(countingInstruction, bits: 3))
+        return counter + 1
     }
 
     /// The instruction at `offset` of the scratch copy; nil when it does not end before `limit`.

@@ -7,6 +7,8 @@ struct FetchCache: ~Copyable {
         var address: UInt64
         var tag: UInt64
         var operations: OperationReference
+        /// Host address of generated code to go on at: that of the block, or one that leaves for lack of it.
+        var code: UInt
     }
 
     struct Page {
@@ -15,13 +17,13 @@ struct FetchCache: ~Copyable {
         var physical: UInt64
     }
 
-    private static let size = 4096
+    static let size = 4096
     private static let pageCount = 256
 
-    private let entries: UnsafeMutablePointer<Entry>
+    let entries: UnsafeMutablePointer<Entry>
     private let pages: UnsafeMutablePointer<Page>
     /// The tag of the present privilege mode.
-    private(set) var tag: UInt64 = 1
+    var tag: UInt64 = 1
     private var tags = InlineArray<4, UInt64>(repeating: 1)
     private var lastTag: UInt64 = 1
 
@@ -29,7 +31,7 @@ struct FetchCache: ~Copyable {
         entries = .allocate(capacity: Self.size)
         // Tag 0 is never handed out. The address is that of no operation, and never followed.
         entries.initialize(
-            repeating: Entry(address: 0, tag: 0, operations: UnsafeRawPointer(entries)), count: Self.size)
+            repeating: Entry(address: 0, tag: 0, operations: UnsafeRawPointer(entries), code: 0), count: Self.size)
         pages = .allocate(capacity: Self.pageCount)
         pages.initialize(repeating: Page(page: 0, tag: 0, physical: 0), count: Self.pageCount)
         flush()

@@ -44,13 +44,28 @@ private func enterSlow(_ hart: HartReference, at address: UInt64) -> OperationRe
         return attend(hart)
     }
     do throws(Trap) {
-        let operations = try state.pointee.fetchBlock(address)
+        let (operations, code) = try state.pointee.fetchBlock(address)
         state.pointee.fetch.entry(address).pointee = FetchCache.Entry(
-            address: address, tag: state.pointee.fetch.tag, operations: operations)
+            address: address, tag: state.pointee.fetch.tag, operations: operations, code: code)
         state.pointee.blockAddress = address
         return operations
     } catch {
         // A trap handler that cannot be fetched traps again: the run loop comes first, so that this can be ended.
+        state.pointee.take(error)
+        return attend(hart)
+    }
+}
+
+/// The first operation of the block at `pc` for the interpreter, translated or not.
+@inline(never)
+func enterInterpreted(_ hart: HartReference) -> OperationReference? {
+    let state = hart.state
+    do throws(Trap) {
+        let address = state.pointee.pc
+        let operations = try state.pointee.fetchInterpretedBlock(address).operations
+        state.pointee.blockAddress = address
+        return operations
+    } catch {
         state.pointee.take(error)
         return attend(hart)
     }
@@ -95,8 +110,23 @@ func enterChecked(_ hart: HartReference, at address: UInt64) -> OperationReferen
 }
 
 extension HartState {
-    /// The operations at a virtual address, decoded if need be. Throws the fetch's fault.
-    fileprivate mutating func fetchBlock(_ address: UInt64) throws(Trap) -> OperationReference {
+    /// The operations at a virtual address, translated or decoded if need be, and what generated code goes on at. Throws
+    /// the fetch's fault.
+    fileprivate mutating func fetchBlock(
+        _ address: UInt64
+    ) throws(Trap) -> (operations: OperationReference, code: UInt) {
+        guard let translator else { return (try fetchInterpretedBlock(address).operations, 0) }
+        let physical = try fetchPage(address, count: 2) | address & 0xFFF
+        if let entry = translator.find(address, physical: physical, generation: blocks.generation) {
+            return (entry, TranslationEngine.code(of: entry))
+        }
+        let block = try fetchInterpretedBlock(address)
+        return (block.pointee.physical == .max ? block.operations : block.counter, translator.unknownCode)
+    }
+
+    fileprivate mutating func fetchInterpretedBlock(
+        _ address: UInt64
+    ) throws(Trap) -> UnsafeMutablePointer<Block> {
         if blocks.isFull {
             blocks.removeAll()
             fetch.flush()
@@ -104,14 +134,14 @@ extension HartState {
         }
         let page = try fetchPage(address, count: 2)
         let physical = page | address & 0xFFF
-        if let block = blocks.find(physical) { return block.operations }
+        if let block = blocks.find(physical) { return block }
         let available = Int(4096 - address & 0xFFF)
         if let source = hostAddress(of: physical, count: UInt64(available)),
             let block = blocks.make(physical: physical, source: UnsafeRawPointer(source), available: available)
         {
-            return block.operations
+            return block
         }
-        return blocks.makeSingle(bits: try fetchBits(address)).operations
+        return blocks.makeSingle(bits: try fetchBits(address))
     }
 
     /// The guest-physical page of an executable address.

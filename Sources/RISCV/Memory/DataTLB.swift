@@ -10,6 +10,8 @@ struct DataTLB: ~Copyable {
         var writeTag: UInt64
         /// What to add to a virtual address to get the host address.
         var addend: UInt64
+        /// A size that is a power of two takes generated code one instruction less.
+        var unused: UInt64 = 0
     }
 
     enum Context: Int {
@@ -24,7 +26,7 @@ struct DataTLB: ~Copyable {
 
     private let entries: UnsafeMutablePointer<Entry>
     /// The first entry of the set in use.
-    private(set) var current: UnsafeMutablePointer<Entry>
+    var current: UnsafeMutablePointer<Entry>
     // Superpages are entered page by page. Which halves of the address space have them tells whether an SFENCE.VMA with
     // an address must drop more than that page.
     private var largePages: (low: Bool, high: Bool) = (false, false)

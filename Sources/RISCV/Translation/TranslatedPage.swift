@@ -1,0 +1,73 @@
+internal import Glibc
+internal import Translator
+
+/// The translations of one page of guest code, as one virtual page shows it.
+///
+/// Blocks of a page are linked to each other without any check, so they live and die together: when one of them no longer
+/// agrees with guest memory, all are forgotten.
+final class TranslatedPage {
+    struct Key: Hashable {
+        /// Addresses with their low 12 bits clear.
+        let virtual: UInt64
+        let physical: UInt64
+    }
+
+    let key: Key
+    /// Where the guest's code lies.
+    private let source: UnsafeRawPointer
+    /// The `BlockCache.generation` in which source and copy were last seen to agree.
+    private var verified: UInt64
+    /// The page as it was when its blocks were translated; only what they cover counts.
+    private let copy: UnsafeMutableRawPointer
+    private var ranges: [(offset: Int, count: Int)] = []
+
+    /// The entry of each block that has code, by its first instruction's offset.
+    private(set) var entries: [Int: OperationReference] = [:]
+    /// Jumps that wait for a block, as positions in the code cache.
+    private var waiting: [Int: [Int]] = [:]
+
+    static let size = 4096
+
+    init(key: Key, source: UnsafeRawPointer, generation: UInt64) {
+        self.key = key
+        self.source = source
+        verified = generation
+        copy = .allocate(byteCount: Self.size, alignment: 16)
+        copy.copyMemory(from: source, byteCount: Self.size)
+    }
+
+    deinit { copy.deallocate() }
+
+    /// Compares with guest memory unless that was done in this generation, and forgets all blocks when it has changed.
+    func verify(_ generation: UInt64) {
+        guard verified != generation else { return }
+        compare()
+        verified = generation
+    }
+
+    private func compare() {
+        guard ranges.contains(where: { memcmp(source + $0.offset, copy + $0.offset, $0.count) != 0 }) else { return }
+        entries.removeAll()
+        waiting.removeAll()
+        ranges.removeAll()
+    }
+
+    /// Takes a private copy of the page to decode from, since the guest may write while we read.
+    func startDecoding() -> UnsafeRawPointer {
+        compare()
+        copy.copyMemory(from: source, byteCount: Self.size)
+        // What had been compared may have changed just now; it is then compared with what it was not made from.
+        compare()
+        return UnsafeRawPointer(copy)
+    }
+
+    func cover(_ offset: Int, count: Int) { ranges.append((offset, count)) }
+
+    /// Adds a block, and returns the jumps that wait for it.
+    func add(_ offset: Int, _ entry: OperationReference) -> [Int] {
+        entries[offset] = entry
+        return waiting.removeValue(forKey: offset) ?? []
+    }
+
+    func wait(at site: Int, for offset: Int) { waiting[offset, default: []].append(site) }
+}

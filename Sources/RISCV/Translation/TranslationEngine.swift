@@ -1,0 +1,133 @@
+internal import HostSystem
+internal import Translator
+
+/// Translates a hart's hot code, and finds what is translated. Only the hart's thread uses it.
+///
+/// Code starts in the interpreter; a block that has run `threshold` times is translated together with the blocks of its
+/// page that it jumps to.
+final class TranslationEngine {
+    private let cache: CodeCache
+    private var generator: Generator
+    private let features = HostFeatures.detected
+    private var pages: [TranslatedPage.Key: TranslatedPage] = [:]
+
+    // Operations that enter generated code, each followed by the host address of its code.
+    private let entries: UnsafeMutableRawPointer
+    private var entryCount = 0
+
+    /// Times that a block runs in the interpreter first.
+    static let threshold: Int32 = 24
+    /// Bytes of code.
+    private static let capacity = 64 << 20
+    private static let entryCapacity = 1 << 18
+    private static let entrySize = MemoryLayout<Operation>.stride + 8
+    /// Most blocks that are translated at once.
+    private static let batchLimit = 24
+
+    /// Generated code has the host's code address of a jump that finds no code.
+    var unknownCode: UInt { UInt(bitPattern: cache.executableBase) + UInt(generator.runtime.exitJump) }
+
+    init(state: UnsafeMutablePointer<HartState>) throws(TranslationError) {
+        guard HostFeatures.canRunGeneratedCode else {
+            throw TranslationError(description: "the translator generates code for x86-64 processors only")
+        }
+        let cache = try Self.makeCache()
+        generator = Generator(
+            code: cache.writableBase, layout: StateLayout(of: state), features: features)
+        // The address and type are those of the entry that the generator has just made.
+        state.pointee.translation.enter = unsafeBitCast(
+            cache.executableBase + generator.runtime.enter, to: NativeEntry.self)
+        self.cache = cache
+        entries = .allocate(byteCount: Self.entryCapacity * Self.entrySize, alignment: 16)
+    }
+
+    deinit { entries.deallocate() }
+
+    private static func makeCache() throws(TranslationError) -> CodeCache {
+        do throws(SystemError) {
+            return try CodeCache(capacity: capacity)
+        } catch {
+            throw TranslationError(description: "the translator's code cache: \(error)")
+        }
+    }
+
+    /// The entry of the translated block at an address, if there is one that agrees with guest memory.
+    func find(_ address: UInt64, physical: UInt64, generation: UInt64) -> OperationReference? {
+        let key = TranslatedPage.Key(virtual: address & ~0xFFF, physical: physical & ~0xFFF)
+        guard let page = pages[key] else { return nil }
+        page.verify(generation)
+        return page.entries[Int(address & 0xFFF)]
+    }
+
+    /// The host address of an entry's code.
+    static func code(of entry: OperationReference) -> UInt {
+        entry.load(fromByteOffset: MemoryLayout<Operation>.stride, as: UInt.self)
+    }
+
+    /// Translates the block at an address and those it leads to. Nil when its first instruction is not worth it.
+    ///
+    /// - Parameter source: the page in guest memory.
+    func translate(
+        _ address: UInt64, physical: UInt64, source: UnsafeRawPointer, in state: UnsafeMutablePointer<HartState>
+    ) -> OperationReference? {
+        if isFull {
+            removeAll()
+            state.pointee.fetch.flush()
+            state.pointee.fetch.select(state.pointee.privilege)
+        }
+        let key = TranslatedPage.Key(virtual: address & ~0xFFF, physical: physical & ~0xFFF)
+        let generation = state.pointee.blocks.generation
+        let page: TranslatedPage
+        if let known = pages[key] {
+            page = known
+            page.verify(generation)
+        } else {
+            page = TranslatedPage(key: key, source: source, generation: generation)
+            pages[key] = page
+        }
+        if let entry = page.entries[Int(address & 0xFFF)] { return entry }
+        var batch = BatchLifter(page: page, features: features, limit: Self.batchLimit)
+        batch.lift(from: Int(address & 0xFFF))
+        guard !batch.blocks.isEmpty else { return nil }
+        install(batch.blocks, in: page)
+        return page.entries[Int(address & 0xFFF)]
+    }
+
+    private var isFull: Bool {
+        let most = Self.batchLimit * Generator.maximumSize(steps: BlockLifter.maximumCount + 2)
+        return cache.capacity - generator.assembler.position < most || Self.entryCapacity - entryCount < Self.batchLimit
+    }
+
+    private func removeAll() {
+        pages.removeAll()
+        generator.removeAll()
+        entryCount = 0
+    }
+
+    private func install(_ blocks: [GuestBlock], in page: TranslatedPage) {
+        var indices: [UInt64: Int] = [:]
+        for (index, block) in blocks.enumerated() { indices[block.address] = index }
+        let base = UInt(bitPattern: cache.executableBase)
+        let batch = generator.translate(blocks) { target in
+            if let index = indices[target] { return .block(index) }
+            guard target & ~0xFFF == page.key.virtual else { return .lookup }
+            guard let entry = page.entries[Int(target & 0xFFF)] else { return .pending }
+            return .code(Int(Self.code(of: entry) - base))
+        }
+        for (block, position) in zip(blocks, batch.entries) {
+            let entry = makeEntry(code: base + UInt(position))
+            for site in page.add(Int(block.address & 0xFFF), entry) {
+                generator.assembler.link(site, to: position)
+            }
+        }
+        for link in batch.pending { page.wait(at: link.site, for: Int(link.target & 0xFFF)) }
+    }
+
+    private func makeEntry(code: UInt) -> OperationReference {
+        let entry = entries + entryCount * Self.entrySize
+        entryCount += 1
+        entry.storeBytes(of: Operation(nativeEntry, bits: 3), as: Operation.self)
+        entry.storeBytes(of: code, toByteOffset: MemoryLayout<Operation>.stride, as: UInt.self)
+        return OperationReference(entry)
+    }
+}

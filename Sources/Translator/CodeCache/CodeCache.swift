@@ -1,0 +1,30 @@
+internal import Glibc
+package import HostSystem
+
+/// Memory for generated code: one memory file, mapped once for writing and once for execution, never both at one address.
+///
+/// Code is addressed by its offset. Nothing is freed on its own: when the cache is full, its owner forgets all code.
+package struct CodeCache: ~Copyable {
+    private let writable: Mapping
+    private let executable: Mapping
+
+    /// Bytes.
+    package var capacity: Int { writable.count }
+    /// Where code is written.
+    package var writableBase: UnsafeMutableRawPointer { writable.address }
+    /// Where the same bytes execute.
+    package var executableBase: UnsafeRawPointer { UnsafeRawPointer(executable.address) }
+
+    /// - Parameter capacity: bytes, a multiple of 4096; the host provides pages as they are written. Offsets are 32-bit
+    ///   branches' displacements, so at most 1 GiB.
+    package init(capacity: Int) throws(SystemError) {
+        precondition(capacity > 0 && capacity % 4096 == 0 && capacity <= 1 << 30, "a code cache has whole pages")
+        let file = try makeMemoryFile(name: "code-cache", size: UInt64(capacity))
+        let writing = try Mapping(count: capacity, flags: MAP_SHARED | MAP_NORESERVE, descriptor: file.rawValue)
+        let executing = try Mapping(
+            count: capacity, protection: PROT_READ | PROT_EXEC, flags: MAP_SHARED | MAP_NORESERVE,
+            descriptor: file.rawValue)
+        writable = writing
+        executable = executing
+    }
+}

@@ -1,0 +1,123 @@
+/// Code that is rarely executed and stands after the blocks.
+enum Stub {
+    case limit(site: Int, address: UInt64, count: Int)
+    case exit(site: Int, address: UInt64)
+    case lookup(site: Int, address: UInt64)
+    /// Access at the address in `register`; `finish` says what becomes of a loaded value.
+    case load(site: Int, MemoryType, register: Register, finish: LoadFinish, resume: Int, StubContext)
+    case store(site: Int, bytes: Int, register: Register, value: Operand, resume: Int, StubContext)
+    case prepareFloat(site: Int, resume: Int, StubContext)
+    case helper(sites: [Int], HelperRecord, resume: Int, StubContext)
+    /// Data for a helper: the displacement at `site` leads to it.
+    case record(site: Int, HelperRecord)
+}
+
+/// Where a stub belongs.
+struct StubContext {
+    let address: UInt64
+    /// Instructions of the block from this one on.
+    let remaining: Int
+}
+
+/// Where a loaded value goes.
+enum LoadFinish {
+    case integer(Register)
+    /// Into rax, from where the code that follows takes it.
+    case accumulator
+    case nowhere
+}
+
+extension Generator {
+    var context: StubContext { StubContext(address: step?.address ?? 0, remaining: remaining) }
+
+    mutating func emitStubs() {
+        // Stubs add records, which stand last.
+        var index = 0
+        while index < stubs.count {
+            emit(stubs[index])
+            index += 1
+        }
+    }
+
+    private mutating func emit(_ stub: Stub) {
+        switch stub {
+        case .limit(let site, let address, let count):
+            assembler.linkHere(site)
+            assembler.arithmetic(.add, .register(HostRegisters.budget), Int32(count))
+            assembler.move(.rax, value: address)
+            assembler.jump(to: runtime.exitLimit)
+        case .exit(let site, let address):
+            assembler.linkHere(site)
+            assembler.move(.rax, value: address)
+            assembler.jump(to: runtime.exitJump)
+        case .lookup(let site, let address):
+            assembler.linkHere(site)
+            let index = Int(truncatingIfNeeded: address >> 1) & (layout.jumps.count - 1)
+            assembler.move(.rcx, value: UInt64(layout.jumps.entries) + UInt64(index << 5))
+            assembler.move(.rax, value: address)
+            followEntry()
+        case .load(let site, let type, let register, let finish, let resume, let context):
+            emitSlowLoad(site, type, register, finish, resume, context)
+        case .store(let site, let bytes, let register, let value, let resume, let context):
+            assembler.linkHere(site)
+            assembler.copy(.rcx, register)
+            load(.rdx, value)
+            assembler.move(.rax, value: UInt64(bytes))
+            assembler.call(runtime.storeSlow)
+            assembler.jump(.equal, to: resume)
+            emitExit(to: runtime.exitFault, context)
+        case .prepareFloat(let site, let resume, let context):
+            assembler.linkHere(site)
+            assembler.call(runtime.prepareFloat)
+            assembler.jump(.equal, to: resume)
+            emitExit(to: runtime.exitInterpret, context)
+        case .helper(let sites, let record, let resume, let context):
+            for site in sites { assembler.linkHere(site) }
+            emitCall(record, context)
+            assembler.jump(to: resume)
+        case .record(let site, let record):
+            assembler.align(to: 8)
+            assembler.linkHere(site)
+            assembler.word64(record.words.0)
+            assembler.word64(record.words.1)
+            assembler.word64(record.words.2)
+        }
+    }
+
+    private mutating func emitSlowLoad(
+        _ site: Int, _ type: MemoryType, _ register: Register, _ finish: LoadFinish, _ resume: Int,
+        _ context: StubContext
+    ) {
+        assembler.linkHere(site)
+        assembler.copy(.rcx, register)
+        assembler.move(.rdx, value: UInt64(type.bytes))
+        assembler.call(runtime.loadSlow)
+        let fault = assembler.jump(.notEqual)
+        switch finish {
+        case .integer(let target):
+            assembler.extend(target, .register(.rax), bytes: type.bytes, signed: type.signed)
+        case .accumulator, .nowhere: break
+        }
+        assembler.jump(to: resume)
+        assembler.linkHere(fault)
+        emitExit(to: runtime.exitFault, context)
+    }
+
+    private mutating func emitExit(to exit: Int, _ context: StubContext) {
+        assembler.move(.rax, value: context.address)
+        assembler.move(.rcx, value: UInt64(context.remaining))
+        assembler.jump(to: exit)
+    }
+
+    /// Calls a helper for the instruction of `context`.
+    mutating func emitCall(_ record: HelperRecord, _ context: StubContext) {
+        // The helper sees the count of retired instructions as it is before its own.
+        assembler.arithmetic(.add, .register(HostRegisters.budget), Int32(context.remaining))
+        stubs.append(.record(site: assembler.loadAddressOfPosition(.rcx), record))
+        assembler.move(.rax, value: context.address)
+        assembler.call(runtime.helper)
+        assembler.arithmetic(.sub, .register(HostRegisters.budget), Int32(context.remaining))
+    }
+
+    mutating func emitHelper(_ record: HelperRecord) { emitCall(record, context) }
+}

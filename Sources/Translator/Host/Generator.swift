@@ -1,0 +1,243 @@
+/// Turns guest blocks into x86-64 code.
+///
+/// While generated code runs, the pinned slots are in host registers, at every block's entry in the same ones: blocks are
+/// linked by plain jumps, and any block can be entered from anywhere. The other slots are in memory. Between guest
+/// instructions the state is exact, so that a fault or a helper needs no side tables. A
+/// block takes its number of instructions from the budget at its entry, and gives back what it does not execute.
+package struct Generator {
+    package internal(set) var assembler: Assembler
+    package internal(set) var runtime = Runtime()
+    let layout: StateLayout
+    let features: HostFeatures
+
+    /// The host register of each slot that has one.
+    private let registers: [Register?]
+
+    // The block and step that are being translated.
+    var block: GuestBlock?
+    var step: Step?
+    var stubs: [Stub] = []
+    var entries: [Int?] = []
+    /// Branches to blocks of this batch that come later: the displacement's position and the block.
+    var forward: [(site: Int, block: Int)] = []
+    var pending: [PendingLink] = []
+
+    /// - Parameter code: where code is written; the shared pieces are written at once.
+    package init(code: UnsafeMutableRawPointer, layout: StateLayout, features: HostFeatures) {
+        precondition(layout.pinned.count <= StateLayout.pinnedCount, "there are not so many registers")
+        assembler = Assembler(base: code)
+        self.layout = layout
+        self.features = features
+        var registers = [Register?](repeating: nil, count: 256)
+        for (register, slot) in zip(HostRegisters.pinned, layout.pinned) { registers[Int(slot.index)] = register }
+        self.registers = registers
+        makeRuntime()
+        firstBlock = assembler.position
+    }
+
+    /// Where the code of blocks begins.
+    package private(set) var firstBlock = 0
+
+    /// Forgets all blocks.
+    package mutating func removeAll() { assembler.position = firstBlock }
+
+    /// The most bytes that a block of `count` steps can take.
+    package static func maximumSize(steps count: Int) -> Int { 512 + count * 320 }
+
+    // MARK: Operands
+
+    func register(of slot: Slot) -> Register? { registers[Int(slot.index)] }
+
+    func address(of slot: Slot) -> Address { state(Int(slot.index) * 8) }
+
+    func place(_ slot: Slot) -> Place { register(of: slot).map(Place.register) ?? .memory(address(of: slot)) }
+
+    /// A field of the state.
+    func state(_ offset: Int) -> Address { Address(HostRegisters.state, Int32(offset - HostRegisters.stateBias)) }
+
+    /// Puts an operand's value into `register`.
+    mutating func load(_ register: Register, _ operand: Operand) {
+        switch operand {
+        case .constant(let value): assembler.move(register, value: value)
+        case .slot(let slot):
+            if case .register(register) = place(slot) { return }
+            assembler.move(register, place(slot))
+        }
+    }
+
+    /// The operand's register, or `scratch` after loading it there.
+    mutating func materialize(_ operand: Operand, in scratch: Register) -> Register {
+        if case .slot(let slot) = operand, let register = register(of: slot) { return register }
+        load(scratch, operand)
+        return scratch
+    }
+
+    /// The operand where an instruction can read it; constants go through `scratch`.
+    mutating func readable(_ operand: Operand, scratch: Register) -> Place {
+        if case .slot(let slot) = operand { return place(slot) }
+        load(scratch, operand)
+        return .register(scratch)
+    }
+
+    /// Where to compute a slot's new value: its own register, or rax.
+    func target(_ slot: Slot) -> Register { register(of: slot) ?? .rax }
+
+    /// Brings a value that was computed in `register` to its slot.
+    mutating func write(_ slot: Slot, from register: Register) {
+        switch place(slot) {
+        case .register(let own): assembler.copy(own, register)
+        case .memory(let address): assembler.store(address, register, bytes: 8)
+        }
+    }
+
+    // MARK: Blocks
+
+    /// Translates blocks that may jump to each other.
+    ///
+    /// - Parameter resolve: what a jump to a guest address leads to; called once for each jump out of a block.
+    package mutating func translate(_ blocks: [GuestBlock], resolve: (UInt64) -> LinkTarget) -> TranslatedBatch {
+        entries = Array(repeating: nil, count: blocks.count)
+        forward.removeAll(keepingCapacity: true)
+        pending.removeAll(keepingCapacity: true)
+        stubs.removeAll(keepingCapacity: true)
+        for (index, block) in blocks.enumerated() {
+            self.block = block
+            for link in forward where link.block == index { assembler.linkHere(link.site) }
+            entries[index] = assembler.position
+            takeBudget(block)
+            for step in block.steps {
+                self.step = step
+                emit(step.statement)
+            }
+            emit(block.terminator, following: index + 1 < blocks.count ? index + 1 : nil, resolve: resolve)
+        }
+        emitStubs()
+        return TranslatedBatch(
+            entries: entries.compactMap { $0 }, pending: pending, end: assembler.position)
+    }
+
+    private mutating func takeBudget(_ block: GuestBlock) {
+        assembler.arithmetic(.sub, .register(HostRegisters.budget), Int32(block.count))
+        stubs.append(.limit(site: assembler.jump(.less), address: block.address, count: block.count))
+    }
+
+    private mutating func emit(_ statement: Statement) {
+        switch statement {
+        case .binary(let operation, let width, let slot, let a, let b): emit(operation, width, slot, a, b)
+        case .unary(let operation, let width, let slot, let a): emit(operation, width, slot, a)
+        case .set(let condition, let slot, let a, let b): emitSet(condition, slot, a, b)
+        case .load(let type, let slot, let base, let displacement): emitLoad(type, slot, base, displacement)
+        case .store(let type, let base, let value, let displacement): emitStore(type, base, value, displacement)
+        case .barrier: assembler.barrier()
+        case .helper(let record): emitHelper(record)
+        case .requireFloat: emitRequireFloat()
+        case .float(let format, let operation, let record): emit(format, operation, record)
+        case .loadSingle(let slot, let base, let displacement): emitLoadSingle(slot, base, displacement)
+        case .box(let slot, let a):
+            load(.rax, a)
+            assembler.store(address(of: slot), .rax, bytes: 4)
+            box(slot)
+        }
+    }
+
+    /// Instructions of the block from the present one on.
+    var remaining: Int { (block?.count ?? 0) - (step?.number ?? 0) }
+
+    // MARK: Ends of blocks
+
+    private mutating func emit(
+        _ terminator: Terminator, following: Int?, resolve: (UInt64) -> LinkTarget
+    ) {
+        switch terminator {
+        case .jump(let target): emitJump(target, following: following, resolve: resolve)
+        case .branch(let condition, let a, let b, let taken, let next):
+            let condition = compare(condition, a, b)
+            link(assembler.jump(condition), target: taken, resolve: resolve)
+            emitJump(next, following: following, resolve: resolve)
+        case .indirect(let base, let displacement, let slot, let returnAddress):
+            if case .slot(let source) = base, let register = register(of: source) {
+                assembler.loadAddress(.rax, Address(register, displacement))
+            } else {
+                load(.rax, base)
+                if displacement != 0 { assembler.arithmetic(.add, .register(.rax), displacement) }
+            }
+            assembler.arithmetic(.and, .register(.rax), -2)
+            if let slot {
+                let register = register(of: slot) ?? .rcx
+                assembler.move(register, value: returnAddress)
+                write(slot, from: register)
+            }
+            emitLookup()
+        }
+    }
+
+    private mutating func emitJump(_ target: UInt64, following: Int?, resolve: (UInt64) -> LinkTarget) {
+        if let following, case .block(following) = resolve(target) { return }
+        link(assembler.jump(), target: target, resolve: resolve)
+    }
+
+    private mutating func link(_ site: Int, target: UInt64, resolve: (UInt64) -> LinkTarget) {
+        switch resolve(target) {
+        case .block(let index):
+            if let entry = entries[index] {
+                assembler.link(site, to: entry)
+            } else {
+                forward.append((site, index))
+            }
+        case .code(let position): assembler.link(site, to: position)
+        case .pending:
+            pending.append(PendingLink(site: site, target: target))
+            stubs.append(.exit(site: site, address: target))
+        case .lookup: stubs.append(.lookup(site: site, address: target))
+        }
+    }
+
+    /// Goes on at the guest address in rax, through the jump cache. Uses rcx and rdx.
+    mutating func emitLookup() {
+        assembler.move(.rcx, .register(.rax), wide: false)
+        assembler.shift(.left, .register(.rcx), by: 4, wide: false)
+        assembler.arithmetic(.and, .register(.rcx), Int32((layout.jumps.count - 1) << 5), wide: false)
+        assembler.move(.rdx, value: UInt64(layout.jumps.entries))
+        assembler.arithmetic(.add, .rcx, .register(.rdx))
+        followEntry()
+    }
+
+    /// Goes on at the guest address in rax by the jump cache's entry at rcx.
+    mutating func followEntry() {
+        assembler.arithmetic(.cmp, to: .memory(Address(.rcx)), .rax)
+        assembler.jump(.notEqual, to: runtime.exitJump)
+        assembler.move(.rdx, .memory(state(layout.jumps.tag)))
+        assembler.arithmetic(.cmp, to: .memory(Address(.rcx, 8)), .rdx)
+        assembler.jump(.notEqual, to: runtime.exitJump)
+        assembler.jump(.memory(Address(.rcx, 24)))
+    }
+}
+
+/// What a jump to a guest address leads to.
+package enum LinkTarget: Equatable, Sendable {
+    /// A block of the same batch.
+    case block(Int)
+    /// Code at a position.
+    case code(Int)
+    /// Nothing yet, but code that is made later may be linked.
+    case pending
+    /// Code that must be looked up each time, because what the address means can change.
+    case lookup
+}
+
+/// A jump that leaves generated code until it is linked.
+package struct PendingLink: Sendable {
+    /// The position of its displacement.
+    package let site: Int
+    /// A guest address.
+    package let target: UInt64
+}
+
+/// What came of a batch of blocks.
+package struct TranslatedBatch: Sendable {
+    /// Where each block begins.
+    package let entries: [Int]
+    package let pending: [PendingLink]
+    /// Where the code ends.
+    package let end: Int
+}

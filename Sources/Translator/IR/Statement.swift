@@ -1,0 +1,74 @@
+/// One step of a guest block. Statements read and write slots of guest state, which is exact between guest instructions.
+package enum Statement: Sendable {
+    case binary(BinaryOperation, Width, Slot, Operand, Operand)
+    case unary(UnaryOperation, Width, Slot, Operand)
+    /// 1 where the condition holds, else 0.
+    case set(Condition, Slot, Operand, Operand)
+    /// Loads guest memory at operand + displacement; without a slot only for the fault.
+    case load(MemoryType, Slot?, Operand, Int32)
+    /// Stores the low bytes of the second operand at the first + displacement.
+    case store(MemoryType, Operand, Operand, Int32)
+    /// Orders all earlier accesses before all later ones.
+    case barrier
+    /// Calls a helper that does one guest instruction and may leave the block.
+    case helper(HelperRecord)
+    /// Floating-point statements may follow: leaves for the interpreter where the guest's unit is off, not yet marked as
+    /// changed, or does not round to nearest.
+    case requireFloat
+    /// The helper does the same instruction in every case.
+    case float(FloatFormat, FloatOperation, HelperRecord)
+    /// Loads and stores of singles: the value is boxed when loaded.
+    case loadSingle(Slot, Operand, Int32)
+    /// slot = low half of the operand, boxed.
+    case box(Slot, Operand)
+}
+
+/// What a helper gets: 24 bytes that it understands, the first eight being its own address.
+///
+/// It is called with the state and the address of the record, and returns the address after the 24 bytes to go on in the
+/// block, or anything else to leave it: the dispatcher gets that value.
+package struct HelperRecord: Sendable {
+    package let words: (UInt64, UInt64, UInt64)
+
+    package init(_ words: (UInt64, UInt64, UInt64)) { self.words = words }
+}
+
+/// A statement and the guest instruction it belongs to.
+package struct Step: Sendable {
+    package var statement: Statement
+    /// Instructions of the block before this one.
+    package let number: Int
+    /// Guest-virtual address of the instruction.
+    package let address: UInt64
+
+    package init(_ statement: Statement, number: Int, address: UInt64) {
+        self.statement = statement
+        self.number = number
+        self.address = address
+    }
+}
+
+/// How a block ends.
+package enum Terminator: Sendable {
+    case jump(UInt64)
+    case branch(Condition, Operand, Operand, taken: UInt64, next: UInt64)
+    /// To (operand + displacement) with bit 0 cleared; then the slot gets the return address.
+    case indirect(Operand, Int32, link: Slot?, returnAddress: UInt64)
+}
+
+/// Guest instructions that are entered at the first one only.
+package struct GuestBlock: Sendable {
+    /// Guest-virtual address of the first instruction.
+    package let address: UInt64
+    package var steps: [Step]
+    package var terminator: Terminator
+    /// Guest instructions, the terminator's included.
+    package let count: Int
+
+    package init(address: UInt64, steps: [Step], terminator: Terminator, count: Int) {
+        self.address = address
+        self.steps = steps
+        self.terminator = terminator
+        self.count = count
+    }
+}

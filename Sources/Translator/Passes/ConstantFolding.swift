@@ -1,0 +1,88 @@
+extension GuestBlock {
+    /// Replaces slots by the constants they hold, and what only depends on constants by its result.
+    ///
+    /// This joins the pairs in which instruction sets with short immediates build constants and addresses.
+    package mutating func foldConstants() {
+        var known = KnownSlots()
+        for index in steps.indices { steps[index].statement.fold(&known) }
+        terminator.fold(known)
+        // An indirect jump to a known address is a jump.
+        if case .indirect(.constant(let base), let displacement, let link, let returnAddress) = terminator {
+            if let link {
+                steps.append(
+                    Step(
+                        .unary(.copy, .bits64, link, .constant(returnAddress)), number: count - 1, address: address))
+            }
+            terminator = .jump((base &+ UInt64(bitPattern: Int64(displacement))) & ~1)
+        }
+    }
+}
+
+/// The slots whose values are known at a point of a block.
+private struct KnownSlots {
+    private var values: [Slot: UInt64] = [:]
+
+    func resolve(_ operand: Operand) -> Operand {
+        guard case .slot(let slot) = operand, let value = values[slot] else { return operand }
+        return .constant(value)
+    }
+
+    mutating func set(_ slot: Slot?, _ value: UInt64?) {
+        if let slot { values[slot] = value }
+    }
+
+    mutating func forgetAll() { values.removeAll(keepingCapacity: true) }
+}
+
+extension Statement {
+    fileprivate mutating func fold(_ known: inout KnownSlots) {
+        switch self {
+        case .binary(let operation, let width, let slot, let a, let b):
+            let (a, b) = (known.resolve(a), known.resolve(b))
+            self = .binary(operation, width, slot, a, b)
+            if let x = a.constant, let y = b.constant { become(slot, operation.evaluate(x, y, width)) }
+        case .unary(let operation, let width, let slot, let a):
+            let a = known.resolve(a)
+            self = .unary(operation, width, slot, a)
+            if let x = a.constant { become(slot, operation.evaluate(x, width)) }
+        case .set(let condition, let slot, let a, let b):
+            let (a, b) = (known.resolve(a), known.resolve(b))
+            self = .set(condition, slot, a, b)
+            if let x = a.constant, let y = b.constant { become(slot, condition.holds(x, y) ? 1 : 0) }
+        case .load(let type, let slot, let base, let displacement):
+            self = .load(type, slot, known.resolve(base), displacement)
+        case .store(let type, let base, let value, let displacement):
+            self = .store(type, known.resolve(base), known.resolve(value), displacement)
+        case .loadSingle(let slot, let base, let displacement):
+            self = .loadSingle(slot, known.resolve(base), displacement)
+        case .box(let slot, let a): self = .box(slot, known.resolve(a))
+        case .barrier, .requireFloat: break
+        case .helper, .float:
+            // A helper may write any slot.
+            known.forgetAll()
+        }
+        if case .unary(.copy, _, let slot, .constant(let value)) = self {
+            known.set(slot, value)
+        } else {
+            known.set(destination, nil)
+        }
+    }
+
+    private mutating func become(_ slot: Slot, _ value: UInt64) {
+        self = .unary(.copy, .bits64, slot, .constant(value))
+    }
+}
+
+extension Terminator {
+    fileprivate mutating func fold(_ known: KnownSlots) {
+        switch self {
+        case .jump: break
+        case .branch(let condition, let a, let b, let taken, let next):
+            let (a, b) = (known.resolve(a), known.resolve(b))
+            self = .branch(condition, a, b, taken: taken, next: next)
+            if let x = a.constant, let y = b.constant { self = .jump(condition.holds(x, y) ? taken : next) }
+        case .indirect(let base, let displacement, let link, let returnAddress):
+            self = .indirect(known.resolve(base), displacement, link: link, returnAddress: returnAddress)
+        }
+    }
+}
