@@ -42,3 +42,8 @@ package final class HostThread: @unchecked Sendable {
         pthread_join(handle, nil)
     }
 }
+
+/// Lets other threads run before the calling one goes on, in a loop that waits for one of them.
+package func yieldProcessor() {
+    sched_yield()
+}

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -66,4 +67,9 @@ static inline int aerie_file_kind(int descriptor) {
     struct stat status;
     if (fstat(descriptor, &status) != 0) return -1;
     return S_ISREG(status.st_mode) ? 1 : S_ISBLK(status.st_mode) ? 2 : 0;
+}
+
+/// eventfd(2), close-on-exec and non-blocking; returns -1 with errno set on failure.
+static inline int aerie_eventfd(void) {
+    return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }

@@ -1,0 +1,39 @@
+# The project's commands. `make run` and `make test` are all a newcomer needs; see CONTRIBUTING.md for the rest.
+
+SWIFT ?= swift
+SOURCES := Package.swift Sources Tests
+AERIE := .build/release/aerie
+
+.PHONY: run build test bench lint format clean
+
+# Boots Debian on this terminal: the first time it builds the image, which takes some minutes.
+run: bootstrap
+	@$(SWIFT) build -c release --product aerie
+	@$(AERIE) run debian
+
+build: bootstrap
+	$(SWIFT) build -c release
+
+# FILTER=Name runs only the suites and tests whose name matches.
+test: bootstrap-tests
+	$(SWIFT) test -c release --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
+
+bench: bootstrap
+	$(SWIFT) run -c release aerie-benchmarks
+
+lint:
+	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)
+	bash -n scripts/bootstrap .ci/run
+
+format:
+	$(SWIFT) format --in-place --recursive --parallel $(SOURCES)
+
+clean:
+	$(SWIFT) package clean
+
+.PHONY: bootstrap bootstrap-tests
+bootstrap:
+	@scripts/bootstrap
+
+bootstrap-tests:
+	@scripts/bootstrap --tests

@@ -1,0 +1,89 @@
+internal import Glibc
+internal import GuestMemory
+
+/// A range of guest memory that something was loaded to.
+package struct BootPlacement: Equatable, Sendable {
+    package let item: BootItem
+    package let address: UInt64
+    /// Bytes, more than 0.
+    package let size: UInt64
+
+    package init(item: BootItem, address: UInt64, size: UInt64) {
+        self.item = item
+        self.address = address
+        self.size = size
+    }
+}
+
+/// Where the parts of a guest go in its memory: none outside of it, none over another.
+struct BootLayout {
+    let memory: GuestMemory
+    private(set) var placements: [BootPlacement] = []
+
+    init(memory: GuestMemory) {
+        self.memory = memory
+    }
+
+    /// Claims `size` bytes at `address`.
+    mutating func place(_ item: BootItem, at address: UInt64, size: UInt64) throws(BootError) {
+        guard memory.hostAddress(of: address, count: size) != nil else {
+            throw .doesNotFit(item, size: size, address: address, memory: memory.size)
+        }
+        if let other = overlap(address, size) {
+            throw .overlaps(
+                item, other: other.item == item ? "another part of it" : "\(other.item)",
+                address: max(address, other.address))
+        }
+        placements.append(BootPlacement(item: item, address: address, size: size))
+    }
+
+    /// Claims `size` bytes as high as they fit between `bottom` and `top`, at a multiple of `alignment`, a power of two.
+    mutating func placeHigh(
+        _ item: BootItem, size: UInt64, alignment: UInt64, bottom: UInt64, top: UInt64
+    ) throws(BootError) -> UInt64 {
+        var top = top
+        while size > 0, top >= bottom, top - bottom >= size {
+            let address = (top - size) & ~(alignment - 1)
+            guard address >= bottom else { break }
+            guard let other = overlap(address, size) else {
+                try place(item, at: address, size: size)
+                return address
+            }
+            // Below what is in the way, which ends above `address`, so that the search goes down and ends.
+            top = other.address
+        }
+        throw .doesNotFit(item, size: size, address: nil, memory: memory.size)
+    }
+
+    private func overlap(_ address: UInt64, _ size: UInt64) -> BootPlacement? {
+        // Both ranges lie in memory, so that their ends do not overflow.
+        placements.first { address < $0.address + $0.size && $0.address < address + size }
+    }
+
+    /// Copies from a file straight into guest memory.
+    func copy(_ source: BootSource, offset: UInt64, count: UInt64, to address: UInt64) throws(BootError) {
+        guard let start = memory.hostAddress(of: address, count: count) else {
+            throw .doesNotFit(source.item, size: count, address: address, memory: memory.size)
+        }
+        // The buffer is used only here, while `memory` is alive; no vCPU runs yet.
+        try source.read(at: offset, into: UnsafeMutableRawBufferPointer(start: start, count: Int(count)))
+    }
+
+    /// Sets guest memory to zero; the end of the memory is a valid address for no bytes.
+    func clear(_ item: BootItem, at address: UInt64, count: UInt64) throws(BootError) {
+        guard count > 0 else { return }
+        guard let start = memory.hostAddress(of: address, count: count) else {
+            throw .doesNotFit(item, size: count, address: address, memory: memory.size)
+        }
+        memset(start, 0, Int(count))
+    }
+
+    /// Writes bytes that were placed.
+    func write(_ item: BootItem, _ bytes: [UInt8], at address: UInt64) throws(BootError) {
+        do throws(GuestMemoryError) {
+            try memory.write(bytes, at: address)
+        } catch {
+            throw .doesNotFit(item, size: UInt64(bytes.count), address: address, memory: memory.size)
+        }
+    }
+}

@@ -1,0 +1,14 @@
+/// What to build.
+package struct BuildOptions: Equatable, Sendable {
+    /// Debian's suite or code name, such as `trixie`.
+    package var suite = ImageReference.defaultDebianSuite
+    package var architecture = ImageArchitecture.riscv64
+    /// Packages beyond the minimal system, by name.
+    package var packages: [String] = []
+    /// The archive's address; nil takes the one that this host's apt uses for Debian.
+    package var mirror: String?
+    /// The root disk's virtual size in bytes, from 1 GiB to 1 TiB; the file is sparse.
+    package var diskSize: UInt64 = 4 << 30
+
+    package init() {}
+}

@@ -1,0 +1,30 @@
+internal import Glibc
+
+/// Where images and downloads live on this host, as the XDG Base Directory Specification says.
+package struct ImageDirectories: Equatable, Sendable {
+    /// `$XDG_DATA_HOME/aerie/images`: the store.
+    package var images: String
+    /// `$XDG_CACHE_HOME/aerie`: what can be fetched again.
+    package var cache: String
+
+    package init(images: String, cache: String) {
+        self.images = images
+        self.cache = cache
+    }
+
+    /// The directories of the user whose environment this is; a relative path in a variable is ignored, as the
+    /// specification asks.
+    package init(environment: [String: String]) throws(ImageError) {
+        func base(_ variable: String, _ fallback: String) throws(ImageError) -> String {
+            if let value = environment[variable], value.hasPrefix("/") { return value }
+            if let home = environment["HOME"], home.hasPrefix("/") { return "\(home)/\(fallback)" }
+            guard let entry = getpwuid(getuid()), let home = entry.pointee.pw_dir else {
+                throw ImageError(
+                    .unavailable, "image store: neither \(variable) nor HOME is set; set HOME to a writable directory")
+            }
+            return "\(String(cString: home))/\(fallback)"
+        }
+        images = try base("XDG_DATA_HOME", ".local/share") + "/aerie/images"
+        cache = try base("XDG_CACHE_HOME", ".cache") + "/aerie"
+    }
+}

@@ -1,0 +1,155 @@
+internal import HostSystem
+package import Machine
+package import SavedState
+
+/// A 16550A serial port with 16-byte FIFOs (National Semiconductor's data sheet of the PC16550D) on a character channel.
+///
+/// Output goes to the channel at once, or after a burst of at most 16 bytes. Input stays in the channel until the guest
+/// takes input, by interrupt or by polling: a driver that resets the FIFOs as it starts does not lose what came before.
+///
+/// Locks: the channel is called without the device's lock, since it may call the input handler back; the flags of
+/// `UART16550State` keep bytes in order. The interrupt line is set with the lock held, so that levels arrive in order:
+/// lines lead from devices to controllers to processors, and no sink calls a device.
+package final class UART16550: MemoryMappedDevice {
+    /// Bytes of registers; the board may attach more, which read as 0.
+    package static let size: UInt64 = 8
+
+    package let name: String
+    private let channel: any CharacterChannel
+    private let line: InterruptLine
+    private let state = Monitor(UART16550State())
+
+    package init(name: String, channel: any CharacterChannel, line: InterruptLine) {
+        self.name = name
+        self.channel = channel
+        self.line = line
+    }
+
+    // MARK: Guest accesses
+
+    /// Reads a register. Wider reads answer the byte register at their offset, zero-extended.
+    package func read(offset: UInt64, size: Int) -> UInt64 {
+        guard offset < Self.size else { return 0 }
+        if offset == 5 { offerInput() }
+        let (value, sends, pulls) = state.withLock { state in
+            let value = state.registers.read(offset)
+            settle(&state)
+            return (
+                value, state.registers.sendsNow(afterWriteOf: nil), state.registers.receivesByInterrupt
+            )
+        }
+        if sends { send() }
+        if pulls { pull() }
+        return UInt64(value)
+    }
+
+    /// Writes a register. Of wider writes the lowest byte counts, at their offset.
+    package func write(offset: UInt64, size: Int, value: UInt64) {
+        guard offset < Self.size else { return }
+        let (sends, pulls) = state.withLock { state in
+            state.registers.write(offset, UInt8(truncatingIfNeeded: value))
+            settle(&state)
+            return (state.registers.sendsNow(afterWriteOf: offset), state.registers.receivesByInterrupt)
+        }
+        if sends { send() }
+        if pulls { pull() }
+    }
+
+    /// Before LSR is read: counts the poll, and lets a polling guest see input that waits.
+    ///
+    /// Only here is input taken for a polling guest, so that what is in the receiver has always been shown to it.
+    private func offerInput() {
+        let pulls = state.withLock { state in
+            if state.registers.receiver.isEmpty, state.registers.consecutivePolls < UInt8.max {
+                state.registers.consecutivePolls += 1
+            }
+            state.admit()
+            return state.registers.receivesByPolling
+        }
+        if pulls { pull() }
+    }
+
+    private func settle(_ state: inout UART16550State) {
+        if state.registers.receivesByInterrupt { state.admit() }
+        let level = state.registers.pendingInterrupt != nil
+        if level != state.line {
+            state.line = level
+            line.set(level)
+        }
+    }
+
+    // MARK: Host side
+
+    private func pull() {
+        while let limit = state.withLock({ $0.beginPull() }) {
+            let bytes = channel.read(limit: limit)
+            state.update { state in
+                state.endPull(Array(bytes.prefix(limit)))
+                settle(&state)
+            }
+        }
+    }
+
+    private func send() {
+        while let bytes = state.withLock({ $0.beginSending() }) {
+            channel.write(bytes)
+            state.update { state in
+                state.endSending()
+                settle(&state)
+            }
+        }
+    }
+
+    private func inputArrived() {
+        let pulls = state.withLock { state in
+            state.inputMayWait = true
+            return state.registers.receivesByInterrupt
+        }
+        if pulls { pull() }
+    }
+
+    // MARK: Lifecycle
+
+    package func start() {
+        channel.setInputHandler { [weak self] in self?.inputArrived() }
+        resume()
+    }
+
+    package func pause() {
+        send()
+        state.update { $0.isPaused = true }
+        // Input on its way from the channel must be in the state before it is saved.
+        state.wait { $0.isPulling ? nil : () }
+    }
+
+    package func resume() {
+        state.withLock { state in
+            state.isPaused = false
+            state.line = state.registers.pendingInterrupt != nil
+            line.set(state.line)
+        }
+        inputArrived()
+    }
+
+    /// Power-on state. Host input that was never shown to the guest is kept for it.
+    package func reset() {
+        state.withLock { $0.registers = UART16550Registers() }
+    }
+
+    package func stop() {
+        channel.setInputHandler(nil)
+        send()
+    }
+
+    package func save() throws(SavedStateError) -> SavedRecord {
+        state.withLock { $0.saved }
+    }
+
+    package func restore(_ record: SavedRecord) throws(SavedStateError) {
+        let restored = try UART16550State(record)
+        state.withLock { state in
+            state.registers = restored.registers
+            state.held = restored.held
+        }
+    }
+}

@@ -1,0 +1,216 @@
+/// The registers of a 16550A and their rules, without any host: what a guest access changes and answers.
+///
+///     offset  read  write   with LCR bit 7 (DLAB) set
+///          0  RBR   THR     DLL
+///          1  IER   IER     DLM
+///          2  IIR   FCR
+///          3  LCR   LCR
+///          4  MCR   MCR
+///          5  LSR
+///          6  MSR
+///          7  SCR   SCR
+///
+/// The line has no speed: a byte written is sent at once, and four character times without input pass at once, so that
+/// bytes below the trigger level show as a character timeout right away. Parity, framing and break errors do not happen;
+/// an overrun only happens in loopback, because input from the host waits until there is room.
+struct UART16550Registers: Equatable, Sendable {
+    static let fifoSize = 16
+    /// What may wait for the host in all; beyond the FIFO's size the transmitter reports that it is busy.
+    static let transmitLimit = 4096
+
+    enum InterruptEnable {
+        static let receivedData: UInt8 = 1 << 0
+        static let transmitterEmpty: UInt8 = 1 << 1
+        static let lineStatus: UInt8 = 1 << 2
+        static let modemStatus: UInt8 = 1 << 3
+    }
+
+    enum InterruptIdentity {
+        static let modemStatus: UInt8 = 0x00
+        static let none: UInt8 = 0x01
+        static let transmitterEmpty: UInt8 = 0x02
+        static let receivedData: UInt8 = 0x04
+        static let lineStatus: UInt8 = 0x06
+        static let characterTimeout: UInt8 = 0x0C
+        static let fifosEnabled: UInt8 = 0xC0
+    }
+
+    enum LineStatus {
+        static let dataReady: UInt8 = 1 << 0
+        static let overrun: UInt8 = 1 << 1
+        static let transmitterIdle: UInt8 = 0x60
+    }
+
+    static let divisorLatchAccess: UInt8 = 1 << 7
+    static let loopback: UInt8 = 1 << 4
+    private static let newline: UInt8 = 0x0A
+
+    var interruptEnable: UInt8 = 0
+    var lineControl: UInt8 = 0
+    var modemControl: UInt8 = 0
+    var scratch: UInt8 = 0
+    var divisorLow: UInt8 = 0x0C
+    var divisorHigh: UInt8 = 0
+    var fifosEnabled = false
+    /// Bytes in the receiver that raise the received-data interrupt: 1, 4, 8 or 14.
+    var triggerLevel = 1
+    var overrun = false
+    /// MSR bits 3...0, cleared by reading.
+    var modemChanges: UInt8 = 0
+    /// The transmitter-empty interrupt, whether enabled or not.
+    var transmitterBecameEmpty = false
+    /// Received bytes that the guest has not read, oldest first; at most `capacity`.
+    var receiver: [UInt8] = []
+    /// Bytes the guest wrote that the host does not have yet.
+    var transmitter: [UInt8] = []
+    /// The guest answers transmitter-empty interrupts: it has seen one in IIR since it last wrote IER.
+    var servesTransmitInterrupts = false
+    /// Reads of LSR since the guest last did anything else but take a received byte.
+    var consecutivePolls: UInt8 = 0
+
+    var capacity: Int { fifosEnabled ? Self.fifoSize : 1 }
+    var isLoopback: Bool { modemControl & Self.loopback != 0 }
+    var transmitterHasRoom: Bool { transmitter.count < Self.fifoSize }
+    private var hasDivisorAccess: Bool { lineControl & Self.divisorLatchAccess != 0 }
+
+    /// The guest takes received bytes by interrupt.
+    var receivesByInterrupt: Bool {
+        interruptEnable & InterruptEnable.receivedData != 0 && !isLoopback
+    }
+
+    /// The guest waits for input by reading LSR. A driver that looks whether it may send reads it once for each byte, and
+    /// one that only sets the device up reads other registers in between; neither would take the input.
+    var receivesByPolling: Bool { consecutivePolls >= 2 && !isLoopback }
+
+    /// The identity of the most important pending interrupt, or nil: the level of the interrupt line.
+    var pendingInterrupt: UInt8? {
+        if interruptEnable & InterruptEnable.lineStatus != 0, overrun { return InterruptIdentity.lineStatus }
+        if interruptEnable & InterruptEnable.receivedData != 0, !receiver.isEmpty {
+            let reached = !fifosEnabled || receiver.count >= triggerLevel
+            return reached ? InterruptIdentity.receivedData : InterruptIdentity.characterTimeout
+        }
+        if interruptEnable & InterruptEnable.transmitterEmpty != 0, transmitterBecameEmpty {
+            return InterruptIdentity.transmitterEmpty
+        }
+        if interruptEnable & InterruptEnable.modemStatus != 0, modemChanges != 0 {
+            return InterruptIdentity.modemStatus
+        }
+        return nil
+    }
+
+    /// MSR bits 7...4 (DCD, RI, DSR, CTS): a terminal that is always there, or MCR's outputs in loopback.
+    private var modemLines: UInt8 {
+        guard isLoopback else { return 0xB0 }
+        let dataTerminalReady = modemControl & 1
+        let requestToSend = modemControl >> 1 & 1
+        let outputs = modemControl >> 2 & 3
+        return outputs << 6 | dataTerminalReady << 5 | requestToSend << 4
+    }
+
+    mutating func read(_ register: UInt64) -> UInt8 {
+        let isReceivedByte = register == 0 && !hasDivisorAccess && !receiver.isEmpty
+        if register != 5 && !isReceivedByte { consecutivePolls = 0 }
+        switch register {
+        case 0:
+            if hasDivisorAccess { return divisorLow }
+            return receiver.isEmpty ? 0 : receiver.removeFirst()
+        case 1: return hasDivisorAccess ? divisorHigh : interruptEnable
+        case 2:
+            let identity = pendingInterrupt
+            if identity == InterruptIdentity.transmitterEmpty {
+                transmitterBecameEmpty = false
+                servesTransmitInterrupts = true
+            }
+            return (identity ?? InterruptIdentity.none) | (fifosEnabled ? InterruptIdentity.fifosEnabled : 0)
+        case 3: return lineControl
+        case 4: return modemControl
+        case 5:
+            defer { overrun = false }
+            return (receiver.isEmpty ? 0 : LineStatus.dataReady) | (overrun ? LineStatus.overrun : 0)
+                | (transmitterHasRoom ? LineStatus.transmitterIdle : 0)
+        case 6:
+            defer { modemChanges = 0 }
+            return modemLines | modemChanges
+        case 7: return scratch
+        default: return 0
+        }
+    }
+
+    mutating func write(_ register: UInt64, _ value: UInt8) {
+        consecutivePolls = 0
+        switch register {
+        case 0:
+            if hasDivisorAccess { divisorLow = value } else { transmit(value) }
+        case 1:
+            if hasDivisorAccess { divisorHigh = value } else { enableInterrupts(value & 0x0F) }
+        case 2: controlFIFOs(value)
+        case 3: lineControl = value
+        case 4: controlModem(value & 0x1F)
+        case 7: scratch = value
+        default: break
+        }
+    }
+
+    private mutating func transmit(_ byte: UInt8) {
+        if isLoopback {
+            receiveLooped(byte)
+            transmitterBecameEmpty = true
+            return
+        }
+        if transmitter.count < Self.transmitLimit { transmitter.append(byte) }
+        transmitterBecameEmpty = transmitterHasRoom
+    }
+
+    private mutating func receiveLooped(_ byte: UInt8) {
+        if receiver.count < capacity {
+            receiver.append(byte)
+            return
+        }
+        overrun = true
+        // Without FIFOs the new byte replaces the old one; a full FIFO keeps what it has.
+        if !fifosEnabled { receiver[0] = byte }
+    }
+
+    private mutating func enableInterrupts(_ value: UInt8) {
+        let rising = value & ~interruptEnable
+        interruptEnable = value
+        servesTransmitInterrupts = false
+        // Drivers rely on it that enabling the interrupt with an idle transmitter raises it, even if IIR was read before.
+        if rising & InterruptEnable.transmitterEmpty != 0 { transmitterBecameEmpty = transmitterHasRoom }
+    }
+
+    private mutating func controlFIFOs(_ value: UInt8) {
+        let enable = value & 1 != 0
+        if enable != fifosEnabled { receiver = [] }
+        fifosEnabled = enable
+        // The other bits are only programmed together with the enable bit. The transmitter's reset bit finds it empty:
+        // what was written has been sent.
+        guard enable else {
+            triggerLevel = 1
+            return
+        }
+        if value & 2 != 0 { receiver = [] }
+        triggerLevel = [1, 4, 8, 14][Int(value >> 6)]
+    }
+
+    private mutating func controlModem(_ value: UInt8) {
+        let before = modemLines
+        modemControl = value
+        let changed = before ^ modemLines
+        // The ring indicator counts only when it ends.
+        let ringEnded = before & changed & 0x40
+        modemChanges |= (changed & 0xB0 | ringEnded) >> 4
+    }
+
+    /// Whether what the guest wrote goes to the host now, after an access to `register`.
+    ///
+    /// A guest that answers transmitter-empty interrupts soon writes another byte, or looks at IIR or LSR, since each byte
+    /// makes the interrupt pending again; bytes wait for that so that a driver's burst is one write on the host.
+    func sendsNow(afterWriteOf register: UInt64?) -> Bool {
+        guard !transmitter.isEmpty else { return false }
+        guard register == 0, servesTransmitInterrupts, interruptEnable & InterruptEnable.transmitterEmpty != 0 else {
+            return true
+        }
+        return !transmitterHasRoom || transmitter.last == Self.newline
+    }
+}

@@ -1,0 +1,104 @@
+internal import SavedState
+
+/// What a UART's lock protects.
+struct UART16550State: Sendable {
+    static let kind = "uart16550"
+
+    var registers = UART16550Registers()
+    /// Input taken from the channel that the receiver had no room for in the end; at most a FIFO's worth.
+    var held: [UInt8] = []
+    /// The channel may have input: it said so, or gave some when last asked.
+    var inputMayWait = true
+    /// A thread is between `beginPull` and `endPull`.
+    var isPulling = false
+    /// A thread is between `beginSending` and `endSending`.
+    var isSending = false
+    var isPaused = false
+    /// What the interrupt line shows.
+    var line = false
+
+    init() {}
+
+    /// How many bytes to take from the channel now; nil when there is no room, no reader, or another thread at it.
+    ///
+    /// It waits for an empty receiver, so that a burst of input is a few large reads on the host.
+    mutating func beginPull() -> Int? {
+        guard !isPaused, !isPulling, inputMayWait, held.isEmpty, registers.receiver.isEmpty,
+            registers.receivesByInterrupt || registers.receivesByPolling
+        else { return nil }
+        isPulling = true
+        // Cleared before the channel is asked: what arrives meanwhile sets it again.
+        inputMayWait = false
+        return registers.capacity
+    }
+
+    mutating func endPull(_ bytes: [UInt8]) {
+        isPulling = false
+        if !bytes.isEmpty { inputMayWait = true }
+        held += bytes
+        admit()
+    }
+
+    /// Moves held input into the receiver as far as there is room and a reader.
+    mutating func admit() {
+        guard !held.isEmpty, registers.receivesByInterrupt || registers.receivesByPolling else { return }
+        let count = min(held.count, registers.capacity - registers.receiver.count)
+        registers.receiver += held.prefix(count)
+        held.removeFirst(count)
+    }
+
+    /// Takes what is to be sent; nil when there is nothing, or another thread is at it and will come back for the rest.
+    mutating func beginSending() -> [UInt8]? {
+        guard !isSending, !registers.transmitter.isEmpty else { return nil }
+        isSending = true
+        let wasFull = !registers.transmitterHasRoom
+        let bytes = registers.transmitter
+        registers.transmitter = []
+        if wasFull { registers.transmitterBecameEmpty = true }
+        return bytes
+    }
+
+    mutating func endSending() { isSending = false }
+
+    var saved: SavedRecord {
+        var record = SavedRecord(kind: Self.kind, version: 1)
+        record.set("interruptEnable", registers.interruptEnable)
+        record.set("lineControl", registers.lineControl)
+        record.set("modemControl", registers.modemControl)
+        record.set("scratch", registers.scratch)
+        record.set("divisorLow", registers.divisorLow)
+        record.set("divisorHigh", registers.divisorHigh)
+        record.set("fifosEnabled", registers.fifosEnabled)
+        record.set("triggerLevel", UInt8(registers.triggerLevel))
+        record.set("overrun", registers.overrun)
+        record.set("modemChanges", registers.modemChanges)
+        record.set("transmitterBecameEmpty", registers.transmitterBecameEmpty)
+        record.set("receiver", registers.receiver)
+        record.set("transmitter", registers.transmitter)
+        record.set("consecutivePolls", registers.consecutivePolls)
+        record.set("held", held)
+        return record
+    }
+
+    init(_ record: SavedRecord) throws(SavedStateError) {
+        try record.expect(kind: Self.kind, versions: 1...1)
+        registers.interruptEnable = try record.bits("interruptEnable", mask: 0x0F)
+        registers.lineControl = try record.integer("lineControl")
+        registers.modemControl = try record.bits("modemControl", mask: 0x1F)
+        registers.scratch = try record.integer("scratch")
+        registers.divisorLow = try record.integer("divisorLow")
+        registers.divisorHigh = try record.integer("divisorHigh")
+        registers.fifosEnabled = try record.boolean("fifosEnabled")
+        registers.triggerLevel = try record.integer("triggerLevel")
+        guard [1, 4, 8, 14].contains(registers.triggerLevel) else {
+            throw .badField(kind: Self.kind, field: "triggerLevel")
+        }
+        registers.overrun = try record.boolean("overrun")
+        registers.modemChanges = try record.bits("modemChanges", mask: 0x0F)
+        registers.transmitterBecameEmpty = try record.boolean("transmitterBecameEmpty")
+        registers.receiver = try record.bytes("receiver", limit: registers.capacity)
+        registers.transmitter = try record.bytes("transmitter", limit: UART16550Registers.transmitLimit)
+        registers.consecutivePolls = try record.integer("consecutivePolls")
+        held = try record.bytes("held", limit: UART16550Registers.fifoSize)
+    }
+}

@@ -1,0 +1,258 @@
+internal import HostSystem
+package import Machine
+internal import Synchronization
+
+/// A RISC-V hart: RV64GC with the extensions that `HartDescription` lists, run by the interpreter.
+///
+/// All state is in memory of its own, reached by pointer: `state` by the thread that runs the hart (or by its owner while
+/// none does), `signals` by anybody.
+package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
+    // @unchecked: `state` is only touched by the one thread in `run`, or by the owner while no thread is in `run`;
+    // `signals` consists of atomics; everything else never changes after composition.
+
+    package let index: Int
+    let state: UnsafeMutablePointer<HartState>
+    let signals: UnsafeMutablePointer<HartSignals>
+    /// Where the hart sleeps.
+    private let bed = Monitor(())
+    /// Answers calls from S-mode, in a machine without firmware.
+    private var supervisorCalls: (any SupervisorCallHandler)?
+    /// Whether the hart runs at all, as SBI's hart state management sees it.
+    let life = Monitor(HartLife.started)
+    private let resetAddress: UInt64
+
+    /// - Parameters:
+    ///   - index: the hart ID.
+    ///   - resetAddress: guest-physical address of the first instruction after power-on, in M-mode.
+    package init(index: Int, addressSpace: AddressSpace, timeBase: TimeBase, resetAddress: UInt64) {
+        self.index = index
+        self.resetAddress = resetAddress
+        signals = .allocate(capacity: 1)
+        signals.initialize(to: HartSignals())
+        state = .allocate(capacity: 1)
+        state.initialize(
+            to: HartState(
+                index: index, addressSpace: addressSpace, timeBase: timeBase, signals: UnsafePointer(signals)))
+        reset()
+    }
+
+    deinit {
+        state.deinitialize(count: 1)
+        state.deallocate()
+        signals.deinitialize(count: 1)
+        signals.deallocate()
+    }
+
+    /// Lets `handler` answer ECALLs from S-mode. Before the first `run`.
+    package func setSupervisorCallHandler(_ handler: any SupervisorCallHandler) {
+        supervisorCalls = handler
+        state.pointee.answersSupervisorCalls = true
+    }
+
+    package func reset() {
+        state.pointee.resetRegisters()
+        state.pointee.pc = resetAddress
+        signals.pointee.software.store(0, ordering: .relaxed)
+        signals.pointee.machineDeadline.store(.max, ordering: .relaxed)
+        life.update { $0 = .started }
+    }
+
+    // MARK: Running
+
+    package func run() -> ProcessorExit {
+        while true {
+            signals.pointee.inGuest.store(true, ordering: .sequentiallyConsistent)
+            serveRequests()
+            if signals.pointee.exitRequested.load(ordering: .relaxed) || isHalted {
+                signals.pointee.inGuest.store(false, ordering: .sequentiallyConsistent)
+                if signals.pointee.exitRequested.exchange(false, ordering: .relaxed) { return .requested }
+                waitToBeStarted()
+                continue
+            }
+            takePendingInterrupt()
+            interpret(HartReference(state))
+            signals.pointee.inGuest.store(false, ordering: .sequentiallyConsistent)
+            switch state.pointee.leaving {
+            case .attention: break
+            case .waitForInterrupt: waitForInterrupt()
+            case .environmentCall: answerSupervisorCall()
+            }
+        }
+    }
+
+    package func requestExit() {
+        signals.pointee.exitRequested.store(true, ordering: .relaxed)
+        wake()
+    }
+
+    /// Gets the hart's attention: it looks at its signals before it executes much more guest code.
+    func wake() {
+        signals.pointee.attention.store(1, ordering: .sequentiallyConsistent)
+        if signals.pointee.sleeping.load(ordering: .sequentiallyConsistent) { bed.update { _ in } }
+    }
+
+    /// Carries out what other harts asked for.
+    private func serveRequests() {
+        signals.pointee.attention.store(0, ordering: .sequentiallyConsistent)
+        let fences = signals.pointee.fencesRequested.load(ordering: .sequentiallyConsistent)
+        if fences != signals.pointee.fencesDone.load(ordering: .relaxed) {
+            state.pointee.synchronizeInstructions()
+            state.pointee.flushTranslations()
+            signals.pointee.fencesDone.store(fences, ordering: .sequentiallyConsistent)
+        }
+    }
+
+    /// Looks at the clock, and takes an interrupt if one is due.
+    private func takePendingInterrupt() {
+        state.pointee.timerPending = state.pointee.timerInterrupts()
+        state.pointee.pollAt = state.pointee.retired &+ Self.pollInterval
+        if let number = state.pointee.interruptToTake(state.pointee.pendingInterrupts()) {
+            state.pointee.takeInterrupt(number)
+        }
+    }
+
+    /// Instructions between two looks at the clock: some ten microseconds.
+    private static let pollInterval: UInt64 = 4096
+
+    /// WFI: sleeps until an enabled interrupt is pending, whether or not it can be taken (Privileged Architecture 3.3.3).
+    private func waitForInterrupt() {
+        while state.pointee.pendingInterrupts() & state.pointee.csr.mie == 0 {
+            var deadline: UInt64 = .max
+            if state.pointee.csr.mie & Interrupt.mtip != 0 {
+                deadline = signals.pointee.machineDeadline.load(ordering: .relaxed)
+            }
+            if state.pointee.csr.mie & Interrupt.stip != 0, state.pointee.csr.menvcfg & Environment.stce != 0 {
+                deadline = min(deadline, state.pointee.csr.stimecmp)
+            }
+            if sleep(until: state.pointee.timeBase.hostTime(of: deadline)) { return }
+        }
+    }
+
+    /// Sleeps until `wake` or the host time; true when somebody wants attention.
+    private func sleep(until deadline: UInt64?) -> Bool {
+        signals.pointee.sleeping.store(true, ordering: .sequentiallyConsistent)
+        defer { signals.pointee.sleeping.store(false, ordering: .relaxed) }
+        return bed.wait(until: deadline) { [signals] _ in
+            signals.pointee.attention.load(ordering: .sequentiallyConsistent) != 0 ? () : nil
+        } != nil
+    }
+
+    private func answerSupervisorCall() {
+        // Without firmware every call has a handler; `answersSupervisorCalls` is set together with it.
+        supervisorCalls?.handleSupervisorCall(on: self)
+        state.pointee.retired &+= 1
+    }
+
+    package func setMachineTimer(_ deadline: UInt64) {
+        signals.pointee.machineDeadline.store(deadline, ordering: .relaxed)
+        wake()
+    }
+
+    // MARK: Hart state management
+
+    /// Whether the hart executes.
+    package var lifeState: HartLife { life.withLock { $0 } }
+
+    private var isHalted: Bool {
+        switch life.withLock({ $0 }) {
+        case .started: false
+        case .stopped, .suspended: true
+        case .starting: !takeStart()
+        }
+    }
+
+    /// Stops the hart before it executes the next instruction; `start` lets it go on elsewhere.
+    package func stop() {
+        life.update { $0 = .stopped }
+    }
+
+    /// Makes a stopped hart execute from `address` in S-mode with its hart ID in a0 and `opaque` in a1, as SBI says.
+    ///
+    /// - Returns: false when the hart is not stopped.
+    package func start(at address: UInt64, opaque: UInt64) -> Bool {
+        let accepted = life.update { life in
+            guard life == .stopped else { return false }
+            life = .starting(address: address, opaque: opaque)
+            return true
+        }
+        if accepted { wake() }
+        return accepted
+    }
+
+    /// Waits until an enabled interrupt is pending, then goes on: at the next instruction, or, when the suspension does not
+    /// retain registers, at `resume` as `start` does.
+    package func suspend(resume: (address: UInt64, opaque: UInt64)?) {
+        if let resume {
+            life.update { $0 = .suspended(address: resume.address, opaque: resume.opaque) }
+        } else {
+            waitForInterrupt()
+        }
+    }
+
+    private func waitToBeStarted() {
+        if case .suspended(let address, let opaque) = lifeState {
+            waitForInterrupt()
+            if state.pointee.pendingInterrupts() & state.pointee.csr.mie != 0 {
+                life.update { $0 = .starting(address: address, opaque: opaque) }
+            }
+        } else {
+            _ = sleep(until: nil)
+        }
+    }
+
+    /// Begins where `start` said; true when there was something to begin.
+    private func takeStart() -> Bool {
+        guard case .starting(let address, let opaque) = lifeState else { return false }
+        state.pointee.enterSupervisor(at: address, arguments: (UInt64(index), opaque))
+        life.update { $0 = .started }
+        return true
+    }
+
+    // MARK: Fences from other harts
+
+    /// Makes the hart's next fetches and translations see what this thread's hart has written, and waits until it does.
+    ///
+    /// The calling hart must not be in guest code as far as `inGuest` tells, so that two harts can fence each other.
+    package func fenceRemotely() {
+        let wanted = signals.pointee.fencesRequested.add(1, ordering: .sequentiallyConsistent).newValue
+        wake()
+        // Outside of guest code the hart carries the fence out before it executes the next instruction.
+        while signals.pointee.inGuest.load(ordering: .sequentiallyConsistent),
+            signals.pointee.fencesDone.load(ordering: .sequentiallyConsistent) < wanted
+        {
+            yieldProcessor()
+        }
+    }
+}
+
+/// Whether a hart executes (SBI 2.0, chapter 9).
+package enum HartLife: Equatable, Sendable {
+    case started
+    case stopped
+    case starting(address: UInt64, opaque: UInt64)
+    /// Non-retentive suspension, which ends at `address`.
+    case suspended(address: UInt64, opaque: UInt64)
+}
+
+/// Answers ECALLs from S-mode.
+package protocol SupervisorCallHandler: AnyObject, Sendable {
+    /// Serves the call in the hart's argument registers, and sets its pc to the next instruction. The calling thread is
+    /// the hart's.
+    func handleSupervisorCall(on hart: Hart)
+}
+
+extension Hart: InterruptSink {
+    /// Sets one of the hart's wires: `number` is its bit in mip (1, 3, 9 or 11). SSIP, being edge-triggered, is only ever
+    /// set: software clears it.
+    package func setInterrupt(_ number: Int, level: Bool) {
+        let bit: UInt64 = 1 << UInt64(number)
+        if bit == Interrupt.ssip {
+            if level { signals.pointee.software.bitwiseOr(bit, ordering: .acquiringAndReleasing) }
+        } else if level {
+            signals.pointee.lines.bitwiseOr(bit, ordering: .acquiringAndReleasing)
+        } else {
+            signals.pointee.lines.bitwiseAnd(~bit, ordering: .acquiringAndReleasing)
+        }
+        if level { wake() }
+    }
+}

@@ -1,0 +1,82 @@
+internal import Synchronization
+
+// What the owner of a hart sees of it while no thread runs it, and firmware services while they serve it.
+extension Hart {
+    package var pc: UInt64 {
+        get { state.pointee.pc }
+        set { state.pointee.pc = newValue }
+    }
+
+    package var privilege: PrivilegeMode {
+        get { state.pointee.privilege }
+        set {
+            state.pointee.privilege = newValue
+            state.pointee.contextChanged()
+        }
+    }
+
+    /// Integer register `number`, 0 to 31; writing x0 does nothing.
+    package subscript(integer number: Int) -> UInt64 {
+        get { state.pointee.x[number] }
+        set { if number != 0 { state.pointee.x[number] = newValue } }
+    }
+
+    /// Floating-point register `number`, 0 to 31, as its 64 bits.
+    package subscript(float number: Int) -> UInt64 {
+        get { state.pointee.f[number] }
+        set { state.pointee.f[number] = newValue }
+    }
+
+    /// Instructions retired since the hart was made.
+    package var retired: UInt64 { state.pointee.retired }
+
+    /// Reads a CSR as M-mode would; nil when the hart has none of that number.
+    package func readCSR(_ number: Int) -> UInt64? { state.pointee.readCSR(number) }
+
+    /// Writes a CSR as M-mode would, by its WARL rules. Numbers that the hart does not have are ignored.
+    package func writeCSR(_ number: Int, _ value: UInt64) { state.pointee.writeCSR(number, value) }
+
+    /// Prepares the hart as firmware leaves it to a supervisor: S-mode, all that can be delegated delegated, memory and
+    /// counters open (SBI 2.0, chapter 3; Linux' Documentation/arch/riscv/boot.rst).
+    package func enterSupervisor(at address: UInt64, arguments: (UInt64, UInt64)) {
+        state.pointee.enterSupervisor(at: address, arguments: arguments)
+    }
+}
+
+extension HartState {
+    /// The state of power-on (Privileged Architecture 3.4). The counters go on counting from 0.
+    mutating func resetRegisters() {
+        x = InlineArray(repeating: 0)
+        f = InlineArray(repeating: 0)
+        csr = ControlRegisters()
+        csr.cycleOffset = 0 &- retired
+        csr.instretOffset = 0 &- retired
+        protection = MemoryProtection()
+        privilege = .machine
+        reservation = nil
+        timerPending = 0
+        flushTranslations()
+        contextChanged()
+        synchronizeInstructions()
+    }
+
+    mutating func enterSupervisor(at address: UInt64, arguments: (UInt64, UInt64)) {
+        protection.openEverything()
+        csr.medeleg = 0xB1FF
+        csr.mideleg = Interrupt.supervisor
+        csr.mie = 0
+        csr.mcounteren = 0xFFFF_FFFF
+        csr.menvcfg = Environment.machineWritable & ~Environment.cbie | 1 << 4
+        csr.status = 0
+        csr.satp = 0
+        csr.stvec = 0
+        csr.stimecmp = .max
+        privilege = .supervisor
+        reservation = nil
+        x[10] = arguments.0
+        x[11] = arguments.1
+        pc = address
+        flushTranslations()
+        contextChanged()
+    }
+}

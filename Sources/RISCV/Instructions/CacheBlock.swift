@@ -1,0 +1,54 @@
+// Zicbom and Zicboz (Cache Management Operations 1.0.1). Blocks are 64 bytes. The host keeps its caches coherent with
+// everything that a guest's devices do, so that the management operations only have to check what they may touch.
+
+/// Bytes in a cache block, as the device tree says.
+package let cacheBlockSize: UInt64 = 64
+
+let cacheBlockInstructions: [Instruction] = [
+    Instruction("cbo.inval", .cacheBlock, 0x0000_200F, 0xFFF0_7FFF) { manageBlock($0, $1, enable: Environment.cbie) },
+    Instruction("cbo.clean", .cacheBlock, 0x0010_200F, 0xFFF0_7FFF) { manageBlock($0, $1, enable: Environment.cbcfe) },
+    Instruction("cbo.flush", .cacheBlock, 0x0020_200F, 0xFFF0_7FFF) { manageBlock($0, $1, enable: Environment.cbcfe) },
+    Instruction("cbo.zero", .cacheBlock, 0x0040_200F, 0xFFF0_7FFF) { hart, operation in
+        let state = hart.state
+        guard state.pointee.mayManageBlocks(Environment.cbze) else { return illegal(hart, operation) }
+        let address = state.pointee.x[unchecked: Int(operation.operation.pointee.rs1)] & ~(cacheBlockSize - 1)
+        do throws(Trap) {
+            let block = try state.pointee.memory(address, size: Int(cacheBlockSize), for: .store)
+            block.initializeMemory(as: UInt8.self, repeating: 0, count: Int(cacheBlockSize))
+        } catch {
+            // The address of the trap is the operand's, not the block's (2.5.2).
+            let operand = state.pointee.x[unchecked: Int(operation.operation.pointee.rs1)]
+            state.pointee.pendingTrap = Trap(error.cause, value: operand)
+            return trapped(hart, operation)
+        }
+        return operation.next
+    },
+]
+
+/// cbo.inval, cbo.clean, cbo.flush: allowed where the block may be read or written.
+private func manageBlock(
+    _ hart: HartReference, _ operation: OperationReference, enable: UInt64
+) -> OperationReference? {
+    let state = hart.state
+    guard state.pointee.mayManageBlocks(enable) else { return illegal(hart, operation) }
+    let address = state.pointee.x[unchecked: Int(operation.operation.pointee.rs1)]
+    let context = state.pointee.dataContext
+    do throws(Trap) {
+        _ = try state.pointee.translate(address, count: 1, for: .load, in: context)
+    } catch {
+        do throws(Trap) {
+            _ = try state.pointee.translate(address, count: 1, for: .store, in: context)
+        } catch {
+            state.pointee.pendingTrap = error
+            return trapped(hart, operation)
+        }
+    }
+    return operation.next
+}
+
+extension HartState {
+    /// The enables of menvcfg for modes below M, and of senvcfg for U (Privileged Architecture 3.1.18).
+    fileprivate func mayManageBlocks(_ enable: UInt64) -> Bool {
+        (privilege == .machine || csr.menvcfg & enable != 0) && (privilege != .user || csr.senvcfg & enable != 0)
+    }
+}

@@ -1,0 +1,166 @@
+internal import Glibc
+internal import Synchronization
+
+// Zicsr, Zifencei, Zihintpause, Zawrs and the privileged instructions.
+
+let systemInstructions: [Instruction] = [
+    // pause is a fence with no predecessors; it gives way, since the hart it waits for may need this processor.
+    Instruction("pause", .none, 0x0100_000F, 0xFFFF_FFFF) { _, operation in
+        sched_yield()
+        return operation.next
+    },
+    Instruction("fence", .fence, 0x0F, 0x707F) { _, operation in
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        return operation.next
+    },
+    Instruction("fence.i", .none, 0x100F, 0x707F, endsBlock: true) { hart, operation in
+        hart.state.pointee.synchronizeInstructions()
+        return continueAfter(hart, operation)
+    },
+    Instruction("ecall", .none, 0x73, 0xFFFF_FFFF, endsBlock: true) { environmentCall($0, $1) },
+    ebreak,
+    Instruction("sret", .none, 0x1020_0073, 0xFFFF_FFFF, endsBlock: true) { hart, operation in
+        let state = hart.state
+        let trapped = state.pointee.privilege == .supervisor && state.pointee.csr.status & Status.tsr != 0
+        guard state.pointee.privilege >= .supervisor, !trapped else { return illegal(hart, operation) }
+        state.pointee.retired &+= UInt64(operation.operation.pointee.index) &+ 1
+        state.pointee.returnFromSupervisorTrap()
+        return enterChecked(hart, at: state.pointee.pc)
+    },
+    Instruction("mret", .none, 0x3020_0073, 0xFFFF_FFFF, endsBlock: true) { hart, operation in
+        let state = hart.state
+        guard state.pointee.privilege == .machine else { return illegal(hart, operation) }
+        state.pointee.retired &+= UInt64(operation.operation.pointee.index) &+ 1
+        state.pointee.returnFromMachineTrap()
+        return enterChecked(hart, at: state.pointee.pc)
+    },
+    Instruction("wfi", .none, 0x1050_0073, 0xFFFF_FFFF, endsBlock: true) { hart, operation in
+        let state = hart.state
+        let trapped = state.pointee.privilege == .user || state.pointee.csr.status & Status.tw != 0
+        guard state.pointee.privilege == .machine || !trapped else { return illegal(hart, operation) }
+        let operands = operation.operation
+        state.pointee.retired &+= UInt64(operands.pointee.index) &+ 1
+        state.pointee.pc = state.pointee.blockAddress &+ UInt64(operands.pointee.offset) &+ 4
+        state.pointee.leaving = .waitForInterrupt
+        return nil
+    },
+    // A stall may end for any reason (Zawrs): it ends at once, after other threads had their chance.
+    Instruction("wrs.nto", .none, 0x00D0_0073, 0xFFFF_FFFF) { waitOnReservation($0, $1) },
+    Instruction("wrs.sto", .none, 0x01D0_0073, 0xFFFF_FFFF) { waitOnReservation($0, $1) },
+    Instruction("sfence.vma", .sfence, 0x1200_0073, 0xFE00_7FFF, endsBlock: true) { fenceTranslations($0, $1) },
+    Instruction("sinval.vma", .sfence, 0x1600_0073, 0xFE00_7FFF, endsBlock: true) { fenceTranslations($0, $1) },
+    // Svinval's fences order what sinval.vma has already done in full.
+    Instruction("sfence.w.inval", .none, 0x1800_0073, 0xFFFF_FFFF) { invalidationFence($0, $1) },
+    Instruction("sfence.inval.ir", .none, 0x1810_0073, 0xFFFF_FFFF) { invalidationFence($0, $1) },
+    Instruction("csrrw", .csr, 0x1073, 0x707F, endsBlock: true) { accessCSR($0, $1, .write) },
+    Instruction("csrrs", .csr, 0x2073, 0x707F, endsBlock: true) { accessCSR($0, $1, .set) },
+    Instruction("csrrc", .csr, 0x3073, 0x707F, endsBlock: true) { accessCSR($0, $1, .clear) },
+    Instruction("csrrwi", .csrImmediate, 0x5073, 0x707F, endsBlock: true) {
+        accessCSR($0, $1, .write, fromField: true)
+    },
+    Instruction("csrrsi", .csrImmediate, 0x6073, 0x707F, endsBlock: true) { accessCSR($0, $1, .set, fromField: true) },
+    Instruction("csrrci", .csrImmediate, 0x7073, 0x707F, endsBlock: true) {
+        accessCSR($0, $1, .clear, fromField: true)
+    },
+]
+
+let ebreak = Instruction("ebreak", .none, 0x0010_0073, 0xFFFF_FFFF, endsBlock: true) { hart, operation in
+    let state = hart.state
+    let address = state.pointee.blockAddress &+ UInt64(operation.operation.pointee.offset)
+    state.pointee.pendingTrap = Trap(.breakpoint, value: address)
+    return trapped(hart, operation)
+}
+
+private func environmentCall(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
+    let state = hart.state
+    let operands = operation.operation
+    if state.pointee.privilege == .supervisor, state.pointee.answersSupervisorCalls {
+        state.pointee.pc = state.pointee.blockAddress &+ UInt64(operands.pointee.offset)
+        state.pointee.retired &+= UInt64(operands.pointee.index)
+        state.pointee.leaving = .environmentCall
+        return nil
+    }
+    let cause: ExceptionCause =
+        switch state.pointee.privilege {
+        case .user: .callFromUser
+        case .supervisor: .callFromSupervisor
+        case .machine: .callFromMachine
+        }
+    state.pointee.pendingTrap = Trap(cause, value: 0)
+    return trapped(hart, operation)
+}
+
+private func waitOnReservation(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
+    if hart.state.pointee.reservation != nil { sched_yield() }
+    return operation.next
+}
+
+/// SFENCE.VMA and SINVAL.VMA (Privileged Architecture 10.2.1). All address spaces are treated alike.
+private func fenceTranslations(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
+    let state = hart.state
+    let trapped = state.pointee.privilege == .supervisor && state.pointee.csr.status & Status.tvm != 0
+    guard state.pointee.privilege >= .supervisor, !trapped else { return illegal(hart, operation) }
+    let source = operation.operation.pointee.rs1
+    if source == 0 {
+        state.pointee.flushTranslations()
+    } else {
+        state.pointee.data.flush(state.pointee.x[unchecked: Int(source)])
+        state.pointee.fetch.flush()
+        state.pointee.fetch.select(state.pointee.privilege)
+    }
+    return continueAfter(hart, operation)
+}
+
+private func invalidationFence(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
+    hart.state.pointee.privilege >= .supervisor ? operation.next : illegal(hart, operation)
+}
+
+private enum CSROperation {
+    case write, set, clear
+}
+
+/// The six Zicsr instructions (Unprivileged Architecture 6.1): CSRRW does not read for x0, the others do not write for
+/// a source field of 0.
+@inline(never)
+private func accessCSR(
+    _ hart: HartReference, _ operation: OperationReference, _ kind: CSROperation, fromField: Bool = false
+) -> OperationReference? {
+    let state = hart.state
+    let operands = operation.operation
+    let number = Int(operands.pointee.immediate)
+    let field = operands.pointee.rs1
+    let operand = fromField ? UInt64(field) : state.pointee.x[unchecked: Int(field)]
+    let writes = kind == .write || field != 0
+    guard state.pointee.mayAccess(number, write: writes) else { return illegal(hart, operation) }
+    // The counters do not count this instruction yet when it reads them, and do when it writes them.
+    let position = UInt64(operands.pointee.index)
+    state.pointee.retired &+= position
+    let value = state.pointee.readCSR(number)
+    state.pointee.retired &-= position
+    guard let value else { return illegal(hart, operation) }
+    if writes {
+        // The wire of an interrupt controller is seen in mip.SEIP but not written back (3.1.9).
+        let own =
+            number == CSR.mip
+            ? value & ~Interrupt.seip | state.pointee.signals.pointee.software.load(ordering: .relaxed) & Interrupt.seip
+            : value
+        state.pointee.retired &+= position &+ 1
+        switch kind {
+        case .write: state.pointee.writeCSR(number, operand)
+        case .set: state.pointee.writeCSR(number, own | operand)
+        case .clear: state.pointee.writeCSR(number, own & ~operand)
+        }
+        state.pointee.retired &-= position &+ 1
+    }
+    state.pointee.x[unchecked: Int(operands.pointee.rd)] = value
+    return continueAfter(hart, operation)
+}
+
+extension HartState {
+    /// FENCE.I: what was stored before is what is fetched from now on.
+    mutating func synchronizeInstructions() {
+        blocks.startGeneration()
+        fetch.flush()
+        fetch.select(privilege)
+    }
+}

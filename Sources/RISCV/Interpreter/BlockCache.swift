@@ -1,0 +1,151 @@
+internal import Glibc
+
+/// Decoded blocks, found by guest-physical address.
+///
+/// A block is valid in every address space and privilege mode, since all its instructions lie in one page and addresses
+/// are formed relative to `HartState.blockAddress`. Guest code may change at any time; RISC-V makes a change visible to a
+/// hart's fetches only by FENCE.I (Unprivileged Architecture 7), which starts a new `generation`: a block is then
+/// compared with its source once before it is used again.
+struct BlockCache: ~Copyable {
+    private(set) var generation: UInt64 = 1
+
+    // Blocks are never freed one by one: they are cut from `arena`, and when that is full, all are forgotten.
+    private let arena: UnsafeMutableRawPointer
+    private var used = 0
+    private static let capacity = 16 << 20
+
+    private let index: UnsafeMutablePointer<UnsafeMutablePointer<Block>?>
+    private static let indexSize = 1 << 16
+
+    /// Source bytes of the block that is being decoded.
+    private let scratch: UnsafeMutableRawPointer
+
+    /// The most one block can take: head, operations, copy, alignment.
+    private static let maximumBlockSize =
+        MemoryLayout<Block>.stride + (Block.maximumCount + 1) * MemoryLayout<Operation>.stride + Block.maximumCount * 4
+        + 16
+
+    init() {
+        // Anonymous memory of this size is mapped lazily: what is never used costs nothing.
+        arena = .allocate(byteCount: Self.capacity, alignment: 16)
+        scratch = .allocate(byteCount: Block.maximumCount * 4, alignment: 16)
+        index = .allocate(capacity: Self.indexSize)
+        index.initialize(repeating: nil, count: Self.indexSize)
+    }
+
+    deinit {
+        index.deallocate()
+        scratch.deallocate()
+        arena.deallocate()
+    }
+
+    /// Makes changes of guest code visible to later look-ups.
+    mutating func startGeneration() { generation &+= 1 }
+
+    /// Whether `make` may forget all blocks to make room; the caller must not use older ones afterwards.
+    var isFull: Bool { Self.capacity - used < Self.maximumBlockSize }
+
+    /// Forgets all blocks.
+    mutating func removeAll() {
+        used = 0
+        index.update(repeating: nil, count: Self.indexSize)
+    }
+
+    @inline(__always)
+    private func slot(_ physical: UInt64) -> UnsafeMutablePointer<UnsafeMutablePointer<Block>?> {
+        index + Int((physical >> 1 ^ physical >> 17) & UInt64(Self.indexSize - 1))
+    }
+
+    /// The valid block that starts at a guest-physical address, or nil.
+    func find(_ physical: UInt64) -> UnsafeMutablePointer<Block>? {
+        guard let block = slot(physical).pointee, block.pointee.physical == physical else { return nil }
+        if block.pointee.verified != generation {
+            guard memcmp(block.pointee.source, block.pointee.copy, block.pointee.byteCount) == 0 else { return nil }
+            block.pointee.verified = generation
+        }
+        return block
+    }
+
+    /// Decodes the instructions at `source`, guest memory that holds `available` bytes up to the end of the page.
+    ///
+    /// Nil when not even the first instruction lies in the page as a whole.
+    mutating func make(
+        physical: UInt64, source: UnsafeRawPointer, available: Int
+    ) -> UnsafeMutablePointer<Block>? {
+        // The guest may write while we read: decode from a private copy, and compare with the same copy later.
+        let limit = min(available, Block.maximumCount * 4)
+        scratch.copyMemory(from: source, byteCount: limit)
+
+        let block = (arena + used).assumingMemoryBound(to: Block.self)
+        let operations = UnsafeMutableRawPointer(block + 1).assumingMemoryBound(to: Operation.self)
+        var count = 0
+        var offset = 0
+        while count < Block.maximumCount {
+            guard let bits = fetch(offset, limit) else { break }
+            let instruction = InstructionTable.find(bits) ?? undefinedInstruction
+            var operation = Operation(instruction, bits: bits)
+            operation.offset = UInt16(offset)
+            operation.index = UInt8(count)
+            (operations + count).initialize(to: operation)
+            offset += Int(operation.length)
+            count += 1
+            if instruction.endsBlock { break }
+        }
+        guard count > 0 else { return nil }
+        var end = Operation(blockEnd, bits: 3)
+        end.offset = UInt16(offset)
+        end.index = UInt8(count)
+        (operations + count).initialize(to: end)
+
+        let bytes = UnsafeMutableRawPointer(operations + count + 1)
+        bytes.copyMemory(from: scratch, byteCount: offset)
+        block.initialize(
+            to: Block(
+                physical: physical, source: source, copy: UnsafeRawPointer(bytes), byteCount: offset,
+                verified: generation))
+        used = ((bytes + offset) - arena + 15) & ~15
+        slot(physical).pointee = block
+        return block
+    }
+
+    /// Decodes one instruction that has no lasting place: it crosses a page or lies outside of memory.
+    ///
+    /// Only a virtual look-up structure that forgets it with the translation may hold it.
+    mutating func makeSingle(bits: UInt32) -> UnsafeMutablePointer<Block> {
+        let block = (arena + used).assumingMemoryBound(to: Block.self)
+        let operations = UnsafeMutableRawPointer(block + 1).assumingMemoryBound(to: Operation.self)
+        let operation = Operation(InstructionTable.find(bits) ?? undefinedInstruction, bits: bits)
+        operations.initialize(to: operation)
+        var end = Operation(blockEnd, bits: 3)
+        end.offset = UInt16(operation.length)
+        end.index = 1
+        (operations + 1).initialize(to: end)
+        let bytes = UnsafeMutableRawPointer(operations + 2)
+        block.initialize(
+            to: Block(
+                physical: .max, source: UnsafeRawPointer(bytes), copy: UnsafeRawPointer(bytes), byteCount: 0,
+                verified: generation))
+        used = (bytes - arena + 15) & ~15
+        return block
+    }
+
+    /// The instruction at `offset` of the scratch copy; nil when it does not end before `limit`.
+    private func fetch(_ offset: Int, _ limit: Int) -> UInt32? {
+        guard offset + 2 <= limit else { return nil }
+        let low = UInt32(scratch.load(fromByteOffset: offset, as: UInt16.self))
+        guard low & 3 == 3 else { return low }
+        guard offset + 4 <= limit else { return nil }
+        return UInt32(scratch.load(fromByteOffset: offset + 2, as: UInt16.self)) << 16 | low
+    }
+}
+
+/// Stands for bits that no row of the table matches.
+private let undefinedInstruction = Instruction("undefined", .none, 0, 0, endsBlock: true) { illegal($0, $1) }
+
+/// Follows the last instruction of a block and goes on at the next address. It retires nothing.
+private let blockEnd = Instruction("block end", .none, 3, 3, endsBlock: true) { hart, operation in
+    let state = hart.state
+    let operands = operation.operation
+    state.pointee.retired &+= UInt64(operands.pointee.index)
+    return enter(hart, at: state.pointee.blockAddress &+ UInt64(operands.pointee.offset))
+}

@@ -1,0 +1,141 @@
+internal import Machine
+internal import Synchronization
+
+// The interpreter executes blocks of decoded instructions. Handlers return the next operation; `enter` finds the first
+// one of the block at an address, on the hot path with one look into `FetchCache`.
+
+/// Executes from `HartState.pc` until a handler leaves.
+func interpret(_ hart: HartReference) {
+    var next = enter(hart, at: hart.state.pointee.pc)
+    while let operation = next { next = operation.operation.pointee.execute(hart, operation) }
+}
+
+/// Leaves the block after `operation` for another address.
+@inline(__always)
+func leave(
+    _ hart: HartReference, _ operation: OperationReference, to address: UInt64
+) -> OperationReference? {
+    hart.state.pointee.retired &+= UInt64(operation.operation.pointee.index) &+ 1
+    return enter(hart, at: address)
+}
+
+/// The first operation at a virtual address, or nil with `pc` set when the hart has something else to do first.
+@inline(__always)
+func enter(_ hart: HartReference, at address: UInt64) -> OperationReference? {
+    let state = hart.state
+    let entry = state.pointee.fetch.entry(address)
+    if entry.pointee.address == address, entry.pointee.tag == state.pointee.fetch.tag,
+        state.pointee.retired < state.pointee.pollAt,
+        state.pointee.signals.pointee.attention.load(ordering: .relaxed) == 0
+    {
+        state.pointee.blockAddress = address
+        return entry.pointee.operations
+    }
+    return enterSlow(hart, at: address)
+}
+
+@inline(never)
+private func enterSlow(_ hart: HartReference, at address: UInt64) -> OperationReference? {
+    let state = hart.state
+    state.pointee.pc = address
+    if state.pointee.retired >= state.pointee.pollAt
+        || state.pointee.signals.pointee.attention.load(ordering: .relaxed) != 0
+    {
+        return attend(hart)
+    }
+    do throws(Trap) {
+        let operations = try state.pointee.fetchBlock(address)
+        state.pointee.fetch.entry(address).pointee = FetchCache.Entry(
+            address: address, tag: state.pointee.fetch.tag, operations: operations)
+        state.pointee.blockAddress = address
+        return operations
+    } catch {
+        // A trap handler that cannot be fetched traps again: the run loop comes first, so that this can be ended.
+        state.pointee.take(error)
+        return attend(hart)
+    }
+}
+
+/// Leaves the loop for the run loop. `pc` is set.
+@inline(__always)
+func attend(_ hart: HartReference) -> OperationReference? {
+    hart.state.pointee.leaving = .attention
+    return nil
+}
+
+/// Takes `pendingTrap` at `operation`, which does not retire.
+@inline(never)
+func trapped(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
+    let state = hart.state
+    let operands = operation.operation
+    state.pointee.pc = state.pointee.blockAddress &+ UInt64(operands.pointee.offset)
+    state.pointee.retired &+= UInt64(operands.pointee.index)
+    state.pointee.take(state.pointee.pendingTrap)
+    return enter(hart, at: state.pointee.pc)
+}
+
+/// Goes on after `operation`, which may have made an interrupt takeable.
+@inline(never)
+func continueAfter(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
+    let state = hart.state
+    let operands = operation.operation
+    let next = state.pointee.blockAddress &+ UInt64(operands.pointee.offset) &+ operands.pointee.length
+    state.pointee.retired &+= UInt64(operands.pointee.index) &+ 1
+    return enterChecked(hart, at: next)
+}
+
+/// Goes on at an address unless an interrupt is to be taken first.
+@inline(__always)
+func enterChecked(_ hart: HartReference, at address: UInt64) -> OperationReference? {
+    if hart.state.pointee.interruptReady() {
+        hart.state.pointee.pc = address
+        return attend(hart)
+    }
+    return enter(hart, at: address)
+}
+
+extension HartState {
+    /// The operations at a virtual address, decoded if need be. Throws the fetch's fault.
+    fileprivate mutating func fetchBlock(_ address: UInt64) throws(Trap) -> OperationReference {
+        if blocks.isFull {
+            blocks.removeAll()
+            fetch.flush()
+            fetch.select(privilege)
+        }
+        let page = try fetchPage(address, count: 2)
+        let physical = page | address & 0xFFF
+        if let block = blocks.find(physical) { return block.operations }
+        let available = Int(4096 - address & 0xFFF)
+        if let source = hostAddress(of: physical, count: UInt64(available)),
+            let block = blocks.make(physical: physical, source: UnsafeRawPointer(source), available: available)
+        {
+            return block.operations
+        }
+        return blocks.makeSingle(bits: try fetchBits(address)).operations
+    }
+
+    /// The guest-physical page of an executable address.
+    private mutating func fetchPage(_ address: UInt64, count: UInt64) throws(Trap) -> UInt64 {
+        if let page = fetch.page(address) { return page }
+        let context = AccessContext(privilege: privilege, userMemory: false, executableReadable: false)
+        let translation = try translate(address, count: count, for: .fetch, in: context)
+        if translation.isUniform { fetch.insert(address, physical: translation.page) }
+        return translation.page
+    }
+
+    /// Fetches one instruction in halves, from wherever they are.
+    private mutating func fetchBits(_ address: UInt64) throws(Trap) -> UInt32 {
+        let low = try fetchHalf(address)
+        guard low & 3 == 3 else { return low }
+        return try fetchHalf(address &+ 2) << 16 | low
+    }
+
+    private mutating func fetchHalf(_ address: UInt64) throws(Trap) -> UInt32 {
+        let physical = try fetchPage(address, count: 2) | address & 0xFFF
+        if let source = hostAddress(of: physical, count: 2) { return UInt32(source.load(as: UInt16.self)) }
+        guard let value = addressSpace.readDevice(at: physical, size: 2) else {
+            throw Trap(.instructionAccessFault, value: address)
+        }
+        return UInt32(value)
+    }
+}

@@ -1,0 +1,148 @@
+internal import Synchronization
+
+/// Fields of a page-table entry (Privileged Architecture 10.3.1, 10.4 to 10.6, Svnapot, Svpbmt).
+private enum PageTableEntry {
+    static let valid: UInt64 = 1 << 0
+    static let read: UInt64 = 1 << 1
+    static let write: UInt64 = 1 << 2
+    static let execute: UInt64 = 1 << 3
+    static let user: UInt64 = 1 << 4
+    static let accessed: UInt64 = 1 << 6
+    static let dirty: UInt64 = 1 << 7
+    static let reserved: UInt64 = 0x7F << 54
+    static let memoryType: UInt64 = 3 << 61
+    static let napot: UInt64 = 1 << 63
+
+    static func page(_ entry: UInt64) -> UInt64 { entry >> 10 & (1 << 44 - 1) }
+}
+
+extension HartState {
+    /// Translates by the page tables that satp names (Privileged Architecture 10.3.2).
+    mutating func walk(
+        _ address: UInt64, for kind: AccessKind, in context: AccessContext
+    ) throws(Trap) -> Translation {
+        let fault = Trap(kind.pageFault, value: address)
+        let levels = (csr.satp >> 60) - 5
+        // The bits above the virtual address repeat its highest bit.
+        let width = 12 + 9 * levels
+        guard address.signed >> (width.signed - 1) == 0 || address.signed >> (width.signed - 1) == -1 else {
+            throw fault
+        }
+        // Another hart can change an entry between our look at it and the update of its A and D bits: then look again.
+        while true {
+            if let translation = try walkOnce(address, levels: levels, for: kind, in: context, fault: fault) {
+                return translation
+            }
+        }
+    }
+
+    private mutating func walkOnce(
+        _ address: UInt64, levels: UInt64, for kind: AccessKind, in context: AccessContext, fault: Trap
+    ) throws(Trap) -> Translation? {
+        var table = csr.satp & (1 << 44 - 1)
+        var level = levels
+        while level > 0 {
+            level -= 1
+            let index = address >> (12 + 9 * level) & 511
+            let physical = table << 12 | index << 3
+            let location = try tableEntry(physical, for: kind, virtual: address)
+            let entry = location.pointee.load(ordering: .acquiring)
+            let permissions = entry & (PageTableEntry.read | PageTableEntry.write | PageTableEntry.execute)
+            guard entry & PageTableEntry.valid != 0, entry & PageTableEntry.reserved == 0,
+                permissions & (PageTableEntry.read | PageTableEntry.write) != PageTableEntry.write
+            else { throw fault }
+            if permissions == 0 {
+                // Bits that mean something in leaves only have to be clear in a pointer to the next table.
+                let leafOnly =
+                    PageTableEntry.user | PageTableEntry.accessed | PageTableEntry.dirty | PageTableEntry.memoryType
+                    | PageTableEntry.napot
+                guard entry & leafOnly == 0 else { throw fault }
+                table = PageTableEntry.page(entry)
+                continue
+            }
+            let page = try leafPage(entry, address: address, level: level, fault: fault)
+            try checkPermissions(entry, for: kind, in: context, fault: fault)
+            guard
+                let updated = try markUsed(
+                    location, at: physical, entry, for: kind, address: address, fault: fault)
+            else { return nil }
+            return translation(page, updated, level: level, in: context)
+        }
+        throw fault
+    }
+
+    /// The page-table entry at a guest-physical address, which must be memory that S-mode may read.
+    private func tableEntry(
+        _ physical: UInt64, for kind: AccessKind, virtual: UInt64
+    ) throws(Trap) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        guard protection.verdict(physical, count: 8, privilege: .supervisor).readable,
+            let host = hostAddress(of: physical, count: 8)
+        else { throw Trap(kind.accessFault, value: virtual) }
+        // Entries are aligned, and Atomic<UInt64> has the layout of UInt64.
+        return host.assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    /// The 4 KiB page number that a leaf gives `address`.
+    private func leafPage(_ entry: UInt64, address: UInt64, level: UInt64, fault: Trap) throws(Trap) -> UInt64 {
+        var page = PageTableEntry.page(entry)
+        switch entry & PageTableEntry.memoryType {
+        case 0: break
+        case PageTableEntry.memoryType: throw fault
+        default: guard csr.menvcfg & Environment.pbmte != 0 else { throw fault }
+        }
+        var low: UInt64 = 1 << (9 * level) - 1
+        if entry & PageTableEntry.napot != 0 {
+            // The only NAPOT size is 64 KiB: the low four bits of the page number are 1000 (table 27).
+            guard level == 0, page & 15 == 8 else { throw fault }
+            page &= ~15
+            low = 15
+        }
+        guard page & low == 0 else { throw fault }
+        return page | address >> 12 & low
+    }
+
+    private func checkPermissions(
+        _ entry: UInt64, for kind: AccessKind, in context: AccessContext, fault: Trap
+    ) throws(Trap) {
+        let allowed =
+            switch kind {
+            case .fetch: entry & PageTableEntry.execute != 0
+            case .store: entry & PageTableEntry.write != 0
+            case .load:
+                entry & PageTableEntry.read != 0 || context.executableReadable && entry & PageTableEntry.execute != 0
+            }
+        guard allowed, mayUse(entry, fetch: kind == .fetch, in: context) else { throw fault }
+    }
+
+    /// The rule of the U bit: users need it, a supervisor never executes it and touches it only with SUM.
+    private func mayUse(_ entry: UInt64, fetch: Bool, in context: AccessContext) -> Bool {
+        if context.privilege == .user { return entry & PageTableEntry.user != 0 }
+        return entry & PageTableEntry.user == 0 || context.userMemory && !fetch
+    }
+
+    /// Sets A, and D for stores, in memory (Svadu), or faults where software wants to do it (Svade). Nil: look again.
+    private func markUsed(
+        _ location: UnsafeMutablePointer<Atomic<UInt64>>, at physical: UInt64, _ entry: UInt64, for kind: AccessKind,
+        address: UInt64, fault: Trap
+    ) throws(Trap) -> UInt64? {
+        let wanted = entry | PageTableEntry.accessed | (kind == .store ? PageTableEntry.dirty : 0)
+        if wanted == entry { return entry }
+        guard csr.menvcfg & Environment.adue != 0 else { throw fault }
+        guard protection.verdict(physical, count: 8, privilege: .supervisor).writable else {
+            throw Trap(kind.accessFault, value: address)
+        }
+        let (exchanged, _) = location.pointee.compareExchange(
+            expected: entry, desired: wanted, ordering: .acquiringAndReleasing)
+        return exchanged ? wanted : nil
+    }
+
+    private func translation(_ page: UInt64, _ entry: UInt64, level: UInt64, in context: AccessContext) -> Translation {
+        let data = mayUse(entry, fetch: false, in: context)
+        let read = entry & PageTableEntry.read != 0 || context.executableReadable && entry & PageTableEntry.execute != 0
+        return Translation(
+            page: page << 12, readable: data && read,
+            writable: data && entry & PageTableEntry.write != 0 && entry & PageTableEntry.dirty != 0,
+            executable: entry & PageTableEntry.execute != 0 && mayUse(entry, fetch: true, in: context),
+            isLarge: level > 0 || entry & PageTableEntry.napot != 0, isUniform: true)
+    }
+}

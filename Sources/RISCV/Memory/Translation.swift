@@ -1,0 +1,77 @@
+/// Where a virtual page lies, and what may be done there without asking again.
+struct Translation {
+    /// Guest-physical address of the 4 KiB page.
+    var page: UInt64
+    var readable: Bool
+    /// False also while the D bit is clear, so that the first store comes here.
+    var writable: Bool
+    var executable: Bool
+    /// Part of a superpage or a NAPOT range.
+    var isLarge: Bool
+    /// The answer holds for every access within the page, so that it can be cached.
+    var isUniform: Bool
+}
+
+/// How a memory access is judged: the mode and the bits of mstatus that count for it.
+struct AccessContext {
+    let privilege: PrivilegeMode
+    let userMemory: Bool
+    let executableReadable: Bool
+}
+
+extension HartState {
+    /// Translates an access of `count` bytes inside one page, and checks it against page tables and PMP.
+    ///
+    /// Throws the page fault or access fault with the virtual address as its value.
+    mutating func translate(
+        _ address: UInt64, count: UInt64, for kind: AccessKind, in context: AccessContext
+    ) throws(Trap) -> Translation {
+        var translation = Translation(
+            page: address & ~0xFFF, readable: true, writable: true, executable: true, isLarge: false, isUniform: true)
+        if context.privilege != .machine, csr.satp >> 60 != 0 {
+            translation = try walk(address, for: kind, in: context)
+        }
+        let whole = protection.verdict(translation.page, count: 4096, privilege: context.privilege)
+        if whole.uniform {
+            guard whole.allows(kind) else { throw Trap(kind.accessFault, value: address) }
+            translation.readable = translation.readable && whole.readable
+            translation.writable = translation.writable && whole.writable
+            translation.executable = translation.executable && whole.executable
+        } else {
+            let physical = translation.page | address & 0xFFF
+            let part = protection.verdict(physical, count: count, privilege: context.privilege)
+            guard part.allows(kind) else { throw Trap(kind.accessFault, value: address) }
+            translation.isUniform = false
+        }
+        return translation
+    }
+
+    /// The way loads and stores are judged now, MPRV considered (Privileged Architecture 3.1.6.3).
+    var dataContext: AccessContext {
+        var effective = privilege
+        if privilege == .machine, csr.status & Status.mprv != 0 {
+            effective = PrivilegeMode(rawValue: UInt8(csr.status >> Status.mppShift & 3)) ?? .user
+        }
+        return AccessContext(
+            privilege: effective, userMemory: csr.status & Status.sum != 0,
+            executableReadable: csr.status & Status.mxr != 0)
+    }
+
+    /// Call it when privilege, MPRV, MPP or SUM changed.
+    mutating func contextChanged() {
+        let context = dataContext
+        switch context.privilege {
+        case .user: data.select(.user)
+        case .supervisor: data.select(context.userMemory ? .supervisorWithUserMemory : .supervisor)
+        case .machine: data.select(.machine)
+        }
+        fetch.select(privilege)
+    }
+
+    /// Forgets every translation of data and instructions.
+    mutating func flushTranslations() {
+        data.flush()
+        fetch.flush()
+        fetch.select(privilege)
+    }
+}

@@ -1,0 +1,97 @@
+internal import Machine
+internal import Synchronization
+
+/// RV64 with A, C, D, F, I, M, S and U; read-only.
+let misaValue: UInt64 = 2 << 62 | "ACDFIMSU".unicodeScalars.reduce(0) { $0 | 1 << UInt64($1.value - 65) }
+
+extension HartState {
+    /// The value that software reads from a CSR; nil when there is no such CSR. Privilege is checked by `mayAccess`.
+    func readCSR(_ number: Int) -> UInt64? {
+        switch number {
+        case CSR.fflags: UInt64(csr.fflags)
+        case CSR.frm: UInt64(csr.frm)
+        case CSR.fcsr: UInt64(csr.frm) << 5 | UInt64(csr.fflags)
+        case CSR.cycle, CSR.mcycle: counter(csr.cycleOffset, inhibit: 0)
+        case CSR.time: timeBase.now
+        case CSR.instret, CSR.minstret: counter(csr.instretOffset, inhibit: 2)
+        case CSR.hpmcounters, CSR.mhpmcounters, CSR.mhpmevents: 0
+        default: readSupervisorCSR(number) ?? readMachineCSR(number)
+        }
+    }
+
+    private func readSupervisorCSR(_ number: Int) -> UInt64? {
+        switch number {
+        case CSR.sstatus: statusValue & Status.supervisorVisible
+        case CSR.sie: csr.mie & csr.mideleg
+        case CSR.sip: pendingInterrupts() & csr.mideleg
+        case CSR.stvec: csr.stvec
+        case CSR.scounteren: csr.scounteren
+        case CSR.senvcfg: csr.senvcfg
+        case CSR.sscratch: csr.sscratch
+        case CSR.sepc: csr.sepc
+        case CSR.scause: csr.scause
+        case CSR.stval: csr.stval
+        case CSR.stimecmp: csr.stimecmp
+        case CSR.satp: csr.satp
+        default: nil
+        }
+    }
+
+    private func readMachineCSR(_ number: Int) -> UInt64? {
+        switch number {
+        case CSR.mstatus: statusValue
+        case CSR.misa: misaValue
+        case CSR.medeleg: csr.medeleg
+        case CSR.mideleg: csr.mideleg
+        case CSR.mie: csr.mie
+        case CSR.mip: pendingInterrupts()
+        case CSR.mtvec: csr.mtvec
+        case CSR.mcounteren: csr.mcounteren
+        case CSR.menvcfg: csr.menvcfg
+        case CSR.mcountinhibit: csr.mcountinhibit
+        case CSR.mscratch: csr.mscratch
+        case CSR.mepc: csr.mepc
+        case CSR.mcause: csr.mcause
+        case CSR.mtval: csr.mtval
+        case CSR.pmpcfg0, CSR.pmpcfg2: protectionConfiguration(from: number == CSR.pmpcfg0 ? 0 : 8)
+        case CSR.pmpaddr: protection.addresses[number - CSR.pmpaddr.lowerBound]
+        // Not a commercial implementation, and no further description: all zero is allowed (3.1.2 to 3.1.4, 3.1.17).
+        case CSR.mvendorid, CSR.marchid, CSR.mimpid, CSR.mconfigptr: 0
+        case CSR.mhartid: UInt64(index)
+        default: nil
+        }
+    }
+
+    /// mstatus with its derived and constant fields.
+    private var statusValue: UInt64 {
+        csr.status | Status.widths | (csr.status & Status.fs == Status.fs ? Status.sd : 0)
+    }
+
+    private func counter(_ offset: UInt64, inhibit: UInt64) -> UInt64 {
+        csr.mcountinhibit >> inhibit & 1 == 1 ? offset : retired &+ offset
+    }
+
+    /// Eight pmpcfg bytes as one register.
+    private func protectionConfiguration(from first: Int) -> UInt64 {
+        (0..<8).reduce(0) { $0 | UInt64(protection.configurations[first + $1]) << UInt64(8 * $1) }
+    }
+
+    /// Whether the present privilege mode may touch an existing CSR at all.
+    func mayAccess(_ number: Int, write: Bool) -> Bool {
+        guard privilege.rawValue >= UInt8(number >> 8 & 3), !write || number >> 10 & 3 != 3 else { return false }
+        switch number {
+        case CSR.fflags, CSR.frm, CSR.fcsr:
+            return csr.status & Status.fs != 0
+        case CSR.cycle...CSR.hpmcounters.upperBound:
+            let bit = UInt64(number - CSR.cycle)
+            return (privilege == .machine || csr.mcounteren >> bit & 1 == 1)
+                && (privilege != .user || csr.scounteren >> bit & 1 == 1)
+        case CSR.satp:
+            return privilege == .machine || csr.status & Status.tvm == 0
+        case CSR.stimecmp:
+            return privilege == .machine || csr.menvcfg & Environment.stce != 0 && csr.mcounteren >> 1 & 1 == 1
+        default:
+            return true
+        }
+    }
+}

@@ -1,0 +1,133 @@
+internal import Synchronization
+
+extension HartState {
+    /// Writes a CSR by its WARL rules. The CSR exists and may be written. `retired` counts the writing instruction.
+    mutating func writeCSR(_ number: Int, _ value: UInt64) {
+        switch number {
+        case CSR.fflags: csr.fflags = UInt8(value & 31)
+        case CSR.frm: csr.frm = UInt8(value & 7)
+        case CSR.fcsr:
+            csr.fflags = UInt8(value & 31)
+            csr.frm = UInt8(value >> 5 & 7)
+        case CSR.sstatus...CSR.satp: writeSupervisorCSR(number, value)
+        case CSR.mcycle: csr.cycleOffset = counterOffset(value, inhibit: 0)
+        case CSR.minstret: csr.instretOffset = counterOffset(value, inhibit: 2)
+        case CSR.pmpcfg0, CSR.pmpcfg2, CSR.pmpaddr: writeProtection(number, value)
+        default: writeMachineCSR(number, value)
+        }
+        if CSR.fflags...CSR.fcsr ~= number { csr.status |= Status.fs }
+    }
+
+    private mutating func writeSupervisorCSR(_ number: Int, _ value: UInt64) {
+        switch number {
+        case CSR.sstatus: writeStatus(value, mask: Status.supervisorWritable)
+        case CSR.sie: csr.mie = csr.mie & ~csr.mideleg | value & csr.mideleg & Interrupt.all
+        case CSR.sip: writeSoftwareInterrupts(value, mask: Interrupt.ssip & csr.mideleg)
+        case CSR.stvec: if value & 2 == 0 { csr.stvec = value }
+        case CSR.scounteren: csr.scounteren = value & 0xFFFF_FFFF
+        case CSR.senvcfg: csr.senvcfg = environment(csr.senvcfg, value, mask: Environment.supervisorWritable)
+        case CSR.sscratch: csr.sscratch = value
+        case CSR.sepc: csr.sepc = value & ~1
+        case CSR.scause: csr.scause = value
+        case CSR.stval: csr.stval = value
+        case CSR.stimecmp:
+            csr.stimecmp = value
+            timerPending = timerInterrupts()
+        case CSR.satp: writeTranslation(value)
+        default: break
+        }
+    }
+
+    private mutating func writeMachineCSR(_ number: Int, _ value: UInt64) {
+        switch number {
+        case CSR.mstatus: writeStatus(value, mask: Status.writable)
+        // Everything but calls from M-mode, which are always taken there, and the reserved causes.
+        case CSR.medeleg: csr.medeleg = value & 0xB3FF
+        case CSR.mideleg: csr.mideleg = value & Interrupt.supervisor
+        case CSR.mie: csr.mie = value & Interrupt.all
+        case CSR.mip:
+            let timer = csr.menvcfg & Environment.stce == 0 ? Interrupt.stip : 0
+            writeSoftwareInterrupts(value, mask: Interrupt.ssip | Interrupt.seip | timer)
+        case CSR.mtvec: if value & 2 == 0 { csr.mtvec = value }
+        case CSR.mcounteren: csr.mcounteren = value & 0xFFFF_FFFF
+        case CSR.menvcfg: writeMachineEnvironment(value)
+        case CSR.mcountinhibit: writeCounterInhibit(value)
+        case CSR.mscratch: csr.mscratch = value
+        case CSR.mepc: csr.mepc = value & ~1
+        case CSR.mcause: csr.mcause = value
+        case CSR.mtval: csr.mtval = value
+        default: break
+        }
+    }
+
+    private mutating func writeStatus(_ value: UInt64, mask: UInt64) {
+        let old = csr.status
+        var new = old & ~mask | value & mask
+        // MPP holds 0, 1 or 3; the reserved 2 leaves it as it was.
+        if new >> Status.mppShift & 3 == 2 { new = new & ~Status.mpp | old & Status.mpp }
+        csr.status = new
+        // Entries of the TLB hold the permissions that MXR gave when they were made; SUM selects among sets of entries.
+        if (old ^ new) & Status.mxr != 0 { data.flush() }
+        if (old ^ new) & (Status.mprv | Status.mpp | Status.sum) != 0 { contextChanged() }
+    }
+
+    private func writeSoftwareInterrupts(_ value: UInt64, mask: UInt64) {
+        // Other threads set bits at the same time; only the bits of `mask` may change here.
+        signals.pointee.software.bitwiseOr(value & mask, ordering: .acquiringAndReleasing)
+        signals.pointee.software.bitwiseAnd(value | ~mask, ordering: .acquiringAndReleasing)
+    }
+
+    private func environment(_ old: UInt64, _ value: UInt64, mask: UInt64) -> UInt64 {
+        var new = value & mask
+        // CBIE 2 is reserved.
+        if new & Environment.cbie == 2 << 4 { new = new & ~Environment.cbie | old & Environment.cbie }
+        return new
+    }
+
+    private mutating func writeMachineEnvironment(_ value: UInt64) {
+        let old = csr.menvcfg
+        csr.menvcfg = environment(old, value, mask: Environment.machineWritable)
+        let changed = old ^ csr.menvcfg
+        if changed & (Environment.adue | Environment.pbmte) != 0 { flushTranslations() }
+        if changed & Environment.stce != 0 {
+            // STIP is either software's bit or the comparison's, never both.
+            signals.pointee.software.bitwiseAnd(~Interrupt.stip, ordering: .acquiringAndReleasing)
+            timerPending = timerInterrupts()
+        }
+    }
+
+    private func counterOffset(_ value: UInt64, inhibit: UInt64) -> UInt64 {
+        csr.mcountinhibit >> inhibit & 1 == 1 ? value : value &- retired
+    }
+
+    private mutating func writeCounterInhibit(_ value: UInt64) {
+        // Bit 1 would stop time, which is not ours. Offsets change their meaning when a counter stops or starts.
+        let new = value & 0xFFFF_FFFD
+        let changed = csr.mcountinhibit ^ new
+        csr.mcountinhibit = new
+        if changed & 1 != 0 { csr.cycleOffset = new & 1 != 0 ? csr.cycleOffset &+ retired : csr.cycleOffset &- retired }
+        if changed & 4 != 0 {
+            csr.instretOffset = new & 4 != 0 ? csr.instretOffset &+ retired : csr.instretOffset &- retired
+        }
+    }
+
+    private mutating func writeProtection(_ number: Int, _ value: UInt64) {
+        if CSR.pmpaddr ~= number {
+            protection.setAddress(number - CSR.pmpaddr.lowerBound, value)
+        } else {
+            let first = number == CSR.pmpcfg0 ? 0 : 8
+            for index in 0..<8 {
+                protection.setConfiguration(first + index, UInt8(truncatingIfNeeded: value >> UInt64(8 * index)))
+            }
+        }
+        flushTranslations()
+    }
+
+    private mutating func writeTranslation(_ value: UInt64) {
+        // Bare, Sv39, Sv48 and Sv57; a write with another mode has no effect at all (10.1.11).
+        guard [0, 8, 9, 10].contains(value >> 60) else { return }
+        guard value != csr.satp else { return }
+        csr.satp = value
+        flushTranslations()
+    }
+}

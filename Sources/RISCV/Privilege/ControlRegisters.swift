@@ -1,0 +1,89 @@
+/// The control and status registers that hold state of their own. Those that are views of others, or constant, are made
+/// in `readCSR`.
+struct ControlRegisters {
+    /// mstatus without SD, UXL and SXL, which are derived (Privileged Architecture 3.1.6).
+    var status: UInt64 = 0
+    var mie: UInt64 = 0
+    var medeleg: UInt64 = 0
+    var mideleg: UInt64 = 0
+    var mtvec: UInt64 = 0
+    var mscratch: UInt64 = 0
+    var mepc: UInt64 = 0
+    var mcause: UInt64 = 0
+    var mtval: UInt64 = 0
+    var mcounteren: UInt64 = 0
+    var menvcfg: UInt64 = 0
+    var mcountinhibit: UInt64 = 0
+    var stvec: UInt64 = 0
+    var scounteren: UInt64 = 0
+    var senvcfg: UInt64 = 0
+    var sscratch: UInt64 = 0
+    var sepc: UInt64 = 0
+    var scause: UInt64 = 0
+    var stval: UInt64 = 0
+    var satp: UInt64 = 0
+    /// Compared with the time when menvcfg.STCE is set (Sstc).
+    var stimecmp: UInt64 = .max
+    /// Accrued exceptions, bits 4:0 of fcsr.
+    var fflags: UInt8 = 0
+    /// Rounding mode, bits 7:5 of fcsr; 5 to 7 are reserved values that can be held.
+    var frm: UInt8 = 0
+    /// What `HartState.retired` lacks to mcycle and minstret; the counter itself while mcountinhibit stops it.
+    var cycleOffset: UInt64 = 0
+    var instretOffset: UInt64 = 0
+}
+
+/// Fields of mstatus and sstatus (Privileged Architecture 3.1.6 and 10.1.1).
+enum Status {
+    static let sie: UInt64 = 1 << 1
+    static let mie: UInt64 = 1 << 3
+    static let spie: UInt64 = 1 << 5
+    static let mpie: UInt64 = 1 << 7
+    static let spp: UInt64 = 1 << 8
+    static let mpp: UInt64 = 3 << 11
+    static let mppShift: UInt64 = 11
+    /// Floating-point unit: 0 off, 1 initial, 2 clean, 3 dirty.
+    static let fs: UInt64 = 3 << 13
+    static let mprv: UInt64 = 1 << 17
+    static let sum: UInt64 = 1 << 18
+    static let mxr: UInt64 = 1 << 19
+    static let tvm: UInt64 = 1 << 20
+    static let tw: UInt64 = 1 << 21
+    static let tsr: UInt64 = 1 << 22
+    /// UXL and SXL: both 64 bits, read-only.
+    static let widths: UInt64 = 2 << 32 | 2 << 34
+    static let sd: UInt64 = 1 << 63
+
+    /// What software can change through mstatus, and through sstatus.
+    static let writable =
+        sie | mie | spie | mpie | spp | mpp | fs | mprv | sum | mxr | tvm | tw | tsr
+    static let supervisorWritable = sie | spie | spp | fs | sum | mxr
+    static let supervisorVisible = supervisorWritable | sd | 3 << 32
+}
+
+/// Bits of mip and mie (Privileged Architecture 3.1.9).
+enum Interrupt {
+    static let ssip: UInt64 = 1 << 1
+    static let msip: UInt64 = 1 << 3
+    static let stip: UInt64 = 1 << 5
+    static let mtip: UInt64 = 1 << 7
+    static let seip: UInt64 = 1 << 9
+    static let meip: UInt64 = 1 << 11
+    static let supervisor = ssip | stip | seip
+    static let all = supervisor | msip | mtip | meip
+    /// Bit numbers from the highest priority to the lowest.
+    static let byPriority: [UInt64] = [11, 3, 7, 9, 1, 5]
+}
+
+/// Bits of menvcfg and senvcfg (Privileged Architecture 3.1.18 and 10.1.10).
+enum Environment {
+    static let fiom: UInt64 = 1
+    static let cbie: UInt64 = 3 << 4
+    static let cbcfe: UInt64 = 1 << 6
+    static let cbze: UInt64 = 1 << 7
+    static let adue: UInt64 = 1 << 61
+    static let pbmte: UInt64 = 1 << 62
+    static let stce: UInt64 = 1 << 63
+    static let supervisorWritable = fiom | cbie | cbcfe | cbze
+    static let machineWritable = supervisorWritable | adue | pbmte | stce
+}

@@ -1,0 +1,42 @@
+/// The layer table of the architecture, as data: which of our modules there are, and which of them may know which.
+enum Layers {
+    /// From the ground up. A module may import every module of the layers below its own.
+    static let fromTheGround: [[String]] = [
+        ["CLinux", "CZlib", "CZstd", "HostSystem", "SavedState", "GuestMemory"],
+        ["Machine"],
+        ["RISCV"],
+        ["DiskImages", "PlatformDevices", "Virtio", "VirtioDevices"],
+        ["GuestBoot", "Aerie"],
+        ["GuestImages"],
+        ["AerieCommand"],
+    ]
+
+    /// The edges allowed inside a layer.
+    static let siblings: [String: Set<String>] = [
+        "HostSystem": ["CLinux"],
+        "GuestMemory": ["HostSystem"],
+        "VirtioDevices": ["Virtio", "DiskImages"],
+        "Aerie": ["GuestBoot"],
+    ]
+
+    /// Modules that are no part of this package, and who may import them; nil means everybody.
+    static let external: [String: Set<String>?] = [
+        "Glibc": nil,
+        "Synchronization": nil,
+        "Foundation": ["GuestImages", "AerieCommand"],
+        "ArgumentParser": ["AerieCommand"],
+        "Subprocess": ["GuestImages"],
+        "SystemPackage": ["GuestImages"],
+    ]
+
+    static func level(of module: String) -> Int? {
+        fromTheGround.firstIndex { $0.contains(module) }
+    }
+
+    /// Whether the table lets `importer` import `imported`.
+    static func allow(_ importer: String, importing imported: String) -> Bool {
+        if let users = external[imported] { return users?.contains(importer) ?? true }
+        guard let own = level(of: importer), let other = level(of: imported) else { return false }
+        return other < own || siblings[importer, default: []].contains(imported)
+    }
+}

@@ -1,0 +1,42 @@
+import Foundation
+
+/// Programs run on Debian's qemu-system-riscv64: the independent implementation that proves the tests themselves.
+struct QEMURunner: GuestRunner {
+    let name = "QEMU"
+    let features: Set<GuestFeature> = []
+    private let path: String
+
+    static let installed: QEMURunner? = HostProgram.find("qemu-system-riscv64").map { QEMURunner(path: $0) }
+
+    // The extensions of our hart, as far as version 7.2 knows them, and no others.
+    private static let processor = [
+        "rv64", "h=off", "svinval=on", "svnapot=on", "svpbmt=on", "sstc=on", "zba=on", "zbb=on", "zbc=off", "zbs=on",
+    ].joined(separator: ",")
+
+    func run(_ program: [UInt8], harts: Int, memory: Int) throws -> GuestOutcome {
+        let files = FileManager.default
+        let directory = files.temporaryDirectory.appending(path: "aerie-qemu-\(UUID().uuidString)")
+        try files.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? files.removeItem(at: directory) }
+        let image = directory.appending(path: "program")
+        let ram = directory.appending(path: "memory")
+        let console = directory.appending(path: "console")
+        try Data(program).write(to: image)
+        let result = try HostProgram.run(
+            path,
+            [
+                "-machine", "virt,memory-backend=ram", "-cpu", Self.processor, "-smp", "\(harts)",
+                "-m", "\(memory >> 20)M",
+                "-object", "memory-backend-file,id=ram,size=\(memory),mem-path=\(ram.path),share=on",
+                "-bios", image.path, "-display", "none", "-monitor", "none", "-serial", "file:\(console.path)",
+            ])
+        let diagnostics = String(decoding: result.output, as: UTF8.self)
+        guard result.timedOut || diagnostics.isEmpty else {
+            throw HostProgram.Failure(description: "qemu-system-riscv64: \(diagnostics)")
+        }
+        return GuestOutcome(
+            end: result.timedOut ? .timedOut : .exit(Int(result.status)),
+            console: String(decoding: try Data(contentsOf: console), as: UTF8.self),
+            memory: [UInt8](try Data(contentsOf: ram)))
+    }
+}

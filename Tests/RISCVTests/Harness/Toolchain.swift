@@ -1,0 +1,106 @@
+import Foundation
+
+/// The RISC-V assembler, compiler and linker: those of the Swift toolchain that built the tests.
+enum Toolchain {
+    static let base: UInt64 = 0x8000_0000
+
+    private static let architecture =
+        "rv64imafdc_zicsr_zifencei_zba_zbb_zbs_zicond_zicbom_zicboz_zihintpause_zawrs_svinval"
+
+    /// Where the programs of the guests lie in the source tree.
+    static let guests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "Guests")
+
+    private static let cache: URL = {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "aerie-guests-\(getuid())")
+        try? FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        return directory
+    }()
+
+    /// The directory of clang, ld.lld and llvm-objcopy: beside the `swift` in PATH.
+    private static let directory: String? = HostProgram.find("swift").map {
+        URL(filePath: $0).resolvingSymlinksInPath().deletingLastPathComponent().path
+    }
+
+    /// A program of `Guests`, built from a file there together with `sources`, as a flat image for `address`.
+    static func build(_ files: [String], at address: UInt64 = base, flags: [String] = []) throws -> [UInt8] {
+        try image(of: files.map { guests.appending(path: $0) }, at: address, flags: flags)
+    }
+
+    /// Assembly text as a flat image for `address`.
+    static func assemble(_ text: String, at address: UInt64) throws -> [UInt8] {
+        let source = cache.appending(path: "\(digest(of: [Array(text.utf8)])).s")
+        try Data(text.utf8).write(to: source, options: .atomic)
+        return try image(of: [source], at: address, flags: [])
+    }
+
+    private static func image(of sources: [URL], at address: UInt64, flags: [String]) throws -> [UInt8] {
+        guard let directory else { throw HostProgram.Failure(description: "no swift in PATH, so no clang beside it") }
+        // Whatever may be included counts as source.
+        let headers = try FileManager.default.contentsOfDirectory(at: guests, includingPropertiesForKeys: nil)
+            .filter { ["h", "ld", "S"].contains($0.pathExtension) }.sorted { $0.path < $1.path }
+        let origin = "0x\(String(address, radix: 16))"
+        let content = try (sources + headers).map { [UInt8](try Data(contentsOf: $0)) }
+        let name = digest(of: content + [Array((flags + [architecture, origin]).joined(separator: " ").utf8)])
+        let image = cache.appending(path: "\(name).bin")
+        if let data = try? Data(contentsOf: image) { return [UInt8](data) }
+
+        let linked = cache.appending(path: "\(name)-\(UUID().uuidString).elf")
+        let flat = linked.appendingPathExtension("bin")
+        defer { try? FileManager.default.removeItem(at: linked) }
+        try check(
+            "\(directory)/clang",
+            [
+                "--target=riscv64-none-elf", "-march=\(architecture)", "-mabi=lp64d", "-mcmodel=medany", "-fno-pic",
+                "-ffreestanding", "-nostdlib", "-fuse-ld=lld", "-O1", "-Wall", "-Wextra", "-Werror", "-I", guests.path,
+                "-Wl,-T,\(guests.appending(path: "link.ld").path)", "-Wl,--defsym=program_base=\(origin)",
+                "-Wno-unused-command-line-argument",
+            ] + flags + ["-o", linked.path] + sources.map(\.path))
+        try check("\(directory)/llvm-objcopy", ["-O", "binary", linked.path, flat.path])
+        let data = try Data(contentsOf: flat)
+        // Renaming keeps the cache whole when several test processes build the same program.
+        rename(flat.path, image.path)
+        return [UInt8](data)
+    }
+
+    /// The disassembly of machine code, one line an instruction.
+    static func disassemble(_ code: [UInt8], at address: UInt64) throws -> String {
+        guard let directory else { throw HostProgram.Failure(description: "no swift in PATH, so no clang beside it") }
+        let bytes = code.map { "\($0)" }.joined(separator: ",")
+        let source = cache.appending(path: "disassembly-\(UUID().uuidString).s")
+        let object = source.appendingPathExtension("o")
+        defer {
+            try? FileManager.default.removeItem(at: source)
+            try? FileManager.default.removeItem(at: object)
+        }
+        try Data(".text\ncode: .byte \(bytes)\n.size code, .-code\n.type code,@function\n".utf8).write(to: source)
+        try check(
+            "\(directory)/clang",
+            ["--target=riscv64-none-elf", "-march=\(architecture)", "-c", "-o", object.path, source.path])
+        let result = try HostProgram.run(
+            "\(directory)/llvm-objdump",
+            ["-D", "--adjust-vma=0x\(String(address, radix: 16))", "-M", "numeric", object.path])
+        return String(decoding: result.output, as: UTF8.self)
+    }
+
+    private static func check(_ path: String, _ arguments: [String]) throws {
+        let result = try HostProgram.run(path, arguments)
+        guard result.status == 0 else {
+            let output = String(decoding: result.output.prefix(4000), as: UTF8.self)
+            throw HostProgram.Failure(description: "\(path) \(arguments.joined(separator: " ")):\n\(output)")
+        }
+    }
+
+    /// FNV-1a over the parts and their lengths: names in a cache, nothing that an adversary chooses.
+    private static func digest(of parts: [[UInt8]]) -> String {
+        var first: UInt64 = 0xcbf2_9ce4_8422_2325
+        var second: UInt64 = 0x6c62_272e_07bb_0142
+        for part in parts {
+            for byte in part + withUnsafeBytes(of: UInt64(part.count), Array.init) {
+                first = (first ^ UInt64(byte)) &* 0x100_0000_01b3
+                second = (second &+ UInt64(byte) ^ (first >> 32)) &* 0x9e37_79b9_7f4a_7c15
+            }
+        }
+        return String(first, radix: 16) + String(second, radix: 16)
+    }
+}
