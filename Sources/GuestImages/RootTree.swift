@@ -30,6 +30,7 @@ final class RootTree {
     @discardableResult
     func add(_ entry: TarReader.Entry, from archive: borrowing TarReader) throws(ImageError) -> String? {
         let wanted = Attributes(mode: entry.mode, uid: entry.uid, gid: entry.gid)
+        try makeParents(entry.path)
         switch entry.kind {
         case .directory:
             // A directory where an earlier package made a link to one stays that link, as with dpkg.
@@ -146,7 +147,8 @@ final class RootTree {
 
     private func makeParents(_ path: String) throws(ImageError) {
         var parts = path.split(separator: "/").map(String.init)
-        parts.removeLast()
+        guard parts.popLast() != nil else { return }
+        if directories.contains(try resolve(parts.joined(separator: "/"), followLast: true) ?? "") { return }
         for count in parts.indices.map({ $0 + 1 }) {
             let parent = try resolve(parts[..<count].joined(separator: "/"), followLast: true) ?? ""
             if !directories.contains(parent) {

@@ -17,6 +17,7 @@ struct BuildTests {
         environment["XDG_DATA_HOME"] = scratch.path
         // The downloads are worth keeping between runs.
         let directories = try ImageDirectories(environment: environment)
+        let environmentCopy = environment
         let store = ImageStore(directories: directories)
         let phases = Mutex<[BuildProgress.Phase]>([])
         let clock = ContinuousClock()
@@ -29,7 +30,17 @@ struct BuildTests {
                     phases.append(step.phase)
                     times.withLock { $0.append("\(step.phase): \(clock.now - start)") }
                 }
-            }, configure: QemuRunner.configure)
+            },
+            configure: { run in
+                if let keep = environmentCopy["DEVKEEP"] {  // DEV
+                    for f in [run.kernel, run.initrd, run.disk] { _ = system("cp --sparse=always \(f) \(keep)/") }
+                    print(times.withLock { $0 }.joined(separator: "\n"))
+                }
+                var run = run
+                let forward = run.console
+                run.console = { forward($0); print(String(decoding: $0, as: UTF8.self), terminator: "") }
+                try await QemuRunner.configure(run)
+            })
         print(times.withLock { $0 }.joined(separator: "\n"), "end \(clock.now - start)", image.allocatedSize)
         #expect(phases.withLock { $0 } == BuildProgress.Phase.allCases)
         #expect(store.list().map(\.identity) == [image.identity])
