@@ -53,7 +53,8 @@ enum RISCVDeviceTree {
     // MARK: Processors
 
     private static let extensions = [
-        "i", "m", "a", "f", "d", "c", "zicbom", "zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zihintpause", "zihpm",
+        "i", "m", "a", "f", "d", "c", "zicbom", "zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zihintpause",
+        "zihpm",
         "zawrs", "zba", "zbb", "zbs", "sstc", "svadu", "svinval", "svnapot", "svpbmt",
     ]
 
