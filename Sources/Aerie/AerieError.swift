@@ -1,3 +1,5 @@
+internal import DiskImages
+internal import GuestBoot
 package import HostSystem
 
 /// Why Aerie cannot do what it was asked: for people in its text, for programs in its category.
@@ -44,5 +46,32 @@ public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The host refused something that the machine needs.
     package init(opening asked: String, _ error: SystemError) {
         self.init(.notStarted, asked: asked, found: error.description)
+    }
+}
+
+/// Calls `body`, and puts an error of a lower module into the words of this one.
+///
+/// - Parameter asked: what was asked, for errors that do not say it themselves.
+func wrapping<Result, Failure: Error>(
+    _ asked: @autoclosure () -> String, _ body: () throws(Failure) -> Result
+) throws(AerieError) -> Result {
+    do {
+        return try body()
+    } catch let error as BootError {
+        throw AerieError(.badInput, line: error.description)
+    } catch let error as DiskImageError {
+        throw AerieError(.badInput, line: error.description)
+    } catch let error as SystemError {
+        throw AerieError(opening: asked(), error)
+    } catch {
+        throw AerieError(.internalError, asked: asked(), found: "\(error)")
+    }
+}
+
+extension AerieError {
+    /// An error whose one line, in three parts already, comes from a lower module.
+    init(_ category: Category, line: String) {
+        let parts = line.split(separator: ": ", maxSplits: 1).map(String.init)
+        self.init(category, asked: parts[0], found: parts.count > 1 ? parts[1] : "")
     }
 }

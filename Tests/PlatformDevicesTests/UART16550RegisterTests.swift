@@ -69,6 +69,7 @@ import Testing
         for status in [UART.interruptIdentity, UART.lineStatus] {
             let fixture = UART16550Fixture()
             fixture.write(UART.interruptEnable, 0x02)
+            #expect(fixture.read(UART.interruptIdentity) == 0x02)
             for byte in UInt64(1)...5 { fixture.write(UART.transmitter, byte) }
             #expect(fixture.channel.writes == [])
             #expect(fixture.isRaised)
@@ -77,8 +78,16 @@ import Testing
         }
     }
 
+    @Test func bytesDoNotWaitForAGuestThatEnablesTransmitInterruptsButDoesNotAnswerThem() {
+        write(UART.interruptEnable, 0x02)
+        write(UART.transmitter, 0x41)
+        write(UART.transmitter, 0x42)
+        #expect(fixture.channel.writes == [[0x41], [0x42]])
+    }
+
     @Test func aBurstEndsAtSixteenBytesAtANewlineAndWhenTheInterruptIsTurnedOff() {
         write(UART.interruptEnable, 0x02)
+        #expect(read(UART.interruptIdentity) == 0x02)
         for byte in UInt64(0x41)...0x51 { write(UART.transmitter, byte) }
         #expect(fixture.channel.writes == [Array(0x41...0x50)])
         write(UART.transmitter, 0x0A)

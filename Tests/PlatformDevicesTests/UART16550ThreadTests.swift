@@ -59,6 +59,7 @@ import Testing
         // Whether the bytes go out at once or in bursts.
         for interrupts: UInt64 in [0x00, 0x02] {
             fixture.write(UART.interruptEnable, interrupts)
+            _ = fixture.read(UART.interruptIdentity)
             let before = fixture.channel.output.count
             let uart = fixture.uart
             let harts = try (UInt8(0)..<4).map { hart in

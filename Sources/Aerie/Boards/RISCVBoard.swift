@@ -22,7 +22,8 @@ final class RISCVBoard: Board {
 
     /// Builds the machine. Nothing runs, and nothing is loaded yet.
     init(
-        _ configuration: Configuration, console: any CharacterChannel, events: @escaping SystemEventHandler
+        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
+        events: @escaping SystemEventHandler
     ) throws(AerieError) {
         boot = try wrapping("boot") { () throws(BootError) in
             try RISCVBoot(
@@ -36,9 +37,10 @@ final class RISCVBoard: Board {
         harts = Self.makeHarts(configuration.cpus, bus: bus, timeBase: timeBase)
         let plic = Self.makePLIC(harts)
         bootROM = BootROM(name: "boot-rom")
-        let (uartChannel, virtioChannel): (any CharacterChannel, (any CharacterChannel)?) =
-            configuration.console == .serial ? (console, nil) : (UnconnectedChannel(), console)
-        let cards = try Self.makeCards(configuration, virtioConsole: virtioChannel, memory: memory, plic: plic)
+        let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
+        let virtioChannels =
+            (configuration.console == .virtio ? [console] : []) + (configuration.hasControlPort ? [control] : [])
+        let cards = try Self.makeCards(configuration, consoles: virtioChannels, memory: memory, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
         let placed: [(device: any MemoryMappedDevice, base: UInt64, size: UInt64)] =
@@ -77,8 +79,8 @@ final class RISCVBoard: Board {
             console: configuration.console)
 
         if configuration.firmware == nil {
-            let services = SupervisorBinaryInterface(
-                harts: harts, memory: memory, console: uartChannel, events: events)
+            let services = SBI(
+                harts: harts, memory: memory, console: uartChannel, systemEvent: events)
             for hart in harts { hart.setSupervisorCallHandler(services) }
         }
     }
@@ -132,15 +134,15 @@ final class RISCVBoard: Board {
             harts: harts.map { InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.supervisorSoftware) })
     }
 
-    /// The virtio devices in the order of their slots: disks, the console if it is virtio, random numbers.
+    /// The virtio devices in the order of their slots: disks, consoles, random numbers.
     private static func makeCards(
-        _ configuration: Configuration, virtioConsole: (any CharacterChannel)?, memory: GuestMemory, plic: PLIC
+        _ configuration: Configuration, consoles: [any CharacterChannel], memory: GuestMemory, plic: PLIC
     ) throws(AerieError) -> [any MemoryMappedDevice] {
         var cards: [any VirtioDevice] = []
         for disk in configuration.disks {
             cards.append(BlockDevice(image: try disk.open(), serial: disk.serial ?? ""))
         }
-        if let virtioConsole { cards.append(ConsoleDevice(channel: virtioConsole)) }
+        for channel in consoles { cards.append(ConsoleDevice(channel: channel)) }
         cards.append(EntropyDevice())
         precondition(cards.count <= RISCVMemoryMap.virtioSlots, "validation bounds the number of disks")
         return cards.enumerated().map { (slot, card) in

@@ -51,6 +51,9 @@ public struct Configuration: Equatable, Sendable {
     public var temporaryDirectory: String?
     /// Where the guest's console is.
     public var console = Console.serial
+    /// Whether the guest has a second virtio console on which the host tells its init to power off, as images made by
+    /// Aerie expect; it comes after `console`, if that is virtio too.
+    public var hasControlPort = false
     /// Whether a guest that asks for a reset starts anew; otherwise a reset ends the machine.
     public var restartsOnReset = true
 

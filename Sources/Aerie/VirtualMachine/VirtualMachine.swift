@@ -7,6 +7,7 @@ internal import Machine
 /// be called from any thread.
 public final class VirtualMachine: Sendable {
     let board: any Board
+    private let control = ControlChannel()
     private let restartsOnReset: Bool
     private let state: Monitor<State>
     /// Serializes what changes the lifecycle.
@@ -38,7 +39,9 @@ public final class VirtualMachine: Sendable {
         try configuration.validate()
         let state = Monitor(State())
         let requests = RequestBox()
-        board = try RISCVBoard(configuration, console: ConsoleBridge(console)) { requests.post(.event($0)) }
+        board = try RISCVBoard(configuration, console: ConsoleBridge(console), control: control) {
+            requests.post(.event($0))
+        }
         restartsOnReset = configuration.restartsOnReset
         self.state = state
         requests.connect { [state, board] request in Self.post(request, to: state, of: board) }
@@ -109,6 +112,10 @@ public final class VirtualMachine: Sendable {
             proceed()
         }
     }
+
+    /// Asks the guest to power itself off in order, over the control port. Without one, or with a guest that does not listen
+    /// to it, nothing happens.
+    public func requestPowerOff() { control.send("poweroff") }
 
     /// Ends the machine at once, as if its power were cut. What the guest was told is on disk stays there.
     public func kill() {
