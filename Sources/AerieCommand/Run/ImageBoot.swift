@@ -3,23 +3,34 @@ internal import Foundation
 internal import GuestImages
 internal import HostSystem
 
-/// An image that a guest boots from, kept from being removed for as long as the guest runs.
-struct ImageBoot: ~Copyable {
+/// An image that a guest boots from, kept from being removed for as long as this object lives.
+final class ImageBoot {
     private let image: StoredImage
     private let lease: FileLock
 
+    private init(_ image: StoredImage, in store: ImageStore) throws(ImageError) {
+        self.image = image
+        lease = try store.lease(image)
+    }
+
     /// Finds an image, building it when there is none of that name yet.
-    init(_ name: String, architecture: Configuration.Architecture?) async throws {
+    static func find(_ name: String, architecture: Configuration.Architecture?) async throws -> ImageBoot {
         let reference = try ImageReference(parsing: name)
         let architecture = try ImageArchitecture(parsing: architecture?.rawValue ?? ImageArchitecture.riscv64.rawValue)
         let store = try userImageStore()
+        if let image = try existing(reference, architecture, store) { return try ImageBoot(image, in: store) }
+        return try ImageBoot(try await ImageBuilding(reference, architecture).run(), in: store)
+    }
+
+    private static func existing(
+        _ reference: ImageReference, _ architecture: ImageArchitecture, _ store: ImageStore
+    ) throws(ImageError) -> StoredImage? {
         do throws(ImageError) {
-            image = try store.image(reference, architecture)
+            return try store.image(reference, architecture)
         } catch  where error.kind == .usage {
-            // There is none of that name.
-            image = try await ImageBuilding(reference, architecture).run()
+            // The name is sound, so this says that there is no image of it.
+            return nil
         }
-        lease = try store.lease(image)
     }
 
     /// Adds what the image has to what the user asked for. The user's kernel, RAM disk and words come instead of the
@@ -43,11 +54,12 @@ struct ImageBoot: ~Copyable {
             }
         }
         if !command.isEmpty {
-            let arguments = command.flatMap { Array($0.utf8) + [0] }
+            let arguments = command.flatMap { argument -> [UInt8] in Array(argument.utf8) + [0] }
             words.append("aerie.command=\(Data(arguments).base64EncodedString())")
         }
         if !configuration.commandLine.isEmpty { words.append(configuration.commandLine) }
         configuration.commandLine = words.joined(separator: " ")
+        configuration.hasControlPort = true
         configuration.disks.insert(Disk(path: image.rootDiskPath, access: .discardChanges), at: 0)
     }
 }

@@ -29,11 +29,9 @@ struct RunCommand: AsyncParsableCommand {
         let stopTimeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
         var configuration = settings.configuration
         if let image = settings.image {
-            let boot = try await ImageBoot(image, architecture: settings.architecture)
+            let boot = try await ImageBoot.find(image, architecture: settings.architecture)
             try boot.complete(&configuration, command: settings.command ?? [])
-            try run(configuration, stopTimeout)
-            _ = consume boot
-            return
+            return try withExtendedLifetime(boot) { try run(configuration, stopTimeout) }
         }
         if settings.command != nil {
             throw AerieError(
