@@ -69,7 +69,13 @@ let package = Package(
         tests("GroundTests", ["HostSystem", "SavedState", "GuestMemory", "Machine"]),
         // The host's floating-point unit, for comparison.
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
-        tests("RISCVTests", ["RISCV", "CFloatReference", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        // Guests holds programs of bare-metal guests, which the tests build with the RISC-V tools.
+        .testTarget(
+            name: "RISCVTests",
+            dependencies: [
+                "RISCV", "PlatformDevices", "CFloatReference", "Machine", "GuestMemory", "SavedState", "HostSystem",
+            ],
+            exclude: ["Guests"], swiftSettings: settings),
         tests("PlatformDevicesTests", ["PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("DiskImagesTests", ["DiskImages", "SavedState", "HostSystem"]),
         tests(
