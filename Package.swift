@@ -13,8 +13,9 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+/// - Parameter guests: a folder of guest programs, which the tests build themselves.
+func tests(_ name: String, _ dependencies: [Target.Dependency] = [], guests: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: guests, swiftSettings: settings)
 }
 
 let package = Package(
@@ -69,19 +70,16 @@ let package = Package(
         tests("GroundTests", ["HostSystem", "SavedState", "GuestMemory", "Machine"]),
         // The host's floating-point unit, for comparison.
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
-        // Guests holds programs of bare-metal guests, which the tests build with the RISC-V tools.
-        .testTarget(
-            name: "RISCVTests",
-            dependencies: [
-                "RISCV", "PlatformDevices", "CFloatReference", "Machine", "GuestMemory", "SavedState", "HostSystem",
-            ],
-            exclude: ["Guests"], swiftSettings: settings),
+        tests(
+            "RISCVTests",
+            ["RISCV", "PlatformDevices", "CFloatReference", "Machine", "GuestMemory", "SavedState", "HostSystem"],
+            guests: ["Guests"]),
         tests("PlatformDevicesTests", ["PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("DiskImagesTests", ["DiskImages", "SavedState", "HostSystem"]),
         tests(
             "VirtioTests",
             ["VirtioDevices", "Virtio", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        tests("GuestBootTests", ["GuestBoot", "GuestMemory", "HostSystem"]),
+        tests("GuestBootTests", ["GuestBoot", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "HostSystem"]),
         tests("MachineTests", ["Aerie", "RISCV", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("CommandTests", []),

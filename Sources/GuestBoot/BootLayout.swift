@@ -7,6 +7,12 @@ package struct BootPlacement: Equatable, Sendable {
     package let address: UInt64
     /// Bytes, more than 0.
     package let size: UInt64
+
+    package init(item: BootItem, address: UInt64, size: UInt64) {
+        self.item = item
+        self.address = address
+        self.size = size
+    }
 }
 
 /// Where the parts of a guest go in its memory: none outside of it, none over another.

@@ -34,6 +34,15 @@ package struct RISCVBoot: Sendable {
     package init(
         kernel: String?, initrd: String? = nil, commandLine: String? = nil, firmware: String? = nil
     ) throws(BootError) {
+        try self.init(
+            kernel: Self.open(.kernel, kernel), initrd: Self.open(.initrd, initrd), commandLine: commandLine,
+            firmware: Self.open(.firmware, firmware))
+    }
+
+    /// The same from sources that are open already.
+    package init(
+        kernel: BootSource?, initrd: BootSource?, commandLine: String?, firmware: BootSource?
+    ) throws(BootError) {
         guard kernel != nil || firmware != nil else { throw .nothingToBoot }
         if let commandLine {
             let count = commandLine.utf8.count
@@ -42,9 +51,9 @@ package struct RISCVBoot: Sendable {
             }
             guard !commandLine.utf8.contains(0) else { throw .badCommandLine(reason: "a zero byte is in it") }
         }
-        self.firmware = try Self.open(.firmware, firmware)
-        self.kernel = try Self.open(.kernel, kernel)
-        self.initrd = try Self.open(.initrd, initrd)
+        self.kernel = kernel
+        self.initrd = initrd
+        self.firmware = firmware
         self.commandLine = commandLine
     }
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -29,4 +30,46 @@ static inline int aerie_open(const char *path, int flags, mode_t mode) {
 /// Names the calling thread, for ps and perf; the kernel keeps 15 bytes.
 static inline void aerie_name_thread(const char *name) {
     pthread_setname_np(pthread_self(), name);
+}
+
+/// Takes an open-file-description lock on the whole file without waiting, exclusive or shared; -1 with EAGAIN when
+/// another open file holds a conflicting one.
+static inline int aerie_lock_file(int descriptor, int exclusive) {
+    struct flock lock = {.l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
+    return fcntl(descriptor, F_OFD_SETLK, &lock);
+}
+
+/// fallocate(2): gives a range's blocks back; the range reads as zeroes and the file keeps its size.
+static inline int aerie_punch_hole(int descriptor, off_t offset, off_t count) {
+    return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, count);
+}
+
+/// fallocate(2): makes a range read as zeroes with its blocks kept allocated; the file keeps its size.
+static inline int aerie_zero_range(int descriptor, off_t offset, off_t count) {
+    return fallocate(descriptor, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, count);
+}
+
+/// Opens a file without a name in a directory, for this process only.
+static inline int aerie_open_unnamed(const char *directory) {
+    return open(directory, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+}
+
+/// getrandom(2) from the kernel's generator, waiting only while the host boots.
+static inline ssize_t aerie_getrandom(void *buffer, size_t count) {
+    // Declared here: with _GNU_SOURCE, sys/random.h defines fd_set in another way than Swift's Glibc sees it.
+    extern ssize_t getrandom(void *buffer, size_t count, unsigned int flags);
+    return getrandom(buffer, count, 0);
+}
+
+/// What a descriptor refers to: 1 a regular file, 2 a block device, 0 anything else; -1 on failure. Here because Swift takes
+/// struct stat, and timespec with it, from one module only.
+static inline int aerie_file_kind(int descriptor) {
+    struct stat status;
+    if (fstat(descriptor, &status) != 0) return -1;
+    return S_ISREG(status.st_mode) ? 1 : S_ISBLK(status.st_mode) ? 2 : 0;
+}
+
+/// eventfd(2), close-on-exec and non-blocking; returns -1 with errno set on failure.
+static inline int aerie_eventfd(void) {
+    return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }

@@ -63,6 +63,8 @@ struct UART16550Registers: Equatable, Sendable {
     var receiver: [UInt8] = []
     /// Bytes the guest wrote that the host does not have yet.
     var transmitter: [UInt8] = []
+    /// The guest answers transmitter-empty interrupts: it has seen one in IIR since it last wrote IER.
+    var servesTransmitInterrupts = false
     /// Reads of LSR since the guest last did anything else but take a received byte.
     var consecutivePolls: UInt8 = 0
 
@@ -115,7 +117,10 @@ struct UART16550Registers: Equatable, Sendable {
         case 1: return hasDivisorAccess ? divisorHigh : interruptEnable
         case 2:
             let identity = pendingInterrupt
-            if identity == InterruptIdentity.transmitterEmpty { transmitterBecameEmpty = false }
+            if identity == InterruptIdentity.transmitterEmpty {
+                transmitterBecameEmpty = false
+                servesTransmitInterrupts = true
+            }
             return (identity ?? InterruptIdentity.none) | (fifosEnabled ? InterruptIdentity.fifosEnabled : 0)
         case 3: return lineControl
         case 4: return modemControl
@@ -169,6 +174,7 @@ struct UART16550Registers: Equatable, Sendable {
     private mutating func enableInterrupts(_ value: UInt8) {
         let rising = value & ~interruptEnable
         interruptEnable = value
+        servesTransmitInterrupts = false
         // Drivers rely on it that enabling the interrupt with an idle transmitter raises it, even if IIR was read before.
         if rising & InterruptEnable.transmitterEmpty != 0 { transmitterBecameEmpty = transmitterHasRoom }
     }
@@ -198,11 +204,13 @@ struct UART16550Registers: Equatable, Sendable {
 
     /// Whether what the guest wrote goes to the host now, after an access to `register`.
     ///
-    /// While the transmitter-empty interrupt is on, it is pending after each byte, and the guest soon writes another byte
-    /// or looks at IIR or LSR; bytes wait for that so that a driver's burst is one write on the host.
+    /// A guest that answers transmitter-empty interrupts soon writes another byte, or looks at IIR or LSR, since each byte
+    /// makes the interrupt pending again; bytes wait for that so that a driver's burst is one write on the host.
     func sendsNow(afterWriteOf register: UInt64?) -> Bool {
         guard !transmitter.isEmpty else { return false }
-        guard register == 0, interruptEnable & InterruptEnable.transmitterEmpty != 0 else { return true }
+        guard register == 0, servesTransmitInterrupts, interruptEnable & InterruptEnable.transmitterEmpty != 0 else {
+            return true
+        }
         return !transmitterHasRoom || transmitter.last == Self.newline
     }
 }

@@ -1,7 +1,6 @@
 extension BinaryFormat {
     /// a + b
-    @inlinable
-    package static func add(
+    static func add(
         _ a: Bits, _ b: Bits, _ rounding: RoundingMode, _ flags: inout FloatingPointFlags
     ) -> Bits {
         guard isFinite(a), isFinite(b) else { return addNonFinite(a, b, &flags) }
@@ -21,8 +20,8 @@ extension BinaryFormat {
     }
 
     /// a - b
-    @inlinable @inline(__always)
-    package static func subtract(
+    @inline(__always)
+    static func subtract(
         _ a: Bits, _ b: Bits, _ rounding: RoundingMode, _ flags: inout FloatingPointFlags
     ) -> Bits {
         add(a, b ^ signBit, rounding, &flags)
@@ -30,15 +29,14 @@ extension BinaryFormat {
 
     /// The exponent field, 1 for subnormals and zeros as they are scaled alike, and the significand with its leading
     /// one, if any, in bit 62: there is room for a carry above, and for at least ten bits below.
-    @inlinable @inline(__always)
-    package static func unpackForSum(_ a: Bits) -> (exponent: Int, significand: UInt64) {
+    @inline(__always)
+    static func unpackForSum(_ a: Bits) -> (exponent: Int, significand: UInt64) {
         let field = exponentField(a)
         let fraction = UInt64(truncatingIfNeeded: a & fractionMask) | (field == 0 ? 0 : 1 << fractionBits)
         return (max(field, 1), fraction << (62 - fractionBits))
     }
 
-    @inlinable
-    package static func addNonFinite(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bits {
+    static func addNonFinite(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bits {
         if isNaN(a) || isNaN(b) { return nan(from: a, b, flags: &flags) }
         if isFinite(b) { return a }
         if isFinite(a) || a == b { return b }
@@ -46,8 +44,7 @@ extension BinaryFormat {
     }
 
     /// a × b
-    @inlinable
-    package static func multiply(
+    static func multiply(
         _ a: Bits, _ b: Bits, _ rounding: RoundingMode, _ flags: inout FloatingPointFlags
     ) -> Bits {
         let isNegative = isNegative(a ^ b)
@@ -69,8 +66,7 @@ extension BinaryFormat {
     }
 
     /// a ÷ b
-    @inlinable
-    package static func divide(
+    static func divide(
         _ a: Bits, _ b: Bits, _ rounding: RoundingMode, _ flags: inout FloatingPointFlags
     ) -> Bits {
         let isNegative = isNegative(a ^ b)

@@ -1,7 +1,6 @@
 extension BinaryFormat {
     /// a == b; only signalling NaNs are invalid.
-    @inlinable
-    package static func isEqual(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bool {
+    static func isEqual(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bool {
         if isNaN(a) || isNaN(b) {
             if isSignaling(a) || isSignaling(b) { flags.insert(.invalid) }
             return false
@@ -10,8 +9,7 @@ extension BinaryFormat {
     }
 
     /// a < b; every NaN is invalid.
-    @inlinable
-    package static func isLess(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bool {
+    static func isLess(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bool {
         if isNaN(a) || isNaN(b) {
             flags.insert(.invalid)
             return false
@@ -20,8 +18,7 @@ extension BinaryFormat {
     }
 
     /// a <= b; every NaN is invalid.
-    @inlinable
-    package static func isLessOrEqual(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bool {
+    static func isLessOrEqual(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bool {
         if isNaN(a) || isNaN(b) {
             flags.insert(.invalid)
             return false
@@ -30,8 +27,8 @@ extension BinaryFormat {
     }
 
     /// The order of numbers, with -0 before +0.
-    @inlinable @inline(__always)
-    package static func orders(_ a: Bits, before b: Bits) -> Bool {
+    @inline(__always)
+    static func orders(_ a: Bits, before b: Bits) -> Bool {
         switch (isNegative(a), isNegative(b)) {
         case (false, false): a < b
         case (true, true): a > b
@@ -40,43 +37,39 @@ extension BinaryFormat {
     }
 
     /// minimumNumber of IEEE 754-2019, 9.6, with -0 less than +0.
-    @inlinable
-    package static func minimum(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bits {
+    static func minimum(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bits {
         if isNaN(a) || isNaN(b) { return number(a, b, &flags) }
         return orders(b, before: a) ? b : a
     }
 
     /// maximumNumber of IEEE 754-2019, 9.6, with -0 less than +0.
-    @inlinable
-    package static func maximum(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bits {
+    static func maximum(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bits {
         if isNaN(a) || isNaN(b) { return number(a, b, &flags) }
         return orders(a, before: b) ? b : a
     }
 
     /// The number among two operands of which one, or both, are NaNs.
-    @inlinable
-    package static func number(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bits {
+    static func number(_ a: Bits, _ b: Bits, _ flags: inout FloatingPointFlags) -> Bits {
         let nan = nan(from: a, b, flags: &flags)
         return !isNaN(a) ? a : !isNaN(b) ? b : nan
     }
 
     /// FSGNJ: a with the sign of b.
-    @inlinable @inline(__always)
-    package static func copySign(_ a: Bits, from b: Bits) -> Bits { magnitude(a) | b & signBit }
+    @inline(__always)
+    static func copySign(_ a: Bits, from b: Bits) -> Bits { magnitude(a) | b & signBit }
 
     /// FSGNJN: a with the sign that b does not have.
-    @inlinable @inline(__always)
-    package static func copyNegatedSign(_ a: Bits, from b: Bits) -> Bits { magnitude(a) | ~b & signBit }
+    @inline(__always)
+    static func copyNegatedSign(_ a: Bits, from b: Bits) -> Bits { magnitude(a) | ~b & signBit }
 
     /// FSGNJX: a, negated if b is negative.
-    @inlinable @inline(__always)
-    package static func multiplySign(_ a: Bits, by b: Bits) -> Bits { a ^ b & signBit }
+    @inline(__always)
+    static func multiplySign(_ a: Bits, by b: Bits) -> Bits { a ^ b & signBit }
 
     /// FCLASS: one bit set of ten (Unprivileged ISA, F extension, "Format of result of FCLASS instruction"):
     /// 0 −∞, 1 negative normal, 2 negative subnormal, 3 −0, 4 +0, 5 positive subnormal, 6 positive normal, 7 +∞,
     /// 8 signalling NaN, 9 quiet NaN.
-    @inlinable
-    package static func classify(_ a: Bits) -> UInt64 {
+    static func classify(_ a: Bits) -> UInt64 {
         if isNaN(a) { return isSignaling(a) ? 1 << 8 : 1 << 9 }
         let isSubnormal = exponentField(a) == 0
         let kind = isInfinite(a) ? 0 : isZero(a) ? 3 : isSubnormal ? 2 : 1

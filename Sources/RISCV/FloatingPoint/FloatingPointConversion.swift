@@ -1,7 +1,6 @@
 extension BinaryFormat {
     /// The same number in another format.
-    @inlinable
-    package static func convert<Other: BinaryFormat>(
+    static func convert<Other: BinaryFormat>(
         _ a: Bits, to other: Other.Type, _ rounding: RoundingMode, _ flags: inout FloatingPointFlags
     ) -> Other.Bits {
         if isNaN(a) {
@@ -17,8 +16,7 @@ extension BinaryFormat {
     }
 
     /// An integer, rounded to the format.
-    @inlinable
-    package static func convert<Integer: FixedWidthInteger>(
+    static func convert<Integer: FixedWidthInteger>(
         _ value: Integer, _ rounding: RoundingMode, _ flags: inout FloatingPointFlags
     ) -> Bits {
         if value == 0 { return 0 }
@@ -33,8 +31,7 @@ extension BinaryFormat {
     ///
     /// What does not fit after rounding gives the nearest bound, and a NaN the upper one, with the invalid flag and no
     /// other (Unprivileged ISA, F extension, "Domains of float-to-integer conversions").
-    @inlinable
-    package static func integer<Integer: FixedWidthInteger>(
+    static func integer<Integer: FixedWidthInteger>(
         _ a: Bits, as type: Integer.Type, _ rounding: RoundingMode, _ flags: inout FloatingPointFlags
     ) -> Integer {
         if isZero(a) { return 0 }

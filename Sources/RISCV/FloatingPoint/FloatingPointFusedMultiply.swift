@@ -1,7 +1,6 @@
 extension BinaryFormat {
     /// a × b + c, rounded once. The other variants flip the signs of operands: −(a × b) + c is (−a) × b + c.
-    @inlinable
-    package static func multiplyAdd(
+    static func multiplyAdd(
         _ a: Bits, _ b: Bits, _ c: Bits, _ rounding: RoundingMode, _ flags: inout FloatingPointFlags
     ) -> Bits {
         guard isFinite(a), isFinite(b), isFinite(c) else { return multiplyAddNonFinite(a, b, c, &flags) }
@@ -54,8 +53,7 @@ extension BinaryFormat {
             isNegative: isNegative, exponent: exponent &+ 2 &- shift, significand: significand, rounding, &flags)
     }
 
-    @inlinable
-    package static func multiplyAddNonFinite(
+    static func multiplyAddNonFinite(
         _ a: Bits, _ b: Bits, _ c: Bits, _ flags: inout FloatingPointFlags
     ) -> Bits {
         // ∞ × 0 is invalid whatever is added, a quiet NaN included (Unprivileged ISA, F extension, FMADD).

@@ -1,7 +1,7 @@
 /// A shift to the right whose last bit stands for all bits lost: enough for rounding when at least two bits are below
 /// the last place.
-@inlinable @inline(__always)
-package func shiftingRightJamming<Integer: FixedWidthInteger & UnsignedInteger>(
+@inline(__always)
+func shiftingRightJamming<Integer: FixedWidthInteger & UnsignedInteger>(
     _ value: Integer, by count: Int
 ) -> Integer {
     guard count < Integer.bitWidth else { return value == 0 ? 0 : 1 }
@@ -12,8 +12,8 @@ package func shiftingRightJamming<Integer: FixedWidthInteger & UnsignedInteger>(
 
 extension BinaryFormat {
     /// A finite number other than zero, as `significand / 2^63 * 2^exponent` with bit 63 of the significand set.
-    @inlinable @inline(__always)
-    package static func unpack(_ a: Bits) -> (exponent: Int, significand: UInt64) {
+    @inline(__always)
+    static func unpack(_ a: Bits) -> (exponent: Int, significand: UInt64) {
         let field = exponentField(a)
         let fraction = UInt64(truncatingIfNeeded: a & fractionMask)
         if field != 0 {
@@ -26,8 +26,7 @@ extension BinaryFormat {
     /// Rounds `significand / 2^63 * 2^exponent` to the format.
     ///
     /// - Parameter significand: bit 63 is set; bit 0 may stand for any number of bits lost below it.
-    @inlinable
-    package static func round(
+    static func round(
         isNegative: Bool, exponent: Int, significand: UInt64, _ rounding: RoundingMode,
         _ flags: inout FloatingPointFlags
     ) -> Bits {

@@ -1,7 +1,6 @@
 extension BinaryFormat {
     /// √a
-    @inlinable
-    package static func squareRoot(
+    static func squareRoot(
         _ a: Bits, _ rounding: RoundingMode, _ flags: inout FloatingPointFlags
     ) -> Bits {
         if isNaN(a) { return nan(from: a, flags: &flags) }
@@ -18,8 +17,7 @@ extension BinaryFormat {
     }
 
     /// The root of `n` times 2^32 rounded down to a multiple of 2^32, bit 0 standing for what is lost.
-    @inlinable
-    package static func rootHigh(_ n: UInt64) -> UInt64 {
+    static func rootHigh(_ n: UInt64) -> UInt64 {
         let root = integerRoot(n)
         return root &<< 32 | (root &* root == n ? 0 : 1)
     }
@@ -28,8 +26,7 @@ extension BinaryFormat {
     ///
     /// One step of P. Zimmermann's "Karatsuba square root" (INRIA RR-3805): the high half of the root, and what is left
     /// divided by twice that half, make a root that is right or one too large.
-    @inlinable
-    package static func rootFull(_ n: UInt64) -> UInt64 {
+    static func rootFull(_ n: UInt64) -> UInt64 {
         let high = integerRoot(n)
         // At most 2 × high, less than 2^33: the dividend fits.
         let left = n &- high &* high
@@ -41,8 +38,7 @@ extension BinaryFormat {
     }
 
     /// ⌊√n⌋ for n of at least 2^62, by Newton's method.
-    @inlinable
-    package static func integerRoot(_ n: UInt64) -> UInt64 {
+    static func integerRoot(_ n: UInt64) -> UInt64 {
         let top = UInt32(truncatingIfNeeded: n &>> 32)
         // A line through the root of [1/4, 1), at most 4.2 % off; each step squares the error and halves it.
         var estimate = UInt32(truncatingIfNeeded: (UInt64(top) &* 43691) &>> 32) &+ 23200

@@ -1,6 +1,6 @@
 /// The rounding modes, encoded as in `frm` and in the rm field of instructions; 5 and 6 are reserved, and 7 in an
 /// instruction means the mode of `frm`.
-package enum RoundingMode: UInt8, CaseIterable, Sendable {
+enum RoundingMode: UInt8, CaseIterable, Sendable {
     /// RNE: to nearest, ties to even.
     case nearestEven = 0
     /// RTZ: towards zero.
@@ -14,8 +14,8 @@ package enum RoundingMode: UInt8, CaseIterable, Sendable {
 
     /// What to add to a magnitude before the bits below its last place are cut off; `half` and `mask` are the half and
     /// all of these bits. A tie under `nearestEven` then needs the last place made even.
-    @inlinable @inline(__always)
-    package func increment(isNegative: Bool, half: UInt64, mask: UInt64) -> UInt64 {
+    @inline(__always)
+    func increment(isNegative: Bool, half: UInt64, mask: UInt64) -> UInt64 {
         switch self {
         case .nearestEven, .nearestAway: half
         case .towardZero: 0

@@ -62,13 +62,14 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     package func run() -> ProcessorExit {
         while true {
             signals.pointee.inGuest.store(true, ordering: .sequentiallyConsistent)
-            attend()
+            serveRequests()
             if signals.pointee.exitRequested.load(ordering: .relaxed) || isHalted {
                 signals.pointee.inGuest.store(false, ordering: .sequentiallyConsistent)
                 if signals.pointee.exitRequested.exchange(false, ordering: .relaxed) { return .requested }
                 waitToBeStarted()
                 continue
             }
+            takePendingInterrupt()
             interpret(HartReference(state))
             signals.pointee.inGuest.store(false, ordering: .sequentiallyConsistent)
             switch state.pointee.leaving {
@@ -90,8 +91,8 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         if signals.pointee.sleeping.load(ordering: .sequentiallyConsistent) { bed.update { _ in } }
     }
 
-    /// Deals with everything that others asked for, looks at the clock, and takes an interrupt if one is due.
-    private func attend() {
+    /// Carries out what other harts asked for.
+    private func serveRequests() {
         signals.pointee.attention.store(0, ordering: .sequentiallyConsistent)
         let fences = signals.pointee.fencesRequested.load(ordering: .sequentiallyConsistent)
         if fences != signals.pointee.fencesDone.load(ordering: .relaxed) {
@@ -99,6 +100,10 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
             state.pointee.flushTranslations()
             signals.pointee.fencesDone.store(fences, ordering: .sequentiallyConsistent)
         }
+    }
+
+    /// Looks at the clock, and takes an interrupt if one is due.
+    private func takePendingInterrupt() {
         state.pointee.timerPending = state.pointee.timerInterrupts()
         state.pointee.pollAt = state.pointee.retired &+ Self.pollInterval
         if let number = state.pointee.interruptToTake(state.pointee.pendingInterrupts()) {

@@ -1,5 +1,6 @@
-import RISCV
 import Testing
+
+@testable import RISCV
 
 /// Comparisons, classes, signs and integers, by the tables of the F and D extensions' chapters.
 @Suite struct FloatingPointConversionRuleTests {

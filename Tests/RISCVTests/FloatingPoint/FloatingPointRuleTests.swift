@@ -1,5 +1,6 @@
-import RISCV
 import Testing
+
+@testable import RISCV
 
 /// Rules by name, in single precision unless the format matters: IEEE 754-2008, IEEE 754-2019 9.6, and the chapters of
 /// the F and D extensions in the RISC-V Unprivileged ISA.

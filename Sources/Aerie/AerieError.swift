@@ -1,0 +1,77 @@
+internal import DiskImages
+internal import GuestBoot
+package import HostSystem
+
+/// Why Aerie cannot do what it was asked: for people in its text, for programs in its category.
+public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What kind of failure it is, with the exit code of a command that ends with it.
+    public enum Category: Int32, Sendable {
+        /// The request contradicts itself or is out of range.
+        case usage = 64
+        /// A file is missing, unreadable, or not what it should be.
+        case badInput = 65
+        /// This host, or this build of Aerie, cannot do it.
+        case unavailable = 69
+        /// A defect of Aerie.
+        case internalError = 70
+        /// Everything was in order, but the host would not start the virtual machine.
+        case notStarted = 125
+    }
+
+    /// The kind of failure.
+    public let category: Category
+    /// What was asked, in the words of the one who asked, for example `--cpus 900`.
+    public let asked: String
+    /// What was found instead.
+    public let found: String
+    /// What to do about it; empty when there is nothing to say.
+    public let advice: String
+
+    /// An error in three parts, each a phrase without a full stop.
+    public init(_ category: Category, asked: String, found: String, advice: String = "") {
+        self.category = category
+        self.asked = asked
+        self.found = found
+        self.advice = advice
+    }
+
+    /// One line: what was asked, what was found, what to do.
+    public var description: String {
+        "\(asked): \(found)" + (advice.isEmpty ? "" : "; \(advice)")
+    }
+
+    /// The exit code of a command that ends with this error.
+    public var exitCode: Int32 { category.rawValue }
+
+    /// The host refused something that the machine needs.
+    package init(opening asked: String, _ error: SystemError) {
+        self.init(.notStarted, asked: asked, found: error.description)
+    }
+}
+
+/// Calls `body`, and puts an error of a lower module into the words of this one.
+///
+/// - Parameter asked: what was asked, for errors that do not say it themselves.
+func wrapping<Result, Failure: Error>(
+    _ asked: @autoclosure () -> String, _ body: () throws(Failure) -> Result
+) throws(AerieError) -> Result {
+    do {
+        return try body()
+    } catch let error as BootError {
+        throw AerieError(.badInput, line: error.description)
+    } catch let error as DiskImageError {
+        throw AerieError(.badInput, line: error.description)
+    } catch let error as SystemError {
+        throw AerieError(opening: asked(), error)
+    } catch {
+        throw AerieError(.internalError, asked: asked(), found: "\(error)")
+    }
+}
+
+extension AerieError {
+    /// An error whose one line, in three parts already, comes from a lower module.
+    init(_ category: Category, line: String) {
+        let parts = line.split(separator: ": ", maxSplits: 1).map(String.init)
+        self.init(category, asked: parts[0], found: parts.count > 1 ? parts[1] : "")
+    }
+}

@@ -1,0 +1,154 @@
+internal import DiskImages
+internal import GuestBoot
+internal import GuestMemory
+internal import HostSystem
+internal import Machine
+internal import PlatformDevices
+internal import RISCV
+internal import Virtio
+internal import VirtioDevices
+
+/// The RISC-V machine, laid out as QEMU's `virt`.
+final class RISCVBoard: Board {
+    let memory: GuestMemory
+    let timeBase = TimeBase()
+    let processors: [any VirtualProcessor]
+    let devices: [any Device]
+
+    private let harts: [Hart]
+    private let boot: RISCVBoot
+    private let bootROM: BootROM
+    private let deviceTree: DeviceTree
+
+    /// Builds the machine. Nothing runs, and nothing is loaded yet.
+    init(
+        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
+        events: @escaping SystemEventHandler
+    ) throws(AerieError) {
+        boot = try wrapping("boot") { () throws(BootError) in
+            try RISCVBoot(
+                kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine,
+                firmware: configuration.firmware)
+        }
+        memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
+            try GuestMemory(ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)])
+        }
+        let bus = AddressSpace(memory: memory)
+        harts = Self.makeHarts(configuration.cpus, bus: bus, timeBase: timeBase)
+        let plic = Self.makePLIC(harts)
+        bootROM = BootROM(name: "boot-rom")
+        let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
+        let virtioChannels =
+            (configuration.console == .virtio ? [console] : []) + (configuration.hasControlPort ? [control] : [])
+        let cards = try Self.makeCards(configuration, consoles: virtioChannels, memory: memory, plic: plic)
+
+        // Power, time, and interrupts; then what raises them.
+        let placed: [(device: any MemoryMappedDevice, base: UInt64, size: UInt64)] =
+            [
+                (bootROM, RISCVMemoryMap.bootROM, BootROM.size),
+                (TestFinisher(name: "test", handler: events), RISCVMemoryMap.testFinisher, TestFinisher.size),
+                (Self.makeACLINT(harts, timeBase: timeBase), RISCVMemoryMap.aclint, ACLINT.size),
+                (Self.makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
+                (plic, RISCVMemoryMap.plic, PLIC.size),
+                (
+                    GoldfishRTC(name: "rtc", line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.rtc)),
+                    RISCVMemoryMap.rtc, GoldfishRTC.size
+                ),
+                (
+                    UART16550(
+                        name: "uart0", channel: uartChannel,
+                        line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.uart)),
+                    RISCVMemoryMap.uart, 0x100
+                ),
+                (
+                    FirmwareConfiguration(
+                        name: "fw-cfg", memory: memory, items: FirmwareConfigurationItems()),
+                    RISCVMemoryMap.firmwareConfiguration, FirmwareConfiguration.size
+                ),
+            ]
+            + RISCVMemoryMap.flash.enumerated().map { (FlashBank(name: "flash\($0)"), $1, FlashBank.size) }
+            + cards.enumerated().map { (index, card) in
+                let base = RISCVMemoryMap.virtio + UInt64(index) * RISCVMemoryMap.virtioStride
+                return (card, base, RISCVMemoryMap.virtioStride)
+            }
+        for (device, base, size) in placed { bus.attach(device, base: base, size: size) }
+        devices = placed.map(\.device)
+        processors = harts
+        deviceTree = RISCVDeviceTree.make(
+            harts: configuration.cpus, memory: configuration.memory.bytes, virtioSlots: cards.count,
+            console: configuration.console)
+
+        if configuration.firmware == nil {
+            let services = SBI(
+                harts: harts, memory: memory, console: uartChannel, systemEvent: events)
+            for hart in harts { hart.setSupervisorCallHandler(services) }
+        }
+    }
+
+    func load() throws(AerieError) {
+        let (start, _) = try wrapping("boot") { () throws(BootError) in
+            try boot.load(memory: memory, deviceTree: deviceTree.withRandomSeed())
+        }
+        for hart in harts { hart.reset() }
+        switch start {
+        case .supervisor(let entry, let deviceTree):
+            harts[0].enterSupervisor(at: entry, arguments: (0, deviceTree))
+            for hart in harts.dropFirst() { hart.stop() }
+        case .machine(let rom, _, _):
+            bootROM.setContents(rom)
+        }
+    }
+
+    // MARK: Parts
+
+    private static func makeHarts(_ count: Int, bus: AddressSpace, timeBase: TimeBase) -> [Hart] {
+        (0..<count).map {
+            Hart(index: $0, addressSpace: bus, timeBase: timeBase, resetAddress: RISCVMemoryMap.bootROM)
+        }
+    }
+
+    /// Two contexts a hart: machine and supervisor external interrupts.
+    private static func makePLIC(_ harts: [Hart]) -> PLIC {
+        PLIC(
+            name: "plic", sources: RISCVMemoryMap.Source.count,
+            contexts: harts.flatMap { hart in
+                [RISCVMemoryMap.Wire.machineExternal, RISCVMemoryMap.Wire.supervisorExternal].map {
+                    InterruptLine(sink: hart, number: $0)
+                }
+            })
+    }
+
+    private static func makeACLINT(_ harts: [Hart], timeBase: TimeBase) -> ACLINT {
+        ACLINT(
+            name: "aclint", timeBase: timeBase,
+            harts: harts.map {
+                ACLINT.Hart(
+                    timer: $0,
+                    softwareInterrupt: InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.machineSoftware))
+            })
+    }
+
+    private static func makeSSWI(_ harts: [Hart]) -> ACLINTSupervisor {
+        ACLINTSupervisor(
+            name: "aclint-sswi",
+            harts: harts.map { InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.supervisorSoftware) })
+    }
+
+    /// The virtio devices in the order of their slots: disks, consoles, random numbers.
+    private static func makeCards(
+        _ configuration: Configuration, consoles: [any CharacterChannel], memory: GuestMemory, plic: PLIC
+    ) throws(AerieError) -> [any MemoryMappedDevice] {
+        var cards: [any VirtioDevice] = []
+        for disk in configuration.disks {
+            cards.append(BlockDevice(image: try disk.open(), serial: disk.serial ?? ""))
+        }
+        for channel in consoles { cards.append(ConsoleDevice(channel: channel)) }
+        cards.append(EntropyDevice())
+        precondition(cards.count <= RISCVMemoryMap.virtioSlots, "validation bounds the number of disks")
+        return cards.enumerated().map { (slot, card) in
+            VirtioMMIOTransport(
+                name: "virtio\(slot)", device: card, memory: memory,
+                interrupt: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.virtio + slot))
+        }
+    }
+}

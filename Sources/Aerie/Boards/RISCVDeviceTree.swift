@@ -1,0 +1,221 @@
+internal import GuestBoot
+internal import HostSystem
+internal import Machine
+internal import PlatformDevices
+internal import RISCV
+
+/// Describes the RISC-V board to its guest, with the bindings that QEMU's `virt` uses.
+enum RISCVDeviceTree {
+    /// - Parameters:
+    ///   - memory: bytes.
+    ///   - virtioSlots: how many slots have a device.
+    static func make(harts: Int, memory: UInt64, virtioSlots: Int, console: Configuration.Console) -> DeviceTree {
+        var tree = DeviceTree()
+        let interruptControllers = (0..<harts).map { _ in tree.makePhandle() }
+        let handles = Handles(
+            harts: interruptControllers, plic: tree.makePhandle(), test: tree.makePhandle())
+
+        tree.root.set("#address-cells", cells: [2])
+        tree.root.set("#size-cells", cells: [2])
+        tree.root.set("compatible", string: "riscv-virtio")
+        tree.root.set("model", string: "riscv-virtio,aerie")
+        tree.root.add(chosen(console))
+        tree.root.add(memoryNode(memory))
+        tree.root.add(processors(handles.harts))
+        tree.root.add(power("poweroff", value: 0x5555, test: handles.test))
+        tree.root.add(power("reboot", value: 0x7777, test: handles.test))
+        for node in flash() { tree.root.add(node) }
+        tree.root.add(soc(handles, virtioSlots: virtioSlots))
+        return tree
+    }
+
+    private struct Handles {
+        let harts: [UInt32]
+        let plic: UInt32
+        let test: UInt32
+    }
+
+    private static func chosen(_ console: Configuration.Console) -> DeviceTree.Node {
+        var node = DeviceTree.Node("chosen")
+        if console == .serial {
+            node.set("stdout-path", string: "/soc/serial@\(hexadecimal(RISCVMemoryMap.uart))")
+        }
+        return node
+    }
+
+    private static func memoryNode(_ size: UInt64) -> DeviceTree.Node {
+        var node = DeviceTree.Node("memory@\(hexadecimal(RISCVMemoryMap.memory))")
+        node.set("device_type", string: "memory")
+        node.set("reg", cells64: [RISCVMemoryMap.memory, size])
+        return node
+    }
+
+    // MARK: Processors
+
+    private static let extensions = [
+        "i", "m", "a", "f", "d", "c", "zicbom", "zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zihintpause",
+        "zihpm",
+        "zawrs", "zba", "zbb", "zbs", "sstc", "svadu", "svinval", "svnapot", "svpbmt",
+    ]
+
+    private static func processors(_ controllers: [UInt32]) -> DeviceTree.Node {
+        var cpus = DeviceTree.Node("cpus")
+        cpus.set("#address-cells", cells: [1])
+        cpus.set("#size-cells", cells: [0])
+        cpus.set("timebase-frequency", cells: [UInt32(TimeBase.frequency)])
+        for (index, controller) in controllers.enumerated() {
+            var cpu = DeviceTree.Node("cpu@\(hexadecimal(UInt64(index)))")
+            cpu.set("device_type", string: "cpu")
+            cpu.set("reg", cells: [UInt32(index)])
+            cpu.set("status", string: "okay")
+            cpu.set("compatible", string: "riscv")
+            // The older form is one string: single letters first, then the others with underscores between them.
+            let letters = extensions.filter { $0.count == 1 }.joined()
+            let isa = "rv64" + ([letters] + extensions.filter { $0.count > 1 }).joined(separator: "_")
+            cpu.set("riscv,isa", string: isa)
+            cpu.set("riscv,isa-base", string: "rv64i")
+            cpu.set("riscv,isa-extensions", strings: extensions)
+            cpu.set("riscv,cbom-block-size", cells: [UInt32(cacheBlockSize)])
+            cpu.set("riscv,cboz-block-size", cells: [UInt32(cacheBlockSize)])
+            cpu.set("mmu-type", string: "riscv,sv57")
+            var interrupts = DeviceTree.Node("interrupt-controller")
+            interrupts.set("#interrupt-cells", cells: [1])
+            interrupts.set("interrupt-controller")
+            interrupts.set("compatible", string: "riscv,cpu-intc")
+            interrupts.set(phandle: controller)
+            cpu.add(interrupts)
+            cpus.add(cpu)
+        }
+        return cpus
+    }
+
+    // MARK: Devices
+
+    /// A way to end or restart the machine: a write to the test device.
+    private static func power(_ name: String, value: UInt32, test: UInt32) -> DeviceTree.Node {
+        var node = DeviceTree.Node(name)
+        node.set("compatible", string: "syscon-\(name)")
+        node.set("regmap", cells: [test])
+        node.set("offset", cells: [0])
+        node.set("value", cells: [value])
+        return node
+    }
+
+    private static func flash() -> [DeviceTree.Node] {
+        var node = DeviceTree.Node("flash@\(hexadecimal(RISCVMemoryMap.flash[0]))")
+        node.set("compatible", string: "cfi-flash")
+        node.set("reg", cells64: RISCVMemoryMap.flash.flatMap { [$0, FlashBank.size] })
+        node.set("bank-width", cells: [4])
+        return [node]
+    }
+
+    private static func soc(_ handles: Handles, virtioSlots: Int) -> DeviceTree.Node {
+        var soc = DeviceTree.Node("soc")
+        soc.set("#address-cells", cells: [2])
+        soc.set("#size-cells", cells: [2])
+        soc.set("compatible", string: "simple-bus")
+        soc.set("ranges")
+        soc.add(plic(handles))
+        soc.add(aclint(handles))
+        soc.add(supervisorSoftwareInterrupts(handles))
+
+        var test = device("test", RISCVMemoryMap.testFinisher, TestFinisher.size)
+        test.set("compatible", strings: ["sifive,test1", "sifive,test0", "syscon"])
+        test.set(phandle: handles.test)
+        soc.add(test)
+
+        var rtc = device("rtc", RISCVMemoryMap.rtc, GoldfishRTC.size)
+        rtc.set("compatible", string: "google,goldfish-rtc")
+        rtc.interrupt(RISCVMemoryMap.Source.rtc, parent: handles.plic)
+        soc.add(rtc)
+
+        var uart = device("serial", RISCVMemoryMap.uart, 0x100)
+        uart.set("compatible", string: "ns16550a")
+        uart.set("clock-frequency", cells: [3_686_400])
+        uart.interrupt(RISCVMemoryMap.Source.uart, parent: handles.plic)
+        soc.add(uart)
+
+        var firmware = device(
+            "fw-cfg", RISCVMemoryMap.firmwareConfiguration, FirmwareConfiguration.size)
+        firmware.set("compatible", string: "qemu,fw-cfg-mmio")
+        firmware.set("dma-coherent")
+        soc.add(firmware)
+
+        for slot in 0..<virtioSlots {
+            let base = RISCVMemoryMap.virtio + UInt64(slot) * RISCVMemoryMap.virtioStride
+            var virtio = device("virtio_mmio", base, RISCVMemoryMap.virtioStride)
+            virtio.set("compatible", string: "virtio,mmio")
+            virtio.set("dma-coherent")
+            virtio.interrupt(RISCVMemoryMap.Source.virtio + slot, parent: handles.plic)
+            soc.add(virtio)
+        }
+        return soc
+    }
+
+    private static func plic(_ handles: Handles) -> DeviceTree.Node {
+        var plic = device("plic", RISCVMemoryMap.plic, PLIC.size)
+        plic.set("compatible", strings: ["sifive,plic-1.0.0", "riscv,plic0"])
+        plic.set("#interrupt-cells", cells: [1])
+        plic.set("#address-cells", cells: [0])
+        plic.set("interrupt-controller")
+        plic.set("riscv,ndev", cells: [UInt32(RISCVMemoryMap.Source.count)])
+        plic.set(
+            "interrupts-extended",
+            cells: handles.harts.flatMap {
+                [
+                    $0, UInt32(RISCVMemoryMap.Wire.machineExternal), $0,
+                    UInt32(RISCVMemoryMap.Wire.supervisorExternal),
+                ]
+            })
+        plic.set(phandle: handles.plic)
+        return plic
+    }
+
+    private static func aclint(_ handles: Handles) -> DeviceTree.Node {
+        var node = device("clint", RISCVMemoryMap.aclint, ACLINT.size)
+        node.set("compatible", strings: ["sifive,clint0", "riscv,clint0"])
+        let machineTimer: UInt32 = 7
+        node.set(
+            "interrupts-extended",
+            cells: handles.harts.flatMap {
+                [$0, UInt32(RISCVMemoryMap.Wire.machineSoftware), $0, machineTimer]
+            })
+        return node
+    }
+
+    private static func supervisorSoftwareInterrupts(_ handles: Handles) -> DeviceTree.Node {
+        var node = device(
+            "sswi", RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size)
+        node.set("compatible", string: "riscv,aclint-sswi")
+        node.set("#interrupt-cells", cells: [0])
+        node.set("interrupt-controller")
+        node.set(
+            "interrupts-extended",
+            cells: handles.harts.flatMap { [$0, UInt32(RISCVMemoryMap.Wire.supervisorSoftware)] })
+        return node
+    }
+
+    private static func device(_ name: String, _ base: UInt64, _ size: UInt64) -> DeviceTree.Node {
+        var node = DeviceTree.Node("\(name)@\(hexadecimal(base))")
+        node.set("reg", cells64: [base, size])
+        return node
+    }
+
+    private static func hexadecimal(_ value: UInt64) -> String { String(value, radix: 16) }
+}
+
+extension DeviceTree.Node {
+    fileprivate mutating func interrupt(_ number: Int, parent: UInt32) {
+        set("interrupt-parent", cells: [parent])
+        set("interrupts", cells: [UInt32(number)])
+    }
+}
+
+extension DeviceTree {
+    /// The tree with fresh random numbers for the guest's generator, which needs some before any driver runs.
+    func withRandomSeed() -> DeviceTree {
+        var tree = self
+        tree.root.update("chosen") { $0.set("rng-seed", bytes: randomBytes(count: 64)) }
+        return tree
+    }
+}

@@ -1,0 +1,32 @@
+/// Where the RISC-V board has its parts: addresses and interrupt numbers of QEMU's `virt` machine.
+enum RISCVMemoryMap {
+    static let bootROM: UInt64 = 0x1000
+    static let testFinisher: UInt64 = 0x10_0000
+    static let rtc: UInt64 = 0x10_1000
+    static let aclint: UInt64 = 0x200_0000
+    static let supervisorSoftwareInterrupts: UInt64 = 0x2F0_0000
+    static let plic: UInt64 = 0xC00_0000
+    static let uart: UInt64 = 0x1000_0000
+    static let virtio: UInt64 = 0x1000_1000
+    static let virtioStride: UInt64 = 0x1000
+    static let virtioSlots = 8
+    static let firmwareConfiguration: UInt64 = 0x1010_0000
+    static let flash: [UInt64] = [0x2000_0000, 0x2200_0000]
+    static let memory: UInt64 = 0x8000_0000
+
+    /// Sources of the PLIC.
+    enum Source {
+        static let virtio = 1
+        static let uart = 10
+        static let rtc = 11
+        static let count = 95
+    }
+
+    /// Bits of mip, which are the wires of a hart.
+    enum Wire {
+        static let supervisorSoftware = 1
+        static let machineSoftware = 3
+        static let supervisorExternal = 9
+        static let machineExternal = 11
+    }
+}

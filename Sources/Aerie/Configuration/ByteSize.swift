@@ -1,0 +1,42 @@
+/// A number of bytes as people write it: a whole number, or one with K, M or G behind it (powers of 1024).
+public struct ByteSize: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// The size in bytes.
+    public let bytes: UInt64
+
+    /// A size of so many bytes.
+    public init(bytes: UInt64) {
+        self.bytes = bytes
+    }
+
+    /// A size of so many mebibytes.
+    public static func mebibytes(_ count: UInt64) -> ByteSize { ByteSize(bytes: count << 20) }
+
+    /// Reads `512M`, `4G`, `65536K` or `1048576`; units in either case.
+    ///
+    /// Nil for everything else: zero, negative numbers, fractions, other units, and what does not fit 63 bits.
+    public init?(_ text: String) {
+        var digits = Substring(text)
+        var shift: UInt64 = 0
+        if let unit = text.last, let known = ["k": 10 as UInt64, "m": 20, "g": 30][unit.lowercased()] {
+            shift = known
+            digits = digits.dropLast()
+        }
+        // UInt64's own reading takes a sign.
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let count = UInt64(digits),
+            count > 0, count <= UInt64(Int64.max) >> shift
+        else { return nil }
+        bytes = count << shift
+    }
+
+    /// The size in its largest whole unit, in the form that is read.
+    public var description: String {
+        for (unit, shift) in [("G", 30), ("M", 20), ("K", 10)] where bytes > 0 && bytes & (1 << UInt64(shift) - 1) == 0
+        {
+            return "\(bytes >> UInt64(shift))\(unit)"
+        }
+        return "\(bytes)"
+    }
+
+    /// The smaller size comes first.
+    public static func < (left: ByteSize, right: ByteSize) -> Bool { left.bytes < right.bytes }
+}

@@ -1,0 +1,112 @@
+internal import Glibc
+
+extension Configuration {
+    /// The longest kernel command line: riscv's COMMAND_LINE_SIZE of Linux is 2048 with the NUL.
+    static let longestCommandLine = 2047
+    /// The board has eight virtio slots; console, random numbers and what is to come need theirs.
+    static let mostDisks = 4
+
+    /// Checks what can be said without starting anything: ranges, what this build can do, and that files can be read.
+    ///
+    /// - Throws: `usage` for values out of range, `unavailable` for what neither this build nor this host has, `badInput`
+    ///   for files.
+    public func validate() throws(AerieError) {
+        try validateProcessors()
+        try validateMemory()
+        try validateBoot()
+        try validateDisks()
+    }
+
+    private func validateProcessors() throws(AerieError) {
+        guard architecture == .riscv64 else {
+            throw AerieError(
+                .unavailable, asked: "--arch \(architecture.rawValue)", found: "this build runs riscv64 guests only",
+                advice: "leave --arch out")
+        }
+        guard engine == .auto || engine == .interpret else {
+            throw AerieError(
+                .unavailable, asked: "--engine \(engine.rawValue)", found: "this build has no such engine",
+                advice: "use --engine auto or interpret")
+        }
+        guard Self.cpuRange.contains(cpus) else {
+            throw AerieError(
+                .usage, asked: "--cpus \(cpus)", found: "a machine has 1 to 64", advice: "choose a number of these")
+        }
+    }
+
+    private func validateMemory() throws(AerieError) {
+        let asked = "--memory \(memory)"
+        guard Self.memoryRange.contains(memory), memory.bytes % 4096 == 0 else {
+            throw AerieError(
+                .usage, asked: asked, found: "a machine has 1M to 1024G, in steps of 4K",
+                advice: "choose a size of these")
+        }
+        let host = UInt64(sysconf(Int32(_SC_PHYS_PAGES))) * UInt64(sysconf(Int32(_SC_PAGESIZE)))
+        guard memory.bytes <= host else {
+            throw AerieError(
+                .unavailable, asked: asked, found: "this host has \(host >> 20)M", advice: "choose a smaller size")
+        }
+    }
+
+    private func validateBoot() throws(AerieError) {
+        if kernel == nil && firmware == nil {
+            throw AerieError(
+                .usage, asked: "a guest without kernel and firmware", found: "there is nothing to boot",
+                advice: "name an image, --kernel or --firmware")
+        }
+        if kernel == nil && initrd != nil {
+            throw AerieError(
+                .usage, asked: "--initrd", found: "there is no kernel that could use it",
+                advice: "give --kernel as well")
+        }
+        if commandLine.utf8.count > Self.longestCommandLine || commandLine.utf8.contains(0) {
+            throw AerieError(
+                .usage, asked: "--append", found: "\(commandLine.utf8.count) bytes, or a NUL among them",
+                advice: "use at most \(Self.longestCommandLine) bytes of text")
+        }
+        for (option, path) in [("--kernel", kernel), ("--initrd", initrd), ("--firmware", firmware)] {
+            if let path { try Self.requireFile(path, option: option) }
+        }
+    }
+
+    private func validateDisks() throws(AerieError) {
+        if disks.count > Self.mostDisks {
+            throw AerieError(
+                .usage, asked: "\(disks.count) disks", found: "a machine has at most \(Self.mostDisks)",
+                advice: "leave some out")
+        }
+        for disk in disks {
+            try disk.validate()
+            try Self.requireFile(disk.path, option: "--disk", writable: disk.access == .readWrite)
+        }
+        let serials = disks.compactMap(\.serial)
+        if Set(serials).count < serials.count {
+            throw AerieError(
+                .usage, asked: "--disk", found: "two disks have the same serial", advice: "give each its own")
+        }
+    }
+
+    /// Looks at a file only so far that a mistake in its name is told in the words of the option.
+    private static func requireFile(_ path: String, option: String, writable: Bool = false) throws(AerieError) {
+        var status = stat()
+        let asked = "\(option) \(path)"
+        guard stat(path, &status) == 0 else {
+            throw AerieError(
+                .badInput, asked: asked, found: String(cString: strerror(errno)), advice: "check the path")
+        }
+        let kind = status.st_mode & S_IFMT
+        guard kind == S_IFREG || kind == S_IFBLK else {
+            throw AerieError(
+                .badInput, asked: asked, found: kind == S_IFDIR ? "it is a directory" : "it is not a regular file",
+                advice: "give a file")
+        }
+        if kind == S_IFREG && status.st_size == 0 {
+            throw AerieError(.badInput, asked: asked, found: "the file is empty", advice: "check how it was made")
+        }
+        guard access(path, writable ? R_OK | W_OK : R_OK) == 0 else {
+            throw AerieError(
+                .badInput, asked: asked, found: String(cString: strerror(errno)),
+                advice: writable ? "check its permissions, or add ',readonly'" : "check its permissions")
+        }
+    }
+}

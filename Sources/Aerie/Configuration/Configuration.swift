@@ -1,0 +1,62 @@
+/// Everything that makes a virtual machine what it is, before it starts.
+public struct Configuration: Equatable, Sendable {
+    /// An instruction set of guests.
+    public enum Architecture: String, CaseIterable, Sendable {
+        case riscv64
+        case x86_64
+        case aarch64
+    }
+
+    /// What executes the vCPUs.
+    public enum Engine: String, CaseIterable, Sendable {
+        /// The fastest that this host has for the architecture.
+        case auto
+        case kvm
+        case translate
+        case interpret
+    }
+
+    /// Where the guest's console is.
+    public enum Console: String, CaseIterable, Sendable {
+        /// The 16550A UART: `ttyS0` of a Linux guest.
+        case serial
+        /// A virtio console: `hvc0`.
+        case virtio
+    }
+
+    /// How many vCPUs a machine may have.
+    public static let cpuRange = 1...64
+    /// How much memory a machine may have.
+    public static let memoryRange = ByteSize.mebibytes(1)...ByteSize.mebibytes(1 << 20)
+
+    /// The guest's instruction set.
+    public var architecture = Architecture.riscv64
+    /// What executes its vCPUs.
+    public var engine = Engine.auto
+    /// How many vCPUs: 1 to 64.
+    public var cpus = 1
+    /// The guest's memory: 1M to 1024G, in whole pages of 4 KiB.
+    public var memory = ByteSize.mebibytes(512)
+    /// The path of a kernel: flat `Image`, the same compressed, EFI zboot, or ELF; nil when firmware finds its own.
+    public var kernel: String?
+    /// The path of the kernel's initial RAM disk.
+    public var initrd: String?
+    /// The kernel's command line: up to 2047 bytes without NUL.
+    public var commandLine = ""
+    /// The path of machine-mode firmware to start at reset; nil for the SBI of the machine's own.
+    public var firmware: String?
+    /// The guest's disks, in the order in which it finds them; at most 4.
+    public var disks: [Disk] = []
+    /// A directory for what guests write to disks whose changes are discarded; nil keeps that in memory.
+    public var temporaryDirectory: String?
+    /// Where the guest's console is.
+    public var console = Console.serial
+    /// Whether the guest has a second virtio console on which the host tells its init to power off, as images made by
+    /// Aerie expect; it comes after `console`, if that is virtio too.
+    public var hasControlPort = false
+    /// Whether a guest that asks for a reset starts anew; otherwise a reset ends the machine.
+    public var restartsOnReset = true
+
+    /// The default machine: one riscv64 vCPU and 512 MiB, with nothing to boot.
+    public init() {}
+}

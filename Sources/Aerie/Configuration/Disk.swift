@@ -1,0 +1,89 @@
+/// A disk of a guest: a file of the host, and how the guest sees it.
+public struct Disk: Equatable, Sendable {
+    /// How the file holds the disk's blocks.
+    public enum Format: String, CaseIterable, Sendable {
+        /// Byte for byte.
+        case raw
+    }
+
+    /// What becomes of the guest's writes.
+    public enum Access: Equatable, Sendable {
+        /// They go to the file.
+        case readWrite
+        /// The guest's driver is told that the disk cannot be written.
+        case readOnly
+        /// The guest sees its own writes, but the file stays as it is, and they are gone when the machine ends.
+        case discardChanges
+    }
+
+    /// The longest serial number, in bytes (virtio 1.2, 5.2.6.1: GET_ID returns 20 bytes).
+    public static let longestSerial = 20
+
+    /// The file's path.
+    public var path: String
+    /// How the file holds the disk's blocks.
+    public var format: Format
+    /// What becomes of the guest's writes.
+    public var access: Access
+    /// What the guest finds under `/dev/disk/by-id`: up to 20 printable ASCII characters; nil for none.
+    public var serial: String?
+
+    /// A disk on the file at `path`.
+    public init(path: String, format: Format = .raw, access: Access = .readWrite, serial: String? = nil) {
+        self.path = path
+        self.format = format
+        self.access = access
+        self.serial = serial
+    }
+
+    /// Reads `FILE[,format=raw][,readonly][,serial=S]`. A comma in the file's name is written twice.
+    public init(option text: String) throws(AerieError) {
+        var parts: [String] = [""]
+        var rest = Substring(text)
+        while let character = rest.popFirst() {
+            if character != "," {
+                parts[parts.count - 1].append(character)
+            } else if rest.first == "," {
+                rest.removeFirst()
+                parts[parts.count - 1].append(",")
+            } else {
+                parts.append("")
+            }
+        }
+        self.init(path: parts[0])
+        for part in parts.dropFirst() { try apply(part, of: text) }
+    }
+
+    private mutating func apply(_ setting: String, of text: String) throws(AerieError) {
+        let asked = "--disk \(text)"
+        let pair = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        switch (pair[0], pair.count == 2 ? pair[1] : nil) {
+        case ("readonly", nil): access = .readOnly
+        case ("serial", let value?): serial = value
+        case ("format", let value?):
+            guard let known = Format(rawValue: value) else {
+                throw AerieError(
+                    .usage, asked: asked, found: "format '\(value)' is not known", advice: "use format=raw")
+            }
+            format = known
+        default:
+            throw AerieError(
+                .usage, asked: asked, found: "'\(setting)' is not known",
+                advice: "after the file, use format=raw, readonly or serial=S")
+        }
+    }
+
+    func validate() throws(AerieError) {
+        if path.isEmpty {
+            throw AerieError(.usage, asked: "--disk", found: "no file is named", advice: "give its path")
+        }
+        if let serial,
+            serial.isEmpty || serial.utf8.count > Self.longestSerial
+                || !serial.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
+        {
+            throw AerieError(
+                .usage, asked: "serial '\(serial)' of disk \(path)", found: "not 1 to 20 printable characters",
+                advice: "choose another one")
+        }
+    }
+}

@@ -1,0 +1,32 @@
+internal import Aerie
+internal import ArgumentParser
+internal import Foundation
+
+/// The program `aerie`: reads what is asked, calls down, and turns what comes back into text and exit codes.
+@main
+struct AerieProgram: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "aerie",
+        abstract: "Runs virtual machines.",
+        discussion: """
+            Boot Debian on this terminal, building its image on first use:
+              aerie run debian
+
+            Ctrl-] three times in a second leaves a guest's console. 'aerie help VERB' shows how a verb is used.
+            """,
+        version: "aerie 0.1.0",
+        subcommands: [RunCommand.self, ImageCommand.self, DoctorCommand.self])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Failure(error).exit()
+        }
+    }
+}

@@ -1,0 +1,33 @@
+internal import ArgumentParser
+internal import Foundation
+internal import GuestImages
+
+/// The verbs of `aerie image`.
+struct ImageCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "image",
+        abstract: "Build, list and remove images.",
+        discussion: """
+            Example:
+              aerie image ls
+            """,
+        subcommands: [ImageList.self, ImageInspect.self, ImageRemove.self, ImagePrune.self])
+}
+
+/// The images of the user who runs this program.
+func userImageStore() throws(ImageError) -> ImageStore {
+    ImageStore(directories: try ImageDirectories(environment: ProcessInfo.processInfo.environment))
+}
+
+/// Which image a verb is about.
+struct ImageSelection: ParsableArguments {
+    @Option(help: ArgumentHelp("The image's architecture: riscv64.", valueName: "name"))
+    var arch = "riscv64"
+
+    @Argument(help: "The image, as NAME[:TAG].")
+    var image: String
+
+    func parsed() throws(ImageError) -> (ImageReference, ImageArchitecture) {
+        (try ImageReference(parsing: image), try ImageArchitecture(parsing: arch))
+    }
+}

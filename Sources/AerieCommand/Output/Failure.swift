@@ -1,0 +1,59 @@
+internal import Aerie
+internal import ArgumentParser
+internal import Foundation
+internal import GuestImages
+internal import HostSystem
+
+/// How the program ends when something throws: a line for people and an exit code for scripts.
+struct Failure {
+    /// A defect of the program itself (EX_SOFTWARE of sysexits.h).
+    private static let internalError: Int32 = 70
+
+    let code: Int32
+    /// For standard error; empty when everything has been said.
+    private(set) var message = ""
+    /// More, for `--verbose`.
+    private(set) var detail = ""
+    /// Text that was asked for: help, a version.
+    private(set) var output = ""
+
+    init(_ error: any Error) {
+        switch error {
+        case let error as AerieError:
+            code = error.exitCode
+            message = error.description
+        case let error as ImageError:
+            code = error.kind.exitCode
+            message = error.message
+            detail = error.detail
+        case let error as ExitCode:
+            code = error.rawValue
+        case is CancellationError:
+            code = 128 + SIGINT
+            message = "interrupted"
+        default:
+            (code, message, output) = Self.reading(error)
+        }
+    }
+
+    /// What the argument parser throws, or an error that nothing was prepared for.
+    private static func reading(_ error: any Error) -> (code: Int32, message: String, output: String) {
+        let parserCode = AerieProgram.exitCode(for: error)
+        if parserCode == .success { return (0, "", AerieProgram.fullMessage(for: error)) }
+        guard parserCode == .validationFailure else {
+            return (internalError, "internal error: \(error); please report it", "")
+        }
+        // The parser's advice stands in lines of its own.
+        let line = AerieProgram.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
+        let text = line.hasSuffix(".") ? String(line.dropLast()) : line
+        return (parserCode.rawValue, "\(text); see 'aerie help'", "")
+    }
+
+    func exit() -> Never {
+        if !output.isEmpty { print(output) }
+        if !message.isEmpty { StandardError.write("aerie: \(message)\n") }
+        let arguments = CommandLine.arguments.prefix { $0 != "--" }
+        if !detail.isEmpty && arguments.contains("--verbose") { StandardError.write(detail + "\n") }
+        Foundation.exit(code)
+    }
+}

@@ -1,0 +1,43 @@
+internal import Aerie
+internal import ArgumentParser
+
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Boot a guest and attach this terminal.",
+        discussion: """
+            Examples:
+              aerie run debian
+              aerie run --kernel Image --initrd initrd.img --append "console=ttyS0" --memory 512M --cpus 4
+              echo 'uname -m' | aerie run debian
+
+            Ctrl-] three times in a second leaves the guest's console and ends the guest. Standard input that is no \
+            terminal is typed at the guest's prompts, with an end-of-transmission character after the last byte.
+
+            Exit codes: 0 when the guest powers off, its own code when it reports a failure, 64 for wrong usage, 65 for \
+            a bad input file, 69 when this host cannot do it, 125 when the guest could not be started, 137 when it was \
+            killed because it did not power off in time after a signal.
+            """)
+
+    @OptionGroup var options: RunOptions
+    @OptionGroup var verbosity: VerbosityOptions
+
+    func run() async throws {
+        var settings = try options.settings()
+        if let path = options.config { settings = settings.over(try SettingsFile.read(path)) }
+        let stopTimeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
+        var configuration = settings.configuration
+        if settings.readOnly ?? false { try discardChangesOfFirstDisk(&configuration) }
+        try configuration.validate()
+        let code = try GuestSession(configuration, stopTimeout: stopTimeout).run()
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    private func discardChangesOfFirstDisk(_ configuration: inout Configuration) throws(AerieError) {
+        guard !configuration.disks.isEmpty else {
+            throw AerieError(
+                .usage, asked: "--read-only", found: "the guest has no disk", advice: "name an image or give --disk")
+        }
+        if configuration.disks[0].access == .readWrite { configuration.disks[0].access = .discardChanges }
+    }
+}

@@ -1,0 +1,91 @@
+internal import Aerie
+internal import ArgumentParser
+
+/// The options of `aerie run` as they are typed.
+struct RunOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The guest's architecture: riscv64.", valueName: "name"))
+    var arch: String?
+
+    @Option(help: ArgumentHelp("What executes the guest: auto or interpret.", valueName: "name"))
+    var engine: String?
+
+    // Unconditional parsing lets a negative number through to a message that says what is wrong with it.
+    @Option(parsing: .unconditional, help: ArgumentHelp("Virtual processors, 1 to 64 (default: 1).", valueName: "n"))
+    var cpus: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Memory with K, M or G for powers of 1024 (default: 512M).", valueName: "size"))
+    var memory: String?
+
+    @Option(help: ArgumentHelp("Boot this kernel, instead of the image's if one is named.", valueName: "file"))
+    var kernel: String?
+
+    @Option(help: ArgumentHelp("The kernel's initial RAM disk.", valueName: "file"))
+    var initrd: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The kernel's command line, added to the image's if it has one.", valueName: "string"))
+    var append: String?
+
+    @Option(help: ArgumentHelp("Start this machine-mode firmware at reset.", valueName: "file"))
+    var firmware: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A disk, as FILE[,format=raw][,readonly][,serial=S]; a comma in FILE is written twice. Repeatable.",
+            valueName: "disk"))
+    var disk: [String] = []
+
+    @Option(help: ArgumentHelp("Where the guest's console is: serial (ttyS0) or virtio (hvc0).", valueName: "kind"))
+    var console: String?
+
+    @Flag(help: "Throw changes to the first disk away when the guest ends.")
+    var readOnly = false
+
+    @Flag(help: "End when the guest asks for a reset.")
+    var noReboot = false
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Seconds that a guest has to power off after SIGTERM, SIGINT or SIGHUP (default: 10).", valueName: "seconds"
+        ))
+    var stopTimeout: String?
+
+    @Option(help: ArgumentHelp("Read settings from this JSON file; options win.", valueName: "file"))
+    var config: String?
+
+    @Argument(help: "The image to boot; it is built on first use.")
+    var image: String?
+
+    /// What was typed, without the file.
+    func settings() throws(AerieError) -> RunSettings {
+        var result = RunSettings()
+        result.image = image
+        if let arch { result.architecture = try SettingValue.choice(arch, asked: "--arch") }
+        if let engine { result.engine = try SettingValue.choice(engine, asked: "--engine") }
+        if let cpus {
+            result.cpus = try SettingValue.integer(cpus, asked: "--cpus", in: Configuration.cpuRange)
+        }
+        if let memory { result.memory = try SettingValue.size(memory, asked: "--memory") }
+        result.kernel = kernel
+        result.initrd = initrd
+        result.commandLine = append
+        result.firmware = firmware
+        if !disk.isEmpty {
+            var disks: [Disk] = []
+            for text in disk { disks.append(try Disk(option: text)) }
+            result.disks = disks
+        }
+        if let console { result.console = try SettingValue.choice(console, asked: "--console") }
+        result.readOnly = readOnly ? true : nil
+        result.noReboot = noReboot ? true : nil
+        if let stopTimeout {
+            result.stopTimeout = try SettingValue.integer(
+                stopTimeout, asked: "--stop-timeout", in: SettingValue.stopTimeoutRange)
+        }
+        return result
+    }
+}

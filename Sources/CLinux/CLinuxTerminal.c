@@ -1,0 +1,169 @@
+#define _GNU_SOURCE 1
+#include "CLinuxTerminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+// Written by enter_raw before `wanted` is set, and only read after that.
+static struct termios original, raw;
+static int terminal_input, terminal_output;
+
+static atomic_bool wanted;     // raw mode is to be taken up again after a stop
+static atomic_bool active;     // the terminal is in raw mode now
+static atomic_bool escapes;    // the guest's output had an escape character
+static atomic_int signal_pipe = -1;
+
+static const int crash_signals[] = {SIGSEGV, SIGABRT, SIGILL, SIGBUS, SIGFPE, SIGTRAP, SIGQUIT, SIGSYS};
+enum { crash_count = sizeof crash_signals / sizeof *crash_signals };
+static struct sigaction previous[crash_count];
+
+// Attributes reset; cursor shown; mouse reports, focus reports and bracketed paste off.
+static const char undo[] = "\033[0m\033[?25h\033[?1000l\033[?1002l\033[?1003l\033[?1004l\033[?1006l\033[?2004l";
+
+// A process in the background must not change a terminal that its shell has taken back.
+static bool in_foreground(void) {
+    pid_t group = tcgetpgrp(terminal_input);
+    return group == -1 || group == getpgrp();
+}
+
+static void apply(const struct termios *mode) {
+    // SIGTTOU would stop a process that changes the terminal while it loses the foreground.
+    sigset_t block, before;
+    sigemptyset(&block);
+    sigaddset(&block, SIGTTOU);
+    pthread_sigmask(SIG_BLOCK, &block, &before);
+    while (tcsetattr(terminal_input, TCSANOW, mode) == -1 && errno == EINTR) {}
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void leave_raw(void) {
+    int saved_errno = errno;
+    if (atomic_exchange(&active, false) && in_foreground()) {
+        if (atomic_load(&escapes)) (void)!write(terminal_output, undo, sizeof undo - 1);
+        apply(&original);
+    }
+    errno = saved_errno;
+}
+
+void aerie_terminal_restore(void) {
+    atomic_store(&wanted, false);
+    leave_raw();
+}
+
+// The signal stays blocked until this handler returns; then what was there before acts on it: a debugger's or the
+// Swift runtime's handler, or the default action.
+static void on_crash(int signal) {
+    leave_raw();
+    for (int i = 0; i < crash_count; i++) {
+        if (crash_signals[i] == signal) sigaction(signal, &previous[i], NULL);
+    }
+    raise(signal);
+}
+
+static void on_stop(int signal) {
+    int saved_errno = errno;
+    struct sigaction standard = {.sa_handler = SIG_DFL}, ours;
+    sigset_t block, before;
+    leave_raw();
+    sigemptyset(&standard.sa_mask);
+    sigaction(signal, &standard, &ours);
+    sigemptyset(&block);
+    sigaddset(&block, signal);
+    raise(signal);
+    pthread_sigmask(SIG_UNBLOCK, &block, &before); // the process stops here and goes on here
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    sigaction(signal, &ours, NULL);
+    errno = saved_errno;
+}
+
+static void write_signal(int signal) {
+    int saved_errno = errno;
+    unsigned char byte = (unsigned char)signal;
+    int descriptor = atomic_load(&signal_pipe);
+    // A full pipe has the same news in it already.
+    if (descriptor != -1) (void)!write(descriptor, &byte, 1);
+    errno = saved_errno;
+}
+
+static void on_continue(int signal) {
+    int saved_errno = errno;
+    // Also after SIGSTOP, which nobody can catch: the shell may have changed the terminal in the meantime.
+    if (atomic_load(&wanted) && in_foreground()) {
+        apply(&raw);
+        atomic_store(&active, true);
+    }
+    write_signal(SIGWINCH); // the window may have another size by now
+    errno = saved_errno;
+    (void)signal;
+}
+
+static int install(int signal, void (*handler)(int), struct sigaction *before) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_ONSTACK};
+    sigfillset(&action.sa_mask);
+    return sigaction(signal, &action, before);
+}
+
+int aerie_terminal_enter_raw(int input, int output) {
+    static atomic_bool installed;
+    if (tcgetattr(input, &original) == -1) return -1;
+    terminal_input = input;
+    terminal_output = output;
+    raw = original;
+    cfmakeraw(&raw);
+    raw.c_cc[VMIN] = 1;
+    raw.c_cc[VTIME] = 0;
+    if (!atomic_exchange(&installed, true)) {
+        atexit(aerie_terminal_restore);
+        for (int i = 0; i < crash_count; i++) {
+            if (install(crash_signals[i], on_crash, &previous[i]) == -1) return -1;
+        }
+        if (install(SIGTSTP, on_stop, NULL) == -1 || install(SIGCONT, on_continue, NULL) == -1) return -1;
+    }
+    atomic_store(&wanted, true);
+    atomic_store(&active, true);
+    if (tcsetattr(input, TCSANOW, &raw) == -1) {
+        int saved_errno = errno;
+        aerie_terminal_restore();
+        errno = saved_errno;
+        return -1;
+    }
+    return 0;
+}
+
+void aerie_terminal_saw_escape_sequence(void) {
+    atomic_store_explicit(&escapes, true, memory_order_relaxed);
+}
+
+bool aerie_terminal_size(int descriptor, unsigned short *columns, unsigned short *rows) {
+    struct winsize size;
+    if (ioctl(descriptor, TIOCGWINSZ, &size) == -1 || size.ws_col == 0 || size.ws_row == 0) return false;
+    *columns = size.ws_col;
+    *rows = size.ws_row;
+    return true;
+}
+
+int aerie_signal_pipe(void) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == -1) return -1;
+    atomic_store(&signal_pipe, ends[1]);
+    return ends[0];
+}
+
+int aerie_signal_watch(int signal) {
+    struct sigaction now;
+    if (sigaction(signal, NULL, &now) == -1) return -1;
+    if (now.sa_handler == SIG_IGN) return 0;
+    return install(signal, write_signal, NULL);
+}
+
+static void drop(int signal) { (void)signal; }
+
+int aerie_signal_discard(int signal) { return install(signal, drop, NULL); }

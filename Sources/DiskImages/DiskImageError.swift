@@ -1,0 +1,38 @@
+package import HostSystem
+
+/// Why a disk image could not be opened or used.
+package enum DiskImageError: Error, Equatable, CustomStringConvertible {
+    case cannotOpen(path: String, SystemError)
+    /// Neither a regular file nor a block device.
+    case notADisk(path: String)
+    case empty(path: String)
+    case inUse(path: String, forWriting: Bool)
+    /// An overlay's base must not change under it.
+    case writableBase
+    case outOfRange(offset: UInt64, count: UInt64, size: UInt64)
+    case readOnly
+    /// A write to the last sector of a file whose size is not a multiple of the sector size.
+    case partialSector(size: UInt64)
+    /// The file ends before the size it had when it was opened.
+    case truncated(at: UInt64)
+    case system(SystemError)
+
+    package var description: String {
+        switch self {
+        case .cannotOpen(let path, let error): "disk image \(path): \(error); check the path and its permissions"
+        case .notADisk(let path): "disk image \(path): neither a regular file nor a block device; give one of those"
+        case .empty(let path): "disk image \(path): the file is empty; create it with the size of the disk"
+        case .inUse(let path, true):
+            "disk image \(path): in use by another program; stop that one, or open the image read-only in both"
+        case .inUse(let path, false): "disk image \(path): being written by another program; stop that one"
+        case .writableBase: "the base of an overlay is open for writing; open it read-only"
+        case .outOfRange(let offset, let count, let size):
+            "\(count) bytes at offset \(offset) are not within the disk of \(size) bytes"
+        case .readOnly: "the disk is read-only"
+        case .partialSector(let size):
+            "the image's size, \(size) bytes, is not a multiple of \(sectorSize): its last sector is read-only; resize it"
+        case .truncated(let offset): "the image file was truncated while in use: no data at offset \(offset)"
+        case .system(let error): error.description
+        }
+    }
+}

@@ -1,0 +1,82 @@
+internal import Glibc
+internal import HostSystem
+
+/// A disk whose sectors lie one after the other in a regular file or on a block device.
+///
+/// The file is locked while it is open: shared for reading, exclusive for writing, against other programs and other images
+/// of this one. A file whose size is not a multiple of 512 appears with its last sector filled up with zeroes; that sector
+/// cannot be written, because writing would change the file's size.
+package final class RawDiskImage: DiskImage {
+    package let size: UInt64
+    package let isReadOnly: Bool
+    private let file: FileDescriptor
+    // Bytes that the file has; less than `size` by the padding of the last sector.
+    private let fileSize: UInt64
+
+    /// Opens and locks `path`.
+    package init(path: String, readOnly: Bool) throws(DiskImageError) {
+        // O_NONBLOCK: a named pipe is an error to report, not a reason to wait for its other end.
+        let flags = (readOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK
+        do {
+            file = try FileDescriptor(path: path, flags: flags)
+        } catch {
+            throw error.code == EISDIR || error.code == ENXIO ? .notADisk(path: path) : .cannotOpen(path: path, error)
+        }
+        let kind: FileKind
+        let isLocked: Bool
+        do {
+            kind = try file.kind()
+            isLocked = try file.lock(exclusive: !readOnly)
+            fileSize = try file.size()
+        } catch {
+            throw .cannotOpen(path: path, error)
+        }
+        guard kind != .other else { throw .notADisk(path: path) }
+        guard isLocked else { throw .inUse(path: path, forWriting: !readOnly) }
+        guard fileSize > 0 else { throw .empty(path: path) }
+        size = (fileSize + sectorSize - 1) / sectorSize * sectorSize
+        isReadOnly = readOnly
+    }
+
+    package func read(at offset: UInt64, into buffers: IOBuffers) throws(DiskImageError) {
+        try checkRange(offset, UInt64(buffers.count))
+        let present = offset < fileSize ? Int(min(UInt64(buffers.count), fileSize - offset)) : 0
+        try file.readAll(at: offset, into: buffers.slice(from: 0, count: present))
+        if present < buffers.count {
+            buffers.slice(from: present, count: buffers.count - present).clear()
+        }
+    }
+
+    package func write(at offset: UInt64, from buffers: IOBuffers) throws(DiskImageError) {
+        try checkChange(offset, UInt64(buffers.count))
+        try file.writeAll(at: offset, from: buffers)
+    }
+
+    package func flush() throws(DiskImageError) {
+        guard !isReadOnly else { return }
+        do { try file.synchronize() } catch { throw .system(error) }
+    }
+
+    package func discard(at offset: UInt64, count: UInt64) throws(DiskImageError) {
+        try checkChange(offset, count)
+        guard count > 0 else { return }
+        do {
+            try file.punchHole(at: offset, count: count)
+        } catch  where error.code == EOPNOTSUPP || error.code == ENOSYS {
+            // A hint that the file system cannot use.
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    package func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(DiskImageError) {
+        try checkChange(offset, count)
+        try file.clear(at: offset, count: count, mayUnmap: mayUnmap)
+    }
+
+    private func checkChange(_ offset: UInt64, _ count: UInt64) throws(DiskImageError) {
+        try checkWritable()
+        try checkRange(offset, count)
+        guard count <= fileSize, offset <= fileSize - count else { throw .partialSector(size: fileSize) }
+    }
+}

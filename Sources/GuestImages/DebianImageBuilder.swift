@@ -1,0 +1,154 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import HostSystem
+
+/// Builds an image of Debian for a guest of another architecture than the host's, as root or as any other user.
+///
+/// Packages come through the host's apt, verified; their files are unpacked on the host; their own scripts, which are
+/// programs of the guest's architecture, run once in a guest that the caller boots. All work happens in a directory
+/// that nobody else sees and moves into the store at the end.
+package struct DebianImageBuilder: Sendable {
+    let store: ImageStore
+    let options: BuildOptions
+    let environment: [String: String]
+
+    /// What every image has beyond Debian's essential packages: apt, a root shell's comforts, and networking.
+    static let basePackages = [
+        "apt", "busybox-static", "ca-certificates", "debian-archive-keyring", "iproute2", "iputils-ping", "kmod",
+        "netbase", "procps",
+    ]
+
+    /// - Parameter environment: where tools and settings are looked up, such as this process's own environment.
+    package init(store: ImageStore, options: BuildOptions, environment: [String: String]) {
+        self.store = store
+        self.options = options
+        self.environment = environment
+    }
+
+    /// Builds the image and puts it into the store, in place of an older one of its name.
+    ///
+    /// - Parameters:
+    ///   - progress: called often, from any thread.
+    ///   - configure: boots the guest that finishes the packages, and waits for its end; see `GuestRun`.
+    /// - Throws: `ImageError`; nothing of the failed build stays in the store.
+    package func build(
+        progress: @escaping @Sendable (BuildProgress) -> Void,
+        configure: @Sendable (GuestRun) async throws -> Void
+    ) async throws(ImageError) -> StoredImage {
+        let reference = try validated()
+        let runner = ToolRunner(environment: environment)
+        try runner.requireAll()
+        try Files.makeDirectories(store.building, mode: 0o700)
+        let key = "\(options.architecture.rawValue)~\(reference.name)~\(reference.tag)"
+        let work = "\(store.building)/\(key)"
+        guard let lock = try FileLock.take(path: "\(work).lock", mode: .exclusive, create: true) else {
+            throw ImageError(.unavailable, "image \(reference): another process is building it; wait for that")
+        }
+        // With the lock held, whatever is there was left by a process that died.
+        try Files.removeTree(work)
+        try Files.makeDirectories("\(work)/image", mode: 0o700)
+        do throws(ImageError) {
+            let image = try await build(reference, in: work, runner, progress, configure)
+            try Files.removeTree(work)
+            _ = consume lock
+            return image
+        } catch {
+            try? Files.removeTree(work)
+            _ = consume lock
+            throw error
+        }
+    }
+
+    /// Checks everything that can be checked before any work.
+    private func validated() throws(ImageError) -> ImageReference {
+        let reference = try ImageReference(name: "debian", tag: options.suite)
+        for name in options.packages {
+            let valid = name.utf8.allSatisfy {
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || "+-.".utf8.contains($0)
+            }
+            guard valid, let first = name.utf8.first, !"+-.".utf8.contains(first), !name.hasSuffix("-"),
+                !name.hasSuffix("+")
+            else {
+                throw ImageError(.usage, "package '\(name)': this is no package's name; use names such as 'curl'")
+            }
+        }
+        if let mirror = options.mirror {
+            let scheme = ["http://", "https://", "file:/"].contains { mirror.hasPrefix($0) }
+            guard scheme, mirror.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "\"") }) else {
+                throw ImageError(.usage, "mirror '\(mirror)': not an address; use one such as http://HOST/debian")
+            }
+        }
+        guard (1 << 30...1 << 40).contains(options.diskSize), options.diskSize % 4096 == 0 else {
+            throw ImageError(
+                .usage, "root disk of \(options.diskSize) bytes: choose from 1G to 1T, in whole pages of 4096 bytes")
+        }
+        return reference
+    }
+
+    private func build(
+        _ reference: ImageReference, in work: String, _ runner: ToolRunner,
+        _ progress: @escaping @Sendable (BuildProgress) -> Void,
+        _ configure: @Sendable (GuestRun) async throws -> Void
+    ) async throws(ImageError) -> StoredImage {
+        let mirror = options.mirror ?? AptSources.ofHost().debianMirror ?? AptSources.defaultMirror
+        let downloads = try await download(mirror, progress)
+        let tree = try RootTree(directory: "\(work)/root")
+        let kernel = "\(work)/image/kernel"
+        let unpacked = try await unpack(downloads, into: tree, work, runner, kernel: kernel, progress)
+
+        progress(BuildProgress(phase: .modules))
+        try await runner.run(
+            .depmod, ["-b", tree.directory, unpacked.release], purpose: "indexing the kernel's modules")
+        let ramdisk = try await InitialRamdisk(runner: runner, scratch: work).make(
+            release: unpacked.release, tree: tree, busybox: "usr/bin/busybox")
+        try Files.write(ramdisk, to: "\(work)/image/initrd")
+
+        progress(BuildProgress(phase: .formatting))
+        try RootConfiguration.apply(to: tree, suite: options.suite, mirror: options.mirror)
+        try RootConfiguration.prepareSecondStage(in: tree, unpacked.database, packages: downloads.guestInstalled)
+        try unpacked.database.write(to: tree, digests: try await digests(unpacked.database, tree, runner))
+        let disk = RootDisk(runner: runner, path: "\(work)/image/root.raw", scratch: work)
+        try await disk.format(tree, size: options.diskSize)
+        try Files.removeTree(tree.directory)
+
+        let count = unpacked.database.unconfigured.count + downloads.guestInstalled.count
+        try await finish(disk, work, packages: UInt64(count), progress, configure)
+        progress(BuildProgress(phase: .storing))
+        let manifest = try await manifest(reference, mirror, unpacked.release, disk, "\(work)/image", runner)
+        try Files.write(try manifest.encoded(), to: "\(work)/image/\(ImageStore.manifestName)")
+        return try store.adopt("\(work)/image", manifest)
+    }
+
+    /// Runs the second stage and believes nothing but what it left on the disk.
+    private func finish(
+        _ disk: RootDisk, _ work: String, packages: UInt64, _ progress: @escaping @Sendable (BuildProgress) -> Void,
+        _ configure: @Sendable (GuestRun) async throws -> Void
+    ) async throws(ImageError) {
+        progress(BuildProgress(phase: .configuring, completed: 0, total: packages))
+        let console = SecondStageConsole(total: packages, progress: progress)
+        let run = GuestRun(
+            kernel: "\(work)/image/kernel", initrd: "\(work)/image/initrd", disk: disk.path,
+            commandLine: "console=ttyS0 quiet panic=-1 aerie.stage2 aerie.rootflags=barrier=0", memory: 512 << 20,
+            console: { console.receive($0) })
+        do {
+            try await configure(run)
+        } catch let error as ImageError {
+            throw error
+        } catch is CancellationError {
+            throw ImageError(.unavailable, "building an image: interrupted; nothing was stored")
+        } catch {
+            throw ImageError(
+                .internalFailure, "configuring packages in the guest: it could not be run: \(error)",
+                detail: console.tail)
+        }
+        progress(BuildProgress(phase: .checking))
+        guard try await disk.text(RootConfiguration.marker).hasPrefix("complete") else {
+            let found = console.failure ?? "the guest ended before it was done"
+            throw ImageError(
+                .internalFailure, "configuring packages in the guest: \(found); use --verbose for its console",
+                detail: console.tail)
+        }
+        try await disk.check()
+    }
+}

@@ -1,0 +1,60 @@
+/// Makes the initial RAM disk: a static shell, the modules that the root disk needs, and a script that mounts it.
+///
+/// It is not compressed: in a guest whose processor is emulated, unpacking costs more than reading a few megabytes.
+struct InitialRamdisk {
+    let runner: ToolRunner
+    /// A directory for files on their way.
+    let scratch: String
+
+    /// Modules without which there is no root disk.
+    static let required = ["virtio_mmio", "virtio_blk", "ext4"]
+    /// Modules that are loaded early when the kernel has them: entropy for the first program that asks for it.
+    static let early = ["virtio_rng"]
+    /// Modules that are there for the script to load when the guest asks for what they do.
+    static let available = ["overlay"]
+
+    /// - Parameters:
+    ///   - tree: the root file system with the kernel's modules and their index.
+    ///   - busybox: the static shell's path in the tree.
+    func make(release: String, tree: RootTree, busybox: String) async throws(ImageError) -> [UInt8] {
+        let base = "usr/lib/modules/\(release)"
+        let modules = KernelModules(
+            dependencies: tree.text("\(base)/modules.dep") ?? "", builtin: tree.text("\(base)/modules.builtin") ?? "",
+            soft: tree.text("\(base)/modules.softdep") ?? "")
+        let boot = try modules.loadOrder(Self.required + Self.early.filter(modules.has))
+        let overlay = try modules.loadOrder(Self.available.filter(modules.has)).filter { !boot.contains($0) }
+
+        var archive = CpioArchive()
+        for path in ["bin", "dev", "proc", "sys", "run", "root", "lib", "lib/modules"] { archive.addDirectory(path) }
+        // The kernel opens the console before anything could make this node.
+        archive.addCharacterDevice("dev/console", mode: 0o600, major: 5, minor: 1)
+        archive.addCharacterDevice("dev/null", mode: 0o666, major: 1, minor: 3)
+        archive.addFile("bin/busybox", mode: 0o755, try Files.read(try tree.hostPath(busybox), limit: 64 << 20))
+        archive.addLink("bin/sh", to: "busybox")
+        for path in boot + overlay {
+            let data = try await decompressed(try tree.hostPath("\(base)/\(path)"))
+            archive.addFile("lib/modules/\(KernelModules.name(of: path)).ko", data)
+        }
+        archive.addFile("lib/modules/boot", Self.list(boot))
+        archive.addFile("lib/modules/overlay", Self.list(overlay))
+        archive.addFile("init", mode: 0o755, Array(GuestScripts.initialRamdisk.utf8))
+        return archive.finished()
+    }
+
+    private static func list(_ paths: [String]) -> [UInt8] {
+        Array(paths.map { KernelModules.name(of: $0) + "\n" }.joined().utf8)
+    }
+
+    /// A module's object file: insmod without libraries takes no other form.
+    private func decompressed(_ path: String) async throws(ImageError) -> [UInt8] {
+        guard !path.hasSuffix(".ko") else { return try Files.read(path, limit: 64 << 20) }
+        guard path.hasSuffix(".ko.xz") else {
+            throw ImageError(.badInput, "kernel module \(path): it is compressed in an unknown way; report this")
+        }
+        let target = "\(scratch)/module.ko"
+        try await runner.run(.xz, ["--decompress", "--stdout", path], into: target, purpose: "decompressing \(path)")
+        let data = try Files.read(target, limit: 64 << 20)
+        try Files.removeTree(target)
+        return data
+    }
+}

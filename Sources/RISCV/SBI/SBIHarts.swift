@@ -1,0 +1,78 @@
+internal import GuestMemory
+
+// Calls about other harts: IPI, RFENCE and HSM.
+
+/// What the calling hart asks of its own suspension (SBI 2.0, table 9). Other types are reserved, or a platform's own.
+private enum SuspendType {
+    static let retentive: UInt32 = 0
+    static let nonRetentive: UInt32 = 0x8000_0000
+}
+
+extension SBI {
+    private static let supervisorSoftwareInterrupt = 1
+
+    /// SBI 2.0, chapter 7.
+    func interrupt(_ function: UInt32, _ arguments: SBIArguments) throws(SBIError) -> UInt64 {
+        guard function == 0 else { throw .notSupported }
+        for hart in try harts(mask: arguments[0], base: arguments[1]) where isInterruptible(hart) {
+            hart.setInterrupt(Self.supervisorSoftwareInterrupt, level: true)
+        }
+        return 0
+    }
+
+    /// A stopped hart has no interrupts; it would find one pending when it starts.
+    private func isInterruptible(_ hart: any SBIHart) -> Bool { hart.lifeState != .stopped }
+
+    /// SBI 2.0, chapter 8. A fence covers all addresses and address spaces, which is more than any call asks for; so that
+    /// ranges need no check either.
+    func remoteFence(_ function: UInt32, _ arguments: SBIArguments) throws(SBIError) -> UInt64 {
+        // FENCE.I, SFENCE.VMA and the latter by ASID; the rest is for hypervisors, for which harts lack the extension.
+        guard function <= 2 else { throw .notSupported }
+        for hart in try harts(mask: arguments[0], base: arguments[1]) { hart.fenceRemotely() }
+        return 0
+    }
+
+    /// SBI 2.0, chapter 9.
+    func hartState(
+        _ function: UInt32, _ arguments: SBIArguments, on caller: any SBIHart
+    ) throws(SBIError) -> UInt64 {
+        switch function {
+        case 0:
+            let hart = try hart(arguments[0])
+            guard isExecutable(arguments[1]) else { throw .invalidAddress }
+            guard hart.start(at: arguments[1], opaque: arguments[2]) else { throw .alreadyAvailable }
+            return 0
+        case 1:
+            caller.stop()
+            return 0
+        case 2: return try hart(arguments[0]).lifeState.sbiState
+        case 3:
+            switch arguments.word(0) {
+            case SuspendType.retentive: caller.suspend(resume: nil)
+            case SuspendType.nonRetentive:
+                guard isExecutable(arguments[1]) else { throw .invalidAddress }
+                caller.suspend(resume: (address: arguments[1], opaque: arguments[2]))
+            default: throw .invalidParameter
+            }
+            return 0
+        default: throw .notSupported
+        }
+    }
+
+    /// Whether a hart may begin at a guest-physical address: in memory, where an instruction can be.
+    func isExecutable(_ address: UInt64) -> Bool {
+        address % 2 == 0 && memory.hostAddress(of: address, count: 2) != nil
+    }
+}
+
+extension HartLife {
+    /// SBI 2.0, table 8.
+    fileprivate var sbiState: UInt64 {
+        switch self {
+        case .started: 0
+        case .stopped: 1
+        case .starting: 2
+        case .suspended: 4
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import Machine
+import Synchronization
+
+/// A character channel of two byte queues.
+final class RecordingChannel: CharacterChannel {
+    private struct State {
+        var input: [UInt8] = []
+        var writes: [[UInt8]] = []
+        var handler: (@Sendable () -> Void)?
+    }
+
+    private let state = Mutex(State())
+
+    /// Queues input and tells the device, as a host thread would.
+    func type(_ bytes: [UInt8]) {
+        let handler = state.withLock { state in
+            state.input += bytes
+            return state.handler
+        }
+        handler?()
+    }
+
+    var waiting: [UInt8] { state.withLock { $0.input } }
+    var writes: [[UInt8]] { state.withLock { $0.writes } }
+    var output: [UInt8] { Array(writes.joined()) }
+    var hasHandler: Bool { state.withLock { $0.handler != nil } }
+
+    func read(limit: Int) -> [UInt8] {
+        state.withLock { state in
+            let bytes = Array(state.input.prefix(limit))
+            state.input.removeFirst(bytes.count)
+            return bytes
+        }
+    }
+
+    func write(_ bytes: [UInt8]) { state.withLock { $0.writes.append(bytes) } }
+
+    func setInputHandler(_ handler: (@Sendable () -> Void)?) { state.withLock { $0.handler = handler } }
+
+    var windowSize: (columns: UInt16, rows: UInt16)? { nil }
+}

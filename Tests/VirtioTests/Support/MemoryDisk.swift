@@ -1,0 +1,72 @@
+import DiskImages
+import Glibc
+import HostSystem
+
+/// A disk in an array, that can be told to fail or to hold requests back.
+final class MemoryDisk: DiskImage, @unchecked Sendable {
+    // @unchecked: everything that changes is behind the monitor.
+    struct State {
+        var bytes: [UInt8]
+        var error: DiskImageError?
+        var isHeld = false
+        var entered = 0
+        var flushes = 0
+        var discards: [Range<UInt64>] = []
+    }
+
+    let size: UInt64
+    let isReadOnly: Bool
+    let state: Monitor<State>
+
+    init(sectors: Int, isReadOnly: Bool = false) {
+        size = UInt64(sectors) * 512
+        self.isReadOnly = isReadOnly
+        state = Monitor(State(bytes: (0..<sectors * 512).map { UInt8(truncatingIfNeeded: $0 / 512 &* 7 &+ $0) }))
+    }
+
+    private func access<Result>(
+        _ offset: UInt64, _ count: Int, _ body: (inout State) -> Result
+    ) throws(DiskImageError) -> Result {
+        precondition(offset + UInt64(count) <= size, "the device checks ranges")
+        state.update { $0.entered += 1 }
+        _ = state.wait { $0.isHeld ? nil : () }
+        if let error = state.withLock({ $0.error }) { throw error }
+        return state.withLock(body)
+    }
+
+    func read(at offset: UInt64, into buffers: IOBuffers) throws(DiskImageError) {
+        try access(offset, buffers.count) { state in
+            var position = Int(offset)
+            for vector in buffers.vectors {
+                state.bytes.withUnsafeBytes { _ = memcpy(vector.iov_base, $0.baseAddress! + position, vector.iov_len) }
+                position += vector.iov_len
+            }
+        }
+    }
+
+    func write(at offset: UInt64, from buffers: IOBuffers) throws(DiskImageError) {
+        try access(offset, buffers.count) { state in
+            var position = Int(offset)
+            for vector in buffers.vectors {
+                state.bytes.withUnsafeMutableBytes {
+                    _ = memcpy($0.baseAddress! + position, vector.iov_base, vector.iov_len)
+                }
+                position += vector.iov_len
+            }
+        }
+    }
+
+    func flush() throws(DiskImageError) { try access(0, 0) { $0.flushes += 1 } }
+
+    func discard(at offset: UInt64, count: UInt64) throws(DiskImageError) {
+        try access(offset, Int(count)) { $0.discards.append(offset..<offset + count) }
+    }
+
+    func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(DiskImageError) {
+        try access(offset, Int(count)) { state in
+            for index in Int(offset)..<Int(offset + count) { state.bytes[index] = 0 }
+        }
+    }
+
+    var bytes: [UInt8] { state.withLock { $0.bytes } }
+}

@@ -1,0 +1,109 @@
+import Glibc
+import GuestMemory
+import HostSystem
+import Machine
+import Testing
+import Virtio
+
+/// A virtio-mmio device on a small machine, and what a driver does with its registers.
+final class TestBoard: InterruptSink {
+    struct Line {
+        var level = false
+        var rises = 0
+    }
+
+    static let base: UInt64 = 0x8000_0000
+    static let size: UInt64 = 4 << 20
+    static let allFeatures: UInt64 = .max
+
+    let memory: GuestMemory
+    let line = Monitor(Line())
+    // Set once in init.
+    nonisolated(unsafe) private(set) var transport: VirtioMMIOTransport!
+
+    init(_ device: any VirtioDevice, memory: GuestMemory? = nil) throws {
+        self.memory = try memory ?? GuestMemory(ranges: [(Self.base, Self.size)])
+        transport = VirtioMMIOTransport(
+            name: "virtio0", device: device, memory: self.memory, interrupt: InterruptLine(sink: self, number: 1))
+    }
+
+    func setInterrupt(_ number: Int, level: Bool) {
+        line.update { line in
+            if level && !line.level { line.rises += 1 }
+            line.level = level
+        }
+    }
+
+    func read(_ offset: UInt64) -> UInt32 { UInt32(transport.read(offset: offset, size: 4)) }
+    func write(_ offset: UInt64, _ value: UInt32) { transport.write(offset: offset, size: 4, value: UInt64(value)) }
+
+    var status: UInt8 {
+        get { UInt8(read(0x070)) }
+        set { write(0x070, UInt32(newValue)) }
+    }
+
+    var offeredFeatures: UInt64 {
+        write(0x014, 1)
+        let high = UInt64(read(0x010))
+        write(0x014, 0)
+        return high << 32 | UInt64(read(0x010))
+    }
+
+    /// Does what a driver does up to FEATURES_OK, with those of `features` that are offered.
+    func negotiate(_ features: UInt64 = allFeatures) {
+        status = 0
+        status = 1
+        status = 3
+        let accepted = offeredFeatures & features | VirtioFeatures.version1
+        for word in 0..<2 {
+            write(0x024, UInt32(word))
+            write(0x020, UInt32(truncatingIfNeeded: accepted >> (32 * UInt64(word))))
+        }
+        status = 0x0B
+    }
+
+    /// Tells the device of a queue.
+    func setUp(_ index: Int, _ layout: VirtQueueLayout, ready: Bool = true) {
+        write(0x030, UInt32(index))
+        write(0x038, UInt32(layout.size))
+        for (register, address) in [
+            (UInt64(0x080), layout.descriptors), (0x090, layout.available), (0x0A0, layout.used),
+        ] {
+            write(register, UInt32(truncatingIfNeeded: address))
+            write(register + 4, UInt32(address >> 32))
+        }
+        if ready { write(0x044, 1) }
+    }
+
+    /// Brings the device up with one queue of `size`, at the start of memory.
+    func bringUp(queue index: Int = 0, size: UInt16 = 16, features: UInt64 = allFeatures) throws -> GuestQueue {
+        let queue = GuestQueue(memory: memory, base: Self.base + 0x8000 * UInt64(index), size: size)
+        negotiate(features)
+        setUp(index, queue.layout())
+        status = 0x0F
+        try #require(status == 0x0F)
+        return queue
+    }
+
+    func notify(_ index: Int = 0) { write(0x050, UInt32(index)) }
+
+    func acknowledgeInterrupts() { write(0x064, read(0x060)) }
+
+    var needsReset: Bool { status & VirtioStatus.needsReset != 0 }
+
+    /// Waits for what another thread will make true.
+    func wait(_ what: String, until condition: () -> Bool, at location: SourceLocation = #_sourceLocation) throws {
+        let deadline = HostClock.monotonic() + 20_000_000_000
+        while !condition() {
+            try #require(HostClock.monotonic() < deadline, "never came true: \(what)", sourceLocation: location)
+            usleep(50)
+        }
+    }
+
+    func waitUsed(_ queue: GuestQueue, at location: SourceLocation = #_sourceLocation) throws -> (
+        head: UInt32, length: UInt32
+    ) {
+        try wait("a used buffer", until: { queue.deviceUsedIndex != queue.usedIndex }, at: location)
+        return try #require(queue.popUsed(), sourceLocation: location)
+    }
+}
