@@ -38,7 +38,9 @@ struct BuildTests {
                 }
                 var run = run
                 let forward = run.console
-                run.console = { forward($0); print(String(decoding: $0, as: UTF8.self), terminator: "") }
+                run.console = {
+                    forward($0); print(String(decoding: $0, as: UTF8.self), terminator: "")
+                }
                 try await QemuRunner.configure(run)
             })
         print(times.withLock { $0 }.joined(separator: "\n"), "end \(clock.now - start)", image.allocatedSize)
