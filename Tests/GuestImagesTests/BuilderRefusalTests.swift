@@ -39,7 +39,7 @@ import Testing
         #expect(await failure { $0.mirror = mirror }?.kind == .usage)
     }
 
-    @Test(arguments: [0, 1 << 20, (1 << 30) + 1, 1 << 41, UInt64.max])
+    @Test(arguments: [0, 1 << 20, (1 << 30) + 1, 1 << 41, UInt64.max] as [UInt64])
     func disksOfOddSizesAreRefused(size: UInt64) async {
         #expect(await failure { $0.diskSize = size }?.kind == .usage)
     }
@@ -56,7 +56,10 @@ import Testing
     @Test func aSecondBuildOfTheSameImageIsToldOfTheFirst() async throws {
         try Files.makeDirectories(store.building)
         let path = "\(store.building)/riscv64~debian~trixie.lock"
-        let lock = try #require(try FileLock.take(path: path, mode: .exclusive, create: true))
+        guard let lock = try FileLock.take(path: path, mode: .exclusive, create: true) else {
+            Issue.record("nobody else holds the lock")
+            return
+        }
         let error = await failure { _ in }
         // Without the tools the build ends even earlier, and says so.
         if HostTool.allCases.allSatisfy({ $0.locate(in: HostTool.searchPath(nil)) != nil }) {

@@ -98,8 +98,11 @@ import Testing
             try Files.makeDirectories("\(store.building)/\(key)/image")
             try Files.write("", to: "\(store.building)/\(key).lock")
         }
-        let lock = try #require(
-            try FileLock.take(path: "\(store.building)/living.lock", mode: .exclusive, create: true))
+        let path = "\(store.building)/living.lock"
+        guard let lock = try FileLock.take(path: path, mode: .exclusive, create: true) else {
+            Issue.record("nobody else holds the lock")
+            return
+        }
         #expect(try store.prune().builds == 1)
         #expect(!Files.exists("\(store.building)/dead"))
         #expect(Files.exists("\(store.building)/living/image"))
