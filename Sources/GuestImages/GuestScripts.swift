@@ -264,6 +264,10 @@ enum GuestScripts {
         done <"$state/preinst"
         unset DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_NAME DPKG_MAINTSCRIPT_PACKAGE
         dpkg --force-unsafe-io --configure -a </dev/null || fail "dpkg --configure -a"
+        # The host enabled the certificates; only their links by hash need a program of this architecture.
+        if [ -d /etc/ssl/certs ] && command -v openssl >/dev/null; then
+            openssl rehash /etc/ssl/certs || fail "openssl rehash"
+        fi
         if [ -d "$state/packages" ]; then
             apt-get -q -y --no-download --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
                 -o Dpkg::Use-Pty=0 install "$state"/packages/*.deb </dev/null || fail "apt-get install"

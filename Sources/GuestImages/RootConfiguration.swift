@@ -52,7 +52,7 @@ enum RootConfiguration {
     static func prepareSecondStage(
         in tree: RootTree, _ database: DpkgDatabase, packages: [String]
     ) throws(ImageError) {
-        let scripts = database.packages.filter(\.hasPreinst).map { "\($0.name) \($0.infoName)\n" }.joined()
+        let scripts = database.packages.filter(\.needsPreparation).map { "\($0.name) \($0.infoName)\n" }.joined()
         try tree.write(scripts, to: "\(stage2Directory)/preinst")
         for file in packages {
             let name = String(file[file.index(after: file.lastIndex(of: "/")!)...])

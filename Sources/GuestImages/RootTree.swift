@@ -112,6 +112,12 @@ final class RootTree {
         return (try? Files.read(host(place), limit: 16 << 20)).map { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// The names in a directory of the tree, sorted.
+    func names(in path: String) -> [String] {
+        guard let place = try? resolve(path, followLast: true) else { return [] }
+        return Files.list(host(place))
+    }
+
     /// Where a path of the guest is on the host, all links on the way followed inside the tree.
     func hostPath(_ path: String) throws(ImageError) -> String {
         host(try place(path))
