@@ -9,6 +9,7 @@
 ///     aerie.rows=N aerie.columns=N aerie.term=NAME   the terminal at the console
 ///     aerie.raw                      no echo and no line editing at the console
 ///     aerie.command=BASE64           run this instead of a shell: arguments, each with a zero byte after it
+///     aerie.control=TTY              where the host asks for power-off: a console's name, such as hvc0
 ///     aerie.stage2                   finish the image's packages, once, during its build
 enum GuestScripts {
     /// `/init` of the initial RAM disk, for busybox's shell: finds the root disk and hands over to its init.
@@ -100,11 +101,12 @@ enum GuestScripts {
 
         read -r hostname </etc/hostname
         read -r words </proc/cmdline
-        mode=shell
+        mode=shell control=
         set -f
         for word in $words; do
             case $word in
             aerie.hostname=*) hostname=${word#*=} ;;
+            aerie.control=*) control=${word#*=} ;;
             aerie.stage2) mode=stage2 ;;
             esac
         done
@@ -119,6 +121,7 @@ enum GuestScripts {
             ip link set lo up
             /usr/lib/aerie/network &
         fi
+        [ -n "$control" ] && [ -c "/dev/$control" ] && /usr/lib/aerie/control <"/dev/$control" >/dev/null 2>&1 &
         setsid -c "/usr/lib/aerie/$mode" <"$tty" >"$tty" 2>&1 &
         child=$!
         while [ -z "$action" ] && kill -0 "$child" 2>/dev/null; do wait "$child"; done
@@ -188,6 +191,19 @@ enum GuestScripts {
             exit
         fi
         exec /bin/bash --login
+
+        """#
+
+    /// `/usr/lib/aerie/control`: what the host asks of the system, one word a line.
+    static let control = #"""
+        #!/bin/sh
+        # Passes the host's wishes on to process 1.
+        stty raw -echo
+        while read -r word; do
+            case $word in
+            poweroff) kill -s USR2 1 ;;
+            esac
+        done
 
         """#
 
