@@ -271,6 +271,12 @@ enum GuestScripts {
             echo "aerie-stage2: failed: $1"
             exit 1
         }
+        # At a first installation no command of this helper does anything, but each starts many programs.
+        mkdir -p /run/aerie/first
+        printf '#!/bin/sh\nexit 0\n' >/run/aerie/first/dpkg-maintscript-helper
+        chmod 755 /run/aerie/first/dpkg-maintscript-helper
+        usual=$PATH
+        PATH=/run/aerie/first:$PATH
         DPKG_MAINTSCRIPT_ARCH=$(dpkg --print-architecture) || fail "dpkg does not run"
         DPKG_MAINTSCRIPT_NAME=preinst
         while read -r name info; do
@@ -280,6 +286,7 @@ enum GuestScripts {
         done <"$state/preinst"
         unset DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_NAME DPKG_MAINTSCRIPT_PACKAGE
         dpkg --force-unsafe-io --configure -a </dev/null || fail "dpkg --configure -a"
+        PATH=$usual
         # The host enabled the certificates; only their links by hash need a program of this architecture.
         if [ -d /etc/ssl/certs ] && command -v openssl >/dev/null; then
             openssl rehash /etc/ssl/certs || fail "openssl rehash"
