@@ -53,6 +53,8 @@ package final class RawDiskImage: DiskImage {
         try file.writeAll(at: offset, from: buffers)
     }
 
+    package func close() { file.unlock() }
+
     package func flush() throws(DiskImageError) {
         guard !isReadOnly else { return }
         do { try file.synchronize() } catch { throw .system(error) }

@@ -39,6 +39,12 @@ static inline int aerie_lock_file(int descriptor, int exclusive) {
     return fcntl(descriptor, F_OFD_SETLK, &lock);
 }
 
+/// Gives up the lock that aerie_lock_file took.
+static inline int aerie_unlock_file(int descriptor) {
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    return fcntl(descriptor, F_OFD_SETLK, &lock);
+}
+
 /// fallocate(2): gives a range's blocks back; the range reads as zeroes and the file keeps its size.
 static inline int aerie_punch_hole(int descriptor, off_t offset, off_t count) {
     return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, count);
