@@ -79,7 +79,7 @@ enum Toolchain {
             ["--target=riscv64-none-elf", "-march=\(architecture)", "-c", "-o", object.path, source.path])
         let result = try HostProgram.run(
             "\(directory)/llvm-objdump",
-            ["-D", "--adjust-vma=0x\(String(address, radix: 16))", "-M", "numeric", object.path])
+            ["-d", "--adjust-vma=0x\(String(address, radix: 16))", "-M", "numeric", object.path])
         return String(decoding: result.output, as: UTF8.self)
     }
 
