@@ -53,8 +53,13 @@ machine_trap:
     sd      t0, HART_REGS + 8 * 5(tp)
     sd      t1, HART_REGS + 8 * 6(tp)
     sd      t2, HART_REGS + 8 * 7(tp)
-    // Whatever MPRV and MPP were, the handler reads memory as M-mode: MPP is where the trap came from, MPRV goes off.
-    csrr    t0, mstatus
+    csrr    t0, mcause
+    addi    t2, t0, -8
+    li      t1, 4
+    bgeu    t2, t1, 1f
+    li      t2, 0x52455455
+    beq     a7, t2, return_to_caller
+1:  csrr    t0, mstatus
     sd      t0, HART_STATUS(tp)
     ld      t1, HART_TRAPS(tp)
     addi    t1, t1, 1
@@ -68,18 +73,12 @@ machine_trap:
     li      t2, 3
     sd      t2, HART_LEVEL(tp)
     bltz    t0, interrupted
-    addi    t2, t0, -8
-    li      t1, 4
-    bgeu    t2, t1, 1f
-    li      t2, 0x52455455
-    beq     a7, t2, return_to_caller
-1:  // A fetch that failed goes back to ra, as if the call had returned.
+    // A fetch that failed goes back to ra, as if the call had returned.
     li      t2, 12
     beq     t0, t2, fetch_failed
     li      t2, 1
     bleu    t0, t2, fetch_failed
     csrr    t1, mepc
-    call_length:
     // Code is mapped where it lies. Its length is in its lowest bits.
     lbu     t2, 0(t1)
     andi    t2, t2, 3
@@ -144,9 +143,6 @@ leave:
     j       leave
 
 return_to_caller:
-    ld      t0, HART_TRAPS(tp)
-    addi    t0, t0, -1              // not a trap of the program's
-    sd      t0, HART_TRAPS(tp)
     csrw    mscratch, tp
     ld      ra, HART_SAVED + 0(tp)
     ld      s0, HART_SAVED + 8(tp)
@@ -209,16 +205,6 @@ supervisor_trap:
     csrrw   tp, sscratch, tp
     sret
 
-// Vector tables: entry n records n and leaves as the plain handlers do.
-.macro VECTORS name, scratch, handler
-    .balign 256
-    .globl \name
-    \name:
-    .set number, 0
-    .rept 16
-    j       \name\()_common
-    .endr
-.endm
 .section .bss
 .balign 4096
 .globl harts
