@@ -82,7 +82,7 @@ let package = Package(
         tests("GuestBootTests", ["GuestBoot", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "HostSystem"]),
         tests("MachineTests", ["Aerie", "RISCV", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        tests("CommandTests", []),
+        tests("CommandTests", ["Aerie"]),
         tests("ArchitectureTests", []),
     ],
     swiftLanguageModes: [.v6]

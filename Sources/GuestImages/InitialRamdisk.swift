@@ -20,7 +20,7 @@ struct InitialRamdisk {
         let base = "usr/lib/modules/\(release)"
         let modules = KernelModules(
             dependencies: tree.text("\(base)/modules.dep") ?? "", builtin: tree.text("\(base)/modules.builtin") ?? "",
-            soft: tree.text("\(base)/modules.softdep") ?? "")
+            soft: tree.text("\(base)/modules.softdep") ?? "", aliases: tree.text("\(base)/modules.alias") ?? "")
         let boot = try modules.loadOrder(Self.required + Self.early.filter(modules.has))
         let overlay = try modules.loadOrder(Self.available.filter(modules.has)).filter { !boot.contains($0) }
 

@@ -73,3 +73,12 @@ static inline int aerie_file_kind(int descriptor) {
 static inline int aerie_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
+
+/// lseek(2): the first offset at or after `offset` that has data, or that has none; -1 with ENXIO past the last.
+static inline off_t aerie_seek_data(int descriptor, off_t offset) {
+    return lseek(descriptor, offset, SEEK_DATA);
+}
+
+static inline off_t aerie_seek_hole(int descriptor, off_t offset) {
+    return lseek(descriptor, offset, SEEK_HOLE);
+}
