@@ -13,6 +13,21 @@ import Testing
         try check("paging.c", on: runner)
     }
 
+    @Test(arguments: GuestRunners.all)
+    func physicalMemoryProtectionFollowsTheSpecification(runner: any GuestRunner) throws {
+        try check("protection.c", on: runner)
+    }
+
+    @Test(arguments: GuestRunners.all)
+    func interruptsAndRegistersFollowTheSpecification(runner: any GuestRunner) throws {
+        try check("interrupts.c", on: runner)
+    }
+
+    @Test(arguments: GuestRunners.all)
+    func fourHartsKeepTheMemoryModelAndWakeEachOther(runner: any GuestRunner) throws {
+        try check("harts.c", on: runner, harts: 4)
+    }
+
     private func check(_ program: String, on runner: any GuestRunner, harts: Int = 1) throws {
         let image = try Toolchain.build(["runtime.S", "guest.c", program])
         let outcome = try runner.run(image, harts: harts)
