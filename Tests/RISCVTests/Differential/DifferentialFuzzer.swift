@@ -37,8 +37,8 @@ struct DifferentialFuzzer {
         let mine = try program.cases.run(on: ours)
         let theirs = try program.cases.run(on: reference)
         return sequences.indices.compactMap { index in
-            if FuzzComparison.agrees(mine[index], theirs[index]) { return nil }
-            let lines = FuzzComparison.describe(mine[index], theirs[index], start: program.starts[index])
+            if mine[index].bytes == theirs[index].bytes { return nil }
+            let lines = FuzzComparison(program: program, index: index).differences(mine[index], theirs[index])
             return lines.isEmpty ? nil : (index, lines)
         }
     }
@@ -73,8 +73,10 @@ struct DifferentialFuzzer {
         let listing = try Toolchain.disassemble(Array(code.bytes.prefix(code.end)), at: program.starts[0])
             .split(separator: "\n").filter { $0.contains("\t") && !$0.hasSuffix("\tnop") }
         let status = small.block.mstatus
+        let entries = small.entries.map { "\(String($0.offset, radix: 16)): \(String($0.value, radix: 16))" }
         return """
             seed \(seed), \(small.mode), Sv\(small.levels * 9 + 12), mstatus 0x\(String(status, radix: 16)):
+            entries \(entries.joined(separator: ", "))
             \(listing.joined(separator: "\n"))
             \(ours.name) | \(reference.name)
             \(lines.prefix(24).joined(separator: "\n"))
@@ -107,47 +109,4 @@ struct FuzzProgram {
         self.starts = starts
         cases = try CaseProgram(code: code, blocks: blocks)
     }
-}
-
-/// What must be equal of two blocks after a run, and how they differ.
-enum FuzzComparison {
-    /// Everything in memory is equal, the driver's own words aside.
-    static func agrees(_ first: CaseBlock, _ second: CaseBlock) -> Bool { first.bytes == second.bytes }
-
-    static func describe(_ first: CaseBlock, _ second: CaseBlock, start: UInt64) -> [String] {
-        var lines: [String] = []
-        func compare(_ name: @autoclosure () -> String, _ one: UInt64, _ other: UInt64) {
-            if one != other { lines.append("\(name()): \(hex(one)) | \(hex(other))") }
-        }
-        compare("end", first.end.rawValue, second.end.rawValue)
-        for number in 1..<32 { compare("x\(number)", first.outputX(number), second.outputX(number)) }
-        for number in 0..<32 { compare("f\(number)", first.outputF(number), second.outputF(number)) }
-        compare("fcsr", first.outputFCSR, second.outputFCSR)
-        compare("mstatus", first.outputMstatus, second.outputMstatus)
-        let traps = (normalized(first.traps), normalized(second.traps))
-        for index in 0..<max(traps.0.count, traps.1.count) {
-            let one = traps.0.indices.contains(index) ? describe(traps.0[index], start) : "none"
-            let other = traps.1.indices.contains(index) ? describe(traps.1[index], start) : "none"
-            if one != other { lines.append("trap \(index): \(one) | \(other)") }
-        }
-        for offset in stride(from: CaseBlock.scratch, to: first.bytes.count, by: 8) {
-            compare("memory \(hex(UInt64(offset)))", first[word: offset], second[word: offset])
-        }
-        return lines
-    }
-
-    /// The address in mtval of EBREAK may be 0.
-    private static func normalized(_ traps: [CaseBlock.Trap]) -> [CaseBlock.Trap] {
-        traps.map { trap in
-            var trap = trap
-            if trap.cause == 3 { trap.tval = 0 }
-            return trap
-        }
-    }
-
-    private static func describe(_ trap: CaseBlock.Trap, _ start: UInt64) -> String {
-        "cause \(trap.cause) at +\(hex(trap.epc &- start)) value \(hex(trap.tval))"
-    }
-
-    private static func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
 }

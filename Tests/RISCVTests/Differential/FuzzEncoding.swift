@@ -67,7 +67,7 @@ enum FuzzEncoding {
     /// Complete encodings of unary operations, without registers.
     static let unary: [UInt32] = [
         0x6000_1013, 0x6010_1013, 0x6020_1013, 0x6040_1013, 0x6050_1013, 0x2870_5013, 0x6b80_5013, 0x6000_101b,
-        0x6010_101b, 0x6020_101b, 0x0800_403b,
+        0x6020_101b, 0x0800_403b,
     ]
 
     /// funct5 of AMOs.

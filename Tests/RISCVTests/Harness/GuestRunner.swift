@@ -40,6 +40,8 @@ enum GuestFeature: CaseIterable {
     case readOnlyWhateverTheOperand
     /// A misaligned AMO is cause 6; QEMU 7.2 reports 4.
     case storeCauseForAtomics
+    /// ctzw of a register whose lower half is 0 is 32, whatever the upper half holds.
+    case countOfLowerWord
 }
 
 extension GuestRunner {
