@@ -33,7 +33,7 @@ struct InitialRamdisk {
         archive.addLink("bin/sh", to: "busybox")
         for path in boot + overlay {
             let data = try await decompressed(try tree.hostPath("\(base)/\(path)"))
-            archive.addFile("lib/modules/\(KernelModules.name(of: path)).ko", data)
+            archive.addFile("lib/modules/\(KernelModules.name(of: path)).ko", ModuleSignature.removed(from: data))
         }
         archive.addFile("lib/modules/boot", Self.list(boot))
         archive.addFile("lib/modules/overlay", Self.list(overlay))
