@@ -28,6 +28,11 @@ import Testing
         try check("harts.c", on: runner, harts: 4)
     }
 
+    @Test(arguments: GuestRunners.all)
+    func cacheBlockOperationsNeedPermissionAndFaultAsStores(runner: any GuestRunner) throws {
+        try check("blocks.c", on: runner)
+    }
+
     private func check(_ program: String, on runner: any GuestRunner, harts: Int = 1) throws {
         let image = try Toolchain.build(["runtime.S", "guest.c", program])
         let outcome = try runner.run(image, harts: harts)
