@@ -73,7 +73,11 @@ let package = Package(
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
         tests("TranslatorTests", ["Translator", "HostSystem"]),
         tests(
-            "RISCVTests", ["RISCV", "Translator", "CFloatReference", "Machine", "GuestMemory", "SavedState", "HostSystem"],
+            "RISCVTests",
+            [
+                "RISCV", "Translator", "PlatformDevices", "CFloatReference", "Machine", "GuestMemory", "SavedState",
+                "HostSystem",
+            ],
             guests: ["Guests"]),
         tests("PlatformDevicesTests", ["PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("DiskImagesTests", ["DiskImages", "SavedState", "HostSystem"]),
@@ -83,7 +87,7 @@ let package = Package(
         tests("GuestBootTests", ["GuestBoot", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "HostSystem"]),
         tests("MachineTests", ["Aerie", "RISCV", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        tests("CommandTests", []),
+        tests("CommandTests", ["Aerie"]),
         tests("ArchitectureTests", []),
     ],
     swiftLanguageModes: [.v6]

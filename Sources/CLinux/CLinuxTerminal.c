@@ -68,6 +68,12 @@ static void on_crash(int signal) {
     raise(signal);
 }
 
+static void enter_raw_again(void) {
+    if (!atomic_load(&wanted) || !in_foreground()) return;
+    apply(&raw);
+    atomic_store(&active, true);
+}
+
 static void on_stop(int signal) {
     int saved_errno = errno;
     struct sigaction standard = {.sa_handler = SIG_DFL}, ours;
@@ -81,6 +87,8 @@ static void on_stop(int signal) {
     pthread_sigmask(SIG_UNBLOCK, &block, &before); // the process stops here and goes on here
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     sigaction(signal, &ours, NULL);
+    // Without a shell that could continue it, the process has not stopped, and no SIGCONT comes.
+    enter_raw_again();
     errno = saved_errno;
 }
 
@@ -96,10 +104,7 @@ static void write_signal(int signal) {
 static void on_continue(int signal) {
     int saved_errno = errno;
     // Also after SIGSTOP, which nobody can catch: the shell may have changed the terminal in the meantime.
-    if (atomic_load(&wanted) && in_foreground()) {
-        apply(&raw);
-        atomic_store(&active, true);
-    }
+    enter_raw_again();
     write_signal(SIGWINCH); // the window may have another size by now
     errno = saved_errno;
     (void)signal;

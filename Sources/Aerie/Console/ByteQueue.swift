@@ -1,24 +1,24 @@
 /// Bytes in the order of their arrival, with a fixed room for them.
-struct ByteQueue {
+package struct ByteQueue {
     private let capacity: Int
     private var bytes: [UInt8] = []
     private var taken = 0
 
-    init(capacity: Int) {
+    package init(capacity: Int) {
         self.capacity = capacity
     }
 
-    var count: Int { bytes.count - taken }
-    var room: Int { capacity - count }
+    package var count: Int { bytes.count - taken }
+    package var room: Int { capacity - count }
 
     /// Adds bytes; the caller has looked at `room`.
-    mutating func append(_ new: some Collection<UInt8>) {
+    package mutating func append(_ new: some Collection<UInt8>) {
         precondition(new.count <= room, "input beyond the queue's room")
         bytes += new
     }
 
     /// Takes the oldest bytes, up to `limit`.
-    mutating func take(_ limit: Int) -> [UInt8] {
+    package mutating func take(_ limit: Int) -> [UInt8] {
         let end = taken + max(0, min(limit, count))
         defer {
             taken = end

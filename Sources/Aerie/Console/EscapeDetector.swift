@@ -1,16 +1,18 @@
 /// Finds the escape from a guest's console in what is typed: Ctrl-] three times within a second.
-struct EscapeDetector {
-    static let key: UInt8 = 0x1d
+package struct EscapeDetector {
+    package static let key: UInt8 = 0x1d
     /// Nanoseconds from the first press to the third.
-    static let interval: UInt64 = 1_000_000_000
+    package static let interval: UInt64 = 1_000_000_000
 
     /// When the key was pressed, counting only presses with nothing else between them; at most two.
     private var presses: [UInt64] = []
 
+    package init() {}
+
     /// Looks at bytes typed at `time` (nanoseconds of any steady clock).
     ///
     /// - Returns: how many of them are the guest's: all of them, or those before the press that completes the escape.
-    mutating func examine(_ bytes: [UInt8], at time: UInt64) -> (forGuest: Int, escaped: Bool) {
+    package mutating func examine(_ bytes: [UInt8], at time: UInt64) -> (forGuest: Int, escaped: Bool) {
         for (index, byte) in bytes.enumerated() {
             guard byte == Self.key else {
                 presses.removeAll()

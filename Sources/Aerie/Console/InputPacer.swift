@@ -11,21 +11,21 @@
 ///   last line without its newline gets one.
 ///
 /// Times are nanoseconds of any steady clock.
-struct InputPacer {
-    static let endOfTransmission: UInt8 = 0x04
+package struct InputPacer {
+    package static let endOfTransmission: UInt8 = 0x04
     /// How long output rests before an unfinished line counts as a prompt.
-    static let promptRest: UInt64 = 150_000_000
+    package static let promptRest: UInt64 = 150_000_000
     /// How long a guest that asks for input is silent before it counts as listening without a prompt.
-    static let silence: UInt64 = 3_000_000_000
+    package static let silence: UInt64 = 3_000_000_000
     /// The same once the script has begun, for its end.
-    static let endSilence: UInt64 = 1_000_000_000
+    package static let endSilence: UInt64 = 1_000_000_000
     /// Bytes ahead of the echo: far below what a tty keeps.
-    static let window = 1024
-    static let retryBytes = 256
-    static let firstRetry: UInt64 = 250_000_000
-    static let longestRetry: UInt64 = 30_000_000_000
+    package static let window = 1024
+    package static let retryBytes = 256
+    package static let firstRetry: UInt64 = 250_000_000
+    package static let longestRetry: UInt64 = 30_000_000_000
     /// Ends that a guest gets at most; one that asks more often is a login loop.
-    static let mostEnds = 16
+    package static let mostEnds = 16
 
     private var prompt = PromptWatcher()
     private var lastOutput: UInt64
@@ -44,12 +44,12 @@ struct InputPacer {
     /// A prompt counts only when the guest wrote it after the last input it got.
     private var outputSinceInput = true
 
-    init(now: UInt64) {
+    package init(now: UInt64) {
         lastOutput = now
     }
 
     /// Takes note of what the guest wrote.
-    mutating func guestWrote(_ bytes: [UInt8], at now: UInt64) {
+    package mutating func guestWrote(_ bytes: [UInt8], at now: UInt64) {
         lastOutput = now
         outputSinceInput = true
         for byte in bytes {
@@ -67,7 +67,7 @@ struct InputPacer {
     }
 
     /// The bytes for a guest that has room for `limit`, out of `script`; `isEnded` when the script has no more than that.
-    mutating func next(limit: Int, from script: inout ByteQueue, isEnded: Bool, at now: UInt64) -> [UInt8] {
+    package mutating func next(limit: Int, from script: inout ByteQueue, isEnded: Bool, at now: UInt64) -> [UInt8] {
         if limit > 0 && firstAsked == nil { firstAsked = now }
         guard limit > 0, script.count > 0 || isEnded, begins(at: now) else { return [] }
         if script.count > 0 {
@@ -86,7 +86,7 @@ struct InputPacer {
     }
 
     /// When `next` should be asked again though nothing else happens; nil when there is no such time.
-    func wakeTime(waiting: Int, isEnded: Bool) -> UInt64? {
+    package func wakeTime(waiting: Int, isEnded: Bool) -> UInt64? {
         guard waiting > 0 || isEnded else { return nil }
         // Who has not asked yet is told that there is something to ask for.
         if !begun { return beginTime ?? 0 }

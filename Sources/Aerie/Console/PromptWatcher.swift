@@ -1,6 +1,6 @@
 /// Follows a guest's output and tells whether its last line looks like a prompt: unfinished, and ending the way a
 /// shell, a monitor or a login program ends its question.
-struct PromptWatcher {
+package struct PromptWatcher {
     private enum Escape { case none, started, control, text, textEnding }
 
     private static let endings: Set<UInt8> = Set("#$%>:?".utf8)
@@ -9,13 +9,15 @@ struct PromptWatcher {
     private var last: UInt8?
     private var beforeLast: UInt8?
 
+    package init() {}
+
     /// Whether the output so far ends in a prompt, with or without one space behind it.
-    var showsPrompt: Bool {
+    package var showsPrompt: Bool {
         guard let end = last == UInt8(ascii: " ") ? beforeLast : last else { return false }
         return Self.endings.contains(end)
     }
 
-    mutating func follow(_ byte: UInt8) {
+    package mutating func follow(_ byte: UInt8) {
         switch escape {
         case .none: followText(byte)
         case .started:

@@ -11,7 +11,7 @@ struct ImageCommand: AsyncParsableCommand {
             Example:
               aerie image ls
             """,
-        subcommands: [ImageList.self, ImageInspect.self, ImageRemove.self, ImagePrune.self])
+        subcommands: [ImageBuild.self, ImageList.self, ImageInspect.self, ImageRemove.self, ImagePrune.self])
 }
 
 /// The images of the user who runs this program.

@@ -9,6 +9,7 @@ struct RunCommand: AsyncParsableCommand {
             Examples:
               aerie run debian
               aerie run --kernel Image --initrd initrd.img --append "console=ttyS0" --memory 512M --cpus 4
+              aerie run debian -- apt-get --version
               echo 'uname -m' | aerie run debian
 
             Ctrl-] three times in a second leaves the guest's console and ends the guest. Standard input that is no \
@@ -27,7 +28,21 @@ struct RunCommand: AsyncParsableCommand {
         if let path = options.config { settings = settings.over(try SettingsFile.read(path)) }
         let stopTimeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
         var configuration = settings.configuration
+        if let image = settings.image {
+            let boot = try await ImageBoot.find(image, architecture: settings.architecture)
+            try boot.complete(&configuration, command: settings.command ?? [])
+            return try withExtendedLifetime(boot) { try run(configuration, stopTimeout) }
+        }
+        if settings.command != nil {
+            throw AerieError(
+                .usage, asked: "a command for the guest", found: "no image is named", advice: "name one, such as debian"
+            )
+        }
         if settings.readOnly ?? false { try discardChangesOfFirstDisk(&configuration) }
+        try run(configuration, stopTimeout)
+    }
+
+    private func run(_ configuration: Configuration, _ stopTimeout: Int) throws {
         try configuration.validate()
         let code = try GuestSession(configuration, stopTimeout: stopTimeout).run()
         if code != 0 { throw ExitCode(code) }

@@ -60,10 +60,16 @@ struct RunOptions: ParsableArguments {
     @Argument(help: "The image to boot; it is built on first use.")
     var image: String?
 
+    @Argument(
+        parsing: .postTerminator,
+        help: "After --: what to run in the image instead of a shell; its exit code becomes this program's.")
+    var command: [String] = []
+
     /// What was typed, without the file.
     func settings() throws(AerieError) -> RunSettings {
         var result = RunSettings()
         result.image = image
+        if !command.isEmpty { result.command = command }
         if let arch { result.architecture = try SettingValue.choice(arch, asked: "--arch") }
         if let engine { result.engine = try SettingValue.choice(engine, asked: "--engine") }
         if let cpus {

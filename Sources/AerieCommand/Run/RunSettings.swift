@@ -3,6 +3,8 @@ internal import Aerie
 /// What a user says about a guest to run, on the command line or in a file; nil where nothing is said.
 struct RunSettings: Equatable {
     var image: String?
+    /// What to run in the image instead of a shell.
+    var command: [String]?
     var architecture: Configuration.Architecture?
     var engine: Configuration.Engine?
     var cpus: Int?
@@ -22,6 +24,7 @@ struct RunSettings: Equatable {
     func over(_ other: RunSettings) -> RunSettings {
         RunSettings(
             image: image ?? other.image,
+            command: command ?? other.command,
             architecture: architecture ?? other.architecture,
             engine: engine ?? other.engine,
             cpus: cpus ?? other.cpus,

@@ -90,6 +90,8 @@ struct SettingsFile {
         let asked = "key '\(key)'"
         switch key {
         case "image": settings.image = try string(value, asked)
+        case "command":
+            settings.command = try list(value).map { (value) throws(AerieError) in try string(value, asked) }
         case "arch": settings.architecture = try SettingValue.choice(string(value, asked), asked: asked)
         case "engine": settings.engine = try SettingValue.choice(string(value, asked), asked: asked)
         case "cpus": settings.cpus = try integer(value, asked, in: Configuration.cpuRange)
@@ -129,11 +131,13 @@ struct SettingsFile {
 
     /// One disk or a list of them, each in the words of `--disk`.
     private func disks(_ value: JSONValue, _ asked: String) throws(AerieError) -> [Disk] {
-        let values: [JSONValue]
-        if case .array(let list) = value { values = list } else { values = [value] }
         var result: [Disk] = []
-        for value in values { result.append(try Disk(option: string(value, asked))) }
+        for value in list(value) { result.append(try Disk(option: string(value, asked))) }
         return result
+    }
+
+    private func list(_ value: JSONValue) -> [JSONValue] {
+        if case .array(let values) = value { values } else { [value] }
     }
 
     private func wrong(_ asked: String, _ wanted: String) -> AerieError {

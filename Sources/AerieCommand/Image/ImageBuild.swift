@@ -1,0 +1,47 @@
+internal import Aerie
+internal import ArgumentParser
+internal import Foundation
+internal import GuestImages
+
+struct ImageBuild: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "build",
+        abstract: "Build an image from Debian's packages.",
+        discussion: """
+            Example:
+              aerie image build debian:trixie --arch riscv64 --package openssh-client
+
+            Packages come from the mirror that this host's apt uses, or from --mirror, and their signatures are verified.
+            """)
+
+    @OptionGroup var selection: ImageSelection
+
+    @Option(
+        name: .customLong("package"),
+        help: ArgumentHelp("Install this package as well. Repeatable.", valueName: "name"))
+    var packages: [String] = []
+
+    @Option(help: ArgumentHelp("The archive's address, such as http://HOST/debian.", valueName: "url"))
+    var mirror: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The root disk's size as the guest sees it (default: 4G).", valueName: "size"))
+    var diskSize: String?
+
+    @OptionGroup var format: FormatOptions
+    @OptionGroup var verbosity: VerbosityOptions
+
+    func run() async throws {
+        let (reference, architecture) = try selection.parsed()
+        var options = BuildOptions()
+        options.packages = packages
+        options.mirror = mirror
+        if let diskSize { options.diskSize = try SettingValue.size(diskSize, asked: "--disk-size").bytes }
+        let image = try await ImageBuilding(reference, architecture, options).run()
+        switch format.format {
+        case .json: try format.printJSON(ImageSummary(image))
+        case .text: print(image.manifest.reference)
+        }
+    }
+}

@@ -1,0 +1,67 @@
+internal import Aerie
+internal import Foundation
+internal import GuestImages
+internal import HostSystem
+
+/// An image that a guest boots from, kept from being removed for as long as this object lives.
+final class ImageBoot {
+    private let image: StoredImage
+    private let lease: FileLock
+
+    private init(_ image: StoredImage, in store: ImageStore) throws(ImageError) {
+        self.image = image
+        lease = try store.lease(image)
+    }
+
+    /// Finds an image, building it when there is none of that name yet.
+    static func find(_ name: String, architecture: Configuration.Architecture?) async throws -> ImageBoot {
+        let reference = try ImageReference(parsing: name)
+        let architecture = try ImageArchitecture(parsing: architecture?.rawValue ?? ImageArchitecture.riscv64.rawValue)
+        let store = try userImageStore()
+        if let image = try existing(reference, architecture, store) { return try ImageBoot(image, in: store) }
+        return try ImageBoot(try await ImageBuilding(reference, architecture).run(), in: store)
+    }
+
+    private static func existing(
+        _ reference: ImageReference, _ architecture: ImageArchitecture, _ store: ImageStore
+    ) throws(ImageError) -> StoredImage? {
+        do throws(ImageError) {
+            return try store.image(reference, architecture)
+        } catch  where error.kind == .usage {
+            // The name is sound, so this says that there is no image of it.
+            return nil
+        }
+    }
+
+    /// Adds what the image has to what the user asked for. The user's kernel, RAM disk and words come instead of the
+    /// image's, or after them.
+    ///
+    /// Guests do not change an image: what one writes to its root disk is gone when it ends.
+    func complete(_ configuration: inout Configuration, command: [String]) throws(AerieError) {
+        var words: [String] = []
+        if configuration.kernel == nil {
+            configuration.kernel = image.kernelPath
+            configuration.initrd = configuration.initrd ?? image.initrdPath
+            words.append(image.manifest.commandLine)
+        }
+        if configuration.console == .virtio { words.append("console=hvc0") }
+        // The control port is the first virtio console, or the second where the guest's own is one.
+        words.append("aerie.control=\(configuration.console == .virtio ? "hvc1" : "hvc0")")
+        if let size = Terminal.windowSize(STDOUT_FILENO), Terminal.isTerminal(STDIN_FILENO) {
+            words.append("aerie.rows=\(size.rows) aerie.columns=\(size.columns)")
+            let name = ProcessInfo.processInfo.environment["TERM"] ?? ""
+            // A word of a command line: nothing but what terminals are called.
+            if !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") }) {
+                words.append("aerie.term=\(name)")
+            }
+        }
+        if !command.isEmpty {
+            let arguments = command.flatMap { argument -> [UInt8] in Array(argument.utf8) + [0] }
+            words.append("aerie.command=\(Data(arguments).base64EncodedString())")
+        }
+        if !configuration.commandLine.isEmpty { words.append(configuration.commandLine) }
+        configuration.commandLine = words.joined(separator: " ")
+        configuration.hasControlPort = true
+        configuration.disks.insert(Disk(path: image.rootDiskPath, access: .discardChanges), at: 0)
+    }
+}

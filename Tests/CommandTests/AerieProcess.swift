@@ -1,0 +1,70 @@
+import Foundation
+import Testing
+
+/// What a run of the built `aerie` left behind.
+struct AerieResult {
+    let code: Int32
+    let output: String
+    let error: String
+}
+
+/// Runs the `aerie` that was built with these tests, with directories of its own for everything it keeps.
+struct AerieProcess {
+    /// Beside the test bundle, which is the running program.
+    static let executable = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+        .appending(path: "aerie").path
+
+    let directory: TestDirectory
+
+    init() throws {
+        directory = try TestDirectory()
+    }
+
+    func run(_ arguments: [String], input: String = "", environment: [String: String] = [:]) throws -> AerieResult {
+        let process = Process()
+        process.executableURL = URL(filePath: Self.executable)
+        process.arguments = arguments
+        process.currentDirectoryURL = directory.url
+        process.environment = self.environment.merging(environment) { $1 }
+        let source = try directory.file("input", Data(input.utf8))
+        process.standardInput = try FileHandle(forReadingFrom: URL(filePath: source))
+        // Files rather than pipes: nobody has to read while the program runs.
+        let output = try directory.file("output", Data())
+        let error = try directory.file("error", Data())
+        process.standardOutput = try FileHandle(forWritingTo: URL(filePath: output))
+        process.standardError = try FileHandle(forWritingTo: URL(filePath: error))
+        try process.run()
+        process.waitUntilExit()
+        return AerieResult(
+            code: process.terminationStatus,
+            output: try String(contentsOfFile: output, encoding: .utf8),
+            error: try String(contentsOfFile: error, encoding: .utf8))
+    }
+
+    var environment: [String: String] {
+        let path = directory.url.path
+        return [
+            "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": path, "LC_ALL": "C",
+            "XDG_CACHE_HOME": "\(path)/cache", "XDG_DATA_HOME": "\(path)/data", "TERM": "xterm",
+        ]
+    }
+}
+
+/// A directory that is removed with its contents when the test is done.
+final class TestDirectory {
+    let url: URL
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory.appending(path: "aerie-test-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+
+    /// Writes a file and returns its path.
+    func file(_ name: String, _ data: Data) throws -> String {
+        let file = url.appending(path: name)
+        try data.write(to: file)
+        return file.path
+    }
+}

@@ -1,0 +1,63 @@
+import Foundation
+
+/// Programs for a bare RISC-V board, small enough to be written down: firmware for `--firmware`.
+enum GuestProgram {
+    /// Switches the board off: writes 0x5555 to the test device at 0x100000.
+    static let powerOff = assembled([
+        0x0010_02b7,  // lui  t0, 0x100
+        0x0000_5337,  // lui  t1, 0x5
+        0x5553_0313,  // addi t1, t1, 0x555
+        0x0062_a023,  // sw   t1, 0(t0)
+        0x0000_006f,  // j    .
+    ])
+
+    /// Reports failure 42: writes 42 << 16 | 0x3333 to the test device.
+    static let fail42 = assembled([
+        0x0010_02b7,  // lui  t0, 0x100
+        0x002a_3337,  // lui  t1, 0x2a3
+        0x3333_0313,  // addi t1, t1, 0x333
+        0x0062_a023,  // sw   t1, 0(t0)
+        0x0000_006f,  // j    .
+    ])
+
+    /// Resets the board: writes 0x7777 to the test device.
+    static let reset = assembled([
+        0x0010_02b7,  // lui  t0, 0x100
+        0x0000_7337,  // lui  t1, 0x7
+        0x7773_0313,  // addi t1, t1, 0x777
+        0x0062_a023,  // sw   t1, 0(t0)
+        0x0000_006f,  // j    .
+    ])
+
+    /// Writes '>' to the serial port and sleeps for ever.
+    static let sleep = assembled([
+        0x1000_02b7,  // lui  t0, 0x10000
+        0x03e0_0313,  // addi t1, zero, '>'
+        0x0062_8023,  // sb   t1, 0(t0)
+        0x1050_0073,  // wfi
+        0xffdf_f06f,  // j    .-4
+    ])
+
+    /// Writes '>' to the serial port, sends back what it receives, and switches off after an end of transmission.
+    static let echo = assembled([
+        0x1000_02b7,  // lui  t0, 0x10000
+        0x03e0_0313,  // addi t1, zero, '>'
+        0x0062_8023,  // sb   t1, 0(t0)
+        0x0052_c383,  // lbu  t2, 5(t0)      wait: line status
+        0x0013_f393,  // andi t2, t2, 1
+        0xfe03_8ce3,  // beqz t2, wait
+        0x0002_c303,  // lbu  t1, 0(t0)
+        0x0062_8023,  // sb   t1, 0(t0)
+        0xffc3_0e13,  // addi t3, t1, -4
+        0xfe0e_14e3,  // bnez t3, wait
+        0x0010_02b7,  // lui  t0, 0x100
+        0x0000_5337,  // lui  t1, 0x5
+        0x5553_0313,  // addi t1, t1, 0x555
+        0x0062_a023,  // sw   t1, 0(t0)
+        0x0000_006f,  // j    .
+    ])
+
+    private static func assembled(_ words: [UInt32]) -> Data {
+        Data(words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } })
+    }
+}

@@ -1,0 +1,231 @@
+import Aerie
+import Testing
+
+/// A script that is typed into a guest whose behaviour the test spells out.
+private struct Typing {
+    var pacer = InputPacer(now: 0)
+    var script = ByteQueue(capacity: 1 << 16)
+    var isEnded = true
+
+    init(_ text: String) {
+        script.append(Array(text.utf8))
+    }
+
+    mutating func next(_ limit: Int, at milliseconds: UInt64) -> String {
+        let bytes = pacer.next(limit: limit, from: &script, isEnded: isEnded, at: milliseconds * 1_000_000)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    mutating func output(_ text: String, at milliseconds: UInt64) {
+        pacer.guestWrote(Array(text.utf8), at: milliseconds * 1_000_000)
+    }
+
+    var wakeTime: UInt64? {
+        pacer.wakeTime(waiting: script.count, isEnded: isEnded).map { $0 / 1_000_000 }
+    }
+}
+
+@Suite("Typing a script into a console")
+struct InputPacerTests {
+    @Test("Nothing is typed before the guest's prompt has rested")
+    func waitsForPrompt() {
+        var typing = Typing("ls\n")
+        typing.output("[    0.1] booting\r\n", at: 1000)
+        #expect(typing.next(16, at: 1100) == "")
+        typing.output("root@debian:~# ", at: 2000)
+        #expect(typing.wakeTime == 2150)
+        #expect(typing.next(16, at: 2149) == "")
+        #expect(typing.next(16, at: 2150) == "ls\n")
+    }
+
+    @Test("A prompt counts only once the guest asks for input")
+    func waitsForGuest() {
+        var typing = Typing("ls\n")
+        typing.output("# ", at: 0)
+        // The device is told once that there is something to ask for.
+        #expect(typing.wakeTime == 0)
+        #expect(typing.next(16, at: 5000) == "ls\n")
+    }
+
+    @Test("A guest without a prompt gets its script after three silent seconds")
+    func typesAfterSilence() {
+        var typing = Typing("ls\n")
+        #expect(typing.next(16, at: 500) == "")
+        typing.output("ready\r\n", at: 1000)
+        #expect(typing.wakeTime == 4000)
+        #expect(typing.next(16, at: 3999) == "")
+        #expect(typing.next(16, at: 4000) == "ls\n")
+    }
+
+    @Test("At most 1024 bytes are ahead of the guest's echo")
+    func staysBehindEcho() {
+        var typing = Typing(String(repeating: "x", count: 4000))
+        typing.output("# ", at: 0)
+        #expect(typing.next(4096, at: 1000).count == 1024)
+        #expect(typing.next(4096, at: 1000) == "")
+        typing.output(String(repeating: "x", count: 100), at: 1001)
+        #expect(typing.next(4096, at: 1001).count == 100)
+        #expect(typing.next(4096, at: 1001) == "")
+    }
+
+    @Test("Other output than the echo lets no more input through")
+    func ignoresOtherOutput() {
+        var typing = Typing(String(repeating: "x", count: 4000))
+        typing.output("# ", at: 0)
+        #expect(typing.next(4096, at: 1000).count == 1024)
+        typing.output(String(repeating: "other output\r\n", count: 1000), at: 1010)
+        #expect(typing.next(4096, at: 1020) == "")
+    }
+
+    @Test("Without an echo, 256 bytes go after each of ever longer waits")
+    func retriesSlower() {
+        var typing = Typing(String(repeating: "x", count: 4000))
+        typing.output("# ", at: 0)
+        #expect(typing.next(4096, at: 1000).count == 1024)
+        #expect(typing.wakeTime == 1250)
+        #expect(typing.next(4096, at: 1249) == "")
+        #expect(typing.next(4096, at: 1250).count == 256)
+        #expect(typing.wakeTime == 1750)
+        #expect(typing.next(4096, at: 1749) == "")
+        #expect(typing.next(4096, at: 1750).count == 256)
+        #expect(typing.wakeTime == 2750)
+    }
+
+    @Test("An empty script ends a shell at its first prompt")
+    func endsAtPrompt() {
+        var typing = Typing("")
+        typing.output("# ", at: 0)
+        #expect(typing.next(16, at: 100) == "")
+        #expect(typing.next(16, at: 150) == "\u{4}")
+        #expect(typing.next(16, at: 10_000) == "")
+        #expect(typing.wakeTime == nil)
+    }
+
+    @Test("The end comes after the last command's prompt, not while the command runs")
+    func endsAfterLastCommand() {
+        var typing = Typing("sleep 9\n")
+        typing.output("# ", at: 0)
+        #expect(typing.next(16, at: 150) == "sleep 9\n")
+        #expect(typing.next(16, at: 200) == "")
+        typing.output("sleep 9\r\n", at: 210)
+        #expect(typing.next(16, at: 1000) == "")
+        typing.output("# ", at: 1200)
+        #expect(typing.next(16, at: 1349) == "")
+        #expect(typing.next(16, at: 1350) == "\u{4}")
+    }
+
+    @Test("Every new prompt after the end gets an end, sixteen in all")
+    func endIsAnEndForEverybody() {
+        var typing = Typing("")
+        var ends = 0
+        for prompt in 0..<20 {
+            let time = UInt64(prompt) * 1000
+            typing.output("\r\n# ", at: time)
+            if typing.next(16, at: time + 150) == "\u{4}" { ends += 1 }
+            #expect(typing.next(16, at: time + 900) == "")
+        }
+        #expect(ends == InputPacer.mostEnds)
+    }
+
+    @Test("A last line without its newline gets one, before the end")
+    func completesLastLine() {
+        var typing = Typing("uname -m")
+        typing.output("# ", at: 0)
+        #expect(typing.next(64, at: 1000) == "uname -m")
+        #expect(typing.next(64, at: 1000) == "\n")
+        typing.output("uname -m\r\nriscv64\r\n# ", at: 1100)
+        #expect(typing.next(64, at: 1250) == "\u{4}")
+    }
+
+    @Test("The script does not end while more of it may come")
+    func waitsForMore() {
+        var typing = Typing("")
+        typing.isEnded = false
+        typing.output("# ", at: 0)
+        #expect(typing.next(16, at: 1000) == "")
+        #expect(typing.wakeTime == nil)
+    }
+
+    @Test("A megabyte goes through whole and in order when the guest echoes it")
+    func deliversEverything() {
+        var typing = Typing("")
+        typing.isEnded = false
+        let line = "echo 'a line of a long script with some text in it'\n"
+        let expected = String(repeating: line, count: 20_000)
+        var rest = Array(expected.utf8)[...]
+        var received: [UInt8] = []
+        typing.output("# ", at: 0)
+        for time in 1000..<3000 where received.count < expected.utf8.count {
+            let part = rest.prefix(typing.script.room)
+            typing.script.append(part)
+            rest = rest.dropFirst(part.count)
+            let bytes = Array(typing.next(4096, at: UInt64(time)).utf8)
+            #expect(bytes.count <= InputPacer.window)
+            received += bytes
+            typing.output(String(decoding: bytes, as: UTF8.self), at: UInt64(time))
+        }
+        #expect(received == Array(expected.utf8))
+    }
+}
+
+@Suite("Recognizing a prompt")
+struct PromptWatcherTests {
+    private func shows(_ output: String) -> Bool {
+        var watcher = PromptWatcher()
+        for byte in output.utf8 { watcher.follow(byte) }
+        return watcher.showsPrompt
+    }
+
+    @Test(
+        "An unfinished line that ends like a question is a prompt",
+        arguments: [
+            "# ", "$ ", "root@debian:~# ", "debian login: ", ">", "grub> ", "Continue? ", "\u{1b}[?2004hroot@x:~# ",
+            "\u{1b}]0;root@x: ~\u{7}root@x:~# \u{1b}[0m", "\u{1b}]0;t\u{1b}\\$ ", "50%\r# ",
+        ])
+    func prompts(output: String) {
+        #expect(shows(output))
+    }
+
+    @Test(
+        "A finished line, an unfinished sentence and progress are none",
+        arguments: ["", "# \r\n", "Loading, please wait...", "[    1.0] mounted", "# ls", "(2 of 5) ", "#  ", "100%\r"])
+    func others(output: String) {
+        #expect(!shows(output))
+    }
+}
+
+@Suite("Leaving a console")
+struct EscapeDetectorTests {
+    private static let second: UInt64 = 1_000_000_000
+
+    @Test("Ctrl-] three times within a second is the escape, and the third press is not the guest's")
+    func escapes() {
+        var detector = EscapeDetector()
+        #expect(detector.examine([0x1d], at: 0) == (1, false))
+        #expect(detector.examine([0x1d], at: Self.second / 2) == (1, false))
+        #expect(detector.examine([0x1d, 0x61], at: Self.second) == (0, true))
+    }
+
+    @Test("Three presses in more than a second are the guest's")
+    func slowPresses() {
+        var detector = EscapeDetector()
+        #expect(detector.examine([0x1d], at: 0) == (1, false))
+        #expect(detector.examine([0x1d], at: Self.second) == (1, false))
+        #expect(detector.examine([0x1d], at: Self.second + 1) == (1, false))
+        // The second and third press are not forgotten with the first.
+        #expect(detector.examine([0x1d], at: Self.second + 2) == (0, true))
+    }
+
+    @Test("Another key between the presses starts the count anew")
+    func interruptedPresses() {
+        var detector = EscapeDetector()
+        #expect(detector.examine([0x1d, 0x1d, 0x61, 0x1d, 0x1d], at: 5) == (5, false))
+        #expect(detector.examine([0x1d], at: 6) == (0, true))
+    }
+
+    @Test("Three presses that arrive together are the escape")
+    func pressesTogether() {
+        var detector = EscapeDetector()
+        #expect(detector.examine([0x61, 0x1d, 0x1d, 0x1d], at: 5) == (3, true))
+    }
+}

@@ -1,0 +1,157 @@
+import Foundation
+import Testing
+
+@Suite("What is asked wrongly")
+struct UsageTests {
+    private let aerie: AerieProcess
+    private let kernel: String
+
+    init() throws {
+        aerie = try AerieProcess()
+        kernel = try aerie.directory.file("kernel", GuestProgram.powerOff)
+    }
+
+    /// Runs `aerie` and expects one line of error with the code, naming what was asked.
+    private func expect(
+        _ code: Int32, _ arguments: [String], saying texts: [String], location: SourceLocation = #_sourceLocation
+    ) throws {
+        let result = try aerie.run(arguments)
+        #expect(result.code == code, "\(result.error)", sourceLocation: location)
+        #expect(result.output == "", sourceLocation: location)
+        #expect(result.error.hasPrefix("aerie: "), "\(result.error)", sourceLocation: location)
+        #expect(result.error.split(separator: "\n").count == 1, "\(result.error)", sourceLocation: location)
+        for text in texts { #expect(result.error.contains(text), "\(result.error)", sourceLocation: location) }
+    }
+
+    @Test("Unknown verbs, options and arguments are usage errors")
+    func unknown() throws {
+        try expect(64, ["frobnicate"], saying: ["frobnicate"])
+        try expect(64, ["run", "--frobnicate"], saying: ["--frobnicate"])
+        try expect(64, ["run", "debian", "ubuntu"], saying: ["ubuntu"])
+        try expect(64, ["run", "--cpus"], saying: ["--cpus"])
+        try expect(64, ["image", "rm"], saying: ["image"])
+    }
+
+    @Test("A guest with nothing to boot is a usage error")
+    func nothingToBoot() throws {
+        try expect(64, ["run"], saying: ["nothing to boot"])
+        try expect(64, ["run", "--initrd", kernel], saying: ["nothing to boot"])
+        try expect(64, ["run", "--firmware", kernel, "--initrd", kernel], saying: ["--kernel"])
+    }
+
+    @Test("A number of processors outside 1 to 64 is a usage error", arguments: ["0", "-1", "65", "1.5", "many", ""])
+    func cpus(value: String) throws {
+        try expect(64, ["run", "--kernel", kernel, "--cpus", value], saying: ["--cpus", "'\(value)'", "1 to 64"])
+    }
+
+    @Test(
+        "Sizes that are none are usage errors", arguments: ["0", "0M", "-512M", "1.5G", "lots", "", "9999999999999G"])
+    func sizes(value: String) throws {
+        try expect(64, ["run", "--kernel", kernel, "--memory", value], saying: ["--memory", "'\(value)'", "512M"])
+    }
+
+    @Test("Memory beyond what a machine can have is a usage error, beyond what the host has an unavailable one")
+    func hugeMemory() throws {
+        try expect(64, ["run", "--kernel", kernel, "--memory", "1025G"], saying: ["--memory 1025G", "1024G"])
+        try expect(64, ["run", "--kernel", kernel, "--memory", "4K"], saying: ["--memory 4K", "1M"])
+        try expect(64, ["run", "--kernel", kernel, "--memory", "1048577"], saying: ["--memory 1048577", "4K"])
+        try expect(69, ["run", "--kernel", kernel, "--memory", "1024G"], saying: ["--memory 1024G", "this host has"])
+    }
+
+    @Test("Engines and architectures that this build lacks are unavailable, unknown ones are usage errors")
+    func engines() throws {
+        try expect(69, ["run", "--kernel", kernel, "--engine", "kvm"], saying: ["--engine kvm", "no such engine"])
+        try expect(69, ["run", "--kernel", kernel, "--engine", "translate"], saying: ["no such engine"])
+        try expect(64, ["run", "--kernel", kernel, "--engine", "magic"], saying: ["--engine", "'magic'"])
+        try expect(69, ["run", "--kernel", kernel, "--arch", "x86_64"], saying: ["--arch x86_64", "riscv64"])
+        try expect(64, ["run", "--kernel", kernel, "--arch", "z80"], saying: ["--arch", "'z80'"])
+    }
+
+    @Test("Disks are checked before anything starts")
+    func disks() throws {
+        let run = ["run", "--kernel", kernel]
+        try expect(65, run + ["--disk", "absent.img"], saying: ["--disk absent.img", "No such file"])
+        try expect(65, run + ["--disk", aerie.directory.url.path], saying: ["directory"])
+        try expect(64, run + ["--disk", "\(kernel),colour=red"], saying: ["colour=red"])
+        try expect(64, run + ["--disk", "\(kernel),format=qcow2"], saying: ["qcow2", "raw"])
+        try expect(64, run + ["--disk", "\(kernel),serial=ABCDEFGHIJKLMNOPQRSTU"], saying: ["serial"])
+        try expect(64, run + ["--read-only"], saying: ["--read-only", "no disk"])
+    }
+
+    @Test("A command needs an image to run in")
+    func commands() throws {
+        try expect(64, ["run", "--kernel", kernel, "--", "true"], saying: ["no image"])
+    }
+
+    @Test(
+        "Image names that could be paths are usage errors", arguments: ["../debian", "/etc", "-x", "Debian", "debian:"])
+    func imageNames(name: String) throws {
+        let result = try aerie.run(["image", "inspect", "--", name])
+        #expect(result.code == 64)
+    }
+
+    @Test("Only debian can be built")
+    func otherImages() throws {
+        try expect(64, ["image", "build", "plan9"], saying: ["plan9", "debian"])
+        try expect(64, ["run", "plan9"], saying: ["plan9", "debian"])
+    }
+}
+
+@Suite("Help, version and lists")
+struct InformationTests {
+    private let aerie: AerieProcess
+
+    init() throws {
+        aerie = try AerieProcess()
+    }
+
+    @Test("The version is printed and is no error")
+    func version() throws {
+        let result = try aerie.run(["--version"])
+        #expect(result.code == 0)
+        #expect(result.output == "aerie 0.1.0\n")
+    }
+
+    @Test(
+        "The help of every verb shows an example",
+        arguments: [
+            ["run"], ["doctor"], ["image"], ["image", "build"], ["image", "ls"], ["image", "rm"], ["image", "inspect"],
+            ["image", "prune"],
+        ])
+    func help(verb: [String]) throws {
+        let result = try aerie.run(["help"] + verb)
+        #expect(result.code == 0)
+        #expect(result.output.contains("Example"))
+        #expect(result.output.contains("\n  aerie \(verb.joined(separator: " "))"))
+    }
+
+    @Test("A new user has no images")
+    func noImages() throws {
+        #expect(try aerie.run(["image", "ls"]).output == "IMAGE  ARCH  SIZE  CREATED\n")
+        #expect(try aerie.run(["image", "ls", "--format", "json"]).output == "[\n\n]\n")
+        #expect(try aerie.run(["image", "prune"]).code == 0)
+        #expect(try aerie.run(["image", "inspect", "debian"]).code == 64)
+        #expect(try aerie.run(["image", "rm", "debian"]).code == 64)
+    }
+
+    @Test("The doctor gives every finding a status and a reason")
+    func doctor() throws {
+        struct Finding: Decodable {
+            let name: String
+            let status: String
+            let reason: String
+        }
+        let result = try aerie.run(["doctor", "--format", "json"])
+        let findings = try JSONDecoder().decode([Finding].self, from: Data(result.output.utf8))
+        #expect(findings.allSatisfy { ["ok", "limited", "missing"].contains($0.status) && !$0.reason.isEmpty })
+        #expect(findings.first { $0.name == "engine interpret" }?.status == "ok")
+        #expect(result.code == (findings.contains { $0.status == "missing" } ? 69 : 0))
+    }
+
+    @Test("The doctor says what is missing and what to do")
+    func doctorWithoutCache() throws {
+        let result = try aerie.run(["doctor"], environment: ["XDG_CACHE_HOME": "/dev/null"])
+        #expect(result.code == 69)
+        #expect(result.output.contains("XDG_CACHE_HOME"))
+    }
+}
