@@ -51,8 +51,11 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
 
     /// Translates hot code from now on instead of interpreting all of it. Before the first `run`.
     ///
+    /// - Parameter threshold: times that a block runs in the interpreter first; 1 translates all that can be.
+    ///
     /// Throws when the host's processor is none that code can be generated for, or has no memory for it.
-    package func startTranslating() throws(TranslationError) {
+    package func startTranslating(threshold: Int32 = 24) throws(TranslationError) {
+        state.pointee.translation.threshold = threshold
         state.pointee.translator = try TranslationEngine(state: state)
         // What is decoded already does not count its runs.
         state.pointee.flushTranslations()

@@ -9,7 +9,7 @@ let countingInstruction = Instruction("count", .none, 3, 3) { hart, operation in
     // Blocks are made by this thread and only ever run on it.
     let counter = UnsafeMutableRawPointer(mutating: operation).assumingMemoryBound(to: Operation.self)
     counter.pointee.immediate &+= 1
-    if counter.pointee.immediate < TranslationEngine.threshold { return operation.next }
+    if counter.pointee.immediate < hart.state.pointee.translation.threshold { return operation.next }
     return translateBlock(hart, operation)
 }
 

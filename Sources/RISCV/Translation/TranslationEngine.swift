@@ -3,7 +3,7 @@ internal import Translator
 
 /// Translates a hart's hot code, and finds what is translated. Only the hart's thread uses it.
 ///
-/// Code starts in the interpreter; a block that has run `threshold` times is translated together with the blocks of its
+/// Code starts in the interpreter; a block that has run `TranslationState.threshold` times is translated together with the blocks of its
 /// page that it jumps to.
 final class TranslationEngine {
     private let cache: CodeCache
@@ -15,8 +15,6 @@ final class TranslationEngine {
     private let entries: UnsafeMutableRawPointer
     private var entryCount = 0
 
-    /// Times that a block runs in the interpreter first.
-    static let threshold: Int32 = 24
     /// Bytes of code.
     private static let capacity = 64 << 20
     private static let entryCapacity = 1 << 18

@@ -8,6 +8,8 @@ struct TranslationState {
     var floatReady: UInt32 = 0
     /// Where the host's control word is stored to be looked at.
     var floatControl: UInt32 = 0
+    /// Times that a block runs in the interpreter before it is translated.
+    var threshold: Int32 = 24
     /// Enters generated code: the state and a host address; nil when there is no translator.
     var enter: NativeEntry?
 }

@@ -5,10 +5,18 @@ import Testing
 @Suite struct DifferentialTests {
     @Test(.enabled(if: QEMURunner.installed != nil, "needs qemu-system-riscv64"))
     func randomProgramsEndInTheSameStateOnBothMachines() throws {
+        try compare(AerieRunner(), with: try #require(QEMURunner.installed))
+    }
+
+    @Test func randomProgramsEndInTheSameStateTranslatedAndInterpreted() throws {
+        try compare(AerieRunner(translates: true), with: AerieRunner())
+    }
+
+    private func compare(_ ours: AerieRunner, with reference: any GuestRunner) throws {
         let environment = ProcessInfo.processInfo.environment
         let seed = environment["AERIE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 1
         let count = environment["AERIE_FUZZ_COUNT"].flatMap { Int($0) } ?? 8000
-        let fuzzer = DifferentialFuzzer(ours: AerieRunner(), reference: try #require(QEMURunner.installed))
+        let fuzzer = DifferentialFuzzer(ours: ours, reference: reference)
         let findings = try fuzzer.run(seed: seed, count: count)
         #expect(findings.isEmpty, "from seed \(seed):\n\(findings.map(\.description).joined(separator: "\n\n"))")
     }

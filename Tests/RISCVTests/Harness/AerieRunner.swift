@@ -8,11 +8,14 @@ import Synchronization
 
 /// Programs run on our harts, on as much of the board as bare-metal tests need, at the addresses of QEMU's.
 struct AerieRunner: GuestRunner {
-    let name = "Aerie"
+    /// Every block is translated before it runs for the first time, instead of interpreted.
+    var translates = false
+
+    var name: String { translates ? "Aerie, translating" : "Aerie" }
     let features = Set(GuestFeature.allCases)
 
     func run(_ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>) throws -> GuestOutcome {
-        let board = try Board(harts: harts, memory: memory)
+        let board = try Board(harts: harts, memory: memory, translates: translates)
         try board.memory.write(program, at: Toolchain.base)
         let end = try board.run(limit: 60)
         return GuestOutcome(
@@ -45,13 +48,14 @@ private final class Board {
         let value = Mutex<SystemEvent?>(nil)
     }
 
-    init(harts count: Int, memory size: Int) throws {
+    init(harts count: Int, memory size: Int, translates: Bool) throws {
         memory = try GuestMemory(ranges: [(base: Toolchain.base, size: UInt64(size))])
         let space = AddressSpace(memory: memory)
         let timeBase = TimeBase()
         let harts = (0..<count).map {
             Hart(index: $0, addressSpace: space, timeBase: timeBase, resetAddress: Toolchain.base)
         }
+        if translates { for hart in harts { try hart.startTranslating(threshold: 1) } }
         self.harts = harts
         // As at QEMU's reset vector: a0 is the hart's number.
         for hart in harts { hart[integer: 10] = UInt64(hart.index) }

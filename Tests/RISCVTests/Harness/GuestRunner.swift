@@ -52,5 +52,6 @@ extension GuestRunner {
 
 /// The machines that this host can run tests on.
 enum GuestRunners {
-    static let all: [any GuestRunner] = [AerieRunner()] + [QEMURunner.installed].compactMap { $0 }
+    static let all: [any GuestRunner] =
+        [AerieRunner(), AerieRunner(translates: true)] + [QEMURunner.installed].compactMap { $0 }
 }
