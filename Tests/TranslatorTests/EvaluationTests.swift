@@ -36,7 +36,7 @@ import Testing
                 for x in Self.values {
                     for y in Self.values {
                         let second = a == b ? x : y
-                        let found = machine.run(code, [a: x, b: second], read: d)
+                        let found = machine.run(code, a == b ? [a: x] : [a: x, b: y], read: d)
                         let expected = operation.evaluate(x, second, width)
                         if found != expected { differences.append("\(operation) \(width) \((d, a, b)) \(x) \(y)") }
                     }

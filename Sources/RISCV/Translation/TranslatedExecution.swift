@@ -72,6 +72,7 @@ extension StateLayout {
         accessFailed = withUnsafePointer(to: &state.pointee.translation.accessFailed) { offset($0) }
         memory.entries = withUnsafePointer(to: &state.pointee.data.current) { offset($0) }
         memory.count = DataTLB.size
+        // Functions without context are addresses.
         memory.loadHelper = unsafeBitCast(translatedLoad, to: UInt.self)
         memory.storeHelper = unsafeBitCast(translatedStore, to: UInt.self)
         jumps.entries = UInt(bitPattern: state.pointee.fetch.entries)
