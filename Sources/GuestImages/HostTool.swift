@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// The programs of the host that a build runs, each with the Debian package that brings it.
-enum HostTool: String, CaseIterable, Sendable {
+package enum HostTool: String, CaseIterable, Sendable {
     case aptGet = "apt-get"
     case aptConfig = "apt-config"
     case dpkgDeb = "dpkg-deb"
@@ -13,7 +13,7 @@ enum HostTool: String, CaseIterable, Sendable {
     case md5sum
     case sha256sum
 
-    var debianPackage: String {
+    package var debianPackage: String {
         switch self {
         case .aptGet, .aptConfig: "apt"
         case .dpkgDeb: "dpkg"
@@ -25,13 +25,13 @@ enum HostTool: String, CaseIterable, Sendable {
     }
 
     /// Where programs are looked for: an ordinary user's PATH often lacks the directories of the administrator's.
-    static func searchPath(_ path: String?) -> [String] {
+    package static func searchPath(_ path: String?) -> [String] {
         let own = (path ?? "").split(separator: ":").map(String.init).filter { $0.hasPrefix("/") }
         return own + ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].filter { !own.contains($0) }
     }
 
     /// The program's path, or nil when it is not installed.
-    func locate(in directories: [String]) -> String? {
+    package func locate(in directories: [String]) -> String? {
         directories.map { "\($0)/\(rawValue)" }.first { access($0, X_OK) == 0 }
     }
 

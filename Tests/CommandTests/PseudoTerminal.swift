@@ -33,7 +33,7 @@ final class PseudoTerminal {
 
     /// Starts a program as the leader of a session that has this terminal.
     func start(_ path: String, _ arguments: [String], environment: [String: String]) throws {
-        let name = String(cString: ptsname(controller))
+        let name = String(cString: ttyname(follower))
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -44,7 +44,8 @@ final class PseudoTerminal {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSID))
+        // POSIX_SPAWN_SETSID, which Glibc's overlay does not show.
+        posix_spawnattr_setflags(&attributes, 0x80)
         let words = ([path] + arguments).map { strdup($0) } + [nil]
         let variables = environment.map { strdup("\($0)=\($1)") } + [nil]
         defer { (words + variables).forEach { free($0) } }

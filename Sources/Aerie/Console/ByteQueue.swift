@@ -4,7 +4,7 @@ package struct ByteQueue {
     private var bytes: [UInt8] = []
     private var taken = 0
 
-    init(capacity: Int) {
+    package init(capacity: Int) {
         self.capacity = capacity
     }
 

@@ -44,7 +44,7 @@ package struct InputPacer {
     /// A prompt counts only when the guest wrote it after the last input it got.
     private var outputSinceInput = true
 
-    init(now: UInt64) {
+    package init(now: UInt64) {
         lastOutput = now
     }
 

@@ -1,15 +1,9 @@
-internal import Aerie
 internal import Foundation
+internal import GuestImages
 internal import HostSystem
 
 /// Looks at the host for what `aerie` uses.
 struct HostExamination {
-    /// Programs that building an image calls, and Debian's package of each.
-    private static let tools = [
-        ("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("mke2fs", "e2fsprogs"), ("fakeroot", "fakeroot"),
-        ("xz", "xz-utils"), ("zstd", "zstd"),
-    ]
-
     private let environment: [String: String]
 
     init(environment: [String: String] = ProcessInfo.processInfo.environment) {
@@ -17,7 +11,7 @@ struct HostExamination {
     }
 
     func findings() -> [Finding] {
-        [architecture, runtime, processors, memory, kvm] + engines + Self.tools.map(tool) + [
+        [architecture, runtime, processors, memory, kvm] + engines + HostTool.allCases.map(tool) + [
             directory("cache directory", variable: "XDG_CACHE_HOME", fallback: ".cache"),
             directory("data directory", variable: "XDG_DATA_HOME", fallback: ".local/share"),
             terminal,
@@ -84,15 +78,13 @@ struct HostExamination {
         ]
     }
 
-    private func tool(_ program: String, package: String) -> Finding {
-        // Administrators' directories are not in everybody's path, but their programs are everybody's.
-        let path = (environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin", "/sbin"]
-        if let found = path.map({ "\($0)/\(program)" }).first(where: FileManager.default.isExecutableFile) {
-            return Finding(name: program, status: .ok, reason: found)
+    private func tool(_ tool: HostTool) -> Finding {
+        if let path = tool.locate(in: HostTool.searchPath(environment["PATH"])) {
+            return Finding(name: tool.rawValue, status: .ok, reason: path)
         }
         return Finding(
-            name: program, status: .missing, reason: "not found, and building images needs it",
-            advice: "apt-get install \(package)")
+            name: tool.rawValue, status: .missing, reason: "not found, and building images needs it",
+            advice: "apt-get install \(tool.debianPackage)")
     }
 
     private func directory(_ name: String, variable: String, fallback: String) -> Finding {
@@ -104,11 +96,13 @@ struct HostExamination {
         while !FileManager.default.fileExists(atPath: existing.path), existing.path != "/" {
             existing.deleteLastPathComponent()
         }
-        if FileManager.default.isWritableFile(atPath: existing.path) {
+        let isDirectory = (try? existing.resourceValues(forKeys: [.isDirectoryKey]).isDirectory) ?? false
+        if isDirectory && FileManager.default.isWritableFile(atPath: existing.path) {
             return Finding(name: name, status: .ok, reason: "\(path) can be written")
         }
         return Finding(
-            name: name, status: .missing, reason: "\(existing.path) cannot be written", advice: "set \(variable)")
+            name: name, status: .missing, reason: "\(existing.path) is no directory that can be written",
+            advice: "set \(variable)")
     }
 
     private var terminal: Finding {

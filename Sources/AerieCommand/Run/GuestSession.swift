@@ -35,7 +35,8 @@ struct GuestSession {
         do throws(SystemError) {
             try stopper.start(machine)
             _ = try SignalWatch([SIGTERM, SIGINT, SIGHUP, SIGWINCH]) { signal in
-                if signal == SIGWINCH { console.windowSizeChanged() } else { stopper.ask() }
+                if signal == SIGWINCH { return console.windowSizeChanged() }
+                stopper.ask()
             }
         } catch {
             throw AerieError(opening: "the guest's session", error)
