@@ -4,7 +4,7 @@ SWIFT ?= swift
 SOURCES := Package.swift Sources Tests
 AERIE := .build/release/aerie
 
-.PHONY: run build test bench lint format clean
+.PHONY: run build test fuzz bench lint format clean
 
 # Boots Debian on this terminal: the first time it builds the image, which takes some minutes.
 run: bootstrap
@@ -17,6 +17,11 @@ build: bootstrap
 # FILTER=Name runs only the suites and tests whose name matches.
 test: bootstrap-tests
 	$(SWIFT) test -c release --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
+
+# Random programs here and on QEMU: SEED and COUNT choose which and how many.
+fuzz: bootstrap-tests
+	AERIE_FUZZ_SEED=$(or $(SEED),1) AERIE_FUZZ_COUNT=$(or $(COUNT),100000) \
+		$(SWIFT) test -c release --disable-xctest --filter DifferentialTests
 
 bench: bootstrap
 	$(SWIFT) run -c release aerie-benchmarks

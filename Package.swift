@@ -71,7 +71,8 @@ let package = Package(
         // The host's floating-point unit, for comparison.
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
         tests(
-            "RISCVTests", ["RISCV", "CFloatReference", "Machine", "GuestMemory", "SavedState", "HostSystem"],
+            "RISCVTests",
+            ["RISCV", "PlatformDevices", "CFloatReference", "Machine", "GuestMemory", "SavedState", "HostSystem"],
             guests: ["Guests"]),
         tests("PlatformDevicesTests", ["PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("DiskImagesTests", ["DiskImages", "SavedState", "HostSystem"]),

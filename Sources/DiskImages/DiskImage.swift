@@ -24,6 +24,9 @@ package protocol DiskImage: AnyObject, Sendable {
 
     /// Makes the range read as zeroes; with `mayUnmap` the image may give the space back.
     func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(DiskImageError)
+
+    /// The last call: gives the image's files free for others, without waiting for the object's end.
+    func close()
 }
 
 /// The unit in which guests address disks, in bytes.

@@ -41,6 +41,8 @@ package final class OverlayDiskImage: DiskImage {
         self.base = base
     }
 
+    package func close() { base.close() }
+
     package func read(at offset: UInt64, into buffers: IOBuffers) throws(DiskImageError) {
         try checkRange(offset, UInt64(buffers.count))
         let end = offset + UInt64(buffers.count)

@@ -22,16 +22,17 @@ package final class RawDiskImage: DiskImage {
         } catch {
             throw error.code == EISDIR || error.code == ENXIO ? .notADisk(path: path) : .cannotOpen(path: path, error)
         }
-        let kind: FileKind
+        let isDisk: Bool
         let isLocked: Bool
         do {
-            kind = try file.kind()
-            isLocked = try file.lock(exclusive: !readOnly)
-            fileSize = try file.size()
+            // A pipe has neither locks nor a size.
+            isDisk = try file.kind() != .other
+            isLocked = isDisk ? try file.lock(exclusive: !readOnly) : false
+            fileSize = isLocked ? try file.size() : 0
         } catch {
             throw .cannotOpen(path: path, error)
         }
-        guard kind != .other else { throw .notADisk(path: path) }
+        guard isDisk else { throw .notADisk(path: path) }
         guard isLocked else { throw .inUse(path: path, forWriting: !readOnly) }
         guard fileSize > 0 else { throw .empty(path: path) }
         size = (fileSize + sectorSize - 1) / sectorSize * sectorSize
@@ -51,6 +52,8 @@ package final class RawDiskImage: DiskImage {
         try checkChange(offset, UInt64(buffers.count))
         try file.writeAll(at: offset, from: buffers)
     }
+
+    package func close() { file.unlock() }
 
     package func flush() throws(DiskImageError) {
         guard !isReadOnly else { return }

@@ -37,22 +37,29 @@ struct BootLayout {
         placements.append(BootPlacement(item: item, address: address, size: size))
     }
 
-    /// Claims `size` bytes as high as they fit between `bottom` and `top`, at a multiple of `alignment`, a power of two.
+    /// Claims `size` bytes as high as they fit in the first of `regions` that has room, at a multiple of `alignment`, a
+    /// power of two.
     mutating func placeHigh(
-        _ item: BootItem, size: UInt64, alignment: UInt64, bottom: UInt64, top: UInt64
+        _ item: BootItem, size: UInt64, alignment: UInt64, in regions: [Range<UInt64>]
     ) throws(BootError) -> UInt64 {
-        var top = top
-        while size > 0, top >= bottom, top - bottom >= size {
-            let address = (top - size) & ~(alignment - 1)
-            guard address >= bottom else { break }
-            guard let other = overlap(address, size) else {
-                try place(item, at: address, size: size)
-                return address
-            }
-            // Below what is in the way, which ends above `address`, so that the search goes down and ends.
-            top = other.address
+        for region in regions {
+            guard let address = highestGap(size, alignment: alignment, in: region) else { continue }
+            try place(item, at: address, size: size)
+            return address
         }
         throw .doesNotFit(item, size: size, address: nil, memory: memory.size)
+    }
+
+    private func highestGap(_ size: UInt64, alignment: UInt64, in region: Range<UInt64>) -> UInt64? {
+        var top = region.upperBound
+        while size > 0, top >= region.lowerBound, top - region.lowerBound >= size {
+            let address = (top - size) & ~(alignment - 1)
+            guard address >= region.lowerBound else { return nil }
+            guard let other = overlap(address, size) else { return address }
+            // Next, below what is in the way: it begins below `address + size`, so that the search goes down and ends.
+            top = other.address
+        }
+        return nil
     }
 
     private func overlap(_ address: UInt64, _ size: UInt64) -> BootPlacement? {

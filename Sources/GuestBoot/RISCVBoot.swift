@@ -18,8 +18,8 @@ package struct RISCVBoot: Sendable {
     package static let commandLineLimit = 4096
     /// The distance of the kernel from the bottom of DRAM, as OpenSBI's `fw_jump` has it for 64-bit harts.
     package static let kernelOffset: UInt64 = 0x20_0000
-    /// Initrd and device tree stay below, where also firmware with 32-bit assumptions finds them.
-    private static let highest: UInt64 = 0xC000_0000
+    /// Initrd and device tree stay below if they can, where also firmware with 32-bit assumptions finds them.
+    private static let preferredTop: UInt64 = 0xC000_0000
     /// Room for what firmware and boot loaders add to the device tree in place.
     private static let deviceTreeSlack: UInt64 = 0x1_0000
 
@@ -125,7 +125,7 @@ package struct RISCVBoot: Sendable {
     private func load(
         _ tree: DeviceTree, dram: GuestMemory.Range, into layout: inout BootLayout
     ) throws(BootError) -> UInt64 {
-        let top = min(dram.base + dram.size, max(Self.highest, dram.base + dram.size / 2))
+        let regions = Self.regions(of: dram)
         var tree = tree
         tree.root.update("chosen") { chosen in
             if let commandLine { chosen.set("bootargs", string: commandLine) }
@@ -136,11 +136,9 @@ package struct RISCVBoot: Sendable {
             }
         }
         let size = UInt64(tree.encoded().count) + Self.deviceTreeSlack
-        let address = try layout.placeHigh(
-            BootItem(.deviceTree), size: size, alignment: 0x1000, bottom: dram.base, top: top)
+        let address = try layout.placeHigh(BootItem(.deviceTree), size: size, alignment: 0x1000, in: regions)
         if let initrd {
-            let start = try layout.placeHigh(
-                initrd.item, size: initrd.size, alignment: 0x1000, bottom: dram.base, top: address)
+            let start = try layout.placeHigh(initrd.item, size: initrd.size, alignment: 0x1000, in: regions)
             try layout.copy(initrd, offset: 0, count: initrd.size, to: start)
             tree.root.update("chosen") { chosen in
                 chosen.set("linux,initrd-start", cells64: [start])
@@ -149,5 +147,13 @@ package struct RISCVBoot: Sendable {
         }
         try layout.write(BootItem(.deviceTree), tree.encoded(), at: address)
         return address
+    }
+
+    /// Where initrd and device tree may go, the best place first. Below the kernel is the last resort: a firmware works
+    /// there, and older kernels do not use that memory.
+    private static func regions(of dram: GuestMemory.Range) -> [Range<UInt64>] {
+        let end = dram.base + dram.size
+        let bottom = min(dram.base + kernelOffset, end)
+        return [bottom..<max(bottom, min(end, preferredTop)), bottom..<end, dram.base..<end]
     }
 }

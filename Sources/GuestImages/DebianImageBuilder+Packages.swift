@@ -33,13 +33,14 @@ extension DebianImageBuilder {
             environment: environment)
         try await archive.update()
         let base = ["?essential"] + Self.basePackages + [options.architecture.kernelPackage]
-        let baseNames = Set(try await archive.resolve(base).map(\.name))
         let packages = try await archive.resolve(base + options.packages)
+        let baseNames =
+            options.packages.isEmpty ? packages.map(\.name) : try await archive.resolve(base).map(\.name)
         let files = try await archive.download(base + options.packages, packages) { done, total, item in
             progress(BuildProgress(phase: .downloading, completed: done, total: total, unit: .bytes, item: item))
         }
         _ = consume lock
-        return try await sorted(packages.map(\.name), files, base: baseNames)
+        return try await sorted(packages.map(\.name), files, base: Set(baseNames))
     }
 
     /// Decides what happens to each package.

@@ -15,6 +15,7 @@ package struct DebianImageBuilder: Sendable {
     /// What every image has beyond Debian's essential packages: apt, a root shell's comforts, and networking.
     static let basePackages = [
         "apt", "busybox-static", "ca-certificates", "debian-archive-keyring", "iproute2", "iputils-ping", "kmod",
+        "mount",
         "netbase", "procps",
     ]
 
@@ -95,7 +96,7 @@ package struct DebianImageBuilder: Sendable {
         let downloads = try await download(mirror, progress)
         let tree = try RootTree(directory: "\(work)/root")
         let kernel = "\(work)/image/kernel"
-        let unpacked = try await unpack(downloads, into: tree, work, runner, kernel: kernel, progress)
+        var unpacked = try await unpack(downloads, into: tree, work, runner, kernel: kernel, progress)
 
         progress(BuildProgress(phase: .modules))
         try await runner.run(
@@ -106,6 +107,7 @@ package struct DebianImageBuilder: Sendable {
 
         progress(BuildProgress(phase: .formatting))
         try RootConfiguration.apply(to: tree, suite: options.suite, mirror: options.mirror)
+        if try CertificateStore.enableAll(in: tree) { unpacked.database.finish(CertificateStore.package) }
         try RootConfiguration.prepareSecondStage(in: tree, unpacked.database, packages: downloads.guestInstalled)
         try unpacked.database.write(to: tree, digests: try await digests(unpacked.database, tree, runner))
         let disk = RootDisk(runner: runner, path: "\(work)/image/root.raw", scratch: work)

@@ -14,8 +14,27 @@ struct DpkgDatabase {
 
         var name: String { control["Package"] ?? "" }
         var version: String { control["Version"] ?? "" }
-        var hasPreinst: Bool { scripts["preinst"] != nil }
-        var needsConfiguration: Bool { scripts["postinst"] != nil }
+        /// Whether its `postinst` script has been done without.
+        var isFinished = false
+
+        var needsConfiguration: Bool { scripts["postinst"] != nil && !isFinished }
+
+        /// Whether its `preinst` script does something at a first installation: the helper's commands about older
+        /// versions' files do not, and their many processes take long in an emulated guest.
+        var needsPreparation: Bool {
+            String(decoding: scripts["preinst"] ?? [], as: UTF8.self).split(whereSeparator: \.isNewline).contains {
+                let words = $0.split(whereSeparator: \.isWhitespace)
+                switch words.first {
+                case nil, "set", "exit": return false
+                case "dpkg-maintscript-helper": return words.count < 2 || !Self.upgradeCommands.contains(words[1])
+                default: return !words[0].hasPrefix("#")
+                }
+            }
+        }
+
+        private static let upgradeCommands: Set<Substring> = [
+            "rm_conffile", "mv_conffile", "symlink_to_dir", "dir_to_symlink",
+        ]
 
         /// The stem of its files in `info/`: packages that may be installed for several architectures carry theirs.
         var infoName: String {
@@ -33,6 +52,11 @@ struct DpkgDatabase {
 
     mutating func add(_ package: Package) {
         packages.append(package)
+    }
+
+    /// Notes that a package needs no script of its own any more.
+    mutating func finish(_ name: String) {
+        for index in packages.indices where packages[index].name == name { packages[index].isFinished = true }
     }
 
     /// The number of packages that the guest still has to configure.

@@ -9,6 +9,7 @@
 ///     aerie.rows=N aerie.columns=N aerie.term=NAME   the terminal at the console
 ///     aerie.raw                      no echo and no line editing at the console
 ///     aerie.command=BASE64           run this instead of a shell: arguments, each with a zero byte after it
+///     aerie.control=TTY              where the host asks for power-off: a console's name, such as hvc0
 ///     aerie.stage2                   finish the image's packages, once, during its build
 enum GuestScripts {
     /// `/init` of the initial RAM disk, for busybox's shell: finds the root disk and hands over to its init.
@@ -100,11 +101,12 @@ enum GuestScripts {
 
         read -r hostname </etc/hostname
         read -r words </proc/cmdline
-        mode=shell
+        mode=shell control=
         set -f
         for word in $words; do
             case $word in
             aerie.hostname=*) hostname=${word#*=} ;;
+            aerie.control=*) control=${word#*=} ;;
             aerie.stage2) mode=stage2 ;;
             esac
         done
@@ -119,6 +121,7 @@ enum GuestScripts {
             ip link set lo up
             /usr/lib/aerie/network &
         fi
+        [ -n "$control" ] && [ -c "/dev/$control" ] && /usr/lib/aerie/control <"/dev/$control" >/dev/null 2>&1 &
         setsid -c "/usr/lib/aerie/$mode" <"$tty" >"$tty" 2>&1 &
         child=$!
         while [ -z "$action" ] && kill -0 "$child" 2>/dev/null; do wait "$child"; done
@@ -191,6 +194,19 @@ enum GuestScripts {
 
         """#
 
+    /// `/usr/lib/aerie/control`: what the host asks of the system, one word a line.
+    static let control = #"""
+        #!/bin/sh
+        # Passes the host's wishes on to process 1.
+        stty raw -echo
+        while read -r word; do
+            case $word in
+            poweroff) kill -s USR2 1 ;;
+            esac
+        done
+
+        """#
+
     /// `/usr/lib/aerie/network`: brings up the network devices that the host gave the guest.
     static let network = #"""
         #!/bin/sh
@@ -255,6 +271,12 @@ enum GuestScripts {
             echo "aerie-stage2: failed: $1"
             exit 1
         }
+        # At a first installation no command of this helper does anything, but each starts many programs.
+        mkdir -p /run/aerie/first
+        printf '#!/bin/sh\nexit 0\n' >/run/aerie/first/dpkg-maintscript-helper
+        chmod 755 /run/aerie/first/dpkg-maintscript-helper
+        usual=$PATH
+        PATH=/run/aerie/first:$PATH
         DPKG_MAINTSCRIPT_ARCH=$(dpkg --print-architecture) || fail "dpkg does not run"
         DPKG_MAINTSCRIPT_NAME=preinst
         while read -r name info; do
@@ -264,6 +286,11 @@ enum GuestScripts {
         done <"$state/preinst"
         unset DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_NAME DPKG_MAINTSCRIPT_PACKAGE
         dpkg --force-unsafe-io --configure -a </dev/null || fail "dpkg --configure -a"
+        PATH=$usual
+        # The host enabled the certificates; only their links by hash need a program of this architecture.
+        if [ -d /etc/ssl/certs ] && command -v openssl >/dev/null; then
+            openssl rehash /etc/ssl/certs || fail "openssl rehash"
+        fi
         if [ -d "$state/packages" ]; then
             apt-get -q -y --no-download --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
                 -o Dpkg::Use-Pty=0 install "$state"/packages/*.deb </dev/null || fail "apt-get install"

@@ -20,7 +20,7 @@ struct InitialRamdisk {
         let base = "usr/lib/modules/\(release)"
         let modules = KernelModules(
             dependencies: tree.text("\(base)/modules.dep") ?? "", builtin: tree.text("\(base)/modules.builtin") ?? "",
-            soft: tree.text("\(base)/modules.softdep") ?? "")
+            soft: tree.text("\(base)/modules.softdep") ?? "", aliases: tree.text("\(base)/modules.alias") ?? "")
         let boot = try modules.loadOrder(Self.required + Self.early.filter(modules.has))
         let overlay = try modules.loadOrder(Self.available.filter(modules.has)).filter { !boot.contains($0) }
 
@@ -33,7 +33,7 @@ struct InitialRamdisk {
         archive.addLink("bin/sh", to: "busybox")
         for path in boot + overlay {
             let data = try await decompressed(try tree.hostPath("\(base)/\(path)"))
-            archive.addFile("lib/modules/\(KernelModules.name(of: path)).ko", data)
+            archive.addFile("lib/modules/\(KernelModules.name(of: path)).ko", ModuleSignature.removed(from: data))
         }
         archive.addFile("lib/modules/boot", Self.list(boot))
         archive.addFile("lib/modules/overlay", Self.list(overlay))

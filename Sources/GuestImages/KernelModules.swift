@@ -6,12 +6,15 @@ struct KernelModules {
     private var needs: [String: [String]] = [:]
     private var builtin: Set<String> = []
     private var soft: [String: [String]] = [:]
+    /// Modules that also answer to another name, as `crypto-crc32c` for every implementation of that sum.
+    private var aliases: [String: [String]] = [:]
 
     /// - Parameters:
     ///   - dependencies: the text of `modules.dep`.
     ///   - builtin: the text of `modules.builtin`.
     ///   - soft: the text of `modules.softdep`.
-    init(dependencies: String, builtin: String = "", soft: String = "") {
+    ///   - aliases: the text of `modules.alias`; patterns for devices are skipped.
+    init(dependencies: String, builtin: String = "", soft: String = "", aliases: String = "") {
         for line in dependencies.split(whereSeparator: \.isNewline) {
             guard let colon = line.firstIndex(of: ":") else { continue }
             let path = String(line[..<colon])
@@ -24,6 +27,14 @@ struct KernelModules {
             let words = line.split(separator: " ").map(String.init)
             guard words.count > 3, words[0] == "softdep", let start = words.firstIndex(of: "pre:") else { continue }
             self.soft[Self.name(of: words[1])] = words[(start + 1)...].prefix { $0 != "post:" }.map(Self.name(of:))
+        }
+        for line in aliases.split(whereSeparator: \.isNewline) {
+            // alias NAME MODULE
+            let words = line.split(separator: " ").map(String.init)
+            guard words.count == 3, words[0] == "alias", !words[1].contains(where: { "*?[:".contains($0) }) else {
+                continue
+            }
+            self.aliases[Self.name(of: words[1]), default: []].append(Self.name(of: words[2]))
         }
     }
 
@@ -49,16 +60,21 @@ struct KernelModules {
             guard let path = paths[name] else {
                 throw ImageError(.badInput, "kernel module \(name): the kernel's package does not have it; report this")
             }
-            // Soft dependencies name modules that may be missing or built in.
-            for wanted in soft[name] ?? [] where wanted != name {
-                if let wantedPath = paths[wanted] { append(wantedPath, to: &order) }
-            }
             append(path, to: &order)
         }
         return order
     }
 
+    /// Adds a file and all that it needs, each with its soft dependencies, which may be missing or built in.
     private func append(_ path: String, to order: inout [String]) {
-        for needed in (needs[path] ?? []).reversed() + [path] where !order.contains(needed) { order.append(needed) }
+        for needed in (needs[path] ?? []).reversed() + [path] where !order.contains(needed) {
+            for wanted in soft[Self.name(of: needed)] ?? [] {
+                for name in [wanted] + (aliases[wanted] ?? []) {
+                    guard let file = paths[name], !order.contains(file) else { continue }
+                    order += ((needs[file] ?? []).reversed() + [file]).filter { !order.contains($0) }
+                }
+            }
+            order.append(needed)
+        }
     }
 }

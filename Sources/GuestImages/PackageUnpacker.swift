@@ -36,7 +36,9 @@ struct PackageUnpacker {
             {
                 try Files.write(try reader.contents(entry, limit: 256 << 20), to: kernel)
                 release = String(parts[1].dropFirst(prefix.count))
-            } else if entry.path.hasPrefix("usr/lib/modules/") || entry.path.hasPrefix("lib/modules/") {
+            } else if parts.count > 3, parts[..<3] == ["usr", "lib", "modules"],
+                !GuestModules.isForHardware(parts[4...].joined(separator: "/"))
+            {
                 try tree.add(entry, from: reader)
             }
         }

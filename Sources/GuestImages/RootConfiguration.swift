@@ -26,6 +26,7 @@ enum RootConfiguration {
         }
         let programs = [
             ("init", GuestScripts.initProcess), ("shell", GuestScripts.shell), ("network", GuestScripts.network),
+            ("control", GuestScripts.control),
             ("dhcp", GuestScripts.dhcp), ("power", GuestScripts.power), ("stage2", GuestScripts.stage2),
         ]
         for (name, text) in programs { try tree.write(text, to: "usr/lib/aerie/\(name)", mode: 0o755) }
@@ -52,7 +53,7 @@ enum RootConfiguration {
     static func prepareSecondStage(
         in tree: RootTree, _ database: DpkgDatabase, packages: [String]
     ) throws(ImageError) {
-        let scripts = database.packages.filter(\.hasPreinst).map { "\($0.name) \($0.infoName)\n" }.joined()
+        let scripts = database.packages.filter(\.needsPreparation).map { "\($0.name) \($0.infoName)\n" }.joined()
         try tree.write(scripts, to: "\(stage2Directory)/preinst")
         for file in packages {
             let name = String(file[file.index(after: file.lastIndex(of: "/")!)...])

@@ -30,6 +30,7 @@ final class RootTree {
     @discardableResult
     func add(_ entry: TarReader.Entry, from archive: borrowing TarReader) throws(ImageError) -> String? {
         let wanted = Attributes(mode: entry.mode, uid: entry.uid, gid: entry.gid)
+        try makeParents(entry.path)
         switch entry.kind {
         case .directory:
             // A directory where an earlier package made a link to one stays that link, as with dpkg.
@@ -111,6 +112,12 @@ final class RootTree {
         return (try? Files.read(host(place), limit: 16 << 20)).map { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// The names in a directory of the tree, sorted.
+    func names(in path: String) -> [String] {
+        guard let place = try? resolve(path, followLast: true) else { return [] }
+        return Files.list(host(place))
+    }
+
     /// Where a path of the guest is on the host, all links on the way followed inside the tree.
     func hostPath(_ path: String) throws(ImageError) -> String {
         host(try place(path))
@@ -146,7 +153,8 @@ final class RootTree {
 
     private func makeParents(_ path: String) throws(ImageError) {
         var parts = path.split(separator: "/").map(String.init)
-        parts.removeLast()
+        guard parts.popLast() != nil else { return }
+        if directories.contains(try resolve(parts.joined(separator: "/"), followLast: true) ?? "") { return }
         for count in parts.indices.map({ $0 + 1 }) {
             let parent = try resolve(parts[..<count].joined(separator: "/"), followLast: true) ?? ""
             if !directories.contains(parent) {

@@ -31,6 +31,9 @@ extension FileDescriptor {
         }
     }
 
+    /// Ends what `lock` began.
+    package func unlock() { _ = aerie_unlock_file(rawValue) }
+
     /// Gives the range's blocks back to the file system; it reads as zeroes then. EOPNOTSUPP where that cannot be done.
     package func punchHole(at offset: UInt64, count: UInt64) throws(SystemError) {
         _ = try checked("fallocate PUNCH_HOLE") { aerie_punch_hole(rawValue, off_t(offset), off_t(count)) }

@@ -30,6 +30,9 @@ package final class AddressSpace: @unchecked Sendable {
         regions.insert(Region(base: base, size: size, device: device), at: index)
     }
 
+    /// Lets go of all devices, which hold processors that hold this object: the end of a machine.
+    package func detachAll() { regions.removeAll() }
+
     /// The region that holds all of `size` bytes at `address`, or nil.
     package func region(at address: UInt64, size: Int) -> Region? {
         var low = 0

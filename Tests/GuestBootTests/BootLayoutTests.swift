@@ -53,6 +53,26 @@ import Testing
         #expect(placements[2].address == 0xC000_0000 - 0x1_2000)
     }
 
+    @Test func anInitrdWithoutRoomBelow3GiBGoesToTheTopOfMemory() throws {
+        let memory = try makeMemory(1536 * mebibyte)
+        let initrd = pattern(3 << 20)
+        let (_, placements) = try load(kernel: flatImage(imageSize: 1021 * mebibyte), initrd: initrd, memory: memory)
+        #expect(placements[1].address == 0xC000_0000 - 0x1_1000)
+        #expect(placements[2].address == 0xE000_0000 - 3 * mebibyte)
+    }
+
+    @Test func memoryBelowTheKernelIsTheLastResort() throws {
+        // 1 MiB above the kernel has the device tree; the initrd does not fit there.
+        let (_, placements) = try load(
+            kernel: flatImage(imageSize: 5 * mebibyte), initrd: pattern(1 << 20), memory: makeMemory())
+        #expect(placements[2].address == dram + mebibyte)
+    }
+
+    @Test func aMachineSmallerThanTheKernelsOffsetBootsAFirmware() throws {
+        let (_, placements) = try load(firmware: pattern(100), memory: makeMemory(mebibyte))
+        #expect(placements[1].address == dram + mebibyte - 0x1_1000)
+    }
+
     @Test func initrdAndDeviceTreeGoAroundAKernelAtTheTop() throws {
         let memory = try makeMemory()
         let top = dram + 8 * mebibyte - 0x1000
@@ -76,8 +96,6 @@ import Testing
         #expect(
             error.description
                 == "initrd i: it needs 6 MiB and the guest's 8 MiB have no such gap left; give it more with --memory")
-        // Below the kernel there is room.
-        #expect(try refusal(kernel: flatImage(imageSize: 5 * mebibyte), initrd: pattern(1 << 20)) == nil)
     }
 
     @Test func aDeviceTreeThatDoesNotFitIsRefused() throws {

@@ -29,7 +29,8 @@ struct BuildTests {
                     phases.append(step.phase)
                     times.withLock { $0.append("\(step.phase): \(clock.now - start)") }
                 }
-            }, configure: QemuRunner.configure)
+            },
+            configure: QemuRunner.configure)
         print(times.withLock { $0 }.joined(separator: "\n"), "end \(clock.now - start)", image.allocatedSize)
         #expect(phases.withLock { $0 } == BuildProgress.Phase.allCases)
         #expect(store.list().map(\.identity) == [image.identity])
@@ -39,13 +40,27 @@ struct BuildTests {
         let status = try QemuRunner.boot(
             kernel: image.kernelPath, initrd: image.initrdPath, disk: "file=\(image.rootDiskPath),snapshot=on",
             commandLine: image.manifest.commandLine,
-            typing:
-                "uname -m; dpkg --audit; echo audit=$?; apt-get --version | head -1\necho done $((6*7)); poweroff\n",
+            typing: "uname -m; dpkg --audit; echo audit=$?; stat -c %U:%a /usr/bin/su; mount | grep -c ' / type ext4'; "
+                + "ls /etc/ssl/certs | wc -l; apt-get --version | head -1\necho done $((6*7)); tty; poweroff\n",
             console: { bytes in output.withLock { $0 += bytes } })
         let text = String(decoding: output.withLock { $0 }, as: UTF8.self)
-        print(text)
+        if ProcessInfo.processInfo.environment["AERIE_TEST_SHOW"] != nil { print(text) }
         #expect(status == 0)
-        #expect(text.contains("riscv64\r\naudit=0\r\napt "))
-        #expect(text.contains("done 42\r\n"))
+        #expect(text.contains("riscv64\r\naudit=0\r\nroot:4755\r\n1\r\n"))
+        #expect(text.contains("done 42\r\n/dev/ttyS0\r\n"))
+        #expect(text.contains("\r\napt 3."))
+        #expect(try run("echo ran as $(id -un) in $PWD; exit 7", on: image) == (7, true))
+        #expect(try run("echo ran as $(id -un) in $PWD", on: image, "aerie.overlay") == (0, true))
+    }
+
+    /// Runs a shell command in place of the shell; its status, and whether its output was seen.
+    private func run(_ command: String, on image: StoredImage, _ words: String = "") throws -> (Int32, Bool) {
+        let arguments = Data(Array("sh\0-c\0\(command)\0".utf8)).base64EncodedString()
+        let output = Mutex<[UInt8]>([])
+        let status = try QemuRunner.boot(
+            kernel: image.kernelPath, initrd: image.initrdPath, disk: "file=\(image.rootDiskPath),snapshot=on",
+            commandLine: "\(image.manifest.commandLine) aerie.command=\(arguments) \(words)",
+            console: { bytes in output.withLock { $0 += bytes } })
+        return (status, String(decoding: output.withLock { $0 }, as: UTF8.self).contains("ran as root in /root\r\n"))
     }
 }

@@ -1,4 +1,5 @@
 import DiskImages
+import Glibc
 import GuestMemory
 import HostSystem
 import Machine
@@ -152,6 +153,21 @@ import VirtioDevices
         #expect(try driver.run(4).status == 1)
         image.state.update { $0.error = nil }
         #expect(try driver.run(1, data: [.out(DiskDriver.data, 512)]).status == 0)
+    }
+
+    @Test func aFileThatRefusesWritesIsAnErrorOfTheRequest() throws {
+        // Sealed against writing, a memory file refuses what an open descriptor allows.
+        let file = try makeMemoryFile(name: "disk", size: 8192)
+        #expect(fcntl(file.rawValue, 1033, 8) == 0)  // F_ADD_SEALS, F_SEAL_WRITE
+        let image = try RawDiskImage(path: "/proc/self/fd/\(file.rawValue)", readOnly: false)
+        let board = try TestBoard(BlockDevice(image: image))
+        try board.transport.start()
+        let driver = DiskDriver(board: board, queue: try board.bringUp())
+        defer { driver.stop() }
+        #expect(try driver.run(1, data: [.out(DiskDriver.data, 512)]) == (1, 1))
+        driver.setRanges([(0, 1, 0)])
+        #expect(try driver.run(13, data: [.out(DiskDriver.data, 16)]) == (1, 1))
+        #expect(try driver.run(0, data: [.in(DiskDriver.data, 512)]) == (0, 513))
     }
 
     @Test func aDriverThatCannotFlushHasItsWritesFlushed() throws {

@@ -11,4 +11,7 @@ protocol Board: AnyObject, Sendable {
 
     /// Loads what the machine boots and sets the processors to begin with it: at power-on, and after a reset.
     func load() throws(AerieError)
+
+    /// Cuts the references between parts that would keep each other alive. Nothing may run, now or later.
+    func dismantle()
 }

@@ -16,6 +16,7 @@ final class RISCVBoard: Board {
     let devices: [any Device]
 
     private let harts: [Hart]
+    private let bus: AddressSpace
     private let boot: RISCVBoot
     private let bootROM: BootROM
     private let deviceTree: DeviceTree
@@ -33,7 +34,7 @@ final class RISCVBoard: Board {
         memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
             try GuestMemory(ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)])
         }
-        let bus = AddressSpace(memory: memory)
+        bus = AddressSpace(memory: memory)
         harts = Self.makeHarts(configuration.cpus, bus: bus, timeBase: timeBase)
         let plic = Self.makePLIC(harts)
         bootROM = BootROM(name: "boot-rom")
@@ -97,6 +98,11 @@ final class RISCVBoard: Board {
         case .machine(let rom, _, _):
             bootROM.setContents(rom)
         }
+    }
+
+    func dismantle() {
+        bus.detachAll()
+        for hart in harts { hart.setSupervisorCallHandler(nil) }
     }
 
     // MARK: Parts

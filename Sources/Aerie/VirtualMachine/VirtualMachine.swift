@@ -9,7 +9,10 @@ public final class VirtualMachine: Sendable {
     let board: any Board
     private let control = ControlChannel()
     private let restartsOnReset: Bool
+    /// A disk whose contents would be lost with the process, if there is one.
+    let volatileDisk: String?
     private let state: Monitor<State>
+    private let requests = RequestBox()
     /// Serializes what changes the lifecycle.
     private let transition = Monitor(false)
 
@@ -38,13 +41,18 @@ public final class VirtualMachine: Sendable {
     public init(_ configuration: Configuration, console: any ConsoleChannel) throws(AerieError) {
         try configuration.validate()
         let state = Monitor(State())
-        let requests = RequestBox()
-        board = try RISCVBoard(configuration, console: ConsoleBridge(console), control: control) {
+        board = try RISCVBoard(configuration, console: ConsoleBridge(console), control: control) { [requests] in
             requests.post(.event($0))
         }
         restartsOnReset = configuration.restartsOnReset
+        volatileDisk = configuration.disks.first { $0.access == .discardChanges }?.path
         self.state = state
         requests.connect { [state, board] request in Self.post(request, to: state, of: board) }
+    }
+
+    deinit {
+        requests.disconnect()
+        board.dismantle()
     }
 
     // MARK: Lifecycle
@@ -275,6 +283,8 @@ private final class RequestBox: Sendable {
     func connect(_ handler: @escaping @Sendable (VirtualMachine.Request) -> Void) {
         self.handler.update { $0 = handler }
     }
+
+    func disconnect() { handler.update { $0 = nil } }
 
     func post(_ request: VirtualMachine.Request) { handler.withLock { $0 }?(request) }
 }

@@ -45,6 +45,8 @@ final class ImageBoot {
             words.append(image.manifest.commandLine)
         }
         if configuration.console == .virtio { words.append("console=hvc0") }
+        // The control port is the first virtio console, or the second where the guest's own is one.
+        words.append("aerie.control=\(configuration.console == .virtio ? "hvc1" : "hvc0")")
         if let size = Terminal.windowSize(STDOUT_FILENO), Terminal.isTerminal(STDIN_FILENO) {
             words.append("aerie.rows=\(size.rows) aerie.columns=\(size.columns)")
             let name = ProcessInfo.processInfo.environment["TERM"] ?? ""

@@ -39,6 +39,12 @@ static inline int aerie_lock_file(int descriptor, int exclusive) {
     return fcntl(descriptor, F_OFD_SETLK, &lock);
 }
 
+/// Gives up the lock that aerie_lock_file took.
+static inline int aerie_unlock_file(int descriptor) {
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    return fcntl(descriptor, F_OFD_SETLK, &lock);
+}
+
 /// fallocate(2): gives a range's blocks back; the range reads as zeroes and the file keeps its size.
 static inline int aerie_punch_hole(int descriptor, off_t offset, off_t count) {
     return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, count);
@@ -72,4 +78,13 @@ static inline int aerie_file_kind(int descriptor) {
 /// eventfd(2), close-on-exec and non-blocking; returns -1 with errno set on failure.
 static inline int aerie_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+/// lseek(2): the first offset at or after `offset` that has data, or that has none; -1 with ENXIO past the last.
+static inline off_t aerie_seek_data(int descriptor, off_t offset) {
+    return lseek(descriptor, offset, SEEK_DATA);
+}
+
+static inline off_t aerie_seek_hole(int descriptor, off_t offset) {
+    return lseek(descriptor, offset, SEEK_HOLE);
 }

@@ -43,10 +43,10 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         signals.deallocate()
     }
 
-    /// Lets `handler` answer ECALLs from S-mode. Before the first `run`.
-    package func setSupervisorCallHandler(_ handler: any SupervisorCallHandler) {
+    /// Lets `handler` answer ECALLs from S-mode; nil sends them to M-mode. Before the first `run`, or after the last.
+    package func setSupervisorCallHandler(_ handler: (any SupervisorCallHandler)?) {
         supervisorCalls = handler
-        state.pointee.answersSupervisorCalls = true
+        state.pointee.answersSupervisorCalls = handler != nil
     }
 
     package func reset() {

@@ -66,6 +66,8 @@ extension HartState {
         csr.mideleg = Interrupt.supervisor
         csr.mie = 0
         csr.mcounteren = 0xFFFF_FFFF
+        // Programs read the clock themselves; Linux without a PMU driver of its own relies on firmware to open it.
+        csr.scounteren = 7
         csr.menvcfg = Environment.machineWritable & ~Environment.cbie | 1 << 4
         csr.status = 0
         csr.satp = 0

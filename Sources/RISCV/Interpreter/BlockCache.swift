@@ -108,7 +108,8 @@ struct BlockCache: ~Copyable {
         return block
     }
 
-    /// Decodes one instruction that has no lasting place: it crosses a page or lies outside of memory.
+    /// Decodes one instruction that has no lasting place: it crosses a page, lies outside of memory, or in a page
+    /// that PMP divides.
     ///
     /// Only a virtual look-up structure that forgets it with the translation may hold it.
     mutating func makeSingle(bits: UInt32) -> UnsafeMutablePointer<Block> {

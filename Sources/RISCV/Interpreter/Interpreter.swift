@@ -102,8 +102,10 @@ extension HartState {
             fetch.flush()
             fetch.select(privilege)
         }
-        let page = try fetchPage(address, count: 2)
-        let physical = page | address & 0xFFF
+        let page = try fetchPage(address)
+        let physical = page.address | address & 0xFFF
+        // A border of PMP inside the page: every instruction is checked on its own (Privileged Architecture 3.7.1).
+        guard page.isUniform else { return blocks.makeSingle(bits: try fetchBits(address)).operations }
         if let block = blocks.find(physical) { return block.operations }
         let available = Int(4096 - address & 0xFFF)
         if let source = hostAddress(of: physical, count: UInt64(available)),
@@ -114,13 +116,13 @@ extension HartState {
         return blocks.makeSingle(bits: try fetchBits(address)).operations
     }
 
-    /// The guest-physical page of an executable address.
-    private mutating func fetchPage(_ address: UInt64, count: UInt64) throws(Trap) -> UInt64 {
-        if let page = fetch.page(address) { return page }
+    /// The guest-physical page of an executable halfword, and whether all of the page is as executable.
+    private mutating func fetchPage(_ address: UInt64) throws(Trap) -> (address: UInt64, isUniform: Bool) {
+        if let page = fetch.page(address) { return (page, true) }
         let context = AccessContext(privilege: privilege, userMemory: false, executableReadable: false)
-        let translation = try translate(address, count: count, for: .fetch, in: context)
+        let translation = try translate(address, count: 2, for: .fetch, in: context)
         if translation.isUniform { fetch.insert(address, physical: translation.page) }
-        return translation.page
+        return (translation.page, translation.isUniform)
     }
 
     /// Fetches one instruction in halves, from wherever they are.
@@ -131,7 +133,7 @@ extension HartState {
     }
 
     private mutating func fetchHalf(_ address: UInt64) throws(Trap) -> UInt32 {
-        let physical = try fetchPage(address, count: 2) | address & 0xFFF
+        let physical = try fetchPage(address).address | address & 0xFFF
         if let source = hostAddress(of: physical, count: 2) { return UInt32(source.load(as: UInt16.self)) }
         guard let value = addressSpace.readDevice(at: physical, size: 2) else {
             throw Trap(.instructionAccessFault, value: address)

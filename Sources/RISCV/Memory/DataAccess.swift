@@ -76,14 +76,14 @@ extension HartState {
     private func crossesPage(_ address: UInt64, size: Int) -> Bool { address & 0xFFF > UInt64(4096 - size) }
 
     private mutating func loadInPage(_ address: UInt64, size: Int) throws(Trap) -> UInt64 {
+        // A misaligned access misses the tag's comparison, but its page may well be there.
+        let entry = data.entry(address)
+        if entry.pointee.readTag == address & ~0xFFF {
+            return loadBytes(host(entry.pointee.addend &+ address), size: size)
+        }
         switch try resolve(address, size: size, for: .load) {
         case .memory(let pointer):
-            return switch size {
-            case 1: UInt64(pointer.load(as: UInt8.self))
-            case 2: UInt64(pointer.loadUnaligned(as: UInt16.self))
-            case 4: UInt64(pointer.loadUnaligned(as: UInt32.self))
-            default: pointer.loadUnaligned(as: UInt64.self)
-            }
+            return loadBytes(pointer, size: size)
         case .device(let physical):
             guard let value = addressSpace.readDevice(at: physical, size: size) else {
                 throw Trap(.loadAccessFault, value: address)
@@ -92,15 +92,32 @@ extension HartState {
         }
     }
 
+    private func loadBytes(_ pointer: UnsafeRawPointer, size: Int) -> UInt64 {
+        switch size {
+        case 1: UInt64(pointer.load(as: UInt8.self))
+        case 2: UInt64(pointer.loadUnaligned(as: UInt16.self))
+        case 4: UInt64(pointer.loadUnaligned(as: UInt32.self))
+        default: pointer.loadUnaligned(as: UInt64.self)
+        }
+    }
+
+    private func storeBytes(_ pointer: UnsafeMutableRawPointer, size: Int, value: UInt64) {
+        switch size {
+        case 1: pointer.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+        case 2: pointer.storeBytes(of: UInt16(truncatingIfNeeded: value), as: UInt16.self)
+        case 4: pointer.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
+        default: pointer.storeBytes(of: value, as: UInt64.self)
+        }
+    }
+
     private mutating func storeInPage(_ address: UInt64, size: Int, value: UInt64) throws(Trap) {
+        let entry = data.entry(address)
+        if entry.pointee.writeTag == address & ~0xFFF {
+            return storeBytes(host(entry.pointee.addend &+ address), size: size, value: value)
+        }
         switch try resolve(address, size: size, for: .store) {
         case .memory(let pointer):
-            switch size {
-            case 1: pointer.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
-            case 2: pointer.storeBytes(of: UInt16(truncatingIfNeeded: value), as: UInt16.self)
-            case 4: pointer.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
-            default: pointer.storeBytes(of: value, as: UInt64.self)
-            }
+            storeBytes(pointer, size: size, value: value)
         case .device(let physical):
             guard addressSpace.writeDevice(at: physical, size: size, value: value) else {
                 throw Trap(.storeAccessFault, value: address)

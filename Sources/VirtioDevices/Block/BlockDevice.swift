@@ -75,6 +75,7 @@ package final class BlockDevice: VirtioDevice {
         for worker in workers { worker.stop() }
         // The guest is gone: nobody is left to tell of an error. Its own flushes were answered with theirs.
         try? image.flush()
+        image.close()
     }
 
     package func save() throws(SavedStateError) -> SavedRecord {

@@ -54,7 +54,6 @@ package final class ConsoleDevice: VirtioDevice {
     // MARK: Lifecycle
 
     package func start() throws {
-        port.updateWindow()
         try worker.start()
         channel.setInputHandler { [worker] in worker.wake() }
     }

@@ -64,7 +64,7 @@ import Testing
 
     /// A conversion to a type of integer, its operand, and what comes of it.
     private func expectInteger<Integer: FixedWidthInteger & Sendable>(
-        _ operand: UInt64, _ rounding: RoundingMode, _ value: Integer, _ flags: FloatingPointFlags,
+        _ operand: UInt64, _ rounding: RISCV.RoundingMode, _ value: Integer, _ flags: FloatingPointFlags,
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
         var raised: FloatingPointFlags = []
@@ -125,7 +125,7 @@ import Testing
 
     @Test func halvesRoundByTheMode() {
         // 2.5, -2.5 and 3.5
-        let expected: [(RoundingMode, Int32, Int32, Int32)] = [
+        let expected: [(RISCV.RoundingMode, Int32, Int32, Int32)] = [
             (.nearestEven, 2, -2, 4), (.towardZero, 2, -2, 3), (.down, 2, -3, 3), (.up, 3, -2, 4),
             (.nearestAway, 3, -3, 4),
         ]

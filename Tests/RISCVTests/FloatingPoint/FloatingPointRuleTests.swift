@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func everyArithmeticNaNIsTheCanonicalOneAndOnlySignalingOperandsAreInvalid() {
-        let (one, mode) = (Self.one, RoundingMode.nearestEven)
+        let (one, mode) = (Self.one, RISCV.RoundingMode.nearestEven)
         for (operand, flags) in [(Self.quiet | Self.minus, FloatingPointFlags()), (Self.signaling, .invalid)] {
             let expected = Outcome(Self.nan, flags)
             #expect(outcome { F.add(operand, one, mode, &$0) } == expected)
@@ -66,7 +66,7 @@ import Testing
     @Test func operationsOnInfinitiesAndZerosWithoutAValueAreInvalid() {
         let (infinity, minus, one) = (Self.infinity, Self.minus, Self.one)
         let expected = Outcome(Self.nan, .invalid)
-        for mode in RoundingMode.allCases {
+        for mode in RISCV.RoundingMode.allCases {
             #expect(outcome { F.add(infinity, infinity | minus, mode, &$0) } == expected)
             #expect(outcome { F.subtract(infinity, infinity, mode, &$0) } == expected)
             #expect(outcome { F.multiply(infinity, minus, mode, &$0) } == expected)
@@ -80,7 +80,7 @@ import Testing
     }
 
     @Test func infinitiesAreExactOtherwise() {
-        let (infinity, minus, one, mode) = (Self.infinity, Self.minus, Self.one, RoundingMode.nearestEven)
+        let (infinity, minus, one, mode) = (Self.infinity, Self.minus, Self.one, RISCV.RoundingMode.nearestEven)
         #expect(outcome { F.add(infinity, infinity, mode, &$0) } == Outcome(infinity))
         #expect(outcome { F.add(one, infinity | minus, mode, &$0) } == Outcome(infinity | minus))
         #expect(outcome { F.multiply(infinity, one | minus, mode, &$0) } == Outcome(infinity | minus))
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test func infinityTimesZeroIsInvalidEvenWhenAQuietNaNIsAdded() {
-        let (infinity, mode) = (Self.infinity, RoundingMode.nearestEven)
+        let (infinity, mode) = (Self.infinity, RISCV.RoundingMode.nearestEven)
         #expect(outcome { F.multiplyAdd(infinity, 0, Self.quiet, mode, &$0) } == Outcome(Self.nan, .invalid))
         #expect(outcome { F.multiplyAdd(0, infinity, Self.quiet, mode, &$0) } == Outcome(Self.nan, .invalid))
         #expect(outcome { F.multiplyAdd(infinity, 0, Self.one, mode, &$0) } == Outcome(Self.nan, .invalid))
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test func divisionOfANumberByZeroIsNotInvalidButDivideByZero() {
-        for mode in RoundingMode.allCases {
+        for mode in RISCV.RoundingMode.allCases {
             #expect(outcome { F.divide(Self.one, 0, mode, &$0) } == Outcome(Self.infinity, .divideByZero))
             #expect(outcome { F.divide(1, Self.minus, mode, &$0) } == Outcome(0xFF80_0000, .divideByZero))
         }
@@ -109,7 +109,7 @@ import Testing
 
     @Test func anExactZeroSumIsPositiveUnlessRoundingDown() {
         let (one, minus) = (Self.one, Self.minus)
-        for mode in RoundingMode.allCases {
+        for mode in RISCV.RoundingMode.allCases {
             let zero = Outcome(mode == .down ? minus : 0)
             #expect(outcome { F.subtract(one, one, mode, &$0) } == zero)
             #expect(outcome { F.add(0, minus, mode, &$0) } == zero)
@@ -129,14 +129,14 @@ import Testing
     @Test func tiesGoToTheEvenNumberOrAwayFromZero() {
         // 1 + 2^-24 lies in the middle of 1 and the next number, 1 + 3 × 2^-24 in that of the next two.
         let tie: UInt32 = 0x3380_0000
-        let expected: [RoundingMode: UInt32] = [
+        let expected: [RISCV.RoundingMode: UInt32] = [
             .nearestEven: 0x3F80_0000, .towardZero: 0x3F80_0000, .down: 0x3F80_0000, .up: 0x3F80_0001,
             .nearestAway: 0x3F80_0001,
         ]
         for (mode, bits) in expected {
             #expect(outcome { F.add(Self.one, tie, mode, &$0) } == Outcome(bits, .inexact))
         }
-        let odd: [RoundingMode: UInt32] = [
+        let odd: [RISCV.RoundingMode: UInt32] = [
             .nearestEven: 0xBF80_0002, .towardZero: 0xBF80_0001, .down: 0xBF80_0002, .up: 0xBF80_0001,
             .nearestAway: 0xBF80_0002,
         ]
@@ -144,7 +144,7 @@ import Testing
             #expect(outcome { F.subtract(0xBF80_0001, tie, mode, &$0) } == Outcome(bits, .inexact))
         }
         // Half of the least subnormal number.
-        let half: [RoundingMode: UInt32] = [.nearestEven: 0, .towardZero: 0, .down: 0, .up: 1, .nearestAway: 1]
+        let half: [RISCV.RoundingMode: UInt32] = [.nearestEven: 0, .towardZero: 0, .down: 0, .up: 1, .nearestAway: 1]
         for (mode, bits) in half {
             #expect(outcome { F.multiply(1, 0x3F00_0000, mode, &$0) } == Outcome(bits, [.inexact, .underflow]))
         }
@@ -152,13 +152,13 @@ import Testing
 
     @Test func overflowGivesInfinityOrTheGreatestNumberByTheDirection() {
         let (greatest, infinity, minus) = (Self.greatest, Self.infinity, Self.minus)
-        let positive: [RoundingMode: UInt32] = [
+        let positive: [RISCV.RoundingMode: UInt32] = [
             .nearestEven: infinity, .towardZero: greatest, .down: greatest, .up: infinity, .nearestAway: infinity,
         ]
-        let negative: [RoundingMode: UInt32] = [
+        let negative: [RISCV.RoundingMode: UInt32] = [
             .nearestEven: infinity, .towardZero: greatest, .down: infinity, .up: greatest, .nearestAway: infinity,
         ]
-        for mode in RoundingMode.allCases {
+        for mode in RISCV.RoundingMode.allCases {
             let flags: FloatingPointFlags = [.overflow, .inexact]
             #expect(outcome { F.add(greatest, greatest, mode, &$0) } == Outcome(positive[mode]!, flags))
             let product = outcome { F.multiply(greatest | minus, Self.two, mode, &$0) }
@@ -181,7 +181,7 @@ import Testing
         #expect(outcome { F.multiply(Self.leastNormal, below, .nearestAway, &$0) } == Outcome(0x0080_0000, tiny))
         #expect(outcome { F.multiply(Self.leastNormal, below, .towardZero, &$0) } == Outcome(0x007F_FFFF, tiny))
         // (1 - 2^-25) × the same: with 24 bits it rounds to the least normal number, and so is not tiny.
-        let narrow = { (mode: RoundingMode) in
+        let narrow = { (mode: RISCV.RoundingMode) in
             self.outcome { Binary64.convert(0x380F_FFFF_F000_0000, to: F.self, mode, &$0) }
         }
         #expect(narrow(.nearestEven) == Outcome(0x0080_0000, .inexact))

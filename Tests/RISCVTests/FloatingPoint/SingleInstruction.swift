@@ -19,7 +19,10 @@ final class SingleInstruction {
         guard let row = InstructionTable.all.first(where: { $0.name == name }) else { fatalError("no row \(name)") }
         operations = .allocate(capacity: 8)
         for rounding in 0..<8 as Range<UInt32> {
-            let fields = 13 << 7 | rounding << 12 | 10 << 15 | 11 << 20 | (row.mask >> 27 == 0 ? 12 << 27 : 0)
+            var fields = 13 << 7 | rounding << 12 | 10 << 15 | 11 << 20 | 12 << 27
+            // Loads and stores have an immediate in place of some of the registers: 0.
+            if row.match & 0x7F == 0x07 { fields = 13 << 7 | 10 << 15 }
+            if row.match & 0x7F == 0x27 { fields = 10 << 15 | 11 << 20 }
             let bits = row.match | fields & ~row.mask
             (operations + Int(rounding)).initialize(to: Operation(row, bits: bits))
         }

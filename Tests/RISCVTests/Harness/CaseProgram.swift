@@ -43,12 +43,13 @@ struct CaseProgram {
 
     /// Runs all cases and returns their blocks afterwards; throws when the program itself did not come to its end.
     func run(on runner: any GuestRunner) throws -> [CaseBlock] {
-        let outcome = try runner.run(image, harts: 1, memory: Self.memory)
+        let outcome = try runner.run(
+            image, harts: 1, memory: Self.memory, dump: firstBlock..<firstBlock + count * stride)
         guard outcome.end == .exit(0) else {
             throw HostProgram.Failure(description: "\(runner.name): the driver ended with \(outcome.end)")
         }
         return (0..<count).map { index in
-            CaseBlock(Array(outcome.memory[firstBlock + index * stride..<firstBlock + (index + 1) * stride]))
+            CaseBlock(Array(outcome.memory[index * stride..<(index + 1) * stride]))
         }
     }
 }

@@ -10,7 +10,7 @@ struct GuestOutcome {
     let end: End
     /// What it wrote to the serial port at 0x10000000.
     let console: String
-    /// All of its memory from 0x80000000 on.
+    /// The part of its memory that was asked for.
     let memory: [UInt8]
 }
 
@@ -27,7 +27,8 @@ protocol GuestRunner: Sendable {
     /// - Parameters:
     ///   - harts: 1 up to 8.
     ///   - memory: bytes from 0x80000000, whole MiB.
-    func run(_ program: [UInt8], harts: Int, memory: Int) throws -> GuestOutcome
+    ///   - dump: the memory to return, relative to 0x80000000.
+    func run(_ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>) throws -> GuestOutcome
 }
 
 /// What QEMU 7.2 lacks, or does in another way than the specification, and a test needs; the hart has all of it.
@@ -39,15 +40,17 @@ enum GuestFeature: CaseIterable {
     case readOnlyWhateverTheOperand
     /// A misaligned AMO is cause 6; QEMU 7.2 reports 4.
     case storeCauseForAtomics
+    /// ctzw of a register whose lower half is 0 is 32, whatever the upper half holds.
+    case countOfLowerWord
 }
 
 extension GuestRunner {
-    func run(_ program: [UInt8]) throws -> GuestOutcome {
-        try run(program, harts: 1, memory: 32 << 20)
+    func run(_ program: [UInt8], harts: Int = 1) throws -> GuestOutcome {
+        try run(program, harts: harts, memory: 32 << 20, dump: 0..<0)
     }
 }
 
 /// The machines that this host can run tests on.
 enum GuestRunners {
-    static let all: [any GuestRunner] = [QEMURunner.installed].compactMap { $0 }
+    static let all: [any GuestRunner] = [AerieRunner()] + [QEMURunner.installed].compactMap { $0 }
 }

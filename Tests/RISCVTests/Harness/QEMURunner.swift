@@ -13,7 +13,7 @@ struct QEMURunner: GuestRunner {
         "rv64", "h=off", "svinval=on", "svnapot=on", "svpbmt=on", "sstc=on", "zba=on", "zbb=on", "zbc=off", "zbs=on",
     ].joined(separator: ",")
 
-    func run(_ program: [UInt8], harts: Int, memory: Int) throws -> GuestOutcome {
+    func run(_ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>) throws -> GuestOutcome {
         let files = FileManager.default
         let directory = files.temporaryDirectory.appending(path: "aerie-qemu-\(UUID().uuidString)")
         try files.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -37,6 +37,13 @@ struct QEMURunner: GuestRunner {
         return GuestOutcome(
             end: result.timedOut ? .timedOut : .exit(Int(result.status)),
             console: String(decoding: try Data(contentsOf: console), as: UTF8.self),
-            memory: [UInt8](try Data(contentsOf: ram)))
+            memory: try read(dump, of: ram))
+    }
+
+    private func read(_ range: Range<Int>, of file: URL) throws -> [UInt8] {
+        let handle = try FileHandle(forReadingFrom: file)
+        defer { try? handle.close() }
+        try handle.seek(toOffset: UInt64(range.lowerBound))
+        return [UInt8](try handle.read(upToCount: range.count) ?? Data())
     }
 }

@@ -80,7 +80,7 @@ enum DoubleArithmetic {
     ])
 
     /// 1 + 2^-53 is a tie, so is 1 + 3 x 2^-53; the third sum is just above a tie.
-    private static let roundings: [(RoundingMode, UInt64, UInt64, UInt64)] = [
+    private static let roundings: [(RoundingName, UInt64, UInt64, UInt64)] = [
         (.rne, 0, 2, 1), (.rtz, 0, 1, 0), (.rdn, 0, 1, 0), (.rup, 1, 2, 1), (.rmm, 1, 2, 1),
     ]
 

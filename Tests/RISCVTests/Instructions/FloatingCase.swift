@@ -26,7 +26,7 @@ enum Flags {
     static let none: UInt64 = 0, nx: UInt64 = 1, uf: UInt64 = 2, of: UInt64 = 4, dz: UInt64 = 8, nv: UInt64 = 16
 }
 
-enum RoundingMode: UInt64, CaseIterable {
+enum RoundingName: UInt64, CaseIterable {
     case rne = 0, rtz, rdn, rup, rmm
 }
 
@@ -37,7 +37,7 @@ enum FloatingCases {
 
     /// fa0 from fa1 and perhaps fa2 and fa3.
     static func arithmetic(
-        _ mnemonic: String, _ sources: [UInt64], _ result: UInt64, _ flags: UInt64, _ mode: RoundingMode? = nil
+        _ mnemonic: String, _ sources: [UInt64], _ result: UInt64, _ flags: UInt64, _ mode: RoundingName? = nil
     ) -> [InstructionCase] {
         let operands = ["fa1", "fa2", "fa3"].prefix(sources.count).joined(separator: ", ")
         func one(_ suffix: String, frm: UInt64) -> InstructionCase {
@@ -55,20 +55,20 @@ enum FloatingCases {
     }
 
     static func single(
-        _ mnemonic: String, _ sources: [UInt32], _ result: UInt32, _ flags: UInt64, _ mode: RoundingMode? = nil
+        _ mnemonic: String, _ sources: [UInt32], _ result: UInt32, _ flags: UInt64, _ mode: RoundingName? = nil
     ) -> [InstructionCase] {
         arithmetic(mnemonic, sources.map(box), box(result), flags, mode)
     }
 
     static func double(
-        _ mnemonic: String, _ sources: [UInt64], _ result: UInt64, _ flags: UInt64, _ mode: RoundingMode? = nil
+        _ mnemonic: String, _ sources: [UInt64], _ result: UInt64, _ flags: UInt64, _ mode: RoundingName? = nil
     ) -> [InstructionCase] {
         arithmetic(mnemonic, sources, result, flags, mode)
     }
 
     /// a0 from floating-point sources: comparisons, classification, moves, conversions.
     static func toInteger(
-        _ mnemonic: String, _ sources: [UInt64], _ result: UInt64, _ flags: UInt64, _ mode: RoundingMode? = nil
+        _ mnemonic: String, _ sources: [UInt64], _ result: UInt64, _ flags: UInt64, _ mode: RoundingName? = nil
     ) -> [InstructionCase] {
         let operands = ["fa1", "fa2"].prefix(sources.count).joined(separator: ", ")
         var one = InstructionCase("\(mnemonic) a0, \(operands)\(mode.map { ", \($0)" } ?? "")")
@@ -85,7 +85,7 @@ enum FloatingCases {
 
     /// fa0 from a1.
     static func fromInteger(
-        _ mnemonic: String, _ source: UInt64, _ result: UInt64, _ flags: UInt64, _ mode: RoundingMode? = nil
+        _ mnemonic: String, _ source: UInt64, _ result: UInt64, _ flags: UInt64, _ mode: RoundingName? = nil
     ) -> [InstructionCase] {
         var one = InstructionCase("\(mnemonic) fa0, a1\(mode.map { ", \($0)" } ?? "")")
         one.x = [Register.a1: .constant(source)]

@@ -9,13 +9,13 @@ enum FloatingConversion {
         + memory + control
 
     private static func single(
-        _ mnemonic: String, _ source: UInt32, _ result: UInt64, _ flags: UInt64, _ mode: RoundingMode = .rtz
+        _ mnemonic: String, _ source: UInt32, _ result: UInt64, _ flags: UInt64, _ mode: RoundingName = .rtz
     ) -> [InstructionCase] {
         FloatingCases.toInteger(mnemonic, [FloatingCases.box(source)], result, flags, mode)
     }
 
     private static func double(
-        _ mnemonic: String, _ source: UInt64, _ result: UInt64, _ flags: UInt64, _ mode: RoundingMode = .rtz
+        _ mnemonic: String, _ source: UInt64, _ result: UInt64, _ flags: UInt64, _ mode: RoundingName = .rtz
     ) -> [InstructionCase] {
         FloatingCases.toInteger(mnemonic, [source], result, flags, mode)
     }

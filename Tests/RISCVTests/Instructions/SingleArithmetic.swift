@@ -107,7 +107,7 @@ enum SingleArithmetic {
     ])
 
     /// 1 + 2^-24 is a tie; 1 + 3 x 2^-24 is the next one; a little more than a tie is 2^-24 (1 + 2^-23).
-    private static let roundings: [(RoundingMode, UInt32, UInt32, UInt32, UInt32)] = [
+    private static let roundings: [(RoundingName, UInt32, UInt32, UInt32, UInt32)] = [
         (.rne, 0x3f80_0000, 0x3f80_0002, 0x3f80_0001, 0xbf80_0000),
         (.rtz, 0x3f80_0000, 0x3f80_0001, 0x3f80_0000, 0xbf80_0000),
         (.rdn, 0x3f80_0000, 0x3f80_0001, 0x3f80_0000, 0xbf80_0001),

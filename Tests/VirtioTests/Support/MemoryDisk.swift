@@ -56,6 +56,8 @@ final class MemoryDisk: DiskImage, @unchecked Sendable {
         }
     }
 
+    func close() {}
+
     func flush() throws(DiskImageError) { try access(0, 0) { $0.flushes += 1 } }
 
     func discard(at offset: UInt64, count: UInt64) throws(DiskImageError) {

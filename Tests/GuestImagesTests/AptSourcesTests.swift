@@ -1,0 +1,65 @@
+import Testing
+
+@testable import GuestImages
+
+@Suite struct AptSourcesTests {
+    @Test func theMirrorOfADeb822FileIsItsFirstDebianSuiteWithMain() {
+        var sources = AptSources()
+        sources.addDeb822(
+            """
+            # The security archive comes first here, and is no mirror of the suite.
+            Types: deb deb-src
+            URIs: http://security.example/debian-security
+            Suites: bookworm-security
+            Components: main
+
+            Types: deb
+            URIs: http://mirror.example/debian/
+             http://other.example/debian
+            Suites: bookworm bookworm-updates
+            Components: main contrib
+            Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+            """)
+        #expect(sources.debianMirror == "http://mirror.example/debian")
+        #expect(sources.entries.count == 5)
+        #expect(
+            sources.entries[3]
+                == AptSources.Entry(
+                    uri: "http://other.example/debian", suite: "bookworm", components: ["main", "contrib"]))
+    }
+
+    @Test func theOneLineStyleIsReadWithItsOptionsAndComments() {
+        var sources = AptSources()
+        sources.addList(
+            """
+            # deb http://commented.example/debian trixie main
+            deb-src http://source.example/debian trixie main
+            deb cdrom:[Debian]/ trixie main
+            deb [arch=amd64 signed-by=/k.gpg] https://packages.example/tool stable-tool main
+            deb\t[ arch=amd64 ] https://mirror.example/debian  trixie  main non-free # comment
+            """)
+        #expect(sources.debianMirror == "https://mirror.example/debian")
+        #expect(sources.entries.last?.components == ["main", "non-free"])
+    }
+
+    @Test func aDisabledEntryAndAnotherDistributionAreNoMirror() {
+        var sources = AptSources()
+        sources.addDeb822(
+            "Types: deb\nURIs: http://off.example/debian\nSuites: trixie\nComponents: main\nEnabled: no\n")
+        sources.addList("deb http://archive.example/other noble main\ndeb http://x.example/debian trixie contrib\n")
+        #expect(sources.debianMirror == nil)
+    }
+
+    @Test func theHostsFilesAreReadInTheOrderOfApt() throws {
+        let scratch = try ScratchDirectory()
+        try Files.makeDirectories("\(scratch.path)/sources.list.d")
+        try Files.write("deb http://b.example/debian sid main\n", to: "\(scratch.path)/sources.list.d/b.list")
+        try Files.write(
+            "Types: deb\nURIs: http://a.example/debian\nSuites: sid\nComponents: main\n",
+            to: "\(scratch.path)/sources.list.d/a.sources")
+        try Files.write("deb http://off.example/debian sid main\n", to: "\(scratch.path)/sources.list.d/c.disabled")
+        let sources = AptSources.ofHost(directory: scratch.path)
+        #expect(sources.entries.map(\.uri) == ["http://a.example/debian", "http://b.example/debian"])
+    }
+}

@@ -1,0 +1,93 @@
+import Dispatch
+import GuestMemory
+import HostSystem
+import Machine
+import PlatformDevices
+import RISCV
+import Synchronization
+
+/// Programs run on our harts, on as much of the board as bare-metal tests need, at the addresses of QEMU's.
+struct AerieRunner: GuestRunner {
+    let name = "Aerie"
+    let features = Set(GuestFeature.allCases)
+
+    func run(_ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>) throws -> GuestOutcome {
+        let board = try Board(harts: harts, memory: memory)
+        try board.memory.write(program, at: Toolchain.base)
+        let end = try board.run(limit: 60)
+        return GuestOutcome(
+            end: end, console: String(decoding: board.console.bytes, as: UTF8.self),
+            memory: try board.memory.bytes(at: Toolchain.base + UInt64(dump.lowerBound), count: dump.count))
+    }
+}
+
+/// A serial port's other side that keeps what the guest writes.
+private final class Console: CharacterChannel {
+    private let output = Mutex<[UInt8]>([])
+
+    var bytes: [UInt8] { output.withLock { $0 } }
+
+    func read(limit: Int) -> [UInt8] { [] }
+    func write(_ bytes: [UInt8]) { output.withLock { $0 += bytes } }
+    func setInputHandler(_ handler: (@Sendable () -> Void)?) {}
+    var windowSize: (columns: UInt16, rows: UInt16)? { nil }
+}
+
+/// Harts, memory, serial port, interrupt controllers and test finisher.
+private final class Board {
+    let memory: GuestMemory
+    let console = Console()
+    private let harts: [Hart]
+    private let ended = DispatchSemaphore(value: 0)
+    private let end = Holder()
+
+    private final class Holder: Sendable {
+        let value = Mutex<SystemEvent?>(nil)
+    }
+
+    init(harts count: Int, memory size: Int) throws {
+        memory = try GuestMemory(ranges: [(base: Toolchain.base, size: UInt64(size))])
+        let space = AddressSpace(memory: memory)
+        let timeBase = TimeBase()
+        let harts = (0..<count).map {
+            Hart(index: $0, addressSpace: space, timeBase: timeBase, resetAddress: Toolchain.base)
+        }
+        self.harts = harts
+        // As at QEMU's reset vector: a0 is the hart's number.
+        for hart in harts { hart[integer: 10] = UInt64(hart.index) }
+        let external = harts.flatMap { [InterruptLine(sink: $0, number: 11), InterruptLine(sink: $0, number: 9)] }
+        let plic = PLIC(name: "plic", sources: 95, contexts: external)
+        let uart = UART16550(name: "uart0", channel: console, line: InterruptLine(sink: plic, number: 10))
+        let aclint = ACLINT(
+            name: "aclint", timeBase: timeBase,
+            harts: harts.map { .init(timer: $0, softwareInterrupt: InterruptLine(sink: $0, number: 3)) })
+        let finisher = TestFinisher(name: "test") { [end, ended] event in
+            let first = end.value.withLock { value in
+                defer { value = value ?? event }
+                return value == nil
+            }
+            if first { ended.signal() }
+        }
+        space.attach(finisher, base: 0x10_0000, size: TestFinisher.size)
+        space.attach(aclint, base: 0x200_0000, size: ACLINT.size)
+        space.attach(plic, base: 0xC00_0000, size: PLIC.size)
+        space.attach(uart, base: 0x1000_0000, size: 0x100)
+    }
+
+    /// Runs the harts until the guest ends the machine, or for `limit` seconds.
+    func run(limit: Double) throws -> GuestOutcome.End {
+        let threads = try harts.map { hart in
+            try HostThread(name: "hart\(hart.index)") {
+                if case .failed(let reason) = hart.run() { fatalError("hart \(hart.index): \(reason)") }
+            }
+        }
+        let timedOut = ended.wait(timeout: .now() + limit) == .timedOut
+        for hart in harts { hart.requestExit() }
+        for thread in threads { thread.join() }
+        if timedOut { return .timedOut }
+        return switch end.value.withLock({ $0 }) {
+        case .failure(let code): .exit(Int(code))
+        default: .exit(0)
+        }
+    }
+}

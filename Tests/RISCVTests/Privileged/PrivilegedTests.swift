@@ -1,0 +1,41 @@
+import Testing
+
+/// Bare-metal programs of `Guests`, each of which checks one part of the privileged architecture and ends with the number
+/// of the first check that fails. QEMU, where it is installed, proves the programs.
+@Suite struct PrivilegedTests {
+    @Test(arguments: GuestRunners.all)
+    func exceptionsDelegationAndReturnsFollowTheSpecification(runner: any GuestRunner) throws {
+        try check("traps.c", on: runner)
+    }
+
+    @Test(arguments: GuestRunners.all)
+    func pageTablesOfEveryModeFollowTheSpecification(runner: any GuestRunner) throws {
+        try check("paging.c", on: runner)
+    }
+
+    @Test(arguments: GuestRunners.all)
+    func physicalMemoryProtectionFollowsTheSpecification(runner: any GuestRunner) throws {
+        try check("protection.c", on: runner)
+    }
+
+    @Test(arguments: GuestRunners.all)
+    func interruptsAndRegistersFollowTheSpecification(runner: any GuestRunner) throws {
+        try check("interrupts.c", on: runner)
+    }
+
+    @Test(arguments: GuestRunners.all)
+    func fourHartsKeepTheMemoryModelAndWakeEachOther(runner: any GuestRunner) throws {
+        try check("harts.c", on: runner, harts: 4)
+    }
+
+    @Test(arguments: GuestRunners.all)
+    func cacheBlockOperationsNeedPermissionAndFaultAsStores(runner: any GuestRunner) throws {
+        try check("blocks.c", on: runner)
+    }
+
+    private func check(_ program: String, on runner: any GuestRunner, harts: Int = 1) throws {
+        let image = try Toolchain.build(["runtime.S", "guest.c", program])
+        let outcome = try runner.run(image, harts: harts)
+        #expect(outcome.end == .exit(0), "\(runner.name): \(outcome.console)")
+    }
+}

@@ -1,0 +1,270 @@
+import GuestMemory
+import HostSystem
+import Machine
+import Synchronization
+import Testing
+import Virtio
+import VirtioDevices
+
+@Suite struct MMIOTransportTests {
+    private func makeBoard(_ image: MemoryDisk = MemoryDisk(sectors: 64)) throws -> TestBoard {
+        let board = try TestBoard(BlockDevice(image: image))
+        try board.transport.start()
+        return board
+    }
+
+    private func stop(_ board: TestBoard) {
+        board.transport.pause()
+        board.transport.stop()
+    }
+
+    @Test func theStatusOnlyAdvancesInOrder() throws {
+        let board = try makeBoard()
+        defer { stop(board) }
+        // Nothing before its predecessor.
+        for value in [UInt8(2), 4, 8, 0x0E] {
+            board.status = value
+            #expect(board.status == 0)
+        }
+        board.status = 1
+        board.status = 5
+        #expect(board.status == 1)
+        board.status = 3
+        // FEATURES_OK needs VERSION_1.
+        board.status = 0x0B
+        #expect(board.status == 3)
+        board.write(0x024, 1)
+        board.write(0x020, 1)
+        board.status = 0x0B
+        #expect(board.status == 0x0B)
+        // Bits do not go away, the device's own cannot be set, and features are final.
+        board.status = 1
+        #expect(board.status == 0x0B)
+        board.status = 0x4B
+        #expect(board.status == 0x0B)
+        board.status = 0x8B
+        #expect(board.status == 0x8B)
+        board.status = 0x8F
+        #expect(board.status == 0x8B)
+        board.status = 0
+        #expect(board.status == 0)
+    }
+
+    @Test func featuresThatAreNotOfferedAreNotAccepted() throws {
+        let board = try makeBoard()
+        defer { stop(board) }
+        for bit in [5, 34, 63] {
+            board.status = 0
+            board.status = 3
+            let features = board.offeredFeatures | 1 << UInt64(bit)
+            board.write(0x024, 0)
+            board.write(0x020, UInt32(truncatingIfNeeded: features))
+            board.write(0x024, 1)
+            board.write(0x020, UInt32(features >> 32))
+            board.status = 0x0B
+            #expect(board.status == 3, "bit \(bit)")
+        }
+        board.write(0x014, 2)
+        #expect(board.read(0x010) == 0)
+        board.write(0x014, .max)
+        #expect(board.read(0x010) == 0)
+    }
+
+    @Test func registersOnlyAnswerAlignedWordAccesses() throws {
+        let board = try makeBoard()
+        defer { stop(board) }
+        for size in [1, 2, 8] { #expect(board.transport.read(offset: 0, size: size) == 0) }
+        for offset in [UInt64(1), 2, 3] { #expect(board.transport.read(offset: offset, size: 4) == 0) }
+        for size in [1, 2, 8] { board.transport.write(offset: 0x070, size: size, value: 1) }
+        #expect(board.status == 0)
+        // Shared memory regions that are not there, and registers that are not.
+        board.write(0x0AC, 0)
+        for offset in [UInt64(0x0B0), 0x0B4, 0x0B8, 0x0BC] { #expect(board.read(offset) == 0xFFFF_FFFF) }
+        for offset in [UInt64(0x020), 0x038, 0x050, 0x064, 0x080, 0x0F0] { #expect(board.read(offset) == 0) }
+    }
+
+    @Test func theConfigurationTakesAnyAccess() throws {
+        let board = try makeBoard()
+        defer { stop(board) }
+        #expect(board.transport.read(offset: 0x100, size: 1) == 64)
+        #expect(board.transport.read(offset: 0x107, size: 8) >> 8 == 0xFE00_1000_00)
+        #expect(board.transport.read(offset: 0x109, size: 2) == 0x1000)
+        #expect(board.transport.read(offset: 0x100 + 59, size: 4) == 0)
+        #expect(board.transport.read(offset: 0x1FF, size: 8) == 0)
+        #expect(board.transport.read(offset: .max - 8, size: 8) == 0)
+        board.transport.write(offset: .max - 8, size: 8, value: .max)
+        for size in [1, 2, 4, 8] {
+            for offset in UInt64(0x100)..<0x180 { board.transport.write(offset: offset, size: size, value: .max) }
+        }
+        #expect(board.transport.read(offset: 0x100, size: 8) == 64)
+    }
+
+    @Test func aQueueThatIsNotThereHasNoRegisters() throws {
+        let board = try makeBoard()
+        defer { stop(board) }
+        board.negotiate()
+        for index in [UInt32(1), 100, .max] {
+            board.setUp(0, VirtQueueLayout(), ready: false)
+            board.write(0x030, index)
+            #expect(board.read(0x034) == 0)
+            board.write(0x044, 1)
+            board.write(0x044, 0)
+            board.write(0x0C0, 1)
+            #expect(board.read(0x044) == 0)
+            board.write(0x050, index)
+        }
+        #expect(!board.needsReset)
+    }
+
+    @Test(arguments: [UInt32(0), 3, 512, 0x1_0000, 0x1_0010, .max])
+    func aQueueSizeThatCannotBeMakesTheDeviceNeedAReset(_ size: UInt32) throws {
+        let board = try makeBoard()
+        defer { stop(board) }
+        board.negotiate()
+        let queue = GuestQueue(memory: board.memory, base: TestBoard.base, size: 16)
+        board.setUp(0, queue.layout(), ready: false)
+        board.write(0x038, size)
+        board.write(0x044, 1)
+        #expect(board.read(0x044) == 0)
+        #expect(board.needsReset)
+        // Before DRIVER_OK the driver is not told.
+        #expect(board.read(0x060) == 0)
+        board.status = 0x0F
+        board.notify()
+        board.status = 0
+        #expect(board.status == 0)
+        let working = try DiskDriver(board: board, queue: board.bringUp())
+        #expect(try working.run(4) == (0, 1))
+    }
+
+    @Test func interruptsFollowUsedBuffersUntilTheyAreAcknowledged() throws {
+        let driver = try DiskDriver.start(MemoryDisk(sectors: 64))
+        defer { driver.stop() }
+        #expect(try driver.run(4) == (0, 1))
+        try driver.board.wait("the interrupt", until: { driver.board.line.withLock { $0.level } })
+        #expect(driver.board.read(0x060) == 1)
+        driver.board.write(0x064, 2)
+        #expect(driver.board.line.withLock { $0.level })
+        driver.board.write(0x064, 1)
+        #expect(driver.board.read(0x060) == 0)
+        #expect(!driver.board.line.withLock { $0.level })
+    }
+
+    @Test func nothingHappensBeforeDriverOK() throws {
+        let image = MemoryDisk(sectors: 64)
+        let board = try makeBoard(image)
+        defer { stop(board) }
+        let queue = GuestQueue(memory: board.memory, base: TestBoard.base, size: 16)
+        board.negotiate()
+        board.setUp(0, queue.layout())
+        #expect(board.read(0x044) == 1)
+        let driver = DiskDriver(board: board, queue: queue)
+        driver.post(4)
+        board.transport.pause()
+        #expect(queue.deviceUsedIndex == 0)
+        board.transport.resume()
+        // What waited is found without another notification.
+        board.status = 0x0F
+        #expect(try board.waitUsed(queue) == (0, 1))
+    }
+
+    @Test func theRegistersOfAReadyQueueAreFinal() throws {
+        let driver = try DiskDriver.start(MemoryDisk(sectors: 64))
+        defer { driver.stop() }
+        var other = driver.queue.layout()
+        other.size = 4
+        other.used = 0
+        driver.board.setUp(0, other)
+        #expect(try driver.run(4) == (0, 1))
+    }
+
+    @Test func aResetQueueIsSetUpAgain() throws {
+        let driver = try DiskDriver.start(MemoryDisk(sectors: 64))
+        defer { driver.stop() }
+        #expect(try driver.run(4) == (0, 1))
+        for reset in [UInt64(0x0C0), 0x044] {
+            driver.board.write(0x030, 0)
+            driver.board.write(reset, reset == 0x044 ? 0 : 1)
+            #expect(driver.board.read(0x0C0) == 0)
+            #expect(driver.board.read(0x044) == 0)
+            driver.queue.clear()
+            driver.post(4)
+            driver.board.transport.pause()
+            #expect(driver.queue.deviceUsedIndex == 0)
+            driver.board.transport.resume()
+            driver.board.setUp(0, driver.queue.layout())
+            #expect(try driver.board.waitUsed(driver.queue) == (0, 1))
+        }
+    }
+
+    @Test func aResetWithARequestInFlightDropsIt() throws {
+        let image = MemoryDisk(sectors: 64)
+        let driver = try DiskDriver.start(image)
+        defer { driver.stop() }
+        image.state.update { $0.isHeld = true }
+        defer { image.state.update { $0.isHeld = false } }
+        driver.post(0, data: [.in(DiskDriver.data, 512)])
+        try driver.board.wait("the request", until: { image.state.withLock { $0.entered } == 1 })
+        let isReset = Atomic(false)
+        let resetter = try Background {
+            driver.board.status = 0
+            isReset.store(true, ordering: .releasing)
+        }
+        // While the reset waits for the host's I/O, writes to registers are ignored.
+        let board = driver.board
+        try board.wait(
+            "the reset",
+            until: {
+                board.write(0x030, 0)
+                let first = board.read(0x034)
+                board.write(0x030, 5)
+                return board.read(0x034) == first
+            })
+        board.notify()
+        let wasReset = isReset.load(ordering: .acquiring)
+        #expect(!wasReset)
+        image.state.update { $0.isHeld = false }
+        resetter.join()
+        #expect(driver.board.status == 0)
+        // Dropped, or finished just before; nothing in between.
+        let status = try driver.board.memory.load(UInt8.self, at: DiskDriver.status)
+        #expect(driver.queue.deviceUsedIndex == 0 && status == 0xEE || driver.queue.deviceUsedIndex == 1 && status == 0)
+        #expect(driver.board.read(0x060) == 0)
+        #expect(!driver.board.line.withLock { $0.level })
+        let again = try DiskDriver(board: driver.board, queue: driver.board.bringUp())
+        #expect(try again.run(0, data: [.in(DiskDriver.data, 512)]) == (0, 513))
+    }
+
+    @Test func aBrokenRingMakesTheDeviceNeedAResetAndAResetHelps() throws {
+        let driver = try DiskDriver.start(MemoryDisk(sectors: 64))
+        defer { driver.stop() }
+        try driver.board.memory.storeRelease(17, at: driver.queue.available + 2)
+        driver.board.notify()
+        try driver.board.wait("the need of a reset", until: { driver.board.needsReset })
+        #expect(driver.board.status == 0x4F)
+        try driver.board.wait("the interrupt", until: { driver.board.read(0x060) == 2 })
+        for _ in 0..<100 { driver.board.notify() }
+        #expect(driver.queue.deviceUsedIndex == 0)
+        let again = try DiskDriver(board: driver.board, queue: driver.board.bringUp())
+        #expect(!driver.board.needsReset)
+        #expect(try again.run(4) == (0, 1))
+    }
+
+    @Test func requestsWithoutHeaderOrStatusMakeTheDeviceNeedAReset() throws {
+        for chain in [
+            [GuestQueue.Buffer.out(DiskDriver.header, 16)],
+            [.out(DiskDriver.header, 15), .in(DiskDriver.status, 1)],
+            [.in(DiskDriver.header, 16), .in(DiskDriver.status, 1)],
+            [.out(DiskDriver.header, 16), .in(DiskDriver.status, 0)],
+        ] {
+            let driver = try DiskDriver.start(MemoryDisk(sectors: 64))
+            defer { driver.stop() }
+            driver.writeHeader(4, sector: 0)
+            driver.queue.setChain(chain)
+            driver.queue.publish(0)
+            driver.board.notify()
+            try driver.board.wait("the need of a reset", until: { driver.board.needsReset })
+            #expect(driver.queue.deviceUsedIndex == 0)
+        }
+    }
+}
