@@ -25,6 +25,7 @@ enum Layers {
         "Glibc": nil,
         "Synchronization": nil,
         "Foundation": ["GuestImages", "AerieCommand"],
+        "FoundationEssentials": ["GuestImages", "AerieCommand"],
         "ArgumentParser": ["AerieCommand"],
         "Subprocess": ["GuestImages"],
         "SystemPackage": ["GuestImages"],

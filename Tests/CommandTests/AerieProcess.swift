@@ -46,6 +46,8 @@ struct AerieProcess {
         return [
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": path, "LC_ALL": "C",
             "XDG_CACHE_HOME": "\(path)/cache", "XDG_DATA_HOME": "\(path)/data", "TERM": "xterm",
+            // On a terminal, the Swift runtime would ask what to do about a crash before the program dies of it.
+            "SWIFT_BACKTRACE": "enable=no",
         ]
     }
 }

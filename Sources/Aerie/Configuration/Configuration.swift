@@ -47,8 +47,6 @@ public struct Configuration: Equatable, Sendable {
     public var firmware: String?
     /// The guest's disks, in the order in which it finds them; at most 4.
     public var disks: [Disk] = []
-    /// A directory for what guests write to disks whose changes are discarded; nil keeps that in memory.
-    public var temporaryDirectory: String?
     /// Where the guest's console is.
     public var console = Console.serial
     /// Whether the guest has a second virtio console on which the host tells its init to power off, as images made by

@@ -1,3 +1,5 @@
+import GuestToolchain
+
 /// Runs random sequences on two machines, compares everything, and makes a difference small.
 struct DifferentialFuzzer {
     let ours: any GuestRunner

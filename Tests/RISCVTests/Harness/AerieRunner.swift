@@ -1,3 +1,4 @@
+import GuestToolchain
 import Dispatch
 import GuestMemory
 import HostSystem

@@ -1,3 +1,5 @@
+import GuestToolchain
+
 /// Many cases in one bare-metal program: the driver, their code, and a block for each.
 struct CaseProgram {
     /// Where code goes: what a case's addresses are made from.

@@ -1,3 +1,4 @@
+import GuestToolchain
 import Foundation
 
 /// Programs run on Debian's qemu-system-riscv64: the independent implementation that proves the tests themselves.

@@ -1,3 +1,5 @@
+import GuestToolchain
+
 /// Runs tables of cases on a machine and says what differs from the expectation.
 enum InstructionSuite {
     private static let end = "ecall"

@@ -1,3 +1,4 @@
+import GuestToolchain
 import Testing
 
 /// Bare-metal programs of `Guests`, each of which checks one part of the privileged architecture and ends with the number

@@ -1,20 +1,24 @@
-import Foundation
+internal import Foundation
 
 /// Runs a program of the host to its end.
-enum HostProgram {
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
+package enum HostProgram {
+    package struct Failure: Error, CustomStringConvertible {
+        package let description: String
+
+        package init(description: String) {
+            self.description = description
+        }
     }
 
-    struct Result {
-        let status: Int32
-        let output: [UInt8]
-        let timedOut: Bool
+    package struct Result {
+        package let status: Int32
+        package let output: [UInt8]
+        package let timedOut: Bool
     }
 
     /// Runs `path`; standard error joins standard output. A program that takes longer than `limit` seconds is killed: that
     /// is a watchdog against guests that never end, not a measurement.
-    static func run(_ path: String, _ arguments: [String], limit: Double = 60) throws -> Result {
+    package static func run(_ path: String, _ arguments: [String], limit: Double = 60) throws -> Result {
         let output = FileManager.default.temporaryDirectory.appending(path: "aerie-output-\(UUID().uuidString)")
         guard FileManager.default.createFile(atPath: output.path, contents: nil) else {
             throw Failure(description: "cannot create \(output.path)")
@@ -41,7 +45,7 @@ enum HostProgram {
     }
 
     /// A program found in PATH, or nil.
-    static func find(_ name: String) -> String? {
+    package static func find(_ name: String) -> String? {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
         return path.split(separator: ":").map { "\($0)/\(name)" }
             .first { FileManager.default.isExecutableFile(atPath: $0) }

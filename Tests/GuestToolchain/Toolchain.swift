@@ -1,16 +1,15 @@
-import Foundation
+package import Foundation
 
 /// The RISC-V assembler, compiler and linker: those of the Swift toolchain that built the tests.
-enum Toolchain {
-    static let base: UInt64 = 0x8000_0000
+package enum Toolchain {
+    package static let base: UInt64 = 0x8000_0000
 
     /// What QEMU 7.2 has as well: compiled programs use it freely.
     private static let commonArchitecture = "rv64imafdc_zicsr_zifencei_zba_zbb_zbs_zihintpause_svinval"
     private static let architecture = commonArchitecture + "_zicond_zicbom_zicboz_zawrs"
 
     /// Where the programs of the guests lie in the source tree.
-    static let guests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Guests")
+    package static let guests = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Guests")
 
     private static let cache: URL = {
         let directory = FileManager.default.temporaryDirectory.appending(path: "aerie-guests-\(getuid())")
@@ -24,13 +23,13 @@ enum Toolchain {
     }
 
     /// A program of `Guests`, built from a file there together with `sources`, as a flat image for `address`.
-    static func build(_ files: [String], at address: UInt64 = base, flags: [String] = []) throws -> [UInt8] {
+    package static func build(_ files: [String], at address: UInt64 = base, flags: [String] = []) throws -> [UInt8] {
         try image(
             of: files.map { guests.appending(path: $0) }, at: address, architecture: commonArchitecture, flags: flags)
     }
 
     /// Assembly text as a flat image for `address`.
-    static func assemble(_ text: String, at address: UInt64) throws -> [UInt8] {
+    package static func assemble(_ text: String, at address: UInt64) throws -> [UInt8] {
         let source = cache.appending(path: "\(digest(of: [Array(text.utf8)])).s")
         try Data(text.utf8).write(to: source, options: .atomic)
         return try image(of: [source], at: address, architecture: architecture, flags: [])
@@ -68,7 +67,7 @@ enum Toolchain {
     }
 
     /// The disassembly of machine code, one line an instruction.
-    static func disassemble(_ code: [UInt8], at address: UInt64) throws -> String {
+    package static func disassemble(_ code: [UInt8], at address: UInt64) throws -> String {
         guard let directory else { throw HostProgram.Failure(description: "no swift in PATH, so no clang beside it") }
         let bytes = code.map { "\($0)" }.joined(separator: ",")
         let source = cache.appending(path: "disassembly-\(UUID().uuidString).s")

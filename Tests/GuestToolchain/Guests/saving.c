@@ -1,0 +1,55 @@
+// A load for saving and restoring in the middle: every hart counts with atomics, computes integers and floating point, and
+// runs a timer; hart 0 prints the result, which depends on nothing but a whole execution.
+#include "guest.h"
+
+#ifndef HARTS
+#define HARTS 1
+#endif
+#define ROUNDS 400000
+#define TICK 5000 // half a millisecond
+
+static u64 added, reserved, ready __attribute__((aligned(64)));
+static u64 sums[8];
+static double floats[8];
+
+static void work(void) {
+    u64 hart = me()->id, value = 88172645463325252ul + hart, one = 1;
+    double number = 1.0 + (double)hart;
+    put64(MTIMECMP(hart), get64(MTIME) + TICK);
+    for (int round = 0; round < ROUNDS; round++) {
+        value ^= value << 13;
+        value ^= value >> 7;
+        value ^= value << 17;
+        number = number * 0.75 + (double)(value >> 40);
+        asm volatile("amoadd.d x0, %1, (%0)" : : "r"(&added), "r"(one) : "memory");
+        asm volatile("1: lr.d t0, (%0)\naddi t0, t0, 1\nsc.d t1, t0, (%0)\nbnez t1, 1b"
+            : : "r"(&reserved) : "t0", "t1", "memory");
+        // The clock goes on, and reaches what was asked of it, wherever the machine is.
+        if (read_csr(mip) >> 7 & 1) put64(MTIMECMP(hart), get64(MTIME) + TICK);
+        if (hart == 0 && round % (ROUNDS / 8) == 0) print(".");
+    }
+    sums[hart] = value;
+    floats[hart] = number;
+    __atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
+}
+
+void secondary_main(void) {
+    if (me()->id < HARTS) work();
+    for (;;) asm volatile("wfi");
+}
+
+int main(void) {
+    work();
+    while (__atomic_load_n(&ready, __ATOMIC_SEQ_CST) < HARTS) asm volatile("pause");
+    EXPECT(added, (u64)HARTS * ROUNDS);
+    EXPECT(reserved, (u64)HARTS * ROUNDS);
+    for (int hart = 0; hart < HARTS; hart++) {
+        union { double number; u64 bits; } convert = { floats[hart] };
+        print(" ");
+        print_hex(sums[hart]);
+        print(" ");
+        print_hex(convert.bits);
+    }
+    print("\n");
+    pass();
+}

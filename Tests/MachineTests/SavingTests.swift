@@ -1,0 +1,152 @@
+import Aerie
+import Foundation
+import Testing
+
+@Suite("Saving and restoring a machine") struct SavingTests {
+    private static let load = ["runtime.S", "guest.c", "saving.c"]
+
+    /// What the program prints when nothing interrupts it.
+    private func undisturbed(_ program: BareProgram) throws -> String {
+        let console = RecordingConsole()
+        let machine = try VirtualMachine(program.configuration, console: console)
+        try machine.start()
+        #expect(machine.wait() == .poweredOff)
+        return console.text
+    }
+
+    @Test(
+        "A machine saved at random moments under load goes on in a new one as if nothing had happened",
+        arguments: [1, 4])
+    func roundTripsUnderLoad(harts: Int) throws {
+        let program = try BareProgram(Self.load, harts: harts)
+        let expected = try undisturbed(program)
+        #expect(expected.hasPrefix("........ "))
+
+        var random = SeededGenerator(seed: UInt64(harts))
+        var printed = ""
+        var console = RecordingConsole()
+        var machine = try VirtualMachine(program.configuration, console: console)
+        try machine.start()
+        var moves = 0
+        while moves < 12 {
+            // Up to 20 ms of the guest's work, which takes a few hundred: a moment nobody chose.
+            usleep(UInt32(random.next() % 20_000))
+            do {
+                try machine.pause()
+            } catch {
+                break
+            }
+            let path = program.path("saved")
+            try machine.save(to: path)
+            machine.kill()
+            #expect(machine.wait() == .stopped)
+            printed += console.text
+            console = RecordingConsole()
+            machine = try VirtualMachine(program.configuration, console: console)
+            try machine.start(restoring: path)
+            moves += 1
+        }
+        #expect(moves > 0)
+        #expect(machine.wait() == .poweredOff)
+        #expect(printed + console.text == expected)
+    }
+
+    @Test("A paused machine stands still, and goes on when it is resumed")
+    func pausing() throws {
+        let program = try BareProgram(Self.load)
+        let expected = try undisturbed(program)
+        let console = RecordingConsole()
+        let machine = try VirtualMachine(program.configuration, console: console)
+        try machine.start()
+        try machine.pause()
+        let before = console.text
+        usleep(50_000)
+        #expect(console.text == before)
+        try machine.resume()
+        #expect(machine.wait() == .poweredOff)
+        #expect(console.text == expected)
+    }
+
+    @Test("A damaged file, one of another machine, and none are refused, and the machine can still be ended")
+    func badFiles() throws {
+        let program = try BareProgram(Self.load)
+        let path = program.path("saved")
+        let machine = try VirtualMachine(program.configuration, console: RecordingConsole())
+        try machine.start()
+        try machine.pause()
+        try machine.save(to: path)
+        machine.kill()
+        #expect(machine.wait() == .stopped)
+        let good = [UInt8](try Data(contentsOf: URL(filePath: path)))
+
+        var cases: [[UInt8]] = [[], Array("no machine at all, by far".utf8), Array(good.dropLast(1))]
+        for position in stride(from: 8, to: good.count, by: good.count / 40) {
+            var damaged = good
+            damaged[position] ^= 0x10
+            cases.append(damaged)
+        }
+        for bytes in cases {
+            try Data(bytes).write(to: URL(filePath: path))
+            #expect(try refusal(program.configuration, path)?.category == .badInput)
+        }
+        try Data(good).write(to: URL(filePath: path))
+        var larger = program.configuration
+        larger.memory = .mebibytes(32)
+        #expect(try refusal(larger, path)?.category == .badInput)
+        var wider = program.configuration
+        wider.cpus = 2
+        #expect(try refusal(wider, path)?.category == .badInput)
+        #expect(try refusal(program.configuration, program.path("nothing"))?.category == .badInput)
+    }
+
+    private func refusal(_ configuration: Configuration, _ path: String) throws -> AerieError? {
+        let machine = try VirtualMachine(configuration, console: RecordingConsole())
+        defer { machine.kill() }
+        do throws(AerieError) {
+            try machine.start(restoring: path)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test("A machine that runs cannot be saved, and one whose changes live in memory says which disk it is")
+    func refusesToSave() throws {
+        let program = try BareProgram(Self.load)
+        let disk = program.path("disk")
+        try Data(count: 4096).write(to: URL(filePath: disk))
+        var configuration = program.configuration
+        configuration.disks = [Disk(path: disk, access: .discardChanges)]
+        let machine = try VirtualMachine(configuration, console: RecordingConsole())
+        try machine.start()
+        #expect(throws: AerieError.self) { try machine.save(to: program.path("saved")) }
+        try machine.pause()
+        do throws(AerieError) {
+            try machine.save(to: program.path("saved"))
+            Issue.record("the machine was saved without its disk")
+        } catch {
+            #expect(error.category == .unavailable)
+            #expect(error.found.contains(disk))
+        }
+        #expect(!FileManager.default.fileExists(atPath: program.path("saved")))
+        machine.kill()
+        #expect(machine.wait() == .stopped)
+    }
+}
+
+/// SplitMix64: the same moments for the same seed, as far as the host's scheduler allows.
+private struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var value = state
+        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
+        return value ^ value >> 31
+    }
+}
