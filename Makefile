@@ -1,7 +1,7 @@
 # The project's commands. `make run` and `make test` are all a newcomer needs; see CONTRIBUTING.md for the rest.
 
 SWIFT ?= swift
-SOURCES := Package.swift Sources Tests
+SOURCES := Package.swift Sources Tests Benchmarks
 AERIE := .build/release/aerie
 
 .PHONY: run build test fuzz bench lint format clean
@@ -23,8 +23,10 @@ fuzz: bootstrap-tests
 	AERIE_FUZZ_SEED=$(or $(SEED),1) AERIE_FUZZ_COUNT=$(or $(COUNT),100000) \
 		$(SWIFT) test -c release --disable-xctest --filter DifferentialTests
 
-bench: bootstrap
-	$(SWIFT) run -c release aerie-benchmarks
+bench: bootstrap-tests
+	@$(SWIFT) build -c release --product aerie
+	@$(SWIFT) build -c release --product Benchmarks
+	@.build/release/Benchmarks
 
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)

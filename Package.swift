@@ -67,6 +67,10 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        // What `make bench` runs: guest programs here and on peers.
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["GuestToolchain"], path: "Benchmarks", swiftSettings: settings),
+
         tests("GroundTests", ["HostSystem", "SavedState", "GuestMemory", "Machine"]),
         // The host's floating-point unit, for comparison.
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),

@@ -1,0 +1,67 @@
+import Foundation
+import Testing
+
+private let openSBI = "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_jump.bin"
+
+@Suite(
+    "Debian", .serialized,
+    .enabled("needs a Debian mirror and the tools that build an image") { DebianImage.obstacle == nil })
+struct DebianTests {
+    /// What is typed at the shell of the initial RAM disk.
+    private static let script = """
+        /bin/busybox mount -t proc proc /proc
+        echo $(/bin/busybox grep -c ^processor /proc/cpuinfo) harts answer
+        /bin/busybox poweroff -f
+
+        """
+
+    private func boot(_ options: [String]) throws -> AerieResult {
+        let kernel = try DebianImage.file("kernel")
+        let initrd = try DebianImage.file("initrd")
+        return try DebianImage.run(
+            ["run", "--kernel", kernel, "--initrd", initrd, "--append", "console=ttyS0 quiet rdinit=/bin/sh"] + options,
+            input: Self.script)
+    }
+
+    @Test("Its kernel boots to user space and back off", arguments: [1, 4])
+    func kernelAlone(harts: Int) throws {
+        let result = try boot(["--cpus", "\(harts)"])
+        #expect(result.code == 0)
+        #expect(result.output.contains("\(harts) harts answer"))
+    }
+
+    @Test(
+        "OpenSBI brings its kernel up",
+        .enabled(if: FileManager.default.fileExists(atPath: openSBI), "needs Debian's package opensbi"))
+    func openSBIAsFirmware() throws {
+        let result = try boot(["--firmware", openSBI, "--cpus", "2"])
+        #expect(result.code == 0)
+        #expect(result.output.contains("OpenSBI v"))
+        #expect(result.output.contains("2 harts answer"))
+    }
+
+    @Test("A command typed at its prompt is answered, and end of input powers it off")
+    func promptAndScript() throws {
+        let result = try DebianImage.run(
+            ["run", "debian"], input: "uname -m\n. /etc/os-release; echo $ID $((6 * 7))\napt-get --version | head -1\n")
+        #expect(result.code == 0)
+        #expect(result.output.contains("\rriscv64\r\n"))
+        #expect(result.output.contains("debian 42\r\n"))
+        #expect(result.output.contains("apt 3."))
+    }
+
+    @Test("A command's exit code is the program's")
+    func exitCode() throws {
+        let result = try DebianImage.run(["run", "debian", "--", "sh", "-c", "echo from inside; exit 7"])
+        #expect(result.code == 7)
+        #expect(result.output.contains("from inside"))
+    }
+
+    @Test("poweroff ends the guest, and what it wrote is gone at the next start")
+    func powerOff() throws {
+        let first = try DebianImage.run(["run", "debian"], input: "touch /root/mark; sync\npoweroff\n")
+        #expect(first.code == 0)
+        let second = try DebianImage.run(["run", "debian", "--", "test", "-e", "/root/mark"])
+        #expect(second.code == 1)
+    }
+}
