@@ -23,9 +23,9 @@ struct DebianTests {
             input: Self.script)
     }
 
-    @Test("Its kernel boots to user space and back off", arguments: [1, 4])
-    func kernelAlone(harts: Int) throws {
-        let result = try boot(["--cpus", "\(harts)"])
+    @Test("Its kernel boots to user space and back off", arguments: ["interpret", "translate"], [1, 4])
+    func kernelAlone(engine: String, harts: Int) throws {
+        let result = try boot(["--engine", engine, "--cpus", "\(harts)"])
         #expect(result.code == 0)
         #expect(result.output.contains("\(harts) harts answer"))
     }
