@@ -87,8 +87,11 @@ final class RISCVBoard: Board {
     }
 
     func load() throws(AerieError) {
+        let tree = try wrapping("random numbers for the guest") { () throws(SystemError) in
+            try deviceTree.withRandomSeed()
+        }
         let (start, _) = try wrapping("boot") { () throws(BootError) in
-            try boot.load(memory: memory, deviceTree: deviceTree.withRandomSeed())
+            try boot.load(memory: memory, deviceTree: tree)
         }
         for hart in harts { hart.reset() }
         switch start {

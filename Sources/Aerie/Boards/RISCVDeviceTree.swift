@@ -213,9 +213,13 @@ extension DeviceTree.Node {
 
 extension DeviceTree {
     /// The tree with fresh random numbers for the guest's generator, which needs some before any driver runs.
-    func withRandomSeed() -> DeviceTree {
+    func withRandomSeed() throws(SystemError) -> DeviceTree {
+        var seed = InlineArray<64, UInt8>(repeating: 0)
+        try withUnsafeMutableBytes(of: &seed) { bytes throws(SystemError) in try fillWithRandomBytes(bytes) }
         var tree = self
-        tree.root.update("chosen") { $0.set("rng-seed", bytes: randomBytes(count: 64)) }
+        tree.root.update("chosen") { chosen in
+            chosen.set("rng-seed", bytes: seed.indices.map { seed[$0] })
+        }
         return tree
     }
 }

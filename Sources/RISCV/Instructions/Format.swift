@@ -3,7 +3,7 @@ enum Format: Sendable {
     // 32-bit formats.
     case register, immediate, shift, shiftWord, load, store, branch, upper, jump, jumpRegister
     case unary, none, fence, csr, csrImmediate, atomic, loadReserved, sfence, cacheBlock
-    case floatLoad, floatStore, floatRegister, floatRounded, floatUnary, floatFused
+    case floatLoad, floatStore, floatRegister, floatRounded, floatFused
     case floatToInteger, floatToIntegerRounded, integerToFloat, integerToFloatRounded, floatCompare, floatUnaryRounded
     // 16-bit formats, by what they unpack.
     case cAddi4spn, cLoadWord, cLoadDouble, cStoreWord, cStoreDouble, cImmediate, cAddi16sp, cUpper, cShiftLeft
@@ -118,7 +118,7 @@ extension Format {
         switch self {
         case .store, .branch, .none, .fence, .sfence, .cacheBlock, .floatLoad, .floatStore, .floatRegister,
             .floatRounded,
-            .floatUnary, .floatFused, .integerToFloat, .integerToFloatRounded, .floatUnaryRounded, .cStoreWord,
+            .floatFused, .integerToFloat, .integerToFloatRounded, .floatUnaryRounded, .cStoreWord,
             .cStoreDouble, .cBranch, .cStoreWordStack, .cStoreDoubleStack, .cNone, .cFloatLoad, .cFloatStore,
             .cFloatLoadStack, .cFloatStoreStack:
             false

@@ -1,5 +1,5 @@
 internal import Translator
-internal import Glibc
+internal import HostSystem
 internal import Synchronization
 
 // Zicsr, Zifencei, Zihintpause, Zawrs and the privileged instructions.
@@ -7,7 +7,7 @@ internal import Synchronization
 let systemInstructions: [Instruction] = [
     // pause is a fence with no predecessors; it gives way, since the hart it waits for may need this processor.
     Instruction("pause", .none, 0x0100_000F, 0xFFFF_FFFF) { _, operation in
-        sched_yield()
+        yieldProcessor()
         return operation.next
     },
     Instruction("fence", .fence, 0x0F, 0x707F, lift: .fence) { _, operation in
@@ -92,7 +92,7 @@ private func environmentCall(_ hart: HartReference, _ operation: OperationRefere
 }
 
 private func waitOnReservation(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
-    if hart.state.pointee.reservation != nil { sched_yield() }
+    if hart.state.pointee.reservation != nil { yieldProcessor() }
     return operation.next
 }
 
