@@ -22,6 +22,8 @@ import Testing
         let events = Monitor([SystemEvent]())
         let sbi = SBI(harts: harts, memory: memory, console: nil) { event in
             events.update { $0.append(event) }
+            // Hart 1 may be here before hart 0 has come to its stop; bounded, so that a hart that never stops fails below.
+            for _ in 0..<1_000_000 where harts[0].lifeState != .stopped { yieldProcessor() }
             for hart in harts { hart.requestExit() }
         }
         for hart in harts { hart.setSupervisorCallHandler(sbi) }
