@@ -8,11 +8,11 @@ final class BareProgram {
     let configuration: Configuration
 
     /// Builds `sources` of the shared guest programs.
-    init(_ sources: [String], harts: Int = 1) throws {
+    init(_ sources: [String], harts: Int = 1, flags: [String] = []) throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "aerie-machine-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let file = directory.appending(path: "program.bin")
-        try Data(Toolchain.build(sources, flags: ["-DHARTS=\(harts)"])).write(to: file)
+        try Data(Toolchain.build(sources, flags: ["-DHARTS=\(harts)"] + flags)).write(to: file)
         var configuration = Configuration()
         configuration.firmware = file.path
         configuration.memory = .mebibytes(16)

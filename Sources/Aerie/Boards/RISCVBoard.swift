@@ -14,6 +14,7 @@ final class RISCVBoard: Board {
     let timeBase = TimeBase()
     let processors: [any VirtualProcessor]
     let devices: [any Device]
+    let disks: [any DiskImage]
 
     private let harts: [Hart]
     private let bus: AddressSpace
@@ -41,7 +42,8 @@ final class RISCVBoard: Board {
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
         let virtioChannels =
             (configuration.console == .virtio ? [console] : []) + (configuration.hasControlPort ? [control] : [])
-        let cards = try Self.makeCards(configuration, consoles: virtioChannels, memory: memory, plic: plic)
+        disks = try configuration.disks.map { disk throws(AerieError) in try disk.open() }
+        let cards = Self.makeCards(configuration, disks: disks, consoles: virtioChannels, memory: memory, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
         let placed: [(device: any MemoryMappedDevice, base: UInt64, size: UInt64)] =
@@ -153,11 +155,11 @@ final class RISCVBoard: Board {
 
     /// The virtio devices in the order of their slots: disks, consoles, random numbers.
     private static func makeCards(
-        _ configuration: Configuration, consoles: [any CharacterChannel], memory: GuestMemory, plic: PLIC
-    ) throws(AerieError) -> [any MemoryMappedDevice] {
-        var cards: [any VirtioDevice] = []
-        for disk in configuration.disks {
-            cards.append(BlockDevice(image: try disk.open(), serial: disk.serial ?? ""))
+        _ configuration: Configuration, disks: [any DiskImage], consoles: [any CharacterChannel], memory: GuestMemory,
+        plic: PLIC
+    ) -> [any MemoryMappedDevice] {
+        var cards: [any VirtioDevice] = zip(disks, configuration.disks).map { image, disk in
+            BlockDevice(image: image, serial: disk.serial ?? "")
         }
         for channel in consoles { cards.append(ConsoleDevice(channel: channel)) }
         cards.append(EntropyDevice())
