@@ -75,6 +75,9 @@ private final class Board {
         }
         space.attach(finisher, base: 0x10_0000, size: TestFinisher.size)
         space.attach(aclint, base: 0x200_0000, size: ACLINT.size)
+        let supervisor = ACLINTSupervisor(
+            name: "sswi", harts: harts.map { InterruptLine(sink: $0, number: 1) })
+        space.attach(supervisor, base: 0x2F0_0000, size: ACLINTSupervisor.size)
         space.attach(plic, base: 0xC00_0000, size: PLIC.size)
         space.attach(uart, base: 0x1000_0000, size: 0x100)
     }
