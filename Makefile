@@ -27,7 +27,7 @@ fuzz: bootstrap-tests
 bench: bootstrap-tests
 	@$(SWIFT) build -c release --product aerie
 	@$(SWIFT) build -c release --product Benchmarks
-	@.build/release/Benchmarks $(BENCH)
+	@$(if $(BENCH),.build/release/Benchmarks $(BENCH),.build/release/Benchmarks kernels && .build/release/Benchmarks system)
 
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)

@@ -69,42 +69,26 @@ struct KernelReport: Encodable {
 
     func text() -> String {
         let machines = rows.first?.machines.map(\.machine) ?? []
-        var lines = ["CPU seconds of the host; multiples of it for each machine, without its start-up"]
-        lines.append(line("kernel", "native s", machines))
+        var table = TextTable()
+        table.add("CPU seconds of the host; multiples of it for each machine, without its start-up")
+        table.add("kernel", "native s", machines)
         for row in rows {
-            let marked = row.machines.map { cell in
-                // The rule is that no kernel is slower than QEMU.
-                let peer = row.machines.first { $0.machine == "qemu" }?.timesNative ?? .infinity
-                return format(cell.timesNative) + (cell.timesNative > peer ? "!" : " ")
-            }
-            lines.append(line(row.kernel, String(format: "%.3f", row.nativeSeconds), marked))
+            // The rule is that no kernel is slower than QEMU.
+            let peer = row.machines.first { $0.machine == "qemu" }?.timesNative ?? .infinity
+            let cells = row.machines.map { table.ratio($0.timesNative) + ($0.timesNative > peer ? "!" : " ") }
+            table.add(row.kernel, table.seconds(row.nativeSeconds), cells)
         }
-        lines.append("")
-        lines.append(line("geometric means", "", machines))
+        table.add("")
+        table.add("geometric means", "", machines)
         for group in Kernel.Group.allCases {
             let values = means.filter { $0.group == group.rawValue }
             guard let goals = group.goals, !values.isEmpty else { continue }
-            lines.append(
-                line(group.rawValue, "", values.map { format($0.timesNative) + " " })
-                    + "   best peer \(goals.peer), goal \(goals.required), then \(goals.desired)")
+            table.add(
+                group.rawValue, "", values.map { table.ratio($0.timesNative) + " " },
+                note: "best peer \(goals.peer), goal \(goals.required), then \(goals.desired)")
         }
-        lines.append("")
-        lines.append(
-            "start-up: "
-                + startUp.sorted { $0.key < $1.key }.map { "\($0.key) \(format($0.value)) s" }.joined(separator: ", "))
-        if rows.contains(where: { row in row.machines.contains { $0.machine == "qemu" } }) {
-            lines.append("! is slower than QEMU")
-        }
-        return lines.joined(separator: "\n")
+        table.add("start-up, s", "", machines.map { table.ratio(startUp[$0] ?? 0) + " " })
+        if machines.contains("qemu") { table.add("! is slower than QEMU") }
+        return table.text
     }
-
-    private func line(_ name: String, _ native: String, _ cells: [String]) -> String {
-        func pad(_ text: String, _ width: Int) -> String {
-            String(repeating: " ", count: max(0, width - text.count)) + text
-        }
-        return name + String(repeating: " ", count: max(1, 16 - name.count)) + pad(native, 9)
-            + cells.map { pad($0, 18) }.joined()
-    }
-
-    private func format(_ value: Double) -> String { String(format: "%.2f", value) }
 }

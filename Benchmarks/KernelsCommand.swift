@@ -29,9 +29,10 @@ struct KernelsCommand: ParsableCommand {
         for kernel in kernels {
             samples.append(([nil] + machines).map { Samples(kernel: kernel, machine: $0?.name ?? "native") })
         }
-        for round in 1...options.rounds {
+        let rounds = options.rounds ?? 3
+        for round in 1...rounds {
             for (index, program) in programs.enumerated() {
-                complain("round \(round) of \(options.rounds): \(kernels[index].name)")
+                complain("round \(round) of \(rounds): \(kernels[index].name)")
                 let native = try ProcessRun(program.host, [])
                 samples[index][0].seconds.append(native.seconds)
                 let checksum = native.lines.first ?? ""

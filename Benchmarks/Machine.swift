@@ -14,4 +14,19 @@ struct Machine {
             "-bios", program,
         ]
     }
+
+    /// The arguments that start Linux with an initial RAM disk; what it writes to its console is standard output.
+    func arguments(kernel: String, initrd: String) -> [String] {
+        let append = "console=ttyS0 quiet"
+        if let engine {
+            return [
+                "run", "--engine", engine, "--memory", "512M", "--kernel", kernel, "--initrd", initrd, "--append",
+                append,
+            ]
+        }
+        return [
+            "-machine", "virt", "-m", "512M", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
+            "-kernel", kernel, "-initrd", initrd, "-append", append,
+        ]
+    }
 }

@@ -16,14 +16,14 @@ struct MachineOptions: ParsableArguments {
     @Flag(inversion: .prefixedNo, help: "Measure QEMU as well.")
     var qemu = true
 
-    @Option(help: "How often each program runs on each machine.")
-    var rounds = 3
+    @Option(help: "How often each program runs on each machine. (default: 3, whole systems once)")
+    var rounds: Int?
 
     @Flag(help: "Print the measurements as JSON.")
     var json = false
 
     func validate() throws {
-        guard rounds > 0 else { throw ValidationError("--rounds \(rounds): at least one is needed") }
+        if let rounds, rounds < 1 { throw ValidationError("--rounds \(rounds): at least one is needed") }
         for path in [aerie, versus].compactMap(\.self) where !FileManager.default.isExecutableFile(atPath: path) {
             throw ValidationError("\(path) cannot be executed; build it with `swift build -c release --product aerie`")
         }

@@ -40,6 +40,26 @@ struct ProgramBuilder {
         return result
     }
 
+    /// `system.c` for Linux on the host.
+    func hostSystemProgram() throws -> String {
+        let result = directory.appending(path: "system-host").path
+        try Toolchain.run(
+            "clang", Self.flags + Self.withoutLibraries + ["-fno-pic", "-o", result] + paths(["system.c"]))
+        return result
+    }
+
+    /// `system.c` for Linux in the guest.
+    func guestSystemProgram() throws -> String {
+        let result = directory.appending(path: "system-guest").path
+        try Toolchain.run(
+            "clang",
+            Self.guestArchitecture + Self.flags + Self.withoutLibraries
+                + ["-mcmodel=medany", "-fno-pic", "-o", result] + paths(["system.c"]))
+        return result
+    }
+
+    private static let withoutLibraries = ["-static", "-nostdlib", "-fuse-ld=lld"]
+
     private func definitions(_ kernel: Kernel) -> [String] { kernel.definitions.map { "-D\($0)" } }
 
     private func paths(_ names: [String]) -> [String] { names.map { "\(Self.sources)/\($0)" } }
