@@ -69,7 +69,12 @@ let package = Package(
 
         // What `make bench` runs: guest programs here and on peers.
         .executableTarget(
-            name: "Benchmarks", dependencies: ["GuestToolchain"], path: "Benchmarks", swiftSettings: settings),
+            name: "Benchmarks",
+            dependencies: [
+                "GuestToolchain",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks", exclude: ["Guests"], swiftSettings: settings),
 
         tests("GroundTests", ["HostSystem", "SavedState", "GuestMemory", "Machine"]),
         // The host's floating-point unit, for comparison.

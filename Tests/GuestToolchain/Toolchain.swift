@@ -86,6 +86,12 @@ package enum Toolchain {
         return String(decoding: result.output, as: UTF8.self)
     }
 
+    /// Runs a program of the toolchain, for example `clang`; what it says about an error is the error.
+    package static func run(_ name: String, _ arguments: [String]) throws {
+        guard let directory else { throw HostProgram.Failure(description: "no swift in PATH, so no clang beside it") }
+        try check("\(directory)/\(name)", arguments)
+    }
+
     private static func check(_ path: String, _ arguments: [String]) throws {
         let result = try HostProgram.run(path, arguments)
         guard result.status == 0 else {
