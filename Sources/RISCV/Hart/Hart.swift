@@ -51,11 +51,15 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
 
     /// Translates hot code from now on instead of interpreting all of it. Before the first `run`.
     ///
-    /// - Parameter threshold: times that a block runs in the interpreter first; 1 translates all that can be.
+    /// - Parameters:
+    ///   - threshold: times that a block runs in the interpreter first; 1 translates all that can be.
+    ///   - regionThreshold: samples of a block that make it the start of a region; 0 makes regions of all that is
+    ///     translated.
     ///
     /// Throws when the host's processor is none that code can be generated for, or has no memory for it.
-    package func startTranslating(threshold: Int32 = 24) throws(TranslationError) {
+    package func startTranslating(threshold: Int32 = 24, regionThreshold: Int32 = 3) throws(TranslationError) {
         state.pointee.translation.threshold = threshold
+        state.pointee.translation.regionThreshold = regionThreshold
         state.pointee.translator = try TranslationEngine(state: state)
         // What is decoded already does not count its runs.
         state.pointee.flushTranslations()

@@ -143,6 +143,19 @@ extension HartState {
         return .memory(page + Int(address & 0xFFF))
     }
 
+    /// Makes sure that the TLB answers for all bytes from `first` to `last`. False when they are not in one page of memory
+    /// that may be accessed so; nothing has happened then.
+    mutating func enterDataPage(_ first: UInt64, last: UInt64, for kind: AccessKind) -> Bool {
+        guard first & ~0xFFF == last & ~0xFFF else { return false }
+        do throws(Trap) {
+            _ = try resolve(first, size: 1, for: kind)
+        } catch {
+            return false
+        }
+        let entry = data.entry(first)
+        return (kind == .load ? entry.pointee.readTag : entry.pointee.writeTag) == first & ~0xFFF
+    }
+
     /// The host address of an access inside one page that only memory can serve: atomics, cache blocks, page crossings.
     mutating func memory(_ address: UInt64, size: Int, for kind: AccessKind) throws(Trap) -> UnsafeMutableRawPointer {
         guard case .memory(let pointer) = try resolve(address, size: size, for: kind) else {

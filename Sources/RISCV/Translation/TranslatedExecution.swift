@@ -43,7 +43,10 @@ let nativeEntry = Instruction("native", .none, 3, 3, endsBlock: true) { hart, op
     let result = enterCode(hart, TranslationEngine.code(of: operation))
     switch state.pointee.translation.exitReason {
     case ExitReason.jump.rawValue: return enter(hart, at: state.pointee.pc)
-    case ExitReason.limit.rawValue: return attend(hart)
+    case ExitReason.limit.rawValue:
+        state.pointee.translator?.sample(state)
+        return attend(hart)
+    case ExitReason.regionLimit.rawValue: return attend(hart)
     case ExitReason.fault.rawValue:
         state.pointee.take(state.pointee.pendingTrap)
         return enter(hart, at: state.pointee.pc)
@@ -75,6 +78,7 @@ extension StateLayout {
         // Functions without context are addresses.
         memory.loadHelper = unsafeBitCast(translatedLoad, to: UInt.self)
         memory.storeHelper = unsafeBitCast(translatedStore, to: UInt.self)
+        memory.pageHelper = unsafeBitCast(enterSharedPage, to: UInt.self)
         jumps.entries = UInt(bitPattern: state.pointee.fetch.entries)
         jumps.count = FetchCache.size
         jumps.tag = withUnsafePointer(to: &state.pointee.fetch.tag) { offset($0) }
@@ -126,6 +130,11 @@ private let translatedStore: @convention(c) (HartReference, UInt64, UInt64, UInt
         default: state.pointee.store(value, at: address)
         }
     state.pointee.finishAccess(failed: !done)
+}
+
+private let enterSharedPage: @convention(c) (HartReference, UInt64, UInt64, UInt64) -> UInt64 = {
+    hart, first, last, store in
+    hart.state.pointee.enterDataPage(first, last: last, for: store == 0 ? .load : .store) ? 1 : 0
 }
 
 extension HartState {

@@ -53,5 +53,6 @@ extension GuestRunner {
 /// The machines that this host can run tests on.
 enum GuestRunners {
     static let all: [any GuestRunner] =
-        [AerieRunner(), AerieRunner(translates: true)] + [QEMURunner.installed].compactMap { $0 }
+        [AerieRunner(), AerieRunner(translates: true), AerieRunner(translates: true, makesRegions: true)]
+            + [QEMURunner.installed].compactMap { $0 }
 }
