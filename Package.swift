@@ -79,7 +79,7 @@ let package = Package(
         tests("GroundTests", ["HostSystem", "SavedState", "GuestMemory", "Machine"]),
         // The host's floating-point unit, for comparison.
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
-        tests("TranslatorTests", ["Translator", "HostSystem"]),
+        tests("TranslatorTests", ["Translator", "GuestToolchain", "HostSystem"]),
         .target(
             name: "GuestToolchain", path: "Tests/GuestToolchain", exclude: ["Guests"], swiftSettings: settings),
         tests(
