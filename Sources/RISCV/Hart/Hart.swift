@@ -61,6 +61,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         state.pointee.translation.threshold = threshold
         state.pointee.translation.regionThreshold = regionThreshold
         state.pointee.translator = try TranslationEngine(state: state)
+        state.pointee.pollInterval = 16384
         // What is decoded already does not count its runs.
         state.pointee.flushTranslations()
     }
@@ -120,15 +121,11 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
 
     /// Looks at the clock, and takes an interrupt if one is due.
     private func takePendingInterrupt() {
-        state.pointee.timerPending = state.pointee.timerInterrupts()
-        state.pointee.pollAt = state.pointee.retired &+ Self.pollInterval
+        state.pointee.lookAtClock()
         if let number = state.pointee.interruptToTake(state.pointee.pendingInterrupts()) {
             state.pointee.takeInterrupt(number)
         }
     }
-
-    /// Instructions between two looks at the clock: some ten microseconds.
-    private static let pollInterval: UInt64 = 4096
 
     /// WFI: sleeps until an enabled interrupt is pending, whether or not it can be taken (Privileged Architecture 3.3.3).
     private func waitForInterrupt() {

@@ -55,6 +55,10 @@ struct RegionLifter {
             if let piece = liftBlock(leaders[next]) {
                 size += piece.block.count
                 for target in piece.successors { add(target) }
+                // A jump by a table: the blocks that have run before are where it goes.
+                if piece.block.jumpsAnywhere {
+                    for known in page.entries.keys.sorted() { add(page.key.virtual + UInt64(known)) }
+                }
             }
             next += 1
         }
@@ -84,6 +88,7 @@ struct RegionLifter {
         var block = lifter.block(next: base + UInt64(offset))
         block.foldConstants()
         block.removeDeadWrites()
+        if case .indirect = block.terminator { block.jumpsAnywhere = !lifter.isReturn }
         return Piece(
             block: block, returnAddress: lifter.returnAddress, isReturn: lifter.isReturn, byteCount: offset - start)
     }
@@ -133,7 +138,11 @@ struct RegionLifter {
             guard address & ~0xFFF == page.key.virtual, let piece = pieces[Int(address & 0xFFF)],
                 found.insert(Int(address & 0xFFF)).inserted
             else { continue }
-            if let next = piece.returnAddress { waiting.append(next) } else { waiting += piece.block.terminator.targets }
+            if let next = piece.returnAddress {
+                waiting.append(next)
+            } else {
+                waiting += piece.block.terminator.targets
+            }
         }
         return found
     }

@@ -45,14 +45,21 @@ let nativeEntry = Instruction("native", .none, 3, 3, endsBlock: true) { hart, op
     case ExitReason.jump.rawValue: return enter(hart, at: state.pointee.pc)
     case ExitReason.limit.rawValue:
         state.pointee.translator?.sample(state)
-        return attend(hart)
-    case ExitReason.regionLimit.rawValue: return attend(hart)
+        return poll(hart)
+    case ExitReason.regionLimit.rawValue: return poll(hart)
     case ExitReason.fault.rawValue:
         state.pointee.take(state.pointee.pendingTrap)
         return enter(hart, at: state.pointee.pc)
     case ExitReason.interpret.rawValue: return enterInterpreted(hart)
     default: return result
     }
+}
+
+/// Looks at the clock, and goes on. The block at `pc` is longer than what is left of the budget.
+private func poll(_ hart: HartReference) -> OperationReference? {
+    let state = hart.state
+    state.pointee.pollAt = state.pointee.retired
+    return enter(hart, at: state.pointee.pc)
 }
 
 extension StateLayout {
@@ -73,6 +80,7 @@ extension StateLayout {
         instructionAddress = withUnsafePointer(to: &state.pointee.blockAddress) { offset($0) }
         exitReason = withUnsafePointer(to: &state.pointee.translation.exitReason) { offset($0) }
         accessFailed = withUnsafePointer(to: &state.pointee.translation.accessFailed) { offset($0) }
+        memory.generation = withUnsafePointer(to: &state.pointee.data.generation) { offset($0) }
         memory.entries = withUnsafePointer(to: &state.pointee.data.current) { offset($0) }
         memory.count = DataTLB.size
         // Functions without context are addresses.

@@ -120,7 +120,9 @@ final class TranslationEngine {
             if let old = page.entries[offset] {
                 generator.redirect(Int(Self.code(of: old) - base), to: gate)
             }
-            for site in page.add(offset, makeEntry(code: base + UInt(gate))) { generator.assembler.link(site, to: gate) }
+            for site in page.add(offset, makeEntry(code: base + UInt(gate))) {
+                generator.assembler.link(site, to: gate)
+            }
         }
     }
 
@@ -129,8 +131,7 @@ final class TranslationEngine {
     private func makeRoom(in state: UnsafeMutablePointer<HartState>) -> Bool {
         guard isFull else { return false }
         removeAll()
-        state.pointee.fetch.flush()
-        state.pointee.fetch.select(state.pointee.privilege)
+        state.pointee.flushInstructions()
         return true
     }
 

@@ -36,7 +36,9 @@ extension Assignment {
         let chosen = uses.integers.mostUsed(available.count)
         var free = available
         for slot in chosen {
-            guard let register = standard.register(of: slot), let index = free.firstIndex(of: register) else { continue }
+            guard let register = standard.register(of: slot), let index = free.firstIndex(of: register) else {
+                continue
+            }
             free.remove(at: index)
             assign(slot, register)
         }
@@ -55,7 +57,11 @@ private struct SlotUses {
     mutating func count(_ block: GuestBlock) {
         for step in block.steps {
             step.statement.visitSlots { slot, isFloat in
-                if isFloat { floats[slot, default: 0] += block.weight } else { integers[slot, default: 0] += block.weight }
+                if isFloat {
+                    floats[slot, default: 0] += block.weight
+                } else {
+                    integers[slot, default: 0] += block.weight
+                }
             }
         }
         block.terminator.visitSlots { slot in integers[slot, default: 0] += block.weight }

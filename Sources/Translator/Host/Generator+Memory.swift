@@ -41,6 +41,7 @@ extension Generator {
         // When the last byte lies in the next page, its page has another entry, so this one cannot be equal.
         assembler.loadAddress(.rdx, last)
         assembler.arithmetic(.and, .register(.rdx), ~0xFFF)
+        assembler.arithmetic(.or, .rdx, .memory(state(layout.memory.generation)))
         assembler.arithmetic(.cmp, to: .memory(Address(.rax, store ? 8 : 0)), .rdx)
         let site = assembler.jump(.notEqual)
         assembler.move(result, .memory(Address(.rax, 16)))
@@ -98,7 +99,8 @@ extension Generator {
         guard let single else { return }
         stubs.append(
             .load(
-                site: single.site, type, register: single.register, finish: finish, resume: assembler.position, context))
+                site: single.site, type, register: single.register, finish: finish, resume: assembler.position, context)
+        )
     }
 
     mutating func emitLoadSingle(_ slot: Slot, _ base: Operand, _ displacement: Int32) {

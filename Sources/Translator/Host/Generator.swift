@@ -25,6 +25,8 @@ package struct Generator {
     /// Slots that hold a single in its box, for certain.
     var boxed: Set<Slot> = []
     var sharing = PageSharing()
+    /// Of the region that is being translated, if it has one.
+    var table: JumpTable?
     var stubs: [Stub] = []
     var entries: [Int?] = []
     /// Branches to blocks of this batch that come later: the displacement's position and the block.
@@ -54,7 +56,7 @@ package struct Generator {
     /// The most bytes that a block of `count` steps can take, its share of a region's own pieces included.
     package static func maximumSize(steps count: Int) -> Int { 512 + count * 400 }
     /// The most bytes that a region takes beside its blocks.
-    package static let maximumRegionOverhead = 8192
+    package static let maximumRegionOverhead = 4096 + Int(JumpTable.limit) * 2
 
     // MARK: Operands
 
@@ -121,6 +123,7 @@ package struct Generator {
         assignment = standard
         pieces = runtime.standard
         sharing.isEnabled = false
+        table = nil
         emit(blocks, resolve: resolve)
         return TranslatedBatch(entries: entries.compactMap { $0 }, pending: pending, end: assembler.position)
     }
@@ -212,7 +215,13 @@ package struct Generator {
                 assembler.arithmetic(.cmp, .rax, .register(.rcx))
                 link(assembler.jump(.equal), target: target, resolve: resolve)
             }
-            if let lookup = pieces.lookup { assembler.jump(to: lookup) } else { emitLookup() }
+            if block.jumpsAnywhere, let table {
+                emitJump(through: table)
+            } else if let lookup = pieces.lookup {
+                assembler.jump(to: lookup)
+            } else {
+                emitLookup()
+            }
         }
     }
 
