@@ -88,6 +88,21 @@ package enum Toolchain {
         return String(decoding: result.output, as: UTF8.self)
     }
 
+    /// What a program of the toolchain prints.
+    package static func output(_ name: String, _ arguments: [String]) throws -> String {
+        guard let directory else { throw HostProgram.Failure(description: "no swift in PATH, so no clang beside it") }
+        let result = try HostProgram.run("\(directory)/\(name)", arguments)
+        let text = String(decoding: result.output, as: UTF8.self)
+        guard result.status == 0 else { throw HostProgram.Failure(description: "\(name): \(text.prefix(4000))") }
+        return text
+    }
+
+    /// Runs a program of the toolchain, for example `clang`; what it says about an error is the error.
+    package static func run(_ name: String, _ arguments: [String]) throws {
+        guard let directory else { throw HostProgram.Failure(description: "no swift in PATH, so no clang beside it") }
+        try check("\(directory)/\(name)", arguments)
+    }
+
     private static func check(_ path: String, _ arguments: [String]) throws {
         let result = try HostProgram.run(path, arguments)
         guard result.status == 0 else {

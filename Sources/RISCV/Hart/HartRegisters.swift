@@ -56,7 +56,6 @@ extension HartState {
         reservation = nil
         timerPending = 0
         flushTranslations()
-        contextChanged()
         synchronizeInstructions()
     }
 
@@ -79,6 +78,5 @@ extension HartState {
         x[11] = arguments.1
         pc = address
         flushTranslations()
-        contextChanged()
     }
 }

@@ -54,7 +54,6 @@ extension Hart {
         life.update { $0 = restoredLife }
         state.pointee.synchronizeInstructions()
         state.pointee.flushTranslations()
-        state.pointee.contextChanged()
     }
 }
 

@@ -48,7 +48,7 @@ private func manageBlock(
 
 extension HartState {
     /// The enables of menvcfg for modes below M, and of senvcfg for U (Privileged Architecture 3.1.18).
-    fileprivate func mayManageBlocks(_ enable: UInt64) -> Bool {
+    fileprivate mutating func mayManageBlocks(_ enable: UInt64) -> Bool {
         (privilege == .machine || csr.menvcfg & enable != 0) && (privilege != .user || csr.senvcfg & enable != 0)
     }
 }

@@ -38,10 +38,10 @@ func enter(_ hart: HartReference, at address: UInt64) -> OperationReference? {
 private func enterSlow(_ hart: HartReference, at address: UInt64) -> OperationReference? {
     let state = hart.state
     state.pointee.pc = address
-    if state.pointee.retired >= state.pointee.pollAt
-        || state.pointee.signals.pointee.attention.load(ordering: .relaxed) != 0
-    {
-        return attend(hart)
+    if state.pointee.signals.pointee.attention.load(ordering: .relaxed) != 0 { return attend(hart) }
+    if state.pointee.retired >= state.pointee.pollAt {
+        state.pointee.lookAtClock()
+        if state.pointee.interruptReady() { return attend(hart) }
     }
     do throws(Trap) {
         let (operations, code) = try state.pointee.fetchBlock(address)
@@ -132,8 +132,7 @@ extension HartState {
     ) throws(Trap) -> UnsafeMutablePointer<Block> {
         if blocks.isFull {
             blocks.removeAll()
-            fetch.flush()
-            fetch.select(privilege)
+            flushInstructions()
         }
         let page = try fetchPage(address)
         let physical = page.address | address & 0xFFF
@@ -154,7 +153,9 @@ extension HartState {
         if let page = fetch.page(address) { return (page, true) }
         let context = AccessContext(privilege: privilege, userMemory: false, executableReadable: false)
         let translation = try translate(address, count: 2, for: .fetch, in: context)
-        if translation.isUniform { fetch.insert(address, physical: translation.page) }
+        if translation.isUniform {
+            fetch.insert(address, physical: translation.page, isLarge: translation.isLarge)
+        }
         return (translation.page, translation.isUniform)
     }
 

@@ -68,11 +68,7 @@ final class TranslationEngine {
     func translate(
         _ address: UInt64, physical: UInt64, source: UnsafeRawPointer, in state: UnsafeMutablePointer<HartState>
     ) -> OperationReference? {
-        if isFull {
-            removeAll()
-            state.pointee.fetch.flush()
-            state.pointee.fetch.select(state.pointee.privilege)
-        }
+        makeRoom(in: state)
         let key = TranslatedPage.Key(virtual: address & ~0xFFF, physical: physical & ~0xFFF)
         let generation = state.pointee.blocks.generation
         let page: TranslatedPage
@@ -84,6 +80,10 @@ final class TranslationEngine {
             pages[key] = page
         }
         if let entry = page.entries[Int(address & 0xFFF)] { return entry }
+        if state.pointee.translation.regionThreshold == 0 {
+            makeRegion(in: page, from: Int(address & 0xFFF))
+            return page.entries[Int(address & 0xFFF)]
+        }
         var batch = BatchLifter(page: page, features: features, limit: Self.batchLimit)
         batch.lift(from: Int(address & 0xFFF))
         guard !batch.blocks.isEmpty else { return nil }
@@ -91,9 +91,58 @@ final class TranslationEngine {
         return page.entries[Int(address & 0xFFF)]
     }
 
+    /// The run loop's budget has ended before the block at `pc`, in standard code: a sample of where the time goes.
+    func sample(_ state: UnsafeMutablePointer<HartState>) {
+        let address = state.pointee.pc
+        guard let physical = state.pointee.fetch.page(address),
+            let page = pages[TranslatedPage.Key(virtual: address & ~0xFFF, physical: physical)]
+        else { return }
+        let offset = Int(address & 0xFFF)
+        page.verify(state.pointee.blocks.generation)
+        guard page.entries[offset] != nil, !page.regional.contains(offset),
+            page.addSample(offset) == state.pointee.translation.regionThreshold
+        else { return }
+        // Another page's code may go on being used: only this one's is looked at after room was made.
+        if makeRoom(in: state) { return }
+        makeRegion(in: page, from: offset)
+    }
+
+    private func makeRegion(in page: TranslatedPage, from offset: Int) {
+        var lifter = RegionLifter(page: page, features: features)
+        let blocks = lifter.lift(from: offset)
+        guard !blocks.isEmpty else { return }
+        let region = generator.translateRegion(blocks)
+        let base = UInt(bitPattern: cache.executableBase)
+        for (block, gate) in zip(blocks, region.gates) {
+            let offset = Int(block.address & 0xFFF)
+            // A region that has the block already stays the one that others enter.
+            guard page.addToRegion(offset) else { continue }
+            if let old = page.entries[offset] {
+                generator.redirect(Int(Self.code(of: old) - base), to: gate)
+            }
+            for site in page.add(offset, makeEntry(code: base + UInt(gate))) {
+                generator.assembler.link(site, to: gate)
+            }
+        }
+    }
+
+    /// Forgets all code when there is not enough room for more; true when it did.
+    @discardableResult
+    private func makeRoom(in state: UnsafeMutablePointer<HartState>) -> Bool {
+        guard isFull else { return false }
+        removeAll()
+        state.pointee.flushInstructions()
+        return true
+    }
+
     private var isFull: Bool {
-        let most = Self.batchLimit * Generator.maximumSize(steps: BlockLifter.maximumCount + 2)
-        return cache.capacity - generator.assembler.position < most || Self.entryCapacity - entryCount < Self.batchLimit
+        let most = max(
+            Self.batchLimit * Generator.maximumSize(steps: BlockLifter.maximumCount + 2),
+            Generator.maximumRegionOverhead
+                + Generator.maximumSize(steps: RegionLifter.sizeLimit + BlockLifter.maximumCount)
+                + RegionLifter.blockLimit * Generator.maximumSize(steps: 2))
+        return cache.capacity - generator.assembler.position < most
+            || Self.entryCapacity - entryCount < max(Self.batchLimit, RegionLifter.blockLimit)
     }
 
     private func removeAll() {

@@ -75,6 +75,12 @@ extension Assembler {
         encodeVEX(map: 2, prefix: prefix, 0xF7, register.rawValue, count.rawValue, place, wide: wide)
     }
 
+    /// RORX: `register` = `place` rotated; flags stay as they are.
+    package mutating func rotateRight(_ register: Register, _ place: Place, by count: UInt8, wide: Bool = true) {
+        encodeVEX(map: 3, prefix: 3, 0xF0, register.rawValue, 0, place, wide: wide)
+        byte(count)
+    }
+
     package mutating func multiply(_ register: Register, _ place: Place, wide: Bool = true) {
         encode(0xAF0F, register.rawValue, place, wide: wide)
     }

@@ -1,21 +1,32 @@
 /// Turns guest blocks into x86-64 code.
 ///
-/// While generated code runs, the pinned slots are in host registers, at every block's entry in the same ones: blocks are
-/// linked by plain jumps, and any block can be entered from anywhere. The other slots are in memory. Between guest
-/// instructions the state is exact, so that a fault or a helper needs no side tables. A
-/// block takes its number of instructions from the budget at its entry, and gives back what it does not execute.
+/// While generated code runs, some slots are in host registers and the others in memory. Between guest instructions the
+/// state is exact, so that a fault or a helper needs no side tables. A block takes its number of instructions from the
+/// budget at its entry, and gives back what it does not execute.
+///
+/// There are two kinds of code. In *standard* code the same slots are in the same registers everywhere: blocks are linked
+/// by plain jumps, and any block can be entered from anywhere. A *region* is a set of blocks with an assignment of its own;
+/// the way in and out of it moves the slots whose place differs.
 package struct Generator {
     package internal(set) var assembler: Assembler
     package internal(set) var runtime = Runtime()
     let layout: StateLayout
     let features: HostFeatures
+    let standard: Assignment
 
-    /// The host register of each slot that has one.
-    private let registers: [Register?]
+    /// Where the slots are in the code that is being generated, and the pieces for code of that kind.
+    var assignment: Assignment
+    var pieces = Pieces()
 
     // The block and step that are being translated.
     var block: GuestBlock?
     var step: Step?
+    var stepIndex = 0
+    /// Slots that hold a single in its box, for certain.
+    var boxed: Set<Slot> = []
+    var sharing = PageSharing()
+    /// Of the region that is being translated, if it has one.
+    var table: JumpTable?
     var stubs: [Stub] = []
     var entries: [Int?] = []
     /// Branches to blocks of this batch that come later: the displacement's position and the block.
@@ -28,9 +39,10 @@ package struct Generator {
         assembler = Assembler(base: code)
         self.layout = layout
         self.features = features
-        var registers = [Register?](repeating: nil, count: 256)
-        for (register, slot) in zip(HostRegisters.pinned, layout.pinned) { registers[Int(slot.index)] = register }
-        self.registers = registers
+        var standard = Assignment()
+        for (register, slot) in zip(HostRegisters.pinned, layout.pinned) { standard.assign(slot, register) }
+        self.standard = standard
+        assignment = standard
         makeRuntime()
         firstBlock = assembler.position
     }
@@ -41,16 +53,24 @@ package struct Generator {
     /// Forgets all blocks.
     package mutating func removeAll() { assembler.position = firstBlock }
 
-    /// The most bytes that a block of `count` steps can take.
-    package static func maximumSize(steps count: Int) -> Int { 512 + count * 320 }
+    /// The most bytes that a block of `count` steps can take, its share of a region's own pieces included.
+    package static func maximumSize(steps count: Int) -> Int { 512 + count * 400 }
+    /// The most bytes that a region takes beside its blocks.
+    package static let maximumRegionOverhead = 4096 + Int(JumpTable.limit) * 2
 
     // MARK: Operands
 
-    func register(of slot: Slot) -> Register? { registers[Int(slot.index)] }
+    func register(of slot: Slot) -> Register? { assignment.register(of: slot) }
 
     func address(of slot: Slot) -> Address { state(Int(slot.index) * 8) }
 
+    /// Where an integer is.
     func place(_ slot: Slot) -> Place { register(of: slot).map(Place.register) ?? .memory(address(of: slot)) }
+
+    /// Where a floating-point number is.
+    func vectorPlace(_ slot: Slot) -> VectorPlace {
+        assignment.vector(of: slot).map(VectorPlace.vector) ?? .memory(address(of: slot))
+    }
 
     /// A field of the state.
     func state(_ offset: Int) -> Address { Address(HostRegisters.state, Int32(offset - HostRegisters.stateBias)) }
@@ -60,8 +80,11 @@ package struct Generator {
         switch operand {
         case .constant(let value): assembler.move(register, value: value)
         case .slot(let slot):
-            if case .register(register) = place(slot) { return }
-            assembler.move(register, place(slot))
+            if let vector = assignment.vector(of: slot) {
+                assembler.move(.register(register), from: vector)
+            } else if self.register(of: slot) != register {
+                assembler.move(register, place(slot))
+            }
         }
     }
 
@@ -74,7 +97,7 @@ package struct Generator {
 
     /// The operand where an instruction can read it; constants go through `scratch`.
     mutating func readable(_ operand: Operand, scratch: Register) -> Place {
-        if case .slot(let slot) = operand { return place(slot) }
+        if case .slot(let slot) = operand, assignment.vector(of: slot) == nil { return place(slot) }
         load(scratch, operand)
         return .register(scratch)
     }
@@ -84,6 +107,7 @@ package struct Generator {
 
     /// Brings a value that was computed in `register` to its slot.
     mutating func write(_ slot: Slot, from register: Register) {
+        if let vector = assignment.vector(of: slot) { return assembler.move(vector, from: register) }
         switch place(slot) {
         case .register(let own): assembler.copy(own, register)
         case .memory(let address): assembler.store(address, register, bytes: 8)
@@ -96,27 +120,48 @@ package struct Generator {
     ///
     /// - Parameter resolve: what a jump to a guest address leads to; called once for each jump out of a block.
     package mutating func translate(_ blocks: [GuestBlock], resolve: (UInt64) -> LinkTarget) -> TranslatedBatch {
+        assignment = standard
+        pieces = runtime.standard
+        sharing.isEnabled = false
+        table = nil
+        emit(blocks, resolve: resolve)
+        return TranslatedBatch(entries: entries.compactMap { $0 }, pending: pending, end: assembler.position)
+    }
+
+    mutating func emit(_ blocks: [GuestBlock], resolve: (UInt64) -> LinkTarget) {
         entries = Array(repeating: nil, count: blocks.count)
         forward.removeAll(keepingCapacity: true)
         pending.removeAll(keepingCapacity: true)
         stubs.removeAll(keepingCapacity: true)
         for (index, block) in blocks.enumerated() {
             self.block = block
+            boxed.removeAll(keepingCapacity: true)
+            sharing.removeAll()
             for link in forward where link.block == index { assembler.linkHere(link.site) }
             entries[index] = assembler.position
             takeBudget(block)
-            for step in block.steps {
+            for (number, step) in block.steps.enumerated() {
                 self.step = step
+                stepIndex = number
                 emit(step.statement)
+                noteEffects(of: step.statement)
             }
-            emit(block.terminator, following: index + 1 < blocks.count ? index + 1 : nil, resolve: resolve)
+            emit(block, following: index + 1 < blocks.count ? index + 1 : nil, resolve: resolve)
         }
         emitStubs()
-        return TranslatedBatch(
-            entries: entries.compactMap { $0 }, pending: pending, end: assembler.position)
     }
 
-    private mutating func takeBudget(_ block: GuestBlock) {
+    /// Keeps track of what is known about slots from one statement to the next.
+    private mutating func noteEffects(of statement: Statement) {
+        sharing.noteEffects(of: statement)
+        switch statement {
+        case .helper: boxed.removeAll(keepingCapacity: true)
+        case .loadSingle, .box, .float: break
+        default: if let slot = statement.destination { boxed.remove(slot) }
+        }
+    }
+
+    mutating func takeBudget(_ block: GuestBlock) {
         assembler.arithmetic(.sub, .register(HostRegisters.budget), Int32(block.count))
         stubs.append(.limit(site: assembler.jump(.less), address: block.address, count: block.count))
     }
@@ -134,9 +179,8 @@ package struct Generator {
         case .float(let format, let operation, let record): emit(format, operation, record)
         case .loadSingle(let slot, let base, let displacement): emitLoadSingle(slot, base, displacement)
         case .box(let slot, let a):
-            load(.rax, a)
-            assembler.store(address(of: slot), .rax, bytes: 4)
-            box(slot)
+            assembler.move(.xmm0, from: materialize(a, in: .rax))
+            write(.single, slot)
         }
     }
 
@@ -145,10 +189,8 @@ package struct Generator {
 
     // MARK: Ends of blocks
 
-    private mutating func emit(
-        _ terminator: Terminator, following: Int?, resolve: (UInt64) -> LinkTarget
-    ) {
-        switch terminator {
+    private mutating func emit(_ block: GuestBlock, following: Int?, resolve: (UInt64) -> LinkTarget) {
+        switch block.terminator {
         case .jump(let target): emitJump(target, following: following, resolve: resolve)
         case .branch(let condition, let a, let b, let taken, let next):
             let condition = compare(condition, a, b)
@@ -167,7 +209,19 @@ package struct Generator {
                 assembler.move(register, value: returnAddress)
                 write(slot, from: register)
             }
-            emitLookup()
+            for target in block.likelyTargets {
+                guard case .block = resolve(target) else { continue }
+                assembler.move(.rcx, value: target)
+                assembler.arithmetic(.cmp, .rax, .register(.rcx))
+                link(assembler.jump(.equal), target: target, resolve: resolve)
+            }
+            if block.jumpsAnywhere, let table {
+                emitJump(through: table)
+            } else if let lookup = pieces.lookup {
+                assembler.jump(to: lookup)
+            } else {
+                emitLookup()
+            }
         }
     }
 
@@ -205,10 +259,10 @@ package struct Generator {
     /// Goes on at the guest address in rax by the jump cache's entry at rcx.
     mutating func followEntry() {
         assembler.arithmetic(.cmp, to: .memory(Address(.rcx)), .rax)
-        assembler.jump(.notEqual, to: runtime.exitJump)
+        assembler.jump(.notEqual, to: runtime.standard.exitJump)
         assembler.move(.rdx, .memory(state(layout.jumps.tag)))
         assembler.arithmetic(.cmp, to: .memory(Address(.rcx, 8)), .rdx)
-        assembler.jump(.notEqual, to: runtime.exitJump)
+        assembler.jump(.notEqual, to: runtime.standard.exitJump)
         assembler.jump(.memory(Address(.rcx, 24)))
     }
 }

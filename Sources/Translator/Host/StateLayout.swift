@@ -22,16 +22,22 @@ package struct StateLayout: Sendable {
     package init(pinned: [Slot]) { self.pinned = pinned }
 
     /// The software TLB: entries of 32 bytes, found by the page number's low bits. An entry holds the virtual page that may
-    /// be read, the one that may be written, and what to add to a virtual address to get the host's.
+    /// be read and the one that may be written, each with the generation in its low 12 bits, and what to add to a virtual
+    /// address to get the host's.
     package struct MemoryLayout: Sendable {
         /// Offset of a pointer to the entries in use.
         package var entries = 0
+        /// Offset of the 64 bits of the present generation.
+        package var generation = 0
         /// A power of two.
         package var count = 256
         /// Functions for what the TLB does not answer:
         /// `(state, address, bytes) -> value` and `(state, address, value, bytes)`. They set `accessFailed`.
         package var loadHelper: UInt = 0
         package var storeHelper: UInt = 0
+        /// `(state, first address, last address, store) -> done`: enters the page that holds both addresses into the TLB,
+        /// if there is one that allows it. 0 otherwise; it never sets `accessFailed`.
+        package var pageHelper: UInt = 0
     }
 
     /// The jump cache: entries of 32 bytes, found by bits of the address from bit 1 up. An entry holds the address, the tag
@@ -73,6 +79,8 @@ package enum ExitReason: UInt64, Sendable {
     case interpret = 3
     /// A helper left the block; its result is what the code returned.
     case helper = 4
+    /// As `limit`, in a region.
+    case regionLimit = 5
 }
 
 /// What the registers of the host are for while generated code runs.
@@ -84,4 +92,10 @@ enum HostRegisters {
     static let budget = Register.r15
     // rax, rcx and rdx are free within a statement.
     static let pinned: [Register] = [.rbx, .rsi, .rdi, .r8, .r9, .r10, .r11, .r12, .r13, .r14]
+    // xmm0 and xmm1 are free within a statement.
+    static let vectors: [Vector] = [
+        .xmm2, .xmm3, .xmm4, .xmm5, .xmm6, .xmm7, .xmm8, .xmm9, .xmm10, .xmm11, .xmm12, .xmm13, .xmm14, .xmm15,
+    ]
+    /// In regions these hold the addends of pages that accesses share. Calls preserve them.
+    static let shared: [Register] = [.r13, .r14]
 }

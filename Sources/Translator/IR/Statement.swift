@@ -64,6 +64,12 @@ package struct GuestBlock: Sendable {
     package var terminator: Terminator
     /// Guest instructions, the terminator's included.
     package let count: Int
+    /// How often the block runs compared with others of its region, as far as one can guess.
+    package var weight = 1
+    /// Where an indirect jump at the end is likely to go.
+    package var likelyTargets: [UInt64] = []
+    /// Whether an indirect jump at the end may well go to any other block of the region.
+    package var jumpsAnywhere = false
 
     package init(address: UInt64, steps: [Step], terminator: Terminator, count: Int) {
         self.address = address
