@@ -57,7 +57,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     ///     translated.
     ///
     /// Throws when the host's processor is none that code can be generated for, or has no memory for it.
-    package func startTranslating(threshold: Int32 = 24, regionThreshold: Int32 = 3) throws(TranslationError) {
+    package func startTranslating(threshold: Int32 = 24, regionThreshold: Int32 = 6) throws(TranslationError) {
         state.pointee.translation.threshold = threshold
         state.pointee.translation.regionThreshold = regionThreshold
         state.pointee.translator = try TranslationEngine(state: state)

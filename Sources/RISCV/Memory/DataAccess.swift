@@ -7,7 +7,7 @@ extension HartState {
         _ type: Value.Type, at address: UInt64
     ) -> Value? {
         let entry = data.entry(address)
-        if entry.pointee.readTag == data.tag(address, size: MemoryLayout<Value>.size) {
+        if DataTLB.Entry.covers(entry.pointee.readTag, address, size: MemoryLayout<Value>.size) {
             return host(entry.pointee.addend &+ address).loadUnaligned(as: type)
         }
         guard let value = loadSlow(address, size: MemoryLayout<Value>.size) else { return nil }
@@ -20,7 +20,7 @@ extension HartState {
         _ value: Value, at address: UInt64
     ) -> Bool {
         let entry = data.entry(address)
-        if entry.pointee.writeTag == data.tag(address, size: MemoryLayout<Value>.size) {
+        if DataTLB.Entry.covers(entry.pointee.writeTag, address, size: MemoryLayout<Value>.size) {
             host(entry.pointee.addend &+ address).storeBytes(of: value, as: Value.self)
             return true
         }
@@ -143,7 +143,7 @@ extension HartState {
             return false
         }
         let entry = data.entry(first)
-        return (kind == .load ? entry.pointee.readTag : entry.pointee.writeTag) == data.tag(first, size: 1)
+        return (kind == .load ? entry.pointee.readTag : entry.pointee.writeTag) == first & ~0xFFF
     }
 
     /// The host address of an access inside one page that only memory can serve: atomics, cache blocks, page crossings.
@@ -159,7 +159,7 @@ extension HartState {
     mutating func atomicAddress(_ address: UInt64, size: Int, for kind: AccessKind) -> UnsafeMutableRawPointer? {
         let entry = data.entry(address)
         let tag = kind == .load ? entry.pointee.readTag : entry.pointee.writeTag
-        if address & UInt64(size - 1) == 0, tag == data.tag(address, size: 1) {
+        if address & UInt64(size - 1) == 0, DataTLB.Entry.covers(tag, address, size: 1) {
             return host(entry.pointee.addend &+ address)
         }
         return atomicAddressSlow(address, size: size, for: kind)

@@ -3,13 +3,12 @@ internal import Glibc
 /// Translations of loads and stores, found by virtual page number in one step.
 ///
 /// There is a set of entries for each address space that was used lately and each way in which permissions can be judged,
-/// so that switching processes, entering the kernel or letting it touch user memory flushes nothing. To flush a set is to
-/// give it another generation, a number that is part of its entries' tags.
+/// so that switching processes, entering the kernel or letting it touch user memory flushes nothing.
 struct DataTLB: ~Copyable {
     struct Entry {
-        /// The virtual page that may be read directly, with the generation in the low bits; 0 for none.
+        /// The virtual page that may be read directly, or one that no look-up leads here.
         var readTag: UInt64
-        /// The same for writing.
+        /// The virtual page that may be written directly, likewise.
         var writeTag: UInt64
         /// What to add to a virtual address to get the host address.
         var addend: UInt64
@@ -25,44 +24,42 @@ struct DataTLB: ~Copyable {
     static let size = 2048
     /// One for each address space and context; M-mode has one set for all.
     private static let setCount = RecentAddressSpaces.count * 3 + 1
-    /// Generations are less than this, so that they fit below a page number, and more than 0.
-    private static let generationLimit: UInt64 = 1 << 12
+    /// The most pages of a set that are remembered to be dropped one by one.
+    private static let logSize = 256
 
     private let entries: UnsafeMutablePointer<Entry>
     /// The first entry of the set in use.
     var current: UnsafeMutablePointer<Entry>
-    /// The generation of the set in use.
-    var generation: UInt64 = 0
-    private var generations = InlineArray<13, UInt64>(repeating: 0)
-    private var lastGeneration: UInt64 = 0
+    private var currentSet = 0
+    /// For each set the positions that were written since it was empty; beyond `logSize` they are only counted.
+    private let log: UnsafeMutablePointer<UInt16>
+    private var logged = InlineArray<13, Int>(repeating: 0)
     // Superpages are entered page by page. Which halves of the address space have them tells whether an SFENCE.VMA with
     // an address must drop more than that page.
     private var largePages: (low: Bool, high: Bool) = (false, false)
 
     init() {
-        precondition(generations.count == Self.setCount, "every set has a generation")
-        // Zeroed memory is empty entries, and costs nothing until it is used.
-        guard let memory = calloc(Self.setCount * Self.size, MemoryLayout<Entry>.stride) else {
-            fatalError("no memory for a translation cache")
-        }
-        entries = memory.bindMemory(to: Entry.self, capacity: Self.setCount * Self.size)
+        precondition(logged.count == Self.setCount, "every set has a log")
+        entries = .allocate(capacity: Self.setCount * Self.size)
+        log = .allocate(capacity: Self.setCount * Self.logSize)
         current = entries
-        for set in 0..<Self.setCount { renew(set) }
-        generation = generations[0]
+        for position in 0..<Self.setCount * Self.size { entries[position] = Self.empty(position) }
     }
 
-    deinit { free(entries) }
+    deinit {
+        entries.deallocate()
+        log.deallocate()
+    }
+
+    /// Both tags are a page whose entry is another one.
+    private static func empty(_ position: Int) -> Entry {
+        let other = UInt64((position ^ 1) & (size - 1)) << 12
+        return Entry(readTag: other, writeTag: other, addend: 0)
+    }
 
     @inline(__always)
     func entry(_ address: UInt64) -> UnsafeMutablePointer<Entry> {
         current + Int(address >> 12 & UInt64(Self.size - 1))
-    }
-
-    /// The tag that an entry has which answers for `size` bytes at an address, all in one page.
-    @inline(__always)
-    func tag(_ address: UInt64, size: Int) -> UInt64 {
-        // When the last byte lies in the next page, the entry of the first one cannot have its tag.
-        (address &+ UInt64(size - 1)) & ~0xFFF | generation
     }
 
     private static func set(_ space: Int, _ context: Context) -> Int {
@@ -71,53 +68,69 @@ struct DataTLB: ~Copyable {
 
     /// Uses the set of an address space, as `RecentAddressSpaces` numbers them, and a context.
     mutating func select(_ space: Int, _ context: Context) {
-        let set = Self.set(space, context)
-        current = entries + set * Self.size
-        generation = generations[set]
+        currentSet = Self.set(space, context)
+        current = entries + currentSet * Self.size
     }
 
-    /// Forgets what is known of an address space. Call `select` afterwards.
+    /// Forgets what is known of an address space.
     mutating func forget(_ space: Int) {
-        renew(Self.set(space, .user))
-        renew(Self.set(space, .supervisor))
-        renew(Self.set(space, .supervisorWithUserMemory))
+        clear(Self.set(space, .user))
+        clear(Self.set(space, .supervisor))
+        clear(Self.set(space, .supervisorWithUserMemory))
     }
 
-    /// Forgets everything, provided that address spaces other than this one are forgotten before they are used again.
-    mutating func forgetAll(now space: Int) {
-        forget(space)
-        renew(Self.set(space, .machine))
+    /// Forgets everything.
+    mutating func forgetAll() {
+        for set in 0..<Self.setCount { clear(set) }
         largePages = (false, false)
     }
 
-    private mutating func renew(_ set: Int) {
-        lastGeneration += 1
-        if lastGeneration == Self.generationLimit {
-            // Numbers begin anew: no entry may be left that has one.
-            memset(entries, 0, Self.setCount * Self.size * MemoryLayout<Entry>.stride)
-            for index in 0..<Self.setCount { generations[index] = UInt64(index + 1) }
-            lastGeneration = UInt64(Self.setCount)
+    private mutating func clear(_ set: Int) {
+        let base = set * Self.size
+        if logged[set] <= Self.logSize {
+            for index in 0..<logged[set] {
+                let position = Int(log[set * Self.logSize + index])
+                entries[base + position] = Self.empty(position)
+            }
         } else {
-            generations[set] = lastGeneration
+            for position in 0..<Self.size { entries[base + position] = Self.empty(position) }
         }
+        logged[set] = 0
     }
 
     /// Drops a page from all sets. False when it is not enough for an SFENCE.VMA, since the page may belong to a larger one.
     mutating func drop(_ address: UInt64) -> Bool {
         if address >> 63 == 0 ? largePages.low : largePages.high { return false }
-        let page = Int(address >> 12 & UInt64(Self.size - 1))
-        for set in 0..<Self.setCount { entries[set * Self.size + page] = Entry(readTag: 0, writeTag: 0, addend: 0) }
+        let position = Int(address >> 12 & UInt64(Self.size - 1))
+        for set in 0..<Self.setCount where logged[set] != 0 {
+            entries[set * Self.size + position] = Self.empty(position)
+        }
         return true
     }
 
     mutating func insert(_ address: UInt64, host: UnsafeMutableRawPointer, translation: Translation) {
         let page = address & ~0xFFF
-        entry(address).pointee = Entry(
-            readTag: translation.readable ? page | generation : 0,
-            writeTag: translation.writable ? page | generation : 0,
+        let position = Int(page >> 12 & UInt64(Self.size - 1))
+        let none = Self.empty(position).readTag
+        if current[position].readTag == none, current[position].writeTag == none {
+            if logged[currentSet] < Self.logSize {
+                log[currentSet * Self.logSize + logged[currentSet]] = UInt16(position)
+            }
+            logged[currentSet] += 1
+        }
+        current[position] = Entry(
+            readTag: translation.readable ? page : none, writeTag: translation.writable ? page : none,
             addend: UInt64(UInt(bitPattern: host)) &- page)
         if translation.isLarge {
             if address >> 63 == 0 { largePages.low = true } else { largePages.high = true }
         }
+    }
+}
+
+extension DataTLB.Entry {
+    /// Whether `size` bytes at an address lie in the page of a tag. Addresses before the page wrap to large numbers.
+    @inline(__always)
+    static func covers(_ tag: UInt64, _ address: UInt64, size: Int) -> Bool {
+        address &- tag <= UInt64(4096 - size)
     }
 }

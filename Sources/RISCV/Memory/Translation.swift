@@ -83,7 +83,7 @@ extension HartState {
     /// Forgets every translation of data and instructions.
     mutating func flushTranslations() {
         spaces.forgetAll(but: csr.satp)
-        data.forgetAll(now: spaces.current)
+        data.forgetAll()
         fetch.forgetAll()
         contextChanged()
     }

@@ -107,8 +107,8 @@ struct RegionLifter {
             }
         }
         for offset in pieces.keys {
-            let depth = min(depths[offset] ?? 0, 4)
-            pieces[offset]?.block.weight = 1 << (3 * depth)
+            let depth = min(depths[offset] ?? 0, 3)
+            pieces[offset]?.block.weight = 1 << (3 * depth) + 512 * min(page.samples[offset] ?? 0, 64)
         }
         for (caller, piece) in pieces.sorted(by: { $0.key < $1.key }) where piece.returnAddress != nil {
             guard case .jump(let target) = piece.block.terminator else { continue }

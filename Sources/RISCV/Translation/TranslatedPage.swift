@@ -26,7 +26,7 @@ final class TranslatedPage {
     /// Jumps that wait for a block, as positions in the code cache.
     private var waiting: [Int: [Int]] = [:]
     /// How often the budget has ended before a block outside of regions.
-    private var samples: [Int: Int] = [:]
+    private(set) var samples: [Int: Int] = [:]
     /// Blocks that have been made the start of a region, or a part of one.
     private(set) var regional: Set<Int> = []
 

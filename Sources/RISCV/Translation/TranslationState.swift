@@ -11,7 +11,7 @@ struct TranslationState {
     /// Times that a block runs in the interpreter before it is translated.
     var threshold: Int32 = 24
     /// Times that a block is met when the budget ends before it becomes the start of a region; 0 makes regions at once.
-    var regionThreshold: Int32 = 3
+    var regionThreshold: Int32 = 6
     /// Enters generated code: the state and a host address; nil when there is no translator.
     var enter: NativeEntry?
 }

@@ -4,6 +4,8 @@ package struct Assignment: Sendable {
     private var vectors: [Vector?]
     private(set) var integers: [(slot: Slot, register: Register)] = []
     private(set) var floats: [(slot: Slot, vector: Vector)] = []
+    /// How many of `HostRegisters.shared` hold no slot.
+    private(set) var shared = 0
 
     init() {
         registers = Array(repeating: nil, count: 256)
@@ -28,13 +30,15 @@ extension Assignment {
     /// Chooses registers for the slots that blocks use most, by the weights of the blocks.
     ///
     /// A slot that has a register in `standard` keeps it, so that entering and leaving moves little.
-    init(for blocks: [GuestBlock], standard: Assignment, registers available: [Register]) {
+    init(for blocks: [GuestBlock], standard: Assignment) {
         self.init()
         var uses = SlotUses()
         for block in blocks { uses.count(block) }
+        let ranked = uses.integers.mostUsed(HostRegisters.pinned.count)
+        shared = Self.sharedCount(blocks, ranked.map { uses.integers[$0] ?? 0 })
 
-        let chosen = uses.integers.mostUsed(available.count)
-        var free = available
+        var free = HostRegisters.pinned.filter { !HostRegisters.shared.prefix(shared).contains($0) }
+        let chosen = ranked.prefix(free.count)
         for slot in chosen {
             guard let register = standard.register(of: slot), let index = free.firstIndex(of: register) else {
                 continue
@@ -46,6 +50,44 @@ extension Assignment {
         for (slot, vector) in zip(uses.floats.mostUsed(HostRegisters.vectors.count), HostRegisters.vectors) {
             assign(slot, vector)
         }
+    }
+}
+
+extension Assignment {
+    /// How many registers are worth more for the addends of shared pages than for slots.
+    ///
+    /// - Parameter uses: of the slots that would get a register, the most used one first.
+    private static func sharedCount(_ blocks: [GuestBlock], _ uses: [Int]) -> Int {
+        // A shared look-up saves about seven instructions; a slot in memory costs one for each use at most.
+        let saved = 7 * blocks.reduce(0) { $0 + $1.weight * $1.sharedAccesses }
+        var count = 0
+        while count < HostRegisters.shared.count {
+            let displaced = HostRegisters.pinned.count - 1 - count
+            // The second register serves what the first one cannot, which is less.
+            guard saved >> (2 * count) > (displaced < uses.count ? uses[displaced] : 0) else { break }
+            count += 1
+        }
+        return count
+    }
+}
+
+extension GuestBlock {
+    /// Accesses that can share the look-up of an earlier one.
+    fileprivate var sharedAccesses: Int {
+        var result = 0
+        var index = steps.startIndex
+        while index < steps.endIndex {
+            if let base = steps[index].statement.accessBase,
+                let span = PageSharing.span(of: steps[index...], base: base)
+            {
+                result += span.count - 1
+                // Others in between count with the same group, so this is not less than what is saved with one register.
+                index += span.count
+            } else {
+                index += 1
+            }
+        }
+        return result
     }
 }
 

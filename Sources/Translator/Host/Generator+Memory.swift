@@ -25,39 +25,36 @@ extension Generator {
         }
     }
 
-    /// Leaves the addend of the page at the guest address `first` in `result`, provided that it is also the page of the
-    /// guest address `last`. Returns the site of the jump for everything else. Uses rax and rdx.
-    private mutating func lookUp(
-        _ first: Register, last: Address, store: Bool, into result: Register
-    ) -> Int {
+    /// Leaves the addend of the page at a guest address in `result`, provided that all of `bytes` lie in it. Returns the
+    /// site of the jump for everything else. Uses rax and rdx.
+    private mutating func lookUp(_ address: Register, bytes: Int, store: Bool, into result: Register) -> Int {
         if features.contains(.bmi2) {
-            assembler.rotateRight(.rax, .register(first), by: 7)
+            assembler.rotateRight(.rax, .register(address), by: 7)
         } else {
-            assembler.move(.rax, .register(first), wide: false)
+            assembler.move(.rax, .register(address), wide: false)
             assembler.shift(.right, .register(.rax), by: 7, wide: false)
         }
         assembler.arithmetic(.and, .register(.rax), Int32((layout.memory.count - 1) << 5), wide: false)
         assembler.arithmetic(.add, .rax, .memory(state(layout.memory.entries)))
-        // When the last byte lies in the next page, its page has another entry, so this one cannot be equal.
-        assembler.loadAddress(.rdx, last)
-        assembler.arithmetic(.and, .register(.rdx), ~0xFFF)
-        assembler.arithmetic(.or, .rdx, .memory(state(layout.memory.generation)))
-        assembler.arithmetic(.cmp, to: .memory(Address(.rax, store ? 8 : 0)), .rdx)
-        let site = assembler.jump(.notEqual)
+        assembler.copy(.rdx, address)
+        assembler.arithmetic(.sub, .rdx, .memory(Address(.rax, store ? 8 : 0)))
+        assembler.keepTogether(13)
+        assembler.arithmetic(.cmp, .register(.rdx), Int32(4096 - bytes))
+        let site = assembler.jump(.above)
         assembler.move(result, .memory(Address(.rax, 16)))
         return site
     }
 
     /// Finds an access's page, with others where that can be.
     private mutating func access(_ base: Operand, _ displacement: Int32, bytes: Int, store: Bool) -> Access {
-        if sharing.isEnabled, case .slot(let slot) = base,
+        if sharing.registerCount > 0, case .slot(let slot) = base,
             let group = group(slot, displacement..<displacement + Int32(bytes), store: store)
         {
             let register = materialize(base, in: .rcx)
             return Access(host: Address(group.register, index: register, displacement), single: nil)
         }
         let register = guestAddress(base, displacement)
-        let site = lookUp(register, last: Address(register, Int32(bytes - 1)), store: store, into: .rax)
+        let site = lookUp(register, bytes: bytes, store: store, into: .rax)
         return Access(host: Address(.rax, index: register), single: (register, site))
     }
 
@@ -68,8 +65,7 @@ extension Generator {
         let group = sharing.begin(base, span.range, store: span.store)
         let retry = assembler.position
         let first = guestAddress(.slot(base), span.range.lowerBound)
-        let last = Address(first, span.range.upperBound - 1 - span.range.lowerBound)
-        let site = lookUp(first, last: last, store: span.store, into: group.register)
+        let site = lookUp(first, bytes: span.range.count, store: span.store, into: group.register)
         stubs.append(
             .sharedPage(site: site, base: base, range: span.range, store: span.store, retry: retry, context))
         return group
@@ -79,7 +75,7 @@ extension Generator {
         guard let slot else {
             // Only a fault counts; the host's memory need not be touched.
             let address = guestAddress(base, displacement)
-            let site = lookUp(address, last: Address(address, Int32(type.bytes - 1)), store: false, into: .rax)
+            let site = lookUp(address, bytes: type.bytes, store: false, into: .rax)
             return appendLoad((address, site), type, .nowhere)
         }
         let access = access(base, displacement, bytes: type.bytes, store: false)

@@ -5,9 +5,8 @@ extension Generator {
     package mutating func translateRegion(_ blocks: [GuestBlock]) -> TranslatedRegion {
         var indices: [UInt64: Int] = [:]
         for (index, block) in blocks.enumerated() { indices[block.address] = index }
-        sharing.isEnabled = blocks.contains { $0.sharesPages }
-        let available = HostRegisters.pinned.filter { !sharing.isEnabled || !HostRegisters.shared.contains($0) }
-        assignment = Assignment(for: blocks, standard: standard, registers: available)
+        assignment = Assignment(for: blocks, standard: standard)
+        sharing.registerCount = assignment.shared
 
         assembler.align(to: 16)
         makeRegionPieces()
@@ -90,14 +89,4 @@ package struct TranslatedRegion: Sendable {
     package let gates: [Int]
     /// Where the code ends.
     package let end: Int
-}
-
-extension GuestBlock {
-    /// Whether any of the block's accesses can share a look-up.
-    fileprivate var sharesPages: Bool {
-        steps.indices.contains { index in
-            guard let base = steps[index].statement.accessBase else { return false }
-            return PageSharing.span(of: steps[index...], base: base) != nil
-        }
-    }
 }

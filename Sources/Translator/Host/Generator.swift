@@ -122,7 +122,7 @@ package struct Generator {
     package mutating func translate(_ blocks: [GuestBlock], resolve: (UInt64) -> LinkTarget) -> TranslatedBatch {
         assignment = standard
         pieces = runtime.standard
-        sharing.isEnabled = false
+        sharing.registerCount = 0
         table = nil
         emit(blocks, resolve: resolve)
         return TranslatedBatch(entries: entries.compactMap { $0 }, pending: pending, end: assembler.position)
@@ -137,6 +137,7 @@ package struct Generator {
             self.block = block
             boxed.removeAll(keepingCapacity: true)
             sharing.removeAll()
+            assembler.keepTogether(10)
             for link in forward where link.block == index { assembler.linkHere(link.site) }
             entries[index] = assembler.position
             takeBudget(block)
@@ -193,6 +194,7 @@ package struct Generator {
         switch block.terminator {
         case .jump(let target): emitJump(target, following: following, resolve: resolve)
         case .branch(let condition, let a, let b, let taken, let next):
+            assembler.keepTogether(14)
             let condition = compare(condition, a, b)
             link(assembler.jump(condition), target: taken, resolve: resolve)
             emitJump(next, following: following, resolve: resolve)

@@ -11,8 +11,16 @@ struct PageSharing {
         let allowsStores: Bool
     }
 
-    /// Whether the registers for groups are free.
-    var isEnabled = false
+    /// What accesses with the same base have in common.
+    struct Span {
+        /// Displacements from the base's value at the first of them.
+        let range: Range<Int32>
+        let store: Bool
+        let count: Int
+    }
+
+    /// How many of `HostRegisters.shared` are free for groups.
+    var registerCount = 0
     /// The groups that hold at this point, the one used last at the end.
     private var groups: [Group] = []
 
@@ -34,7 +42,8 @@ struct PageSharing {
     /// Begins a group in the register that has not been used for the longest time.
     mutating func begin(_ base: Slot, _ range: Range<Int32>, store: Bool) -> Group {
         groups.removeAll { $0.base == base }
-        let free = HostRegisters.shared.first { register in !groups.contains { $0.register == register } }
+        let registers = HostRegisters.shared.prefix(registerCount)
+        let free = registers.first { register in !groups.contains { $0.register == register } }
         let register = free ?? groups.removeFirst().register
         let group = Group(register: register, base: base, range: range, allowsStores: store)
         groups.append(group)
@@ -56,7 +65,7 @@ struct PageSharing {
 
     /// What the accesses of `steps` that share their base with the first one span together, and whether one of them stores.
     /// Nil when there is nothing to share.
-    static func span(of steps: ArraySlice<Step>, base: Slot) -> (range: Range<Int32>, store: Bool)? {
+    static func span(of steps: ArraySlice<Step>, base: Slot) -> Span? {
         var result: (range: Range<Int32>, store: Bool)?
         var count = 0
         // How much the base has grown since the first access.
@@ -80,7 +89,8 @@ struct PageSharing {
                 growth &+= added
             }
         }
-        return count > 1 ? result : nil
+        guard let result, count > 1 else { return nil }
+        return Span(range: result.range, store: result.store, count: count)
     }
 
     private static func joinedRange(_ a: Range<Int32>, _ b: Range<Int32>) -> Range<Int32> {

@@ -22,13 +22,11 @@ package struct StateLayout: Sendable {
     package init(pinned: [Slot]) { self.pinned = pinned }
 
     /// The software TLB: entries of 32 bytes, found by the page number's low bits. An entry holds the virtual page that may
-    /// be read and the one that may be written, each with the generation in its low 12 bits, and what to add to a virtual
-    /// address to get the host's.
+    /// be read, the one that may be written, and what to add to a virtual address to get the host's. Where there is no
+    /// such page, it holds one that another entry is for.
     package struct MemoryLayout: Sendable {
         /// Offset of a pointer to the entries in use.
         package var entries = 0
-        /// Offset of the 64 bits of the present generation.
-        package var generation = 0
         /// A power of two.
         package var count = 256
         /// Functions for what the TLB does not answer:
