@@ -29,8 +29,8 @@ struct HartState: ~Copyable {
     var privilege = PrivilegeMode.machine
     var csr = ControlRegisters()
     var protection = MemoryProtection()
-    /// The memory that LR reserved, and the value it read; nil when there is no reservation.
-    var reservation: Reservation?
+    /// The memory that LR reserved, and the value it read.
+    var reservation = Reservation()
 
     // Execution.
 
@@ -61,6 +61,7 @@ struct HartState: ~Copyable {
     // Translation.
 
     var translation = TranslationState()
+    var knownCode = KnownCode()
     /// Nil when the interpreter does everything.
     var translator: TranslationEngine?
 
@@ -113,8 +114,14 @@ enum Leaving {
 
 /// A load reservation (Unprivileged Architecture 14.2).
 struct Reservation {
-    let address: UnsafeMutableRawPointer
+    /// Host address; 0 when there is no reservation.
+    var address: UInt = 0
     /// Bytes: 4 or 8.
-    let size: UInt64
-    let value: UInt64
+    var size: UInt = 0
+    /// The low `size` bytes are what LR read.
+    var value: UInt64 = 0
+
+    var isValid: Bool { address != 0 }
+
+    mutating func clear() { address = 0 }
 }

@@ -92,7 +92,7 @@ private func environmentCall(_ hart: HartReference, _ operation: OperationRefere
 }
 
 private func waitOnReservation(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
-    if hart.state.pointee.reservation != nil { yieldProcessor() }
+    if hart.state.pointee.reservation.isValid { yieldProcessor() }
     return operation.next
 }
 

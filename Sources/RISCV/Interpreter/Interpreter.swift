@@ -115,16 +115,23 @@ extension HartState {
     fileprivate mutating func fetchBlock(
         _ address: UInt64
     ) throws(Trap) -> (operations: OperationReference, code: UInt) {
-        guard let translator else { return (try fetchInterpretedBlock(address).operations, 0) }
+        guard translation.enter != nil else { return (try fetchInterpretedBlock(address).operations, 0) }
         let page = try fetchPage(address)
-        if page.isUniform,
-            let entry = translator.find(
-                address, physical: page.address | address & 0xFFF, generation: blocks.generation)
-        {
+        if page.isUniform, let entry = findTranslated(address, page: page.address) {
             return (entry, TranslationEngine.code(of: entry))
         }
         let block = try fetchInterpretedBlock(address)
-        return (block.pointee.physical == .max ? block.operations : block.counter, translator.unknownCode)
+        return (block.pointee.physical == .max ? block.operations : block.counter, translation.unknownCode)
+    }
+
+    private mutating func findTranslated(_ address: UInt64, page: UInt64) -> OperationReference? {
+        if let entry = knownCode.find(address, page: page, generation: blocks.generation) { return entry }
+        let generation = blocks.generation
+        guard let entry = translator?.find(address, physical: page | address & 0xFFF, generation: generation) else {
+            return nil
+        }
+        knownCode.insert(address, page: page, generation: generation, entry)
+        return entry
     }
 
     fileprivate mutating func fetchInterpretedBlock(

@@ -85,6 +85,12 @@ struct BlockLifter {
             }
         case .load(let type): add(.load(type, destination, operation.first, operation.immediate), pc)
         case .store(let type): add(.store(type, operation.first, operation.second, operation.immediate), pc)
+        case .atomic(let kind, let wide):
+            // Both ordering bits on a load also order it behind earlier stores (Unprivileged Architecture 14.2).
+            if kind == .loadReserved, operation.raw >> 25 & 3 == 3 { add(.barrier, pc) }
+            add(
+                .atomic(
+                    kind, wide: wide, destination, operation.first, operation.second, HelperRecord(operation)), pc)
         case .fence: if operation.ordersStoresBeforeLoads { add(.barrier, pc) }
         case .loadFloat, .storeFloat, .moveToInteger, .moveFromInteger, .float:
             liftFloat(instruction.lift, operation, pc)

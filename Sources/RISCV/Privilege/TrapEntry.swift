@@ -52,7 +52,7 @@ extension HartState {
         csr.status = status
         privilege = previous
         pc = csr.mepc
-        reservation = nil
+        reservation.clear()
         contextChanged()
     }
 
@@ -65,7 +65,7 @@ extension HartState {
         status &= ~(Status.spp | Status.mprv)
         csr.status = status
         pc = csr.sepc
-        reservation = nil
+        reservation.clear()
         contextChanged()
     }
 

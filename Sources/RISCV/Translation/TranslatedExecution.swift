@@ -80,6 +80,7 @@ extension StateLayout {
         instructionAddress = withUnsafePointer(to: &state.pointee.blockAddress) { offset($0) }
         exitReason = withUnsafePointer(to: &state.pointee.translation.exitReason) { offset($0) }
         accessFailed = withUnsafePointer(to: &state.pointee.translation.accessFailed) { offset($0) }
+        reservation = withUnsafePointer(to: &state.pointee.reservation) { offset($0) }
         memory.entries = withUnsafePointer(to: &state.pointee.data.current) { offset($0) }
         memory.count = DataTLB.size
         // Functions without context are addresses.

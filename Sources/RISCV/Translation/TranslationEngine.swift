@@ -22,9 +22,6 @@ final class TranslationEngine {
     /// Most blocks that are translated at once.
     private static let batchLimit = 24
 
-    /// Generated code has the host's code address of a jump that finds no code.
-    var unknownCode: UInt { UInt(bitPattern: cache.executableBase) + UInt(generator.runtime.exitJump) }
-
     init(state: UnsafeMutablePointer<HartState>) throws(TranslationError) {
         guard HostFeatures.canRunGeneratedCode else {
             throw TranslationError(description: "the translator generates code for x86-64 processors only")
@@ -35,6 +32,8 @@ final class TranslationEngine {
         // The address and type are those of the entry that the generator has just made.
         state.pointee.translation.enter = unsafeBitCast(
             cache.executableBase + generator.runtime.enter, to: NativeEntry.self)
+        state.pointee.translation.unknownCode =
+            UInt(bitPattern: cache.executableBase) + UInt(generator.runtime.exitJump)
         self.cache = cache
         entries = .allocate(byteCount: Self.entryCapacity * Self.entrySize, alignment: 16)
     }
@@ -131,6 +130,7 @@ final class TranslationEngine {
     private func makeRoom(in state: UnsafeMutablePointer<HartState>) -> Bool {
         guard isFull else { return false }
         removeAll()
+        state.pointee.knownCode.removeAll()
         state.pointee.flushInstructions()
         return true
     }

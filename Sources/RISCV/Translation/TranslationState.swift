@@ -14,6 +14,8 @@ struct TranslationState {
     var regionThreshold: Int32 = 6
     /// Enters generated code: the state and a host address; nil when there is no translator.
     var enter: NativeEntry?
+    /// The host address at which generated code leaves because it knows none for a guest address.
+    var unknownCode: UInt = 0
 }
 
 /// The C type of the generated entry. Its result counts only when a helper left the block.

@@ -53,6 +53,12 @@ extension Assembler {
         encode(0x85, other.rawValue, .register(register), wide: wide)
     }
 
+    /// TEST of a register's low byte with a constant.
+    package mutating func testLowBits(_ register: Register, _ mask: UInt8) {
+        encode(0xF6, 0, .register(register), wide: false, byteRegister: true)
+        byte(mask)
+    }
+
     package mutating func unary(_ kind: Unary, _ place: Place, wide: Bool = true) {
         encode(0xF7, kind.rawValue, place, wide: wide)
     }
@@ -183,6 +189,12 @@ extension Assembler {
     }
 
     // MARK: Atomics and order
+
+    /// Changes memory atomically.
+    package mutating func lockedArithmetic(_ kind: Arithmetic, _ address: Address, _ register: Register, wide: Bool) {
+        byte(0xF0)
+        arithmetic(kind, to: .memory(address), register, wide: wide)
+    }
 
     /// Exchanges register and memory atomically.
     package mutating func exchange(_ address: Address, _ register: Register, wide: Bool) {

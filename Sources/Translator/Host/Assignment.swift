@@ -135,6 +135,9 @@ extension Statement {
             visit(base)
             if let slot { visit(.slot(slot)) }
         case .store(_, let base, let value, _): visit(base, value)
+        case .atomic(_, _, let slot, let base, let value, _):
+            visit(base, value)
+            if let slot { visit(.slot(slot)) }
         case .loadSingle(let slot, let base, _):
             visit(base)
             body(slot, true)

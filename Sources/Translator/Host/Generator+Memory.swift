@@ -8,7 +8,7 @@ extension Generator {
     }
 
     /// Puts the guest address into a register that stays as it is until the access is done.
-    private mutating func guestAddress(_ base: Operand, _ displacement: Int32) -> Register {
+    mutating func guestAddress(_ base: Operand, _ displacement: Int32) -> Register {
         switch base {
         case .constant(let value):
             assembler.move(.rcx, value: value &+ UInt64(bitPattern: Int64(displacement)))
@@ -27,7 +27,7 @@ extension Generator {
 
     /// Leaves the addend of the page at a guest address in `result`, provided that all of `bytes` lie in it. Returns the
     /// site of the jump for everything else. Uses rax and rdx.
-    private mutating func lookUp(_ address: Register, bytes: Int, store: Bool, into result: Register) -> Int {
+    mutating func lookUp(_ address: Register, bytes: Int, store: Bool, into result: Register) -> Int {
         if features.contains(.bmi2) {
             assembler.rotateRight(.rax, .register(address), by: 7)
         } else {

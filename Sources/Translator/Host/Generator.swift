@@ -174,6 +174,8 @@ package struct Generator {
         case .set(let condition, let slot, let a, let b): emitSet(condition, slot, a, b)
         case .load(let type, let slot, let base, let displacement): emitLoad(type, slot, base, displacement)
         case .store(let type, let base, let value, let displacement): emitStore(type, base, value, displacement)
+        case .atomic(let operation, let wide, let slot, let base, let value, let record):
+            emit(operation, wide: wide, slot, base, value, record)
         case .barrier: assembler.barrier()
         case .helper(let record): emitHelper(record)
         case .requireFloat: emitRequireFloat()

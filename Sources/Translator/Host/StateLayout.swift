@@ -13,6 +13,8 @@ package struct StateLayout: Sendable {
     package var exitReason = 0
     /// 64 bits that the slow paths of loads and stores set: 0 done, 1 there is a fault to take.
     package var accessFailed = 0
+    /// Three words of 64 bits: the host address that is reserved or 0, the bytes, and the value that was loaded.
+    package var reservation = 0
     package var memory = MemoryLayout()
     package var jumps = JumpLayout()
     package var floats = FloatLayout()
