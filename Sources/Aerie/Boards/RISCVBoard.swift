@@ -1,4 +1,5 @@
 internal import DiskImages
+internal import Glibc
 internal import GuestBoot
 internal import GuestMemory
 internal import HostSystem
@@ -118,12 +119,22 @@ final class RISCVBoard: Board {
         let harts = (0..<configuration.cpus).map {
             Hart(index: $0, addressSpace: bus, timeBase: timeBase, resetAddress: RISCVMemoryMap.bootROM)
         }
-        if configuration.engine == .translate {
+        if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
+            let trace = try configuration.translationTrace.map(makeTrace)
             for hart in harts {
-                try wrapping("--engine translate") { () throws(TranslationError) in try hart.startTranslating() }
+                try wrapping("--engine translate") { () throws(TranslationError) in
+                    try hart.startTranslating(trace: trace)
+                }
             }
         }
         return harts
+    }
+
+    private static func makeTrace(_ path: String) throws(AerieError) -> TranslationTrace {
+        try wrapping("--trace \(path)") { () throws(SystemError) in
+            TranslationTrace(
+                file: try FileDescriptor(path: path, flags: O_WRONLY | O_CREAT | O_TRUNC | O_APPEND))
+        }
     }
 
     /// Two contexts a hart: machine and supervisor external interrupts.

@@ -28,6 +28,11 @@ extension Configuration {
                 .unavailable, asked: "--engine \(engine.rawValue)", found: "this build has no such engine",
                 advice: "use --engine auto, translate or interpret")
         }
+        guard translationTrace == nil || engine != .interpret else {
+            throw AerieError(
+                .usage, asked: "--trace", found: "the engine is interpret, which translates nothing",
+                advice: "use --engine translate")
+        }
         guard Self.cpuRange.contains(cpus) else {
             throw AerieError(
                 .usage, asked: "--cpus \(cpus)", found: "a machine has 1 to 64", advice: "choose a number of these")

@@ -1,6 +1,7 @@
 internal import HostSystem
 package import Machine
 internal import Synchronization
+internal import Translator
 
 /// A RISC-V hart: RV64GC with the extensions that `HartDescription` lists, run by the interpreter.
 ///
@@ -49,18 +50,24 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         state.pointee.answersSupervisorCalls = handler != nil
     }
 
+    /// Whether this host's processor is one that the translator generates code for.
+    package static var canTranslate: Bool { HostFeatures.canRunGeneratedCode }
+
     /// Translates hot code from now on instead of interpreting all of it. Before the first `run`.
     ///
     /// - Parameters:
     ///   - threshold: times that a block runs in the interpreter first; 1 translates all that can be.
     ///   - regionThreshold: samples of a block that make it the start of a region; 0 makes regions of all that is
     ///     translated.
+    ///   - trace: gets to see all that is made.
     ///
     /// Throws when the host's processor is none that code can be generated for, or has no memory for it.
-    package func startTranslating(threshold: Int32 = 24, regionThreshold: Int32 = 6) throws(TranslationError) {
+    package func startTranslating(
+        threshold: Int32 = 24, regionThreshold: Int32 = 6, trace: TranslationTrace? = nil
+    ) throws(TranslationError) {
         state.pointee.translation.threshold = threshold
         state.pointee.translation.regionThreshold = regionThreshold
-        state.pointee.translator = try TranslationEngine(state: state)
+        state.pointee.translator = try TranslationEngine(state: state, trace: trace)
         state.pointee.pollInterval = 16384
         // What is decoded already does not count its runs.
         state.pointee.flushTranslations()

@@ -76,6 +76,17 @@ final class TranslatedPage {
         return UInt32(bytes.load(fromByteOffset: offset + 2, as: UInt16.self)) << 16 | low
     }
 
+    /// `count` instructions of the page as it was translated, with their guest-virtual addresses.
+    func instructions(from address: UInt64, count: Int) -> [(address: UInt64, bits: UInt32)] {
+        var result: [(UInt64, UInt32)] = []
+        var offset = Int(address & 0xFFF)
+        while result.count < count, let bits = instruction(at: offset, in: UnsafeRawPointer(copy)) {
+            result.append((key.virtual + UInt64(offset), bits))
+            offset += bits & 3 == 3 ? 4 : 2
+        }
+        return result
+    }
+
     func cover(_ offset: Int, count: Int) { ranges.append((offset, count)) }
 
     /// Adds a block, and returns the jumps that wait for it.

@@ -22,7 +22,10 @@ final class TranslationEngine {
     /// Most blocks that are translated at once.
     private static let batchLimit = 24
 
-    init(state: UnsafeMutablePointer<HartState>) throws(TranslationError) {
+    private let trace: TranslationTrace?
+    private let hart: Int
+
+    init(state: UnsafeMutablePointer<HartState>, trace: TranslationTrace?) throws(TranslationError) {
         guard HostFeatures.canRunGeneratedCode else {
             throw TranslationError(description: "the translator generates code for x86-64 processors only")
         }
@@ -35,6 +38,9 @@ final class TranslationEngine {
         state.pointee.translation.unknownCode =
             UInt(bitPattern: cache.executableBase) + UInt(generator.runtime.exitJump)
         self.cache = cache
+        self.trace = trace
+        hart = state.pointee.index
+        generator.isTracing = trace != nil
         entries = .allocate(byteCount: Self.entryCapacity * Self.entrySize, alignment: 16)
     }
 
@@ -111,6 +117,8 @@ final class TranslationEngine {
         let blocks = lifter.lift(from: offset)
         guard !blocks.isEmpty else { return }
         let region = generator.translateRegion(blocks)
+        trace?.write(
+            "region", hart: hart, of: page, blocks, generator.marks, end: region.end, code: cache.executableBase)
         let base = UInt(bitPattern: cache.executableBase)
         for (block, gate) in zip(blocks, region.gates) {
             let offset = Int(block.address & 0xFFF)
@@ -161,6 +169,8 @@ final class TranslationEngine {
             guard let entry = page.entries[Int(target & 0xFFF)] else { return .pending }
             return .code(Int(Self.code(of: entry) - base))
         }
+        trace?.write(
+            "blocks", hart: hart, of: page, blocks, generator.marks, end: batch.end, code: cache.executableBase)
         for (block, position) in zip(blocks, batch.entries) {
             let entry = makeEntry(code: base + UInt(position))
             for site in page.add(Int(block.address & 0xFFF), entry) {

@@ -33,6 +33,10 @@ package struct Generator {
     var forward: [(site: Int, block: Int)] = []
     var pending: [PendingLink] = []
 
+    /// Where the code of each step begins, while `isTracing`: what `translate` or `translateRegion` has just made.
+    package private(set) var marks: [CodeMark] = []
+    package var isTracing = false
+
     /// - Parameter code: where code is written; the shared pieces are written at once.
     package init(code: UnsafeMutableRawPointer, layout: StateLayout, features: HostFeatures) {
         precondition(layout.pinned.count <= StateLayout.pinnedCount, "there are not so many registers")
@@ -133,6 +137,7 @@ package struct Generator {
         forward.removeAll(keepingCapacity: true)
         pending.removeAll(keepingCapacity: true)
         stubs.removeAll(keepingCapacity: true)
+        marks.removeAll(keepingCapacity: true)
         for (index, block) in blocks.enumerated() {
             self.block = block
             boxed.removeAll(keepingCapacity: true)
@@ -140,16 +145,24 @@ package struct Generator {
             assembler.keepTogether(10)
             for link in forward where link.block == index { assembler.linkHere(link.site) }
             entries[index] = assembler.position
+            mark(index, nil)
             takeBudget(block)
             for (number, step) in block.steps.enumerated() {
                 self.step = step
                 stepIndex = number
+                mark(index, number)
                 emit(step.statement)
                 noteEffects(of: step.statement)
             }
+            mark(index, block.steps.count)
             emit(block, following: index + 1 < blocks.count ? index + 1 : nil, resolve: resolve)
         }
+        mark(blocks.count, nil)
         emitStubs()
+    }
+
+    private mutating func mark(_ block: Int, _ step: Int?) {
+        if isTracing { marks.append(CodeMark(block: block, step: step, position: assembler.position)) }
     }
 
     /// Keeps track of what is known about slots from one statement to the next.
@@ -289,6 +302,15 @@ package struct PendingLink: Sendable {
     package let site: Int
     /// A guest address.
     package let target: UInt64
+}
+
+/// Where a piece of generated code begins.
+package struct CodeMark: Sendable {
+    /// The number of a block, or that of all blocks for the code that is rarely executed.
+    package let block: Int
+    /// The number of a step, that of all steps for the terminator, or nil for the block's entry.
+    package let step: Int?
+    package let position: Int
 }
 
 /// What came of a batch of blocks.
