@@ -96,7 +96,10 @@ let package = Package(
         tests("GuestBootTests", ["GuestBoot", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestToolchain"]),
-        tests("CommandTests", ["Aerie"]),
+        // A machine in a process that a test may kill.
+        .executableTarget(
+            name: "MachineHost", dependencies: ["Aerie"], path: "Tests/MachineHost", swiftSettings: settings),
+        tests("CommandTests", ["Aerie", "MachineHost"]),
         tests("ArchitectureTests", []),
     ],
     swiftLanguageModes: [.v6]
