@@ -1,3 +1,5 @@
+import Foundation
+
 /// What runs guests: QEMU, or a program `aerie` with one of its engines.
 struct Machine {
     /// How the report calls it.
@@ -28,5 +30,30 @@ struct Machine {
             "-machine", "virt", "-m", "512M", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
             "-kernel", kernel, "-initrd", initrd, "-append", append,
         ]
+    }
+
+    /// The arguments that start Debian from its root disk, whose changes are thrown away, and give it a second disk.
+    ///
+    /// `command` runs at the console, and the guest powers off after it.
+    func arguments(_ files: DebianFiles, second: String, command: [String]) -> [String] {
+        let words = Data(command.flatMap { Array($0.utf8) + [0] }).base64EncodedString()
+        let append = "console=ttyS0 quiet root=/dev/vda aerie.command=\(words)"
+        if let engine {
+            return [
+                "run", "--engine", engine, "--memory", "512M", "--kernel", files.kernel, "--initrd", files.initrd,
+                "--append", append, "--disk", files.disk, "--disk", "\(second),readonly", "--read-only",
+            ]
+        }
+        // QEMU lists its transports from the last to the first.
+        func disk(_ number: Int, _ path: String, _ more: String) -> [String] {
+            [
+                "-drive", "file=\(path),format=raw,if=none,id=d\(number),\(more)", "-device",
+                "virtio-blk-device,drive=d\(number),bus=virtio-mmio-bus.\(7 - number)",
+            ]
+        }
+        return [
+            "-machine", "virt", "-m", "512M", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
+            "-kernel", files.kernel, "-initrd", files.initrd, "-append", append,
+        ] + disk(0, files.disk, "snapshot=on") + disk(1, second, "readonly=on")
     }
 }

@@ -28,7 +28,7 @@ struct SystemCommand: ParsableCommand {
         try InitialRAMDisk.archive(initProgram: program).write(to: URL(filePath: initrd))
 
         var native = Dictionary(uniqueKeysWithValues: Self.loads.map { ($0, [Double]()) })
-        var runs = machines.map { _ in [SystemRun]() }
+        var runs = machines.map { _ in [MarkedRun]() }
         let rounds = options.rounds ?? 1
         for round in 1...rounds {
             for load in Self.loads {
@@ -37,7 +37,7 @@ struct SystemCommand: ParsableCommand {
             }
             for (index, machine) in machines.enumerated() {
                 complain("round \(round) of \(rounds): Debian's kernel on \(machine.name)")
-                runs[index].append(try SystemRun(machine, kernel: kernel, initrd: initrd))
+                runs[index].append(try MarkedRun(machine, machine.arguments(kernel: kernel, initrd: initrd)))
             }
         }
         let report = SystemReport(native: native, machines: machines.map(\.name), runs: runs)

@@ -18,7 +18,7 @@ struct SystemReport: Encodable {
     private let memory: [Double]
     private let memoryBesideGuest: [Double]
 
-    init(native: [String: [Double]], machines: [String], runs: [[SystemRun]]) {
+    init(native: [String: [Double]], machines: [String], runs: [[MarkedRun]]) {
         self.machines = machines
         let loads = SystemCommand.loads.map { load in
             let native = max(Statistics.median(native[load] ?? []), 1e-6)

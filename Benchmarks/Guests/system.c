@@ -133,6 +133,8 @@ static void run_all(void) {
         say("\n");
         drain();
     }
+    say("@done\n");
+    drain();
     CALL4(reboot, 0xfee1dead, 672274793, 0x4321fedc /* power off */, 0);
 }
 

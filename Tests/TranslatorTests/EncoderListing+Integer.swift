@@ -228,6 +228,9 @@ extension EncoderListing {
                 add(Self.relative("{disp32} j\(name) . + \(target)")) { $0.link($0.jump(condition), to: target) }
             }
         }
-        add(Self.relative("{disp32} jmp . + 5")) { $0.linkHere($0.jump()) }
+        add(Self.relative("{disp32} jmp . + 5")) {
+            let site = $0.jump()
+            $0.linkHere(site)
+        }
     }
 }

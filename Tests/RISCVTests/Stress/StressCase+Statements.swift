@@ -102,7 +102,7 @@ extension StressCase {
 
     private mutating func writeIndexedAccess() {
         line("slli x23, \(register()), \(51 + random.below(2))")
-        line("srli x23, x23, 49")
+        line("srli x23, x23, 50")
         line("add x23, x23, x8")
         line(random.once(in: 2) ? "ld \(register()), 0(x23)" : "sd \(register()), 0(x23)")
     }
@@ -110,7 +110,7 @@ extension StressCase {
     private mutating func writeAtomic() {
         line("addi x23, x8, \(random.below(200) * 8)")
         let name = random.pick(["amoadd", "amoswap", "amoxor", "amoand", "amoor", "amomin", "amomaxu"])
-        if random.once(in: 3) {
+        if isPortable || random.once(in: 3) {
             // An interrupt may break the reservation: again, until it holds.
             let again = label()
             let value = register()

@@ -6,16 +6,19 @@ struct StressCase {
     let name: String
     var random: FuzzRandom
     let isSupervisor: Bool
+    /// Without AMOs, whose page faults QEMU 7.2 reports as those of loads.
+    let isPortable: Bool
     var lines: [String] = []
     private var labels = 0
 
     static let functions = 5
     static let pool = [5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 28, 29, 30, 31]
 
-    init(name: String, random: FuzzRandom, isSupervisor: Bool) {
+    init(name: String, random: FuzzRandom, isSupervisor: Bool, isPortable: Bool) {
         self.name = name
         self.random = random
         self.isSupervisor = isSupervisor
+        self.isPortable = isPortable
     }
 
     mutating func line(_ text: String) { lines.append(text) }
