@@ -292,7 +292,9 @@ enum GuestScripts {
             openssl rehash /etc/ssl/certs || fail "openssl rehash"
         fi
         if [ -d "$state/packages" ]; then
+            # Without sources: apt would rather fetch a package from there than take the same one from here.
             apt-get -q -y --no-download --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
+                -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null \
                 -o Dpkg::Use-Pty=0 install "$state"/packages/*.deb </dev/null || fail "apt-get install"
         fi
         rm -rf "$state" /var/lib/dpkg/status-old /var/cache/debconf/*-old /tmp/* /root/.bash_history

@@ -4,6 +4,9 @@ internal import Glibc
 ///
 /// There is a set of entries for each address space that was used lately and each way in which permissions can be judged,
 /// so that switching processes, entering the kernel or letting it touch user memory flushes nothing.
+///
+/// Behind the sets is a second level for all of them, found by a hash, for pages whose numbers have the same low bits. Its
+/// tags hold the generation of their set, so that clearing a set leaves nothing valid there.
 struct DataTLB: ~Copyable {
     struct Entry {
         /// The virtual page that may be read directly, or one that no look-up leads here.
@@ -27,7 +30,17 @@ struct DataTLB: ~Copyable {
     /// The most pages of a set that are remembered to be dropped one by one.
     private static let logSize = 256
 
+    /// Entries of the second level.
+    static let secondSize = 4096
+    /// Generations are less than this, so that they fit below a page number, and more than 0.
+    private static let generationLimit: UInt64 = 1 << 12
+
     private let entries: UnsafeMutablePointer<Entry>
+    let second: UnsafeMutablePointer<Entry>
+    /// The generation of the set in use.
+    var generation: UInt64 = 1
+    private var generations = InlineArray<13, UInt64>(repeating: 0)
+    private var lastGeneration: UInt64 = 0
     /// The first entry of the set in use.
     var current: UnsafeMutablePointer<Entry>
     private var currentSet = 0
@@ -42,12 +55,16 @@ struct DataTLB: ~Copyable {
         precondition(logged.count == Self.setCount, "every set has a log")
         entries = .allocate(capacity: Self.setCount * Self.size)
         log = .allocate(capacity: Self.setCount * Self.logSize)
+        second = .allocate(capacity: Self.secondSize)
+        second.initialize(repeating: Self.none, count: Self.secondSize)
         current = entries
+        for set in 0..<Self.setCount { renew(set) }
         for position in 0..<Self.setCount * Self.size { entries[position] = Self.empty(position) }
     }
 
     deinit {
         entries.deallocate()
+        second.deallocate()
         log.deallocate()
     }
 
@@ -56,6 +73,16 @@ struct DataTLB: ~Copyable {
         let other = UInt64((position ^ 1) & (size - 1)) << 12
         return Entry(readTag: other, writeTag: other, addend: 0)
     }
+
+    /// What the second level holds where it holds nothing.
+    private static let none = Entry(readTag: 0, writeTag: 0, addend: 0)
+
+    /// The position of a page in the second level. Neighbours never share one, which generated code relies on.
+    private static func hash(_ page: UInt64) -> Int {
+        Int((UInt32(truncatingIfNeeded: page >> 12) &* hashFactor) >> 20)
+    }
+
+    static let hashFactor: UInt32 = 0x1E37_79B1
 
     @inline(__always)
     func entry(_ address: UInt64) -> UnsafeMutablePointer<Entry> {
@@ -70,16 +97,17 @@ struct DataTLB: ~Copyable {
     mutating func select(_ space: Int, _ context: Context) {
         currentSet = Self.set(space, context)
         current = entries + currentSet * Self.size
+        generation = generations[currentSet]
     }
 
-    /// Forgets what is known of an address space.
+    /// Forgets what is known of an address space. Call `select` afterwards.
     mutating func forget(_ space: Int) {
         clear(Self.set(space, .user))
         clear(Self.set(space, .supervisor))
         clear(Self.set(space, .supervisorWithUserMemory))
     }
 
-    /// Forgets everything.
+    /// Forgets everything. Call `select` afterwards.
     mutating func forgetAll() {
         for set in 0..<Self.setCount { clear(set) }
         largePages = (false, false)
@@ -96,6 +124,19 @@ struct DataTLB: ~Copyable {
             for position in 0..<Self.size { entries[base + position] = Self.empty(position) }
         }
         logged[set] = 0
+        renew(set)
+    }
+
+    private mutating func renew(_ set: Int) {
+        lastGeneration += 1
+        if lastGeneration == Self.generationLimit {
+            // Numbers begin anew: no entry may be left that has one.
+            second.update(repeating: Self.none, count: Self.secondSize)
+            for index in 0..<Self.setCount { generations[index] = UInt64(index + 1) }
+            lastGeneration = UInt64(Self.setCount)
+        } else {
+            generations[set] = lastGeneration
+        }
     }
 
     /// Drops a page from all sets. False when it is not enough for an SFENCE.VMA, since the page may belong to a larger one.
@@ -105,6 +146,8 @@ struct DataTLB: ~Copyable {
         for set in 0..<Self.setCount where logged[set] != 0 {
             entries[set * Self.size + position] = Self.empty(position)
         }
+        // Whichever set it belongs to.
+        second[Self.hash(address)] = Self.none
         return true
     }
 
@@ -121,6 +164,9 @@ struct DataTLB: ~Copyable {
         current[position] = Entry(
             readTag: translation.readable ? page : none, writeTag: translation.writable ? page : none,
             addend: UInt64(UInt(bitPattern: host)) &- page)
+        second[Self.hash(page)] = Entry(
+            readTag: translation.readable ? page | generation : 0,
+            writeTag: translation.writable ? page | generation : 0, addend: current[position].addend)
         if translation.isLarge {
             if address >> 63 == 0 { largePages.low = true } else { largePages.high = true }
         }

@@ -83,6 +83,10 @@ extension StateLayout {
         reservation = withUnsafePointer(to: &state.pointee.reservation) { offset($0) }
         memory.entries = withUnsafePointer(to: &state.pointee.data.current) { offset($0) }
         memory.count = DataTLB.size
+        memory.secondEntries = UInt(bitPattern: state.pointee.data.second)
+        memory.secondCount = DataTLB.secondSize
+        memory.secondFactor = DataTLB.hashFactor
+        memory.generation = withUnsafePointer(to: &state.pointee.data.generation) { offset($0) }
         // Functions without context are addresses.
         memory.loadHelper = unsafeBitCast(translatedLoad, to: UInt.self)
         memory.storeHelper = unsafeBitCast(translatedStore, to: UInt.self)

@@ -66,8 +66,7 @@ extension Generator {
         let retry = assembler.position
         let first = guestAddress(.slot(base), span.range.lowerBound)
         let site = lookUp(first, bytes: span.range.count, store: span.store, into: group.register)
-        stubs.append(
-            .sharedPage(site: site, base: base, range: span.range, store: span.store, retry: retry, context))
+        stubs.append(.sharedPage(site: site, group, retry: retry, resume: assembler.position, context))
         return group
     }
 

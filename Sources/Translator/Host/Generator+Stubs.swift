@@ -7,7 +7,7 @@ enum Stub {
     case load(site: Int, MemoryType, register: Register, finish: LoadFinish, resume: Int, StubContext)
     case store(site: Int, bytes: Int, register: Register, value: Operand, resume: Int, StubContext)
     /// Enters the page of the shared accesses from `base` + `range` on, and tries again at `retry`.
-    case sharedPage(site: Int, base: Slot, range: Range<Int32>, store: Bool, retry: Int, StubContext)
+    case sharedPage(site: Int, PageSharing.Group, retry: Int, resume: Int, StubContext)
     case prepareFloat(site: Int, resume: Int, StubContext)
     case helper(sites: [Int], HelperRecord, resume: Int, StubContext)
     /// Data for a helper: the displacement at `site` leads to it.
@@ -70,15 +70,9 @@ extension Generator {
         case .load(let site, let type, let register, let finish, let resume, let context):
             emitSlowLoad(site, type, register, finish, resume, context)
         case .store(let site, let bytes, let register, let value, let resume, let context):
-            assembler.linkHere(site)
-            assembler.copy(.rcx, register)
-            load(.rdx, value)
-            assembler.move(.rax, value: UInt64(bytes))
-            assembler.call(pieces.storeSlow)
-            assembler.jump(.equal, to: resume)
-            emitExit(to: pieces.exitFault, context)
-        case .sharedPage(let site, let base, let range, let store, let retry, let context):
-            emitSharedPage(site, base, range, store: store, retry: retry, context)
+            emitSlowStore(site, bytes, register, value, resume, context)
+        case .sharedPage(let site, let group, let retry, let resume, let context):
+            emitSharedPage(site, group, retry: retry, resume: resume, context)
         case .prepareFloat(let site, let resume, let context):
             assembler.linkHere(site)
             assembler.call(runtime.prepareFloat)
@@ -97,6 +91,25 @@ extension Generator {
         }
     }
 
+    private mutating func emitSlowStore(
+        _ site: Int, _ bytes: Int, _ register: Register, _ value: Operand, _ resume: Int, _ context: StubContext
+    ) {
+        assembler.linkHere(site)
+        assembler.copy(.rcx, register)
+        assembler.move(.rdx, value: UInt64(bytes))
+        assembler.call(runtime.secondLevelWrite)
+        let unknown = assembler.jump(.notEqual)
+        load(.rdx, value)
+        assembler.store(Address(.rax, index: .rcx), .rdx, bytes: bytes)
+        assembler.jump(to: resume)
+        assembler.linkHere(unknown)
+        load(.rdx, value)
+        assembler.move(.rax, value: UInt64(bytes))
+        assembler.call(pieces.storeSlow)
+        assembler.jump(.equal, to: resume)
+        emitExit(to: pieces.exitFault, context)
+    }
+
     private mutating func emitSlowLoad(
         _ site: Int, _ type: MemoryType, _ register: Register, _ finish: LoadFinish, _ resume: Int,
         _ context: StubContext
@@ -104,27 +117,48 @@ extension Generator {
         assembler.linkHere(site)
         assembler.copy(.rcx, register)
         assembler.move(.rdx, value: UInt64(type.bytes))
+        assembler.call(runtime.secondLevelRead)
+        let unknown = assembler.jump(.notEqual)
+        self.finish(finish, type, .memory(Address(.rax, index: .rcx)))
+        assembler.jump(to: resume)
+        assembler.linkHere(unknown)
+        assembler.move(.rdx, value: UInt64(type.bytes))
         assembler.call(pieces.loadSlow)
         let fault = assembler.jump(.notEqual)
-        switch finish {
-        case .integer(let target):
-            assembler.extend(target, .register(.rax), bytes: type.bytes, signed: type.signed)
-        case .float(let vector): assembler.move(vector, from: .rax)
-        case .accumulator, .nowhere: break
-        }
+        self.finish(finish, type, .register(.rax))
         assembler.jump(to: resume)
         assembler.linkHere(fault)
         emitExit(to: pieces.exitFault, context)
     }
 
+    /// Brings a loaded value to where it goes.
+    private mutating func finish(_ finish: LoadFinish, _ type: MemoryType, _ source: Place) {
+        switch finish {
+        case .integer(let target): assembler.extend(target, source, bytes: type.bytes, signed: type.signed)
+        case .float(let vector):
+            switch source {
+            case .register(let register): assembler.move(vector, from: register)
+            case .memory(let address): assembler.loadFloat(.double, vector, .memory(address))
+            }
+        case .accumulator: if case .memory = source { assembler.extend(.rax, source, bytes: type.bytes, signed: false) }
+        case .nowhere: break
+        }
+    }
+
     private mutating func emitSharedPage(
-        _ site: Int, _ base: Slot, _ range: Range<Int32>, store: Bool, retry: Int, _ context: StubContext
+        _ site: Int, _ group: PageSharing.Group, retry: Int, resume: Int, _ context: StubContext
     ) {
         assembler.linkHere(site)
-        let register = materialize(.slot(base), in: .rcx)
-        assembler.loadAddress(.rdx, Address(register, range.upperBound - 1))
-        assembler.loadAddress(.rcx, Address(register, range.lowerBound))
-        assembler.move(.rax, value: store ? 1 : 0)
+        let register = materialize(.slot(group.base), in: .rcx)
+        assembler.loadAddress(.rcx, Address(register, group.range.lowerBound))
+        assembler.move(.rdx, value: UInt64(group.range.count))
+        assembler.call(group.allowsStores ? runtime.secondLevelWrite : runtime.secondLevelRead)
+        let unknown = assembler.jump(.notEqual)
+        assembler.copy(group.register, .rax)
+        assembler.jump(to: resume)
+        assembler.linkHere(unknown)
+        assembler.loadAddress(.rdx, Address(.rcx, Int32(group.range.count - 1)))
+        assembler.move(.rax, value: group.allowsStores ? 1 : 0)
         assembler.call(pieces.enterPage)
         assembler.jump(.notEqual, to: retry)
         // The accesses lie in two pages, or one of them faults or is a device's: standard code does them one by one. It

@@ -6,6 +6,10 @@ package struct Runtime: Sendable {
     fileprivate(set) var standard = Pieces()
     /// Makes floating point ready. Flags: not equal means that it is not for generated code.
     fileprivate(set) var prepareFloat = 0
+    /// rax = the addend of the page of the rdx bytes at rcx, from the TLB's second level. Flags: not equal means that it
+    /// is not there.
+    fileprivate(set) var secondLevelRead = 0
+    fileprivate(set) var secondLevelWrite = 0
     fileprivate(set) var constants = Constants()
 
     /// Leaves for the address in rax, for lack of code.
@@ -56,6 +60,8 @@ extension Generator {
         makeConstants()
         makeEntry()
         makePrepareFloat()
+        runtime.secondLevelRead = makeSecondLevel(tag: 0)
+        runtime.secondLevelWrite = makeSecondLevel(tag: 8)
         runtime.standard = makePieces(limit: .limit)
         pieces = runtime.standard
         assembler.align(to: 64)
@@ -247,6 +253,30 @@ extension Generator {
         // Our frame and the return address into the block.
         assembler.arithmetic(.add, .register(.rsp), 32)
         leave(.helper)
+        return start
+    }
+
+    private mutating func makeSecondLevel(tag: Int32) -> Int {
+        let memory = layout.memory
+        let bits = UInt8(memory.secondCount.trailingZeroBitCount)
+        let start = assembler.position
+        assembler.copy(.rax, .rcx)
+        assembler.shift(.right, .register(.rax), by: 12)
+        assembler.multiply(.rax, .register(.rax), by: Int32(bitPattern: memory.secondFactor), wide: false)
+        // The entry's number is in the upper bits; entries are 32 bytes.
+        assembler.shift(.right, .register(.rax), by: 32 - bits, wide: false)
+        assembler.shift(.left, .register(.rax), by: 5, wide: false)
+        // When the last byte lies in the next page, its page has another entry, so this one cannot be equal.
+        assembler.loadAddress(.rdx, Address(.rcx, index: .rdx, -1))
+        assembler.arithmetic(.and, .register(.rdx), ~0xFFF)
+        assembler.arithmetic(.or, .rdx, .memory(state(memory.generation)))
+        assembler.push(.rcx)
+        assembler.move(.rcx, value: UInt64(memory.secondEntries))
+        assembler.arithmetic(.add, .rax, .register(.rcx))
+        assembler.pop(.rcx)
+        assembler.arithmetic(.cmp, .rdx, .memory(Address(.rax, tag)))
+        assembler.move(.rax, .memory(Address(.rax, 16)))
+        assembler.ret()
         return start
     }
 

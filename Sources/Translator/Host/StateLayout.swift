@@ -31,6 +31,13 @@ package struct StateLayout: Sendable {
         package var entries = 0
         /// A power of two.
         package var count = 256
+        /// The second level: host address, number (a power of two), and what the low 32 bits of a page number are multiplied by
+        /// to find an entry by the upper bits of the result. Its tags are pages with the present generation, 64 bits at an
+        /// offset of the state, in the low 12 bits; pages that follow each other have different entries.
+        package var secondEntries: UInt = 0
+        package var secondCount = 4096
+        package var secondFactor: UInt32 = 0
+        package var generation = 0
         /// Functions for what the TLB does not answer:
         /// `(state, address, bytes) -> value` and `(state, address, value, bytes)`. They set `accessFailed`.
         package var loadHelper: UInt = 0
