@@ -135,7 +135,7 @@ import Testing
 
     @Test("Damage anywhere in the saved changes of a disk is noticed")
     func damagedChanges() throws {
-        let (program, configuration) = try guest(.discardChanges)
+        let (program, configuration) = try guest(.discardChanges, rounds: 8000)
         let path = try savedMachine(program, configuration)
         let good = [UInt8](try Data(contentsOf: URL(filePath: path)))
         // The changes are the last part of the file.
