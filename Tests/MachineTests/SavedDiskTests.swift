@@ -121,7 +121,7 @@ import Testing
 
     @Test("A copy of a disk with its time of change is the same disk, wherever it lies")
     func copiedDisk() throws {
-        let (program, configuration) = try guest(.discardChanges, rounds: 8)
+        let (program, configuration) = try guest(.discardChanges, rounds: 400)
         let path = try savedMachine(program, configuration)
         let copy = program.path("copy")
         let process = try Process.run(
