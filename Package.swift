@@ -40,6 +40,8 @@ let package = Package(
         // Processors
         module("Translator", ["HostSystem", "CLinux"]),
         module("RISCV", ["Translator", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        .target(name: "CKVM"),
+        module("KVMEngine", ["CKVM", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Devices
         module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module("DiskImages", ["SavedState", "HostSystem"]),
@@ -83,6 +85,9 @@ let package = Package(
                 "RISCV", "Translator", "GuestToolchain", "CFloatReference", "PlatformDevices", "Machine", "GuestMemory",
                 "SavedState", "HostSystem",
             ]),
+        tests(
+            "KVMEngineTests",
+            ["KVMEngine", "CKVM", "GuestToolchain", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("PlatformDevicesTests", ["PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("DiskImagesTests", ["DiskImages", "SavedState", "HostSystem"]),
         tests(

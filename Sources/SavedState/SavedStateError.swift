@@ -11,6 +11,8 @@ package enum SavedStateError: Error, Equatable, CustomStringConvertible {
     case badField(kind: String, field: String)
     /// The part `name` of a machine cannot be saved now, for `reason`.
     case cannotSave(name: String, reason: String)
+    /// The part `name` of a machine cannot take its state over on this host, for `reason`.
+    case cannotRestore(name: String, reason: String)
 
     package var description: String {
         switch self {
@@ -25,6 +27,7 @@ package enum SavedStateError: Error, Equatable, CustomStringConvertible {
         case .missingField(let kind, let field): "'\(kind)' lacks the field '\(field)'"
         case .badField(let kind, let field): "'\(kind)' has a bad value in the field '\(field)'"
         case .cannotSave(let name, let reason): "\(name) cannot be saved: \(reason)"
+        case .cannotRestore(let name, let reason): "\(name) cannot be restored: \(reason)"
         }
     }
 }

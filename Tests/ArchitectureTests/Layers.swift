@@ -2,9 +2,9 @@
 enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
-        ["CLinux", "CZlib", "CZstd", "HostSystem", "SavedState", "GuestMemory"],
+        ["CLinux", "CKVM", "CZlib", "CZstd", "HostSystem", "SavedState", "GuestMemory"],
         ["Machine"],
-        ["Translator", "RISCV"],
+        ["Translator", "RISCV", "KVMEngine"],
         ["DiskImages", "PlatformDevices", "Virtio", "VirtioDevices"],
         ["GuestBoot", "Aerie"],
         ["GuestImages"],
