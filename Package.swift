@@ -45,16 +45,16 @@ let package = Package(
         // Devices
         module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module("DiskImages", ["SavedState", "HostSystem"]),
-        module("Virtio", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        module("PCI", ["Machine", "SavedState"]),
+        module("Virtio", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module("VirtioDevices", ["Virtio", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Composition
         module("GuestBoot", ["GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         module(
             "Aerie",
             [
-                "GuestBoot", "RISCV", "PlatformDevices", "VirtioDevices", "Virtio", "DiskImages", "Machine",
-                "GuestMemory",
-                "SavedState", "HostSystem",
+                "GuestBoot", "RISCV", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio", "PCI", "DiskImages",
+                "Machine", "GuestMemory", "SavedState", "HostSystem",
             ]),
         // Control
         module(
@@ -64,7 +64,7 @@ let package = Package(
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "Aerie", "GuestImages", "HostSystem",
+                "Aerie", "GuestImages", "KVMEngine", "HostSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -92,10 +92,10 @@ let package = Package(
         tests("DiskImagesTests", ["DiskImages", "SavedState", "HostSystem"]),
         tests(
             "VirtioTests",
-            ["VirtioDevices", "Virtio", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        tests("GuestBootTests", ["GuestBoot", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
+            ["VirtioDevices", "Virtio", "PCI", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "HostSystem"]),
-        tests("MachineTests", ["Aerie", "GuestToolchain"]),
+        tests("MachineTests", ["Aerie", "KVMEngine", "GuestToolchain"]),
         tests("CommandTests", ["Aerie"]),
         tests("ArchitectureTests", []),
     ],

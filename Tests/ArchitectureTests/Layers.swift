@@ -5,7 +5,7 @@ enum Layers {
         ["CLinux", "CKVM", "CZlib", "CZstd", "HostSystem", "SavedState", "GuestMemory"],
         ["Machine"],
         ["Translator", "RISCV", "KVMEngine"],
-        ["DiskImages", "PlatformDevices", "Virtio", "VirtioDevices"],
+        ["DiskImages", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
         ["GuestBoot", "Aerie"],
         ["GuestImages"],
         ["AerieCommand"],
@@ -16,6 +16,7 @@ enum Layers {
         "HostSystem": ["CLinux"],
         "GuestMemory": ["HostSystem"],
         "RISCV": ["Translator"],
+        "Virtio": ["PCI"],
         "VirtioDevices": ["Virtio", "DiskImages"],
         "Aerie": ["GuestBoot"],
     ]

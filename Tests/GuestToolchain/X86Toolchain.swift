@@ -42,3 +42,29 @@ package enum X86Toolchain {
         return directory
     }
 }
+
+extension X86Toolchain {
+    /// A bare program of `Guests/x86` as an ELF file with a PVH entry.
+    package static func program(_ name: String) throws -> URL {
+        let guests = Toolchain.guests.appending(path: "x86")
+        let files = try FileManager.default.contentsOfDirectory(at: guests, includingPropertiesForKeys: nil)
+            .sorted { $0.path < $1.path }
+        let digest = Toolchain.digest(of: [Array(name.utf8)] + (try files.map { [UInt8](try Data(contentsOf: $0)) }))
+        let linked = Toolchain.cache.appending(path: "\(digest).elf")
+        if FileManager.default.fileExists(atPath: linked.path) { return linked }
+        let fresh = Toolchain.cache.appending(path: "\(UUID().uuidString).elf")
+        try Toolchain.check(
+            "\(directory())/clang",
+            [
+                "--target=x86_64-none-elf", "-nostdlib", "-static", "-fuse-ld=lld", "-ffreestanding", "-fno-pic",
+                // Nothing saves these registers in interrupts, and emulated KVM does not have them in ring 0.
+                "-mno-sse", "-mno-mmx", "-mgeneral-regs-only", "-mno-red-zone", "-fno-builtin", "-O1", "-Wall",
+                "-Wextra",
+                "-Werror", "-I", guests.path, "-Wl,-T,\(guests.appending(path: "link.ld").path)",
+                "-Wl,--build-id=none", "-o", fresh.path, guests.appending(path: "start.S").path,
+                guests.appending(path: "\(name).c").path,
+            ])
+        rename(fresh.path, linked.path)
+        return linked
+    }
+}

@@ -20,7 +20,7 @@ import Testing
             leaf(0x24, eax: 1),
         ])
         #expect(composed.map(\.function) == [0, 1])
-        #expect(composed[0].eax == 0x16)
+        #expect(composed[0].eax == 0xD)
         #expect(composed[1].ebx == 0x5678)
         #expect(composed[1].ecx == 1 << 26 | 1)
         #expect(composed[1].edx & 1 << 22 == 0)

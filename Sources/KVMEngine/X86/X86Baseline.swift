@@ -14,7 +14,7 @@
             static let all = Mask(eax: .max, ebx: .max, ecx: .max, edx: .max)
         }
 
-        static let highestLeaf: UInt32 = 0x16
+        static let highestLeaf: UInt32 = 0xD
         static let highestExtendedLeaf: UInt32 = 0x8000_0008
 
         static func mask(function: UInt32, index: UInt32) -> Mask? {
