@@ -40,19 +40,21 @@ let package = Package(
         // Processors
         module("Translator", ["HostSystem", "CLinux"]),
         module("RISCV", ["Translator", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        .target(name: "CKVM"),
+        module("KVMEngine", ["CKVM", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Devices
         module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module("DiskImages", ["SavedState", "HostSystem"]),
-        module("Virtio", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        module("PCI", ["Machine", "SavedState"]),
+        module("Virtio", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module("VirtioDevices", ["Virtio", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Composition
         module("GuestBoot", ["GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         module(
             "Aerie",
             [
-                "GuestBoot", "RISCV", "PlatformDevices", "VirtioDevices", "Virtio", "DiskImages", "Machine",
-                "GuestMemory",
-                "SavedState", "HostSystem",
+                "GuestBoot", "RISCV", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio", "PCI", "DiskImages",
+                "Machine", "GuestMemory", "SavedState", "HostSystem",
             ]),
         // Control
         module(
@@ -62,7 +64,7 @@ let package = Package(
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "Aerie", "GuestImages", "HostSystem",
+                "Aerie", "GuestImages", "KVMEngine", "HostSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -88,14 +90,17 @@ let package = Package(
                 "RISCV", "Translator", "GuestToolchain", "CFloatReference", "PlatformDevices", "Machine", "GuestMemory",
                 "SavedState", "HostSystem",
             ]),
+        tests(
+            "KVMEngineTests",
+            ["KVMEngine", "CKVM", "GuestToolchain", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("PlatformDevicesTests", ["PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("DiskImagesTests", ["DiskImages", "SavedState", "HostSystem"]),
         tests(
             "VirtioTests",
-            ["VirtioDevices", "Virtio", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        tests("GuestBootTests", ["GuestBoot", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
+            ["VirtioDevices", "Virtio", "PCI", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "HostSystem"]),
-        tests("MachineTests", ["Aerie", "GuestToolchain"]),
+        tests("MachineTests", ["Aerie", "KVMEngine", "GuestToolchain"]),
         // A machine in a process that a test may kill.
         .executableTarget(
             name: "MachineHost", dependencies: ["Aerie"], path: "Tests/MachineHost", swiftSettings: settings),

@@ -5,6 +5,8 @@ package struct BootItem: Equatable, Sendable, CustomStringConvertible {
         case initrd
         case firmware
         case deviceTree = "device tree"
+        /// What a boot protocol wants in memory besides the kernel.
+        case bootData = "boot data"
     }
 
     package let role: Role

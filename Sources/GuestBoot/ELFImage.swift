@@ -16,6 +16,9 @@ package struct ELFImage: Sendable {
     private static let headerSize = 64
     private static let programHeaderSize = 56
     private static let executable: UInt16 = 2
+    private static let noteSegment: UInt32 = 4
+    /// Bytes of notes in a segment; a kernel has some hundreds.
+    private static let notesLimit: UInt64 = 1 << 16
     private static let positionIndependent: UInt16 = 3
 
     let source: BootSource
@@ -23,6 +26,8 @@ package struct ELFImage: Sendable {
     /// Ascending by physical address, not overlapping, not empty.
     package let segments: [Segment]
     private let isPositionIndependent: Bool
+    /// Where the file has notes: offset and size in bytes, in the file.
+    private let notes: [(offset: UInt64, size: UInt64)]
 
     static func matches(_ header: [UInt8]) -> Bool { header.has([0x7F, 0x45, 0x4C, 0x46], at: 0) }
 
@@ -63,6 +68,11 @@ package struct ELFImage: Sendable {
         }
         self.source = source
         self.segments = segments
+        notes = (0..<count).compactMap { index in
+            let offset = index * Self.programHeaderSize
+            guard table.littleEndian(at: offset, as: UInt32.self) == Self.noteSegment else { return nil }
+            return (table.littleEndian(at: offset + 8) ?? 0, table.littleEndian(at: offset + 32) ?? 0)
+        }
         entry = word(24)
         isPositionIndependent = type == Self.positionIndependent
     }
@@ -87,6 +97,32 @@ package struct ELFImage: Sendable {
         }
         try source.check(offset: segment.fileOffset, count: segment.fileSize)
         return segment
+    }
+
+    /// The descriptor of the first note with that name and type; nil when there is none.
+    ///
+    /// A note: sizes of name and descriptor, the type, 4 bytes each; the name with its NUL, and the descriptor, both padded to 4.
+    func note(named name: String, type: UInt32) throws(BootError) -> [UInt8]? {
+        for (offset, size) in notes {
+            guard size <= Self.notesLimit else {
+                throw .corrupt(source.item, reason: "\(size) bytes of ELF notes")
+            }
+            let bytes = try source.bytes(at: offset, count: Int(size))
+            var position = 0
+            while let nameSize: UInt32 = bytes.littleEndian(at: position),
+                let descriptorSize: UInt32 = bytes.littleEndian(at: position + 4),
+                let found: UInt32 = bytes.littleEndian(at: position + 8)
+            {
+                let start = position + 12 + ((Int(nameSize) + 3) & ~3)
+                let end = start + Int(descriptorSize)
+                guard end <= bytes.count else { break }
+                if found == type, bytes.has(Array(name.utf8) + [0], at: position + 12) {
+                    return Array(bytes[start..<end])
+                }
+                position = (end + 3) & ~3
+            }
+        }
+        return nil
     }
 
     /// Lowest physical address to the end of the highest segment, in bytes.

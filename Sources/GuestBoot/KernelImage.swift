@@ -3,6 +3,8 @@ enum KernelImage {
     /// A flat RISC-V `Image`.
     case riscvImage(RISCVImageHeader, BootSource)
     case elf(ELFImage)
+    /// Linux for x86 in its usual form.
+    case bzImage(BZImageHeader, BootSource)
 
     /// How much of a file detection looks at: PE headers of kernels stand within it.
     private static let prefixSize = 4096
@@ -42,6 +44,9 @@ enum KernelImage {
         if ELFImage.matches(prefix) { return .elf(try ELFImage(source, architecture: architecture)) }
         if let found = ForeignKernel.name(prefix, for: architecture) {
             throw .wrongArchitecture(source.item, found: found, expected: architecture.name)
+        }
+        if architecture == .x86_64, BZImageHeader.matches(prefix) {
+            return .bzImage(try BZImageHeader(source), source)
         }
         if architecture == .riscv64, RISCVImageHeader.matches(prefix) {
             return .riscvImage(try RISCVImageHeader(source), source)

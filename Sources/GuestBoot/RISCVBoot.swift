@@ -118,6 +118,7 @@ package struct RISCVBoot: Sendable {
             try layout.place(source.item, at: address, size: size)
             try layout.copy(source, offset: 0, count: source.size, to: address)
             return address
+        case .bzImage: throw .unknownFormat(source.item)
         }
     }
 

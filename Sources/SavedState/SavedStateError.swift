@@ -13,6 +13,8 @@ package enum SavedStateError: Error, Equatable, CustomStringConvertible {
     case changed(name: String, difference: String)
     /// The part `name` of a machine cannot be saved now, for `reason`.
     case cannotSave(name: String, reason: String)
+    /// The part `name` of a machine cannot take its state over on this host, for `reason`.
+    case cannotRestore(name: String, reason: String)
 
     package var description: String {
         switch self {
@@ -29,6 +31,7 @@ package enum SavedStateError: Error, Equatable, CustomStringConvertible {
         case .changed(let name, let difference):
             "\(name) is not as it was when the machine was saved: \(difference)"
         case .cannotSave(let name, let reason): "\(name) cannot be saved: \(reason)"
+        case .cannotRestore(let name, let reason): "\(name) cannot be restored: \(reason)"
         }
     }
 }

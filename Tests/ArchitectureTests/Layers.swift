@@ -2,10 +2,10 @@
 enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
-        ["CLinux", "CZlib", "CZstd", "HostSystem", "SavedState", "GuestMemory"],
+        ["CLinux", "CKVM", "CZlib", "CZstd", "HostSystem", "SavedState", "GuestMemory"],
         ["Machine"],
-        ["Translator", "RISCV"],
-        ["DiskImages", "PlatformDevices", "Virtio", "VirtioDevices"],
+        ["Translator", "RISCV", "KVMEngine"],
+        ["DiskImages", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
         ["GuestBoot", "Aerie"],
         ["GuestImages"],
         ["AerieCommand"],
@@ -16,6 +16,7 @@ enum Layers {
         "HostSystem": ["CLinux"],
         "GuestMemory": ["HostSystem"],
         "RISCV": ["Translator"],
+        "Virtio": ["PCI"],
         "VirtioDevices": ["Virtio", "DiskImages"],
         "Aerie": ["GuestBoot"],
     ]

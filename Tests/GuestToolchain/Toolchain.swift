@@ -11,14 +11,14 @@ package enum Toolchain {
     /// Where the programs of the guests lie in the source tree.
     package static let guests = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Guests")
 
-    private static let cache: URL = {
+    static let cache: URL = {
         let directory = FileManager.default.temporaryDirectory.appending(path: "aerie-guests-\(getuid())")
         try? FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         return directory
     }()
 
     /// The directory of clang, ld.lld and llvm-objcopy: beside the `swift` in PATH.
-    private static let directory: String? = HostProgram.find("swift").map {
+    static let directory: String? = HostProgram.find("swift").map {
         URL(filePath: $0).resolvingSymlinksInPath().deletingLastPathComponent().path
     }
 
@@ -103,7 +103,7 @@ package enum Toolchain {
         try check("\(directory)/\(name)", arguments)
     }
 
-    private static func check(_ path: String, _ arguments: [String]) throws {
+    static func check(_ path: String, _ arguments: [String]) throws {
         let result = try HostProgram.run(path, arguments)
         guard result.status == 0 else {
             let output = String(decoding: result.output.prefix(4000), as: UTF8.self)
@@ -112,7 +112,7 @@ package enum Toolchain {
     }
 
     /// FNV-1a over the parts and their lengths: names in a cache, nothing that an adversary chooses.
-    private static func digest(of parts: [[UInt8]]) -> String {
+    static func digest(of parts: [[UInt8]]) -> String {
         var first: UInt64 = 0xcbf2_9ce4_8422_2325
         var second: UInt64 = 0x6c62_272e_07bb_0142
         for part in parts {

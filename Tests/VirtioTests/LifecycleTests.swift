@@ -200,7 +200,7 @@ import VirtioDevices
             .badField(kind: "virtio-mmio", field: "queues"),
             BlockDevice(image: MemoryDisk(sectors: 64), queueCount: 2), memory)
         try expect(
-            .badField(kind: "virtio-mmio-queue", field: "size"), BlockDevice(image: MemoryDisk(sectors: 64)),
+            .badField(kind: "virtio-queue", field: "size"), BlockDevice(image: MemoryDisk(sectors: 64)),
             GuestMemory(ranges: [(0x1000, 0x1000)]))
     }
 

@@ -4,13 +4,16 @@ internal import GuestBoot
 internal import GuestMemory
 internal import HostSystem
 internal import Machine
+internal import PCI
 internal import PlatformDevices
 internal import RISCV
 internal import Virtio
-internal import VirtioDevices
 
 /// The RISC-V machine, laid out as QEMU's `virt`.
 final class RISCVBoard: Board {
+    /// A device and where its registers are.
+    private typealias Placement = (device: any MemoryMappedDevice, base: UInt64, size: UInt64)
+
     let memory: GuestMemory
     let timeBase = TimeBase()
     let processors: [any VirtualProcessor]
@@ -41,13 +44,16 @@ final class RISCVBoard: Board {
         let plic = Self.makePLIC(harts)
         bootROM = BootROM(name: "boot-rom")
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
-        let virtioChannels =
-            (configuration.console == .virtio ? [console] : []) + (configuration.hasControlPort ? [control] : [])
+        let isPCI = configuration.transport == .pci
         disks = try configuration.disks.map { disk throws(AerieError) in try disk.open() }
-        let cards = Self.makeCards(configuration, disks: disks, consoles: virtioChannels, memory: memory, plic: plic)
+        let cards = VirtioCards.make(
+            configuration, disks: disks, console: console, control: control,
+            queueCount: isPCI ? min(configuration.cpus, 4) : 1)
+        let (virtio, functions) =
+            isPCI ? Self.bus(cards, memory: memory, plic: plic) : (Self.slots(cards, memory: memory, plic: plic), [])
 
         // Power, time, and interrupts; then what raises them.
-        let placed: [(device: any MemoryMappedDevice, base: UInt64, size: UInt64)] =
+        let placed: [Placement] =
             [
                 (bootROM, RISCVMemoryMap.bootROM, BootROM.size),
                 (TestFinisher(name: "test", handler: events), RISCVMemoryMap.testFinisher, TestFinisher.size),
@@ -71,16 +77,13 @@ final class RISCVBoard: Board {
                 ),
             ]
             + RISCVMemoryMap.flash.enumerated().map { (FlashBank(name: "flash\($0)"), $1, FlashBank.size) }
-            + cards.enumerated().map { (index, card) in
-                let base = RISCVMemoryMap.virtio + UInt64(index) * RISCVMemoryMap.virtioStride
-                return (card, base, RISCVMemoryMap.virtioStride)
-            }
+            + virtio
         for (device, base, size) in placed { bus.attach(device, base: base, size: size) }
-        devices = placed.map(\.device)
+        devices = placed.map(\.device) + functions
         processors = harts
         deviceTree = RISCVDeviceTree.make(
-            harts: configuration.cpus, memory: configuration.memory.bytes, virtioSlots: cards.count,
-            console: configuration.console)
+            harts: configuration.cpus, memory: configuration.memory.bytes, virtioSlots: isPCI ? 0 : cards.count,
+            hasPCI: isPCI, console: configuration.console)
 
         if configuration.firmware == nil {
             let services = SBI(
@@ -164,21 +167,38 @@ final class RISCVBoard: Board {
             harts: harts.map { InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.supervisorSoftware) })
     }
 
-    /// The virtio devices in the order of their slots: disks, consoles, random numbers.
-    private static func makeCards(
-        _ configuration: Configuration, disks: [any DiskImage], consoles: [any CharacterChannel], memory: GuestMemory,
-        plic: PLIC
-    ) -> [any MemoryMappedDevice] {
-        var cards: [any VirtioDevice] = zip(disks, configuration.disks).map { image, disk in
-            BlockDevice(image: image, serial: disk.serial ?? "")
-        }
-        for channel in consoles { cards.append(ConsoleDevice(channel: channel)) }
-        cards.append(EntropyDevice())
+    /// The virtio devices, each in a slot of its own in the address space.
+    private static func slots(
+        _ cards: [any VirtioDevice], memory: GuestMemory, plic: PLIC
+    ) -> [Placement] {
         precondition(cards.count <= RISCVMemoryMap.virtioSlots, "validation bounds the number of disks")
-        return cards.enumerated().map { (slot, card) in
-            VirtioMMIOTransport(
+        return cards.enumerated().map { slot, card in
+            let transport = VirtioMMIOTransport(
                 name: "virtio\(slot)", device: card, memory: memory,
                 interrupt: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.virtio + slot))
+            let base = RISCVMemoryMap.virtio + UInt64(slot) * RISCVMemoryMap.virtioStride
+            return (transport, base, RISCVMemoryMap.virtioStride)
         }
+    }
+
+    /// The virtio devices on a PCI bus, with the interrupt pins for want of a controller of messages.
+    private static func bus(
+        _ cards: [any VirtioDevice], memory: GuestMemory, plic: PLIC
+    ) -> (placed: [Placement], functions: [any Device]) {
+        let functions = cards.enumerated().map { slot, card in
+            VirtioPCITransport(name: "virtio\(slot)", device: card, memory: memory, messages: nil)
+        }
+        let window = RISCVMemoryMap.pciWindow
+        let host = PCIHost(
+            name: "pci", functions: functions, window: window...window + RISCVMemoryMap.pciWindowSize - 1,
+            lines: (0..<4).map { InterruptLine(sink: plic, number: RISCVMemoryMap.Source.pci + $0) })
+        return (
+            [
+                (host, RISCVMemoryMap.pciConfiguration, PCIHost.configurationSize),
+                (
+                    PCIWindow(name: "pci-window", host: host, base: window), window, RISCVMemoryMap.pciWindowSize
+                ),
+            ], functions
+        )
     }
 }

@@ -1,6 +1,7 @@
 internal import GuestBoot
 internal import HostSystem
 internal import Machine
+internal import PCI
 internal import PlatformDevices
 internal import RISCV
 
@@ -9,7 +10,10 @@ enum RISCVDeviceTree {
     /// - Parameters:
     ///   - memory: bytes.
     ///   - virtioSlots: how many slots have a device.
-    static func make(harts: Int, memory: UInt64, virtioSlots: Int, console: Configuration.Console) -> DeviceTree {
+    ///   - hasPCI: whether there is a PCI bus.
+    static func make(
+        harts: Int, memory: UInt64, virtioSlots: Int, hasPCI: Bool, console: Configuration.Console
+    ) -> DeviceTree {
         var tree = DeviceTree()
         let interruptControllers = (0..<harts).map { _ in tree.makePhandle() }
         let handles = Handles(
@@ -25,7 +29,7 @@ enum RISCVDeviceTree {
         tree.root.add(power("poweroff", value: 0x5555, test: handles.test))
         tree.root.add(power("reboot", value: 0x7777, test: handles.test))
         for node in flash() { tree.root.add(node) }
-        tree.root.add(soc(handles, virtioSlots: virtioSlots))
+        tree.root.add(soc(handles, virtioSlots: virtioSlots, hasPCI: hasPCI))
         return tree
     }
 
@@ -109,7 +113,7 @@ enum RISCVDeviceTree {
         return [node]
     }
 
-    private static func soc(_ handles: Handles, virtioSlots: Int) -> DeviceTree.Node {
+    private static func soc(_ handles: Handles, virtioSlots: Int, hasPCI: Bool) -> DeviceTree.Node {
         var soc = DeviceTree.Node("soc")
         soc.set("#address-cells", cells: [2])
         soc.set("#size-cells", cells: [2])
@@ -149,7 +153,37 @@ enum RISCVDeviceTree {
             virtio.interrupt(RISCVMemoryMap.Source.virtio + slot, parent: handles.plic)
             soc.add(virtio)
         }
+        if hasPCI { soc.add(pci(plic: handles.plic)) }
         return soc
+    }
+
+    /// The host bridge (IEEE 1275 PCI bus binding; Linux, Documentation/devicetree/bindings/pci/host-generic-pci.yaml).
+    private static func pci(plic: UInt32) -> DeviceTree.Node {
+        var node = device("pci", RISCVMemoryMap.pciConfiguration, PCIHost.configurationSize)
+        node.set("compatible", string: "pci-host-ecam-generic")
+        node.set("device_type", string: "pci")
+        node.set("#address-cells", cells: [3])
+        node.set("#size-cells", cells: [2])
+        node.set("#interrupt-cells", cells: [1])
+        node.set("bus-range", cells: [0, 0])
+        node.set("linux,pci-domain", cells: [0])
+        node.set("dma-coherent")
+        // 32-bit memory, at the same addresses on the bus as for processors.
+        let memorySpace: UInt32 = 0x0200_0000
+        func high(_ value: UInt64) -> UInt32 { UInt32(value >> 32) }
+        func low(_ value: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: value) }
+        let window = RISCVMemoryMap.pciWindow
+        let size = RISCVMemoryMap.pciWindowSize
+        node.set(
+            "ranges", cells: [memorySpace, high(window), low(window), high(window), low(window), high(size), low(size)])
+        // Of a device's number the low two bits count, and pin A is the only one in use.
+        node.set("interrupt-map-mask", cells: [0x1800, 0, 0, 7])
+        node.set(
+            "interrupt-map",
+            cells: (0..<4).flatMap { slot in
+                [UInt32(slot) << 11, 0, 0, 1, plic, UInt32(RISCVMemoryMap.Source.pci + PCIHost.line(ofSlot: slot))]
+            })
+        return node
     }
 
     private static func plic(_ handles: Handles) -> DeviceTree.Node {

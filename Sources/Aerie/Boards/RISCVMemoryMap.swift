@@ -12,6 +12,9 @@ enum RISCVMemoryMap {
     static let virtioSlots = 8
     static let firmwareConfiguration: UInt64 = 0x1010_0000
     static let flash: [UInt64] = [0x2000_0000, 0x2200_0000]
+    static let pciConfiguration: UInt64 = 0x3000_0000
+    static let pciWindow: UInt64 = 0x4000_0000
+    static let pciWindowSize: UInt64 = 0x4000_0000
     static let memory: UInt64 = 0x8000_0000
 
     /// Sources of the PLIC.
@@ -19,6 +22,8 @@ enum RISCVMemoryMap {
         static let virtio = 1
         static let uart = 10
         static let rtc = 11
+        /// INTA; the other three follow.
+        static let pci = 32
         static let count = 95
     }
 

@@ -18,25 +18,54 @@ extension Configuration {
     }
 
     private func validateProcessors() throws(AerieError) {
-        guard architecture == .riscv64 else {
+        try validateEngine()
+        guard translationTrace == nil || architecture == .riscv64 && engine != .interpret else {
             throw AerieError(
-                .unavailable, asked: "--arch \(architecture.rawValue)", found: "this build runs riscv64 guests only",
-                advice: "leave --arch out")
-        }
-        guard engine != .kvm else {
-            throw AerieError(
-                .unavailable, asked: "--engine \(engine.rawValue)", found: "this build has no such engine",
-                advice: "use --engine auto, translate or interpret")
-        }
-        guard translationTrace == nil || engine != .interpret else {
-            throw AerieError(
-                .usage, asked: "--trace", found: "the engine is interpret, which translates nothing",
-                advice: "use --engine translate")
+                .usage, asked: "--trace", found: "the engine of this machine translates nothing",
+                advice: "use it with a riscv64 guest and --engine translate")
         }
         guard Self.cpuRange.contains(cpus) else {
             throw AerieError(
                 .usage, asked: "--cpus \(cpus)", found: "a machine has 1 to 64", advice: "choose a number of these")
         }
+    }
+
+    private func validateEngine() throws(AerieError) {
+        let asked = "--engine \(engine.rawValue)"
+        switch architecture {
+        case .riscv64:
+            guard engine != .kvm else {
+                throw AerieError(
+                    .unavailable, asked: asked,
+                    found: "KVM runs guests of the host's own architecture, and this one is riscv64",
+                    advice: "use --engine auto, translate or interpret")
+            }
+        case .x86_64 where Self.hasX86Board:
+            guard engine == .auto || engine == .kvm else {
+                throw AerieError(
+                    .unavailable, asked: asked, found: "x86_64 guests run through KVM only",
+                    advice: "use --engine auto or kvm")
+            }
+            guard transport != .mmio else {
+                throw AerieError(
+                    .unavailable, asked: "--transport mmio", found: "the x86_64 machine has its devices on PCI",
+                    advice: "use --transport pci, or leave it out")
+            }
+        case .x86_64, .aarch64:
+            throw AerieError(
+                .unavailable, asked: "--arch \(architecture.rawValue)",
+                found: "this host runs \(Self.hasX86Board ? "riscv64 and x86_64" : "riscv64") guests only",
+                advice: "use one of these")
+        }
+    }
+
+    /// x86-64 guests are executed by the host's own processor.
+    private static var hasX86Board: Bool {
+        #if arch(x86_64)
+            true
+        #else
+            false
+        #endif
     }
 
     private func validateMemory() throws(AerieError) {
@@ -58,6 +87,11 @@ extension Configuration {
             throw AerieError(
                 .usage, asked: "a guest without kernel and firmware", found: "there is nothing to boot",
                 advice: "name an image, --kernel or --firmware")
+        }
+        if architecture != .riscv64 && firmware != nil {
+            throw AerieError(
+                .unavailable, asked: "--firmware", found: "the \(architecture.rawValue) machine starts kernels itself",
+                advice: "give --kernel instead")
         }
         if kernel == nil && initrd != nil {
             throw AerieError(

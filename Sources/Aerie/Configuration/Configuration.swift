@@ -16,6 +16,14 @@ public struct Configuration: Equatable, Sendable {
         case interpret
     }
 
+    /// How the guest finds its virtio devices.
+    public enum Transport: String, CaseIterable, Sendable {
+        /// Registers at fixed addresses, which the device tree names.
+        case mmio
+        /// Functions of a PCI Express bus.
+        case pci
+    }
+
     /// Where the guest's console is.
     public enum Console: String, CaseIterable, Sendable {
         /// The 16550A UART: `ttyS0` of a Linux guest.
@@ -40,7 +48,8 @@ public struct Configuration: Equatable, Sendable {
     public var cpus = 1
     /// The guest's memory: 1M to 1024G, in whole pages of 4 KiB.
     public var memory = ByteSize.mebibytes(512)
-    /// The path of a kernel: flat `Image`, the same compressed, EFI zboot, or ELF; nil when firmware finds its own.
+    /// The path of a kernel: flat `Image`, the same compressed, EFI zboot, or ELF for riscv64; `bzImage` or ELF with a PVH
+    /// entry for x86_64. Nil when firmware finds its own.
     public var kernel: String?
     /// The path of the kernel's initial RAM disk.
     public var initrd: String?
@@ -50,6 +59,9 @@ public struct Configuration: Equatable, Sendable {
     public var firmware: String?
     /// The guest's disks, in the order in which it finds them; at most 4.
     public var disks: [Disk] = []
+    /// How the guest finds its virtio devices; nil for the machine's usual way: `mmio` on riscv64, `pci` on x86_64, which
+    /// has no other.
+    public var transport: Transport?
     /// Where the guest's console is.
     public var console = Console.serial
     /// Whether the guest has a second virtio console on which the host tells its init to power off, as images made by

@@ -39,7 +39,7 @@ public final class VirtualMachine: Sendable {
     public init(_ configuration: Configuration, console: any ConsoleChannel) throws(AerieError) {
         try configuration.validate()
         let state = Monitor(State())
-        board = try RISCVBoard(configuration, console: ConsoleBridge(console), control: control) { [requests] in
+        board = try BoardBuilder.make(configuration, console: ConsoleBridge(console), control: control) { [requests] in
             requests.post(.event($0))
         }
         restartsOnReset = configuration.restartsOnReset

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import GuestImages
 internal import HostSystem
+internal import KVMEngine
 
 /// Looks at the host for what `aerie` uses.
 struct HostExamination {
@@ -51,31 +52,35 @@ struct HostExamination {
 
     private var kvm: Finding {
         let name = "KVM"
-        do {
-            let version = try KVMProbe.apiVersion()
-            if version == KVMProbe.supportedVersion {
-                return Finding(name: name, status: .ok, reason: "\(KVMProbe.path) answers with API version \(version)")
-            }
+        do throws(KVMError) {
+            let system = try KVMSystem()
+            let missing = KVMCapability.allCases.filter { !system.has($0) }.map(\.meaning)
+            let processors = "\(KVMSystem.path), up to \(system.mostProcessors) vCPUs a machine"
             return Finding(
-                name: name, status: .limited,
-                reason: "\(KVMProbe.path) has API version \(version), not \(KVMProbe.supportedVersion)")
+                name: name, status: .ok,
+                reason: missing.isEmpty ? processors : "\(processors), without \(missing.joined(separator: ", "))")
         } catch {
-            let advice =
-                switch error.code {
-                case ENOENT: "load the kernel's kvm module, or let the host of this machine offer nested virtualization"
-                case EACCES: "join the group that owns \(KVMProbe.path): usermod -aG kvm $USER"
-                default: "guests run without it"
-                }
-            return Finding(name: name, status: .limited, reason: error.description, advice: advice)
+            let parts = error.description.split(separator: "; ", maxSplits: 1).map(String.init)
+            return Finding(
+                name: name, status: .limited, reason: parts[0],
+                advice: parts.count > 1 ? parts[1] : "riscv64 guests run without it")
         }
     }
 
     private var engines: [Finding] {
-        [
-            Finding(name: "engine interpret", status: .ok, reason: "riscv64 guests on every host"),
-            Finding(name: "engine kvm", status: .limited, reason: "not in this build"),
-            translator,
-        ]
+        [Finding(name: "engine interpret", status: .ok, reason: "riscv64 guests on every host"), native, translator]
+    }
+
+    private var native: Finding {
+        #if arch(x86_64)
+            let isThere = kvm.status == .ok
+            return Finding(
+                name: "engine kvm", status: isThere ? .ok : .limited,
+                reason: isThere ? "x86_64 guests, at native speed" : "it needs KVM")
+        #else
+            return Finding(
+                name: "engine kvm", status: .limited, reason: "it runs guests on x86_64 hosts only so far")
+        #endif
     }
 
     private var translator: Finding {

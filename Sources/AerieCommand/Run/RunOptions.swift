@@ -3,10 +3,10 @@ internal import ArgumentParser
 
 /// The options of `aerie run` as they are typed.
 struct RunOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The guest's architecture: riscv64.", valueName: "name"))
+    @Option(help: ArgumentHelp("The guest's architecture: riscv64, or x86_64 on such a host.", valueName: "name"))
     var arch: String?
 
-    @Option(help: ArgumentHelp("What executes the guest: auto, translate or interpret.", valueName: "name"))
+    @Option(help: ArgumentHelp("What executes the guest: auto, kvm, translate or interpret.", valueName: "name"))
     var engine: String?
 
     @Option(help: ArgumentHelp("Write what the translator makes of the guest's code to this file.", valueName: "file"))
@@ -40,6 +40,9 @@ struct RunOptions: ParsableArguments {
             "A disk, as FILE[,format=raw][,readonly][,serial=S]; a comma in FILE is written twice. Repeatable.",
             valueName: "disk"))
     var disk: [String] = []
+
+    @Option(help: ArgumentHelp("How the guest finds its virtio devices: mmio or pci.", valueName: "kind"))
+    var transport: String?
 
     @Option(help: ArgumentHelp("Where the guest's console is: serial (ttyS0) or virtio (hvc0).", valueName: "kind"))
     var console: String?
@@ -89,6 +92,7 @@ struct RunOptions: ParsableArguments {
             for text in disk { disks.append(try Disk(option: text)) }
             result.disks = disks
         }
+        if let transport { result.transport = try SettingValue.choice(transport, asked: "--transport") }
         if let console { result.console = try SettingValue.choice(console, asked: "--console") }
         result.readOnly = readOnly ? true : nil
         result.noReboot = noReboot ? true : nil

@@ -15,6 +15,7 @@ struct RunSettings: Equatable {
     var commandLine: String?
     var firmware: String?
     var disks: [Disk]?
+    var transport: Configuration.Transport?
     var console: Configuration.Console?
     var readOnly: Bool?
     var noReboot: Bool?
@@ -36,6 +37,7 @@ struct RunSettings: Equatable {
             commandLine: commandLine ?? other.commandLine,
             firmware: firmware ?? other.firmware,
             disks: disks ?? other.disks,
+            transport: transport ?? other.transport,
             console: console ?? other.console,
             readOnly: readOnly ?? other.readOnly,
             noReboot: noReboot ?? other.noReboot,
@@ -55,6 +57,7 @@ struct RunSettings: Equatable {
         result.commandLine = commandLine ?? ""
         result.firmware = firmware
         result.disks = disks ?? []
+        result.transport = transport
         if let console { result.console = console }
         result.restartsOnReset = !(noReboot ?? false)
         return result

@@ -102,6 +102,7 @@ struct SettingsFile {
         case "append": settings.commandLine = try string(value, asked)
         case "firmware": settings.firmware = try string(value, asked)
         case "disk": settings.disks = try disks(value, asked)
+        case "transport": settings.transport = try SettingValue.choice(string(value, asked), asked: asked)
         case "console": settings.console = try SettingValue.choice(string(value, asked), asked: asked)
         case "read-only": settings.readOnly = try boolean(value, asked)
         case "no-reboot": settings.noReboot = try boolean(value, asked)

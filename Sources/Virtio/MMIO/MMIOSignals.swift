@@ -6,7 +6,7 @@ internal import Synchronization
 ///
 /// It is apart from the transport so that a device can hold on to it without a cycle, and so that an interrupt handler does
 /// not wait for other registers.
-final class MMIOSignals: VirtioSignals {
+final class MMIOSignals: TransportSignals {
     private struct State {
         var interruptStatus: UInt32 = 0
         var needsReset = false

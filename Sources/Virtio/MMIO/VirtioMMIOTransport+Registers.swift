@@ -54,19 +54,19 @@ extension VirtioMMIOTransport {
         // No device has shared memory regions: length and address of a missing one are all ones.
         case Register.sharedMemory: return 0xFFFF_FFFF
         case Register.status:
-            let status = state.withLock { $0.status }
+            let status = core.state.withLock { $0.status }
             return UInt64(signals.needsReset ? status | VirtioStatus.needsReset : status)
-        default: return state.withLock { readState($0, offset) }
+        default: return core.state.withLock { readState($0, offset) }
         }
     }
 
-    private func readState(_ state: borrowing State, _ offset: UInt64) -> UInt64 {
+    private func readState(_ state: borrowing VirtioTransportCore.State, _ offset: UInt64) -> UInt64 {
         switch offset {
         case Register.deviceFeatures:
             guard state.deviceFeaturesSelect < 2 else { return 0 }
-            return offeredFeatures >> (32 * UInt64(state.deviceFeaturesSelect)) & 0xFFFF_FFFF
+            return core.offeredFeatures >> (32 * UInt64(state.deviceFeaturesSelect)) & 0xFFFF_FFFF
         case Register.queueSizeMaximum:
-            return state.selected.map { UInt64(queueSizes[$0]) } ?? 0
+            return state.selected.map { UInt64(core.queueSizes[$0]) } ?? 0
         case Register.queueReady:
             return state.selected.map { state.queues[$0].queue == nil ? 0 : 1 } ?? 0
         case Register.queueReset:
@@ -92,22 +92,22 @@ extension VirtioMMIOTransport {
         guard size == 4, offset % 4 == 0 else { return }
         let value = UInt32(truncatingIfNeeded: value)
         switch offset {
-        case Register.queueNotify: notify(value)
+        case Register.queueNotify: core.notify(value)
         case Register.interruptAcknowledge: signals.acknowledge(value)
-        case Register.status: writeStatus(UInt8(truncatingIfNeeded: value))
-        case Register.queueReady where value == 0: disableSelectedQueue(forgetting: false)
+        case Register.status: core.writeStatus(UInt8(truncatingIfNeeded: value))
+        case Register.queueReady where value == 0: core.disableSelectedQueue(forgetting: false)
         case Register.queueReset where value == 1:
-            let isNegotiated = state.withLock { $0.isLive && $0.driverFeatures & VirtioFeatures.ringReset != 0 }
-            if isNegotiated { disableSelectedQueue(forgetting: true) }
+            let isNegotiated = core.state.withLock { $0.isLive && $0.driverFeatures & VirtioFeatures.ringReset != 0 }
+            if isNegotiated { core.disableSelectedQueue(forgetting: true) }
         default:
-            state.withLock { state in
+            core.state.withLock { state in
                 guard !state.isResetting else { return }
                 writeState(&state, offset, value)
             }
         }
     }
 
-    private func writeState(_ state: inout State, _ offset: UInt64, _ value: UInt32) {
+    private func writeState(_ state: inout VirtioTransportCore.State, _ offset: UInt64, _ value: UInt32) {
         switch offset {
         case Register.deviceFeaturesSelect: state.deviceFeaturesSelect = value
         case Register.driverFeaturesSelect: state.driverFeaturesSelect = value
@@ -120,13 +120,13 @@ extension VirtioMMIOTransport {
     }
 
     /// The registers of the selected queue: before it is ready, from DRIVER on.
-    private func writeQueue(_ state: inout State, _ offset: UInt64, _ value: UInt32) {
+    private func writeQueue(_ state: inout VirtioTransportCore.State, _ offset: UInt64, _ value: UInt32) {
         guard let index = state.selected, state.status & VirtioStatus.driver != 0,
             state.queues[index].queue == nil, !state.queues[index].isStopping
         else { return }
         let word = Int(offset / 4 % 2)
         switch offset {
-        case Register.queueReady: if value == 1 { enableQueue(index, &state) }
+        case Register.queueReady: if value == 1 { core.enableQueue(index, &state) }
         // 16 bits are all a size has; a larger one is as wrong as 0.
         case Register.queueSize: state.queues[index].layout.size = UInt16(exactly: value) ?? 0
         case Register.queueDescriptors, Register.queueDescriptors + 4:
@@ -137,13 +137,5 @@ extension VirtioMMIOTransport {
             state.queues[index].layout.used.replaceWord(word, with: value)
         default: break
         }
-    }
-}
-
-extension UInt64 {
-    /// Replaces the low (0) or high (1) half.
-    fileprivate mutating func replaceWord(_ index: Int, with value: UInt32) {
-        let shift = UInt64(32 * index)
-        self = self & ~(0xFFFF_FFFF << shift) | UInt64(value) << shift
     }
 }

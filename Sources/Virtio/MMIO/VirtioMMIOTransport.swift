@@ -1,160 +1,41 @@
 package import GuestMemory
 package import Machine
-internal import Synchronization
+package import SavedState
 
 /// A virtio device behind the registers of virtio-mmio, version 2 (VIRTIO 1.2, section 4.2.2).
 ///
 /// The region is 512 bytes on our boards: 256 of registers, which take aligned accesses of 4 bytes, and the device's
 /// configuration, which takes any. See `VirtioMMIOTransport+Registers.swift` for the layout.
 package final class VirtioMMIOTransport: MemoryMappedDevice {
-    /// What the driver has set up of one queue.
-    struct QueueState {
-        var layout = VirtQueueLayout()
-        var queue: VirtQueue?
-        // A vCPU is waiting for the device to let go of the queue; what others write to it meanwhile is ignored.
-        var isStopping = false
-    }
-
-    /// The driver's view of the device.
-    struct State {
-        var status: UInt8 = 0
-        var deviceFeaturesSelect: UInt32 = 0
-        var driverFeaturesSelect: UInt32 = 0
-        var driverFeatures: UInt64 = 0
-        var queueSelect: UInt32 = 0
-        var queues: [QueueState]
-        // A vCPU is waiting for the device to stop; what others write meanwhile is ignored.
-        var isResetting = false
-
-        init(queueCount: Int) {
-            queues = Array(repeating: QueueState(), count: queueCount)
-        }
-
-        var isLive: Bool { status & VirtioStatus.driverOK != 0 }
-
-        /// The selected queue, when there is one.
-        var selected: Int? { queueSelect < queues.count ? Int(queueSelect) : nil }
-    }
-
     package let name: String
-    package let device: any VirtioDevice
-    let memory: GuestMemory
+    let core: VirtioTransportCore
     let signals: MMIOSignals
-    let offeredFeatures: UInt64
-    let queueSizes: [UInt16]
-    // Never held while the device is asked to stop anything, which may wait for host I/O.
-    let state: Mutex<State>
+
+    package var device: any VirtioDevice { core.device }
 
     /// Puts `device` behind registers; the transport is the only user of it from then on.
     package init(name: String, device: any VirtioDevice, memory: GuestMemory, interrupt: InterruptLine) {
         self.name = name
-        self.device = device
-        self.memory = memory
         signals = MMIOSignals(line: interrupt)
-        offeredFeatures = device.features | VirtioFeatures.common
-        queueSizes = device.queueSizes
-        state = Mutex(State(queueCount: queueSizes.count))
+        core = VirtioTransportCore(device: device, memory: memory, signals: signals)
     }
 
     // MARK: Lifecycle
 
-    package func start() throws {
-        try device.start()
-        signals.driveLine()
+    package func start() throws { try core.start() }
+    package func pause() { core.pause() }
+    package func resume() { core.resume() }
+    package func stop() { core.stop() }
+    package func reset() { core.reset() }
+
+    package func save() throws(SavedStateError) -> SavedRecord {
+        var record = SavedRecord(kind: "virtio-mmio", version: 1)
+        try core.save(into: &record)
+        return record
     }
 
-    package func pause() { device.pause() }
-
-    package func resume() {
-        signals.driveLine()
-        device.resume()
-    }
-
-    package func stop() { device.stop() }
-
-    package func reset() {
-        device.reset()
-        signals.reset()
-        state.withLock { $0 = State(queueCount: queueSizes.count) }
-    }
-
-    // MARK: What the driver's writes set off
-
-    /// A write to Status.
-    func writeStatus(_ value: UInt8) {
-        guard value != 0 else { return resetByDriver() }
-        state.withLock { state in
-            guard !state.isResetting else { return }
-            let wasLive = state.isLive
-            state.status = VirtioStatus.advanced(
-                state.status, writing: value, featuresAcceptable: acceptable(state.driverFeatures))
-            // Under the lock, so that a reset by another vCPU comes before or after all of it; nothing here waits.
-            if state.isLive, !wasLive {
-                signals.goLive()
-                activate(state)
-            }
-        }
-    }
-
-    private func acceptable(_ features: UInt64) -> Bool {
-        features & ~offeredFeatures == 0 && features & VirtioFeatures.version1 != 0
-    }
-
-    func activate(_ state: State) {
-        // A queue that was wrong before DRIVER_OK leaves nothing to do but reset.
-        guard !signals.needsReset else { return }
-        device.activate(VirtioSession(features: state.driverFeatures, memory: memory, signals: signals))
-        for case let queue? in state.queues.map(\.queue) { device.startQueue(queue) }
-    }
-
-    private func resetByDriver() {
-        let mine = state.withLock { state in
-            let free = !state.isResetting && !state.queues.contains { $0.isStopping }
-            if free { state.isResetting = true }
-            return free
-        }
-        // Another vCPU is at it already; the driver that uses two vCPUs for this reads the status until it is 0.
-        guard mine else { return }
-        reset()
-    }
-
-    /// A write of 1 to QueueReady: the queue is checked, and used from now on or from DRIVER_OK on.
-    func enableQueue(_ index: Int, _ state: inout State) {
-        guard state.queues[index].queue == nil, !signals.needsReset else { return }
-        do {
-            let queue = try VirtQueue(
-                index: index, layout: state.queues[index].layout, limit: queueSizes[index], memory: memory,
-                features: state.driverFeatures)
-            state.queues[index].queue = queue
-            if state.isLive { device.startQueue(queue) }
-        } catch {
-            signals.signalNeedsReset(error)
-        }
-    }
-
-    /// A write of 0 to QueueReady, or of 1 to QueueReset: returns when the device has let go of the queue.
-    ///
-    /// - Parameter forgetting: also forget its size and addresses.
-    func disableSelectedQueue(forgetting: Bool) {
-        let index: Int? = state.withLock { state in
-            guard let index = state.selected, !state.isResetting, !state.queues[index].isStopping else { return nil }
-            state.queues[index].isStopping = true
-            return index
-        }
-        guard let index else { return }
-        device.stopQueue(index)
-        state.withLock { state in
-            state.queues[index].queue = nil
-            state.queues[index].isStopping = false
-            if forgetting { state.queues[index].layout = VirtQueueLayout() }
-        }
-    }
-
-    /// A write to QueueNotify.
-    func notify(_ index: UInt32) {
-        let isUsable = state.withLock { state in
-            state.isLive && !state.isResetting && index < state.queues.count && state.queues[Int(index)].queue != nil
-        }
-        if isUsable { device.notify(queue: Int(index)) }
+    package func restore(_ record: SavedRecord) throws(SavedStateError) {
+        try record.expect(kind: "virtio-mmio", versions: 1...1)
+        try core.restore(record)
     }
 }

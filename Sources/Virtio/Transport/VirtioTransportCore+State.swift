@@ -1,9 +1,8 @@
-package import SavedState
+internal import SavedState
 internal import Synchronization
 
-extension VirtioMMIOTransport {
-    package func save() throws(SavedStateError) -> SavedRecord {
-        var record = SavedRecord(kind: "virtio-mmio", version: 1)
+extension VirtioTransportCore {
+    func save(into record: inout SavedRecord) throws(SavedStateError) {
         record.set("deviceType", device.type.rawValue)
         record.set("device", try device.save())
         signals.save(into: &record)
@@ -14,11 +13,10 @@ extension VirtioMMIOTransport {
         record.set("driverFeatures", state.driverFeatures)
         record.set("queueSelect", state.queueSelect)
         record.set("queues", state.queues.map(save))
-        return record
     }
 
     private func save(_ state: QueueState) -> SavedRecord {
-        var record = SavedRecord(kind: "virtio-mmio-queue", version: 1)
+        var record = SavedRecord(kind: "virtio-queue", version: 1)
         record.set("size", state.layout.size)
         record.set("descriptors", state.layout.descriptors)
         record.set("available", state.layout.available)
@@ -28,8 +26,7 @@ extension VirtioMMIOTransport {
         return record
     }
 
-    package func restore(_ record: SavedRecord) throws(SavedStateError) {
-        try record.expect(kind: "virtio-mmio", versions: 1...1)
+    func restore(_ record: SavedRecord) throws(SavedStateError) {
         guard try record.integer("deviceType", as: UInt32.self) == device.type.rawValue else {
             throw .badField(kind: record.kind, field: "deviceType")
         }
@@ -57,7 +54,7 @@ extension VirtioMMIOTransport {
     private func restoreQueue(
         _ index: Int, _ record: SavedRecord, features: UInt64
     ) throws(SavedStateError) -> QueueState {
-        try record.expect(kind: "virtio-mmio-queue", versions: 1...1)
+        try record.expect(kind: "virtio-queue", versions: 1...1)
         var result = QueueState()
         result.layout.size = try record.integer("size")
         result.layout.descriptors = try record.integer("descriptors")

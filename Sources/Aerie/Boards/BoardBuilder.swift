@@ -1,0 +1,22 @@
+internal import Machine
+
+/// The board for a configuration's architecture.
+enum BoardBuilder {
+    static func make(
+        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
+        events: @escaping SystemEventHandler
+    ) throws(AerieError) -> any Board {
+        switch configuration.architecture {
+        case .riscv64:
+            return try RISCVBoard(configuration, console: console, control: control, events: events)
+        case .x86_64:
+            #if arch(x86_64)
+                return try X86Board(configuration, console: console, control: control, events: events)
+            #else
+                break
+            #endif
+        case .aarch64: break
+        }
+        preconditionFailure("validation refuses architectures without a board")
+    }
+}

@@ -1,0 +1,26 @@
+internal import DiskImages
+internal import Machine
+internal import Virtio
+internal import VirtioDevices
+
+/// The virtio devices that a configuration asks for, whatever the board and its transports.
+enum VirtioCards {
+    /// In the order of their slots: disks, consoles, random numbers.
+    ///
+    /// - Parameters:
+    ///   - disks: what is behind the configuration's disks.
+    ///   - queueCount: how many queues devices have that may have several.
+    static func make(
+        _ configuration: Configuration, disks: [any DiskImage], console: any CharacterChannel,
+        control: any CharacterChannel, queueCount: Int
+    ) -> [any VirtioDevice] {
+        var cards: [any VirtioDevice] = zip(disks, configuration.disks).map { image, disk in
+            BlockDevice(image: image, serial: disk.serial ?? "", queueCount: queueCount)
+        }
+        let channels =
+            (configuration.console == .virtio ? [console] : []) + (configuration.hasControlPort ? [control] : [])
+        for channel in channels { cards.append(ConsoleDevice(channel: channel)) }
+        cards.append(EntropyDevice())
+        return cards
+    }
+}

@@ -1,0 +1,92 @@
+#if arch(x86_64)
+    internal import GuestBoot
+    internal import PCI
+    internal import PlatformDevices
+
+    /// Describes the x86-64 board to its guest.
+    enum X86ACPI {
+        static func tables(processors: Int) -> ACPITables {
+            let power = X86MemoryMap.Port.power
+            return ACPITables(
+                processors: processors, localAPIC: X86MemoryMap.localAPIC, ioapic: X86MemoryMap.ioapic,
+                power: .init(
+                    reset: power + UInt16(PowerControl.resetOffset), resetValue: PowerControl.resetValue,
+                    sleepControl: power + UInt16(PowerControl.sleepControlOffset),
+                    sleepStatus: power + UInt16(PowerControl.sleepStatusOffset)),
+                configurationSpace: .init(base: X86MemoryMap.pciConfiguration, buses: 0...0),
+                devices: [
+                    .scope("\\_SB", [serial, clock, pci, reservations] + (0..<processors).map(processor)),
+                    // The value for the sleep control register that switches off.
+                    .name("\\_S5", .package([.integer(UInt64(PowerControl.offState)), .integer(0)])),
+                ])
+        }
+
+        private static func processor(_ index: Int) -> AML {
+            let digits = String(index, radix: 16, uppercase: true)
+            let name = "C" + String(repeating: "0", count: 3 - digits.count) + digits
+            return .device(name, [.name("_HID", .text("ACPI0007")), .name("_UID", .integer(UInt64(index)))])
+        }
+
+        private static var serial: AML {
+            .device(
+                "COM1",
+                [
+                    .name("_HID", .identifier("PNP0501")), .name("_UID", .integer(1)),
+                    .name(
+                        "_CRS",
+                        .resources([
+                            .ports(X86MemoryMap.Port.uart, count: 8),
+                            .interrupt(UInt32(X86MemoryMap.Interrupt.uart)),
+                        ])),
+                ])
+        }
+
+        private static var clock: AML {
+            .device(
+                "RTC",
+                [
+                    .name("_HID", .identifier("PNP0B00")),
+                    .name("_CRS", .resources([.ports(X86MemoryMap.Port.clock, count: 2)])),
+                ])
+        }
+
+        private static var pci: AML {
+            // Each device's pin A, to the line that the bridge wires it to. Pins B to D have no functions.
+            let routes = (1..<PCIHost.slots).map { slot in
+                AML.package([
+                    .integer(UInt64(slot) << 16 | 0xFFFF), .integer(0), .integer(0),
+                    .integer(UInt64(X86MemoryMap.Interrupt.pci[PCIHost.line(ofSlot: slot)])),
+                ])
+            }
+            return .device(
+                "PCI0",
+                [
+                    .name("_HID", .identifier("PNP0A08")), .name("_CID", .identifier("PNP0A03")),
+                    .name("_UID", .integer(0)), .name("_SEG", .integer(0)), .name("_BBN", .integer(0)),
+                    .name("_CCA", .integer(1)),
+                    .name(
+                        "_CRS",
+                        .resources([
+                            .buses(0...0),
+                            .window(UInt32(X86MemoryMap.pciWindow), size: UInt32(X86MemoryMap.pciWindowSize)),
+                        ])),
+                    .name("_PRT", .package(routes)),
+                ])
+        }
+
+        /// Addresses that belong to no device and yet are taken: Linux uses a configuration space only if it is one of them.
+        private static var reservations: AML {
+            .device(
+                "RES0",
+                [
+                    .name("_HID", .identifier("PNP0C02")), .name("_UID", .integer(0)),
+                    .name(
+                        "_CRS",
+                        .resources([
+                            .memory(UInt32(X86MemoryMap.pciConfiguration), size: UInt32(PCIHost.configurationSize)),
+                            .ports(X86MemoryMap.Port.power, count: UInt8(PowerControl.size)),
+                        ])),
+                ])
+        }
+    }
+#endif

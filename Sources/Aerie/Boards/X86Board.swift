@@ -1,0 +1,152 @@
+#if arch(x86_64)
+    internal import DiskImages
+    internal import GuestBoot
+    internal import GuestMemory
+    internal import HostSystem
+    internal import KVMEngine
+    internal import Machine
+    internal import PCI
+    internal import PlatformDevices
+    internal import Virtio
+
+    /// The x86-64 machine: a PC without legacy, on KVM.
+    final class X86Board: Board {
+        let memory: GuestMemory
+        let timeBase = TimeBase()
+        let processors: [any VirtualProcessor]
+        let devices: [any Device]
+        let disks: [any DiskImage]
+
+        private let vcpus: [X86Processor]
+        private let bus: AddressSpace
+        private let ports = PortSpace()
+        private let boot: X86Boot
+        private let map: [X86MemoryMapEntry]
+        private let tables: ACPITables
+
+        /// Builds the machine. Nothing runs, and nothing is loaded yet.
+        init(
+            _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
+            events: @escaping SystemEventHandler
+        ) throws(AerieError) {
+            boot = try wrapping("boot") { () throws(BootError) in
+                try X86Boot(
+                    kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine)
+            }
+            let size = configuration.memory.bytes
+            let memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
+                try GuestMemory(ranges: X86MemoryMap.memory(size))
+            }
+            self.memory = memory
+            bus = AddressSpace(memory: memory)
+            map = X86MemoryMap.map(size)
+            tables = X86ACPI.tables(processors: configuration.cpus)
+            let core = try Self.makeCore(configuration, memory: memory, bus: bus, ports: ports, events: events)
+            vcpus = core.processors
+            processors = vcpus
+
+            // Time and interrupts; then what raises them.
+            let uart = UART16550(
+                name: "uart0", channel: configuration.console == .serial ? console : UnconnectedChannel(),
+                line: InterruptLine(sink: core.machine, number: X86MemoryMap.Interrupt.uart))
+            let clock = CMOSClock(name: "rtc")
+            let power = PowerControl(name: "power", handler: events)
+            ports.attach(uart, ports: X86MemoryMap.Port.uart...X86MemoryMap.Port.uart + 7)
+            ports.attach(clock, ports: X86MemoryMap.Port.clock...X86MemoryMap.Port.clock + 1)
+            ports.attach(
+                power, ports: X86MemoryMap.Port.power...X86MemoryMap.Port.power + UInt16(PowerControl.size) - 1)
+
+            disks = try configuration.disks.map { disk throws(AerieError) in try disk.open() }
+            let cards = VirtioCards.make(
+                configuration, disks: disks, console: console, control: control, queueCount: min(configuration.cpus, 4)
+            ).enumerated().map { slot, card in
+                VirtioPCITransport(name: "virtio\(slot)", device: card, memory: memory, messages: core.machine)
+            }
+            let host = PCIHost(
+                name: "pci", functions: cards,
+                window: X86MemoryMap.pciWindow...X86MemoryMap.pciWindow + X86MemoryMap.pciWindowSize - 1,
+                lines: X86MemoryMap.Interrupt.pci.map { InterruptLine(sink: core.machine, number: $0) })
+            let window = PCIWindow(name: "pci-window", host: host, base: X86MemoryMap.pciWindow)
+            bus.attach(host, base: X86MemoryMap.pciConfiguration, size: PCIHost.configurationSize)
+            bus.attach(window, base: X86MemoryMap.pciWindow, size: X86MemoryMap.pciWindowSize)
+            devices =
+                [X86Clock(machine: core.machine, processors: vcpus), core.chips, uart, clock, power, host, window]
+                + cards
+        }
+
+        /// What the kernel runs: a machine with the memory, its chips, and its vCPUs.
+        private static func makeCore(
+            _ configuration: Configuration, memory: GuestMemory, bus: AddressSpace, ports: PortSpace,
+            events: @escaping SystemEventHandler
+        ) throws(AerieError) -> (machine: KVMMachine, chips: X86Chips, processors: [X86Processor]) {
+            do throws(KVMError) {
+                let system = try KVMSystem()
+                let machine = try KVMMachine(system, interruptControllers: .all)
+                try machine.map(memory)
+                let features = try X86Processors(system)
+                var processors: [X86Processor] = []
+                for index in 0..<configuration.cpus {
+                    processors.append(
+                        try X86Processor(
+                            index: index, count: configuration.cpus, machine: machine, processors: features,
+                            system: system, addressSpace: bus, ports: ports, events: events))
+                }
+                return (machine, try X86Chips(machine: machine), processors)
+            } catch {
+                throw AerieError(starting: error, of: configuration)
+            }
+        }
+
+        func load() throws(AerieError) {
+            let root = X86MemoryMap.acpiTables
+            let (start, _) = try wrapping("boot") { () throws(BootError) in
+                try boot.load(memory: memory, map: map, rsdp: root)
+            }
+            do throws(GuestMemoryError) {
+                try memory.write(tables.encoded(at: root), at: root)
+            } catch {
+                throw AerieError(
+                    .usage, asked: "--memory \(memory.size >> 10)K", found: "a PC needs more than 1M",
+                    advice: "choose a larger size")
+            }
+            for vcpu in vcpus { vcpu.reset() }
+            var state = vcpus[0].initialState
+            switch start {
+            case .protected(let entry, let startInfo, let descriptorTable):
+                state.enterProtectedMode(at: entry, rbx: startInfo, descriptorTable: descriptorTable)
+            case .long(let entry, let zeroPage, let pageTable, let descriptorTable):
+                state.enterLongMode(
+                    at: entry, rsi: zeroPage, pageTable: pageTable, descriptorTable: descriptorTable)
+            }
+            do throws(KVMError) {
+                try vcpus[0].setState(state)
+            } catch {
+                throw AerieError(.notStarted, asked: "starting the first vCPU", found: error.description)
+            }
+        }
+
+        func dismantle() {
+            bus.detachAll()
+            ports.detachAll()
+        }
+    }
+
+    extension AerieError {
+        /// KVM refused a machine.
+        init(starting error: KVMError, of configuration: Configuration) {
+            let parts = error.description.split(separator: "; ", maxSplits: 1).map(String.init)
+            let advice = parts.count > 1 ? parts[1] : ""
+            let engine = "--engine \(configuration.engine.rawValue) for an x86_64 guest"
+            switch error {
+            case .noDevice, .noPermission, .wrongVersion, .missing:
+                self.init(.unavailable, asked: engine, found: parts[0], advice: advice)
+            case .tooManyProcessors:
+                self.init(.unavailable, asked: "--cpus \(configuration.cpus)", found: parts[0], advice: advice)
+            case .noMemory:
+                self.init(.notStarted, asked: "--memory \(configuration.memory)", found: parts[0], advice: advice)
+            case .unsupportedProcessor, .refusedRegister, .failed:
+                self.init(.notStarted, asked: engine, found: parts[0], advice: advice)
+            }
+        }
+    }
+#endif

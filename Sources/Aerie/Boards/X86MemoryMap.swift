@@ -1,0 +1,50 @@
+#if arch(x86_64)
+    internal import GuestBoot
+
+    /// Where the x86-64 board has its parts.
+    enum X86MemoryMap {
+        /// Memory goes from 0 up to here, and what is more, from 4 GiB on.
+        static let lowMemoryEnd: UInt64 = 0xC000_0000
+        static let highMemory: UInt64 = 0x1_0000_0000
+        /// The registers of PCI functions.
+        static let pciWindow: UInt64 = 0xC000_0000
+        static let pciWindowSize: UInt64 = 0x2000_0000
+        static let pciConfiguration: UInt64 = 0xE000_0000
+        static let ioapic: UInt32 = 0xFEC0_0000
+        static let localAPIC: UInt32 = 0xFEE0_0000
+
+        /// Below 1 MiB: where cards and firmware are on a PC, and where operating systems look for ACPI's root.
+        static let legacy: Range<UInt64> = 0xA_0000..<0x10_0000
+        static let acpiTables: UInt64 = 0xE_0000
+
+        enum Port {
+            static let uart: UInt16 = 0x3F8
+            static let clock: UInt16 = 0x70
+            static let power: UInt16 = 0x600
+        }
+
+        enum Interrupt {
+            static let uart = 4
+            /// INTA to INTD.
+            static let pci = [16, 17, 18, 19]
+        }
+
+        /// Base and size of each range of memory.
+        static func memory(_ size: UInt64) -> [(base: UInt64, size: UInt64)] {
+            let low = min(size, lowMemoryEnd)
+            return [(0, low)] + (size > low ? [(highMemory, size - low)] : [])
+        }
+
+        /// What the guest is told.
+        static func map(_ size: UInt64) -> [X86MemoryMapEntry] {
+            memory(size).flatMap { range -> [X86MemoryMapEntry] in
+                guard range.base == 0 else { return [.init(base: range.base, size: range.size, kind: .memory)] }
+                let above = range.size > legacy.upperBound ? range.size - legacy.upperBound : 0
+                return [
+                    .init(base: 0, size: legacy.lowerBound, kind: .memory),
+                    .init(base: legacy.lowerBound, size: legacy.upperBound - legacy.lowerBound, kind: .reserved),
+                ] + (above > 0 ? [.init(base: legacy.upperBound, size: above, kind: .memory)] : [])
+            } + [.init(base: pciConfiguration, size: 1 << 20, kind: .reserved)]
+        }
+    }
+#endif

@@ -1,0 +1,136 @@
+#if arch(x86_64)
+    internal import CKVM
+    package import SavedState
+
+    private enum Fields {
+        static let registers: [SavedField<kvm_regs>] = [
+            SavedField("rax", \.rax), SavedField("rbx", \.rbx), SavedField("rcx", \.rcx), SavedField("rdx", \.rdx),
+            SavedField("rsi", \.rsi),
+            SavedField("rdi", \.rdi), SavedField("rsp", \.rsp), SavedField("rbp", \.rbp), SavedField("r8", \.r8),
+            SavedField("r9", \.r9),
+            SavedField("r10", \.r10), SavedField("r11", \.r11), SavedField("r12", \.r12), SavedField("r13", \.r13),
+            SavedField("r14", \.r14),
+            SavedField("r15", \.r15), SavedField("rip", \.rip), SavedField("rflags", \.rflags),
+        ]
+        static let special: [SavedField<kvm_sregs>] = [
+            SavedField("cr0", \.cr0), SavedField("cr2", \.cr2), SavedField("cr3", \.cr3), SavedField("cr4", \.cr4),
+            SavedField("cr8", \.cr8),
+            SavedField("efer", \.efer), SavedField("apicBase", \.apic_base), SavedField("gdtBase", \.gdt.base),
+            SavedField("gdtLimit", \.gdt.limit), SavedField("idtBase", \.idt.base), SavedField("idtLimit", \.idt.limit),
+            SavedField("pendingInterrupt0", \.interrupt_bitmap.0),
+            SavedField("pendingInterrupt1", \.interrupt_bitmap.1),
+            SavedField("pendingInterrupt2", \.interrupt_bitmap.2),
+            SavedField("pendingInterrupt3", \.interrupt_bitmap.3),
+        ]
+        static let segment: [SavedField<kvm_segment>] = [
+            SavedField("base", \.base), SavedField("limit", \.limit), SavedField("selector", \.selector),
+            SavedField("type", \.type),
+            SavedField("present", \.present), SavedField("privilege", \.dpl), SavedField("is32Bit", \.db),
+            SavedField("isCodeOrData", \.s),
+            SavedField("is64Bit", \.l), SavedField("countsPages", \.g), SavedField("available", \.avl),
+            SavedField("isUnusable", \.unusable),
+        ]
+        static let segments: [(String, any WritableKeyPath<kvm_sregs, kvm_segment> & Sendable)] = [
+            ("cs", \.cs), ("ds", \.ds), ("es", \.es), ("fs", \.fs), ("gs", \.gs), ("ss", \.ss), ("tr", \.tr),
+            ("ldt", \.ldt),
+        ]
+        static let debug: [SavedField<kvm_debugregs>] = [
+            SavedField("dr0", \.db.0), SavedField("dr1", \.db.1), SavedField("dr2", \.db.2), SavedField("dr3", \.db.3),
+            SavedField("dr6", \.dr6),
+            SavedField("dr7", \.dr7),
+        ]
+        static let events: [SavedField<kvm_vcpu_events>] = [
+            SavedField("exceptionInjected", \.exception.injected), SavedField("exceptionNumber", \.exception.nr),
+            SavedField("exceptionHasCode", \.exception.has_error_code),
+            SavedField("exceptionPending", \.exception.pending),
+            SavedField("exceptionCode", \.exception.error_code), SavedField("interruptInjected", \.interrupt.injected),
+            SavedField("interruptNumber", \.interrupt.nr), SavedField("interruptIsSoft", \.interrupt.soft),
+            SavedField("interruptShadow", \.interrupt.shadow), SavedField("nmiInjected", \.nmi.injected),
+            SavedField("nmiPending", \.nmi.pending), SavedField("nmiMasked", \.nmi.masked),
+            SavedField("sipiVector", \.sipi_vector),
+            SavedField("flags", \.flags), SavedField("inSMM", \.smi.smm), SavedField("smiPending", \.smi.pending),
+            SavedField("smmInNMI", \.smi.smm_inside_nmi), SavedField("initLatched", \.smi.latched_init),
+            SavedField("tripleFaultPending", \.triple_fault.pending),
+        ]
+    }
+
+    extension X86State {
+        static let kind = "x86-64-vcpu"
+
+        package func record(processor: X86Processors) -> SavedRecord {
+            var record = SavedRecord(kind: Self.kind, version: 1)
+            record.set("features", processor.record)
+            record.set("registers", SavedFields.encode("x86-registers", registers, Fields.registers))
+            var control = SavedFields.encode("x86-control", special, Fields.special)
+            for (name, path) in Fields.segments {
+                control.set(name, SavedFields.encode("x86-segment", special[keyPath: path], Fields.segment))
+            }
+            record.set("control", control)
+            record.set("extended", extended)
+            record.set("extendedControl", extendedControls)
+            record.set("debug", SavedFields.encode("x86-debug", debug, Fields.debug))
+            record.set("events", SavedFields.encode("x86-events", events, Fields.events))
+            record.set("activity", activity)
+            record.set("localAPIC", localAPIC)
+            record.set("modelSpecificIndices", modelSpecific.map { UInt64($0.index) })
+            record.set("modelSpecificValues", modelSpecific.map(\.value))
+            return record
+        }
+
+        package init(_ record: SavedRecord) throws(SavedStateError) {
+            try record.expect(kind: Self.kind, versions: 1...1)
+            registers = try SavedFields.decode(
+                try record.record("registers"), "x86-registers", kvm_regs(), Fields.registers)
+            let controlRecord = try record.record("control")
+            special = try SavedFields.decode(controlRecord, "x86-control", kvm_sregs(), Fields.special)
+            for (name, path) in Fields.segments {
+                special[keyPath: path] = try SavedFields.decode(
+                    try controlRecord.record(name), "x86-segment", kvm_segment(), Fields.segment)
+            }
+            extended = try Self.bytes(record, "extended", count: Self.extendedSize)
+            try setExtendedControls(try record.integers("extendedControl"), of: record)
+            debug = try SavedFields.decode(try record.record("debug"), "x86-debug", kvm_debugregs(), Fields.debug)
+            events = try SavedFields.decode(try record.record("events"), "x86-events", kvm_vcpu_events(), Fields.events)
+            activity = try record.integer("activity")
+            localAPIC = try Self.bytes(record, "localAPIC", count: Self.localAPICSize)
+            let indices = try record.integers("modelSpecificIndices")
+            let values = try record.integers("modelSpecificValues", count: indices.count)
+            for (index, value) in zip(indices, values) {
+                guard let index = UInt32(exactly: index) else {
+                    throw .badField(kind: record.kind, field: "modelSpecificIndices")
+                }
+                modelSpecific.append(ModelSpecificRegister(index: index, value: value))
+            }
+        }
+
+        /// Pairs of number and value.
+        private var extendedControls: [UInt64] {
+            withUnsafeBytes(of: control.xcrs) { bytes in
+                bytes.bindMemory(to: kvm_xcr.self).prefix(Int(control.nr_xcrs)).flatMap { [UInt64($0.xcr), $0.value] }
+            }
+        }
+
+        private mutating func setExtendedControls(
+            _ pairs: [UInt64], of record: SavedRecord
+        ) throws(SavedStateError) {
+            guard pairs.count % 2 == 0, pairs.count / 2 <= Int(KVM_MAX_XCRS),
+                stride(from: 0, to: pairs.count, by: 2).allSatisfy({ pairs[$0] <= UInt32.max })
+            else { throw .badField(kind: record.kind, field: "extendedControl") }
+            control.nr_xcrs = UInt32(pairs.count / 2)
+            withUnsafeMutableBytes(of: &control.xcrs) { bytes in
+                let registers = bytes.bindMemory(to: kvm_xcr.self)
+                for index in 0..<pairs.count / 2 {
+                    registers[index] = kvm_xcr(xcr: UInt32(pairs[2 * index]), reserved: 0, value: pairs[2 * index + 1])
+                }
+            }
+        }
+
+        private static func bytes(
+            _ record: SavedRecord, _ name: String, count: Int
+        ) throws(SavedStateError) -> [UInt8] {
+            let bytes = try record.bytes(name, limit: count)
+            guard bytes.count == count else { throw .badField(kind: record.kind, field: name) }
+            return bytes
+        }
+    }
+#endif

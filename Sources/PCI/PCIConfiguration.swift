@@ -1,0 +1,191 @@
+package import SavedState
+internal import Synchronization
+
+/// The configuration space of a function with a header of type 0 (PCI Local Bus 3.0, section 6.1; PCI Express Base, 7.5).
+///
+///     00 vendor, device     10 base address registers, six of 4 bytes     34 first capability
+///     04 command, status    2C subsystem's vendor, and subsystem          3C interrupt line, pin
+///     08 revision, class    30 expansion ROM (none)                       40 capabilities
+///
+/// What the guest writes goes only where a mask lets it. Accesses of any size and alignment within the first 256 bytes are
+/// made byte by byte; beyond, there is nothing, which reads as zero.
+package final class PCIConfiguration: Sendable {
+    package static let size = 256
+
+    package enum Command {
+        package static let memory: UInt16 = 1 << 1
+        package static let busMaster: UInt16 = 1 << 2
+        package static let interruptDisable: UInt16 = 1 << 10
+        static let writable = memory | busMaster | interruptDisable
+    }
+
+    private static let commandOffset = 0x04
+    private static let statusOffset = 0x06
+    private static let firstBAR = 0x10
+    private static let interruptPinOffset = 0x3D
+    private static let capabilityList: UInt8 = 1 << 4
+    private static let interruptStatus: UInt8 = 1 << 3
+
+    private struct State {
+        var bytes: [UInt8]
+        var masks: [UInt8]
+        /// Sizes of the base address registers, in bytes; 0 for those that are not there.
+        var barSizes: [UInt32] = Array(repeating: 0, count: 6)
+        var lastCapability: Int?
+        var nextCapability = 0x40
+        /// What power-on restores.
+        var initial: [UInt8] = []
+    }
+
+    private let state: Mutex<State>
+
+    /// - Parameters:
+    ///   - classCode: class, subclass and programming interface, as 0xCCSSPP.
+    package init(
+        vendor: UInt16, device: UInt16, revision: UInt8, classCode: UInt32, subsystemVendor: UInt16, subsystem: UInt16,
+        hasInterruptPin: Bool
+    ) {
+        var state = State(
+            bytes: Array(repeating: 0, count: Self.size), masks: Array(repeating: 0, count: Self.size))
+        state.bytes.put(vendor, at: 0x00)
+        state.bytes.put(device, at: 0x02)
+        state.bytes.put(UInt32(revision) | classCode << 8, at: 0x08)
+        state.bytes.put(subsystemVendor, at: 0x2C)
+        state.bytes.put(subsystem, at: 0x2E)
+        state.bytes[Self.interruptPinOffset] = hasInterruptPin ? 1 : 0
+        state.masks.put(Command.writable, at: Self.commandOffset)
+        // The cache line size and the interrupt line are the guest's notes.
+        state.masks[0x0C] = 0xFF
+        state.masks[0x3C] = 0xFF
+        state.initial = state.bytes
+        self.state = Mutex(state)
+    }
+
+    // MARK: Composition
+
+    /// Adds a base address register for memory below 4 GiB, not prefetchable.
+    ///
+    /// - Parameter size: bytes, a power of two from 4096 on, so that no two share a page.
+    package func addBAR(_ index: Int, size: UInt32) {
+        precondition(size >= 4096 && size & (size - 1) == 0 && index < 6, "a BAR is a power of two, of a page at least")
+        state.withLock { state in
+            state.barSizes[index] = size
+            state.masks.put(~(size - 1), at: Self.firstBAR + 4 * index)
+        }
+    }
+
+    /// Adds a capability: its identifier, then `body`, which goes behind the link to the next one.
+    ///
+    /// - Parameter writable: masks for the bytes of `body`; missing ones are 0.
+    /// - Returns: the capability's offset.
+    package func addCapability(_ identifier: UInt8, _ body: [UInt8], writable: [UInt8] = []) -> Int {
+        state.withLock { state in
+            let offset = state.nextCapability
+            let end = offset + 2 + body.count
+            precondition(end <= Self.size, "capabilities fit the configuration space")
+            state.bytes[offset] = identifier
+            state.bytes.replaceSubrange(offset + 2..<end, with: body)
+            state.masks.replaceSubrange(offset + 2..<offset + 2 + writable.count, with: writable)
+            state.bytes[state.lastCapability.map { $0 + 1 } ?? 0x34] = UInt8(offset)
+            state.bytes[Self.statusOffset] |= Self.capabilityList
+            state.lastCapability = offset
+            state.nextCapability = (end + 3) & ~3
+            state.initial = state.bytes
+            return offset
+        }
+    }
+
+    // MARK: Accesses
+
+    /// Reads 1 to 8 bytes, little endian.
+    package func read(at offset: Int, size: Int) -> UInt64 {
+        state.withLock { state in
+            (0..<size).reduce(0) { value, index in
+                guard offset + index < Self.size else { return value }
+                return value | UInt64(state.bytes[offset + index]) << (8 * UInt64(index))
+            }
+        }
+    }
+
+    /// Writes 1 to 8 bytes where the masks let it.
+    package func write(at offset: Int, size: Int, value: UInt64) {
+        state.withLock { state in
+            for index in 0..<size where offset + index < Self.size {
+                let place = offset + index
+                let mask = state.masks[place]
+                let byte = UInt8(truncatingIfNeeded: value >> (8 * UInt64(index)))
+                state.bytes[place] = state.bytes[place] & ~mask | byte & mask
+            }
+        }
+    }
+
+    /// Sets bytes whatever their masks say: the device's own doing.
+    package func set(_ bytes: [UInt8], at offset: Int) {
+        state.withLock { $0.bytes.replaceSubrange(offset..<offset + bytes.count, with: bytes) }
+    }
+
+    package var command: UInt16 { UInt16(truncatingIfNeeded: read(at: Self.commandOffset, size: 2)) }
+
+    /// The status bit that says that the function asserts its pin.
+    package func setInterruptStatus(_ isAsserted: Bool) {
+        state.withLock { state in
+            if isAsserted {
+                state.bytes[Self.statusOffset] |= Self.interruptStatus
+            } else {
+                state.bytes[Self.statusOffset] &= ~Self.interruptStatus
+            }
+        }
+    }
+
+    /// The register among the base address registers that answers at `address`, and the offset in it; nil when none does.
+    func bar(at address: UInt64, size: Int) -> (index: Int, offset: UInt64)? {
+        state.withLock { state in
+            guard state.bytes[Self.commandOffset] & UInt8(Command.memory) != 0 else { return nil }
+            for (index, barSize) in state.barSizes.enumerated() where barSize > 0 {
+                let place = Self.firstBAR + 4 * index
+                let base = (0..<4).reduce(UInt64(0)) { $0 | UInt64(state.bytes[place + $1]) << UInt64(8 * $1) }
+                // A base of 0 is one that nobody has set.
+                guard base != 0, address >= base, address - base < UInt64(barSize),
+                    UInt64(size) <= UInt64(barSize) - (address - base)
+                else { continue }
+                return (index, address - base)
+            }
+            return nil
+        }
+    }
+
+    // MARK: State
+
+    package func reset() {
+        state.withLock { $0.bytes = $0.initial }
+    }
+
+    package func save() -> SavedRecord {
+        var record = SavedRecord(kind: "pci-configuration", version: 1)
+        record.set("bytes", state.withLock { $0.bytes })
+        return record
+    }
+
+    package func restore(_ record: SavedRecord) throws(SavedStateError) {
+        try record.expect(kind: "pci-configuration", versions: 1...1)
+        let bytes = try record.bytes("bytes", limit: Self.size)
+        guard bytes.count == Self.size else { throw .badField(kind: record.kind, field: "bytes") }
+        let isOurs = state.withLock { state in
+            // What the guest cannot write has to be what this function is; the status bit of the pin follows its line.
+            let isOurs = bytes.indices.allSatisfy { index in
+                index == Self.statusOffset || (bytes[index] ^ state.initial[index]) & ~state.masks[index] == 0
+            }
+            if isOurs { state.bytes = bytes }
+            return isOurs
+        }
+        guard isOurs else { throw .badField(kind: record.kind, field: "bytes") }
+    }
+}
+
+extension Array where Element == UInt8 {
+    fileprivate mutating func put<Integer: FixedWidthInteger>(_ value: Integer, at offset: Int) {
+        for index in 0..<MemoryLayout<Integer>.size {
+            self[offset + index] = UInt8(truncatingIfNeeded: value >> Integer(8 * index))
+        }
+    }
+}

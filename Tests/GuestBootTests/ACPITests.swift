@@ -1,0 +1,131 @@
+import Foundation
+import GuestToolchain
+import Testing
+
+@testable import GuestBoot
+
+@Suite("ACPI tables") struct ACPITests {
+    private static let tables = ACPITables(
+        processors: 3, localAPIC: 0xFEE0_0000, ioapic: 0xFEC0_0000,
+        power: .init(reset: 0x600, resetValue: 6, sleepControl: 0x601, sleepStatus: 0x602),
+        configurationSpace: .init(base: 0xE000_0000, buses: 0...0),
+        devices: [
+            .scope(
+                "\\_SB",
+                [
+                    .device(
+                        "COM1",
+                        [
+                            .name("_HID", .identifier("PNP0501")),
+                            .name("_CRS", .resources([.ports(0x3F8, count: 8), .interrupt(4)])),
+                        ]),
+                    .device(
+                        "PCI0",
+                        [
+                            .name("_HID", .identifier("PNP0A08")),
+                            .name(
+                                "_CRS",
+                                .resources([
+                                    .buses(0...0), .window(0xC000_0000, size: 0x2000_0000),
+                                    .memory(0xE000_0000, size: 0x10_0000),
+                                ])),
+                            .name(
+                                "_PRT",
+                                .package(
+                                    (1..<32).map {
+                                        .package([
+                                            .integer($0 << 16 | 0xFFFF), .integer(0), .integer(0),
+                                            .integer(16 + $0 % 4),
+                                        ])
+                                    })),
+                        ]),
+                ]),
+            .name("\\_S5", .package([.integer(5), .integer(0)])),
+        ])
+    private static let address: UInt64 = 0xE_0000
+
+    /// The tables that the root leads to, by signature, and the DSDT.
+    private func found() throws -> [String: [UInt8]] {
+        let bytes = Self.tables.encoded(at: Self.address)
+        func table(_ address: UInt64) throws -> [UInt8] {
+            let offset = Int(address - Self.address)
+            let length: UInt32 = try #require(bytes.littleEndian(at: offset + 4))
+            return Array(bytes[offset..<offset + Int(length)])
+        }
+        let xsdt = try table(try #require(bytes.littleEndian(at: 24)))
+        var result = ["XSDT": xsdt]
+        for offset in stride(from: 36, to: xsdt.count, by: 8) {
+            let table = try table(try #require(xsdt.littleEndian(at: offset)))
+            result[String(decoding: table[..<4], as: UTF8.self)] = table
+        }
+        let dsdt: UInt64 = try #require(result["FACP"]?.littleEndian(at: 140))
+        result["DSDT"] = try table(dsdt)
+        return result
+    }
+
+    @Test("The root leads to every table, and all their bytes sum up to zero")
+    func checksums() throws {
+        let bytes = Self.tables.encoded(at: Self.address)
+        #expect(bytes.has(Array("RSD PTR ".utf8), at: 0))
+        #expect(bytes[..<20].reduce(0, &+) == 0 && bytes[..<36].reduce(0, &+) == 0)
+        let tables = try found()
+        #expect(tables.keys.sorted() == ["APIC", "DSDT", "FACP", "MCFG", "XSDT"])
+        for (name, table) in tables { #expect(table.reduce(0, &+) == 0, "\(name)") }
+    }
+
+    @Test("The fixed description is hardware-reduced and tells how to reset and to sleep")
+    func fixedDescription() throws {
+        let table = try #require(try found()["FACP"])
+        #expect(table.count == 276 && table[8] == 6 && table[131] == 5)
+        #expect(table.littleEndian(at: 112, as: UInt32.self) == 0x10_0430)
+        #expect(Array(table[116..<129]) == [1, 8, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0, 6])
+        #expect(Array(table[244..<256]) == [1, 8, 0, 1, 1, 6, 0, 0, 0, 0, 0, 0])
+        #expect(Array(table[256..<268]) == [1, 8, 0, 1, 2, 6, 0, 0, 0, 0, 0, 0])
+    }
+
+    @Test("The interrupt controllers are a local one for each processor, and one for devices")
+    func interruptControllers() throws {
+        let table = try #require(try found()["APIC"])
+        #expect(table.littleEndian(at: 36, as: UInt32.self) == 0xFEE0_0000)
+        #expect(
+            Array(table[44...]) == [
+                0, 8, 0, 0, 1, 0, 0, 0, 0, 8, 1, 1, 1, 0, 0, 0, 0, 8, 2, 2, 1, 0, 0, 0,
+                1, 12, 0, 0, 0, 0, 0xC0, 0xFE, 0, 0, 0, 0, 2, 10, 0, 0, 2, 0, 0, 0, 0, 0, 4, 6, 0xFF, 0, 0, 1,
+            ])
+    }
+
+    @Test("Lengths of the byte code take as many bytes as they need")
+    func lengths() {
+        #expect(AML.package([.integer(1)]).bytes == [0x12, 3, 1, 1])
+        let long = AML.name("_SB", .text(String(repeating: "x", count: 70)))
+        #expect(AML.scope("A", [long]).bytes.prefix(7) == [0x10, 0x43, 0x05, 0x41, 0x5F, 0x5F, 0x5F])
+        #expect(AML.identifier("PNP0A08").bytes == [0x0C, 0x41, 0xD0, 0x0A, 0x08])
+        #expect(AML.integer(0x1_0000).bytes == [0x0C, 0, 0, 1, 0])
+    }
+
+    @Test("iasl finds nothing wrong with any table", .enabled(if: HostProgram.find("iasl") != nil))
+    func compiler() throws {
+        let iasl = try #require(HostProgram.find("iasl"))
+        for (name, table) in try found() where name != "XSDT" {
+            let base = FileManager.default.temporaryDirectory.appending(path: "aerie-acpi-\(UUID().uuidString)")
+            let back = base.path + "-back"
+            let files = ["\(base.path).aml", "\(base.path).dsl", "\(back).aml"].map { URL(filePath: $0) }
+            defer { for file in files { try? FileManager.default.removeItem(at: file) } }
+            try Data(table).write(to: files[0])
+            let disassembly = try HostProgram.run(iasl, ["-p", base.path, "-d", files[0].path])
+            #expect(disassembly.status == 0, "\(String(decoding: disassembly.output, as: UTF8.self))")
+            let compilation = try HostProgram.run(
+                iasl, ["-p", back, files[1].path])
+            let text = String(decoding: compilation.output, as: UTF8.self)
+            // Data tables are compiled without a summary of errors when there are none.
+            #expect(compilation.status == 0 && !text.contains("Error  "), "\(name): \(text)")
+            if name == "DSDT" {
+                // The compiler has its own opinion of lengths and integers, so that its bytes may differ.
+                #expect(text.contains("Compilation successful. 0 Errors, 0 Warnings"), "\(text)")
+                continue
+            }
+            let again = try? [UInt8](Data(contentsOf: files[2]))
+            #expect(again?.dropFirst(36).elementsEqual(table.dropFirst(36)) == true, "\(name) changes on its way")
+        }
+    }
+}

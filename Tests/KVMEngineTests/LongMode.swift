@@ -1,0 +1,26 @@
+/// What guests in 64-bit mode begin with: an interrupt table at 0x6000, and `set_gate`, which makes RAX the handler of
+/// vector EDI; `lapic`, the local APIC's page, in R15.
+enum LongMode {
+    static let prologue = """
+        .code64
+        mov $0x6000, %eax
+        mov %eax, idtr+2(%rip)
+        lidt idtr(%rip)
+        mov $0xFEE00000, %r15d
+        jmp begin
+        set_gate:
+        shl $4, %edi
+        add $0x6000, %edi
+        mov %ax, (%rdi)
+        movw $0x10, 2(%rdi)
+        movw $0x8E00, 4(%rdi)
+        shr $16, %rax
+        mov %ax, 6(%rdi)
+        movq $0, 8(%rdi)
+        ret
+        idtr: .word 0xFFF
+        .quad 0
+        begin:
+
+        """
+}

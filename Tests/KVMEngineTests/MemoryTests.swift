@@ -1,0 +1,115 @@
+import GuestMemory
+import HostSystem
+import KVMEngine
+import Machine
+import Testing
+
+@Suite("KVM: memory and devices", .enabled(if: Host.hasKVM, "this host has no KVM for us")) struct MemoryTests {
+    @Test("The dirty log names exactly the pages that were written since it was last asked")
+    func dirtyLog() throws {
+        let guest = try KVMGuest(
+            """
+            .code64
+            mov $0x100000, %edi
+            movb $1, (%rdi)
+            movb $1, 0x5FFF(%rdi)
+            movq $1, 0x8FFC(%rdi)
+            mov 0x20000(%rdi), %rax
+            movb $1, 0xFF000(%rdi)
+            mov $7, %al
+            out %al, $0xE4
+            movb $1, 0x41000(%rdi)
+            out %al, $0xE4
+            1: jmp 1b
+            """, mode: .long, access: .logged)
+        _ = try guest.machine.takeDirtyPages(of: guest.slots[1])
+        #expect(try guest.run() == [.requested])
+        #expect(try guest.machine.takeDirtyPages(of: guest.slots[1]) == [0, 5, 8, 9, 0xFF])
+        #expect(try guest.machine.takeDirtyPages(of: guest.slots[1]) == [])
+        #expect(try guest.run() == [.requested])
+        #expect(try guest.machine.takeDirtyPages(of: guest.slots[1]) == [0x41])
+    }
+
+    @Test("Read-only memory can be read and executed, and writes to it change nothing")
+    func readOnly() throws {
+        let guest = try KVMGuest(
+            """
+            .code64
+            mov $0x200000, %edi
+            call *%rdi
+            out %al, $0xE0
+            movb $0x99, 1(%rdi)
+            mov 1(%rdi), %al
+            out %al, $0xE0
+            out %al, $0xE4
+            1: jmp 1b
+            """, mode: .long)
+        let rom = try GuestMemory(ranges: [(0x20_0000, 0x1000)])
+        // mov $0x42, %al; ret
+        try rom.write([0xB0, 0x42, 0xC3], at: 0x20_0000)
+        try guest.machine.map(rom, access: .readOnly)
+        #expect(try guest.run() == [.requested])
+        #expect(guest.port.values == [0x42, 0x42])
+        #expect(try rom.load(UInt8.self, at: 0x20_0001) == 0x42)
+    }
+
+    @Test("Device registers are read and written in every size; what nobody answers reads as ones and swallows writes")
+    func deviceAccess() throws {
+        let guest = try KVMGuest(
+            """
+            .code64
+            mov $0xA0000, %edi
+            movb $0x11, (%rdi)
+            movw $0x2222, 2(%rdi)
+            movl $0x44444444, 4(%rdi)
+            mov $0x8888888888888888, %rax
+            mov %rax, 8(%rdi)
+            mov 0x10(%rdi), %al
+            out %al, $0xE0
+            mov 0x20(%rdi), %rax
+            out %eax, $0xE0
+            mov $0xB0000, %esi
+            movl $1, (%rsi)
+            mov (%rsi), %eax
+            out %eax, $0xE0
+            in $0xF0, %eax
+            out %eax, $0xE0
+            out %al, $0xF0
+            out %al, $0xE4
+            1: jmp 1b
+            """, mode: .long)
+        guest.registers.onRead = { offset, size in offset << 8 | UInt64(size) }
+        #expect(try guest.run() == [.requested])
+        #expect(
+            guest.registers.written == [
+                .init(offset: 0, size: 1, value: 0x11), .init(offset: 2, size: 2, value: 0x2222),
+                .init(offset: 4, size: 4, value: 0x4444_4444), .init(offset: 8, size: 8, value: 0x8888_8888_8888_8888),
+            ])
+        #expect(guest.port.values == [0x01, 0x2008, 0xFFFF_FFFF, 0xFFFF_FFFF])
+    }
+
+    @Test("A doorbell signals its descriptor without an access to the device, for its value only")
+    func doorbells() throws {
+        let guest = try KVMGuest(
+            """
+            .code64
+            mov $0xA0100, %edi
+            movl $3, (%rdi)
+            movl $4, (%rdi)
+            mov $3, %eax
+            out %eax, $0xE0
+            out %al, $0xE4
+            1: jmp 1b
+            """, mode: .long)
+        let memory = try EventCounter()
+        let port = try EventCounter()
+        try guest.machine.ring(memory, at: .memory(address: 0xA0100), size: 4, value: 3)
+        try guest.machine.ring(port, at: .port(0xE0), size: 4, value: 3)
+        #expect(try guest.run() == [.requested])
+        #expect(guest.registers.written == [.init(offset: 0x100, size: 4, value: 4)])
+        #expect(guest.port.written == [])
+        #expect(isSignalled(memory) && isSignalled(port))
+        try guest.machine.unring(memory, at: .memory(address: 0xA0100), size: 4, value: 3)
+        try guest.machine.unring(port, at: .port(0xE0), size: 4, value: 3)
+    }
+}

@@ -1,0 +1,175 @@
+import Aerie
+import Foundation
+import GuestToolchain
+import KVMEngine
+import Testing
+
+private let refusal: String? = {
+    do throws(KVMError) {
+        _ = try KVMSystem()
+        return nil
+    } catch {
+        print("x86-64 machines are not tested: \(error)")
+        return error.description
+    }
+}()
+
+@Suite("x86-64 machines", .enabled(if: refusal == nil, "this host has no KVM for us")) struct X86MachineTests {
+    private let directory: URL
+
+    init() throws {
+        directory = FileManager.default.temporaryDirectory.appending(path: "aerie-x86-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    }
+
+    private func configuration(_ program: String, cpus: Int = 1) throws -> Configuration {
+        var configuration = Configuration()
+        configuration.architecture = .x86_64
+        configuration.kernel = try X86Toolchain.program(program).path
+        configuration.memory = .mebibytes(16)
+        configuration.cpus = cpus
+        return configuration
+    }
+
+    private func run(_ configuration: Configuration) throws -> (VirtualMachine.Outcome, String) {
+        let console = RecordingConsole()
+        let machine = try VirtualMachine(configuration, console: console)
+        try machine.start()
+        return (machine.wait(), console.text)
+    }
+
+    @Test("A program with a PVH entry is handed everything, writes to its serial port, and switches off")
+    func pvh() throws {
+        var configuration = try configuration("hello", cpus: 2)
+        let initrd = directory.appending(path: "initrd")
+        try Data("RAM disk".utf8).write(to: initrd)
+        configuration.initrd = initrd.path
+        configuration.commandLine = "one two=3"
+        let (outcome, text) = try run(configuration)
+        #expect(outcome == .poweredOff)
+        #expect(
+            text == """
+                magic 336ec578 version 1
+                command line: one two=3
+                modules 1: RAM disk
+                map 0 a0000 1
+                map a0000 60000 2
+                map 100000 f00000 1
+                map e0000000 100000 2
+                root RSD PTR 
+
+                """)
+    }
+
+    @Test("A driver finds its disk on PCI, moves its registers, reads and writes it, and is told by messages")
+    func disk() throws {
+        var configuration = try configuration("disk")
+        let image = directory.appending(path: "disk.img")
+        var content = [UInt8](repeating: 0, count: 4096)
+        content.replaceSubrange(512..<528, with: Array("sector number 1!".utf8))
+        try Data(content).write(to: image)
+        configuration.disks = [Disk(path: image.path)]
+        let (outcome, text) = try run(configuration)
+        #expect(outcome == .poweredOff)
+        #expect(
+            text == """
+                sizes 4000 1000
+                vectors 2
+                status f
+                read 0 sector number 1!
+                write 0 interrupts 2
+
+                """)
+        let written = [UInt8](try Data(contentsOf: image))
+        #expect(Array(written[1024..<1536]) == (0..<512).map { UInt8(truncatingIfNeeded: $0) ^ 0x5A })
+        #expect(written[..<1024].elementsEqual(content[..<1024]))
+    }
+
+    @Test("A machine saved again and again goes on in a new one as if nothing had happened")
+    func saving() throws {
+        let configuration = try configuration("counting")
+        let (outcome, expected) = try run(configuration)
+        #expect(outcome == .poweredOff)
+        #expect(expected.hasPrefix("........ "))
+        var printed = ""
+        var console = RecordingConsole()
+        var machine = try VirtualMachine(configuration, console: console)
+        try machine.start()
+        var moves = 0
+        while moves < 8 {
+            // Moments that have nothing to do with the guest's rounds.
+            usleep(UInt32((moves + 1) * 7919 % 20_000))
+            do { try machine.pause() } catch { break }
+            let path = directory.appending(path: "saved").path
+            try machine.save(to: path)
+            machine.kill()
+            #expect(machine.wait() == .stopped)
+            printed += console.text
+            console = RecordingConsole()
+            machine = try VirtualMachine(configuration, console: console)
+            try machine.start(restoring: path)
+            moves += 1
+        }
+        #expect(moves > 0)
+        #expect(machine.wait() == .poweredOff)
+        #expect(printed + console.text == expected)
+    }
+
+    @Test("A paused machine stands still, and goes on when it is resumed")
+    func pausing() throws {
+        let configuration = try configuration("counting", cpus: 2)
+        let (_, expected) = try run(configuration)
+        let console = RecordingConsole()
+        let machine = try VirtualMachine(configuration, console: console)
+        try machine.start()
+        try machine.pause()
+        let before = console.text
+        usleep(50_000)
+        #expect(console.text == before)
+        try machine.resume()
+        #expect(machine.wait() == .poweredOff)
+        #expect(console.text == expected)
+    }
+
+    @Test("What this machine cannot be is refused in the words of the options")
+    func refusals() throws {
+        var configuration = try configuration("hello")
+        configuration.engine = .interpret
+        #expect(
+            error(configuration)?.description.hasPrefix("--engine interpret: x86_64 guests run through KVM only")
+                == true)
+        configuration.engine = .kvm
+        configuration.transport = .mmio
+        #expect(error(configuration)?.category == .unavailable)
+        configuration.transport = nil
+        configuration.firmware = configuration.kernel
+        #expect(error(configuration)?.category == .unavailable)
+        configuration.firmware = nil
+        configuration.architecture = .riscv64
+        #expect(
+            error(configuration)?.description.hasPrefix(
+                "--engine kvm: KVM runs guests of the host's own architecture, and this one is riscv64") == true)
+    }
+
+    @Test("A triple fault ends the machine with the reason")
+    func tripleFault() throws {
+        let configuration = try configuration("fault")
+        let (outcome, _) = try run(configuration)
+        guard case .crashed(let reason) = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        #expect(
+            reason.hasPrefix(
+                "vCPU 0: the guest's processor shut down (triple fault); in 64-bit mode, ring 0, rip 0x"))
+    }
+
+    private func error(_ configuration: Configuration) -> AerieError? {
+        do throws(AerieError) {
+            try configuration.validate()
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
