@@ -39,6 +39,11 @@ import Testing
         try check("spaces.c", on: runner)
     }
 
+    @Test(arguments: GuestRunners.all)
+    func pagesWhoseNumbersEndAlikeKeepTheirOwnContents(runner: any GuestRunner) throws {
+        try check("aliases.c", on: runner, memory: 64 << 20)
+    }
+
     @Test(arguments: GuestRunners.ours)
     func everyRegisterKeepsWhatIsLegalOfAllOnesAndZeros(runner: any GuestRunner) throws {
         try check("registers.c", on: runner)
@@ -49,9 +54,9 @@ import Testing
         try check("software.c", on: runner, harts: 4)
     }
 
-    private func check(_ program: String, on runner: any GuestRunner, harts: Int = 1) throws {
+    private func check(_ program: String, on runner: any GuestRunner, harts: Int = 1, memory: Int = 32 << 20) throws {
         let image = try Toolchain.build(["runtime.S", "guest.c", program])
-        let outcome = try runner.run(image, harts: harts)
+        let outcome = try runner.run(image, harts: harts, memory: memory, dump: 0..<0)
         #expect(outcome.end == .exit(0), "\(runner.name): \(outcome.console)")
     }
 }
