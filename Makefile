@@ -23,10 +23,11 @@ fuzz: bootstrap-tests
 	AERIE_FUZZ_SEED=$(or $(SEED),1) AERIE_FUZZ_COUNT=$(or $(COUNT),100000) \
 		$(SWIFT) test -c release --disable-xctest --filter DifferentialTests
 
+# BENCH="kernels --kernel sieve --versus PATH" chooses what and beside which; see `.build/release/Benchmarks --help`.
 bench: bootstrap-tests
 	@$(SWIFT) build -c release --product aerie
 	@$(SWIFT) build -c release --product Benchmarks
-	@.build/release/Benchmarks
+	@$(if $(BENCH),.build/release/Benchmarks $(BENCH),.build/release/Benchmarks kernels && .build/release/Benchmarks system)
 
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)

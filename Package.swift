@@ -71,12 +71,17 @@ let package = Package(
 
         // What `make bench` runs: guest programs here and on peers.
         .executableTarget(
-            name: "Benchmarks", dependencies: ["GuestToolchain"], path: "Benchmarks", swiftSettings: settings),
+            name: "Benchmarks",
+            dependencies: [
+                "GuestToolchain",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks", exclude: ["Guests"], swiftSettings: settings),
 
         tests("GroundTests", ["HostSystem", "SavedState", "GuestMemory", "Machine"]),
         // The host's floating-point unit, for comparison.
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
-        tests("TranslatorTests", ["Translator", "HostSystem"]),
+        tests("TranslatorTests", ["Translator", "GuestToolchain", "HostSystem"]),
         .target(
             name: "GuestToolchain", path: "Tests/GuestToolchain", exclude: ["Guests"], swiftSettings: settings),
         tests(
@@ -96,7 +101,10 @@ let package = Package(
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "HostSystem"]),
         tests("MachineTests", ["Aerie", "KVMEngine", "GuestToolchain"]),
-        tests("CommandTests", ["Aerie"]),
+        // A machine in a process that a test may kill.
+        .executableTarget(
+            name: "MachineHost", dependencies: ["Aerie"], path: "Tests/MachineHost", swiftSettings: settings),
+        tests("CommandTests", ["Aerie", "MachineHost"]),
         tests("ArchitectureTests", []),
     ],
     swiftLanguageModes: [.v6]

@@ -169,6 +169,13 @@ int aerie_signal_watch(int signal) {
     return install(signal, write_signal, NULL);
 }
 
+int aerie_signal_unblock(int signal) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    return pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static void drop(int signal) { (void)signal; }
 
 int aerie_signal_discard(int signal) { return install(signal, drop, NULL); }

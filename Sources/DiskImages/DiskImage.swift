@@ -1,3 +1,5 @@
+package import SavedState
+
 /// A guest's disk as the host keeps it: a run of sectors behind some file format.
 ///
 /// Offsets and counts are in bytes; a request is always within `size`, or it throws `outOfRange`. Calls may come from
@@ -24,6 +26,13 @@ package protocol DiskImage: AnyObject, Sendable {
 
     /// Makes the range read as zeroes; with `mayUnmap` the image may give the space back.
     func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(DiskImageError)
+
+    /// What a machine that was saved with this image has to find again: its kind, and how to know its file. The contents
+    /// are not in it. Nobody writes meanwhile.
+    func save() throws(SavedStateError) -> SavedRecord
+
+    /// Throws unless this image, not yet written to, can stand in for the one that `save` described.
+    func verify(_ saved: SavedRecord) throws(SavedStateError)
 
     /// The last call: gives the image's files free for others, without waiting for the object's end.
     func close()

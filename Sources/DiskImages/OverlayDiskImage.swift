@@ -12,9 +12,9 @@ package final class OverlayDiskImage: DiskImage {
 
     package let size: UInt64
     package let isReadOnly = false
-    private let base: any DiskImage
-    private let changes: FileDescriptor
-    private let written: ClusterMap
+    let base: any DiskImage
+    let changes: FileDescriptor
+    let written: ClusterMap
     // Clusters that are being written for the first time. Two writers of one such cluster would undo each other's change
     // when both copy the rest of it from the base.
     private let claims = Monitor<[Range<UInt64>]>([])

@@ -9,9 +9,10 @@ internal import HostSystem
 package final class RawDiskImage: DiskImage {
     package let size: UInt64
     package let isReadOnly: Bool
-    private let file: FileDescriptor
+    let file: FileDescriptor
+    let path: String
     // Bytes that the file has; less than `size` by the padding of the last sector.
-    private let fileSize: UInt64
+    let fileSize: UInt64
 
     /// Opens and locks `path`.
     package init(path: String, readOnly: Bool) throws(DiskImageError) {
@@ -37,6 +38,7 @@ package final class RawDiskImage: DiskImage {
         guard fileSize > 0 else { throw .empty(path: path) }
         size = (fileSize + sectorSize - 1) / sectorSize * sectorSize
         isReadOnly = readOnly
+        self.path = path
     }
 
     package func read(at offset: UInt64, into buffers: IOBuffers) throws(DiskImageError) {

@@ -18,6 +18,8 @@ package enum BootError: Error, Equatable {
     case decompressesTooLarge(BootItem, limit: UInt64)
     /// It needs `size` bytes, at `address` when it must be there, and `memory` bytes are all the guest has.
     case doesNotFit(BootItem, size: UInt64, address: UInt64?, memory: UInt64)
+    /// It belongs at `address`, which is not one of `memory`.
+    case outsideMemory(BootItem, address: UInt64, memory: Range<UInt64>)
     /// It belongs at `address`, where `other` already is.
     case overlaps(BootItem, other: String, address: UInt64)
     case badCommandLine(reason: String)
@@ -53,6 +55,10 @@ extension BootError: CustomStringConvertible {
         case .doesNotFit(let item, let size, nil, let memory):
             "\(item): it needs \(sizeText(size)) and the guest's \(sizeText(memory)) have no such gap left; "
                 + "give it more with --memory"
+        case .outsideMemory(let item, let address, let memory):
+            "\(item): it belongs at \(hexadecimal(address)), and the guest's memory is from "
+                + "\(hexadecimal(memory.lowerBound)) to \(hexadecimal(memory.upperBound - 1)); link it for an address there"
+                + (address < memory.lowerBound ? "" : ", or give the guest more with --memory")
         case .overlaps(let item, let other, let address):
             "\(item): it belongs at \(hexadecimal(address)), where \(other) already is; link it for another address"
         case .badCommandLine(let reason): "kernel command line: \(reason); shorten or correct it"

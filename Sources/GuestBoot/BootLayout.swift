@@ -26,6 +26,11 @@ struct BootLayout {
 
     /// Claims `size` bytes at `address`.
     mutating func place(_ item: BootItem, at address: UInt64, size: UInt64) throws(BootError) {
+        guard memory.hostAddress(of: address, count: 1) != nil else {
+            // A guest has some memory.
+            let (first, last) = (memory.ranges[0], memory.ranges[memory.ranges.count - 1])
+            throw .outsideMemory(item, address: address, memory: first.base..<last.base + last.size)
+        }
         guard memory.hostAddress(of: address, count: size) != nil else {
             throw .doesNotFit(item, size: size, address: address, memory: memory.size)
         }

@@ -56,7 +56,8 @@ package struct DebianImageBuilder: Sendable {
         } catch {
             try? Files.removeTree(work)
             _ = consume lock
-            throw error
+            // A tool that was stopped on the way fails for reasons of its own.
+            throw Task.isCancelled ? .interrupted : error
         }
     }
 
@@ -138,7 +139,7 @@ package struct DebianImageBuilder: Sendable {
         } catch let error as ImageError {
             throw error
         } catch is CancellationError {
-            throw ImageError(.unavailable, "building an image: interrupted; nothing was stored")
+            throw .interrupted
         } catch {
             throw ImageError(
                 .internalFailure, "configuring packages in the guest: it could not be run: \(error)",

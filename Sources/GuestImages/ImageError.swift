@@ -34,5 +34,8 @@ package struct ImageError: Error, Equatable, CustomStringConvertible {
         self.detail = detail
     }
 
+    /// The task was cancelled.
+    static let interrupted = ImageError(.unavailable, "building an image: interrupted; nothing was stored")
+
     package var description: String { message }
 }

@@ -132,7 +132,7 @@ struct ToolRunner: Sendable {
     private func wrapped(_ error: any Error, _ tool: HostTool) -> ImageError {
         switch error {
         case let error as ImageError: error
-        case is CancellationError: ImageError(.unavailable, "building an image: interrupted; nothing was stored")
+        case is CancellationError: .interrupted
         default: ImageError(.unavailable, "\(tool.rawValue): it cannot be run: \(error)")
         }
     }

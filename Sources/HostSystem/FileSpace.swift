@@ -18,6 +18,11 @@ extension FileDescriptor {
         }
     }
 
+    /// When the file's contents last changed, in nanoseconds since 1970.
+    package func modificationTime() throws(SystemError) -> Int64 {
+        try checked("fstat") { aerie_file_modified(rawValue) }
+    }
+
     /// Locks the whole file for this open file (F_OFD_SETLK), so that two programs that keep to such locks do not
     /// write to it at once. It ends when the last duplicate of the descriptor is closed.
     ///

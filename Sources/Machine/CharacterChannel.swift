@@ -8,7 +8,8 @@ package protocol CharacterChannel: AnyObject, Sendable {
     /// Passes guest output to the host. It may block a little when the host is slow, but never for input.
     func write(_ bytes: [UInt8])
 
-    /// Registers what to call, on any thread, when `read` has something new. At most one; nil removes it.
+    /// Registers what to call, on any thread, when `read` has something new or `windowSize` has changed. At most one; nil
+    /// removes it.
     func setInputHandler(_ handler: (@Sendable () -> Void)?)
 
     /// Columns and rows of the terminal behind the channel; nil when it is none.

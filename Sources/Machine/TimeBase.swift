@@ -9,8 +9,10 @@ package final class TimeBase: Sendable {
     package static let frequency: UInt64 = 10_000_000
     private static let nanosecondsPerTick = 1_000_000_000 / frequency
 
-    // A running clock shows host time less `origin` (nanoseconds); a stopped one shows `frozen` ticks.
+    // A running clock shows `offset` and the ticks since `origin` (host time in nanoseconds), modulo 2^64; a stopped one
+    // shows `frozen`. Only `offset` changes while others may read a running clock.
     private let origin: Atomic<UInt64>
+    private let offset = Atomic<UInt64>(0)
     private let frozen = Atomic<UInt64>(0)
     private let running = Atomic<Bool>(true)
 
@@ -19,21 +21,29 @@ package final class TimeBase: Sendable {
         origin = Atomic(HostClock.monotonic())
     }
 
+    private var elapsed: UInt64 {
+        (HostClock.monotonic() &- origin.load(ordering: .relaxed)) / Self.nanosecondsPerTick
+    }
+
     /// The present time in ticks. Any thread.
     package var now: UInt64 {
         guard running.load(ordering: .acquiring) else { return frozen.load(ordering: .relaxed) }
-        return (HostClock.monotonic() &- origin.load(ordering: .relaxed)) / Self.nanosecondsPerTick
+        return elapsed &+ offset.load(ordering: .relaxed)
     }
 
-    /// The host's monotonic time, in nanoseconds, at which a running clock reaches `ticks`; nil when that never comes.
+    /// The host's monotonic time, in nanoseconds, at which a running clock reaches `ticks`; nil when that never comes. It
+    /// does not hold beyond the next `set`.
     package func hostTime(of ticks: UInt64) -> UInt64? {
         guard running.load(ordering: .acquiring) else { return nil }
-        let (product, overflow) = ticks.multipliedReportingOverflow(by: Self.nanosecondsPerTick)
+        let elapsed = elapsed
+        let now = elapsed &+ offset.load(ordering: .relaxed)
+        let (target, beyond) = elapsed.addingReportingOverflow(ticks > now ? ticks - now : 0)
+        let (product, overflow) = target.multipliedReportingOverflow(by: Self.nanosecondsPerTick)
         let (time, carry) = product.addingReportingOverflow(origin.load(ordering: .relaxed))
-        return overflow || carry ? nil : time
+        return beyond || overflow || carry ? nil : time
     }
 
-    /// Stops the clock at the present time. Only while vCPUs and devices are paused, as `start` and `set`.
+    /// Stops the clock at the present time. Only while vCPUs and devices are paused, as `start`.
     package func stop() {
         frozen.store(now, ordering: .relaxed)
         running.store(false, ordering: .releasing)
@@ -41,14 +51,18 @@ package final class TimeBase: Sendable {
 
     /// Lets a stopped clock go on from the time it shows.
     package func start() {
-        let elapsed = frozen.load(ordering: .relaxed) &* Self.nanosecondsPerTick
-        origin.store(HostClock.monotonic() &- elapsed, ordering: .relaxed)
+        origin.store(HostClock.monotonic(), ordering: .relaxed)
+        offset.store(frozen.load(ordering: .relaxed), ordering: .relaxed)
         running.store(true, ordering: .releasing)
     }
 
-    /// Sets a stopped clock.
+    /// Sets the clock, running or not, to any time. One thread at a time; whoever waits for a time has to look again.
     package func set(_ ticks: UInt64) {
-        frozen.store(ticks, ordering: .relaxed)
+        if running.load(ordering: .acquiring) {
+            offset.store(ticks &- elapsed, ordering: .relaxed)
+        } else {
+            frozen.store(ticks, ordering: .relaxed)
+        }
     }
 }
 

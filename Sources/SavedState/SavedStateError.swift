@@ -9,6 +9,8 @@ package enum SavedStateError: Error, Equatable, CustomStringConvertible {
     case unknownVersion(kind: String, found: UInt32, known: ClosedRange<UInt32>)
     case missingField(kind: String, field: String)
     case badField(kind: String, field: String)
+    /// `name`, which the state refers to, is not what it was when the state was saved, as `difference` says.
+    case changed(name: String, difference: String)
     /// The part `name` of a machine cannot be saved now, for `reason`.
     case cannotSave(name: String, reason: String)
     /// The part `name` of a machine cannot take its state over on this host, for `reason`.
@@ -26,6 +28,8 @@ package enum SavedStateError: Error, Equatable, CustomStringConvertible {
             "version \(found) of '\(kind)' is not known (known: \(known.lowerBound) to \(known.upperBound))"
         case .missingField(let kind, let field): "'\(kind)' lacks the field '\(field)'"
         case .badField(let kind, let field): "'\(kind)' has a bad value in the field '\(field)'"
+        case .changed(let name, let difference):
+            "\(name) is not as it was when the machine was saved: \(difference)"
         case .cannotSave(let name, let reason): "\(name) cannot be saved: \(reason)"
         case .cannotRestore(let name, let reason): "\(name) cannot be restored: \(reason)"
         }

@@ -22,7 +22,9 @@ enum DebianImage {
 
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
-    private static let data = root.appending(path: ".build/test-images")
+    /// Where what is built here lies, and what tests keep.
+    static let buildDirectory = root.appending(path: ".build")
+    private static let data = buildDirectory.appending(path: "test-images")
 
     private static func prepare() -> String? {
         let known = (try? run(["image", "inspect", "debian"]))?.code == 0

@@ -57,6 +57,29 @@ struct DebianTests {
         #expect(result.output.contains("from inside"))
     }
 
+    @Test("A guest on a virtio console sees its window's size, and every change of it")
+    func windowSize() throws {
+        let aerie = try AerieProcess()
+        let terminal = try PseudoTerminal(columns: 101, rows: 33)
+        try terminal.start(
+            AerieProcess.executable, ["run", "debian", "--console", "virtio"],
+            environment: aerie.environment.merging(DebianImage.environment) { $1 })
+        /// A start takes longer than a terminal's usual patience on a busy host.
+        func wait(for text: String) -> Bool { (0..<6).contains { _ in terminal.wait(for: text) } }
+        try #require(wait(for: "# "))
+        terminal.type(Array("stty size | sed 's/^/size /'\n".utf8))
+        #expect(wait(for: "size 33 101"))
+        terminal.resize(columns: 123, rows: 45)
+        // The guest's driver hears of it in its own time.
+        terminal.type(
+            Array("while [ \"$(stty size)\" = '33 101' ]; do sleep 0.1; done; stty size | sed 's/^/size /'\n".utf8))
+        #expect(wait(for: "size 45 123"))
+        terminal.type(Array("poweroff\n".utf8))
+        var code: Int32?
+        for _ in 0..<6 where code == nil { code = terminal.end() }
+        #expect(code == 0)
+    }
+
     @Test("poweroff ends the guest, and what it wrote is gone at the next start")
     func powerOff() throws {
         let first = try DebianImage.run(["run", "debian"], input: "touch /root/mark; sync\npoweroff\n")

@@ -53,6 +53,12 @@ final class PseudoTerminal {
         guard code == 0 else { throw POSIXError(.init(rawValue: code)!) }
     }
 
+    /// Changes the window's size, of which the kernel tells the program with SIGWINCH.
+    func resize(columns: UInt16, rows: UInt16) {
+        var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+        _ = ioctl(controller, UInt(TIOCSWINSZ), &size)
+    }
+
     func type(_ bytes: [UInt8]) {
         _ = bytes.withUnsafeBytes { write(controller, $0.baseAddress, $0.count) }
     }

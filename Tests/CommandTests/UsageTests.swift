@@ -60,7 +60,8 @@ struct UsageTests {
 
     @Test("Engines and architectures that this build lacks are unavailable, unknown ones are usage errors")
     func engines() throws {
-        try expect(69, ["run", "--kernel", kernel, "--engine", "kvm"], saying: ["--engine kvm", "this one is riscv64"])
+        try expect(
+            69, ["run", "--kernel", kernel, "--engine", "kvm"], saying: ["--engine kvm", "this one is riscv64"])
         try expect(64, ["run", "--kernel", kernel, "--engine", "magic"], saying: ["--engine", "'magic'"])
         try expect(69, ["run", "--kernel", kernel, "--arch", "aarch64"], saying: ["--arch aarch64", "riscv64"])
         try expect(64, ["run", "--kernel", kernel, "--arch", "z80"], saying: ["--arch", "'z80'"])

@@ -121,7 +121,7 @@ import Testing
                 == .doesNotFit(kernelItem, size: 8 * mebibyte + 1, address: dram, memory: 8 * mebibyte))
         #expect(
             try refusal { $0.physical = 0x1000 }
-                == .doesNotFit(kernelItem, size: 64, address: 0x1000, memory: 8 * mebibyte))
+                == .outsideMemory(kernelItem, address: 0x1000, memory: dram..<dram + 8 * mebibyte))
         #expect(
             try refusal { $0.memorySize = 0 }
                 == .corrupt(kernelItem, reason: "an ELF file without loadable segments"))

@@ -89,6 +89,19 @@ import Testing
                 == "kernel k: it needs 34 MiB at 0x80200000 and the guest has 16 MiB; give it more with --memory")
     }
 
+    @Test func aKernelForAnAddressOutsideOfMemoryIsToldWhereMemoryIs() {
+        let item = BootItem(.kernel, "k")
+        let memory: Range<UInt64> = 0x8000_0000..<0x8080_0000
+        #expect(
+            BootError.outsideMemory(item, address: 0x1000, memory: memory).description
+                == "kernel k: it belongs at 0x1000, and the guest's memory is from 0x80000000 to 0x807fffff; "
+                + "link it for an address there")
+        #expect(
+            BootError.outsideMemory(item, address: 0x9000_0000, memory: memory).description
+                == "kernel k: it belongs at 0x90000000, and the guest's memory is from 0x80000000 to 0x807fffff; "
+                + "link it for an address there, or give the guest more with --memory")
+    }
+
     @Test func anInitrdThatDoesNotFitIsRefused() throws {
         let item = BootItem(.initrd, "i")
         let error = try #require(try refusal(kernel: flatImage(), initrd: pattern(6 << 20)))

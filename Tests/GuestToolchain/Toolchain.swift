@@ -67,7 +67,9 @@ package enum Toolchain {
     }
 
     /// The disassembly of machine code, one line an instruction.
-    package static func disassemble(_ code: [UInt8], at address: UInt64) throws -> String {
+    package static func disassemble(
+        _ code: [UInt8], at address: UInt64, options: [String] = ["-M", "numeric"]
+    ) throws -> String {
         guard let directory else { throw HostProgram.Failure(description: "no swift in PATH, so no clang beside it") }
         let bytes = code.map { "\($0)" }.joined(separator: ",")
         let source = cache.appending(path: "disassembly-\(UUID().uuidString).s")
@@ -82,8 +84,23 @@ package enum Toolchain {
             ["--target=riscv64-none-elf", "-march=\(architecture)", "-c", "-o", object.path, source.path])
         let result = try HostProgram.run(
             "\(directory)/llvm-objdump",
-            ["-d", "--adjust-vma=0x\(String(address, radix: 16))", "-M", "numeric", object.path])
+            ["-d", "--adjust-vma=0x\(String(address, radix: 16))"] + options + [object.path])
         return String(decoding: result.output, as: UTF8.self)
+    }
+
+    /// What a program of the toolchain prints.
+    package static func output(_ name: String, _ arguments: [String]) throws -> String {
+        guard let directory else { throw HostProgram.Failure(description: "no swift in PATH, so no clang beside it") }
+        let result = try HostProgram.run("\(directory)/\(name)", arguments)
+        let text = String(decoding: result.output, as: UTF8.self)
+        guard result.status == 0 else { throw HostProgram.Failure(description: "\(name): \(text.prefix(4000))") }
+        return text
+    }
+
+    /// Runs a program of the toolchain, for example `clang`; what it says about an error is the error.
+    package static func run(_ name: String, _ arguments: [String]) throws {
+        guard let directory else { throw HostProgram.Failure(description: "no swift in PATH, so no clang beside it") }
+        try check("\(directory)/\(name)", arguments)
     }
 
     static func check(_ path: String, _ arguments: [String]) throws {

@@ -8,13 +8,26 @@ final class BareProgram {
     let configuration: Configuration
 
     /// Builds `sources` of the shared guest programs.
-    init(_ sources: [String], harts: Int = 1) throws {
+    init(_ sources: [String], harts: Int = 1, flags: [String] = []) throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "aerie-machine-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let file = directory.appending(path: "program.bin")
-        try Data(Toolchain.build(sources, flags: ["-DHARTS=\(harts)"])).write(to: file)
+        try Data(Toolchain.build(sources, flags: ["-DHARTS=\(harts)"] + flags)).write(to: file)
         var configuration = Configuration()
         configuration.firmware = file.path
+        configuration.memory = .mebibytes(16)
+        configuration.cpus = harts
+        self.configuration = configuration
+    }
+
+    /// Builds `sources` as a kernel, which starts in S-mode with SBI below it.
+    init(kernel sources: [String], harts: Int, flags: [String]) throws {
+        directory = FileManager.default.temporaryDirectory.appending(path: "aerie-machine-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let file = directory.appending(path: "Image")
+        try Data(Toolchain.build(sources, at: 0x8020_0000, flags: ["-DHARTS=\(harts)"] + flags)).write(to: file)
+        var configuration = Configuration()
+        configuration.kernel = file.path
         configuration.memory = .mebibytes(16)
         configuration.cpus = harts
         self.configuration = configuration

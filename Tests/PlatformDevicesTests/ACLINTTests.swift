@@ -43,10 +43,23 @@ private final class RecordingTimer: TimerTarget {
         #expect(read(0xBFFC, 4) == 5)
     }
 
-    @Test func mtimeCannotBeWritten() {
-        write(0xBFF8, 8, 0)
-        write(0xBFFC, 4, 0)
-        #expect(read(0xBFF8, 8) == 0x0000_0005_8000_0001)
+    @Test func mtimeIsWrittenWholeAndInHalvesAndEveryTimerLooksAgain() {
+        write(0x4008, 8, 77)
+        write(0xBFF8, 8, 0xFFFF_FFFF_FFFF_FFF0)
+        #expect(timeBase.now == 0xFFFF_FFFF_FFFF_FFF0)
+        write(0xBFFC, 4, 6)
+        #expect(timeBase.now == 0x6_FFFF_FFF0)
+        write(0xBFF8, 4, 7)
+        #expect(timeBase.now == 0x6_0000_0007)
+        #expect(read(0xBFF8, 8) == 0x6_0000_0007)
+        #expect(timers[0].deadlines == [.max, .max, .max, .max])
+        #expect(timers[1].deadlines == [.max, 77, 77, 77, 77])
+    }
+
+    @Test func aResetSetsTheTimeToZero() {
+        aclint.reset()
+        #expect(timeBase.now == 0)
+        #expect(read(0x4000, 8) == .max)
     }
 
     @Test func mtimecmpStartsAtItsHighestAndReachesItsOwnHartOnly() {
@@ -122,7 +135,7 @@ private final class RecordingTimer: TimerTarget {
         let other = Self.make(timers, sink, timeBase)
         try other.restore(saved)
         #expect(try other.save() == saved)
-        #expect(read(0xBFF8, 8) == 0x0000_0005_8000_0001)
+        #expect(read(0xBFF8, 8) == timeBase.now)
     }
 
     @Test func aSupervisorSoftwareInterruptIsAnEdgeToItsHart() throws {

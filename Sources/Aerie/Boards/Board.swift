@@ -1,3 +1,4 @@
+internal import DiskImages
 internal import GuestMemory
 internal import Machine
 
@@ -8,6 +9,9 @@ protocol Board: AnyObject, Sendable {
     var processors: [any VirtualProcessor] { get }
     /// In the order in which they start; they stop in the opposite one. Sources of interrupts come after controllers.
     var devices: [any Device] { get }
+
+    /// In the order of the configuration.
+    var disks: [any DiskImage] { get }
 
     /// Loads what the machine boots and sets the processors to begin with it: at power-on, and after a reset.
     func load() throws(AerieError)

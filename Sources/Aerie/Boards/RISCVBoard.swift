@@ -1,3 +1,5 @@
+internal import DiskImages
+internal import Glibc
 internal import GuestBoot
 internal import GuestMemory
 internal import HostSystem
@@ -16,6 +18,7 @@ final class RISCVBoard: Board {
     let timeBase = TimeBase()
     let processors: [any VirtualProcessor]
     let devices: [any Device]
+    let disks: [any DiskImage]
 
     private let harts: [Hart]
     private let bus: AddressSpace
@@ -42,8 +45,10 @@ final class RISCVBoard: Board {
         bootROM = BootROM(name: "boot-rom")
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
         let isPCI = configuration.transport == .pci
-        let cards = try VirtioCards.make(
-            configuration, console: console, control: control, queueCount: isPCI ? min(configuration.cpus, 4) : 1)
+        disks = try configuration.disks.map { disk throws(AerieError) in try disk.open() }
+        let cards = VirtioCards.make(
+            configuration, disks: disks, console: console, control: control,
+            queueCount: isPCI ? min(configuration.cpus, 4) : 1)
         let (virtio, functions) =
             isPCI ? Self.bus(cards, memory: memory, plic: plic) : (Self.slots(cards, memory: memory, plic: plic), [])
 
@@ -117,12 +122,22 @@ final class RISCVBoard: Board {
         let harts = (0..<configuration.cpus).map {
             Hart(index: $0, addressSpace: bus, timeBase: timeBase, resetAddress: RISCVMemoryMap.bootROM)
         }
-        if configuration.engine == .translate {
+        if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
+            let trace = try configuration.translationTrace.map(makeTrace)
             for hart in harts {
-                try wrapping("--engine translate") { () throws(TranslationError) in try hart.startTranslating() }
+                try wrapping("--engine translate") { () throws(TranslationError) in
+                    try hart.startTranslating(trace: trace)
+                }
             }
         }
         return harts
+    }
+
+    private static func makeTrace(_ path: String) throws(AerieError) -> TranslationTrace {
+        try wrapping("--trace \(path)") { () throws(SystemError) in
+            TranslationTrace(
+                file: try FileDescriptor(path: path, flags: O_WRONLY | O_CREAT | O_TRUNC | O_APPEND))
+        }
     }
 
     /// Two contexts a hart: machine and supervisor external interrupts.

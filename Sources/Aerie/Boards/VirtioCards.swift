@@ -1,3 +1,4 @@
+internal import DiskImages
 internal import Machine
 internal import Virtio
 internal import VirtioDevices
@@ -6,13 +7,15 @@ internal import VirtioDevices
 enum VirtioCards {
     /// In the order of their slots: disks, consoles, random numbers.
     ///
-    /// - Parameter queueCount: how many queues devices have that may have several.
+    /// - Parameters:
+    ///   - disks: the open images of the configuration's disks.
+    ///   - queueCount: how many queues devices have that may have several.
     static func make(
-        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel, queueCount: Int
-    ) throws(AerieError) -> [any VirtioDevice] {
-        var cards: [any VirtioDevice] = []
-        for disk in configuration.disks {
-            cards.append(BlockDevice(image: try disk.open(), serial: disk.serial ?? "", queueCount: queueCount))
+        _ configuration: Configuration, disks: [any DiskImage], console: any CharacterChannel,
+        control: any CharacterChannel, queueCount: Int
+    ) -> [any VirtioDevice] {
+        var cards: [any VirtioDevice] = zip(disks, configuration.disks).map { image, disk in
+            BlockDevice(image: image, serial: disk.serial ?? "", queueCount: queueCount)
         }
         let channels =
             (configuration.console == .virtio ? [console] : []) + (configuration.hasControlPort ? [control] : [])

@@ -1,4 +1,5 @@
 #if arch(x86_64)
+    internal import DiskImages
     internal import GuestBoot
     internal import GuestMemory
     internal import HostSystem
@@ -14,6 +15,7 @@
         let timeBase = TimeBase()
         let processors: [any VirtualProcessor]
         let devices: [any Device]
+        let disks: [any DiskImage]
 
         private let vcpus: [X86Processor]
         private let bus: AddressSpace
@@ -54,8 +56,10 @@
             ports.attach(
                 power, ports: X86MemoryMap.Port.power...X86MemoryMap.Port.power + UInt16(PowerControl.size) - 1)
 
-            let cards = try VirtioCards.make(
-                configuration, console: console, control: control, queueCount: min(configuration.cpus, 4)
+            disks = try configuration.disks.map { disk throws(AerieError) in try disk.open() }
+            let cards = VirtioCards.make(
+                configuration, disks: disks, console: console, control: control,
+                queueCount: min(configuration.cpus, 4)
             ).enumerated().map { slot, card in
                 VirtioPCITransport(name: "virtio\(slot)", device: card, memory: memory, messages: core.machine)
             }

@@ -19,6 +19,11 @@ extension Configuration {
 
     private func validateProcessors() throws(AerieError) {
         try validateEngine()
+        guard translationTrace == nil || engine != .interpret else {
+            throw AerieError(
+                .usage, asked: "--trace", found: "the engine is interpret, which translates nothing",
+                advice: "use --engine translate")
+        }
         guard Self.cpuRange.contains(cpus) else {
             throw AerieError(
                 .usage, asked: "--cpus \(cpus)", found: "a machine has 1 to 64", advice: "choose a number of these")
@@ -40,6 +45,10 @@ extension Configuration {
                 throw AerieError(
                     .unavailable, asked: asked, found: "x86_64 guests run through KVM only",
                     advice: "use --engine auto or kvm")
+            }
+            guard translationTrace == nil else {
+                throw AerieError(
+                    .usage, asked: "--trace", found: "an x86_64 guest is not translated", advice: "leave it out")
             }
             guard transport != .mmio else {
                 throw AerieError(

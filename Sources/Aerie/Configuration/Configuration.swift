@@ -41,6 +41,9 @@ public struct Configuration: Equatable, Sendable {
     public var architecture = Architecture.riscv64
     /// What executes its vCPUs.
     public var engine = Engine.auto
+    /// The path of a file for what the translator makes: guest code, intermediate representation and host code of each
+    /// block. What was there is replaced; the file grows to some hundred megabytes when a distribution boots.
+    public var translationTrace: String?
     /// How many vCPUs: 1 to 64.
     public var cpus = 1
     /// The guest's memory: 1M to 1024G, in whole pages of 4 KiB.

@@ -11,7 +11,8 @@ public protocol ConsoleChannel: AnyObject, Sendable {
     /// Passes guest output to the host. It may wait for a slow host, but never for input.
     func write(_ bytes: [UInt8])
 
-    /// Registers what to call, on any thread, when `read` has something new. At most one; nil removes it.
+    /// Registers what to call, on any thread, when `read` has something new or `windowSize` has changed. At most one; nil
+    /// removes it.
     func setInputHandler(_ handler: (@Sendable () -> Void)?)
 
     /// Columns and rows of the terminal behind the channel; nil when it is none.

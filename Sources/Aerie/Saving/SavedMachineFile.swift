@@ -1,4 +1,3 @@
-internal import GuestMemory
 internal import HostSystem
 internal import SavedState
 
@@ -6,90 +5,139 @@ internal import SavedState
 //
 //     offset  size  field
 //          0     8  magic "AERIEVM\n"
-//          8     4  format version, 1
+//          8     4  format version, 2
 //         12     4  0
 //         16     8  length of the state in bytes
 //         24     n  the state: an encoded SavedRecord, which has a checksum of its own
-//        then       runs of guest memory, ascending: u64 offset in memory, u64 length, u32 CRC-32C of the data, u32 0, data
-//        last       a run of length 0 whose offset is the size of the memory and whose checksum is that of its header
+//        then       the contents of memory, and of each copy-on-write disk in the order of the configuration
 //
-// Memory that no run covers is zero.
+// Contents are runs, ascending by their offset:
+//
+//          0     8  offset in the contents, a multiple of 4096
+//          8     8  length in bytes, a multiple of 4096
+//         16     4  kind: 0 data | 1 zeroes, without data | 2 the end: the offset is the contents' size, the length 0
+//         20     4  CRC-32C of the 20 bytes before and of the data
+//         24     n  the data, at most 1 MiB
+//
+// What no run covers is zero in memory, and as in the base on a disk.
 
-/// Writes and reads saved machines.
+/// Writes and reads saved machines, a piece at a time.
 enum SavedMachineFile {
+    static let pageSize: UInt64 = 4096
     private static let magic = Array("AERIEVM\n".utf8)
-    private static let version: UInt32 = 1
+    private static let version: UInt32 = 2
     /// The state of processors and devices: some kilobytes each, flash and queues more.
     private static let stateLimit: UInt64 = 256 << 20
-    /// Bytes of memory in a run, at most; and what is read at once.
+    /// Bytes of data in a run, at most; and what is read at once.
     private static let runLimit: UInt64 = 1 << 20
-    private static let pageSize: UInt64 = 4096
+    private static let headerSize = 24
+
+    private enum Kind: UInt32 {
+        case data, zeroes, end
+    }
 
     // MARK: Writing
 
-    static func write(_ state: SavedRecord, memory: GuestMemory, to file: borrowing FileDescriptor) throws(SystemError)
-    {
+    static func write(
+        _ state: SavedRecord, contents: [any SavedContents], to file: borrowing FileDescriptor
+    ) throws(SavedMachineError) {
         let encoded = state.encoded()
-        try file.append(magic + bytes(version) + bytes(UInt32(0)) + bytes(UInt64(encoded.count)) + encoded)
-        var position: UInt64 = 0
-        while let data = try memory.file.nextData(from: position) {
-            position = data.lowerBound
-            while position < data.upperBound {
-                let end = min(position + runLimit, data.upperBound)
-                try writeRuns(position..<end, memory: memory, to: file)
-                position = end
-            }
-        }
-        try file.append(header(offset: memory.size, count: 0, checksum: CRC32C.checksum(of: bytes(memory.size))))
-        try file.synchronize()
+        try append(magic + bytes(version) + bytes(UInt32(0)) + bytes(UInt64(encoded.count)) + encoded, to: file)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(runLimit), alignment: 4096)
+        defer { buffer.deallocate() }
+        for part in contents { try write(part, through: buffer, to: file) }
+        do { try file.synchronize() } catch { throw .system(error) }
     }
 
-    /// Writes the pages of `range` that are not zero.
-    private static func writeRuns(
-        _ range: Range<UInt64>, memory: GuestMemory, to file: borrowing FileDescriptor
-    ) throws(SystemError) {
-        var start: UInt64?
-        for page in stride(from: range.lowerBound, to: range.upperBound, by: Int(pageSize)) {
-            if isZero(memory, page) {
-                if let begin = start { try writeRun(begin..<page, memory: memory, to: file) }
-                start = nil
-            } else if start == nil {
-                start = page
+    private static func write(
+        _ contents: any SavedContents, through buffer: UnsafeMutableRawBufferPointer, to file: borrowing FileDescriptor
+    ) throws(SavedMachineError) {
+        var position: UInt64 = 0
+        while let (range, isHole) = try contents.next(from: position) {
+            position = range.upperBound
+            if isHole {
+                try writeZeroes(range, of: contents, to: file)
+                continue
+            }
+            var start = range.lowerBound
+            while start < range.upperBound {
+                let count = Int(min(range.upperBound - start, runLimit))
+                let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+                try contents.read(at: start, into: piece)
+                try write(piece, at: start, of: contents, to: file)
+                start += UInt64(count)
             }
         }
-        if let begin = start { try writeRun(begin..<range.upperBound, memory: memory, to: file) }
+        try writeRun(.end, at: contents.size, count: 0, to: file)
+    }
+
+    /// Writes the pages of `piece` as runs of data and of zeroes.
+    private static func write(
+        _ piece: UnsafeMutableRawBufferPointer, at offset: UInt64, of contents: any SavedContents,
+        to file: borrowing FileDescriptor
+    ) throws(SavedMachineError) {
+        let pages = piece.count / Int(pageSize)
+        var first = 0
+        while first < pages {
+            let isZero = isZero(piece, page: first)
+            var end = first + 1
+            while end < pages, self.isZero(piece, page: end) == isZero { end += 1 }
+            let range = offset + UInt64(first) * pageSize..<offset + UInt64(end) * pageSize
+            if isZero {
+                try writeZeroes(range, of: contents, to: file)
+            } else {
+                let data = UnsafeRawBufferPointer(rebasing: piece[first * Int(pageSize)..<end * Int(pageSize)])
+                try writeRun(.data, at: range.lowerBound, count: UInt64(data.count), data, to: file)
+            }
+            first = end
+        }
+    }
+
+    private static func writeZeroes(
+        _ range: Range<UInt64>, of contents: any SavedContents, to file: borrowing FileDescriptor
+    ) throws(SavedMachineError) {
+        guard contents.tellsZeroes else { return }
+        try writeRun(.zeroes, at: range.lowerBound, count: range.upperBound - range.lowerBound, to: file)
     }
 
     private static func writeRun(
-        _ range: Range<UInt64>, memory: GuestMemory, to file: borrowing FileDescriptor
-    ) throws(SystemError) {
-        // vCPUs and devices are paused: the bytes stay as they are.
-        let data = UnsafeRawBufferPointer(
-            start: memory.hostBase + Int(range.lowerBound), count: Int(range.upperBound - range.lowerBound))
-        try file.append(
-            header(offset: range.lowerBound, count: UInt64(data.count), checksum: CRC32C.checksum(of: data)))
-        try file.writeAll(data)
+        _ kind: Kind, at offset: UInt64, count: UInt64, _ data: UnsafeRawBufferPointer = .init(start: nil, count: 0),
+        to file: borrowing FileDescriptor
+    ) throws(SavedMachineError) {
+        let fields = bytes(offset) + bytes(count) + bytes(kind.rawValue)
+        try append(fields + bytes(checksum(fields, data)), to: file)
+        do { try file.writeAll(data) } catch { throw .system(error) }
     }
 
-    private static func isZero(_ memory: GuestMemory, _ offset: UInt64) -> Bool {
-        let words = UnsafeRawBufferPointer(start: memory.hostBase + Int(offset), count: Int(pageSize))
-            .bindMemory(to: UInt64.self)
-        return words.allSatisfy { $0 == 0 }
+    private static func isZero(_ piece: UnsafeMutableRawBufferPointer, page: Int) -> Bool {
+        UnsafeRawBufferPointer(rebasing: piece[page * Int(pageSize)..<(page + 1) * Int(pageSize)])
+            .bindMemory(to: UInt64.self).allSatisfy { $0 == 0 }
     }
 
-    private static func header(offset: UInt64, count: UInt64, checksum: UInt32) -> [UInt8] {
-        bytes(offset) + bytes(count) + bytes(checksum) + bytes(UInt32(0))
+    private static func checksum(_ fields: [UInt8], _ data: UnsafeRawBufferPointer) -> UInt32 {
+        var crc = CRC32C()
+        crc.update(fields)
+        crc.update(data)
+        return crc.checksum
     }
 
     private static func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
         withUnsafeBytes(of: value.littleEndian) { Array($0) }
     }
 
+    private static func append(_ bytes: [UInt8], to file: borrowing FileDescriptor) throws(SavedMachineError) {
+        var failure: SystemError?
+        bytes.withUnsafeBytes { buffer in
+            do throws(SystemError) { try file.writeAll(buffer) } catch { failure = error }
+        }
+        if let failure { throw .system(failure) }
+    }
+
     // MARK: Reading
 
-    /// Reads the state, and leaves `file` at the memory that belongs to it.
+    /// Reads the state, and leaves `file` at the contents that belong to it.
     static func readState(from file: borrowing FileDescriptor) throws(SavedMachineError) -> SavedRecord {
-        let head = try read(24, from: file)
+        let head = try read(headerSize, from: file)
         guard head.starts(with: magic) else { throw .state(.notAState) }
         let found: UInt32 = integer(head, at: 8)
         guard found == version else { throw .state(.unknownFormat(found)) }
@@ -103,28 +151,43 @@ enum SavedMachineFile {
         }
     }
 
-    /// Reads runs into fresh memory, up to and including the last one.
-    static func readMemory(_ memory: GuestMemory, from file: borrowing FileDescriptor) throws(SavedMachineError) {
-        var position: UInt64 = 0
-        while true {
-            let head = try read(24, from: file)
-            let offset: UInt64 = integer(head, at: 0)
-            let count: UInt64 = integer(head, at: 8)
-            let checksum: UInt32 = integer(head, at: 16)
-            if count == 0 {
-                guard offset == memory.size, checksum == CRC32C.checksum(of: bytes(offset)) else {
-                    throw .state(.damaged)
-                }
-                return
-            }
-            guard offset >= position, offset % pageSize == 0, count % pageSize == 0, count <= runLimit,
-                offset < memory.size, count <= memory.size - offset
-            else { throw .state(.damaged) }
-            let target = UnsafeMutableRawBufferPointer(start: memory.hostBase + Int(offset), count: Int(count))
-            try read(into: target, from: file)
-            guard CRC32C.checksum(of: target) == checksum else { throw .state(.damaged) }
-            position = offset + count
+    /// Reads everything after the state into the fresh parts of a machine.
+    static func readContents(
+        _ contents: [any SavedContents], from file: borrowing FileDescriptor
+    ) throws(SavedMachineError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(runLimit), alignment: 4096)
+        defer { buffer.deallocate() }
+        for part in contents {
+            var position: UInt64 = 0
+            while let end = try readRun(of: part, after: position, through: buffer, from: file) { position = end }
         }
+    }
+
+    /// Reads one run; nil when it was the last one, otherwise where it ends.
+    private static func readRun(
+        of contents: any SavedContents, after position: UInt64, through buffer: UnsafeMutableRawBufferPointer,
+        from file: borrowing FileDescriptor
+    ) throws(SavedMachineError) -> UInt64? {
+        let head = try read(headerSize, from: file)
+        let offset: UInt64 = integer(head, at: 0)
+        let count: UInt64 = integer(head, at: 8)
+        guard let kind = Kind(rawValue: integer(head, at: 16)), offset >= position, offset <= contents.size,
+            count <= contents.size - offset, offset % pageSize == 0, count % pageSize == 0,
+            kind != .data || count <= runLimit
+        else { throw .state(.damaged) }
+        let data = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(kind == .data ? Int(count) : 0)])
+        try read(into: data, from: file)
+        guard checksum(Array(head[..<20]), UnsafeRawBufferPointer(data)) == integer(head, at: 20) else {
+            throw .state(.damaged)
+        }
+        switch kind {
+        case .end:
+            guard offset == contents.size, count == 0 else { throw .state(.damaged) }
+            return nil
+        case .zeroes: try contents.restoreZeroes(at: offset, count: count)
+        case .data: try contents.restore(at: offset, from: data)
+        }
+        return offset + count
     }
 
     private static func read(_ count: Int, from file: borrowing FileDescriptor) throws(SavedMachineError) -> [UInt8] {
@@ -142,42 +205,18 @@ enum SavedMachineFile {
     ) throws(SavedMachineError) {
         var done = 0
         while done < buffer.count {
+            let count: Int
             do {
-                let count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[done...]))
-                guard count > 0 else { throw SavedStateError.truncated }
-                done += count
-            } catch let error as SystemError {
-                throw .system(error)
+                count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[done...]))
             } catch {
-                throw .state(.truncated)
+                throw .system(error)
             }
+            guard count > 0 else { throw .state(.truncated) }
+            done += count
         }
     }
 
     private static func integer<Integer: FixedWidthInteger>(_ bytes: [UInt8], at offset: Int) -> Integer {
         (0..<MemoryLayout<Integer>.size).reduce(0) { $0 | Integer(bytes[offset + $1]) << Integer(8 * $1) }
-    }
-}
-
-/// Why a saved machine could not be read.
-enum SavedMachineError: Error, CustomStringConvertible {
-    case state(SavedStateError)
-    case system(SystemError)
-
-    var description: String {
-        switch self {
-        case .state(let error): error.description
-        case .system(let error): error.description
-        }
-    }
-}
-
-extension FileDescriptor {
-    fileprivate borrowing func append(_ bytes: [UInt8]) throws(SystemError) {
-        var failure: SystemError?
-        bytes.withUnsafeBytes { buffer in
-            do throws(SystemError) { try writeAll(buffer) } catch { failure = error }
-        }
-        if let failure { throw failure }
     }
 }

@@ -1,3 +1,4 @@
+internal import DiskImages
 internal import Glibc
 internal import GuestMemory
 internal import HostSystem
@@ -7,10 +8,12 @@ internal import SavedState
 extension VirtualMachine {
     private static let kind = "virtual-machine"
 
-    /// Writes a paused machine whole to a file: processors, devices and memory. The machine stays paused.
+    /// Writes a paused machine whole to a file: processors, devices, memory, and what the guest has changed of the disks
+    /// whose changes are discarded. The machine stays paused.
     ///
-    /// Disk images are not part of it: they have to be as they are now when the machine is restored. The file appears under
-    /// its name only when it is complete and on disk.
+    /// The files of disks are not part of it: when the machine is restored they have to be as they are now, which their
+    /// size, their time of change and their first 64 KiB tell. The file appears under its name only when it is complete
+    /// and on disk.
     ///
     /// - Throws: `unavailable` when a device cannot be saved, naming it; `notStarted` when the host cannot store the file.
     public func save(to path: String) throws(AerieError) {
@@ -19,7 +22,7 @@ extension VirtualMachine {
             let temporary = "\(path).\(getpid()).partial"
             do {
                 let file = try FileDescriptor(path: temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-                try SavedMachineFile.write(record, memory: board.memory, to: file)
+                try SavedMachineFile.write(record, contents: contents, to: file)
                 guard rename(temporary, path) == 0 else { throw SystemError.last("rename") }
             } catch {
                 unlink(temporary)
@@ -38,8 +41,9 @@ extension VirtualMachine {
             do {
                 let file = try FileDescriptor(path: path, flags: O_RDONLY)
                 let record = try SavedMachineFile.readState(from: file)
+                try verify(record)
                 // Queues of devices are in memory: it comes first.
-                try SavedMachineFile.readMemory(board.memory, from: file)
+                try SavedMachineFile.readContents(contents, from: file)
                 try restore(record)
             } catch {
                 throw AerieError(
@@ -49,12 +53,13 @@ extension VirtualMachine {
         }
     }
 
+    /// What is saved in pieces, in the order of the file.
+    private var contents: [any SavedContents] {
+        let overlays = board.disks.compactMap { $0 as? OverlayDiskImage }
+        return [MemoryContents(memory: board.memory)] + overlays.map { OverlayContents(overlay: $0) }
+    }
+
     private func record(for path: String) throws(AerieError) -> SavedRecord {
-        if let disk = volatileDisk {
-            throw AerieError(
-                .unavailable, asked: "saving to \(path)", found: "the changes of disk \(disk) are kept in memory only",
-                advice: "run the machine with a disk that is written")
-        }
         do {
             var record = SavedRecord(kind: Self.kind, version: 1)
             record.set("memory", board.memory.size)
@@ -63,13 +68,15 @@ extension VirtualMachine {
             var devices = SavedRecord(kind: "devices", version: 1)
             for device in board.devices { devices.set(device.name, try device.save()) }
             record.set("devices", devices)
+            record.set("disks", try board.disks.map { disk throws in try disk.save() })
             return record
         } catch {
             throw AerieError(.unavailable, asked: "saving to \(path)", found: "\(error)")
         }
     }
 
-    private func restore(_ record: SavedRecord) throws {
+    /// Throws unless this machine is built like the saved one, before anything of it changes.
+    private func verify(_ record: SavedRecord) throws {
         try record.expect(kind: Self.kind, versions: 1...1)
         let memory: UInt64 = try record.integer("memory")
         guard memory == board.memory.size else {
@@ -83,15 +90,28 @@ extension VirtualMachine {
                 .badInput, asked: "cpus",
                 found: "the saved machine has \(processors.count), this one \(board.processors.count)")
         }
+        let disks = try record.records("disks")
+        guard disks.count == board.disks.count else {
+            throw AerieError(
+                .badInput, asked: "disks",
+                found: "the saved machine has \(disks.count), this one \(board.disks.count)")
+        }
+        for (disk, saved) in zip(board.disks, disks) { try disk.verify(saved) }
         let devices = try record.record("devices")
         let unknown = Set(devices.fields.keys).subtracting(board.devices.map(\.name))
         guard unknown.isEmpty else {
             throw AerieError(
                 .badInput, asked: "devices", found: "this machine lacks \(unknown.sorted().joined(separator: ", "))")
         }
+    }
+
+    private func restore(_ record: SavedRecord) throws {
+        let devices = try record.record("devices")
         board.timeBase.stop()
         board.timeBase.set(try record.integer("time"))
-        for (processor, state) in zip(board.processors, processors) { try processor.restore(state) }
+        for (processor, state) in zip(board.processors, try record.records("processors")) {
+            try processor.restore(state)
+        }
         for device in board.devices { try device.restore(try devices.record(device.name)) }
         board.timeBase.start()
     }

@@ -9,8 +9,6 @@ public final class VirtualMachine: Sendable {
     let board: any Board
     private let control = ControlChannel()
     private let restartsOnReset: Bool
-    /// A disk whose contents would be lost with the process, if there is one.
-    let volatileDisk: String?
     private let state: Monitor<State>
     private let requests = RequestBox()
     /// Serializes what changes the lifecycle.
@@ -45,7 +43,6 @@ public final class VirtualMachine: Sendable {
             requests.post(.event($0))
         }
         restartsOnReset = configuration.restartsOnReset
-        volatileDisk = configuration.disks.first { $0.access == .discardChanges }?.path
         self.state = state
         requests.connect { [state, board] request in Self.post(request, to: state, of: board) }
     }

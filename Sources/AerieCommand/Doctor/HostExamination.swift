@@ -85,7 +85,7 @@ struct HostExamination {
 
     private var translator: Finding {
         #if arch(x86_64)
-            Finding(name: "engine translate", status: .ok, reason: "riscv64 guests, with --engine translate")
+            Finding(name: "engine translate", status: .ok, reason: "riscv64 guests")
         #else
             Finding(
                 name: "engine translate", status: .limited, reason: "it generates code for x86-64 processors only")

@@ -1,6 +1,7 @@
 internal import Aerie
 internal import Foundation
 internal import GuestImages
+internal import HostSystem
 
 /// Builds an image with its progress on standard error, for `aerie image build` and for the first `aerie run` of an image.
 struct ImageBuilding {
@@ -26,8 +27,23 @@ struct ImageBuilding {
         let builder = DebianImageBuilder(
             store: try userImageStore(), options: options, environment: ProcessInfo.processInfo.environment)
         let progress = ProgressDisplay(title: "\(reference)")
-        defer { progress.finish() }
-        return try await builder.build(progress: { progress.show($0) }) { try await SecondStage($0).run() }
+        let build = Task {
+            try await builder.build(progress: { progress.show($0) }) { try await SecondStage($0).run() }
+        }
+        let interruption = Interruption { build.cancel() }
+        do throws(SystemError) {
+            try interruption.start()
+        } catch {
+            build.cancel()
+            throw AerieError(opening: "building image \(reference)", error)
+        }
+        let result = await build.result
+        progress.finish()
+        switch result {
+        case .success: interruption.finish(nil)
+        case .failure(let error): interruption.finish((error as? ImageError)?.message ?? "\(error)")
+        }
+        return try result.get()
     }
 }
 

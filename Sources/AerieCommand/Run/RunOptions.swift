@@ -9,6 +9,9 @@ struct RunOptions: ParsableArguments {
     @Option(help: ArgumentHelp("What executes the guest: auto, kvm, translate or interpret.", valueName: "name"))
     var engine: String?
 
+    @Option(help: ArgumentHelp("Write what the translator makes of the guest's code to this file.", valueName: "file"))
+    var trace: String?
+
     // Unconditional parsing lets a negative number through to a message that says what is wrong with it.
     @Option(parsing: .unconditional, help: ArgumentHelp("Virtual processors, 1 to 64 (default: 1).", valueName: "n"))
     var cpus: String?
@@ -75,6 +78,7 @@ struct RunOptions: ParsableArguments {
         if !command.isEmpty { result.command = command }
         if let arch { result.architecture = try SettingValue.choice(arch, asked: "--arch") }
         if let engine { result.engine = try SettingValue.choice(engine, asked: "--engine") }
+        result.trace = trace
         if let cpus {
             result.cpus = try SettingValue.integer(cpus, asked: "--cpus", in: Configuration.cpuRange)
         }

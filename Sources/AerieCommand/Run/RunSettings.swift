@@ -7,6 +7,7 @@ struct RunSettings: Equatable {
     var command: [String]?
     var architecture: Configuration.Architecture?
     var engine: Configuration.Engine?
+    var trace: String?
     var cpus: Int?
     var memory: ByteSize?
     var kernel: String?
@@ -28,6 +29,7 @@ struct RunSettings: Equatable {
             command: command ?? other.command,
             architecture: architecture ?? other.architecture,
             engine: engine ?? other.engine,
+            trace: trace ?? other.trace,
             cpus: cpus ?? other.cpus,
             memory: memory ?? other.memory,
             kernel: kernel ?? other.kernel,
@@ -47,6 +49,7 @@ struct RunSettings: Equatable {
         var result = Configuration()
         if let architecture { result.architecture = architecture }
         if let engine { result.engine = engine }
+        result.translationTrace = trace
         if let cpus { result.cpus = cpus }
         if let memory { result.memory = memory }
         result.kernel = kernel

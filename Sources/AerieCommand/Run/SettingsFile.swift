@@ -94,6 +94,7 @@ struct SettingsFile {
             settings.command = try list(value).map { (value) throws(AerieError) in try string(value, asked) }
         case "arch": settings.architecture = try SettingValue.choice(string(value, asked), asked: asked)
         case "engine": settings.engine = try SettingValue.choice(string(value, asked), asked: asked)
+        case "trace": settings.trace = try string(value, asked)
         case "cpus": settings.cpus = try integer(value, asked, in: Configuration.cpuRange)
         case "memory": settings.memory = try SettingValue.size(string(value, asked), asked: asked)
         case "kernel": settings.kernel = try string(value, asked)

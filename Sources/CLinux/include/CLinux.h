@@ -75,6 +75,10 @@ static inline int aerie_file_kind(int descriptor) {
     return S_ISREG(status.st_mode) ? 1 : S_ISBLK(status.st_mode) ? 2 : 0;
 }
 
+/// When a file's contents last changed, in nanoseconds since 1970; -1 with errno set on failure. Not inline: it would claim
+/// timespec for this module.
+int64_t aerie_file_modified(int descriptor);
+
 /// eventfd(2), close-on-exec and non-blocking; returns -1 with errno set on failure.
 static inline int aerie_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

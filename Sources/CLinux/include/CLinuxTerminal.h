@@ -24,5 +24,8 @@ int aerie_signal_pipe(void);
 /// with ignored (nohup, a shell's background job) stays ignored.
 int aerie_signal_watch(int signal);
 
+/// Lets `signal` reach the calling thread, whatever mask it inherited.
+int aerie_signal_unblock(int signal);
+
 /// From now on `signal` is dropped here, but acts as by default in programs that this one starts.
 int aerie_signal_discard(int signal);

@@ -3,7 +3,7 @@ internal import Glibc
 
 /// Turns signals into calls on a thread of its own, where everything is allowed that a signal handler must not do.
 ///
-/// There is one for each process, for as long as the process runs.
+/// It lasts as long as the process. A later one takes over the signals of earlier ones.
 package final class SignalWatch: Sendable {
     private let thread: HostThread
 
@@ -12,6 +12,8 @@ package final class SignalWatch: Sendable {
         let descriptor = try checked("pipe2") { aerie_signal_pipe() }
         thread = try HostThread(name: "signals") {
             let pipe = FileDescriptor(owning: descriptor)
+            // Whoever started this process may have had them blocked, as many threads have.
+            for signal in signals { _ = aerie_signal_unblock(signal) }
             var byte: UInt8 = 0
             while true {
                 var entry = pollfd(fd: pipe.rawValue, events: Int16(POLLIN), revents: 0)
@@ -20,6 +22,15 @@ package final class SignalWatch: Sendable {
             }
         }
         for signal in signals { _ = try checked("sigaction \(signal)") { aerie_signal_watch(signal) } }
+    }
+
+    /// Ends the process by `signal`, as if it had never been watched.
+    package static func end(by number: Int32) -> Never {
+        signal(number, SIG_DFL)
+        _ = aerie_signal_unblock(number)
+        raise(number)
+        // A signal whose default is not an end leaves the code that shells give it.
+        exit(128 + number)
     }
 
     /// Drops `signal` in this process, but not in programs that it starts: they have the default action.

@@ -10,8 +10,8 @@ internal import Synchronization
 ///     0x4000  mtimecmp of each hart, 64 bits
 ///     0xBFF8  mtime, 64 bits
 ///
-/// mtime is the machine's time base, and so is every hart's `time` CSR, which must agree with it. It cannot be written:
-/// firmware does not write it, and an offset here would part the two. mtimecmp is the highest value at reset.
+/// mtime is the machine's time base, and so is every hart's `time` CSR, which must agree with it: a write sets the time of
+/// the whole machine, and is saved with it. At reset mtime is 0 and mtimecmp the highest value.
 ///
 /// Locks: timers and lines are set with the device's lock held, so that they arrive in order; harts do not call back.
 package final class ACLINT: MemoryMappedDevice {
@@ -53,10 +53,10 @@ package final class ACLINT: MemoryMappedDevice {
     }
 
     package func write(offset: UInt64, size: Int, value: UInt64) {
-        if size == 8, offset % 8 == 0, let hart = compareHart(offset) {
-            // Whole, so that no half-written comparison raises an interrupt.
-            setTimer(hart) { $0 = value }
-            return
+        if size == 8, offset % 8 == 0 {
+            // Whole, so that no half-written comparison or time raises an interrupt.
+            if offset == Self.timeOffset { return setTime { $0 = value } }
+            if let hart = compareHart(offset) { return setTimer(hart) { $0 = value } }
         }
         WordAccess.write(offset: offset, size: size, value: value, store)
     }
@@ -95,12 +95,26 @@ package final class ACLINT: MemoryMappedDevice {
                 harts[hart].softwareInterrupt.set(state.softwareInterrupts[hart])
             }
         } else if let hart = compareHart(offset) {
-            setTimer(hart) { compare in
-                compare =
-                    offset % 8 == 4
-                    ? compare & 0xFFFF_FFFF | UInt64(value) << 32
-                    : compare & 0xFFFF_FFFF_0000_0000 | UInt64(value)
-            }
+            setTimer(hart) { Self.replaceHalf(of: &$0, at: offset, value) }
+        } else if offset & ~4 == Self.timeOffset {
+            setTime { Self.replaceHalf(of: &$0, at: offset, value) }
+        }
+    }
+
+    private static func replaceHalf(of register: inout UInt64, at offset: UInt64, _ value: UInt32) {
+        register =
+            offset % 8 == 4
+            ? register & 0xFFFF_FFFF | UInt64(value) << 32
+            : register & 0xFFFF_FFFF_0000_0000 | UInt64(value)
+    }
+
+    private func setTime(_ change: (inout UInt64) -> Void) {
+        state.withLock { state in
+            var time = timeBase.now
+            change(&time)
+            timeBase.set(time)
+            // What is due by the new time, and when a sleeping hart has to wake up, is for each timer to find out anew.
+            for (index, hart) in harts.enumerated() { hart.timer.setMachineTimer(state.timeCompare[index]) }
         }
     }
 
@@ -125,7 +139,10 @@ package final class ACLINT: MemoryMappedDevice {
     }
 
     package func reset() {
-        state.withLock { $0 = ACLINTState(harts: harts.count) }
+        state.withLock { state in
+            state = ACLINTState(harts: harts.count)
+            timeBase.set(0)
+        }
     }
 
     package func save() throws(SavedStateError) -> SavedRecord {

@@ -1,6 +1,7 @@
 internal import HostSystem
 package import Machine
 internal import Synchronization
+internal import Translator
 
 /// A RISC-V hart: RV64GC with the extensions that `HartDescription` lists, run by the interpreter.
 ///
@@ -49,14 +50,25 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         state.pointee.answersSupervisorCalls = handler != nil
     }
 
+    /// Whether this host's processor is one that the translator generates code for.
+    package static var canTranslate: Bool { HostFeatures.canRunGeneratedCode }
+
     /// Translates hot code from now on instead of interpreting all of it. Before the first `run`.
     ///
-    /// - Parameter threshold: times that a block runs in the interpreter first; 1 translates all that can be.
+    /// - Parameters:
+    ///   - threshold: times that a block runs in the interpreter first; 1 translates all that can be.
+    ///   - regionThreshold: samples of a block that make it the start of a region; 0 makes regions of all that is
+    ///     translated.
+    ///   - trace: gets to see all that is made.
     ///
     /// Throws when the host's processor is none that code can be generated for, or has no memory for it.
-    package func startTranslating(threshold: Int32 = 24) throws(TranslationError) {
+    package func startTranslating(
+        threshold: Int32 = 24, regionThreshold: Int32 = 6, trace: TranslationTrace? = nil
+    ) throws(TranslationError) {
         state.pointee.translation.threshold = threshold
-        state.pointee.translator = try TranslationEngine(state: state)
+        state.pointee.translation.regionThreshold = regionThreshold
+        state.pointee.translator = try TranslationEngine(state: state, trace: trace)
+        state.pointee.pollInterval = 16384
         // What is decoded already does not count its runs.
         state.pointee.flushTranslations()
     }
@@ -116,15 +128,11 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
 
     /// Looks at the clock, and takes an interrupt if one is due.
     private func takePendingInterrupt() {
-        state.pointee.timerPending = state.pointee.timerInterrupts()
-        state.pointee.pollAt = state.pointee.retired &+ Self.pollInterval
+        state.pointee.lookAtClock()
         if let number = state.pointee.interruptToTake(state.pointee.pendingInterrupts()) {
             state.pointee.takeInterrupt(number)
         }
     }
-
-    /// Instructions between two looks at the clock: some ten microseconds.
-    private static let pollInterval: UInt64 = 4096
 
     /// WFI: sleeps until an enabled interrupt is pending, whether or not it can be taken (Privileged Architecture 3.3.3).
     private func waitForInterrupt() {

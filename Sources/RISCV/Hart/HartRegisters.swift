@@ -53,10 +53,9 @@ extension HartState {
         csr.instretOffset = 0 &- retired
         protection = MemoryProtection()
         privilege = .machine
-        reservation = nil
+        reservation.clear()
         timerPending = 0
         flushTranslations()
-        contextChanged()
         synchronizeInstructions()
     }
 
@@ -74,11 +73,10 @@ extension HartState {
         csr.stvec = 0
         csr.stimecmp = .max
         privilege = .supervisor
-        reservation = nil
+        reservation.clear()
         x[10] = arguments.0
         x[11] = arguments.1
         pc = address
         flushTranslations()
-        contextChanged()
     }
 }

@@ -47,14 +47,13 @@ extension Hart {
         state.pointee.csr = csr
         state.pointee.protection.restore(configurations: configurations, addresses: addresses)
         // A reservation may be lost at any time (Unprivileged Architecture 14.2).
-        state.pointee.reservation = nil
+        state.pointee.reservation.clear()
         signals.pointee.lines.store(lines & (Interrupt.all & ~Interrupt.ssip), ordering: .relaxed)
         signals.pointee.software.store(software & Interrupt.supervisor, ordering: .relaxed)
         signals.pointee.machineDeadline.store(deadline, ordering: .relaxed)
         life.update { $0 = restoredLife }
         state.pointee.synchronizeInstructions()
         state.pointee.flushTranslations()
-        state.pointee.contextChanged()
     }
 }
 

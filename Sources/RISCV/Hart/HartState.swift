@@ -14,6 +14,9 @@ package enum PrivilegeMode: UInt8, Sendable, Comparable {
 ///
 /// It lives at a fixed address for the life of the hart, and only the thread that runs the hart touches it. What other
 /// threads may touch is in `HartSignals`.
+///
+/// Methods that run often are `mutating` even where they only read: to borrow a noncopyable value through a pointer, the
+/// compiler copies all of it.
 struct HartState: ~Copyable {
     // Architectural registers.
 
@@ -26,8 +29,8 @@ struct HartState: ~Copyable {
     var privilege = PrivilegeMode.machine
     var csr = ControlRegisters()
     var protection = MemoryProtection()
-    /// The memory that LR reserved, and the value it read; nil when there is no reservation.
-    var reservation: Reservation?
+    /// The memory that LR reserved, and the value it read.
+    var reservation = Reservation()
 
     // Execution.
 
@@ -37,6 +40,8 @@ struct HartState: ~Copyable {
     var retired: UInt64 = 0
     /// The number of retired instructions at which the run loop looks at the clock.
     var pollAt: UInt64 = 0
+    /// Instructions between two looks at the clock: some ten microseconds.
+    var pollInterval: UInt64 = 4096
     /// An exception that a slow path found and the handler is about to take.
     var pendingTrap = Trap(.illegalInstruction, value: 0)
     /// Why the interpreter's loop ended, when it was not for `HartSignals.attention`.
@@ -48,6 +53,7 @@ struct HartState: ~Copyable {
 
     // Caches.
 
+    var spaces = RecentAddressSpaces()
     var data: DataTLB
     var fetch: FetchCache
     var blocks: BlockCache
@@ -55,6 +61,7 @@ struct HartState: ~Copyable {
     // Translation.
 
     var translation = TranslationState()
+    var knownCode = KnownCode()
     /// Nil when the interpreter does everything.
     var translator: TranslationEngine?
 
@@ -107,8 +114,14 @@ enum Leaving {
 
 /// A load reservation (Unprivileged Architecture 14.2).
 struct Reservation {
-    let address: UnsafeMutableRawPointer
+    /// Host address; 0 when there is no reservation.
+    var address: UInt = 0
     /// Bytes: 4 or 8.
-    let size: UInt64
-    let value: UInt64
+    var size: UInt = 0
+    /// The low `size` bytes are what LR read.
+    var value: UInt64 = 0
+
+    var isValid: Bool { address != 0 }
+
+    mutating func clear() { address = 0 }
 }

@@ -1,18 +1,37 @@
 internal import Synchronization
+internal import Translator
 
 // The A extension (Unprivileged Architecture 14). All atomics are sequentially consistent on the host, which is more than
 // any combination of aq and rl asks for.
 
 let atomicInstructions: [Instruction] = [
-    Instruction("lr.w", .loadReserved, 0x1000_202F, 0xF9F0_707F) { loadReserved($0, $1, UInt32.self) },
-    Instruction("lr.d", .loadReserved, 0x1000_302F, 0xF9F0_707F) { loadReserved($0, $1, UInt64.self) },
-    Instruction("sc.w", .atomic, 0x1800_202F, 0xF800_707F) { storeConditional($0, $1, UInt32.self) },
-    Instruction("sc.d", .atomic, 0x1800_302F, 0xF800_707F) { storeConditional($0, $1, UInt64.self) },
-    Instruction("amoswap.w", .atomic, 0x0800_202F, 0xF800_707F) { atomic($0, $1, UInt32.self) { $1 } },
-    Instruction("amoadd.w", .atomic, 0x0000_202F, 0xF800_707F) { atomic($0, $1, UInt32.self) { $0 &+ $1 } },
-    Instruction("amoxor.w", .atomic, 0x2000_202F, 0xF800_707F) { atomic($0, $1, UInt32.self) { $0 ^ $1 } },
-    Instruction("amoand.w", .atomic, 0x6000_202F, 0xF800_707F) { atomic($0, $1, UInt32.self) { $0 & $1 } },
-    Instruction("amoor.w", .atomic, 0x4000_202F, 0xF800_707F) { atomic($0, $1, UInt32.self) { $0 | $1 } },
+    Instruction("lr.w", .loadReserved, 0x1000_202F, 0xF9F0_707F, lift: .atomic(.loadReserved, wide: false)) {
+        loadReserved($0, $1, UInt32.self)
+    },
+    Instruction("lr.d", .loadReserved, 0x1000_302F, 0xF9F0_707F, lift: .atomic(.loadReserved, wide: true)) {
+        loadReserved($0, $1, UInt64.self)
+    },
+    Instruction("sc.w", .atomic, 0x1800_202F, 0xF800_707F, lift: .atomic(.storeConditional, wide: false)) {
+        storeConditional($0, $1, UInt32.self)
+    },
+    Instruction("sc.d", .atomic, 0x1800_302F, 0xF800_707F, lift: .atomic(.storeConditional, wide: true)) {
+        storeConditional($0, $1, UInt64.self)
+    },
+    Instruction("amoswap.w", .atomic, 0x0800_202F, 0xF800_707F, lift: .atomic(.swap, wide: false)) {
+        atomic($0, $1, UInt32.self) { $1 }
+    },
+    Instruction("amoadd.w", .atomic, 0x0000_202F, 0xF800_707F, lift: .atomic(.add, wide: false)) {
+        atomic($0, $1, UInt32.self) { $0 &+ $1 }
+    },
+    Instruction("amoxor.w", .atomic, 0x2000_202F, 0xF800_707F, lift: .atomic(.xor, wide: false)) {
+        atomic($0, $1, UInt32.self) { $0 ^ $1 }
+    },
+    Instruction("amoand.w", .atomic, 0x6000_202F, 0xF800_707F, lift: .atomic(.and, wide: false)) {
+        atomic($0, $1, UInt32.self) { $0 & $1 }
+    },
+    Instruction("amoor.w", .atomic, 0x4000_202F, 0xF800_707F, lift: .atomic(.or, wide: false)) {
+        atomic($0, $1, UInt32.self) { $0 | $1 }
+    },
     Instruction("amomin.w", .atomic, 0x8000_202F, 0xF800_707F) {
         atomic($0, $1, UInt32.self) { Int32(bitPattern: $0) < Int32(bitPattern: $1) ? $0 : $1 }
     },
@@ -21,11 +40,21 @@ let atomicInstructions: [Instruction] = [
     },
     Instruction("amominu.w", .atomic, 0xC000_202F, 0xF800_707F) { atomic($0, $1, UInt32.self) { min($0, $1) } },
     Instruction("amomaxu.w", .atomic, 0xE000_202F, 0xF800_707F) { atomic($0, $1, UInt32.self) { max($0, $1) } },
-    Instruction("amoswap.d", .atomic, 0x0800_302F, 0xF800_707F) { atomic($0, $1, UInt64.self) { $1 } },
-    Instruction("amoadd.d", .atomic, 0x0000_302F, 0xF800_707F) { atomic($0, $1, UInt64.self) { $0 &+ $1 } },
-    Instruction("amoxor.d", .atomic, 0x2000_302F, 0xF800_707F) { atomic($0, $1, UInt64.self) { $0 ^ $1 } },
-    Instruction("amoand.d", .atomic, 0x6000_302F, 0xF800_707F) { atomic($0, $1, UInt64.self) { $0 & $1 } },
-    Instruction("amoor.d", .atomic, 0x4000_302F, 0xF800_707F) { atomic($0, $1, UInt64.self) { $0 | $1 } },
+    Instruction("amoswap.d", .atomic, 0x0800_302F, 0xF800_707F, lift: .atomic(.swap, wide: true)) {
+        atomic($0, $1, UInt64.self) { $1 }
+    },
+    Instruction("amoadd.d", .atomic, 0x0000_302F, 0xF800_707F, lift: .atomic(.add, wide: true)) {
+        atomic($0, $1, UInt64.self) { $0 &+ $1 }
+    },
+    Instruction("amoxor.d", .atomic, 0x2000_302F, 0xF800_707F, lift: .atomic(.xor, wide: true)) {
+        atomic($0, $1, UInt64.self) { $0 ^ $1 }
+    },
+    Instruction("amoand.d", .atomic, 0x6000_302F, 0xF800_707F, lift: .atomic(.and, wide: true)) {
+        atomic($0, $1, UInt64.self) { $0 & $1 }
+    },
+    Instruction("amoor.d", .atomic, 0x4000_302F, 0xF800_707F, lift: .atomic(.or, wide: true)) {
+        atomic($0, $1, UInt64.self) { $0 | $1 }
+    },
     Instruction("amomin.d", .atomic, 0x8000_302F, 0xF800_707F) {
         atomic($0, $1, UInt64.self) { $0.signed < $1.signed ? $0 : $1 }
     },
@@ -77,7 +106,8 @@ private func loadReserved<Word: AtomicWord>(
     }
     let value = address.load(as: Word.self)
     atomicMemoryFence(ordering: .sequentiallyConsistent)
-    state.pointee.reservation = Reservation(address: address, size: UInt64(size), value: UInt64(value))
+    state.pointee.reservation = Reservation(
+        address: UInt(bitPattern: address), size: UInt(size), value: UInt64(value))
     state.pointee.x[unchecked: Int(operands.pointee.rd)] = value.extended
     return operation.next
 }
@@ -95,12 +125,13 @@ private func storeConditional<Word: AtomicWord>(
         return trapped(hart, operation)
     }
     var failed: UInt64 = 1
-    if let reservation = state.pointee.reservation, reservation.address == address, reservation.size == UInt64(size) {
+    let reservation = state.pointee.reservation
+    if reservation.address == UInt(bitPattern: address), reservation.size == UInt(size) {
         let expected = Word(truncatingIfNeeded: reservation.value)
         let desired = Word(truncatingIfNeeded: state.pointee.x[unchecked: Int(operands.pointee.rs2)])
         if Word.exchange(address, expected: expected, desired: desired) == expected { failed = 0 }
     }
-    state.pointee.reservation = nil
+    state.pointee.reservation.clear()
     state.pointee.x[unchecked: Int(operands.pointee.rd)] = failed
     return operation.next
 }

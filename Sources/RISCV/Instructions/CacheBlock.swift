@@ -12,15 +12,13 @@ let cacheBlockInstructions: [Instruction] = [
         let state = hart.state
         guard state.pointee.mayManageBlocks(Environment.cbze) else { return illegal(hart, operation) }
         let address = state.pointee.x[unchecked: Int(operation.operation.pointee.rs1)] & ~(cacheBlockSize - 1)
-        do throws(Trap) {
-            let block = try state.pointee.memory(address, size: Int(cacheBlockSize), for: .store)
-            block.initializeMemory(as: UInt8.self, repeating: 0, count: Int(cacheBlockSize))
-        } catch {
+        guard let block = state.pointee.atomicAddress(address, size: Int(cacheBlockSize), for: .store) else {
             // The address of the trap is the operand's, not the block's (2.5.2).
             let operand = state.pointee.x[unchecked: Int(operation.operation.pointee.rs1)]
-            state.pointee.pendingTrap = Trap(error.cause, value: operand)
+            state.pointee.pendingTrap = Trap(state.pointee.pendingTrap.cause, value: operand)
             return trapped(hart, operation)
         }
+        block.initializeMemory(as: UInt8.self, repeating: 0, count: Int(cacheBlockSize))
         return operation.next
     },
 ]
@@ -48,7 +46,7 @@ private func manageBlock(
 
 extension HartState {
     /// The enables of menvcfg for modes below M, and of senvcfg for U (Privileged Architecture 3.1.18).
-    fileprivate func mayManageBlocks(_ enable: UInt64) -> Bool {
+    fileprivate mutating func mayManageBlocks(_ enable: UInt64) -> Bool {
         (privilege == .machine || csr.menvcfg & enable != 0) && (privilege != .user || csr.senvcfg & enable != 0)
     }
 }

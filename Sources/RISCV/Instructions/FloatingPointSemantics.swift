@@ -25,7 +25,7 @@ extension HartState {
     /// The rounding mode of an instruction; nil when the instruction is illegal, because the mode is reserved or the
     /// unit is off.
     @inline(__always)
-    func rounding(_ field: UInt8) -> RoundingMode? {
+    mutating func rounding(_ field: UInt8) -> RoundingMode? {
         guard isFloatingPointOn else { return nil }
         return RoundingMode(rawValue: field == 7 ? csr.frm : field)
     }

@@ -92,7 +92,7 @@ private func environmentCall(_ hart: HartReference, _ operation: OperationRefere
 }
 
 private func waitOnReservation(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
-    if hart.state.pointee.reservation != nil { yieldProcessor() }
+    if hart.state.pointee.reservation.isValid { yieldProcessor() }
     return operation.next
 }
 
@@ -105,9 +105,7 @@ private func fenceTranslations(_ hart: HartReference, _ operation: OperationRefe
     if source == 0 {
         state.pointee.flushTranslations()
     } else {
-        state.pointee.data.flush(state.pointee.x[unchecked: Int(source)])
-        state.pointee.fetch.flush()
-        state.pointee.fetch.select(state.pointee.privilege)
+        state.pointee.flushTranslations(of: state.pointee.x[unchecked: Int(source)])
     }
     return continueAfter(hart, operation)
 }
@@ -161,7 +159,6 @@ extension HartState {
     /// FENCE.I: what was stored before is what is fetched from now on.
     mutating func synchronizeInstructions() {
         blocks.startGeneration()
-        fetch.flush()
-        fetch.select(privilege)
+        flushInstructions()
     }
 }

@@ -19,22 +19,29 @@ struct FetchCache: ~Copyable {
 
     static let size = 4096
     private static let pageCount = 256
+    /// A tag for each address space and privilege mode.
+    private static let tagCount = RecentAddressSpaces.count * 4
 
     let entries: UnsafeMutablePointer<Entry>
     private let pages: UnsafeMutablePointer<Page>
-    /// The tag of the present privilege mode.
+    /// The tag in use.
     var tag: UInt64 = 1
-    private var tags = InlineArray<4, UInt64>(repeating: 1)
+    private var tags = InlineArray<16, UInt64>(repeating: 1)
     private var lastTag: UInt64 = 1
+    /// For each hash of a page number, whether anything was fetched from such a page since everything was forgotten.
+    private var fetched = InlineArray<64, UInt64>(repeating: 0)
+    // As in `DataTLB`.
+    private var largePages: (low: Bool, high: Bool) = (false, false)
 
     init() {
+        precondition(tags.count == Self.tagCount, "every address space has its tags")
         entries = .allocate(capacity: Self.size)
         // Tag 0 is never handed out. The address is that of no operation, and never followed.
         entries.initialize(
             repeating: Entry(address: 0, tag: 0, operations: UnsafeRawPointer(entries), code: 0), count: Self.size)
         pages = .allocate(capacity: Self.pageCount)
         pages.initialize(repeating: Page(page: 0, tag: 0, physical: 0), count: Self.pageCount)
-        flush()
+        forgetAll()
         tag = tags[3]
     }
 
@@ -43,16 +50,37 @@ struct FetchCache: ~Copyable {
         pages.deallocate()
     }
 
-    /// Takes the tag of a privilege mode.
+    /// Uses the tag of an address space, as `RecentAddressSpaces` numbers them, and a privilege mode.
     @inline(__always)
-    mutating func select(_ privilege: PrivilegeMode) { tag = tags[unchecked: Int(privilege.rawValue)] }
+    mutating func select(_ space: Int, _ privilege: PrivilegeMode) {
+        tag = tags[unchecked: space * 4 + Int(privilege.rawValue)]
+    }
 
-    /// Forgets everything. Call `select` afterwards.
-    mutating func flush() {
-        for index in 0..<4 {
+    /// Forgets what is known of an address space. Call `select` afterwards.
+    mutating func forget(_ space: Int) {
+        for index in space * 4..<space * 4 + 4 {
             lastTag += 1
             tags[index] = lastTag
         }
+    }
+
+    /// Forgets everything. Call `select` afterwards.
+    mutating func forgetAll() {
+        for space in 0..<RecentAddressSpaces.count { forget(space) }
+        fetched = InlineArray(repeating: 0)
+        largePages = (false, false)
+    }
+
+    /// Makes sure that nothing is known of a page. False when only forgetting everything can do that.
+    func drop(_ address: UInt64) -> Bool {
+        if address >> 63 == 0 ? largePages.low : largePages.high { return false }
+        let hash = Self.hash(address)
+        return fetched[hash >> 6] >> UInt64(hash & 63) & 1 == 0
+    }
+
+    /// 0 to 4095 for a page.
+    private static func hash(_ address: UInt64) -> Int {
+        Int((address >> 12 &* 0x9E37_79B9_7F4A_7C15) >> 52)
     }
 
     @inline(__always)
@@ -66,8 +94,13 @@ struct FetchCache: ~Copyable {
         return entry.pointee.tag == tag && entry.pointee.page == address & ~0xFFF ? entry.pointee.physical : nil
     }
 
-    func insert(_ address: UInt64, physical: UInt64) {
+    mutating func insert(_ address: UInt64, physical: UInt64, isLarge: Bool) {
         pages[Int(address >> 12 & UInt64(Self.pageCount - 1))] = Page(
             page: address & ~0xFFF, tag: tag, physical: physical)
+        let hash = Self.hash(address)
+        fetched[hash >> 6] |= 1 << UInt64(hash & 63)
+        if isLarge {
+            if address >> 63 == 0 { largePages.low = true } else { largePages.high = true }
+        }
     }
 }

@@ -38,10 +38,10 @@ func enter(_ hart: HartReference, at address: UInt64) -> OperationReference? {
 private func enterSlow(_ hart: HartReference, at address: UInt64) -> OperationReference? {
     let state = hart.state
     state.pointee.pc = address
-    if state.pointee.retired >= state.pointee.pollAt
-        || state.pointee.signals.pointee.attention.load(ordering: .relaxed) != 0
-    {
-        return attend(hart)
+    if state.pointee.signals.pointee.attention.load(ordering: .relaxed) != 0 { return attend(hart) }
+    if state.pointee.retired >= state.pointee.pollAt {
+        state.pointee.lookAtClock()
+        if state.pointee.interruptReady() { return attend(hart) }
     }
     do throws(Trap) {
         let (operations, code) = try state.pointee.fetchBlock(address)
@@ -115,16 +115,23 @@ extension HartState {
     fileprivate mutating func fetchBlock(
         _ address: UInt64
     ) throws(Trap) -> (operations: OperationReference, code: UInt) {
-        guard let translator else { return (try fetchInterpretedBlock(address).operations, 0) }
+        guard translation.enter != nil else { return (try fetchInterpretedBlock(address).operations, 0) }
         let page = try fetchPage(address)
-        if page.isUniform,
-            let entry = translator.find(
-                address, physical: page.address | address & 0xFFF, generation: blocks.generation)
-        {
+        if page.isUniform, let entry = findTranslated(address, page: page.address) {
             return (entry, TranslationEngine.code(of: entry))
         }
         let block = try fetchInterpretedBlock(address)
-        return (block.pointee.physical == .max ? block.operations : block.counter, translator.unknownCode)
+        return (block.pointee.physical == .max ? block.operations : block.counter, translation.unknownCode)
+    }
+
+    private mutating func findTranslated(_ address: UInt64, page: UInt64) -> OperationReference? {
+        if let entry = knownCode.find(address, page: page, generation: blocks.generation) { return entry }
+        let generation = blocks.generation
+        guard let entry = translator?.find(address, physical: page | address & 0xFFF, generation: generation) else {
+            return nil
+        }
+        knownCode.insert(address, page: page, generation: generation, entry)
+        return entry
     }
 
     fileprivate mutating func fetchInterpretedBlock(
@@ -132,8 +139,7 @@ extension HartState {
     ) throws(Trap) -> UnsafeMutablePointer<Block> {
         if blocks.isFull {
             blocks.removeAll()
-            fetch.flush()
-            fetch.select(privilege)
+            flushInstructions()
         }
         let page = try fetchPage(address)
         let physical = page.address | address & 0xFFF
@@ -154,7 +160,9 @@ extension HartState {
         if let page = fetch.page(address) { return (page, true) }
         let context = AccessContext(privilege: privilege, userMemory: false, executableReadable: false)
         let translation = try translate(address, count: 2, for: .fetch, in: context)
-        if translation.isUniform { fetch.insert(address, physical: translation.page) }
+        if translation.isUniform {
+            fetch.insert(address, physical: translation.page, isLarge: translation.isLarge)
+        }
         return (translation.page, translation.isUniform)
     }
 

@@ -8,6 +8,10 @@ struct BlockLifter {
     private(set) var steps: [Step] = []
     private(set) var count = 0
     private(set) var terminator: Terminator?
+    /// Where a call at the end returns to.
+    private(set) var returnAddress: UInt64?
+    /// Whether the block ends as functions do.
+    private(set) var isReturn = false
     private var isFloatReady = false
 
     /// Most instructions in a block. A block's number is taken from the budget at once, which holds 4096 at first.
@@ -34,9 +38,13 @@ struct BlockLifter {
         case .jump:
             if let link = operation.destination {
                 add(.unary(.copy, .bits64, link, .constant(next)), pc)
+                returnAddress = next
             }
             terminator = .jump(pc &+ operation.signed)
         case .jumpRegister:
+            // The calling convention's hint (Unprivileged Architecture 2.5.1).
+            isReturn = operation.destination == nil && (operation.rs1 == 1 || operation.rs1 == 5)
+            if operation.destination != nil { returnAddress = next }
             terminator = .indirect(
                 operation.first, operation.immediate, link: operation.destination, returnAddress: next)
         case .branch(let condition):
@@ -77,6 +85,12 @@ struct BlockLifter {
             }
         case .load(let type): add(.load(type, destination, operation.first, operation.immediate), pc)
         case .store(let type): add(.store(type, operation.first, operation.second, operation.immediate), pc)
+        case .atomic(let kind, let wide):
+            // Both ordering bits on a load also order it behind earlier stores (Unprivileged Architecture 14.2).
+            if kind == .loadReserved, operation.raw >> 25 & 3 == 3 { add(.barrier, pc) }
+            add(
+                .atomic(
+                    kind, wide: wide, destination, operation.first, operation.second, HelperRecord(operation)), pc)
         case .fence: if operation.ordersStoresBeforeLoads { add(.barrier, pc) }
         case .loadFloat, .storeFloat, .moveToInteger, .moveFromInteger, .float:
             liftFloat(instruction.lift, operation, pc)

@@ -20,6 +20,7 @@ enum Lifting: Sendable {
     case load(MemoryType)
     case store(MemoryType)
     case fence
+    case atomic(AtomicOperation, wide: Bool)
     case loadFloat(FloatFormat)
     case storeFloat(FloatFormat)
     case moveToInteger(FloatFormat)

@@ -7,9 +7,8 @@ extension HartState {
         _ type: Value.Type, at address: UInt64
     ) -> Value? {
         let entry = data.entry(address)
-        // A misaligned address keeps low bits here and never equals a tag.
-        if entry.pointee.readTag == address & (~0xFFF | UInt64(MemoryLayout<Value>.size - 1)) {
-            return host(entry.pointee.addend &+ address).load(as: type)
+        if DataTLB.Entry.covers(entry.pointee.readTag, address, size: MemoryLayout<Value>.size) {
+            return host(entry.pointee.addend &+ address).loadUnaligned(as: type)
         }
         guard let value = loadSlow(address, size: MemoryLayout<Value>.size) else { return nil }
         return Value(truncatingIfNeeded: value)
@@ -21,7 +20,7 @@ extension HartState {
         _ value: Value, at address: UInt64
     ) -> Bool {
         let entry = data.entry(address)
-        if entry.pointee.writeTag == address & (~0xFFF | UInt64(MemoryLayout<Value>.size - 1)) {
+        if DataTLB.Entry.covers(entry.pointee.writeTag, address, size: MemoryLayout<Value>.size) {
             host(entry.pointee.addend &+ address).storeBytes(of: value, as: Value.self)
             return true
         }
@@ -76,11 +75,6 @@ extension HartState {
     private func crossesPage(_ address: UInt64, size: Int) -> Bool { address & 0xFFF > UInt64(4096 - size) }
 
     private mutating func loadInPage(_ address: UInt64, size: Int) throws(Trap) -> UInt64 {
-        // A misaligned access misses the tag's comparison, but its page may well be there.
-        let entry = data.entry(address)
-        if entry.pointee.readTag == address & ~0xFFF {
-            return loadBytes(host(entry.pointee.addend &+ address), size: size)
-        }
         switch try resolve(address, size: size, for: .load) {
         case .memory(let pointer):
             return loadBytes(pointer, size: size)
@@ -111,10 +105,6 @@ extension HartState {
     }
 
     private mutating func storeInPage(_ address: UInt64, size: Int, value: UInt64) throws(Trap) {
-        let entry = data.entry(address)
-        if entry.pointee.writeTag == address & ~0xFFF {
-            return storeBytes(host(entry.pointee.addend &+ address), size: size, value: value)
-        }
         switch try resolve(address, size: size, for: .store) {
         case .memory(let pointer):
             storeBytes(pointer, size: size, value: value)
@@ -143,6 +133,19 @@ extension HartState {
         return .memory(page + Int(address & 0xFFF))
     }
 
+    /// Makes sure that the TLB answers for all bytes from `first` to `last`. False when they are not in one page of memory
+    /// that may be accessed so; nothing has happened then.
+    mutating func enterDataPage(_ first: UInt64, last: UInt64, for kind: AccessKind) -> Bool {
+        guard first & ~0xFFF == last & ~0xFFF else { return false }
+        do throws(Trap) {
+            _ = try resolve(first, size: 1, for: kind)
+        } catch {
+            return false
+        }
+        let entry = data.entry(first)
+        return (kind == .load ? entry.pointee.readTag : entry.pointee.writeTag) == first & ~0xFFF
+    }
+
     /// The host address of an access inside one page that only memory can serve: atomics, cache blocks, page crossings.
     mutating func memory(_ address: UInt64, size: Int, for kind: AccessKind) throws(Trap) -> UnsafeMutableRawPointer {
         guard case .memory(let pointer) = try resolve(address, size: size, for: kind) else {
@@ -156,7 +159,9 @@ extension HartState {
     mutating func atomicAddress(_ address: UInt64, size: Int, for kind: AccessKind) -> UnsafeMutableRawPointer? {
         let entry = data.entry(address)
         let tag = kind == .load ? entry.pointee.readTag : entry.pointee.writeTag
-        if tag == address & (~0xFFF | UInt64(size - 1)) { return host(entry.pointee.addend &+ address) }
+        if address & UInt64(size - 1) == 0, DataTLB.Entry.covers(tag, address, size: 1) {
+            return host(entry.pointee.addend &+ address)
+        }
         return atomicAddressSlow(address, size: size, for: kind)
     }
 

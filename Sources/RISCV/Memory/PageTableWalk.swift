@@ -72,7 +72,7 @@ extension HartState {
     }
 
     /// The page-table entry at a guest-physical address, which must be memory that S-mode may read.
-    private func tableEntry(
+    private mutating func tableEntry(
         _ physical: UInt64, for kind: AccessKind, virtual: UInt64
     ) throws(Trap) -> UnsafeMutablePointer<Atomic<UInt64>> {
         guard protection.verdict(physical, count: 8, privilege: .supervisor).readable,
@@ -83,7 +83,8 @@ extension HartState {
     }
 
     /// The 4 KiB page number that a leaf gives `address`.
-    private func leafPage(_ entry: UInt64, address: UInt64, level: UInt64, fault: Trap) throws(Trap) -> UInt64 {
+    private mutating func leafPage(_ entry: UInt64, address: UInt64, level: UInt64, fault: Trap) throws(Trap) -> UInt64
+    {
         var page = PageTableEntry.page(entry)
         switch entry & PageTableEntry.memoryType {
         case 0: break
@@ -101,7 +102,7 @@ extension HartState {
         return page | address >> 12 & low
     }
 
-    private func checkPermissions(
+    private mutating func checkPermissions(
         _ entry: UInt64, for kind: AccessKind, in context: AccessContext, fault: Trap
     ) throws(Trap) {
         let allowed =
@@ -115,13 +116,13 @@ extension HartState {
     }
 
     /// The rule of the U bit: users need it, a supervisor never executes it and touches it only with SUM.
-    private func mayUse(_ entry: UInt64, fetch: Bool, in context: AccessContext) -> Bool {
+    private mutating func mayUse(_ entry: UInt64, fetch: Bool, in context: AccessContext) -> Bool {
         if context.privilege == .user { return entry & PageTableEntry.user != 0 }
         return entry & PageTableEntry.user == 0 || context.userMemory && !fetch
     }
 
     /// Sets A, and D for stores, in memory (Svadu), or faults where software wants to do it (Svade). Nil: look again.
-    private func markUsed(
+    private mutating func markUsed(
         _ location: UnsafeMutablePointer<Atomic<UInt64>>, at physical: UInt64, _ entry: UInt64, for kind: AccessKind,
         address: UInt64, fault: Trap
     ) throws(Trap) -> UInt64? {
@@ -136,7 +137,9 @@ extension HartState {
         return exchanged ? wanted : nil
     }
 
-    private func translation(_ page: UInt64, _ entry: UInt64, level: UInt64, in context: AccessContext) -> Translation {
+    private mutating func translation(_ page: UInt64, _ entry: UInt64, level: UInt64, in context: AccessContext)
+        -> Translation
+    {
         let data = mayUse(entry, fetch: false, in: context)
         let read = entry & PageTableEntry.read != 0 || context.executableReadable && entry & PageTableEntry.execute != 0
         return Translation(

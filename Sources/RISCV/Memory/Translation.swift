@@ -48,30 +48,54 @@ extension HartState {
 
     /// The way loads and stores are judged now, MPRV considered (Privileged Architecture 3.1.6.3).
     var dataContext: AccessContext {
-        var effective = privilege
-        if privilege == .machine, csr.status & Status.mprv != 0 {
-            effective = PrivilegeMode(rawValue: UInt8(csr.status >> Status.mppShift & 3)) ?? .user
+        mutating get {
+            var effective = privilege
+            if privilege == .machine, csr.status & Status.mprv != 0 {
+                effective = PrivilegeMode(rawValue: UInt8(csr.status >> Status.mppShift & 3)) ?? .user
+            }
+            return AccessContext(
+                privilege: effective, userMemory: csr.status & Status.sum != 0,
+                executableReadable: csr.status & Status.mxr != 0)
         }
-        return AccessContext(
-            privilege: effective, userMemory: csr.status & Status.sum != 0,
-            executableReadable: csr.status & Status.mxr != 0)
     }
 
     /// Call it when privilege, MPRV, MPP or SUM changed.
     mutating func contextChanged() {
         let context = dataContext
+        let space = spaces.current
         switch context.privilege {
-        case .user: data.select(.user)
-        case .supervisor: data.select(context.userMemory ? .supervisorWithUserMemory : .supervisor)
-        case .machine: data.select(.machine)
+        case .user: data.select(space, .user)
+        case .supervisor: data.select(space, context.userMemory ? .supervisorWithUserMemory : .supervisor)
+        case .machine: data.select(space, .machine)
         }
-        fetch.select(privilege)
+        fetch.select(space, privilege)
+    }
+
+    /// Call it when satp changed.
+    mutating func addressSpaceChanged() {
+        if !spaces.select(csr.satp) {
+            data.forget(spaces.current)
+            fetch.forget(spaces.current)
+        }
+        contextChanged()
     }
 
     /// Forgets every translation of data and instructions.
     mutating func flushTranslations() {
-        data.flush()
-        fetch.flush()
-        fetch.select(privilege)
+        spaces.forgetAll(but: csr.satp)
+        data.forgetAll()
+        fetch.forgetAll()
+        contextChanged()
+    }
+
+    /// Forgets every translation of the page that an address is in, in all address spaces.
+    mutating func flushTranslations(of address: UInt64) {
+        if !data.drop(address) || !fetch.drop(address) { flushTranslations() }
+    }
+
+    /// Forgets what is known of instructions in all address spaces.
+    mutating func flushInstructions() {
+        fetch.forgetAll()
+        fetch.select(spaces.current, privilege)
     }
 }

@@ -6,7 +6,7 @@ let misaValue: UInt64 = 2 << 62 | "ACDFIMSU".unicodeScalars.reduce(0) { $0 | 1 <
 
 extension HartState {
     /// The value that software reads from a CSR; nil when there is no such CSR. Privilege is checked by `mayAccess`.
-    func readCSR(_ number: Int) -> UInt64? {
+    mutating func readCSR(_ number: Int) -> UInt64? {
         switch number {
         case CSR.fflags: UInt64(csr.fflags)
         case CSR.frm: UInt64(csr.frm)
@@ -19,7 +19,7 @@ extension HartState {
         }
     }
 
-    private func readSupervisorCSR(_ number: Int) -> UInt64? {
+    private mutating func readSupervisorCSR(_ number: Int) -> UInt64? {
         switch number {
         case CSR.sstatus: statusValue & Status.supervisorVisible
         case CSR.sie: csr.mie & csr.mideleg
@@ -37,7 +37,7 @@ extension HartState {
         }
     }
 
-    private func readMachineCSR(_ number: Int) -> UInt64? {
+    private mutating func readMachineCSR(_ number: Int) -> UInt64? {
         switch number {
         case CSR.mstatus: statusValue
         case CSR.misa: misaValue
@@ -67,17 +67,17 @@ extension HartState {
         csr.status | Status.widths | (csr.status & Status.fs == Status.fs ? Status.sd : 0)
     }
 
-    private func counter(_ offset: UInt64, inhibit: UInt64) -> UInt64 {
+    private mutating func counter(_ offset: UInt64, inhibit: UInt64) -> UInt64 {
         csr.mcountinhibit >> inhibit & 1 == 1 ? offset : retired &+ offset
     }
 
     /// Eight pmpcfg bytes as one register.
-    private func protectionConfiguration(from first: Int) -> UInt64 {
+    private mutating func protectionConfiguration(from first: Int) -> UInt64 {
         (0..<8).reduce(0) { $0 | UInt64(protection.configurations[first + $1]) << UInt64(8 * $1) }
     }
 
     /// Whether the present privilege mode may touch an existing CSR at all.
-    func mayAccess(_ number: Int, write: Bool) -> Bool {
+    mutating func mayAccess(_ number: Int, write: Bool) -> Bool {
         guard privilege.rawValue >= UInt8(number >> 8 & 3), !write || number >> 10 & 3 != 3 else { return false }
         switch number {
         case CSR.fflags, CSR.frm, CSR.fcsr:

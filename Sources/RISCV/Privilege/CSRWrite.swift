@@ -67,17 +67,17 @@ extension HartState {
         if new >> Status.mppShift & 3 == 2 { new = new & ~Status.mpp | old & Status.mpp }
         csr.status = new
         // Entries of the TLB hold the permissions that MXR gave when they were made; SUM selects among sets of entries.
-        if (old ^ new) & Status.mxr != 0 { data.flush() }
+        if (old ^ new) & Status.mxr != 0 { flushTranslations() }
         if (old ^ new) & (Status.mprv | Status.mpp | Status.sum) != 0 { contextChanged() }
     }
 
-    private func writeSoftwareInterrupts(_ value: UInt64, mask: UInt64) {
+    private mutating func writeSoftwareInterrupts(_ value: UInt64, mask: UInt64) {
         // Other threads set bits at the same time; only the bits of `mask` may change here.
         signals.pointee.software.bitwiseOr(value & mask, ordering: .acquiringAndReleasing)
         signals.pointee.software.bitwiseAnd(value | ~mask, ordering: .acquiringAndReleasing)
     }
 
-    private func environment(_ old: UInt64, _ value: UInt64, mask: UInt64) -> UInt64 {
+    private mutating func environment(_ old: UInt64, _ value: UInt64, mask: UInt64) -> UInt64 {
         var new = value & mask
         // CBIE 2 is reserved.
         if new & Environment.cbie == 2 << 4 { new = new & ~Environment.cbie | old & Environment.cbie }
@@ -96,7 +96,7 @@ extension HartState {
         }
     }
 
-    private func counterOffset(_ value: UInt64, inhibit: UInt64) -> UInt64 {
+    private mutating func counterOffset(_ value: UInt64, inhibit: UInt64) -> UInt64 {
         csr.mcountinhibit >> inhibit & 1 == 1 ? value : value &- retired
     }
 
@@ -128,6 +128,6 @@ extension HartState {
         guard [0, 8, 9, 10].contains(value >> 60) else { return }
         guard value != csr.satp else { return }
         csr.satp = value
-        flushTranslations()
+        addressSpaceChanged()
     }
 }

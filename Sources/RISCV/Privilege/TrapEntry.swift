@@ -52,7 +52,7 @@ extension HartState {
         csr.status = status
         privilege = previous
         pc = csr.mepc
-        reservation = nil
+        reservation.clear()
         contextChanged()
     }
 
@@ -65,27 +65,33 @@ extension HartState {
         status &= ~(Status.spp | Status.mprv)
         csr.status = status
         pc = csr.sepc
-        reservation = nil
+        reservation.clear()
         contextChanged()
     }
 
     /// mip as software reads it, timers as of now.
-    func pendingInterrupts() -> UInt64 {
+    mutating func pendingInterrupts() -> UInt64 {
         signals.pointee.lines.load(ordering: .acquiring) | signals.pointee.software.load(ordering: .acquiring)
             | timerInterrupts()
     }
 
     /// MTIP and STIP by the clock (Privileged Architecture 3.2.1; Sstc).
-    func timerInterrupts() -> UInt64 {
+    mutating func timerInterrupts() -> UInt64 {
         let now = timeBase.now
         var pending: UInt64 = now >= signals.pointee.machineDeadline.load(ordering: .relaxed) ? Interrupt.mtip : 0
         if csr.menvcfg & Environment.stce != 0, now >= csr.stimecmp { pending |= Interrupt.stip }
         return pending
     }
 
+    /// Finds out which timers have expired, and when to do so again.
+    mutating func lookAtClock() {
+        timerPending = timerInterrupts()
+        pollAt = retired &+ pollInterval
+    }
+
     /// The number of the interrupt to take among `pending` bits of mip, by privilege, enables and priority
     /// (Privileged Architecture 3.1.9); nil when none is to be taken now.
-    func interruptToTake(_ pending: UInt64) -> UInt64? {
+    mutating func interruptToTake(_ pending: UInt64) -> UInt64? {
         let enabled = pending & csr.mie
         guard enabled != 0 else { return nil }
         let machineOpen = privilege < .machine || csr.status & Status.mie != 0
@@ -98,7 +104,7 @@ extension HartState {
 
     /// An interrupt can be taken now, going by the last look at the clock.
     @inline(__always)
-    func interruptReady() -> Bool {
+    mutating func interruptReady() -> Bool {
         let pending =
             signals.pointee.lines.load(ordering: .relaxed) | signals.pointee.software.load(ordering: .relaxed)
             | timerPending

@@ -28,7 +28,7 @@ struct BatchLifter {
         let base = page.key.virtual
         var lifter = BlockLifter(address: base + UInt64(start), features: features)
         var offset = start
-        while !lifter.isComplete, let bits = fetch(offset) {
+        while !lifter.isComplete, let bits = page.instruction(at: offset, in: bytes) {
             // Where another block begins, this one goes on as that one.
             if offset != start, page.entries[offset] != nil || known.contains(offset) { break }
             guard let instruction = InstructionTable.find(bits) else { break }
@@ -58,14 +58,5 @@ struct BatchLifter {
         let offset = Int(target & 0xFFF)
         guard page.entries[offset] == nil, known.insert(offset).inserted else { return }
         waiting.append(offset)
-    }
-
-    /// The instruction at an offset; nil when it does not lie in the page as a whole.
-    private func fetch(_ offset: Int) -> UInt32? {
-        guard offset + 2 <= TranslatedPage.size else { return nil }
-        let low = UInt32(bytes.load(fromByteOffset: offset, as: UInt16.self))
-        guard low & 3 == 3 else { return low }
-        guard offset + 4 <= TranslatedPage.size else { return nil }
-        return UInt32(bytes.load(fromByteOffset: offset + 2, as: UInt16.self)) << 16 | low
     }
 }

@@ -43,13 +43,23 @@ let nativeEntry = Instruction("native", .none, 3, 3, endsBlock: true) { hart, op
     let result = enterCode(hart, TranslationEngine.code(of: operation))
     switch state.pointee.translation.exitReason {
     case ExitReason.jump.rawValue: return enter(hart, at: state.pointee.pc)
-    case ExitReason.limit.rawValue: return attend(hart)
+    case ExitReason.limit.rawValue:
+        state.pointee.translator?.sample(state)
+        return poll(hart)
+    case ExitReason.regionLimit.rawValue: return poll(hart)
     case ExitReason.fault.rawValue:
         state.pointee.take(state.pointee.pendingTrap)
         return enter(hart, at: state.pointee.pc)
     case ExitReason.interpret.rawValue: return enterInterpreted(hart)
     default: return result
     }
+}
+
+/// Looks at the clock, and goes on. The block at `pc` is longer than what is left of the budget.
+private func poll(_ hart: HartReference) -> OperationReference? {
+    let state = hart.state
+    state.pointee.pollAt = state.pointee.retired
+    return enter(hart, at: state.pointee.pc)
 }
 
 extension StateLayout {
@@ -70,11 +80,13 @@ extension StateLayout {
         instructionAddress = withUnsafePointer(to: &state.pointee.blockAddress) { offset($0) }
         exitReason = withUnsafePointer(to: &state.pointee.translation.exitReason) { offset($0) }
         accessFailed = withUnsafePointer(to: &state.pointee.translation.accessFailed) { offset($0) }
+        reservation = withUnsafePointer(to: &state.pointee.reservation) { offset($0) }
         memory.entries = withUnsafePointer(to: &state.pointee.data.current) { offset($0) }
         memory.count = DataTLB.size
         // Functions without context are addresses.
         memory.loadHelper = unsafeBitCast(translatedLoad, to: UInt.self)
         memory.storeHelper = unsafeBitCast(translatedStore, to: UInt.self)
+        memory.pageHelper = unsafeBitCast(enterSharedPage, to: UInt.self)
         jumps.entries = UInt(bitPattern: state.pointee.fetch.entries)
         jumps.count = FetchCache.size
         jumps.tag = withUnsafePointer(to: &state.pointee.fetch.tag) { offset($0) }
@@ -126,6 +138,11 @@ private let translatedStore: @convention(c) (HartReference, UInt64, UInt64, UInt
         default: state.pointee.store(value, at: address)
         }
     state.pointee.finishAccess(failed: !done)
+}
+
+private let enterSharedPage: @convention(c) (HartReference, UInt64, UInt64, UInt64) -> UInt64 = {
+    hart, first, last, store in
+    hart.state.pointee.enterDataPage(first, last: last, for: store == 0 ? .load : .store) ? 1 : 0
 }
 
 extension HartState {

@@ -25,6 +25,10 @@ final class TranslatedPage {
     private(set) var entries: [Int: OperationReference] = [:]
     /// Jumps that wait for a block, as positions in the code cache.
     private var waiting: [Int: [Int]] = [:]
+    /// How often the budget has ended before a block outside of regions.
+    private(set) var samples: [Int: Int] = [:]
+    /// Blocks that have been made the start of a region, or a part of one.
+    private(set) var regional: Set<Int> = []
 
     static let size = 4096
 
@@ -50,6 +54,8 @@ final class TranslatedPage {
         entries.removeAll()
         waiting.removeAll()
         ranges.removeAll()
+        samples.removeAll()
+        regional.removeAll()
     }
 
     /// Takes a private copy of the page to decode from, since the guest may write while we read.
@@ -61,6 +67,26 @@ final class TranslatedPage {
         return UnsafeRawPointer(copy)
     }
 
+    /// The instruction at an offset of a copy of the page; nil when it does not lie in the page as a whole.
+    func instruction(at offset: Int, in bytes: UnsafeRawPointer) -> UInt32? {
+        guard offset + 2 <= Self.size else { return nil }
+        let low = UInt32(bytes.load(fromByteOffset: offset, as: UInt16.self))
+        guard low & 3 == 3 else { return low }
+        guard offset + 4 <= Self.size else { return nil }
+        return UInt32(bytes.load(fromByteOffset: offset + 2, as: UInt16.self)) << 16 | low
+    }
+
+    /// `count` instructions of the page as it was translated, with their guest-virtual addresses.
+    func instructions(from address: UInt64, count: Int) -> [(address: UInt64, bits: UInt32)] {
+        var result: [(UInt64, UInt32)] = []
+        var offset = Int(address & 0xFFF)
+        while result.count < count, let bits = instruction(at: offset, in: UnsafeRawPointer(copy)) {
+            result.append((key.virtual + UInt64(offset), bits))
+            offset += bits & 3 == 3 ? 4 : 2
+        }
+        return result
+    }
+
     func cover(_ offset: Int, count: Int) { ranges.append((offset, count)) }
 
     /// Adds a block, and returns the jumps that wait for it.
@@ -68,6 +94,15 @@ final class TranslatedPage {
         entries[offset] = entry
         return waiting.removeValue(forKey: offset) ?? []
     }
+
+    /// Counts a sample of a block, and returns how many there are.
+    func addSample(_ offset: Int) -> Int {
+        samples[offset, default: 0] += 1
+        return samples[offset] ?? 0
+    }
+
+    /// Notes that a block is a part of a region; true for the first one.
+    func addToRegion(_ offset: Int) -> Bool { regional.insert(offset).inserted }
 
     func wait(at site: Int, for offset: Int) { waiting[offset, default: []].append(site) }
 }

@@ -22,10 +22,10 @@ final class TranslationEngine {
     /// Most blocks that are translated at once.
     private static let batchLimit = 24
 
-    /// Generated code has the host's code address of a jump that finds no code.
-    var unknownCode: UInt { UInt(bitPattern: cache.executableBase) + UInt(generator.runtime.exitJump) }
+    private let trace: TranslationTrace?
+    private let hart: Int
 
-    init(state: UnsafeMutablePointer<HartState>) throws(TranslationError) {
+    init(state: UnsafeMutablePointer<HartState>, trace: TranslationTrace?) throws(TranslationError) {
         guard HostFeatures.canRunGeneratedCode else {
             throw TranslationError(description: "the translator generates code for x86-64 processors only")
         }
@@ -35,7 +35,12 @@ final class TranslationEngine {
         // The address and type are those of the entry that the generator has just made.
         state.pointee.translation.enter = unsafeBitCast(
             cache.executableBase + generator.runtime.enter, to: NativeEntry.self)
+        state.pointee.translation.unknownCode =
+            UInt(bitPattern: cache.executableBase) + UInt(generator.runtime.exitJump)
         self.cache = cache
+        self.trace = trace
+        hart = state.pointee.index
+        generator.isTracing = trace != nil
         entries = .allocate(byteCount: Self.entryCapacity * Self.entrySize, alignment: 16)
     }
 
@@ -68,11 +73,7 @@ final class TranslationEngine {
     func translate(
         _ address: UInt64, physical: UInt64, source: UnsafeRawPointer, in state: UnsafeMutablePointer<HartState>
     ) -> OperationReference? {
-        if isFull {
-            removeAll()
-            state.pointee.fetch.flush()
-            state.pointee.fetch.select(state.pointee.privilege)
-        }
+        makeRoom(in: state)
         let key = TranslatedPage.Key(virtual: address & ~0xFFF, physical: physical & ~0xFFF)
         let generation = state.pointee.blocks.generation
         let page: TranslatedPage
@@ -84,6 +85,10 @@ final class TranslationEngine {
             pages[key] = page
         }
         if let entry = page.entries[Int(address & 0xFFF)] { return entry }
+        if state.pointee.translation.regionThreshold == 0 {
+            makeRegion(in: page, from: Int(address & 0xFFF))
+            return page.entries[Int(address & 0xFFF)]
+        }
         var batch = BatchLifter(page: page, features: features, limit: Self.batchLimit)
         batch.lift(from: Int(address & 0xFFF))
         guard !batch.blocks.isEmpty else { return nil }
@@ -91,9 +96,61 @@ final class TranslationEngine {
         return page.entries[Int(address & 0xFFF)]
     }
 
+    /// The run loop's budget has ended before the block at `pc`, in standard code: a sample of where the time goes.
+    func sample(_ state: UnsafeMutablePointer<HartState>) {
+        let address = state.pointee.pc
+        guard let physical = state.pointee.fetch.page(address),
+            let page = pages[TranslatedPage.Key(virtual: address & ~0xFFF, physical: physical)]
+        else { return }
+        let offset = Int(address & 0xFFF)
+        page.verify(state.pointee.blocks.generation)
+        guard page.entries[offset] != nil, !page.regional.contains(offset),
+            page.addSample(offset) == state.pointee.translation.regionThreshold
+        else { return }
+        // Another page's code may go on being used: only this one's is looked at after room was made.
+        if makeRoom(in: state) { return }
+        makeRegion(in: page, from: offset)
+    }
+
+    private func makeRegion(in page: TranslatedPage, from offset: Int) {
+        var lifter = RegionLifter(page: page, features: features)
+        let blocks = lifter.lift(from: offset)
+        guard !blocks.isEmpty else { return }
+        let region = generator.translateRegion(blocks)
+        trace?.write(
+            "region", hart: hart, of: page, blocks, generator.marks, end: region.end, code: cache.executableBase)
+        let base = UInt(bitPattern: cache.executableBase)
+        for (block, gate) in zip(blocks, region.gates) {
+            let offset = Int(block.address & 0xFFF)
+            // A region that has the block already stays the one that others enter.
+            guard page.addToRegion(offset) else { continue }
+            if let old = page.entries[offset] {
+                generator.redirect(Int(Self.code(of: old) - base), to: gate)
+            }
+            for site in page.add(offset, makeEntry(code: base + UInt(gate))) {
+                generator.assembler.link(site, to: gate)
+            }
+        }
+    }
+
+    /// Forgets all code when there is not enough room for more; true when it did.
+    @discardableResult
+    private func makeRoom(in state: UnsafeMutablePointer<HartState>) -> Bool {
+        guard isFull else { return false }
+        removeAll()
+        state.pointee.knownCode.removeAll()
+        state.pointee.flushInstructions()
+        return true
+    }
+
     private var isFull: Bool {
-        let most = Self.batchLimit * Generator.maximumSize(steps: BlockLifter.maximumCount + 2)
-        return cache.capacity - generator.assembler.position < most || Self.entryCapacity - entryCount < Self.batchLimit
+        let most = max(
+            Self.batchLimit * Generator.maximumSize(steps: BlockLifter.maximumCount + 2),
+            Generator.maximumRegionOverhead
+                + Generator.maximumSize(steps: RegionLifter.sizeLimit + BlockLifter.maximumCount)
+                + RegionLifter.blockLimit * Generator.maximumSize(steps: 2))
+        return cache.capacity - generator.assembler.position < most
+            || Self.entryCapacity - entryCount < max(Self.batchLimit, RegionLifter.blockLimit)
     }
 
     private func removeAll() {
@@ -112,6 +169,8 @@ final class TranslationEngine {
             guard let entry = page.entries[Int(target & 0xFFF)] else { return .pending }
             return .code(Int(Self.code(of: entry) - base))
         }
+        trace?.write(
+            "blocks", hart: hart, of: page, blocks, generator.marks, end: batch.end, code: cache.executableBase)
         for (block, position) in zip(blocks, batch.entries) {
             let entry = makeEntry(code: base + UInt(position))
             for site in page.add(Int(block.address & 0xFFF), entry) {

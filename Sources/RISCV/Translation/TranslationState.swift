@@ -10,8 +10,12 @@ struct TranslationState {
     var floatControl: UInt32 = 0
     /// Times that a block runs in the interpreter before it is translated.
     var threshold: Int32 = 24
+    /// Times that a block is met when the budget ends before it becomes the start of a region; 0 makes regions at once.
+    var regionThreshold: Int32 = 6
     /// Enters generated code: the state and a host address; nil when there is no translator.
     var enter: NativeEntry?
+    /// The host address at which generated code leaves because it knows none for a guest address.
+    var unknownCode: UInt = 0
 }
 
 /// The C type of the generated entry. Its result counts only when a helper left the block.

@@ -46,6 +46,29 @@ extension Assembler {
         return position - 4
     }
 
+    /// Pads so that `count` bytes which follow, a comparison with its jump, neither cross a border of 32 bytes nor end at one.
+    ///
+    /// Processors of the Skylake family do not keep such jumps in their cache of decoded instructions (Intel, "Mitigations
+    /// for Jump Conditional Code Erratum").
+    package mutating func keepTogether(_ count: Int) {
+        let offset = position & 31
+        guard offset + count > 31 else { return }
+        var padding = 32 - offset
+        while padding > 0 {
+            let length = min(padding, Self.longestNop)
+            for value in Self.nops[length - 1] { byte(value) }
+            padding -= length
+        }
+    }
+
+    private static let longestNop = 9
+    /// NOPs of one to nine bytes, as Intel's manual recommends them (volume 2, NOP).
+    private static let nops: [[UInt8]] = [
+        [0x90], [0x66, 0x90], [0x0F, 0x1F, 0x00], [0x0F, 0x1F, 0x40, 0x00], [0x0F, 0x1F, 0x44, 0x00, 0x00],
+        [0x66, 0x0F, 0x1F, 0x44, 0x00, 0x00], [0x0F, 0x1F, 0x80, 0x00, 0x00, 0x00, 0x00],
+        [0x0F, 0x1F, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00], [0x66, 0x0F, 0x1F, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+    ]
+
     /// Makes the displacement at `site` lead to `target`.
     ///
     /// It is one aligned or unaligned 32-bit store: the thread that executes the code is the one that calls this.

@@ -53,6 +53,12 @@ extension Assembler {
         encode(0x85, other.rawValue, .register(register), wide: wide)
     }
 
+    /// TEST of a register's low byte with a constant.
+    package mutating func testLowBits(_ register: Register, _ mask: UInt8) {
+        encode(0xF6, 0, .register(register), wide: false, byteRegister: true)
+        byte(mask)
+    }
+
     package mutating func unary(_ kind: Unary, _ place: Place, wide: Bool = true) {
         encode(0xF7, kind.rawValue, place, wide: wide)
     }
@@ -73,6 +79,12 @@ extension Assembler {
     ) {
         let prefix: UInt8 = kind == .left ? 1 : kind == .right ? 3 : 2
         encodeVEX(map: 2, prefix: prefix, 0xF7, register.rawValue, count.rawValue, place, wide: wide)
+    }
+
+    /// RORX: `register` = `place` rotated; flags stay as they are.
+    package mutating func rotateRight(_ register: Register, _ place: Place, by count: UInt8, wide: Bool = true) {
+        encodeVEX(map: 3, prefix: 3, 0xF0, register.rawValue, 0, place, wide: wide)
+        byte(count)
     }
 
     package mutating func multiply(_ register: Register, _ place: Place, wide: Bool = true) {
@@ -177,6 +189,12 @@ extension Assembler {
     }
 
     // MARK: Atomics and order
+
+    /// Changes memory atomically.
+    package mutating func lockedArithmetic(_ kind: Arithmetic, _ address: Address, _ register: Register, wide: Bool) {
+        byte(0xF0)
+        arithmetic(kind, to: .memory(address), register, wide: wide)
+    }
 
     /// Exchanges register and memory atomically.
     package mutating func exchange(_ address: Address, _ register: Register, wide: Bool) {

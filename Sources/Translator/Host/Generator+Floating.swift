@@ -1,4 +1,4 @@
-// Floating point on SSE. Slots of numbers are in memory.
+// Scalar floating point on SSE and FMA. Results are computed in xmm0.
 extension Generator {
     mutating func emitRequireFloat() {
         assembler.arithmetic(.cmp, .memory(state(layout.floats.ready)), 1, wide: false)
@@ -6,33 +6,44 @@ extension Generator {
             .prepareFloat(site: assembler.jump(.notEqual), resume: assembler.position, context))
     }
 
-    /// Makes a slot's upper half all ones, as a single has it.
-    mutating func box(_ slot: Slot) {
-        assembler.encode(0xC7, 0, .memory(upperHalf(slot)), wide: false)
-        assembler.word32(.max)
+    /// Brings the number in xmm0 to its slot, a single in its box: the upper half is all ones.
+    mutating func write(_ format: FloatFormat, _ slot: Slot) {
+        if format == .single {
+            assembler.or(.xmm0, position: runtime.constants.box)
+            boxed.insert(slot)
+        } else {
+            boxed.remove(slot)
+        }
+        switch vectorPlace(slot) {
+        case .vector(let vector): assembler.copy(vector, .xmm0)
+        case .memory(let address): assembler.storeFloat(.double, address, .xmm0)
+        }
     }
-
-    private func upperHalf(_ slot: Slot) -> Address { state(Int(slot.index) * 8 + 4) }
 
     mutating func emit(_ format: FloatFormat, _ operation: FloatOperation, _ record: HelperRecord) {
         var sites: [Int] = []
         switch operation {
         case .binary(let kind, let slot, let a, let b):
             requireBoxed(format, [a, b], &sites)
-            assembler.loadFloat(format, .xmm0, address(of: a))
-            assembler.arithmetic(kind.host, format, .xmm0, address(of: b))
+            assembler.loadFloat(format, .xmm0, vectorPlace(a))
+            assembler.arithmetic(kind.host, format, .xmm0, vectorPlace(b))
             finish(format, slot, &sites)
         case .squareRoot(let slot, let a):
             requireBoxed(format, [a], &sites)
             assembler.clear(.xmm0)
-            assembler.arithmetic(.squareRoot, format, .xmm0, address(of: a))
+            assembler.arithmetic(.squareRoot, format, .xmm0, vectorPlace(a))
             finish(format, slot, &sites)
         case .fused(let kind, let slot, let a, let b, let c):
-            guard features.contains(.fma) else { return emitHelper(record) }
+            guard features.contains(.fma) else { return emitFloatHelper(record, operation) }
             requireBoxed(format, [a, b, c], &sites)
-            assembler.loadFloat(format, .xmm0, address(of: a))
-            assembler.loadFloat(format, .xmm1, address(of: b))
-            assembler.multiplyAdd(kind, format, .xmm0, .xmm1, address(of: c))
+            assembler.loadFloat(format, .xmm0, vectorPlace(a))
+            var second = Vector.xmm1
+            if case .vector(let vector) = vectorPlace(b) {
+                second = vector
+            } else {
+                assembler.loadFloat(format, .xmm1, vectorPlace(b))
+            }
+            assembler.multiplyAdd(kind, format, .xmm0, second, vectorPlace(c))
             finish(format, slot, &sites)
         case .sign(let kind, let slot, let a, let b): emitSign(kind, format, slot, a, b, &sites)
         case .compare(let comparison, let slot, let a, let b):
@@ -41,14 +52,13 @@ extension Generator {
             let source = readable(a, scratch: .rax)
             assembler.clear(.xmm0)
             assembler.convertFromInteger(format, .xmm0, source, wide: wide)
-            assembler.storeFloat(format, address(of: slot), .xmm0)
-            if format == .single { box(slot) }
+            write(format, slot)
         case .toInteger(let slot, let a, let wide, let truncating):
             emitToInteger(format, slot, a, wide: wide, truncating: truncating, &sites)
         case .convert(let slot, let a):
             requireBoxed(format, [a], &sites)
             assembler.clear(.xmm0)
-            assembler.convertFloat(from: format, .xmm0, address(of: a))
+            assembler.convertFloat(from: format, .xmm0, vectorPlace(a))
             finish(format == .double ? .single : .double, slot, &sites)
         }
         if !sites.isEmpty {
@@ -56,44 +66,56 @@ extension Generator {
         }
     }
 
+    private mutating func emitFloatHelper(_ record: HelperRecord, _ operation: FloatOperation) {
+        emitHelper(record)
+        boxed.removeAll(keepingCapacity: true)
+    }
+
     /// Singles that are not boxed are NaNs, whatever their bits: that is for the helper.
     private mutating func requireBoxed(_ format: FloatFormat, _ slots: [Slot], _ sites: inout [Int]) {
         guard format == .single else { return }
-        for slot in Set(slots) {
-            assembler.arithmetic(.cmp, .memory(upperHalf(slot)), -1, wide: false)
+        // What passes here may still be unboxed behind it, when the helper went on from here.
+        for slot in Set(slots).subtracting(boxed) {
+            switch vectorPlace(slot) {
+            case .memory:
+                assembler.arithmetic(.cmp, .memory(state(Int(slot.index) * 8 + 4)), -1, wide: false)
+            case .vector(let vector):
+                assembler.move(.register(.rax), from: vector)
+                assembler.shift(.right, .register(.rax), by: 32)
+                assembler.arithmetic(.cmp, .register(.rax), -1, wide: false)
+            }
             sites.append(assembler.jump(.notEqual))
         }
     }
 
-    /// Stores the result in xmm0 unless it is a NaN, which the guest wants in its own form.
+    /// Writes the result in xmm0 unless it is a NaN, which the guest wants in its own form.
     private mutating func finish(_ format: FloatFormat, _ slot: Slot, _ sites: inout [Int]) {
         assembler.testNaN(format, .xmm0)
         sites.append(assembler.jump(.parity))
-        assembler.storeFloat(format, address(of: slot), .xmm0)
-        if format == .single { box(slot) }
+        write(format, slot)
     }
 
     private mutating func emitSign(
         _ kind: FloatSign, _ format: FloatFormat, _ slot: Slot, _ a: Slot, _ b: Slot, _ sites: inout [Int]
     ) {
         requireBoxed(format, [a, b], &sites)
-        let wide = format == .double
-        let sign: UInt64 = wide ? 1 << 63 : 1 << 31
-        assembler.move(.rax, .memory(address(of: a)), wide: wide)
-        assembler.move(.rcx, value: sign)
-        if a != b || kind == .xor {
-            assembler.move(.rdx, .memory(address(of: b)), wide: wide)
-            if kind != .xor {
-                // Clear a's sign; then b's, complemented for copyNegated, is what to flip.
-                assembler.arithmetic(.or, .rax, .register(.rcx), wide: wide)
-                assembler.arithmetic(.xor, .rax, .register(.rcx), wide: wide)
+        let sign = format == .double ? runtime.constants.sign64 : runtime.constants.sign32
+        let magnitude = format == .double ? runtime.constants.magnitude64 : runtime.constants.magnitude32
+        assembler.loadFloat(.double, .xmm0, vectorPlace(a))
+        if a == b {
+            switch kind {
+            case .copy: break
+            case .copyNegated: assembler.xor(.xmm0, position: sign)
+            case .xor: assembler.and(.xmm0, position: magnitude)
             }
-            assembler.arithmetic(.and, .rdx, .register(.rcx), wide: wide)
-            assembler.arithmetic(.xor, .rax, .register(.rdx), wide: wide)
+        } else {
+            assembler.loadFloat(.double, .xmm1, vectorPlace(b))
+            if kind == .copyNegated { assembler.xor(.xmm1, position: sign) }
+            assembler.and(.xmm1, position: sign)
+            if kind != .xor { assembler.and(.xmm0, position: magnitude) }
+            assembler.xor(.xmm0, .xmm1)
         }
-        if kind == .copyNegated { assembler.arithmetic(.xor, .rax, .register(.rcx), wide: wide) }
-        assembler.store(address(of: slot), .rax, bytes: wide ? 8 : 4)
-        if format == .single { box(slot) }
+        write(format, slot)
     }
 
     private mutating func emitComparison(
@@ -101,16 +123,20 @@ extension Generator {
         _ sites: inout [Int]
     ) {
         requireBoxed(format, [a, b], &sites)
+        // Exchanged for an order, since "above" is false for NaNs and "below" is not.
+        let (first, second) = comparison == .equal ? (a, b) : (b, a)
+        var register = Vector.xmm0
+        if case .vector(let vector) = vectorPlace(first) {
+            register = vector
+        } else {
+            assembler.loadFloat(format, .xmm0, vectorPlace(first))
+        }
+        assembler.compareFloat(format, register, vectorPlace(second), signaling: comparison != .equal)
         if comparison == .equal {
-            assembler.loadFloat(format, .xmm0, address(of: a))
-            assembler.compareFloat(format, .xmm0, address(of: b), signaling: false)
             assembler.set(.equal, .rax)
             assembler.set(.noParity, .rcx)
             assembler.arithmetic(.and, .rax, .register(.rcx), wide: false)
         } else {
-            // Exchanged, since "above" is false for NaNs and "below" is not.
-            assembler.loadFloat(format, .xmm0, address(of: b))
-            assembler.compareFloat(format, .xmm0, address(of: a), signaling: true)
             assembler.set(comparison == .less ? .above : .aboveOrEqual, .rax)
         }
         guard let slot else { return }
@@ -123,7 +149,7 @@ extension Generator {
         _ format: FloatFormat, _ slot: Slot?, _ a: Slot, wide: Bool, truncating: Bool, _ sites: inout [Int]
     ) {
         requireBoxed(format, [a], &sites)
-        assembler.convertToInteger(format, .rax, address(of: a), wide: wide, truncating: truncating)
+        assembler.convertToInteger(format, .rax, vectorPlace(a), wide: wide, truncating: truncating)
         // What does not fit gives the least integer, which may also be the right answer: the helper knows.
         if wide {
             assembler.move(.rcx, value: 1 << 63)

@@ -253,7 +253,9 @@ extension Generator {
     }
 
     private mutating func emitCopy(_ slot: Slot, _ a: Operand) {
-        if register(of: slot) == nil, let value = a.constant, let short = Int32(exactly: Int64(bitPattern: value)) {
+        if register(of: slot) == nil, assignment.vector(of: slot) == nil, let value = a.constant,
+            let short = Int32(exactly: Int64(bitPattern: value))
+        {
             return assembler.store(address(of: slot), value: short)
         }
         if case .slot(let source) = a, let register = register(of: source) { return write(slot, from: register) }

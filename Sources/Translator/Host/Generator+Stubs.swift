@@ -6,6 +6,8 @@ enum Stub {
     /// Access at the address in `register`; `finish` says what becomes of a loaded value.
     case load(site: Int, MemoryType, register: Register, finish: LoadFinish, resume: Int, StubContext)
     case store(site: Int, bytes: Int, register: Register, value: Operand, resume: Int, StubContext)
+    /// Enters the page of the shared accesses from `base` + `range` on, and tries again at `retry`.
+    case sharedPage(site: Int, base: Slot, range: Range<Int32>, store: Bool, retry: Int, StubContext)
     case prepareFloat(site: Int, resume: Int, StubContext)
     case helper(sites: [Int], HelperRecord, resume: Int, StubContext)
     /// Data for a helper: the displacement at `site` leads to it.
@@ -17,18 +19,23 @@ struct StubContext {
     let address: UInt64
     /// Instructions of the block from this one on.
     let remaining: Int
+    /// Whether it is the block's first instruction.
+    let isFirst: Bool
 }
 
 /// Where a loaded value goes.
 enum LoadFinish {
     case integer(Register)
+    case float(Vector)
     /// Into rax, from where the code that follows takes it.
     case accumulator
     case nowhere
 }
 
 extension Generator {
-    var context: StubContext { StubContext(address: step?.address ?? 0, remaining: remaining) }
+    var context: StubContext {
+        StubContext(address: step?.address ?? 0, remaining: remaining, isFirst: step?.number == 0)
+    }
 
     mutating func emitStubs() {
         // Stubs add records, which stand last.
@@ -45,13 +52,17 @@ extension Generator {
             assembler.linkHere(site)
             assembler.arithmetic(.add, .register(HostRegisters.budget), Int32(count))
             assembler.move(.rax, value: address)
-            assembler.jump(to: runtime.exitLimit)
+            assembler.jump(to: pieces.exitLimit)
         case .exit(let site, let address):
             assembler.linkHere(site)
             assembler.move(.rax, value: address)
-            assembler.jump(to: runtime.exitJump)
+            assembler.jump(to: pieces.exitJump)
         case .lookup(let site, let address):
             assembler.linkHere(site)
+            if let lookup = pieces.lookup {
+                assembler.move(.rax, value: address)
+                return assembler.jump(to: lookup)
+            }
             let index = Int(truncatingIfNeeded: address >> 1) & (layout.jumps.count - 1)
             assembler.move(.rcx, value: UInt64(layout.jumps.entries) + UInt64(index << 5))
             assembler.move(.rax, value: address)
@@ -63,14 +74,16 @@ extension Generator {
             assembler.copy(.rcx, register)
             load(.rdx, value)
             assembler.move(.rax, value: UInt64(bytes))
-            assembler.call(runtime.storeSlow)
+            assembler.call(pieces.storeSlow)
             assembler.jump(.equal, to: resume)
-            emitExit(to: runtime.exitFault, context)
+            emitExit(to: pieces.exitFault, context)
+        case .sharedPage(let site, let base, let range, let store, let retry, let context):
+            emitSharedPage(site, base, range, store: store, retry: retry, context)
         case .prepareFloat(let site, let resume, let context):
             assembler.linkHere(site)
             assembler.call(runtime.prepareFloat)
             assembler.jump(.equal, to: resume)
-            emitExit(to: runtime.exitInterpret, context)
+            emitExit(to: pieces.exitInterpret, context)
         case .helper(let sites, let record, let resume, let context):
             for site in sites { assembler.linkHere(site) }
             emitCall(record, context)
@@ -91,16 +104,38 @@ extension Generator {
         assembler.linkHere(site)
         assembler.copy(.rcx, register)
         assembler.move(.rdx, value: UInt64(type.bytes))
-        assembler.call(runtime.loadSlow)
+        assembler.call(pieces.loadSlow)
         let fault = assembler.jump(.notEqual)
         switch finish {
         case .integer(let target):
             assembler.extend(target, .register(.rax), bytes: type.bytes, signed: type.signed)
+        case .float(let vector): assembler.move(vector, from: .rax)
         case .accumulator, .nowhere: break
         }
         assembler.jump(to: resume)
         assembler.linkHere(fault)
-        emitExit(to: runtime.exitFault, context)
+        emitExit(to: pieces.exitFault, context)
+    }
+
+    private mutating func emitSharedPage(
+        _ site: Int, _ base: Slot, _ range: Range<Int32>, store: Bool, retry: Int, _ context: StubContext
+    ) {
+        assembler.linkHere(site)
+        let register = materialize(.slot(base), in: .rcx)
+        assembler.loadAddress(.rdx, Address(register, range.upperBound - 1))
+        assembler.loadAddress(.rcx, Address(register, range.lowerBound))
+        assembler.move(.rax, value: store ? 1 : 0)
+        assembler.call(pieces.enterPage)
+        assembler.jump(.notEqual, to: retry)
+        // The accesses lie in two pages, or one of them faults or is a device's: standard code does them one by one. It
+        // has to begin with the access, so where a region's block does, the interpreter goes first.
+        if context.isFirst {
+            emitExit(to: pieces.exitInterpret, context)
+        } else {
+            assembler.arithmetic(.add, .register(HostRegisters.budget), Int32(context.remaining))
+            assembler.move(.rax, value: context.address)
+            assembler.jump(to: pieces.lookup ?? pieces.exitJump)
+        }
     }
 
     private mutating func emitExit(to exit: Int, _ context: StubContext) {
@@ -115,7 +150,7 @@ extension Generator {
         assembler.arithmetic(.add, .register(HostRegisters.budget), Int32(context.remaining))
         stubs.append(.record(site: assembler.loadAddressOfPosition(.rcx), record))
         assembler.move(.rax, value: context.address)
-        assembler.call(runtime.helper)
+        assembler.call(pieces.helper)
         assembler.arithmetic(.sub, .register(HostRegisters.budget), Int32(context.remaining))
     }
 

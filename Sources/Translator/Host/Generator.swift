@@ -1,26 +1,41 @@
 /// Turns guest blocks into x86-64 code.
 ///
-/// While generated code runs, the pinned slots are in host registers, at every block's entry in the same ones: blocks are
-/// linked by plain jumps, and any block can be entered from anywhere. The other slots are in memory. Between guest
-/// instructions the state is exact, so that a fault or a helper needs no side tables. A
-/// block takes its number of instructions from the budget at its entry, and gives back what it does not execute.
+/// While generated code runs, some slots are in host registers and the others in memory. Between guest instructions the
+/// state is exact, so that a fault or a helper needs no side tables. A block takes its number of instructions from the
+/// budget at its entry, and gives back what it does not execute.
+///
+/// There are two kinds of code. In *standard* code the same slots are in the same registers everywhere: blocks are linked
+/// by plain jumps, and any block can be entered from anywhere. A *region* is a set of blocks with an assignment of its own;
+/// the way in and out of it moves the slots whose place differs.
 package struct Generator {
     package internal(set) var assembler: Assembler
     package internal(set) var runtime = Runtime()
     let layout: StateLayout
     let features: HostFeatures
+    let standard: Assignment
 
-    /// The host register of each slot that has one.
-    private let registers: [Register?]
+    /// Where the slots are in the code that is being generated, and the pieces for code of that kind.
+    var assignment: Assignment
+    var pieces = Pieces()
 
     // The block and step that are being translated.
     var block: GuestBlock?
     var step: Step?
+    var stepIndex = 0
+    /// Slots that hold a single in its box, for certain.
+    var boxed: Set<Slot> = []
+    var sharing = PageSharing()
+    /// Of the region that is being translated, if it has one.
+    var table: JumpTable?
     var stubs: [Stub] = []
     var entries: [Int?] = []
     /// Branches to blocks of this batch that come later: the displacement's position and the block.
     var forward: [(site: Int, block: Int)] = []
     var pending: [PendingLink] = []
+
+    /// Where the code of each step begins, while `isTracing`: what `translate` or `translateRegion` has just made.
+    package private(set) var marks: [CodeMark] = []
+    package var isTracing = false
 
     /// - Parameter code: where code is written; the shared pieces are written at once.
     package init(code: UnsafeMutableRawPointer, layout: StateLayout, features: HostFeatures) {
@@ -28,9 +43,10 @@ package struct Generator {
         assembler = Assembler(base: code)
         self.layout = layout
         self.features = features
-        var registers = [Register?](repeating: nil, count: 256)
-        for (register, slot) in zip(HostRegisters.pinned, layout.pinned) { registers[Int(slot.index)] = register }
-        self.registers = registers
+        var standard = Assignment()
+        for (register, slot) in zip(HostRegisters.pinned, layout.pinned) { standard.assign(slot, register) }
+        self.standard = standard
+        assignment = standard
         makeRuntime()
         firstBlock = assembler.position
     }
@@ -41,16 +57,24 @@ package struct Generator {
     /// Forgets all blocks.
     package mutating func removeAll() { assembler.position = firstBlock }
 
-    /// The most bytes that a block of `count` steps can take.
-    package static func maximumSize(steps count: Int) -> Int { 512 + count * 320 }
+    /// The most bytes that a block of `count` steps can take, its share of a region's own pieces included.
+    package static func maximumSize(steps count: Int) -> Int { 512 + count * 400 }
+    /// The most bytes that a region takes beside its blocks.
+    package static let maximumRegionOverhead = 4096 + Int(JumpTable.limit) * 2
 
     // MARK: Operands
 
-    func register(of slot: Slot) -> Register? { registers[Int(slot.index)] }
+    func register(of slot: Slot) -> Register? { assignment.register(of: slot) }
 
     func address(of slot: Slot) -> Address { state(Int(slot.index) * 8) }
 
+    /// Where an integer is.
     func place(_ slot: Slot) -> Place { register(of: slot).map(Place.register) ?? .memory(address(of: slot)) }
+
+    /// Where a floating-point number is.
+    func vectorPlace(_ slot: Slot) -> VectorPlace {
+        assignment.vector(of: slot).map(VectorPlace.vector) ?? .memory(address(of: slot))
+    }
 
     /// A field of the state.
     func state(_ offset: Int) -> Address { Address(HostRegisters.state, Int32(offset - HostRegisters.stateBias)) }
@@ -60,8 +84,11 @@ package struct Generator {
         switch operand {
         case .constant(let value): assembler.move(register, value: value)
         case .slot(let slot):
-            if case .register(register) = place(slot) { return }
-            assembler.move(register, place(slot))
+            if let vector = assignment.vector(of: slot) {
+                assembler.move(.register(register), from: vector)
+            } else if self.register(of: slot) != register {
+                assembler.move(register, place(slot))
+            }
         }
     }
 
@@ -74,7 +101,7 @@ package struct Generator {
 
     /// The operand where an instruction can read it; constants go through `scratch`.
     mutating func readable(_ operand: Operand, scratch: Register) -> Place {
-        if case .slot(let slot) = operand { return place(slot) }
+        if case .slot(let slot) = operand, assignment.vector(of: slot) == nil { return place(slot) }
         load(scratch, operand)
         return .register(scratch)
     }
@@ -84,6 +111,7 @@ package struct Generator {
 
     /// Brings a value that was computed in `register` to its slot.
     mutating func write(_ slot: Slot, from register: Register) {
+        if let vector = assignment.vector(of: slot) { return assembler.move(vector, from: register) }
         switch place(slot) {
         case .register(let own): assembler.copy(own, register)
         case .memory(let address): assembler.store(address, register, bytes: 8)
@@ -96,27 +124,58 @@ package struct Generator {
     ///
     /// - Parameter resolve: what a jump to a guest address leads to; called once for each jump out of a block.
     package mutating func translate(_ blocks: [GuestBlock], resolve: (UInt64) -> LinkTarget) -> TranslatedBatch {
+        assignment = standard
+        pieces = runtime.standard
+        sharing.registerCount = 0
+        table = nil
+        emit(blocks, resolve: resolve)
+        return TranslatedBatch(entries: entries.compactMap { $0 }, pending: pending, end: assembler.position)
+    }
+
+    mutating func emit(_ blocks: [GuestBlock], resolve: (UInt64) -> LinkTarget) {
         entries = Array(repeating: nil, count: blocks.count)
         forward.removeAll(keepingCapacity: true)
         pending.removeAll(keepingCapacity: true)
         stubs.removeAll(keepingCapacity: true)
+        marks.removeAll(keepingCapacity: true)
         for (index, block) in blocks.enumerated() {
             self.block = block
+            boxed.removeAll(keepingCapacity: true)
+            sharing.removeAll()
+            assembler.keepTogether(10)
             for link in forward where link.block == index { assembler.linkHere(link.site) }
             entries[index] = assembler.position
+            mark(index, nil)
             takeBudget(block)
-            for step in block.steps {
+            for (number, step) in block.steps.enumerated() {
                 self.step = step
+                stepIndex = number
+                mark(index, number)
                 emit(step.statement)
+                noteEffects(of: step.statement)
             }
-            emit(block.terminator, following: index + 1 < blocks.count ? index + 1 : nil, resolve: resolve)
+            mark(index, block.steps.count)
+            emit(block, following: index + 1 < blocks.count ? index + 1 : nil, resolve: resolve)
         }
+        mark(blocks.count, nil)
         emitStubs()
-        return TranslatedBatch(
-            entries: entries.compactMap { $0 }, pending: pending, end: assembler.position)
     }
 
-    private mutating func takeBudget(_ block: GuestBlock) {
+    private mutating func mark(_ block: Int, _ step: Int?) {
+        if isTracing { marks.append(CodeMark(block: block, step: step, position: assembler.position)) }
+    }
+
+    /// Keeps track of what is known about slots from one statement to the next.
+    private mutating func noteEffects(of statement: Statement) {
+        sharing.noteEffects(of: statement)
+        switch statement {
+        case .helper: boxed.removeAll(keepingCapacity: true)
+        case .loadSingle, .box, .float: break
+        default: if let slot = statement.destination { boxed.remove(slot) }
+        }
+    }
+
+    mutating func takeBudget(_ block: GuestBlock) {
         assembler.arithmetic(.sub, .register(HostRegisters.budget), Int32(block.count))
         stubs.append(.limit(site: assembler.jump(.less), address: block.address, count: block.count))
     }
@@ -128,15 +187,16 @@ package struct Generator {
         case .set(let condition, let slot, let a, let b): emitSet(condition, slot, a, b)
         case .load(let type, let slot, let base, let displacement): emitLoad(type, slot, base, displacement)
         case .store(let type, let base, let value, let displacement): emitStore(type, base, value, displacement)
+        case .atomic(let operation, let wide, let slot, let base, let value, let record):
+            emit(operation, wide: wide, slot, base, value, record)
         case .barrier: assembler.barrier()
         case .helper(let record): emitHelper(record)
         case .requireFloat: emitRequireFloat()
         case .float(let format, let operation, let record): emit(format, operation, record)
         case .loadSingle(let slot, let base, let displacement): emitLoadSingle(slot, base, displacement)
         case .box(let slot, let a):
-            load(.rax, a)
-            assembler.store(address(of: slot), .rax, bytes: 4)
-            box(slot)
+            assembler.move(.xmm0, from: materialize(a, in: .rax))
+            write(.single, slot)
         }
     }
 
@@ -145,12 +205,11 @@ package struct Generator {
 
     // MARK: Ends of blocks
 
-    private mutating func emit(
-        _ terminator: Terminator, following: Int?, resolve: (UInt64) -> LinkTarget
-    ) {
-        switch terminator {
+    private mutating func emit(_ block: GuestBlock, following: Int?, resolve: (UInt64) -> LinkTarget) {
+        switch block.terminator {
         case .jump(let target): emitJump(target, following: following, resolve: resolve)
         case .branch(let condition, let a, let b, let taken, let next):
+            assembler.keepTogether(14)
             let condition = compare(condition, a, b)
             link(assembler.jump(condition), target: taken, resolve: resolve)
             emitJump(next, following: following, resolve: resolve)
@@ -167,7 +226,19 @@ package struct Generator {
                 assembler.move(register, value: returnAddress)
                 write(slot, from: register)
             }
-            emitLookup()
+            for target in block.likelyTargets {
+                guard case .block = resolve(target) else { continue }
+                assembler.move(.rcx, value: target)
+                assembler.arithmetic(.cmp, .rax, .register(.rcx))
+                link(assembler.jump(.equal), target: target, resolve: resolve)
+            }
+            if block.jumpsAnywhere, let table {
+                emitJump(through: table)
+            } else if let lookup = pieces.lookup {
+                assembler.jump(to: lookup)
+            } else {
+                emitLookup()
+            }
         }
     }
 
@@ -205,10 +276,10 @@ package struct Generator {
     /// Goes on at the guest address in rax by the jump cache's entry at rcx.
     mutating func followEntry() {
         assembler.arithmetic(.cmp, to: .memory(Address(.rcx)), .rax)
-        assembler.jump(.notEqual, to: runtime.exitJump)
+        assembler.jump(.notEqual, to: runtime.standard.exitJump)
         assembler.move(.rdx, .memory(state(layout.jumps.tag)))
         assembler.arithmetic(.cmp, to: .memory(Address(.rcx, 8)), .rdx)
-        assembler.jump(.notEqual, to: runtime.exitJump)
+        assembler.jump(.notEqual, to: runtime.standard.exitJump)
         assembler.jump(.memory(Address(.rcx, 24)))
     }
 }
@@ -231,6 +302,15 @@ package struct PendingLink: Sendable {
     package let site: Int
     /// A guest address.
     package let target: UInt64
+}
+
+/// Where a piece of generated code begins.
+package struct CodeMark: Sendable {
+    /// The number of a block, or that of all blocks for the code that is rarely executed.
+    package let block: Int
+    /// The number of a step, that of all steps for the terminator, or nil for the block's entry.
+    package let step: Int?
+    package let position: Int
 }
 
 /// What came of a batch of blocks.

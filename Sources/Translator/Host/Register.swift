@@ -5,7 +5,7 @@ package enum Register: UInt8, Sendable {
 
 /// SSE registers of x86-64 with their encodings.
 package enum Vector: UInt8, Sendable {
-    case xmm0, xmm1, xmm2, xmm3
+    case xmm0, xmm1, xmm2, xmm3, xmm4, xmm5, xmm6, xmm7, xmm8, xmm9, xmm10, xmm11, xmm12, xmm13, xmm14, xmm15
 }
 
 /// Condition codes of x86-64 as Jcc, SETcc and CMOVcc encode them.
@@ -42,4 +42,26 @@ package struct Address: Sendable {
 package enum Place: Sendable {
     case register(Register)
     case memory(Address)
+}
+
+/// An SSE register or memory operand.
+enum VectorPlace: Sendable {
+    case vector(Vector)
+    case memory(Address)
+
+    /// The operand as it is encoded: registers of both kinds have the same numbers.
+    var place: Place {
+        switch self {
+        case .vector(let vector): .register(vector.asRegister)
+        case .memory(let address): .memory(address)
+        }
+    }
+}
+
+extension Vector {
+    /// The general-purpose register with the same encoding.
+    var asRegister: Register {
+        // Both kinds have the numbers 0 to 15.
+        unsafeBitCast(rawValue, to: Register.self)
+    }
 }

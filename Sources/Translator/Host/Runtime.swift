@@ -1,10 +1,35 @@
-/// The pieces of generated code that all blocks share, as positions in the code cache.
+/// The pieces of generated code that all code shares, as positions in the code cache.
 package struct Runtime: Sendable {
-    /// `(state, code) -> result`: enters generated code at a host address, by the C calling convention.
+    /// `(state, code) -> result`: enters standard code at a host address, by the C calling convention.
     package fileprivate(set) var enter = 0
+    /// The pieces for standard code.
+    fileprivate(set) var standard = Pieces()
+    /// Makes floating point ready. Flags: not equal means that it is not for generated code.
+    fileprivate(set) var prepareFloat = 0
+    fileprivate(set) var constants = Constants()
+
     /// Leaves for the address in rax, for lack of code.
-    package fileprivate(set) var exitJump = 0
-    /// Leaves at the address in rax: the limit.
+    package var exitJump: Int { standard.exitJump }
+
+    /// Positions of data.
+    struct Constants: Sendable {
+        /// The MXCSR of a clean start.
+        fileprivate(set) var cleanControl = 0
+        /// The guest's flags for the host's.
+        fileprivate(set) var flagTable = 0
+        // 16 bytes each, the upper half 0: the box of a single, signs, and everything but the sign.
+        fileprivate(set) var box = 0
+        fileprivate(set) var sign64 = 0
+        fileprivate(set) var sign32 = 0
+        fileprivate(set) var magnitude64 = 0
+        fileprivate(set) var magnitude32 = 0
+    }
+}
+
+/// Pieces of generated code that know where the slots are: there is a set for standard code, and one for each region.
+struct Pieces: Sendable {
+    /// Leaves at the address in rax: for lack of code, or because of the limit.
+    fileprivate(set) var exitJump = 0
     fileprivate(set) var exitLimit = 0
     /// Leaves at the address in rax with a fault; rcx instructions of the block have not retired.
     fileprivate(set) var exitFault = 0
@@ -14,33 +39,89 @@ package struct Runtime: Sendable {
     fileprivate(set) var loadSlow = 0
     /// Stores rdx at rcx, eax bytes of it. Flags as above.
     fileprivate(set) var storeSlow = 0
+    /// Enters the page of the addresses rcx to rdx into the TLB, for stores when rax is 1. Flags: equal means that there
+    /// is none. In regions only.
+    fileprivate(set) var enterPage = 0
     /// Calls the helper with the record at rcx for the instruction at rax; does not return when the helper leaves.
     fileprivate(set) var helper = 0
-    /// Makes floating point ready. Flags: not equal means that it is not for generated code.
-    fileprivate(set) var prepareFloat = 0
-    /// The MXCSR of a clean start, and the table of flags.
-    fileprivate var cleanControl = 0
-    fileprivate var flagTable = 0
+    /// Goes on at the guest address in rax in standard code. In regions only.
+    fileprivate(set) var lookup: Int?
+    /// Comes from standard code: moves the slots to where the region has them. In regions only.
+    fileprivate(set) var enterRegion = 0
 }
 
 extension Generator {
     /// Writes the shared pieces.
     mutating func makeRuntime() {
+        makeConstants()
+        makeEntry()
+        makePrepareFloat()
+        runtime.standard = makePieces(limit: .limit)
+        pieces = runtime.standard
         assembler.align(to: 64)
-        runtime.cleanControl = assembler.position
+    }
+
+    private mutating func makeConstants() {
+        func constant(_ low: UInt64) -> Int {
+            let position = assembler.position
+            assembler.word64(low)
+            assembler.word64(0)
+            return position
+        }
+        assembler.align(to: 64)
+        runtime.constants.box = constant(0xFFFF_FFFF_0000_0000)
+        runtime.constants.sign64 = constant(1 << 63)
+        runtime.constants.sign32 = constant(1 << 31)
+        runtime.constants.magnitude64 = constant(~(1 << 63))
+        runtime.constants.magnitude32 = constant(~(1 << 31))
+        runtime.constants.cleanControl = assembler.position
         // All exceptions masked, round to nearest even, no flags.
         assembler.word32(0x1F80)
-        runtime.flagTable = assembler.position
+        runtime.constants.flagTable = assembler.position
         for flags in layout.floats.flagTable { assembler.byte(flags) }
-        makeEntry()
-        runtime.exitJump = makeExit(.jump)
-        runtime.exitLimit = makeExit(.limit)
-        runtime.exitFault = makeExit(.fault, unretired: true)
-        runtime.exitInterpret = makeExit(.interpret, unretired: true)
-        makeSlowAccesses()
-        makeHelperCall()
-        makePrepareFloat()
-        assembler.align(to: 64)
+    }
+
+    /// Writes the pieces for the present assignment.
+    private mutating func makePieces(limit: ExitReason) -> Pieces {
+        var pieces = Pieces()
+        pieces.exitJump = makeExit(.jump)
+        pieces.exitLimit = makeExit(limit)
+        pieces.exitFault = makeExit(.fault, unretired: true)
+        pieces.exitInterpret = makeExit(.interpret, unretired: true)
+        pieces.loadSlow = makeSlowAccess(layout.memory.loadHelper) { assembler in
+            assembler.copy(.rsi, .rcx)
+        }
+        pieces.storeSlow = makeSlowAccess(layout.memory.storeHelper) { assembler in
+            assembler.copy(.rsi, .rcx)
+            assembler.copy(.rcx, .rax)
+        }
+        pieces.helper = makeHelperCall()
+        return pieces
+    }
+
+    /// Writes the pieces for a region, and the way in and out.
+    mutating func makeRegionPieces() {
+        pieces = makePieces(limit: .regionLimit)
+        pieces.enterPage = makeEnterPage()
+        pieces.lookup = assembler.position
+        for (slot, register) in assignment.integers where standard.register(of: slot) != register {
+            assembler.store(address(of: slot), register, bytes: 8)
+        }
+        for (slot, vector) in assignment.floats { assembler.storeFloat(.double, address(of: slot), vector) }
+        for (slot, register) in standard.integers where assignment.register(of: slot) != register {
+            assembler.move(register, .memory(address(of: slot)))
+        }
+        emitLookup()
+
+        pieces.enterRegion = assembler.position
+        for (slot, register) in standard.integers where assignment.register(of: slot) != register {
+            assembler.store(address(of: slot), register, bytes: 8)
+        }
+        for (slot, register) in assignment.integers where standard.register(of: slot) != register {
+            assembler.move(register, .memory(address(of: slot)))
+        }
+        for (slot, vector) in assignment.floats { assembler.loadFloat(.double, vector, .memory(address(of: slot))) }
+        assembler.ret()
     }
 
     private static let saved: [Register] = [.rbp, .rbx, .r12, .r13, .r14, .r15]
@@ -77,9 +158,8 @@ extension Generator {
 
     /// Writes registers and flags to the state. Uses rdi and the budget's register; rax, rcx and rdx stay.
     private mutating func spill() {
-        for (register, slot) in zip(HostRegisters.pinned, layout.pinned) {
-            assembler.store(address(of: slot), register, bytes: 8)
-        }
+        for (slot, register) in assignment.integers { assembler.store(address(of: slot), register, bytes: 8) }
+        for (slot, vector) in assignment.floats { assembler.storeFloat(.double, address(of: slot), vector) }
         assembler.unary(.negate, .register(HostRegisters.budget))
         assembler.arithmetic(.add, HostRegisters.budget, .memory(state(layout.retiredLimit)))
         assembler.store(state(layout.retired), HostRegisters.budget, bytes: 8)
@@ -90,7 +170,7 @@ extension Generator {
         assembler.push(.rsi)
         assembler.move(.rsi, .memory(state(layout.floats.control)), wide: false)
         assembler.arithmetic(.and, .register(.rsi), 63, wide: false)
-        assembler.link(assembler.loadAddressOfPosition(.rdi), to: runtime.flagTable)
+        assembler.link(assembler.loadAddressOfPosition(.rdi), to: runtime.constants.flagTable)
         assembler.extend(.rdi, .memory(Address(.rdi, index: .rsi)), bytes: 1, signed: false)
         assembler.encode(
             0x08, Register.rdi.rawValue, .memory(state(layout.floats.flags)), wide: false, byteRegister: true)
@@ -100,9 +180,8 @@ extension Generator {
 
     /// Loads registers from the state. Uses no other register, and sets flags.
     private mutating func fill() {
-        for (register, slot) in zip(HostRegisters.pinned, layout.pinned) {
-            assembler.move(register, .memory(address(of: slot)))
-        }
+        for (slot, register) in assignment.integers { assembler.move(register, .memory(address(of: slot))) }
+        for (slot, vector) in assignment.floats { assembler.loadFloat(.double, vector, .memory(address(of: slot))) }
         assembler.move(HostRegisters.budget, .memory(state(layout.retiredLimit)))
         assembler.arithmetic(.sub, HostRegisters.budget, .memory(state(layout.retired)))
     }
@@ -112,39 +191,44 @@ extension Generator {
         fill()
         assembler.arithmetic(.cmp, .memory(state(layout.floats.ready)), 0, wide: false)
         let notReady = assembler.jump(.equal)
-        assembler.loadControl(position: runtime.cleanControl)
+        assembler.loadControl(position: runtime.constants.cleanControl)
         assembler.linkHere(notReady)
     }
 
-    private mutating func makeSlowAccesses() {
-        runtime.loadSlow = assembler.position
+    /// Calls a slow path by the C calling convention: the state, what `arguments` sets from rax, rcx and rdx.
+    private mutating func makeSlowAccess(_ function: UInt, arguments: (inout Assembler) -> Void) -> Int {
+        let start = assembler.position
         assembler.arithmetic(.sub, .register(.rsp), 8)
         spill()
         assembler.loadAddress(.rdi, Address(HostRegisters.state, -Int32(HostRegisters.stateBias)))
-        assembler.copy(.rsi, .rcx)
-        assembler.move(.rax, value: UInt64(layout.memory.loadHelper))
-        finishSlowAccess()
-
-        runtime.storeSlow = assembler.position
-        assembler.arithmetic(.sub, .register(.rsp), 8)
-        spill()
-        assembler.loadAddress(.rdi, Address(HostRegisters.state, -Int32(HostRegisters.stateBias)))
-        assembler.copy(.rsi, .rcx)
-        assembler.copy(.rcx, .rax)
-        assembler.move(.rax, value: UInt64(layout.memory.storeHelper))
-        finishSlowAccess()
-    }
-
-    private mutating func finishSlowAccess() {
+        arguments(&assembler)
+        assembler.move(.rax, value: UInt64(function))
         assembler.call(.register(.rax))
         fillAfterCall()
         assembler.arithmetic(.add, .register(.rsp), 8)
         assembler.arithmetic(.cmp, .memory(state(layout.accessFailed)), 0)
         assembler.ret()
+        return start
     }
 
-    private mutating func makeHelperCall() {
-        runtime.helper = assembler.position
+    private mutating func makeEnterPage() -> Int {
+        let start = assembler.position
+        assembler.arithmetic(.sub, .register(.rsp), 8)
+        spill()
+        assembler.loadAddress(.rdi, Address(HostRegisters.state, -Int32(HostRegisters.stateBias)))
+        assembler.copy(.rsi, .rcx)
+        assembler.copy(.rcx, .rax)
+        assembler.move(.rax, value: UInt64(layout.memory.pageHelper))
+        assembler.call(.register(.rax))
+        fillAfterCall()
+        assembler.arithmetic(.add, .register(.rsp), 8)
+        assembler.test(.rax, .rax)
+        assembler.ret()
+        return start
+    }
+
+    private mutating func makeHelperCall() -> Int {
+        let start = assembler.position
         assembler.arithmetic(.sub, .register(.rsp), 24)
         assembler.store(Address(.rsp, 8), .rcx, bytes: 8)
         assembler.store(state(layout.instructionAddress), .rax, bytes: 8)
@@ -163,6 +247,7 @@ extension Generator {
         // Our frame and the return address into the block.
         assembler.arithmetic(.add, .register(.rsp), 32)
         leave(.helper)
+        return start
     }
 
     private mutating func makePrepareFloat() {
@@ -174,7 +259,7 @@ extension Generator {
             assembler.arithmetic(.cmp, .register(.rax), Int32(bitPattern: condition.value), wide: false)
             refusals.append(assembler.jump(.notEqual))
         }
-        assembler.loadControl(position: runtime.cleanControl)
+        assembler.loadControl(position: runtime.constants.cleanControl)
         assembler.encode(0xC7, 0, .memory(state(layout.floats.ready)), wide: false)
         assembler.word32(1)
         // Equal: ready.

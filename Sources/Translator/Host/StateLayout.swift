@@ -13,6 +13,8 @@ package struct StateLayout: Sendable {
     package var exitReason = 0
     /// 64 bits that the slow paths of loads and stores set: 0 done, 1 there is a fault to take.
     package var accessFailed = 0
+    /// Three words of 64 bits: the host address that is reserved or 0, the bytes, and the value that was loaded.
+    package var reservation = 0
     package var memory = MemoryLayout()
     package var jumps = JumpLayout()
     package var floats = FloatLayout()
@@ -22,7 +24,8 @@ package struct StateLayout: Sendable {
     package init(pinned: [Slot]) { self.pinned = pinned }
 
     /// The software TLB: entries of 32 bytes, found by the page number's low bits. An entry holds the virtual page that may
-    /// be read, the one that may be written, and what to add to a virtual address to get the host's.
+    /// be read, the one that may be written, and what to add to a virtual address to get the host's. Where there is no
+    /// such page, it holds one that another entry is for.
     package struct MemoryLayout: Sendable {
         /// Offset of a pointer to the entries in use.
         package var entries = 0
@@ -32,6 +35,9 @@ package struct StateLayout: Sendable {
         /// `(state, address, bytes) -> value` and `(state, address, value, bytes)`. They set `accessFailed`.
         package var loadHelper: UInt = 0
         package var storeHelper: UInt = 0
+        /// `(state, first address, last address, store) -> done`: enters the page that holds both addresses into the TLB,
+        /// if there is one that allows it. 0 otherwise; it never sets `accessFailed`.
+        package var pageHelper: UInt = 0
     }
 
     /// The jump cache: entries of 32 bytes, found by bits of the address from bit 1 up. An entry holds the address, the tag
@@ -73,6 +79,8 @@ package enum ExitReason: UInt64, Sendable {
     case interpret = 3
     /// A helper left the block; its result is what the code returned.
     case helper = 4
+    /// As `limit`, in a region.
+    case regionLimit = 5
 }
 
 /// What the registers of the host are for while generated code runs.
@@ -84,4 +92,10 @@ enum HostRegisters {
     static let budget = Register.r15
     // rax, rcx and rdx are free within a statement.
     static let pinned: [Register] = [.rbx, .rsi, .rdi, .r8, .r9, .r10, .r11, .r12, .r13, .r14]
+    // xmm0 and xmm1 are free within a statement.
+    static let vectors: [Vector] = [
+        .xmm2, .xmm3, .xmm4, .xmm5, .xmm6, .xmm7, .xmm8, .xmm9, .xmm10, .xmm11, .xmm12, .xmm13, .xmm14, .xmm15,
+    ]
+    /// In regions these hold the addends of pages that accesses share. Calls preserve them.
+    static let shared: [Register] = [.r13, .r14]
 }

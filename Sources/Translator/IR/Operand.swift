@@ -15,6 +15,19 @@ package enum Operand: Equatable, Sendable {
     }
 }
 
+extension Slot: CustomStringConvertible {
+    package var description: String { "s\(index)" }
+}
+
+extension Operand: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .slot(let slot): slot.description
+        case .constant(let value): "0x" + String(value, radix: 16)
+        }
+    }
+}
+
 /// How much of its operands an integer operation looks at.
 package enum Width: Sendable {
     case bits64

@@ -8,6 +8,9 @@ package enum Statement: Sendable {
     case load(MemoryType, Slot?, Operand, Int32)
     /// Stores the low bytes of the second operand at the first + displacement.
     case store(MemoryType, Operand, Operand, Int32)
+    /// slot = guest memory at the first operand, which is replaced in the same step by a result of it and the second one.
+    /// The helper does the same in every case.
+    case atomic(AtomicOperation, wide: Bool, Slot?, Operand, Operand, HelperRecord)
     /// Orders all earlier accesses before all later ones.
     case barrier
     /// Calls a helper that does one guest instruction and may leave the block.
@@ -21,6 +24,15 @@ package enum Statement: Sendable {
     case loadSingle(Slot, Operand, Int32)
     /// slot = low half of the operand, boxed.
     case box(Slot, Operand)
+}
+
+/// What becomes of the memory of an atomic access of 32 or 64 bits.
+package enum AtomicOperation: Sendable {
+    case swap, add, and, or, xor
+    /// Memory stays as it is, and is reserved.
+    case loadReserved
+    /// Memory becomes the second operand if it is reserved and still what was loaded; the slot is 0 then, else 1.
+    case storeConditional
 }
 
 /// What a helper gets: 24 bytes that it understands, the first eight being its own address.
@@ -64,6 +76,12 @@ package struct GuestBlock: Sendable {
     package var terminator: Terminator
     /// Guest instructions, the terminator's included.
     package let count: Int
+    /// How often the block runs compared with others of its region, as far as one can guess.
+    package var weight = 1
+    /// Where an indirect jump at the end is likely to go.
+    package var likelyTargets: [UInt64] = []
+    /// Whether an indirect jump at the end may well go to any other block of the region.
+    package var jumpsAnywhere = false
 
     package init(address: UInt64, steps: [Step], terminator: Terminator, count: Int) {
         self.address = address

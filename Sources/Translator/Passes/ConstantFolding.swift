@@ -57,7 +57,7 @@ extension Statement {
             self = .loadSingle(slot, known.resolve(base), displacement)
         case .box(let slot, let a): self = .box(slot, known.resolve(a))
         case .barrier, .requireFloat: break
-        case .helper, .float:
+        case .helper, .float, .atomic:
             // A helper may write any slot.
             known.forgetAll()
         }

@@ -27,7 +27,7 @@ extension Statement {
     /// The statement can end the block, or something outside looks at the state.
     var mayLeave: Bool {
         switch self {
-        case .load, .store, .helper, .requireFloat, .float, .loadSingle: true
+        case .load, .store, .helper, .requireFloat, .float, .loadSingle, .atomic: true
         case .binary, .unary, .set, .barrier, .box: false
         }
     }
@@ -39,7 +39,7 @@ extension Statement {
             .loadSingle(let slot, _, _),
             .box(let slot, _):
             slot
-        case .load(_, let slot, _, _): slot
+        case .load(_, let slot, _, _), .atomic(_, _, let slot, _, _, _): slot
         case .store, .barrier, .helper, .requireFloat, .float: nil
         }
     }
@@ -47,7 +47,9 @@ extension Statement {
     /// The slots that a statement which cannot leave reads.
     fileprivate var reads: [Slot] {
         switch self {
-        case .binary(_, _, _, let a, let b), .set(_, _, let a, let b), .store(_, let a, let b, _): slots(a, b)
+        case .binary(_, _, _, let a, let b), .set(_, _, let a, let b), .store(_, let a, let b, _),
+            .atomic(_, _, _, let a, let b, _):
+            slots(a, b)
         case .unary(_, _, _, let a), .load(_, _, let a, _), .loadSingle(_, let a, _), .box(_, let a): slots(a)
         case .barrier, .helper, .requireFloat, .float: []
         }

@@ -16,6 +16,8 @@ final class SingleInstruction {
         hart = Hart(
             index: 0, addressSpace: AddressSpace(memory: memory), timeBase: TimeBase(), resetAddress: 0x8000_0000)
         hart.writeCSR(CSR.mstatus, 1 << 13)
+        // A trap ends there: nobody fetches the handler's first instruction.
+        hart.wake()
         guard let row = InstructionTable.all.first(where: { $0.name == name }) else { fatalError("no row \(name)") }
         operations = .allocate(capacity: 8)
         for rounding in 0..<8 as Range<UInt32> {

@@ -11,12 +11,14 @@ import Synchronization
 struct AerieRunner: GuestRunner {
     /// Every block is translated before it runs for the first time, instead of interpreted.
     var translates = false
+    /// What is translated becomes a region at once.
+    var makesRegions = false
 
-    var name: String { translates ? "Aerie, translating" : "Aerie" }
+    var name: String { makesRegions ? "Aerie, regions" : translates ? "Aerie, translating" : "Aerie" }
     let features = Set(GuestFeature.allCases)
 
     func run(_ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>) throws -> GuestOutcome {
-        let board = try Board(harts: harts, memory: memory, translates: translates)
+        let board = try Board(harts: harts, memory: memory, translates: translates, makesRegions: makesRegions)
         try board.memory.write(program, at: Toolchain.base)
         let end = try board.run(limit: 60)
         return GuestOutcome(
@@ -49,14 +51,16 @@ private final class Board {
         let value = Mutex<SystemEvent?>(nil)
     }
 
-    init(harts count: Int, memory size: Int, translates: Bool) throws {
+    init(harts count: Int, memory size: Int, translates: Bool, makesRegions: Bool) throws {
         memory = try GuestMemory(ranges: [(base: Toolchain.base, size: UInt64(size))])
         let space = AddressSpace(memory: memory)
         let timeBase = TimeBase()
         let harts = (0..<count).map {
             Hart(index: $0, addressSpace: space, timeBase: timeBase, resetAddress: Toolchain.base)
         }
-        if translates { for hart in harts { try hart.startTranslating(threshold: 1) } }
+        if translates {
+            for hart in harts { try hart.startTranslating(threshold: 1, regionThreshold: makesRegions ? 0 : .max) }
+        }
         self.harts = harts
         // As at QEMU's reset vector: a0 is the hart's number.
         for hart in harts { hart[integer: 10] = UInt64(hart.index) }
@@ -75,6 +79,9 @@ private final class Board {
         }
         space.attach(finisher, base: 0x10_0000, size: TestFinisher.size)
         space.attach(aclint, base: 0x200_0000, size: ACLINT.size)
+        let supervisor = ACLINTSupervisor(
+            name: "sswi", harts: harts.map { InterruptLine(sink: $0, number: 1) })
+        space.attach(supervisor, base: 0x2F0_0000, size: ACLINTSupervisor.size)
         space.attach(plic, base: 0xC00_0000, size: PLIC.size)
         space.attach(uart, base: 0x1000_0000, size: 0x100)
     }

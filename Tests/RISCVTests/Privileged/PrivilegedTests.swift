@@ -34,6 +34,21 @@ import Testing
         try check("blocks.c", on: runner)
     }
 
+    @Test(arguments: GuestRunners.all)
+    func addressSpacesReturnsAndTheClockFollowTheSpecification(runner: any GuestRunner) throws {
+        try check("spaces.c", on: runner)
+    }
+
+    @Test(arguments: GuestRunners.ours)
+    func everyRegisterKeepsWhatIsLegalOfAllOnesAndZeros(runner: any GuestRunner) throws {
+        try check("registers.c", on: runner)
+    }
+
+    @Test(arguments: GuestRunners.ours)
+    func hartsWakeEachOtherInSupervisorModeThroughTheSSWI(runner: any GuestRunner) throws {
+        try check("software.c", on: runner, harts: 4)
+    }
+
     private func check(_ program: String, on runner: any GuestRunner, harts: Int = 1) throws {
         let image = try Toolchain.build(["runtime.S", "guest.c", program])
         let outcome = try runner.run(image, harts: harts)

@@ -1,6 +1,7 @@
 import DiskImages
 import Glibc
 import HostSystem
+import SavedState
 
 /// A disk in an array, that can be told to fail or to hold requests back.
 final class MemoryDisk: DiskImage, @unchecked Sendable {
@@ -57,6 +58,9 @@ final class MemoryDisk: DiskImage, @unchecked Sendable {
     }
 
     func close() {}
+
+    func save() throws(SavedStateError) -> SavedRecord { SavedRecord(kind: "memory-disk", version: 1) }
+    func verify(_ saved: SavedRecord) throws(SavedStateError) { try saved.expect(kind: "memory-disk", versions: 1...1) }
 
     func flush() throws(DiskImageError) { try access(0, 0) { $0.flushes += 1 } }
 

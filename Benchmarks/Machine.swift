@@ -1,0 +1,59 @@
+import Foundation
+
+/// What runs guests: QEMU, or a program `aerie` with one of its engines.
+struct Machine {
+    /// How the report calls it.
+    let name: String
+    let path: String
+    /// nil for QEMU.
+    let engine: String?
+
+    /// The arguments that run a flat program in M-mode from the start of memory.
+    func arguments(program: String) -> [String] {
+        if let engine { return ["run", "--engine", engine, "--memory", "512M", "--firmware", program] }
+        return [
+            "-machine", "virt", "-m", "512M", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
+            "-bios", program,
+        ]
+    }
+
+    /// The arguments that start Linux with an initial RAM disk; what it writes to its console is standard output.
+    func arguments(kernel: String, initrd: String) -> [String] {
+        let append = "console=ttyS0 quiet"
+        if let engine {
+            return [
+                "run", "--engine", engine, "--memory", "512M", "--kernel", kernel, "--initrd", initrd, "--append",
+                append,
+            ]
+        }
+        return [
+            "-machine", "virt", "-m", "512M", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
+            "-kernel", kernel, "-initrd", initrd, "-append", append,
+        ]
+    }
+
+    /// The arguments that start Debian from its root disk, whose changes are thrown away, and give it a second disk.
+    ///
+    /// `command` runs at the console, and the guest powers off after it.
+    func arguments(_ files: DebianFiles, second: String, command: [String]) -> [String] {
+        let words = Data(command.flatMap { Array($0.utf8) + [0] }).base64EncodedString()
+        let append = "console=ttyS0 quiet root=/dev/vda aerie.command=\(words)"
+        if let engine {
+            return [
+                "run", "--engine", engine, "--memory", "512M", "--kernel", files.kernel, "--initrd", files.initrd,
+                "--append", append, "--disk", files.disk, "--disk", "\(second),readonly", "--read-only",
+            ]
+        }
+        // QEMU lists its transports from the last to the first.
+        func disk(_ number: Int, _ path: String, _ more: String) -> [String] {
+            [
+                "-drive", "file=\(path),format=raw,if=none,id=d\(number),\(more)", "-device",
+                "virtio-blk-device,drive=d\(number),bus=virtio-mmio-bus.\(7 - number)",
+            ]
+        }
+        return [
+            "-machine", "virt", "-m", "512M", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
+            "-kernel", files.kernel, "-initrd", files.initrd, "-append", append,
+        ] + disk(0, files.disk, "snapshot=on") + disk(1, second, "readonly=on")
+    }
+}

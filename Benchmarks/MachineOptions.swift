@@ -1,0 +1,58 @@
+import ArgumentParser
+import Foundation
+import GuestToolchain
+
+/// Which machines take part: the same options for every kind of benchmark.
+struct MachineOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The aerie to measure; the one beside this program by default.", valueName: "path"))
+    var aerie: String?
+
+    @Option(help: ArgumentHelp("Another aerie to measure in the same run.", valueName: "path"))
+    var versus: String?
+
+    @Option(help: ArgumentHelp("An engine to measure: translate (the default) or interpret. Repeatable."))
+    var engine: [String] = ["translate"]
+
+    @Flag(inversion: .prefixedNo, help: "Measure QEMU as well.")
+    var qemu = true
+
+    @Option(help: "How often each program runs on each machine. (default: 3, whole systems once)")
+    var rounds: Int?
+
+    @Flag(help: "Print the measurements as JSON.")
+    var json = false
+
+    func validate() throws {
+        if let rounds, rounds < 1 { throw ValidationError("--rounds \(rounds): at least one is needed") }
+        for path in [aerie, versus].compactMap(\.self) where !FileManager.default.isExecutableFile(atPath: path) {
+            throw ValidationError("\(path) cannot be executed; build it with `swift build -c release --product aerie`")
+        }
+        for name in engine where !["translate", "interpret"].contains(name) {
+            throw ValidationError("--engine \(name): only translate and interpret are known")
+        }
+    }
+
+    /// In the order in which they run in each round; the host is not among them.
+    func machines() -> [Machine] {
+        var result: [Machine] = []
+        if qemu {
+            if let path = HostProgram.find("qemu-system-riscv64") {
+                result.append(Machine(name: "qemu", path: path, engine: nil))
+            } else {
+                complain("qemu-system-riscv64 is not installed: no ratios (scripts/bootstrap --tests installs it)")
+            }
+        }
+        let own = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appending(path: "aerie").path
+        for name in engine { result.append(Machine(name: name, path: aerie ?? own, engine: name)) }
+        if let versus {
+            for name in engine { result.append(Machine(name: "versus \(name)", path: versus, engine: name)) }
+        }
+        return result
+    }
+}
+
+/// Says something that is no measurement.
+func complain(_ text: String) {
+    FileHandle.standardError.write(Data("\(text)\n".utf8))
+}

@@ -1,0 +1,161 @@
+internal import Translator
+
+/// Lifts what a hot block leads to inside its page, calls included, to the blocks of a region.
+struct RegionLifter {
+    private let page: TranslatedPage
+    private let features: HostFeatures
+    private let bytes: UnsafeRawPointer
+    /// Offsets where blocks begin, in the order in which they were found.
+    private var leaders: [Int] = []
+    private var known: Set<Int> = []
+    private var pieces: [Int: Piece] = [:]
+
+    static let blockLimit = 96
+    /// Instructions.
+    static let sizeLimit = 1200
+    private static let returnLimit = 4
+
+    private struct Piece {
+        var block: GuestBlock
+        let returnAddress: UInt64?
+        let isReturn: Bool
+        let byteCount: Int
+
+        /// Addresses that the block leads to; after a call also that of its return.
+        var successors: [UInt64] { block.terminator.targets + (returnAddress.map { [$0] } ?? []) }
+    }
+
+    init(page: TranslatedPage, features: HostFeatures) {
+        self.page = page
+        self.features = features
+        bytes = page.startDecoding()
+    }
+
+    /// The blocks, by address; none when there is nothing at `offset` to translate.
+    mutating func lift(from offset: Int) -> [GuestBlock] {
+        discover(from: offset)
+        // Now all places are known where a block has to end.
+        pieces.removeAll()
+        for leader in leaders { pieces[leader] = liftBlock(leader) }
+        guard pieces[offset] != nil else { return [] }
+        weigh()
+        linkReturns()
+        return pieces.sorted { $0.key < $1.key }.map { start, piece in
+            page.cover(start, count: piece.byteCount)
+            return piece.block
+        }
+    }
+
+    private mutating func discover(from offset: Int) {
+        known.insert(offset)
+        leaders.append(offset)
+        var next = 0
+        var size = 0
+        while next < leaders.count, size < Self.sizeLimit {
+            if let piece = liftBlock(leaders[next]) {
+                size += piece.block.count
+                for target in piece.successors { add(target) }
+                // A jump by a table: the blocks that have run before are where it goes.
+                if piece.block.jumpsAnywhere {
+                    for known in page.entries.keys.sorted() { add(page.key.virtual + UInt64(known)) }
+                }
+            }
+            next += 1
+        }
+        // What was not looked at stays outside.
+        leaders.removeSubrange(next...)
+    }
+
+    private mutating func add(_ target: UInt64) {
+        guard target & ~0xFFF == page.key.virtual, leaders.count < Self.blockLimit else { return }
+        let offset = Int(target & 0xFFF)
+        if known.insert(offset).inserted { leaders.append(offset) }
+    }
+
+    private func liftBlock(_ start: Int) -> Piece? {
+        let base = page.key.virtual
+        var lifter = BlockLifter(address: base + UInt64(start), features: features)
+        var offset = start
+        while !lifter.isComplete, let bits = page.instruction(at: offset, in: bytes) {
+            if offset != start, known.contains(offset) { break }
+            guard let instruction = InstructionTable.find(bits) else { break }
+            // A block of one helper call that leaves it costs more than the interpreter does.
+            if offset == start, instruction.endsBlock, case .helper = instruction.lift { return nil }
+            lifter.append(instruction, bits: bits, at: base + UInt64(offset))
+            offset += bits & 3 == 3 ? 4 : 2
+        }
+        guard lifter.count > 0 else { return nil }
+        var block = lifter.block(next: base + UInt64(offset))
+        block.foldConstants()
+        block.removeDeadWrites()
+        if case .indirect = block.terminator { block.jumpsAnywhere = !lifter.isReturn }
+        return Piece(
+            block: block, returnAddress: lifter.returnAddress, isReturn: lifter.isReturn, byteCount: offset - start)
+    }
+
+    // MARK: Guesses
+
+    /// Guesses how often blocks run: more inside of loops, and as often as their callers.
+    private mutating func weigh() {
+        var depths: [Int: Int] = [:]
+        for (source, piece) in pieces where piece.returnAddress == nil {
+            for target in piece.block.terminator.targets where target & ~0xFFF == page.key.virtual {
+                let start = Int(target & 0xFFF)
+                guard start <= source, pieces[start] != nil else { continue }
+                // Compilers place a loop's blocks between its first one and the jump back.
+                for offset in pieces.keys where start...source ~= offset { depths[offset, default: 0] += 1 }
+            }
+        }
+        for offset in pieces.keys {
+            let depth = min(depths[offset] ?? 0, 3)
+            pieces[offset]?.block.weight = 1 << (3 * depth) + 512 * min(page.samples[offset] ?? 0, 64)
+        }
+        for (caller, piece) in pieces.sorted(by: { $0.key < $1.key }) where piece.returnAddress != nil {
+            guard case .jump(let target) = piece.block.terminator else { continue }
+            let weight = pieces[caller]?.block.weight ?? 1
+            for offset in body(of: target) {
+                if let own = pieces[offset]?.block.weight, own < weight { pieces[offset]?.block.weight = weight }
+            }
+        }
+    }
+
+    /// Tells the returns of functions inside the region where their calls inside the region are.
+    private mutating func linkReturns() {
+        for (_, piece) in pieces.sorted(by: { $0.key < $1.key }) {
+            guard let address = piece.returnAddress, case .jump(let target) = piece.block.terminator else { continue }
+            for offset in body(of: target) where pieces[offset]?.isReturn == true {
+                guard let count = pieces[offset]?.block.likelyTargets.count, count < Self.returnLimit else { continue }
+                pieces[offset]?.block.likelyTargets.append(address)
+            }
+        }
+    }
+
+    /// The offsets of the blocks of a function: all that its first one leads to, without what it calls.
+    private func body(of entry: UInt64) -> Set<Int> {
+        var found: Set<Int> = []
+        var waiting = [entry]
+        while let address = waiting.popLast() {
+            guard address & ~0xFFF == page.key.virtual, let piece = pieces[Int(address & 0xFFF)],
+                found.insert(Int(address & 0xFFF)).inserted
+            else { continue }
+            if let next = piece.returnAddress {
+                waiting.append(next)
+            } else {
+                waiting += piece.block.terminator.targets
+            }
+        }
+        return found
+    }
+}
+
+extension Terminator {
+    /// The addresses that are known.
+    var targets: [UInt64] {
+        switch self {
+        case .jump(let target): [target]
+        // What follows in memory comes first.
+        case .branch(_, _, _, let taken, let next): [next, taken]
+        case .indirect: []
+        }
+    }
+}

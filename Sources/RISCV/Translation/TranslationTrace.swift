@@ -1,0 +1,61 @@
+package import HostSystem
+internal import Translator
+
+/// Writes what the translators of a machine's harts make to a file: for each block the guest's instructions, the statements
+/// of the IR that they became, and the bytes of host code for each.
+package final class TranslationTrace: Sendable {
+    private let file: FileDescriptor
+
+    /// - Parameter file: open for appending, so that what several harts write does not mix.
+    package init(file: consuming FileDescriptor) { self.file = file }
+
+    /// - Parameters:
+    ///   - kind: `region` or `blocks`.
+    ///   - code: the bytes from the first mark's position on.
+    func write(
+        _ kind: String, hart: Int, of page: TranslatedPage, _ blocks: [GuestBlock], _ marks: [CodeMark], end: Int,
+        code: UnsafeRawPointer
+    ) {
+        var text = "\(kind) of hart \(hart), guest-physical page \(hex(page.key.physical))\n"
+        for (index, mark) in marks.enumerated() {
+            let next = index + 1 < marks.count ? marks[index + 1].position : end
+            describe(mark, page, blocks, to: &text)
+            append(UnsafeRawBufferPointer(start: code + mark.position, count: next - mark.position), to: &text)
+        }
+        text += "\n"
+        Array(text.utf8).withUnsafeBytes { bytes in
+            do throws(SystemError) {
+                try file.writeAll(bytes)
+            } catch {
+                // A trace that cannot be written is no reason to stop the guest.
+            }
+        }
+    }
+
+    private func describe(_ mark: CodeMark, _ page: TranslatedPage, _ blocks: [GuestBlock], to text: inout String) {
+        guard mark.block < blocks.count else {
+            text += "  slow paths\n"
+            return
+        }
+        let block = blocks[mark.block]
+        guard let number = mark.step else {
+            text += "  block \(hex(block.address)), \(block.count) instructions, weight \(block.weight)\n"
+            for (address, bits) in page.instructions(from: block.address, count: block.count) {
+                text += "    \(hex(address))  \(Disassembler.text(of: bits, at: address))\n"
+            }
+            return
+        }
+        let statement = number < block.steps.count ? "\(block.steps[number].statement)" : "\(block.terminator)"
+        // Type names say nothing here.
+        text += "    " + statement.replacing("Translator.", with: "") + "\n"
+    }
+
+    private func append(_ bytes: UnsafeRawBufferPointer, to text: inout String) {
+        for start in stride(from: 0, to: bytes.count, by: 24) {
+            let line = bytes[start..<min(start + 24, bytes.count)]
+            text += "      " + line.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ") + "\n"
+        }
+    }
+
+    private func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
+}

@@ -1,0 +1,185 @@
+/// Which slots live in which host registers while a piece of generated code runs. The others are in memory.
+package struct Assignment: Sendable {
+    private var registers: [Register?]
+    private var vectors: [Vector?]
+    private(set) var integers: [(slot: Slot, register: Register)] = []
+    private(set) var floats: [(slot: Slot, vector: Vector)] = []
+    /// How many of `HostRegisters.shared` hold no slot.
+    private(set) var shared = 0
+
+    init() {
+        registers = Array(repeating: nil, count: 256)
+        vectors = Array(repeating: nil, count: 256)
+    }
+
+    func register(of slot: Slot) -> Register? { registers[Int(slot.index)] }
+    func vector(of slot: Slot) -> Vector? { vectors[Int(slot.index)] }
+
+    mutating func assign(_ slot: Slot, _ register: Register) {
+        registers[Int(slot.index)] = register
+        integers.append((slot, register))
+    }
+
+    mutating func assign(_ slot: Slot, _ vector: Vector) {
+        vectors[Int(slot.index)] = vector
+        floats.append((slot, vector))
+    }
+}
+
+extension Assignment {
+    /// Chooses registers for the slots that blocks use most, by the weights of the blocks.
+    ///
+    /// A slot that has a register in `standard` keeps it, so that entering and leaving moves little.
+    init(for blocks: [GuestBlock], standard: Assignment) {
+        self.init()
+        var uses = SlotUses()
+        for block in blocks { uses.count(block) }
+        let ranked = uses.integers.mostUsed(HostRegisters.pinned.count)
+        shared = Self.sharedCount(blocks, ranked.map { uses.integers[$0] ?? 0 })
+
+        var free = HostRegisters.pinned.filter { !HostRegisters.shared.prefix(shared).contains($0) }
+        let chosen = ranked.prefix(free.count)
+        for slot in chosen {
+            guard let register = standard.register(of: slot), let index = free.firstIndex(of: register) else {
+                continue
+            }
+            free.remove(at: index)
+            assign(slot, register)
+        }
+        for slot in chosen where register(of: slot) == nil { assign(slot, free.removeFirst()) }
+        for (slot, vector) in zip(uses.floats.mostUsed(HostRegisters.vectors.count), HostRegisters.vectors) {
+            assign(slot, vector)
+        }
+    }
+}
+
+extension Assignment {
+    /// How many registers are worth more for the addends of shared pages than for slots.
+    ///
+    /// - Parameter uses: of the slots that would get a register, the most used one first.
+    private static func sharedCount(_ blocks: [GuestBlock], _ uses: [Int]) -> Int {
+        // A shared look-up saves about seven instructions; a slot in memory costs one for each use at most.
+        let saved = 7 * blocks.reduce(0) { $0 + $1.weight * $1.sharedAccesses }
+        var count = 0
+        while count < HostRegisters.shared.count {
+            let displaced = HostRegisters.pinned.count - 1 - count
+            // The second register serves what the first one cannot, which is less.
+            guard saved >> (2 * count) > (displaced < uses.count ? uses[displaced] : 0) else { break }
+            count += 1
+        }
+        return count
+    }
+}
+
+extension GuestBlock {
+    /// Accesses that can share the look-up of an earlier one.
+    fileprivate var sharedAccesses: Int {
+        var result = 0
+        var index = steps.startIndex
+        while index < steps.endIndex {
+            if let base = steps[index].statement.accessBase,
+                let span = PageSharing.span(of: steps[index...], base: base)
+            {
+                result += span.count - 1
+                // Others in between count with the same group, so this is not less than what is saved with one register.
+                index += span.count
+            } else {
+                index += 1
+            }
+        }
+        return result
+    }
+}
+
+/// How often blocks read and write each slot, as a number and as a floating-point number.
+private struct SlotUses {
+    var integers: [Slot: Int] = [:]
+    var floats: [Slot: Int] = [:]
+
+    mutating func count(_ block: GuestBlock) {
+        for step in block.steps {
+            step.statement.visitSlots { slot, isFloat in
+                if isFloat {
+                    floats[slot, default: 0] += block.weight
+                } else {
+                    integers[slot, default: 0] += block.weight
+                }
+            }
+        }
+        block.terminator.visitSlots { slot in integers[slot, default: 0] += block.weight }
+        // What is a number to any statement stays in a vector register for all.
+        for slot in floats.keys { integers[slot] = nil }
+    }
+}
+
+extension [Slot: Int] {
+    /// At most `limit` keys, the ones with the largest values first; ties are broken by the slot, so that the same blocks
+    /// always give the same code.
+    fileprivate func mostUsed(_ limit: Int) -> [Slot] {
+        let sorted = sorted { ($0.value, $1.key.index) > ($1.value, $0.key.index) }
+        return sorted.prefix(limit).map(\.key)
+    }
+}
+
+extension Statement {
+    /// Calls `body` for each slot that the statement reads or writes, telling whether it takes it as a floating-point number.
+    fileprivate func visitSlots(_ body: (Slot, Bool) -> Void) {
+        func visit(_ operands: Operand...) {
+            for case .slot(let slot) in operands { body(slot, false) }
+        }
+        switch self {
+        case .binary(_, _, let slot, let a, let b), .set(_, let slot, let a, let b):
+            visit(.slot(slot), a, b)
+        case .unary(_, _, let slot, let a): visit(.slot(slot), a)
+        case .load(_, let slot, let base, _):
+            visit(base)
+            if let slot { visit(.slot(slot)) }
+        case .store(_, let base, let value, _): visit(base, value)
+        case .atomic(_, _, let slot, let base, let value, _):
+            visit(base, value)
+            if let slot { visit(.slot(slot)) }
+        case .loadSingle(let slot, let base, _):
+            visit(base)
+            body(slot, true)
+        case .box(let slot, let a):
+            visit(a)
+            body(slot, true)
+        case .float(_, let operation, _): operation.visitSlots(body)
+        case .barrier, .helper, .requireFloat: break
+        }
+    }
+}
+
+extension FloatOperation {
+    fileprivate func visitSlots(_ body: (Slot, Bool) -> Void) {
+        switch self {
+        case .binary(_, let d, let a, let b), .sign(_, let d, let a, let b): for slot in [d, a, b] { body(slot, true) }
+        case .squareRoot(let d, let a), .convert(let d, let a): for slot in [d, a] { body(slot, true) }
+        case .fused(_, let d, let a, let b, let c): for slot in [d, a, b, c] { body(slot, true) }
+        case .compare(_, let slot, let a, let b):
+            for slot in [a, b] { body(slot, true) }
+            if let slot { body(slot, false) }
+        case .fromInteger(let d, let a, _):
+            body(d, true)
+            if case .slot(let slot) = a { body(slot, false) }
+        case .toInteger(let slot, let a, _, _):
+            body(a, true)
+            if let slot { body(slot, false) }
+        }
+    }
+}
+
+extension Terminator {
+    fileprivate func visitSlots(_ body: (Slot) -> Void) {
+        func visit(_ operands: Operand...) {
+            for case .slot(let slot) in operands { body(slot) }
+        }
+        switch self {
+        case .jump: break
+        case .branch(_, let a, let b, _, _): visit(a, b)
+        case .indirect(let base, _, let link, _):
+            visit(base)
+            if let link { body(link) }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// Regions: blocks that run often, compiled together with registers of their own.
+extension Generator {
+    /// Translates blocks into a region. Jumps between them are direct, and everything else leaves the region through the
+    /// jump cache.
+    package mutating func translateRegion(_ blocks: [GuestBlock]) -> TranslatedRegion {
+        var indices: [UInt64: Int] = [:]
+        for (index, block) in blocks.enumerated() { indices[block.address] = index }
+        assignment = Assignment(for: blocks, standard: standard)
+        sharing.registerCount = assignment.shared
+
+        assembler.align(to: 16)
+        makeRegionPieces()
+        table = makeTable(for: blocks)
+        assembler.align(to: 16)
+        emit(blocks) { target in indices[target].map(LinkTarget.block) ?? .lookup }
+        let starts = entries.compactMap { $0 }
+        fillTable(blocks, starts)
+        var gates: [Int] = []
+        for start in starts {
+            gates.append(assembler.position)
+            assembler.call(pieces.enterRegion)
+            assembler.jump(to: start)
+        }
+        return TranslatedRegion(gates: gates, end: assembler.position)
+    }
+
+    // MARK: Jumps to anywhere in a region
+
+    /// Room for a table when there are jumps for it and the blocks do not lie too far apart.
+    private mutating func makeTable(for blocks: [GuestBlock]) -> JumpTable? {
+        guard blocks.contains(where: { $0.jumpsAnywhere }), let first = blocks.map(\.address).min(),
+            let last = blocks.map(\.address).max(), last - first < JumpTable.limit
+        else { return nil }
+        assembler.align(to: 64)
+        let table = JumpTable(position: assembler.position, first: first, span: last - first)
+        assembler.position += table.count * 4
+        return table
+    }
+
+    private mutating func fillTable(_ blocks: [GuestBlock], _ starts: [Int]) {
+        guard let table else { return }
+        func set(_ index: Int, _ target: Int) {
+            UnsafeMutableRawPointer(assembler.base + table.position + index * 4).storeBytes(
+                of: UInt32(truncatingIfNeeded: target - table.position), as: UInt32.self)
+        }
+        for index in 0..<table.count { set(index, pieces.lookup ?? pieces.exitJump) }
+        for (block, start) in zip(blocks, starts) { set(Int(block.address - table.first) / 2, start) }
+    }
+
+    /// Goes on at the guest address in rax, which is even.
+    mutating func emitJump(through table: JumpTable) {
+        assembler.move(.rcx, value: 0 &- table.first)
+        assembler.arithmetic(.add, .rcx, .register(.rax))
+        assembler.arithmetic(.cmp, .register(.rcx), Int32(table.span))
+        assembler.jump(.above, to: pieces.lookup ?? pieces.exitJump)
+        assembler.link(assembler.loadAddressOfPosition(.rdx), to: table.position)
+        // Entries are four bytes for every two of the guest's.
+        assembler.extend(
+            .rcx, .memory(Address(.rdx, index: .rcx, scale: 1)), bytes: 4, signed: true)
+        assembler.arithmetic(.add, .rcx, .register(.rdx))
+        assembler.jump(.register(.rcx))
+    }
+
+    /// Makes standard code at `position` go on at a region's gate. The code there must be at least one instruction's.
+    package func redirect(_ position: Int, to gate: Int) {
+        // A block begins with the subtraction from the budget and a jump, which are longer than this jump.
+        var patch = assembler
+        patch.position = position
+        patch.jump(to: gate)
+    }
+}
+
+/// Where the code of each even guest address of a range begins, relative to the table.
+struct JumpTable: Sendable {
+    let position: Int
+    let first: UInt64
+    /// From the first address to the last.
+    let span: UInt64
+
+    var count: Int { Int(span) / 2 + 1 }
+
+    /// Spans are less than this, in bytes.
+    static let limit: UInt64 = 16384
+}
+
+/// What came of a region.
+package struct TranslatedRegion: Sendable {
+    /// Where standard code enters each block.
+    package let gates: [Int]
+    /// Where the code ends.
+    package let end: Int
+}

@@ -1,0 +1,177 @@
+import Foundation
+import Testing
+
+/// Builds that do not come to their end, by the built program on real packages.
+@Suite(
+    "Image builds that fail", .serialized,
+    .enabled("needs a Debian mirror and the tools that build an image") { DebianImage.obstacle == nil })
+struct FailedBuildTests {
+    private let aerie: AerieProcess
+
+    init() throws {
+        aerie = try AerieProcess()
+    }
+
+    /// Downloads are kept beside the build: every case needs the same.
+    private static let cache = DebianImage.buildDirectory.appending(path: "test-cache").path
+
+    private var data: String { "\(aerie.directory.url.path)/data" }
+    private var environment: [String: String] {
+        aerie.environment.merging(["XDG_CACHE_HOME": Self.cache, "XDG_DATA_HOME": data]) { $1 }
+    }
+
+    /// Every file of the store, but the locks, which always stay.
+    private var leftovers: [String] {
+        let names = FileManager.default.enumerator(atPath: data)?.compactMap { $0 as? String } ?? []
+        var isDirectory: ObjCBool = false
+        return names.filter {
+            !$0.hasSuffix(".lock") && FileManager.default.fileExists(atPath: "\(data)/\($0)", isDirectory: &isDirectory)
+                && !isDirectory.boolValue
+        }
+    }
+
+    /// Programs that a build of this test has started: they inherit its environment.
+    private var toolsAtWork: [String] {
+        let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return processes.filter { process in
+            guard Int(process) != nil,
+                let environment = FileManager.default.contents(atPath: "/proc/\(process)/environ")
+            else { return false }
+            return environment.range(of: Data("XDG_DATA_HOME=\(data)".utf8)) != nil
+        }
+    }
+
+    // MARK: Full disks
+
+    /// Runs a build with a small file system of its own mounted at `directory`, and prints what is left on it.
+    private func buildOnSmallDisk(_ directory: String, mebibytes: Int) throws -> AerieResult {
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let script = """
+            mount -t tmpfs -o size=\(mebibytes)m none "$1" || exit 99
+            "$2" image build debian
+            code=$?
+            find "$1" -type f ! -name '*.lock'
+            exit $code
+            """
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/unshare")
+        process.arguments =
+            (getuid() == 0 ? ["-m"] : ["-Urm"]) + ["/bin/sh", "-c", script, "sh", directory, AerieProcess.executable]
+        process.environment = environment.merging(
+            directory.hasPrefix(data) ? [:] : ["XDG_CACHE_HOME": directory], uniquingKeysWith: { $1 })
+        let output = Pipe()
+        let error = try aerie.directory.file("error", Data())
+        process.standardOutput = output
+        process.standardError = try FileHandle(forWritingTo: URL(filePath: error))
+        try process.run()
+        let bytes = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return AerieResult(
+            code: process.terminationStatus, output: String(decoding: bytes, as: UTF8.self),
+            error: try String(contentsOfFile: error, encoding: .utf8))
+    }
+
+    private static let canMount: Bool = {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/unshare")
+        process.arguments = (getuid() == 0 ? ["-m"] : ["-Urm"]) + ["mount", "-t", "tmpfs", "none", "/mnt"]
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }()
+
+    @Test(
+        "A full disk ends a build with one line, and leaves nothing there",
+        .enabled("this host lets nobody mount in a name space of their own") { canMount }, arguments: [20, 180])
+    func fullDisk(mebibytes: Int) throws {
+        let result = try buildOnSmallDisk(data, mebibytes: mebibytes)
+        #expect(result.code == 69, "\(result.error)")
+        #expect(result.output == "")
+        let lines = result.error.split(separator: "\n").filter { $0.hasPrefix("aerie: ") }
+        #expect(lines.count == 1)
+        #expect(lines.first?.contains("free some space") == true, "\(result.error)")
+    }
+
+    @Test(
+        "A full cache ends a build with one line",
+        .enabled("this host lets nobody mount in a name space of their own") { canMount })
+    func fullCache() throws {
+        let result = try buildOnSmallDisk("\(aerie.directory.url.path)/small", mebibytes: 4)
+        #expect(result.code == 69, "\(result.error)")
+        let lines = result.error.split(separator: "\n").filter { $0.hasPrefix("aerie: ") }
+        #expect(lines.count == 1)
+        #expect(lines.first?.contains("the disk is full") == true, "\(result.error)")
+        #expect(leftovers == [])
+    }
+
+    // MARK: Interruptions
+
+    private final class RunningBuild {
+        private let process = Process()
+        private let error: String
+
+        init(_ environment: [String: String], in directory: TestDirectory) throws {
+            error = try directory.file("error-\(UUID().uuidString)", Data())
+            process.executableURL = URL(filePath: AerieProcess.executable)
+            process.arguments = ["image", "build", "debian"]
+            process.environment = environment
+            process.standardOutput = FileHandle.nullDevice
+            process.standardError = try FileHandle(forWritingTo: URL(filePath: error))
+            try process.run()
+        }
+
+        var messages: String { (try? String(contentsOfFile: error, encoding: .utf8)) ?? "" }
+
+        func waitFor(_ phase: String) -> Bool {
+            while process.isRunning {
+                if messages.contains(phase) { return true }
+                usleep(50_000)
+            }
+            return false
+        }
+
+        func end(_ signal: Int32) -> (reason: Process.TerminationReason, status: Int32) {
+            kill(process.processIdentifier, signal)
+            process.waitUntilExit()
+            return (process.terminationReason, process.terminationStatus)
+        }
+
+        func result() -> (reason: Process.TerminationReason, status: Int32) {
+            process.waitUntilExit()
+            return (process.terminationReason, process.terminationStatus)
+        }
+    }
+
+    @Test("A build that is interrupted anywhere leaves no image and no tool at work, and the next one succeeds")
+    func interrupted() throws {
+        let cases: [(signal: Int32, phase: String)] = [
+            (SIGINT, "Reading package lists"), (SIGTERM, "Unpacking packages"),
+            (SIGKILL, "Configuring packages in the guest"),
+        ]
+        for (signal, phase) in cases {
+            let build = try RunningBuild(environment, in: aerie.directory)
+            guard build.waitFor(phase) else {
+                Issue.record("the build ended before \(phase): \(build.messages)")
+                return
+            }
+            usleep(UInt32.random(in: 0..<800_000))
+            let end = build.end(signal)
+            #expect(end.reason == .uncaughtSignal && end.status == signal, "\(phase): \(build.messages)")
+            if signal != SIGKILL {
+                #expect(build.messages.contains("aerie: building an image: interrupted; nothing was stored\n"))
+                #expect(leftovers == [], "\(phase)")
+                #expect(toolsAtWork == [], "\(phase)")
+            }
+            #expect(try aerie.run(["image", "ls", "--format", "json"], environment: environment).output == "[\n\n]\n")
+        }
+        // What was killed left its rubbish, which the next build takes away.
+        #expect(leftovers != [])
+        let build = try RunningBuild(environment, in: aerie.directory)
+        let end = build.result()
+        #expect(end.reason == .exit && end.status == 0, "\(build.messages)")
+        let building = try FileManager.default.contentsOfDirectory(atPath: "\(data)/aerie/images/building")
+        #expect(building.allSatisfy { $0.hasSuffix(".lock") })
+        #expect(try aerie.run(["image", "inspect", "debian"], environment: environment).code == 0)
+    }
+}

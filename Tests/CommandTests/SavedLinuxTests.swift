@@ -1,0 +1,169 @@
+import Foundation
+import Testing
+
+/// Debian under a load of processes, file system and disk, moved from process to process while it works.
+@Suite(
+    "Debian, saved and restored under load", .serialized,
+    .enabled("needs a Debian mirror and the tools that build an image") { DebianImage.obstacle == nil })
+struct SavedLinuxTests {
+    /// Each worker makes files, reads them back from the disk, and writes and reads its part of a raw disk; what it prints
+    /// depends on nothing but the data. It runs on the host as well, which says what is right.
+    private static let load = """
+        work() {
+            for i in 1 2 3; do
+                seq $1$i 30000 >$1.$i
+                cat $1.? >$1-all
+                sync
+                [ "$2" ] && echo 3 >/proc/sys/vm/drop_caches
+                sha256sum <$1-all
+                dd if=$1-all of=$disk bs=4096 seek=$((2048 * $1)) conv=notrunc,fsync 2>/dev/null
+                [ "$2" ] && echo 3 >/proc/sys/vm/drop_caches
+                dd if=$disk bs=4096 skip=$((2048 * $1)) count=60 2>/dev/null | sha256sum
+            done >$1-sums
+        }
+        echo === begin
+        for w in 1 2 3 4; do work $w $guest & done
+        wait
+        cat ?-sums
+        echo === end
+
+        """
+
+    private static let diskSize = 64 << 20
+
+    /// What the load prints between its marks.
+    private func sums(_ output: String) -> String? {
+        // The guest's terminal ends its lines with both.
+        let text = String(decoding: output.utf8.filter { $0 != 0x0d }, as: UTF8.self)
+        guard let begin = text.range(of: "=== begin\n"), let end = text.range(of: "=== end\n") else { return nil }
+        return String(text[begin.upperBound..<end.lowerBound])
+    }
+
+    private func expectedSums() throws -> String? {
+        let directory = try TestDirectory()
+        let disk = try directory.file("disk", Data())
+        #expect(truncate(disk, Self.diskSize) == 0)
+        try FileManager.default.createDirectory(
+            at: directory.url.appending(path: "work"), withIntermediateDirectories: true)
+        let process = Process()
+        // dash would wait for a SIGCHLD that the threads of a test block.
+        process.executableURL = URL(filePath: "/bin/bash")
+        process.arguments = ["-c", "disk=\(disk) guest=\ncd work\n" + Self.load]
+        process.currentDirectoryURL = directory.url
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let data = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return sums(String(decoding: data, as: UTF8.self))
+    }
+
+    @Test("The load ends with the right sums though the machine was killed and restored in between", arguments: [1, 4])
+    func movesUnderLoad(harts: Int) throws {
+        let expected = try #require(try expectedSums())
+        #expect(expected.split(separator: "\n").count == 24)
+        let directory = try TestDirectory()
+        let disk = try directory.file("data", Data())
+        #expect(truncate(disk, Self.diskSize) == 0)
+        let script = "disk=/dev/vdb guest=1\n" + Self.load
+        let command = Data(["sh", "-c", script].flatMap { Array($0.utf8) + [0] }).base64EncodedString()
+        // The engine is no part of what is saved: the machine changes it with every move.
+        let settings = try ["interpret", "translate"].map { engine in
+            let object: [String: Any] = [
+                "kernel": try DebianImage.file("kernel"), "initrd": try DebianImage.file("initrd"),
+                "rootDisk": try DebianImage.file("root.raw"), "dataDisk": disk, "cpus": harts, "memory": 256,
+                "engine": engine, "commandLine": "console=ttyS0 quiet aerie.command=\(command)",
+            ]
+            return try directory.file(engine, try JSONSerialization.data(withJSONObject: object))
+        }
+
+        var random = SystemRandomNumberGenerator()
+        var output = ""
+        var moves = 0
+        var host = try MachineHost([settings[1]], in: directory)
+        #expect(host.waitForOutput("=== begin", seconds: 300))
+        while moves < 6 {
+            usleep(UInt32.random(in: 0..<2_500_000, using: &random))
+            let saved = directory.url.appending(path: "saved\(moves)").path
+            host.send(saved)
+            let answer = host.nextAnswer()
+            guard answer == "saved" else {
+                // The load may have ended before.
+                #expect(answer == "ended: poweredOff")
+                break
+            }
+            host.kill()
+            output += host.output
+            moves += 1
+            host = try MachineHost([settings[moves % 2], saved], in: directory)
+            if moves > 1 { unlink(directory.url.appending(path: "saved\(moves - 2)").path) }
+        }
+        #expect(moves > 0)
+        var answer = host.nextAnswer()
+        // A wish that came too late was answered first.
+        if answer?.hasPrefix("not saved") == true { answer = host.nextAnswer() }
+        #expect(answer == nil || answer == "ended: poweredOff")
+        output += host.output
+        #expect(sums(output) == expected, "after \(moves) moves: \(output.suffix(2000))")
+    }
+}
+
+/// A `MachineHost` and what it says.
+private final class MachineHost {
+    private let process = Process()
+    // Both ends stay open here, so that writing to a process that has ended is no SIGPIPE.
+    private var input: [Int32] = [-1, -1]
+    private let answers = Pipe()
+    private let outputFile: String
+
+    init(_ arguments: [String], in directory: TestDirectory) throws {
+        process.executableURL = URL(filePath: AerieProcess.executable).deletingLastPathComponent()
+            .appending(path: "MachineHost")
+        process.arguments = arguments
+        guard pipe(&input) == 0 else { throw POSIXError(.EMFILE) }
+        process.standardInput = FileHandle(fileDescriptor: input[0], closeOnDealloc: false)
+        process.standardError = answers
+        outputFile = try directory.file("output-\(UUID().uuidString)", Data())
+        process.standardOutput = try FileHandle(forWritingTo: URL(filePath: outputFile))
+        try process.run()
+    }
+
+    deinit {
+        kill()
+        for end in input { close(end) }
+    }
+
+    var output: String {
+        String(decoding: (try? Data(contentsOf: URL(filePath: outputFile))) ?? Data(), as: UTF8.self)
+    }
+
+    /// Ends the process as a power failure would.
+    func kill() {
+        if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+        process.waitUntilExit()
+    }
+
+    func send(_ line: String) {
+        let bytes = Array("\(line)\n".utf8)
+        #expect(write(input[1], bytes, bytes.count) == bytes.count)
+    }
+
+    /// The next line of standard error; nil at its end.
+    func nextAnswer() -> String? {
+        var line: [UInt8] = []
+        while let byte = answers.fileHandleForReading.readData(ofLength: 1).first {
+            if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
+            line.append(byte)
+        }
+        return line.isEmpty ? nil : String(decoding: line, as: UTF8.self)
+    }
+
+    func waitForOutput(_ text: String, seconds: Int) -> Bool {
+        for _ in 0..<seconds * 10 {
+            if output.contains(text) { return true }
+            if !process.isRunning { return false }
+            usleep(100_000)
+        }
+        return false
+    }
+}
