@@ -57,6 +57,18 @@ struct DebianTests {
         #expect(result.output.contains("from inside"))
     }
 
+    @Test("On PCI it finds every device, and its root disk has a queue for each processor")
+    func transportPCI() throws {
+        let questions =
+            "readlink -f /sys/block/vda/device; echo $(ls /sys/block/vda/mq) queues; ls /sys/bus/pci/devices"
+        let result = try DebianImage.run(
+            ["run", "debian", "--transport", "pci", "--cpus", "2", "--", "sh", "-c", questions])
+        #expect(result.code == 0)
+        #expect(result.output.contains("/pci0000:00/0000:00:01.0/virtio"))
+        #expect(result.output.contains("0 1 queues"))
+        #expect(result.output.contains("0000:00:03.0"))
+    }
+
     @Test("A guest on a virtio console sees its window's size, and every change of it")
     func windowSize() throws {
         let aerie = try AerieProcess()
