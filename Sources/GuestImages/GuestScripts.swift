@@ -292,8 +292,9 @@ enum GuestScripts {
             openssl rehash /etc/ssl/certs || fail "openssl rehash"
         fi
         if [ -d "$state/packages" ]; then
-            # Without sources: apt would rather fetch a package from there than take the same one from here.
-            apt-get -q -y --no-download --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
+            # Nothing is fetched: without sources, apt knows no other packages than these. (With --no-download it takes no
+            # file whose name it has to quote.)
+            apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
                 -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null \
                 -o Dpkg::Use-Pty=0 install "$state"/packages/*.deb </dev/null || fail "apt-get install"
         fi
