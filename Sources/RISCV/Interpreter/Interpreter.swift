@@ -127,10 +127,11 @@ extension HartState {
     private mutating func findTranslated(_ address: UInt64, page: UInt64) -> OperationReference? {
         if let entry = knownCode.find(address, page: page, generation: blocks.generation) { return entry }
         let generation = blocks.generation
-        guard let entry = translator?.find(address, physical: page | address & 0xFFF, generation: generation) else {
+        let physical = page | address & 0xFFF
+        guard let (entry, owner) = translator?.find(address, physical: physical, generation: generation) else {
             return nil
         }
-        knownCode.insert(address, page: page, generation: generation, entry)
+        knownCode.insert(address, page: page, generation: generation, entry, of: owner)
         return entry
     }
 

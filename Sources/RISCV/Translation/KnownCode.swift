@@ -9,6 +9,10 @@ struct KnownCode: ~Copyable {
         /// The `BlockCache.generation` in which the code agreed with guest memory; 0 in entries that hold nothing.
         var generation: UInt64
         var operation: OperationReference?
+        /// Owned by the engine, which lives as long as this does, and never lets a page go before `removeAll`.
+        var owner: Unmanaged<TranslatedPage>?
+        /// The page's `epoch` when it had this code.
+        var epoch: Int
     }
 
     private static let size = 1 << 14
@@ -28,13 +32,22 @@ struct KnownCode: ~Copyable {
 
     mutating func find(_ address: UInt64, page: UInt64, generation: UInt64) -> OperationReference? {
         let entry = entry(address)
-        guard entry.pointee.address == address, entry.pointee.page == page, entry.pointee.generation == generation
+        guard entry.pointee.address == address, entry.pointee.page == page else { return nil }
+        if entry.pointee.generation == generation { return entry.pointee.operation }
+        // After a FENCE.I the page is compared once; all entries of it then only look at its epoch.
+        guard let owner = entry.pointee.owner,
+            owner._withUnsafeGuaranteedRef({ $0.verify(generation) }) == entry.pointee.epoch
         else { return nil }
+        entry.pointee.generation = generation
         return entry.pointee.operation
     }
 
-    mutating func insert(_ address: UInt64, page: UInt64, generation: UInt64, _ operation: OperationReference) {
-        entry(address).pointee = Entry(address: address, page: page, generation: generation, operation: operation)
+    mutating func insert(
+        _ address: UInt64, page: UInt64, generation: UInt64, _ operation: OperationReference, of owner: TranslatedPage
+    ) {
+        entry(address).pointee = Entry(
+            address: address, page: page, generation: generation, operation: operation,
+            owner: Unmanaged.passUnretained(owner), epoch: owner.epoch)
     }
 
     mutating func removeAll() { memset(entries, 0, Self.size * MemoryLayout<Entry>.stride) }

@@ -19,6 +19,8 @@ final class TranslatedPage {
     private var verified: UInt64
     /// The page as it was when its blocks were translated; only what they cover counts.
     private let copy: UnsafeMutableRawPointer
+    /// How often all blocks were forgotten.
+    private(set) var epoch = 0
     private var ranges: [(offset: Int, count: Int)] = []
 
     /// The entry of each block that has code, by its first instruction's offset.
@@ -43,14 +45,20 @@ final class TranslatedPage {
     deinit { copy.deallocate() }
 
     /// Compares with guest memory unless that was done in this generation, and forgets all blocks when it has changed.
-    func verify(_ generation: UInt64) {
-        guard verified != generation else { return }
-        compare()
-        verified = generation
+    ///
+    /// - Returns: the epoch.
+    @discardableResult
+    func verify(_ generation: UInt64) -> Int {
+        if verified != generation {
+            compare()
+            verified = generation
+        }
+        return epoch
     }
 
     private func compare() {
         guard ranges.contains(where: { memcmp(source + $0.offset, copy + $0.offset, $0.count) != 0 }) else { return }
+        epoch += 1
         entries.removeAll()
         waiting.removeAll()
         ranges.removeAll()

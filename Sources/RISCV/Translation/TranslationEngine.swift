@@ -54,12 +54,16 @@ final class TranslationEngine {
         }
     }
 
-    /// The entry of the translated block at an address, if there is one that agrees with guest memory.
-    func find(_ address: UInt64, physical: UInt64, generation: UInt64) -> OperationReference? {
+    /// The entry of the translated block at an address and the page that it is in, if there is one that agrees with guest
+    /// memory.
+    func find(
+        _ address: UInt64, physical: UInt64, generation: UInt64
+    ) -> (entry: OperationReference, page: TranslatedPage)? {
         let key = TranslatedPage.Key(virtual: address & ~0xFFF, physical: physical & ~0xFFF)
         guard let page = pages[key] else { return nil }
         page.verify(generation)
-        return page.entries[Int(address & 0xFFF)]
+        guard let entry = page.entries[Int(address & 0xFFF)] else { return nil }
+        return (entry, page)
     }
 
     /// The host address of an entry's code.
