@@ -52,8 +52,8 @@ import Testing
         arguments: [Disk.Access.discardChanges, .readWrite])
     func roundTripsUnderLoad(access: Disk.Access) throws {
         let (program, configuration) = try guest(access)
-        var console = RecordingConsole()
-        var machine = try VirtualMachine(configuration, console: console)
+        let console = RecordingConsole()
+        let machine = try VirtualMachine(configuration, console: console)
         try machine.start()
         #expect(machine.wait() == .poweredOff)
         let expected = console.text
@@ -61,31 +61,10 @@ import Testing
         try contents().write(to: URL(filePath: program.path("disk")))
 
         var random = SeededGenerator(seed: 1)
-        var printed = ""
-        var moves = 0
-        console = RecordingConsole()
-        machine = try VirtualMachine(configuration, console: console)
-        try machine.start()
-        while moves < 10 {
+        let printed = try runMoving(configuration, through: program.path("saved"), limit: 10) { _ in
             usleep(UInt32(random.next() % 30_000))
-            do {
-                try machine.pause()
-            } catch {
-                break
-            }
-            let path = program.path("saved")
-            try machine.save(to: path)
-            machine.kill()
-            #expect(machine.wait() == .stopped)
-            printed += console.text
-            console = RecordingConsole()
-            machine = try VirtualMachine(configuration, console: console)
-            try machine.start(restoring: path)
-            moves += 1
         }
-        #expect(moves > 0)
-        #expect(machine.wait() == .poweredOff)
-        #expect(printed + console.text == expected)
+        #expect(printed == expected)
         let isUnchanged = try Data(contentsOf: URL(filePath: program.path("disk"))) == contents()
         #expect(isUnchanged == (access == .discardChanges))
     }

@@ -23,32 +23,11 @@ import Testing
         #expect(expected.hasPrefix("........ "))
 
         var random = SeededGenerator(seed: UInt64(harts))
-        var printed = ""
-        var console = RecordingConsole()
-        var machine = try VirtualMachine(program.configuration, console: console)
-        try machine.start()
-        var moves = 0
-        while moves < 12 {
+        let printed = try runMoving(program.configuration, through: program.path("saved"), limit: 12) { _ in
             // Up to 20 ms of the guest's work, which takes a few hundred: a moment nobody chose.
             usleep(UInt32(random.next() % 20_000))
-            do {
-                try machine.pause()
-            } catch {
-                break
-            }
-            let path = program.path("saved")
-            try machine.save(to: path)
-            machine.kill()
-            #expect(machine.wait() == .stopped)
-            printed += console.text
-            console = RecordingConsole()
-            machine = try VirtualMachine(program.configuration, console: console)
-            try machine.start(restoring: path)
-            moves += 1
         }
-        #expect(moves > 0)
-        #expect(machine.wait() == .poweredOff)
-        #expect(printed + console.text == expected)
+        #expect(printed == expected)
     }
 
     @Test("A paused machine stands still, and goes on when it is resumed")

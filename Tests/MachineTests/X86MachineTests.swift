@@ -91,28 +91,12 @@ private let refusal: String? = {
         let (outcome, expected) = try run(configuration)
         #expect(outcome == .poweredOff)
         #expect(expected.hasPrefix("........ "))
-        var printed = ""
-        var console = RecordingConsole()
-        var machine = try VirtualMachine(configuration, console: console)
-        try machine.start()
-        var moves = 0
-        while moves < 8 {
+        let printed = try runMoving(configuration, through: directory.appending(path: "saved").path, limit: 8) {
+            moves in
             // Moments that have nothing to do with the guest's rounds.
             usleep(UInt32((moves + 1) * 7919 % 20_000))
-            do { try machine.pause() } catch { break }
-            let path = directory.appending(path: "saved").path
-            try machine.save(to: path)
-            machine.kill()
-            #expect(machine.wait() == .stopped)
-            printed += console.text
-            console = RecordingConsole()
-            machine = try VirtualMachine(configuration, console: console)
-            try machine.start(restoring: path)
-            moves += 1
         }
-        #expect(moves > 0)
-        #expect(machine.wait() == .poweredOff)
-        #expect(printed + console.text == expected)
+        #expect(printed == expected)
     }
 
     @Test("A paused machine stands still, and goes on when it is resumed")

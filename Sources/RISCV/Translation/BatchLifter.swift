@@ -25,25 +25,14 @@ struct BatchLifter {
     }
 
     private mutating func liftBlock(_ start: Int) {
-        let base = page.key.virtual
-        var lifter = BlockLifter(address: base + UInt64(start), features: features)
-        var offset = start
-        while !lifter.isComplete, let bits = page.instruction(at: offset, in: bytes) {
-            // Where another block begins, this one goes on as that one.
-            if offset != start, page.entries[offset] != nil || known.contains(offset) { break }
-            guard let instruction = InstructionTable.find(bits) else { break }
-            // A block of one helper call that leaves it costs more than the interpreter does.
-            if offset == start, instruction.endsBlock, case .helper = instruction.lift { return }
-            lifter.append(instruction, bits: bits, at: base + UInt64(offset))
-            offset += bits & 3 == 3 ? 4 : 2
+        // Where another block begins, this one goes on as that one.
+        let lifted = LiftedBlock(page, bytes, from: start, features: features) { offset in
+            page.entries[offset] != nil || known.contains(offset)
         }
-        guard lifter.count > 0 else { return }
-        page.cover(start, count: offset - start)
-        var block = lifter.block(next: base + UInt64(offset))
-        block.foldConstants()
-        block.removeDeadWrites()
-        blocks.append(block)
-        switch block.terminator {
+        guard let lifted else { return }
+        page.cover(start, count: lifted.byteCount)
+        blocks.append(lifted.block)
+        switch lifted.block.terminator {
         case .jump(let target): follow(target)
         case .branch(_, _, _, let taken, let next):
             follow(taken)

@@ -8,22 +8,12 @@ struct RegionLifter {
     /// Offsets where blocks begin, in the order in which they were found.
     private var leaders: [Int] = []
     private var known: Set<Int> = []
-    private var pieces: [Int: Piece] = [:]
+    private var pieces: [Int: LiftedBlock] = [:]
 
     static let blockLimit = 96
     /// Instructions.
     static let sizeLimit = 1200
     private static let returnLimit = 4
-
-    private struct Piece {
-        var block: GuestBlock
-        let returnAddress: UInt64?
-        let isReturn: Bool
-        let byteCount: Int
-
-        /// Addresses that the block leads to; after a call also that of its return.
-        var successors: [UInt64] { block.terminator.targets + (returnAddress.map { [$0] } ?? []) }
-    }
 
     init(page: TranslatedPage, features: HostFeatures) {
         self.page = page
@@ -72,25 +62,8 @@ struct RegionLifter {
         if known.insert(offset).inserted { leaders.append(offset) }
     }
 
-    private func liftBlock(_ start: Int) -> Piece? {
-        let base = page.key.virtual
-        var lifter = BlockLifter(address: base + UInt64(start), features: features)
-        var offset = start
-        while !lifter.isComplete, let bits = page.instruction(at: offset, in: bytes) {
-            if offset != start, known.contains(offset) { break }
-            guard let instruction = InstructionTable.find(bits) else { break }
-            // A block of one helper call that leaves it costs more than the interpreter does.
-            if offset == start, instruction.endsBlock, case .helper = instruction.lift { return nil }
-            lifter.append(instruction, bits: bits, at: base + UInt64(offset))
-            offset += bits & 3 == 3 ? 4 : 2
-        }
-        guard lifter.count > 0 else { return nil }
-        var block = lifter.block(next: base + UInt64(offset))
-        block.foldConstants()
-        block.removeDeadWrites()
-        if case .indirect = block.terminator { block.jumpsAnywhere = !lifter.isReturn }
-        return Piece(
-            block: block, returnAddress: lifter.returnAddress, isReturn: lifter.isReturn, byteCount: offset - start)
+    private func liftBlock(_ start: Int) -> LiftedBlock? {
+        LiftedBlock(page, bytes, from: start, features: features) { known.contains($0) }
     }
 
     // MARK: Guesses
@@ -146,6 +119,11 @@ struct RegionLifter {
         }
         return found
     }
+}
+
+extension LiftedBlock {
+    /// Addresses that the block leads to; after a call also that of its return.
+    fileprivate var successors: [UInt64] { block.terminator.targets + (returnAddress.map { [$0] } ?? []) }
 }
 
 extension Terminator {

@@ -97,10 +97,7 @@ extension Generator {
         pieces.loadSlow = makeSlowAccess(layout.memory.loadHelper) { assembler in
             assembler.copy(.rsi, .rcx)
         }
-        pieces.storeSlow = makeSlowAccess(layout.memory.storeHelper) { assembler in
-            assembler.copy(.rsi, .rcx)
-            assembler.copy(.rcx, .rax)
-        }
+        pieces.storeSlow = makeSlowAccess(layout.memory.storeHelper, arguments: Self.passAddress)
         pieces.helper = makeHelperCall()
         return pieces
     }
@@ -201,8 +198,11 @@ extension Generator {
         assembler.linkHere(notReady)
     }
 
-    /// Calls a slow path by the C calling convention: the state, what `arguments` sets from rax, rcx and rdx.
-    private mutating func makeSlowAccess(_ function: UInt, arguments: (inout Assembler) -> Void) -> Int {
+    /// A piece that calls a function by the C calling convention, with the state and what `arguments` sets from rax, rcx
+    /// and rdx, and then sets the flags by `test`.
+    private mutating func makeCall(
+        _ function: UInt, arguments: (inout Assembler) -> Void, test: (inout Assembler) -> Void
+    ) -> Int {
         let start = assembler.position
         assembler.arithmetic(.sub, .register(.rsp), 8)
         spill()
@@ -212,25 +212,25 @@ extension Generator {
         assembler.call(.register(.rax))
         fillAfterCall()
         assembler.arithmetic(.add, .register(.rsp), 8)
-        assembler.arithmetic(.cmp, .memory(state(layout.accessFailed)), 0)
+        test(&assembler)
         assembler.ret()
         return start
     }
 
-    private mutating func makeEnterPage() -> Int {
-        let start = assembler.position
-        assembler.arithmetic(.sub, .register(.rsp), 8)
-        spill()
-        assembler.loadAddress(.rdi, Address(HostRegisters.state, -Int32(HostRegisters.stateBias)))
+    /// A slow path of loads or stores: the flags tell whether there is a fault.
+    private mutating func makeSlowAccess(_ function: UInt, arguments: (inout Assembler) -> Void) -> Int {
+        let failed = state(layout.accessFailed)
+        return makeCall(function, arguments: arguments) { $0.arithmetic(.cmp, .memory(failed), 0) }
+    }
+
+    /// The arguments after the state are what rcx, rdx and rax hold.
+    private static func passAddress(_ assembler: inout Assembler) {
         assembler.copy(.rsi, .rcx)
         assembler.copy(.rcx, .rax)
-        assembler.move(.rax, value: UInt64(layout.memory.pageHelper))
-        assembler.call(.register(.rax))
-        fillAfterCall()
-        assembler.arithmetic(.add, .register(.rsp), 8)
-        assembler.test(.rax, .rax)
-        assembler.ret()
-        return start
+    }
+
+    private mutating func makeEnterPage() -> Int {
+        makeCall(layout.memory.pageHelper, arguments: Self.passAddress) { $0.test(.rax, .rax) }
     }
 
     private mutating func makeHelperCall() -> Int {

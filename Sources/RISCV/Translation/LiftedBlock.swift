@@ -1,0 +1,39 @@
+internal import Translator
+
+/// A block of a page, lifted and simplified, with what only the guest's conventions tell of its end.
+struct LiftedBlock {
+    var block: GuestBlock
+    /// Where a call at the end returns to.
+    let returnAddress: UInt64?
+    /// Whether the block ends as functions do.
+    let isReturn: Bool
+    let byteCount: Int
+
+    /// Lifts from an offset of a page up to where another block begins. Nil when there is nothing to translate.
+    ///
+    /// - Parameter bytes: a copy of the page that does not change.
+    init?(
+        _ page: TranslatedPage, _ bytes: UnsafeRawPointer, from start: Int, features: HostFeatures,
+        isOther: (Int) -> Bool
+    ) {
+        let base = page.key.virtual
+        var lifter = BlockLifter(address: base + UInt64(start), features: features)
+        var offset = start
+        while !lifter.isComplete, let bits = page.instruction(at: offset, in: bytes) {
+            if offset != start, isOther(offset) { break }
+            guard let instruction = InstructionTable.find(bits) else { break }
+            // A block of one helper call that leaves it costs more than the interpreter does.
+            if offset == start, instruction.endsBlock, case .helper = instruction.lift { return nil }
+            lifter.append(instruction, bits: bits, at: base + UInt64(offset))
+            offset += bits & 3 == 3 ? 4 : 2
+        }
+        guard lifter.count > 0 else { return nil }
+        block = lifter.block(next: base + UInt64(offset))
+        block.foldConstants()
+        block.removeDeadWrites()
+        returnAddress = lifter.returnAddress
+        isReturn = lifter.isReturn
+        byteCount = offset - start
+        if case .indirect = block.terminator { block.jumpsAnywhere = !lifter.isReturn }
+    }
+}
