@@ -78,6 +78,8 @@ struct HartState: ~Copyable {
 
     /// The element of `x` that stands for x0 as a destination.
     static let sink: UInt8 = 32
+    /// Where `csr` begins, in bytes.
+    static let controlOffset = 67 * 8
 
     init(index: Int, addressSpace: AddressSpace, timeBase: TimeBase, signals: UnsafePointer<HartSignals>) {
         self.index = index

@@ -162,7 +162,7 @@ extension HartState {
         let context = AccessContext(privilege: privilege, userMemory: false, executableReadable: false)
         let translation = try translate(address, count: 2, for: .fetch, in: context)
         if translation.isUniform {
-            fetch.insert(address, physical: translation.page, isLarge: translation.isLarge)
+            fetch.insert(address, translation)
         }
         return (translation.page, translation.isUniform)
     }
