@@ -15,7 +15,7 @@ let systemInstructions: [Instruction] = [
         return operation.next
     },
     Instruction("fence.i", .none, 0x100F, 0x707F, endsBlock: true) { hart, operation in
-        hart.state.pointee.synchronizeInstructions()
+        if hart.state.pointee.codeWatch?.hasChanged() ?? true { hart.state.pointee.synchronizeInstructions() }
         return continueAfter(hart, operation)
     },
     Instruction("ecall", .none, 0x73, 0xFFFF_FFFF, endsBlock: true) { environmentCall($0, $1) },

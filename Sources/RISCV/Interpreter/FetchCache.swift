@@ -34,9 +34,12 @@ struct FetchCache: ~Copyable {
     // Tag 0 is never handed out, so that zeroed memory holds nothing.
     private let entries = zeroedMemory(Entry.self, setCount * size)
     private let pages = zeroedMemory(Page.self, setCount * pageCount)
-    /// For each set and each hash of a page number, whether anything was fetched from such a page.
+    /// For each set and each hash of a page number, whether anything was fetched from such a page. What is not in the set's
+    /// `ranges` was not fetched either.
     private let fetched = zeroedMemory(UInt64.self, setCount * fetchedWords)
-    private var largePages = InlineArray<6, LargePages>(repeating: LargePages())
+    private var ranges = InlineArray<6, AddressRanges>(repeating: AddressRanges())
+    /// As in `DataTLB`.
+    private var largePages = InlineArray<6, AddressRanges>(repeating: AddressRanges())
     private var tags = InlineArray<6, UInt64>(repeating: 1)
     private var lastTag: UInt64 = 1
     private var supervisorIsPrivate = false
@@ -88,7 +91,8 @@ struct FetchCache: ~Copyable {
     private mutating func renew(_ set: Int) {
         lastTag += 1
         tags[set] = lastTag
-        largePages[set] = LargePages()
+        ranges[set] = AddressRanges()
+        largePages[set] = AddressRanges()
         if set == Self.supervisorSet { supervisorIsPrivate = false }
         (fetched + set * Self.fetchedWords).update(repeating: 0, count: Self.fetchedWords)
     }
@@ -97,8 +101,9 @@ struct FetchCache: ~Copyable {
     mutating func drop(_ address: UInt64) {
         let hash = Self.hash(address)
         for set in 0..<Self.setCount {
-            let wasFetched = fetched[set * Self.fetchedWords + hash >> 6] >> UInt64(hash & 63) & 1 == 1
-            if wasFetched || largePages[set].mayHold(address) { renew(set) }
+            let isMarked = fetched[set * Self.fetchedWords + hash >> 6] >> UInt64(hash & 63) & 1 == 1
+            let wasFetched = isMarked && ranges[set].mayContain(address)
+            if wasFetched || largePages[set].mayContain(address) { renew(set) }
         }
     }
 
@@ -126,7 +131,8 @@ struct FetchCache: ~Copyable {
         pageEntry(address).pointee = Page(page: address & ~0xFFF, tag: tag, physical: translation.page)
         let hash = Self.hash(address)
         fetched[currentSet * Self.fetchedWords + hash >> 6] |= 1 << UInt64(hash & 63)
-        if translation.isLarge { largePages[currentSet].note(address) }
+        ranges[currentSet].insert(address, size: 4096)
+        if translation.size > 4096 { largePages[currentSet].insert(address, size: translation.size) }
         if currentSet == Self.supervisorSet, !translation.isGlobal { supervisorIsPrivate = true }
     }
 }

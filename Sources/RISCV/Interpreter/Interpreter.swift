@@ -163,7 +163,12 @@ extension HartState {
         let translation = try translate(address, count: 2, for: .fetch, in: context)
         if translation.isUniform {
             fetch.insert(address, translation)
+            if let page = hostAddress(of: translation.page, count: 4096) {
+                codeWatch?.watch(page, &data)
+                return (translation.page, true)
+            }
         }
+        codeWatch?.noteUnwatched()
         return (translation.page, translation.isUniform)
     }
 

@@ -51,7 +51,8 @@ struct DataTLB: ~Copyable {
     /// For each set the positions that were written since it was empty; beyond `logSize` they are only counted.
     private let log = zeroedMemory(UInt16.self, setCount * logSize)
     private var logged = InlineArray<10, Int>(repeating: 0)
-    private var largePages = InlineArray<10, LargePages>(repeating: LargePages())
+    /// Where each set has parts of larger pages, all of which a fence for one address forgets.
+    private var largePages = InlineArray<10, AddressRanges>(repeating: AddressRanges())
     private var supervisorIsPrivate = false
 
     init() {
@@ -135,7 +136,7 @@ struct DataTLB: ~Copyable {
             for position in 0..<Self.size { entries[base + position] = Self.empty(position) }
         }
         logged[set] = 0
-        largePages[set] = LargePages()
+        largePages[set] = AddressRanges()
         if set == Self.supervisorSet { supervisorIsPrivate = false }
         renew(set)
     }
@@ -156,7 +157,7 @@ struct DataTLB: ~Copyable {
     mutating func drop(_ address: UInt64) {
         let position = Int(address >> 12 & UInt64(Self.size - 1))
         for set in 0..<Self.setCount where logged[set] != 0 {
-            if largePages[set].mayHold(address) {
+            if largePages[set].mayContain(address) {
                 clear(set)
             } else {
                 entries[set * Self.size + position] = Self.empty(position)
@@ -164,6 +165,27 @@ struct DataTLB: ~Copyable {
         }
         // Whichever set it belongs to.
         second[Self.hash(address)] = Self.none
+    }
+
+    /// Lets no more stores through to a page of memory.
+    ///
+    /// - Parameter virtual: the low bits of the number of the only virtual page by which they may go; nil if there are more.
+    mutating func forbidWriting(_ host: UnsafeMutableRawPointer, virtual: UInt32?) {
+        let host = UInt64(UInt(bitPattern: host))
+        if let virtual {
+            let position = Int(virtual) & (Self.size - 1)
+            for set in 0..<Self.setCount { Self.forbid(entries + set * Self.size + position, host, Self.empty(position)) }
+            Self.forbid(second + Self.hash(UInt64(virtual) << 12), host, Self.none)
+        } else {
+            for position in 0..<Self.setCount * Self.size {
+                Self.forbid(entries + position, host, Self.empty(position & (Self.size - 1)))
+            }
+            for position in 0..<Self.secondSize { Self.forbid(second + position, host, Self.none) }
+        }
+    }
+
+    private static func forbid(_ entry: UnsafeMutablePointer<Entry>, _ host: UInt64, _ empty: Entry) {
+        if (entry.pointee.addend &+ entry.pointee.writeTag) & ~0xFFF == host { entry.pointee.writeTag = empty.writeTag }
     }
 
     mutating func insert(_ address: UInt64, host: UnsafeMutableRawPointer, translation: Translation) {
@@ -182,7 +204,7 @@ struct DataTLB: ~Copyable {
         second[Self.hash(page)] = Entry(
             readTag: translation.readable ? page | generation : 0,
             writeTag: translation.writable ? page | generation : 0, addend: current[position].addend)
-        if translation.isLarge { largePages[currentSet].note(address) }
+        if translation.size > 4096 { largePages[currentSet].insert(address, size: translation.size) }
         if currentSet == Self.supervisorSet, !translation.isGlobal { supervisorIsPrivate = true }
     }
 }

@@ -138,6 +138,7 @@ extension HartState {
         }
         let (exchanged, _) = location.pointee.compareExchange(
             expected: entry, desired: wanted, ordering: .acquiringAndReleasing)
+        codeWatch?.noteStore(UnsafeMutableRawPointer(location))
         return exchanged ? wanted : nil
     }
 
@@ -150,7 +151,7 @@ extension HartState {
             page: page << 12, readable: data && read,
             writable: data && entry & PageTableEntry.write != 0 && entry & PageTableEntry.dirty != 0,
             executable: entry & PageTableEntry.execute != 0 && mayUse(entry, fetch: true, in: context),
-            isLarge: level > 0 || entry & PageTableEntry.napot != 0,
+            size: entry & PageTableEntry.napot != 0 ? 65536 : 4096 << (9 * level),
             isGlobal: entry & PageTableEntry.global != 0, isUniform: true)
     }
 }

@@ -6,8 +6,8 @@ struct Translation {
     /// False also while the D bit is clear, so that the first store comes here.
     var writable: Bool
     var executable: Bool
-    /// Part of a superpage or a NAPOT range.
-    var isLarge: Bool
+    /// Bytes of the page or NAPOT range that the 4 KiB are part of.
+    var size: UInt64
     /// The same in all address spaces.
     var isGlobal: Bool
     /// The answer holds for every access within the page, so that it can be cached.
@@ -29,7 +29,7 @@ extension HartState {
         _ address: UInt64, count: UInt64, for kind: AccessKind, in context: AccessContext
     ) throws(Trap) -> Translation {
         var translation = Translation(
-            page: address & ~0xFFF, readable: true, writable: true, executable: true, isLarge: false,
+            page: address & ~0xFFF, readable: true, writable: true, executable: true, size: 4096,
             isGlobal: false, isUniform: true)
         if context.privilege != .machine, csr.satp >> 60 != 0 {
             translation = try walk(address, for: kind, in: context)
