@@ -15,6 +15,7 @@ final class TranslationEngine {
     // Operations that enter generated code, each followed by the host address of its code.
     private let entries: UnsafeMutableRawPointer
     private var entryCount = 0
+    private let scratch = UnsafeMutableRawPointer.allocate(byteCount: TranslatedPage.size, alignment: 16)
 
     /// Bytes of code.
     private static let capacity = 64 << 20
@@ -45,7 +46,10 @@ final class TranslationEngine {
         entries = .allocate(byteCount: Self.entryCapacity * Self.entrySize, alignment: 16)
     }
 
-    deinit { entries.deallocate() }
+    deinit {
+        entries.deallocate()
+        scratch.deallocate()
+    }
 
     private static func makeCache() throws(TranslationError) -> CodeCache {
         do throws(SystemError) {
@@ -87,7 +91,7 @@ final class TranslationEngine {
             page.verify(generation)
         } else {
             page = TranslatedPage(
-                key: key, source: source, generation: generation,
+                key: key, source: source, generation: generation, scratch: scratch,
                 watchedIn: state.pointee.codeWatch == nil ? nil : state.pointee.addressSpace.memory)
             pages[key] = page
         }
