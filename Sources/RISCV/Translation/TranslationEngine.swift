@@ -33,7 +33,8 @@ final class TranslationEngine {
         }
         let cache = try Self.makeCache(capacity)
         generator = Generator(
-            code: cache.writableBase, execution: cache.executableBase, layout: StateLayout(of: state), features: features)
+            code: cache.writableBase, execution: cache.executableBase, layout: StateLayout(of: state),
+            features: features)
         // The address and type are those of the entry that the generator has just made.
         state.pointee.translation.enter = unsafeBitCast(
             cache.executableBase + generator.runtime.enter, to: NativeEntry.self)
