@@ -1,4 +1,5 @@
 import GuestMemory
+import Synchronization
 import Testing
 
 @Suite struct PageWatchTests {

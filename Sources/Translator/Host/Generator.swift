@@ -270,7 +270,9 @@ package struct Generator {
 
     /// Goes on at the guest address in rax, through the jump cache. Uses rcx and rdx.
     mutating func emitLookup() {
-        assembler.move(.rcx, .register(.rax), wide: false)
+        assembler.copy(.rcx, .rax)
+        assembler.shift(.right, .register(.rcx), by: layout.jumps.hashShift)
+        assembler.arithmetic(.xor, .rcx, .register(.rax), wide: false)
         assembler.shift(.left, .register(.rcx), by: 4, wide: false)
         assembler.arithmetic(.and, .register(.rcx), Int32((layout.jumps.count - 1) << 5), wide: false)
         assembler.arithmetic(.add, .rcx, .memory(state(layout.jumps.entries)))
