@@ -26,7 +26,7 @@ struct FetchCache: ~Copyable {
     static let size = 4096
     /// An entry's number is made of bits from 1 up of an address, exclusive or the same from this one more up.
     static let hashShift: UInt64 = 11
-    private static let pageCount = 256
+    private static let pageCount = 1024
     private static let setCount = RecentAddressSpaces.count + 2
     private static let supervisorSet = RecentAddressSpaces.count
     private static let machineSet = RecentAddressSpaces.count + 1
