@@ -1,4 +1,3 @@
-internal import Glibc
 internal import GuestMemory
 
 /// A range of guest memory that something was loaded to.
@@ -78,16 +77,19 @@ struct BootLayout {
             throw .doesNotFit(source.item, size: count, address: address, memory: memory.size)
         }
         // The buffer is used only here, while `memory` is alive; no vCPU runs yet.
-        try source.read(at: offset, into: UnsafeMutableRawBufferPointer(start: start, count: Int(count)))
+        let target = UnsafeMutableRawBufferPointer(start: start, count: Int(count))
+        defer { memory.noteWrite(target) }
+        try source.read(at: offset, into: target)
     }
 
     /// Sets guest memory to zero; the end of the memory is a valid address for no bytes.
     func clear(_ item: BootItem, at address: UInt64, count: UInt64) throws(BootError) {
         guard count > 0 else { return }
-        guard let start = memory.hostAddress(of: address, count: count) else {
+        do throws(GuestMemoryError) {
+            try memory.clear(at: address, count: count)
+        } catch {
             throw .doesNotFit(item, size: count, address: address, memory: memory.size)
         }
-        memset(start, 0, Int(count))
     }
 
     /// Writes bytes that were placed.

@@ -57,4 +57,18 @@ import Testing
         #expect(second.wait() == .stopped)
         #expect(first.wait() == .stopped)
     }
+
+    @Test(
+        "After a reset the code that was loaded runs, not what it had become",
+        arguments: [Configuration.Engine.interpret, .translate])
+    func codeAfterReset(engine: Configuration.Engine) throws {
+        let program = try BareProgram(["runtime.S", "guest.c", "resetting.c"])
+        var configuration = program.configuration
+        configuration.engine = engine
+        let console = RecordingConsole()
+        let machine = try VirtualMachine(configuration, console: console)
+        try machine.start()
+        #expect(machine.wait() == .poweredOff)
+        #expect(console.text == "reset\nreset\nreset\n")
+    }
 }

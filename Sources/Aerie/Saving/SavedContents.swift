@@ -38,8 +38,9 @@ struct MemoryContents: SavedContents {
     }
 
     func restore(at offset: UInt64, from buffer: UnsafeMutableRawBufferPointer) {
-        UnsafeMutableRawBufferPointer(start: memory.hostBase + Int(offset), count: buffer.count)
-            .copyMemory(from: UnsafeRawBufferPointer(buffer))
+        let target = UnsafeMutableRawBufferPointer(start: memory.hostBase + Int(offset), count: buffer.count)
+        target.copyMemory(from: UnsafeRawBufferPointer(buffer))
+        memory.noteWrite(target)
     }
 
     func restoreZeroes(at offset: UInt64, count: UInt64) throws(SavedMachineError) { throw .state(.damaged) }
