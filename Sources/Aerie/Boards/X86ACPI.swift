@@ -84,6 +84,7 @@
                         "_CRS",
                         .resources([
                             .memory(UInt32(X86MemoryMap.pciConfiguration), size: UInt32(PCIHost.configurationSize)),
+                            .memory(UInt32(X86MemoryMap.testFinisher), size: UInt32(TestFinisher.size)),
                             .ports(X86MemoryMap.Port.power, count: UInt8(PowerControl.size)),
                         ])),
                 ])

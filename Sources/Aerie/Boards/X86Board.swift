@@ -67,10 +67,12 @@
                 window: X86MemoryMap.pciWindow...X86MemoryMap.pciWindow + X86MemoryMap.pciWindowSize - 1,
                 lines: X86MemoryMap.Interrupt.pci.map { InterruptLine(sink: core.machine, number: $0) })
             let window = PCIWindow(name: "pci-window", host: host, base: X86MemoryMap.pciWindow)
+            let test = TestFinisher(name: "test", handler: events)
+            bus.attach(test, base: X86MemoryMap.testFinisher, size: TestFinisher.size)
             bus.attach(host, base: X86MemoryMap.pciConfiguration, size: PCIHost.configurationSize)
             bus.attach(window, base: X86MemoryMap.pciWindow, size: X86MemoryMap.pciWindowSize)
             devices =
-                [X86Clock(machine: core.machine, processors: vcpus), core.chips, uart, clock, power, host, window]
+                [X86Clock(machine: core.machine, processors: vcpus), core.chips, uart, clock, power, test, host, window]
                 + cards
         }
 
