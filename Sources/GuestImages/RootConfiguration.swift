@@ -27,7 +27,8 @@ enum RootConfiguration {
             }
         }
         let programs = [
-            ("init", GuestScripts.initProcess), ("end", GuestScripts.end(architecture)), ("shell", GuestScripts.shell), ("network", GuestScripts.network),
+            ("init", GuestScripts.initProcess), ("end", GuestScripts.end(architecture)), ("shell", GuestScripts.shell),
+            ("network", GuestScripts.network),
             ("control", GuestScripts.control),
             ("dhcp", GuestScripts.dhcp), ("power", GuestScripts.power), ("stage2", GuestScripts.stage2),
         ]
