@@ -2,23 +2,25 @@ import Foundation
 import GuestToolchain
 import Testing
 
+private let qemu = "/usr/bin/qemu-system-x86_64"
+
+/// Without root the packages would be configured in a guest, through a KVM that can do that.
+private var isPossible: Bool {
+    #if arch(x86_64)
+        geteuid() == 0
+    #else
+        false
+    #endif
+}
+
 /// Debian for x86-64: its image, and that on QEMU, a machine whose processor executes all of the kernel, as this host's KVM may
 /// not.
 @Suite(
     "Debian for x86-64", .serialized,
     .enabled("needs an x86-64 host, root, a Debian mirror and the tools that build an image") {
-        DebianAMD64Tests.isPossible && DebianImage.amd64.obstacle == nil
+        isPossible && DebianImage.amd64.obstacle == nil
     })
 struct DebianAMD64Tests {
-    /// Without root the packages would be configured in a guest, through a KVM that can do that.
-    static var isPossible: Bool {
-        #if arch(x86_64)
-            geteuid() == 0
-        #else
-            false
-        #endif
-    }
-
     private func tool(_ name: String, _ arguments: [String]) throws -> (status: Int32, text: String) {
         let path = try #require(
             ["/usr/sbin", "/usr/bin"].map { "\($0)/\(name)" }.first {
@@ -39,8 +41,8 @@ struct DebianAMD64Tests {
         let program = try tool("debugfs", ["-R", "stat /usr/bin/su", disk]).text
         #expect(program.contains("Mode:  04755") && program.contains("User:     0   Group:     0"))
         // Its group has a number of its own, which the package's script sets.
-        let group = try tool("debugfs", ["-R", "stat /usr/bin/chage", disk]).text
-        #expect(group.contains("Group:    42"), "\(group)")
+        let group = try tool("debugfs", ["-R", "stat /usr/sbin/unix_chkpwd", disk]).text
+        #expect(group.contains("Mode:  02755") && group.contains("Group:    42"), "\(group)")
         #expect(try tool("debugfs", ["-R", "ls /var/lib/aerie", disk]).text.contains("stage2") == false)
     }
 
@@ -54,8 +56,6 @@ struct DebianAMD64Tests {
         #expect(kernel[0x202..<0x206] == Data("HdrS".utf8))
     }
 
-    private static let qemu = "/usr/bin/qemu-system-x86_64"
-
     @Test(
         "It boots to a shell on QEMU, from a disk on PCI, and powers off",
         .enabled(if: FileManager.default.isExecutableFile(atPath: qemu), "needs Debian's package qemu-system-x86"))
@@ -64,7 +64,7 @@ struct DebianAMD64Tests {
         let words = Data(Array("sh\0-c\0\(command)\0".utf8)).base64EncodedString()
         let image = DebianImage.amd64
         let result = try HostProgram.run(
-            Self.qemu,
+            qemu,
             [
                 // The translator of QEMU 7.2 miscompiles some code for newer processors.
                 "-machine", "q35,accel=tcg", "-cpu", "Nehalem", "-m", "512M", "-nographic", "-no-reboot", "-nic",

@@ -1,3 +1,4 @@
+import GuestMemory
 import HostSystem
 import KVMEngine
 import Machine

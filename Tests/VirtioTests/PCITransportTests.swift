@@ -314,7 +314,7 @@ private final class LineRecorder: InterruptSink {
         while other.messages.all != [InterruptMessage(address: 0xFEE0_2000, data: 0x77)] { continue }
         other.transport.pause()
         other.transport.reset()
-        #expect(other.config(0x10) == 0 && other.config(4, 2) == 0)
+        #expect(other.config(0x10, 8) == 0xC && other.config(4, 2) == 0)
         let foreign = try Bus(hasMessages: false)
         #expect(throws: SavedStateError.self) { try foreign.transport.restore(record) }
     }
