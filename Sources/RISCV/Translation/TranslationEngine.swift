@@ -1,4 +1,5 @@
 internal import HostSystem
+internal import Machine
 internal import Translator
 
 /// Translates a hart's hot code, and finds what is translated. Only the hart's thread uses it.
@@ -14,6 +15,7 @@ final class TranslationEngine {
     // Operations that enter generated code, each followed by the host address of its code.
     private let entries: UnsafeMutableRawPointer
     private var entryCount = 0
+    private let scratch = UnsafeMutableRawPointer.allocate(byteCount: TranslatedPage.size, alignment: 16)
 
     /// Bytes of code.
     private static let capacity = 64 << 20
@@ -44,7 +46,10 @@ final class TranslationEngine {
         entries = .allocate(byteCount: Self.entryCapacity * Self.entrySize, alignment: 16)
     }
 
-    deinit { entries.deallocate() }
+    deinit {
+        entries.deallocate()
+        scratch.deallocate()
+    }
 
     private static func makeCache() throws(TranslationError) -> CodeCache {
         do throws(SystemError) {
@@ -85,7 +90,9 @@ final class TranslationEngine {
             page = known
             page.verify(generation)
         } else {
-            page = TranslatedPage(key: key, source: source, generation: generation)
+            page = TranslatedPage(
+                key: key, source: source, generation: generation, scratch: scratch,
+                watchedIn: state.pointee.codeWatch == nil ? nil : state.pointee.addressSpace.memory)
             pages[key] = page
         }
         if let entry = page.entries[Int(address & 0xFFF)] { return entry }
