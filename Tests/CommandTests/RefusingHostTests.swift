@@ -66,12 +66,12 @@ private let prlimit = "/usr/bin/prlimit"
         "Kernels of other architectures are bad input for an x86-64 machine",
         .enabled(if: hasKVM, "this host has no KVM for us"))
     func wrongArchitecture() throws {
-        var other = [UInt8](try Data(contentsOf: URL(filePath: kernel)))
-        // 32 bits, i386.
-        other[4] = 1
-        other[18] = 3
-        let small = try aerie.directory.file("small", Data(other))
-        for (file, found) in [(kernel, "an ELF file for RISC-V"), (small, "a 32-bit ELF file for i386")] {
+        for (machine, bits, found) in [
+            (243, 2, "an ELF file for RISC-V"), (3, 1, "a 32-bit ELF file for i386"),
+        ] as [(UInt8, UInt8, String)] {
+            var elf = Data([0x7F, 0x45, 0x4C, 0x46, bits, 1, 1, 0] + [UInt8](repeating: 0, count: 8))
+            elf += [2, 0, machine, 0, 1, 0, 0, 0] + [UInt8](repeating: 0, count: 4096)
+            let file = try aerie.directory.file("kernel-\(machine)", elf)
             let result = try aerie.run(["run", "--arch", "x86_64", "--kernel", file])
             #expect(result.code == 65)
             #expect(result.error.contains("it is \(found) and the guest is x86_64"), "\(result.error)")
