@@ -73,7 +73,7 @@ struct DebianAMD64Tests {
                 "-append", "console=ttyS0 quiet aerie.command=\(words)",
                 "-drive", "file=\(try image.file("root.raw")),snapshot=on,format=raw,if=none,id=root",
                 "-device", "virtio-blk-pci,drive=root", "-device", "virtio-rng-pci",
-            ], limit: 240)
+            ], limit: 900)
         let text = String(decoding: result.output, as: UTF8.self)
         #expect(result.status == 0 && !result.timedOut)
         #expect(text.contains("x86_64\r\naudit=0\r\ndebian 42\r\n"), "\(text.suffix(2000))")
