@@ -24,7 +24,8 @@ final class EvaluationMachine {
         layout.floats.ready = 70 * 8
         layout.floats.control = 71 * 8
         layout.floats.flags = 72 * 8
-        generator = Generator(code: cache.writableBase, layout: layout, features: features)
+        generator = Generator(
+            code: cache.writableBase, execution: cache.executableBase, layout: layout, features: features)
     }
 
     deinit { state.deallocate() }

@@ -24,7 +24,9 @@ struct FetchCache: ~Copyable {
 
     /// Entries in a set.
     static let size = 4096
-    private static let pageCount = 256
+    /// An entry's number is made of bits from 1 up of an address, exclusive or the same from this one more up.
+    static let hashShift: UInt64 = 11
+    private static let pageCount = 1024
     private static let setCount = RecentAddressSpaces.count + 2
     private static let supervisorSet = RecentAddressSpaces.count
     private static let machineSet = RecentAddressSpaces.count + 1
@@ -114,7 +116,7 @@ struct FetchCache: ~Copyable {
 
     @inline(__always)
     func entry(_ address: UInt64) -> UnsafeMutablePointer<Entry> {
-        current + Int(address >> 1 & UInt64(Self.size - 1))
+        current + Int((address ^ address >> Self.hashShift) >> 1 & UInt64(Self.size - 1))
     }
 
     private func pageEntry(_ address: UInt64) -> UnsafeMutablePointer<Page> {

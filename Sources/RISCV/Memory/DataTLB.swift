@@ -174,7 +174,9 @@ struct DataTLB: ~Copyable {
         let host = UInt64(UInt(bitPattern: host))
         if let virtual {
             let position = Int(virtual) & (Self.size - 1)
-            for set in 0..<Self.setCount { Self.forbid(entries + set * Self.size + position, host, Self.empty(position)) }
+            for set in 0..<Self.setCount {
+                Self.forbid(entries + set * Self.size + position, host, Self.empty(position))
+            }
             Self.forbid(second + Self.hash(UInt64(virtual) << 12), host, Self.none)
         } else {
             for position in 0..<Self.setCount * Self.size {

@@ -94,6 +94,7 @@ extension StateLayout {
         memory.pageHelper = unsafeBitCast(enterSharedPage, to: UInt.self)
         jumps.entries = withUnsafePointer(to: &state.pointee.fetch.current) { offset($0) }
         jumps.count = FetchCache.size
+        jumps.hashShift = UInt8(FetchCache.hashShift)
         jumps.tag = withUnsafePointer(to: &state.pointee.fetch.tag) { offset($0) }
         jumps.recordStart = unsafeBitCast(nativeEntry.execute, to: UInt.self)
         // Generated code looks at mstatus in memory.

@@ -71,13 +71,27 @@ final class TranslatedPage {
 
     private func compare() {
         if isUnchanged { return }
+        removeBlocks()
+        samples.removeAll()
+        regional.removeAll()
+    }
+
+    private func removeBlocks() {
         epoch += 1
         entries.removeAll()
         waiting.removeAll()
         ranges.removeAll()
         code.removeAll()
-        samples.removeAll()
+    }
+
+    /// Forgets all blocks, but not which of them were the start of regions: the next sample of one makes it a region again.
+    /// False when there were none.
+    func removeCode(regionThreshold: Int32) -> Bool {
+        removeBlocks()
+        let hot = samples.keys.filter { regional.contains($0) && samples[$0] ?? 0 >= Int(regionThreshold) }
+        samples = Dictionary(uniqueKeysWithValues: hot.map { ($0, Int(regionThreshold) - 1) })
         regional.removeAll()
+        return !hot.isEmpty
     }
 
     private var isUnchanged: Bool {

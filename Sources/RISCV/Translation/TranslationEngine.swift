@@ -17,8 +17,6 @@ final class TranslationEngine {
     private var entryCount = 0
     private let scratch = UnsafeMutableRawPointer.allocate(byteCount: TranslatedPage.size, alignment: 16)
 
-    /// Bytes of code.
-    private static let capacity = 64 << 20
     private static let entryCapacity = 1 << 18
     private static let entrySize = MemoryLayout<Operation>.stride + 8
     /// Most blocks that are translated at once.
@@ -27,13 +25,16 @@ final class TranslationEngine {
     private let trace: TranslationTrace?
     private let hart: Int
 
-    init(state: UnsafeMutablePointer<HartState>, trace: TranslationTrace?) throws(TranslationError) {
+    /// - Parameter capacity: bytes of code, one of `Hart.codeCapacities`: jumps reach 2 GiB, and what is translated at once
+    ///   needs some room.
+    init(state: UnsafeMutablePointer<HartState>, capacity: Int, trace: TranslationTrace?) throws(TranslationError) {
         guard HostFeatures.canRunGeneratedCode else {
             throw TranslationError(description: "the translator generates code for x86-64 processors only")
         }
-        let cache = try Self.makeCache()
+        let cache = try Self.makeCache(capacity)
         generator = Generator(
-            code: cache.writableBase, layout: StateLayout(of: state), features: features)
+            code: cache.writableBase, execution: cache.executableBase, layout: StateLayout(of: state),
+            features: features)
         // The address and type are those of the entry that the generator has just made.
         state.pointee.translation.enter = unsafeBitCast(
             cache.executableBase + generator.runtime.enter, to: NativeEntry.self)
@@ -51,7 +52,7 @@ final class TranslationEngine {
         scratch.deallocate()
     }
 
-    private static func makeCache() throws(TranslationError) -> CodeCache {
+    private static func makeCache(_ capacity: Int) throws(TranslationError) -> CodeCache {
         do throws(SystemError) {
             return try CodeCache(capacity: capacity)
         } catch {
@@ -144,11 +145,11 @@ final class TranslationEngine {
         }
     }
 
-    /// Forgets all code when there is not enough room for more; true when it did.
+    /// Forgets all code when there is not enough room for more, but not where the hot code was; true when it did.
     @discardableResult
     private func makeRoom(in state: UnsafeMutablePointer<HartState>) -> Bool {
         guard isFull else { return false }
-        removeAll()
+        removeAll(state.pointee.translation.regionThreshold)
         state.pointee.knownCode.removeAll()
         state.pointee.flushInstructions()
         return true
@@ -164,8 +165,8 @@ final class TranslationEngine {
             || Self.entryCapacity - entryCount < max(Self.batchLimit, RegionLifter.blockLimit)
     }
 
-    private func removeAll() {
-        pages.removeAll()
+    private func removeAll(_ regionThreshold: Int32) {
+        pages = pages.filter { $0.value.removeCode(regionThreshold: regionThreshold) }
         generator.removeAll()
         entryCount = 0
     }

@@ -33,32 +33,29 @@ extension Generator {
         else { return nil }
         assembler.align(to: 64)
         let table = JumpTable(position: assembler.position, first: first, span: last - first)
-        assembler.position += table.count * 4
+        assembler.position += table.count * 8
         return table
     }
 
     private mutating func fillTable(_ blocks: [GuestBlock], _ starts: [Int]) {
         guard let table else { return }
         func set(_ index: Int, _ target: Int) {
-            UnsafeMutableRawPointer(assembler.base + table.position + index * 4).storeBytes(
-                of: UInt32(truncatingIfNeeded: target - table.position), as: UInt32.self)
+            UnsafeMutableRawPointer(assembler.base + table.position + index * 8).storeBytes(
+                of: executionBase + UInt(target), as: UInt.self)
         }
         for index in 0..<table.count { set(index, pieces.lookup ?? pieces.exitJump) }
         for (block, start) in zip(blocks, starts) { set(Int(block.address - table.first) / 2, start) }
     }
 
-    /// Goes on at the guest address in rax, which is even.
+    /// Goes on at the guest address in rax without its bit 0.
     mutating func emitJump(through table: JumpTable) {
         assembler.move(.rcx, value: 0 &- table.first)
         assembler.arithmetic(.add, .rcx, .register(.rax))
-        assembler.arithmetic(.cmp, .register(.rcx), Int32(table.span))
+        assembler.shift(.right, .register(.rcx), by: 1)
+        assembler.arithmetic(.cmp, .register(.rcx), Int32(table.count - 1))
         assembler.jump(.above, to: pieces.lookup ?? pieces.exitJump)
         assembler.link(assembler.loadAddressOfPosition(.rdx), to: table.position)
-        // Entries are four bytes for every two of the guest's.
-        assembler.extend(
-            .rcx, .memory(Address(.rdx, index: .rcx, scale: 1)), bytes: 4, signed: true)
-        assembler.arithmetic(.add, .rcx, .register(.rdx))
-        assembler.jump(.register(.rcx))
+        assembler.jump(.memory(Address(.rdx, index: .rcx, scale: 3)))
     }
 
     /// Makes standard code at `position` go on at a region's gate. The code there must be at least one instruction's.
@@ -70,7 +67,7 @@ extension Generator {
     }
 }
 
-/// Where the code of each even guest address of a range begins, relative to the table.
+/// The host address of the code of each even guest address of a range.
 struct JumpTable: Sendable {
     let position: Int
     let first: UInt64

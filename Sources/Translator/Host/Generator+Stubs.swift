@@ -65,7 +65,8 @@ extension Generator {
                 assembler.move(.rax, value: address)
                 return assembler.jump(to: lookup)
             }
-            let index = Int(truncatingIfNeeded: address >> 1) & (layout.jumps.count - 1)
+            let hash = address ^ address >> UInt64(layout.jumps.hashShift)
+            let index = Int(truncatingIfNeeded: hash >> 1) & (layout.jumps.count - 1)
             assembler.move(.rcx, .memory(state(layout.jumps.entries)))
             assembler.move(.rax, value: address)
             followEntry(offset: Int32(index << 5))

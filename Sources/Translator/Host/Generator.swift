@@ -10,6 +10,7 @@
 package struct Generator {
     package internal(set) var assembler: Assembler
     package internal(set) var runtime = Runtime()
+    let executionBase: UInt
     let layout: StateLayout
     let features: HostFeatures
     let standard: Assignment
@@ -37,10 +38,15 @@ package struct Generator {
     package private(set) var marks: [CodeMark] = []
     package var isTracing = false
 
-    /// - Parameter code: where code is written; the shared pieces are written at once.
-    package init(code: UnsafeMutableRawPointer, layout: StateLayout, features: HostFeatures) {
+    /// - Parameters:
+    ///   - code: where code is written; the shared pieces are written at once.
+    ///   - execution: where it is executed.
+    package init(
+        code: UnsafeMutableRawPointer, execution: UnsafeRawPointer, layout: StateLayout, features: HostFeatures
+    ) {
         precondition(layout.pinned.count <= StateLayout.pinnedCount, "there are not so many registers")
         assembler = Assembler(base: code)
+        executionBase = UInt(bitPattern: execution)
         self.layout = layout
         self.features = features
         var standard = Assignment()
@@ -60,7 +66,7 @@ package struct Generator {
     /// The most bytes that a block of `count` steps can take, its share of a region's own pieces included.
     package static func maximumSize(steps count: Int) -> Int { 512 + count * 400 }
     /// The most bytes that a region takes beside its blocks.
-    package static let maximumRegionOverhead = 4096 + Int(JumpTable.limit) * 2
+    package static let maximumRegionOverhead = 4096 + Int(JumpTable.limit) * 4
 
     // MARK: Operands
 
@@ -215,13 +221,11 @@ package struct Generator {
             link(assembler.jump(condition), target: taken, resolve: resolve)
             emitJump(next, following: following, resolve: resolve)
         case .indirect(let base, let displacement, let slot, let returnAddress):
-            if case .slot(let source) = base, let register = register(of: source) {
-                assembler.loadAddress(.rax, Address(register, displacement))
-            } else {
-                load(.rax, base)
-                if displacement != 0 { assembler.arithmetic(.add, .register(.rax), displacement) }
-            }
-            assembler.arithmetic(.and, .register(.rax), -2)
+            load(.rax, base)
+            if displacement != 0 { assembler.arithmetic(.add, .register(.rax), displacement) }
+            let usesTable = block.jumpsAnywhere && table != nil && block.likelyTargets.isEmpty
+            // The table's look-up drops bit 0 by itself.
+            if !usesTable { assembler.arithmetic(.and, .register(.rax), -2) }
             if let slot {
                 let register = register(of: slot) ?? .rcx
                 assembler.move(register, value: returnAddress)
@@ -266,7 +270,9 @@ package struct Generator {
 
     /// Goes on at the guest address in rax, through the jump cache. Uses rcx and rdx.
     mutating func emitLookup() {
-        assembler.move(.rcx, .register(.rax), wide: false)
+        assembler.copy(.rcx, .rax)
+        assembler.shift(.right, .register(.rcx), by: layout.jumps.hashShift)
+        assembler.arithmetic(.xor, .rcx, .register(.rax), wide: false)
         assembler.shift(.left, .register(.rcx), by: 4, wide: false)
         assembler.arithmetic(.and, .register(.rcx), Int32((layout.jumps.count - 1) << 5), wide: false)
         assembler.arithmetic(.add, .rcx, .memory(state(layout.jumps.entries)))

@@ -50,7 +50,7 @@ struct Pieces: Sendable {
     fileprivate(set) var enterPage = 0
     /// Calls the helper with the record at rcx for the instruction at rax; does not return when the helper leaves.
     fileprivate(set) var helper = 0
-    /// Goes on at the guest address in rax in standard code. In regions only.
+    /// Goes on at the guest address in rax without its bit 0 in standard code. In regions only.
     fileprivate(set) var lookup: Int?
     /// Comes from standard code: moves the slots to where the region has them. In regions only.
     fileprivate(set) var enterRegion = 0
@@ -110,6 +110,7 @@ extension Generator {
         pieces = makePieces(limit: .regionLimit)
         pieces.enterPage = makeEnterPage()
         pieces.lookup = assembler.position
+        assembler.arithmetic(.and, .register(.rax), -2)
         for (slot, register) in assignment.integers where standard.register(of: slot) != register {
             assembler.store(address(of: slot), register, bytes: 8)
         }

@@ -60,13 +60,14 @@ package struct StateLayout: Sendable {
         package var pageHelper: UInt = 0
     }
 
-    /// The jump cache: entries of 32 bytes, found by bits of the address from bit 1 up. An entry holds the address, the tag
+    /// The jump cache: entries of 32 bytes, found by bits from bit 1 up of (address ^ address >> `hashShift`). An entry holds the address, the tag
     /// of the translation regime it is valid for, a word that is not ours, and where its code begins.
     package struct JumpLayout: Sendable {
         /// Offset of a pointer to the entries in use.
         package var entries = 0
         /// A power of two.
         package var count = 4096
+        package var hashShift: UInt8 = 0
         /// Offset of the present tag.
         package var tag = 0
         /// The first word of a record that enters generated code; its code's address is in the word after the record's 24

@@ -13,12 +13,14 @@ struct AerieRunner: GuestRunner {
     var translates = false
     /// What is translated becomes a region at once.
     var makesRegions = false
+    /// Bytes of generated code that there is room for.
+    var codeCapacity = Hart.defaultCodeCapacity
 
     var name: String { makesRegions ? "Aerie, regions" : translates ? "Aerie, translating" : "Aerie" }
     let features = Set(GuestFeature.allCases)
 
     func run(_ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>) throws -> GuestOutcome {
-        let board = try Board(harts: harts, memory: memory, translates: translates, makesRegions: makesRegions)
+        let board = try Board(harts: harts, memory: memory, self)
         try board.memory.write(program, at: Toolchain.base)
         let end = try board.run(limit: 60)
         return GuestOutcome(
@@ -51,7 +53,7 @@ private final class Board {
         let value = Mutex<SystemEvent?>(nil)
     }
 
-    init(harts count: Int, memory size: Int, translates: Bool, makesRegions: Bool) throws {
+    init(harts count: Int, memory size: Int, _ runner: AerieRunner) throws {
         memory = try GuestMemory(ranges: [(base: Toolchain.base, size: UInt64(size))])
         let space = AddressSpace(memory: memory)
         let timeBase = TimeBase()
@@ -59,8 +61,11 @@ private final class Board {
             Hart(
                 index: $0, addressSpace: space, timeBase: timeBase, resetAddress: Toolchain.base, isAlone: count == 1)
         }
-        if translates {
-            for hart in harts { try hart.startTranslating(threshold: 1, regionThreshold: makesRegions ? 0 : .max) }
+        if runner.translates {
+            for hart in harts {
+                try hart.startTranslating(
+                    threshold: 1, regionThreshold: runner.makesRegions ? 0 : .max, capacity: runner.codeCapacity)
+            }
         }
         self.harts = harts
         // As at QEMU's reset vector: a0 is the hart's number.

@@ -35,6 +35,11 @@ import Testing
     }
 
     @Test(arguments: GuestRunners.all)
+    func codeThatChangesIsSeenAfterItsFence(runner: any GuestRunner) throws {
+        try check("code.c", on: runner)
+    }
+
+    @Test(arguments: GuestRunners.all)
     func addressSpacesReturnsAndTheClockFollowTheSpecification(runner: any GuestRunner) throws {
         try check("spaces.c", on: runner)
     }
