@@ -104,7 +104,7 @@ let package = Package(
         // A machine in a process that a test may kill.
         .executableTarget(
             name: "MachineHost", dependencies: ["Aerie"], path: "Tests/MachineHost", swiftSettings: settings),
-        tests("CommandTests", ["Aerie", "MachineHost"]),
+        tests("CommandTests", ["Aerie", "GuestToolchain", "MachineHost"]),
         tests("ArchitectureTests", []),
     ],
     swiftLanguageModes: [.v6]

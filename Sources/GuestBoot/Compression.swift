@@ -12,6 +12,9 @@ enum Compression: String {
         self = found.0
     }
 
+    /// Whether `decompress` knows it.
+    var isSupported: Bool { self == .gzip || self == .zstd }
+
     /// Decompresses `count` bytes at `offset` of `source`; never more than `limit` bytes.
     func decompress(
         _ source: BootSource, offset: UInt64, count: UInt64, limit: UInt64

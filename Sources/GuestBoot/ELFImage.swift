@@ -25,6 +25,8 @@ package struct ELFImage: Sendable {
     package let entry: UInt64
     /// Ascending by physical address, not overlapping, not empty.
     package let segments: [Segment]
+    /// Where the file's last part ends: its section headers, or its segments. What follows is not ELF's.
+    let end: UInt64
     private let isPositionIndependent: Bool
     /// Where the file has notes: offset and size in bytes, in the file.
     private let notes: [(offset: UInt64, size: UInt64)]
@@ -74,6 +76,10 @@ package struct ELFImage: Sendable {
             return (table.littleEndian(at: offset + 8) ?? 0, table.littleEndian(at: offset + 32) ?? 0)
         }
         entry = word(24)
+        // Sizes and counts are of 16 bits, and segments end in the file.
+        let sections = word(40).addingReportingOverflow(UInt64(half(58)) * UInt64(half(60)))
+        end = max(
+            sections.overflow ? .max : sections.partialValue, segments.map { $0.fileOffset + $0.fileSize }.max() ?? 0)
         isPositionIndependent = type == Self.positionIndependent
     }
 

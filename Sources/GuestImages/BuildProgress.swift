@@ -7,7 +7,7 @@ package struct BuildProgress: Equatable, Sendable {
         case unpacking = "Unpacking packages"
         case modules = "Indexing kernel modules"
         case formatting = "Writing the root disk"
-        case configuring = "Configuring packages in the guest"
+        case configuring = "Configuring packages"
         case checking = "Checking the root disk"
         case storing = "Storing the image"
     }

@@ -13,6 +13,8 @@ extension DebianImageBuilder {
         var kernel = ""
     }
 
+    private static let kernelPrefix = "linux-image-"
+
     /// What unpacking leaves to be known.
     struct Unpacked {
         var database: DpkgDatabase
@@ -32,11 +34,14 @@ extension DebianImageBuilder {
             suite: options.suite, architecture: options.architecture, mirror: mirror, cache: store.directories.cache,
             environment: environment)
         try await archive.update()
-        let base = ["?essential"] + Self.basePackages + [options.architecture.kernelPackage]
-        let packages = try await archive.resolve(base + options.packages)
-        let baseNames =
-            options.packages.isEmpty ? packages.map(\.name) : try await archive.resolve(base).map(\.name)
-        let files = try await archive.download(base + options.packages, packages) { done, total, item in
+        // A kernel among the packages that the user names is instead of the usual one.
+        let isKernel = { (name: String) in name.hasPrefix(Self.kernelPrefix) }
+        let kernel = options.packages.first(where: isKernel) ?? options.architecture.kernelPackage
+        let base = ["?essential"] + Self.basePackages + [kernel]
+        let wanted = base + options.packages.filter { !isKernel($0) }
+        let packages = try await archive.resolve(wanted)
+        let baseNames = wanted == base ? packages.map(\.name) : try await archive.resolve(base).map(\.name)
+        let files = try await archive.download(wanted, packages) { done, total, item in
             progress(BuildProgress(phase: .downloading, completed: done, total: total, unit: .bytes, item: item))
         }
         _ = consume lock
@@ -54,9 +59,9 @@ extension DebianImageBuilder {
         var extra: [String] = []
         for name in names {
             guard let file = files[name] else { continue }
-            if name.hasPrefix("linux-image-") {
-                // The package of the suite's name only depends on the one that holds the kernel.
-                if name != options.architecture.kernelPackage { downloads.kernel = file }
+            if name.hasPrefix(Self.kernelPrefix) {
+                // The package without a version in its name only depends on the one that holds the kernel.
+                if name.dropFirst(Self.kernelPrefix.count).first?.isNumber == true { downloads.kernel = file }
             } else if name == "base-files" {
                 // First, because the links of its merged /usr are what other packages' paths lead through.
                 downloads.unpacked.insert(file, at: 0)

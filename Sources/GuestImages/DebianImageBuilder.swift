@@ -2,11 +2,11 @@ internal import FoundationEssentials
 internal import Glibc
 internal import HostSystem
 
-/// Builds an image of Debian for a guest of another architecture than the host's, as root or as any other user.
+/// Builds an image of Debian, as root or as any other user.
 ///
 /// Packages come through the host's apt, verified; their files are unpacked on the host; their own scripts, which are
-/// programs of the guest's architecture, run once in a guest that the caller boots. All work happens in a directory
-/// that nobody else sees and moves into the store at the end.
+/// programs of the guest's architecture, run once: in a guest that the caller boots, or on the host itself where that can be
+/// (`NativeSecondStage`). All work happens in a directory that nobody else sees and moves into the store at the end.
 package struct DebianImageBuilder: Sendable {
     let store: ImageStore
     let options: BuildOptions
@@ -103,37 +103,47 @@ package struct DebianImageBuilder: Sendable {
         try await runner.run(
             .depmod, ["-b", tree.directory, unpacked.release], purpose: "indexing the kernel's modules")
         let ramdisk = try await InitialRamdisk(runner: runner, scratch: work).make(
-            release: unpacked.release, tree: tree, busybox: "usr/bin/busybox")
+            release: unpacked.release, tree: tree, architecture: options.architecture, busybox: "usr/bin/busybox")
         try Files.write(ramdisk, to: "\(work)/image/initrd")
 
-        progress(BuildProgress(phase: .formatting))
-        try RootConfiguration.apply(to: tree, suite: options.suite, mirror: options.mirror)
+        try RootConfiguration.apply(
+            to: tree, architecture: options.architecture, suite: options.suite, mirror: options.mirror)
         if try CertificateStore.enableAll(in: tree) { unpacked.database.finish(CertificateStore.package) }
         try RootConfiguration.prepareSecondStage(in: tree, unpacked.database, packages: downloads.guestInstalled)
         try unpacked.database.write(to: tree, digests: try await digests(unpacked.database, tree, runner))
         let disk = RootDisk(runner: runner, path: "\(work)/image/root.raw", scratch: work)
+        let console = SecondStageConsole(
+            total: UInt64(unpacked.database.unconfigured.count + downloads.guestInstalled.count), progress: progress)
+        let native = NativeSecondStage(runner: runner)
+        let isNative = try await native.isPossible(for: options.architecture)
+        if isNative {
+            console.begin()
+            try await native.run(in: tree, console)
+        }
+        progress(BuildProgress(phase: .formatting))
         try await disk.format(tree, size: options.diskSize)
         try Files.removeTree(tree.directory)
-
-        let count = unpacked.database.unconfigured.count + downloads.guestInstalled.count
-        try await finish(disk, work, packages: UInt64(count), progress, configure)
+        if !isNative {
+            console.begin()
+            try await runGuest(disk, work, console, configure)
+        }
+        progress(BuildProgress(phase: .checking))
+        try await check(disk, console)
         progress(BuildProgress(phase: .storing))
         let manifest = try await manifest(reference, mirror, unpacked.release, disk, "\(work)/image", runner)
         try Files.write(try manifest.encoded(), to: "\(work)/image/\(ImageStore.manifestName)")
         return try store.adopt("\(work)/image", manifest)
     }
 
-    /// Runs the second stage and believes nothing but what it left on the disk.
-    private func finish(
-        _ disk: RootDisk, _ work: String, packages: UInt64, _ progress: @escaping @Sendable (BuildProgress) -> Void,
+    /// Runs the second stage in a guest.
+    private func runGuest(
+        _ disk: RootDisk, _ work: String, _ console: SecondStageConsole,
         _ configure: @Sendable (GuestRun) async throws -> Void
     ) async throws(ImageError) {
-        progress(BuildProgress(phase: .configuring, completed: 0, total: packages))
-        let console = SecondStageConsole(total: packages, progress: progress)
         let run = GuestRun(
-            kernel: "\(work)/image/kernel", initrd: "\(work)/image/initrd", disk: disk.path,
-            commandLine: "console=ttyS0 quiet panic=-1 aerie.stage2 aerie.rootflags=barrier=0", memory: 512 << 20,
-            console: { console.receive($0) })
+            architecture: options.architecture, kernel: "\(work)/image/kernel", initrd: "\(work)/image/initrd",
+            disk: disk.path, commandLine: "console=ttyS0 quiet panic=-1 aerie.stage2 aerie.rootflags=barrier=0",
+            memory: 512 << 20, console: { console.receive($0) })
         do {
             try await configure(run)
         } catch let error as ImageError {
@@ -145,11 +155,14 @@ package struct DebianImageBuilder: Sendable {
                 .internalFailure, "configuring packages in the guest: it could not be run: \(error)",
                 detail: console.tail)
         }
-        progress(BuildProgress(phase: .checking))
+    }
+
+    /// Believes nothing of the second stage but what it left on the disk.
+    private func check(_ disk: RootDisk, _ console: SecondStageConsole) async throws(ImageError) {
         guard try await disk.text(RootConfiguration.marker).hasPrefix("complete") else {
-            let found = console.failure ?? "the guest ended before it was done"
+            let found = console.failure ?? "their scripts ended before they were done"
             throw ImageError(
-                .internalFailure, "configuring packages in the guest: \(found); use --verbose for its console",
+                .internalFailure, "configuring packages: \(found); use --verbose for their output",
                 detail: console.tail)
         }
         try await disk.check()

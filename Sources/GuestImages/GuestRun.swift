@@ -4,6 +4,8 @@
 /// first writable virtio block device, without a network, and return when the guest has powered off; it throws when the
 /// guest cannot be started or ends in another way. It must stop the guest when its task is cancelled.
 package struct GuestRun: Sendable {
+    /// Names the board.
+    package var architecture: ImageArchitecture
     /// Paths of files.
     package var kernel: String
     package var initrd: String

@@ -151,12 +151,20 @@ enum GuestScripts {
         status=0
         [ -f /run/aerie/status ] && read -r status </run/aerie/status
         if [ "$status" != 0 ] && [ "$action" = poweroff ]; then
-            # The board's test device ends the machine with a status of our choice.
-            busybox devmem 0x100000 32 $((status << 16 | 0x3333)) 2>/dev/null
+            /usr/lib/aerie/end "$status"
         fi
         busybox "$action" -f
 
         """#
+
+    /// `/usr/lib/aerie/end`: ends the machine with a status other than 0, by the board's test device.
+    static func end(_ architecture: ImageArchitecture) -> String {
+        """
+        #!/bin/sh
+        exec busybox devmem 0x\(String(architecture.testDevice, radix: 16)) 32 $(($1 << 16 | 0x3333)) 2>/dev/null
+
+        """
+    }
 
     /// `/usr/lib/aerie/shell`: what stands at the console, as leader of a session of its own.
     static let shell = #"""

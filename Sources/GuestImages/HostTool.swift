@@ -12,6 +12,7 @@ package enum HostTool: String, CaseIterable, Sendable {
     case e2fsck
     case md5sum
     case sha256sum
+    case unshare
 
     package var debianPackage: String {
         switch self {
@@ -21,6 +22,7 @@ package enum HostTool: String, CaseIterable, Sendable {
         case .xz: "xz-utils"
         case .mke2fs, .debugfs, .e2fsck: "e2fsprogs"
         case .md5sum, .sha256sum: "coreutils"
+        case .unshare: "util-linux"
         }
     }
 

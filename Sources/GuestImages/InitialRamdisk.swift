@@ -6,8 +6,8 @@ struct InitialRamdisk {
     /// A directory for files on their way.
     let scratch: String
 
-    /// Modules without which there is no root disk.
-    static let required = ["virtio_mmio", "virtio_blk", "ext4"]
+    /// Modules without which there is no root disk, besides those of the architecture's transports.
+    static let required = ["virtio_blk", "ext4"]
     /// Modules that are loaded early when the kernel has them: entropy for the first program that asks for it.
     static let early = ["virtio_rng"]
     /// Modules that are there for the script to load when the guest asks for what they do.
@@ -16,12 +16,15 @@ struct InitialRamdisk {
     /// - Parameters:
     ///   - tree: the root file system with the kernel's modules and their index.
     ///   - busybox: the static shell's path in the tree.
-    func make(release: String, tree: RootTree, busybox: String) async throws(ImageError) -> [UInt8] {
+    func make(
+        release: String, tree: RootTree, architecture: ImageArchitecture, busybox: String
+    ) async throws(ImageError) -> [UInt8] {
         let base = "usr/lib/modules/\(release)"
         let modules = KernelModules(
             dependencies: tree.text("\(base)/modules.dep") ?? "", builtin: tree.text("\(base)/modules.builtin") ?? "",
             soft: tree.text("\(base)/modules.softdep") ?? "", aliases: tree.text("\(base)/modules.alias") ?? "")
-        let boot = try modules.loadOrder(Self.required + Self.early.filter(modules.has))
+        let boot = try modules.loadOrder(
+            architecture.transportModules + Self.required + Self.early.filter(modules.has))
         let overlay = try modules.loadOrder(Self.available.filter(modules.has)).filter { !boot.contains($0) }
 
         var archive = CpioArchive()

@@ -5,7 +5,9 @@ enum RootConfiguration {
     static let stage2Directory = "var/lib/aerie/stage2"
 
     /// - Parameter mirror: the archive that the user named, or nil for Debian's usual ones.
-    static func apply(to tree: RootTree, suite: String, mirror: String?) throws(ImageError) {
+    static func apply(
+        to tree: RootTree, architecture: ImageArchitecture, suite: String, mirror: String?
+    ) throws(ImageError) {
         for (path, mode) in [
             ("dev", 0o755), ("proc", 0o555), ("sys", 0o555), ("run", 0o755), ("tmp", 0o1777), ("root", 0o700),
             ("mnt", 0o755), ("var/tmp", 0o1777), ("var/lib/aerie", 0o755), ("var/log", 0o755),
@@ -25,7 +27,8 @@ enum RootConfiguration {
             }
         }
         let programs = [
-            ("init", GuestScripts.initProcess), ("shell", GuestScripts.shell), ("network", GuestScripts.network),
+            ("init", GuestScripts.initProcess), ("end", GuestScripts.end(architecture)), ("shell", GuestScripts.shell),
+            ("network", GuestScripts.network),
             ("control", GuestScripts.control),
             ("dhcp", GuestScripts.dhcp), ("power", GuestScripts.power), ("stage2", GuestScripts.stage2),
         ]

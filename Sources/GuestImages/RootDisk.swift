@@ -61,7 +61,7 @@ struct RootDisk {
         guard !path.contains("\""), !path.contains("\n") else {
             throw ImageError(.badInput, "path '\(path)': debugfs takes no such name; leave its package out")
         }
-        let wanted = tree.attributes[path] ?? RootTree.Attributes(mode: UInt32(status.st_mode) & 0o7777)
+        let wanted = tree.attributes(of: path, status)
         func set(_ field: String, _ value: String) { commands += "set_inode_field \"/\(path)\" \(field) \(value)\n" }
         if status.st_uid != wanted.uid { set("uid", "\(wanted.uid)") }
         if status.st_gid != wanted.gid { set("gid", "\(wanted.gid)") }

@@ -17,6 +17,8 @@ final class RootTree {
     let directory: String
     /// By path relative to the root; what is not listed belongs to root and keeps its mode.
     private(set) var attributes: [String: Attributes] = [:]
+    /// Whether the directory's files have their owners and modes themselves; what is noted here no longer counts then.
+    private(set) var hasRealAttributes = false
     private var links: [String: String] = [:]
     private var directories: Set<String> = [""]
 
@@ -99,6 +101,28 @@ final class RootTree {
         try Files.rename(file, to: host(place))
         chmod(host(place), 0o600 | mode & 0o777)
         attributes[place] = Attributes(mode: mode)
+    }
+
+    /// What the file system image is to have for a path that lstat(2) tells `status` of.
+    func attributes(of path: String, _ status: stat) -> Attributes {
+        let mode = UInt32(status.st_mode) & 0o7777
+        if hasRealAttributes { return Attributes(mode: mode, uid: status.st_uid, gid: status.st_gid) }
+        return attributes[path] ?? Attributes(mode: mode)
+    }
+
+    /// Gives every file its owner and mode, as root: from here on, programs in the tree may change them.
+    func makeAttributesReal() throws(ImageError) {
+        for (path, wanted) in attributes {
+            guard let status = Files.status(host(path)) else { continue }
+            // The owner first, because a change of it takes set-id bits away.
+            guard lchown(host(path), wanted.uid, wanted.gid) == 0 else {
+                throw Files.failure("change the owner of \(host(path))", errno)
+            }
+            guard status.st_mode & S_IFMT == S_IFLNK || chmod(host(path), wanted.mode) == 0 else {
+                throw Files.failure("change the mode of \(host(path))", errno)
+            }
+        }
+        hasRealAttributes = true
     }
 
     func contains(_ path: String) -> Bool {

@@ -23,6 +23,9 @@ final class SecondStageConsole: Sendable {
         self.progress = progress
     }
 
+    /// The second stage begins.
+    func begin() { progress(BuildProgress(phase: .configuring, completed: 0, total: total)) }
+
     /// Takes the next bytes of the console.
     func receive(_ bytes: [UInt8]) {
         let items = state.withLock { state in

@@ -29,8 +29,13 @@ package final class PCIConfiguration: Sendable {
     private struct State {
         var bytes: [UInt8]
         var masks: [UInt8]
-        /// Sizes of the base address registers, in bytes; 0 for those that are not there.
-        var barSizes: [UInt32] = Array(repeating: 0, count: 6)
+        struct BAR {
+            /// Bytes; 0 for a register that is not there, or is the upper half of the one before it.
+            var size: UInt64 = 0
+            var isWide = false
+        }
+
+        var bars = Array(repeating: BAR(), count: 6)
         var lastCapability: Int?
         var nextCapability = 0x40
         /// What power-on restores.
@@ -63,14 +68,29 @@ package final class PCIConfiguration: Sendable {
 
     // MARK: Composition
 
-    /// Adds a base address register for memory below 4 GiB, not prefetchable.
+    /// Where a guest may place what is behind a base address register.
+    package enum BARKind: Sendable {
+        /// Below 4 GiB, not prefetchable.
+        case low
+        /// Anywhere, prefetchable: it takes the next register as well.
+        case wide
+    }
+
+    /// Adds a base address register.
     ///
     /// - Parameter size: bytes, a power of two from 4096 on, so that no two share a page.
-    package func addBAR(_ index: Int, size: UInt32) {
-        precondition(size >= 4096 && size & (size - 1) == 0 && index < 6, "a BAR is a power of two, of a page at least")
+    package func addBAR(_ index: Int, size: UInt32, kind: BARKind = .low) {
+        precondition(size >= 4096 && size & (size - 1) == 0, "a BAR is a power of two, of a page at least")
+        precondition(index < (kind == .wide ? 5 : 6), "there are six base address registers")
         state.withLock { state in
-            state.barSizes[index] = size
-            state.masks.put(~(size - 1), at: Self.firstBAR + 4 * index)
+            let place = Self.firstBAR + 4 * index
+            state.bars[index] = State.BAR(size: UInt64(size), isWide: kind == .wide)
+            state.masks.put(~(size - 1), at: place)
+            guard kind == .wide else { return }
+            // Bits 2 and 1: 64 bits; bit 3: prefetchable.
+            state.bytes[place] = 0b1100
+            state.masks.put(UInt32.max, at: place + 4)
+            state.initial = state.bytes
         }
     }
 
@@ -141,12 +161,15 @@ package final class PCIConfiguration: Sendable {
     func bar(at address: UInt64, size: Int) -> (index: Int, offset: UInt64)? {
         state.withLock { state in
             guard state.bytes[Self.commandOffset] & UInt8(Command.memory) != 0 else { return nil }
-            for (index, barSize) in state.barSizes.enumerated() where barSize > 0 {
+            for (index, bar) in state.bars.enumerated() where bar.size > 0 {
                 let place = Self.firstBAR + 4 * index
-                let base = (0..<4).reduce(UInt64(0)) { $0 | UInt64(state.bytes[place + $1]) << UInt64(8 * $1) }
+                let register = (0..<(bar.isWide ? 8 : 4)).reduce(UInt64(0)) {
+                    $0 | UInt64(state.bytes[place + $1]) << UInt64(8 * $1)
+                }
+                let base = register & ~(bar.size - 1)
                 // A base of 0 is one that nobody has set.
-                guard base != 0, address >= base, address - base < UInt64(barSize),
-                    UInt64(size) <= UInt64(barSize) - (address - base)
+                guard base != 0, address >= base, address - base < bar.size,
+                    UInt64(size) <= bar.size - (address - base)
                 else { continue }
                 return (index, address - base)
             }
@@ -161,13 +184,14 @@ package final class PCIConfiguration: Sendable {
     }
 
     package func save() -> SavedRecord {
-        var record = SavedRecord(kind: "pci-configuration", version: 1)
+        var record = SavedRecord(kind: "pci-configuration", version: 2)
         record.set("bytes", state.withLock { $0.bytes })
         return record
     }
 
     package func restore(_ record: SavedRecord) throws(SavedStateError) {
-        try record.expect(kind: "pci-configuration", versions: 1...1)
+        // Version 1 had functions whose registers lay below 4 GiB only.
+        try record.expect(kind: "pci-configuration", versions: 2...2)
         let bytes = try record.bytes("bytes", limit: Self.size)
         guard bytes.count == Self.size else { throw .badField(kind: record.kind, field: "bytes") }
         let isOurs = state.withLock { state in

@@ -3,10 +3,10 @@ package import SavedState
 internal import Synchronization
 
 /// A PCI Express host bridge with one bus: the configuration space of its functions in memory (ECAM: PCI Express Base, section
-/// 7.2.2), a window of addresses in which the guest places their registers, and four interrupt lines.
+/// 7.2.2), windows of addresses in which the guest places their registers, and four interrupt lines.
 ///
-/// Guests may place registers anywhere, over each other and outside of the window: the bridge passes on only what lies in its
-/// window, to the function with the lowest number that answers.
+/// Guests may place registers anywhere, over each other and outside of the windows: the bridge passes on only what lies in one
+/// (`PCIWindow`), to the function with the lowest number that answers.
 package final class PCIHost: MemoryMappedDevice {
     /// One bus: 32 devices of 8 functions with 4096 bytes each.
     package static let configurationSize: UInt64 = 1 << 20
@@ -14,17 +14,14 @@ package final class PCIHost: MemoryMappedDevice {
 
     package let name: String
     private let functions: [any PCIFunction]
-    private let window: ClosedRange<UInt64>
     private let pins: [PCIInterruptPin]
 
     /// - Parameters:
     ///   - functions: one to a device, from device 1 on; device 0 is the bridge itself.
-    ///   - window: the addresses that `PCIWindow` answers.
     ///   - lines: INTA to INTD.
-    package init(name: String, functions: [any PCIFunction], window: ClosedRange<UInt64>, lines: [InterruptLine]) {
+    package init(name: String, functions: [any PCIFunction], lines: [InterruptLine]) {
         precondition(functions.count < Self.slots && lines.count == 4, "a bus has 32 devices, a bridge four lines")
         self.name = name
-        self.window = window
         self.functions = [PCIHostBridge()] + functions
         pins = lines.map(PCIInterruptPin.init)
         for (slot, function) in self.functions.enumerated() {

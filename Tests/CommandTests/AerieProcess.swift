@@ -20,10 +20,14 @@ struct AerieProcess {
         directory = try TestDirectory()
     }
 
-    func run(_ arguments: [String], input: String = "", environment: [String: String] = [:]) throws -> AerieResult {
+    /// - Parameter wrapper: a program with arguments of its own that runs the command which follows them.
+    func run(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:], wrapper: [String] = []
+    ) throws -> AerieResult {
         let process = Process()
-        process.executableURL = URL(filePath: Self.executable)
-        process.arguments = arguments
+        let words = wrapper + [Self.executable] + arguments
+        process.executableURL = URL(filePath: words[0])
+        process.arguments = Array(words.dropFirst())
         process.currentDirectoryURL = directory.url
         process.environment = self.environment.merging(environment) { $1 }
         let source = try directory.file("input", Data(input.utf8))

@@ -1,37 +1,62 @@
 import Foundation
 
 /// Debian's image for the tests that boot it, built once by the program under test and kept beside the build.
-enum DebianImage {
+struct DebianImage {
+    /// For most tests: riscv64, with `lspci`.
+    static let usual = DebianImage(architecture: "riscv64", directory: "test-images", packages: ["pciutils"])
+    static let amd64 = DebianImage(architecture: "x86_64", directory: "test-images-x86_64", packages: [])
+
     /// Why there is no image; nil when there is one.
-    static let obstacle: String? = prepare()
+    let obstacle: String?
+    private let data: URL
 
-    static let environment: [String: String] = {
-        var environment = ProcessInfo.processInfo.environment
-        environment["XDG_DATA_HOME"] = data.path
-        environment["SWIFT_BACKTRACE"] = "enable=no"
-        return environment
-    }()
+    /// Of the usual image.
+    static var obstacle: String? { usual.obstacle }
+    static let environment = environment(usual.data)
 
-    /// Paths of the image's files, from its manifest's place.
-    static func file(_ name: String) throws -> String {
-        let objects = data.appending(path: "aerie/images/objects")
-        let found = try FileManager.default.contentsOfDirectory(at: objects, includingPropertiesForKeys: nil)
-            .map { $0.appending(path: name).path }
-        return found.first(where: FileManager.default.fileExists) ?? ""
+    static func file(_ name: String) throws -> String { try usual.file(name) }
+
+    static func run(_ arguments: [String], input: String = "") throws -> AerieResult {
+        try AerieProcess().run(arguments, input: input, environment: environment)
     }
 
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
     /// Where what is built here lies, and what tests keep.
     static let buildDirectory = root.appending(path: ".build")
-    private static let data = buildDirectory.appending(path: "test-images")
 
-    private static func prepare() -> String? {
-        let known = (try? run(["image", "inspect", "debian"]))?.code == 0
-        if known, !isOutdated { return nil }
+    private init(architecture: String, directory: String, packages: [String]) {
+        data = Self.buildDirectory.appending(path: directory)
+        obstacle = Self.prepare(architecture, data, packages)
+    }
+
+    /// Paths of the image's files, from its manifest's place.
+    func file(_ name: String) throws -> String { try Self.file(name, data) }
+
+    private static func file(_ name: String, _ data: URL) throws -> String {
+        let objects = data.appending(path: "aerie/images/objects")
+        let found = try FileManager.default.contentsOfDirectory(at: objects, includingPropertiesForKeys: nil)
+            .map { $0.appending(path: name).path }
+        return found.first(where: FileManager.default.fileExists) ?? ""
+    }
+
+    private static func environment(_ data: URL) -> [String: String] {
+        var environment = ProcessInfo.processInfo.environment
+        environment["XDG_DATA_HOME"] = data.path
+        environment["SWIFT_BACKTRACE"] = "enable=no"
+        return environment
+    }
+
+    private static func prepare(_ architecture: String, _ data: URL, _ packages: [String]) -> String? {
+        func run(_ arguments: [String]) throws -> AerieResult {
+            let selection = ["--arch", architecture, "debian"]
+            return try AerieProcess().run(arguments + selection, input: "", environment: environment(data))
+        }
+        let known = (try? run(["image", "inspect"]))?.code == 0
+        if known, !isOutdated(data, packages) { return nil }
         do {
-            if known { _ = try run(["image", "rm", "debian"]) }
-            let result = try run(["image", "build", "debian"])
+            if known { _ = try run(["image", "rm"]) }
+            let result = try run(["image", "build"] + packages.flatMap { ["--package", $0] })
             // Without a network or a tool there is nothing to boot; anything else is a defect that the tests must show.
             return result.code == 69 ? result.error : nil
         } catch {
@@ -39,18 +64,17 @@ enum DebianImage {
         }
     }
 
-    /// The builder changed after the image was made.
-    private static var isOutdated: Bool {
+    /// The builder changed after the image was made, or it lacks what the tests want.
+    private static func isOutdated(_ data: URL, _ packages: [String]) -> Bool {
         func changed(_ path: String) -> Date {
             (try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date) ?? .distantFuture
         }
         let sources = root.appending(path: "Sources/GuestImages").path
         let names = (try? FileManager.default.contentsOfDirectory(atPath: sources)) ?? []
-        guard let made = try? file("manifest.json"), !made.isEmpty else { return true }
+        guard let made = try? file("manifest.json", data), !made.isEmpty,
+            let manifest = try? String(contentsOfFile: made, encoding: .utf8),
+            packages.allSatisfy({ manifest.contains("\"\($0)\"") })
+        else { return true }
         return names.contains { changed("\(sources)/\($0)") > changed(made) }
-    }
-
-    static func run(_ arguments: [String], input: String = "") throws -> AerieResult {
-        try AerieProcess().run(arguments, input: input, environment: environment)
     }
 }

@@ -69,6 +69,29 @@ struct DebianTests {
         #expect(result.output.contains("0000:00:03.0"))
     }
 
+    @Test(
+        "lspci finds its disk on PCI as the root file system's, its registers above 4 GiB, and its capabilities sound")
+    func topology() throws {
+        let questions =
+            "findmnt -no SOURCE,FSTYPE / || mount | grep ' on / '; lspci -vv; lspci -t; cat /proc/interrupts"
+        let result = try DebianImage.run(
+            ["run", "debian", "--transport", "pci", "--cpus", "2", "--", "sh", "-c", questions])
+        #expect(result.code == 0)
+        let text = result.output.replacing("\r", with: "")
+        let functions = text.components(separatedBy: "\n\n")
+        let bridge = try #require(functions.first { $0.contains("00:00.0 Host bridge") })
+        #expect(bridge.contains("Red Hat, Inc. QEMU PCIe Host bridge"))
+        let disk = try #require(functions.first { $0.contains("00:01.0 ") })
+        #expect(disk.contains("Virtio 1.0 block device"))
+        #expect(disk.contains("Region 0: Memory at 400000000 (64-bit, prefetchable) [size=16K]"), "\(disk)")
+        for capability in ["CommonCfg", "Notify", "ISR", "DeviceCfg"] {
+            #expect(disk.contains("VirtIO: \(capability)"), "\(disk)")
+        }
+        #expect(disk.contains("Kernel driver in use: virtio-pci"))
+        #expect(!text.contains("<chain looped>") && !text.contains("broken") && !text.contains("unassigned"))
+        #expect(text.contains("virtio"))
+    }
+
     @Test("A guest on a virtio console sees its window's size, and every change of it")
     func windowSize() throws {
         let aerie = try AerieProcess()

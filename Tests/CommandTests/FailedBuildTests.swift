@@ -147,7 +147,7 @@ struct FailedBuildTests {
     func interrupted() throws {
         let cases: [(signal: Int32, phase: String)] = [
             (SIGINT, "Reading package lists"), (SIGTERM, "Unpacking packages"),
-            (SIGKILL, "Configuring packages in the guest"),
+            (SIGKILL, "Configuring packages"),
         ]
         for (signal, phase) in cases {
             let build = try RunningBuild(environment, in: aerie.directory)

@@ -27,6 +27,7 @@ import Testing
                                 "_CRS",
                                 .resources([
                                     .buses(0...0), .window(0xC000_0000, size: 0x2000_0000),
+                                    .highWindow(0x4_0000_0000, size: 0x4_0000_0000),
                                     .memory(0xE000_0000, size: 0x10_0000),
                                 ])),
                             .name(
@@ -92,6 +93,31 @@ import Testing
                 0, 8, 0, 0, 1, 0, 0, 0, 0, 8, 1, 1, 1, 0, 0, 0, 0, 8, 2, 2, 1, 0, 0, 0,
                 1, 12, 0, 0, 0, 0, 0xC0, 0xFE, 0, 0, 0, 0, 2, 10, 0, 0, 2, 0, 0, 0, 0, 0, 4, 6, 0xFF, 0, 0, 1,
             ])
+    }
+
+    @Test("Each of 64 processors has its local controller, numbered from 0 on")
+    func sixtyFourProcessors() throws {
+        let tables = ACPITables(
+            processors: 64, localAPIC: 0xFEE0_0000, ioapic: 0xFEC0_0000,
+            power: .init(reset: 0x600, resetValue: 6, sleepControl: 0x601, sleepStatus: 0x602),
+            configurationSpace: nil, devices: [])
+        let bytes = tables.encoded(at: 0)
+        let start = try #require(bytes.indices.first { bytes.has(Array("APIC".utf8), at: $0) })
+        for index in 0..<64 {
+            let place = start + 44 + 8 * index
+            #expect(Array(bytes[place..<place + 8]) == [0, 8, UInt8(index), UInt8(index), 1, 0, 0, 0])
+        }
+        #expect(bytes[start + 44 + 8 * 64] == 1)
+    }
+
+    @Test("A window above 4 GiB is a range of prefetchable memory with both ends")
+    func highWindow() {
+        let bytes = AMLResource.highWindow(0x4_0000_0000, size: 0x4_0000_0000).bytes
+        #expect(bytes.count == 46)
+        #expect(Array(bytes[..<6]) == [0x8A, 43, 0, 0, 0x0C, 0x07])
+        #expect(bytes.littleEndian(at: 14, as: UInt64.self) == 0x4_0000_0000)
+        #expect(bytes.littleEndian(at: 22, as: UInt64.self) == 0x7_FFFF_FFFF)
+        #expect(bytes.littleEndian(at: 38, as: UInt64.self) == 0x4_0000_0000)
     }
 
     @Test("Lengths of the byte code take as many bytes as they need")

@@ -125,6 +125,32 @@ struct TestELF {
     }
 }
 
+/// A bzImage whose setup code is two sectors long, and whose kernel is a pattern that is not said to be compressed, or
+/// `payload`, which is.
+func bzImage(
+    version: UInt16 = 0x20F, flags: UInt16 = 1, address: UInt64 = 0x100_0000, payload: [UInt8]? = nil
+) -> [UInt8] {
+    var file = [UInt8](repeating: 0, count: 3 * 512) + (payload ?? pattern(5000))
+    file[0x1F1] = 2
+    file.put(0xAA55 as UInt16, at: 0x1FE)
+    // A jump over the header, which ends at 0x26C.
+    file.replaceSubrange(0x200..<0x202, with: [0xEB, 0x6A])
+    file.replaceSubrange(0x202..<0x206, with: Array("HdrS".utf8))
+    file.put(version, at: 0x206)
+    file[0x211] = 1
+    file.put(0x7FFF_FFFF as UInt32, at: 0x22C)
+    file.put(0x20_0000 as UInt32, at: 0x230)
+    file[0x234] = 1
+    file.put(flags, at: 0x236)
+    file.put(2047 as UInt32, at: 0x238)
+    file.put(address, at: 0x258)
+    file.put(0x10_0000 as UInt32, at: 0x260)
+    if let payload {
+        file.put(UInt32(payload.count), at: 0x24C)
+    }
+    return file
+}
+
 let dram: UInt64 = 0x8000_0000
 let mebibyte: UInt64 = 1 << 20
 

@@ -11,26 +11,6 @@ import Testing
 
     private func memory(_ size: UInt64 = 0x400_0000) throws -> GuestMemory { try GuestMemory(ranges: [(0, size)]) }
 
-    /// A bzImage whose setup code is two sectors long, and whose kernel is a pattern.
-    private func bzImage(version: UInt16 = 0x20F, flags: UInt16 = 1, address: UInt64 = 0x100_0000) -> [UInt8] {
-        var file = [UInt8](repeating: 0, count: 3 * 512) + pattern(5000)
-        file[0x1F1] = 2
-        file.put(0xAA55 as UInt16, at: 0x1FE)
-        // A jump over the header, which ends at 0x26C.
-        file.replaceSubrange(0x200..<0x202, with: [0xEB, 0x6A])
-        file.replaceSubrange(0x202..<0x206, with: Array("HdrS".utf8))
-        file.put(version, at: 0x206)
-        file[0x211] = 1
-        file.put(0x7FFF_FFFF as UInt32, at: 0x22C)
-        file.put(0x20_0000 as UInt32, at: 0x230)
-        file[0x234] = 1
-        file.put(flags, at: 0x236)
-        file.put(2047 as UInt32, at: 0x238)
-        file.put(address, at: 0x258)
-        file.put(0x10_0000 as UInt32, at: 0x260)
-        return file
-    }
-
     private func boot(
         _ kernel: [UInt8], initrd: [UInt8]? = nil, commandLine: String = "console=ttyS0"
     ) throws -> X86Boot {
@@ -64,6 +44,35 @@ import Testing
         #expect(page.littleEndian(at: 0x2D0 + 28, as: UInt64.self) == 0x60000)
         #expect(page.littleEndian(at: 0x2D0 + 36, as: UInt32.self) == 2)
         #expect(page[0x2D0 + 60] == 0)
+        // Everything else is zero, as the protocol demands.
+        let told = [0x70..<0x78, 0x1E8..<0x1E9, 0x1F1..<0x26C, 0x2D0..<0x2D0 + 60] as [Range<Int>]
+        #expect(page.indices.allSatisfy { place in page[place] == 0 || told.contains { $0.contains(place) } })
+    }
+
+    @Test("A kernel with a PVH entry gets start info with every field of its structures, and no others")
+    func startInfo() throws {
+        var note = bytes(UInt32(4)) + bytes(UInt32(4)) + bytes(UInt32(18)) + Array("Xen\0".utf8)
+        note += bytes(UInt32(0x20_0010))
+        var noteSegment = TestELF.Segment(at: 0x20_0000, note)
+        noteSegment.type = 4
+        let elf = TestELF(
+            machine: 62, entry: 0x20_0000, segments: [.init(at: 0x20_0000, pattern(256)), noteSegment])
+        let memory = try memory()
+        let initrd = pattern(0x1001)
+        let (start, _) = try boot(elf.encoded, initrd: initrd, commandLine: "quiet").load(
+            memory: memory, map: Self.map, rsdp: 0xE_0000)
+        #expect(start == .protected(entry: 0x20_0010, startInfo: 0x8000, descriptorTable: 0x1000))
+        var expected = bytes(UInt32(0x336E_C578)) + bytes(UInt32(1)) + bytes(UInt32(0)) + bytes(UInt32(1))
+        expected += bytes(UInt64(0x8040)) + bytes(UInt64(0x9000)) + bytes(UInt64(0xE_0000)) + bytes(UInt64(0x8060))
+        expected += bytes(UInt32(3)) + bytes(UInt32(0)) + [UInt8](repeating: 0, count: 8)
+        // The module: address, size, no command line, and a reserved field.
+        expected += bytes(UInt64(0x3FF_E000)) + bytes(UInt64(0x1001)) + bytes(UInt64(0)) + bytes(UInt64(0))
+        for entry in Self.map {
+            expected += bytes(entry.base) + bytes(entry.size) + bytes(entry.kind.rawValue) + bytes(UInt32(0))
+        }
+        #expect(try memory.bytes(at: 0x8000, count: expected.count) == expected)
+        #expect(try memory.bytes(at: 0x9000, count: 6) == Array("quiet\0".utf8))
+        #expect(try memory.bytes(at: 0x3FF_E000, count: 0x1001) == initrd)
     }
 
     @Test("The 64-bit entry finds the first 4 GiB at their own addresses, and flat segments")

@@ -50,6 +50,21 @@ import Testing
         #expect(alone.edx & 1 << 28 == 0)
     }
 
+    @Test("The last of 64 processors has the numbers that belong to it", .enabled(if: Host.hasKVM))
+    func sixtyFour() throws {
+        let leaves = try X86Processors(KVMSystem()).leaves(of: 63, in: 64)
+        let first = try #require(leaves.first { $0.function == 1 })
+        #expect(first.ebx >> 16 == 0x3F40)
+        let levels = leaves.filter { $0.function == 0xB }
+        #expect(levels.map(\.eax) == [0, 6, 0])
+        #expect(levels.map(\.ebx) == [1, 64, 0])
+        #expect(levels.map(\.edx) == [63, 63, 63])
+        for cache in leaves where cache.function == 4 && cache.eax & 0x1F != 0 {
+            #expect(cache.eax >> 26 == 63)
+            #expect(cache.eax >> 14 & 0xFFF == (cache.eax >> 5 & 7 >= 3 ? 63 : 0))
+        }
+    }
+
     @Test("A machine moves only to where every feature is that it was started with", .enabled(if: Host.hasKVM))
     func missingFeatures() throws {
         let processors = try X86Processors(KVMSystem())

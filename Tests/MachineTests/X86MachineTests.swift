@@ -1,20 +1,9 @@
 import Aerie
 import Foundation
 import GuestToolchain
-import KVMEngine
 import Testing
 
-private let refusal: String? = {
-    do throws(KVMError) {
-        _ = try KVMSystem()
-        return nil
-    } catch {
-        print("x86-64 machines are not tested: \(error)")
-        return error.description
-    }
-}()
-
-@Suite("x86-64 machines", .enabled(if: refusal == nil, "this host has no KVM for us")) struct X86MachineTests {
+@Suite("x86-64 machines", .enabled(if: X86Host.refusal == nil, "this host has no KVM for us")) struct X86MachineTests {
     private let directory: URL
 
     init() throws {
@@ -73,7 +62,8 @@ private let refusal: String? = {
         #expect(outcome == .poweredOff)
         #expect(
             text == """
-                sizes 4000 1000
+                kinds c 0 sizes 4000 1000
+                queues 1 1 ffff
                 vectors 2
                 status f
                 read 0 sector number 1!
@@ -115,6 +105,20 @@ private let refusal: String? = {
         #expect(console.text == expected)
     }
 
+    @Test("A machine has 64 processors, and says so")
+    func sixtyFour() throws {
+        let (outcome, text) = try run(try configuration("processors", cpus: 64))
+        #expect(outcome == .poweredOff)
+        #expect(text == "processors 40, started 3f\n")
+    }
+
+    @Test("A guest ends the machine with a code of its own by the test device")
+    func codes() throws {
+        let (outcome, text) = try run(try configuration("code"))
+        #expect(outcome == .failed(code: 7))
+        #expect(text == "ending with 7\n")
+    }
+
     @Test("What this machine cannot be is refused in the words of the options")
     func refusals() throws {
         var configuration = try configuration("hello")
@@ -127,7 +131,10 @@ private let refusal: String? = {
         #expect(error(configuration)?.category == .unavailable)
         configuration.transport = nil
         configuration.firmware = configuration.kernel
-        #expect(error(configuration)?.category == .unavailable)
+        #expect(
+            error(configuration)?.description
+                == "--firmware: the x86_64 machine's firmware finds what it starts on a disk; "
+                + "leave the kernel, or the firmware, out")
         configuration.firmware = nil
         configuration.architecture = .riscv64
         #expect(

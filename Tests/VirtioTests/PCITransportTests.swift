@@ -26,7 +26,7 @@ private final class Bus {
         transport = VirtioPCITransport(
             name: "virtio0", device: EntropyDevice(), memory: memory, messages: hasMessages ? messages : nil)
         host = PCIHost(
-            name: "pci", functions: [transport], window: Self.window...Self.window + 0x3FFF_FFFF,
+            name: "pci", functions: [transport],
             lines: (0..<4).map { InterruptLine(sink: lines, number: $0) })
         registers = PCIWindow(name: "pci-window", host: host, base: Self.window)
         try transport.start()
@@ -51,7 +51,7 @@ private final class Bus {
     /// Places both registers and lets the function answer: virtio's at the window's beginning, the messages 1 MiB above.
     func place() {
         setConfig(0x10, Self.window)
-        setConfig(0x14, Self.window + 0x10_0000)
+        setConfig(0x18, Self.window + 0x10_0000)
         setConfig(4, 6, 2)
     }
 }
@@ -84,10 +84,14 @@ private final class LineRecorder: InterruptSink {
     @Test("Registers tell their sizes, move where the guest wants, and answer only while memory is enabled")
     func bars() throws {
         let bus = try Bus()
-        for (bar, size) in [(0x10 as UInt64, 0x4000 as UInt64), (0x14, 0x1000), (0x18, 0)] {
+        // Of 64 bits and prefetchable; its upper half; of 32 bits; none.
+        for (bar, value) in [
+            (0x10 as UInt64, 0xFFFF_C00C as UInt64), (0x14, 0xFFFF_FFFF), (0x18, 0xFFFF_F000), (0x1C, 0),
+        ] {
             bus.setConfig(bar, 0xFFFF_FFFF)
-            #expect(bus.config(bar) == (size == 0 ? 0 : 0x1_0000_0000 - size))
+            #expect(bus.config(bar) == value)
         }
+        bus.setConfig(0x14, 0)
         bus.place()
         // The number of queues.
         #expect(bus.read(Bus.window + 0x12, 2) == 1)
@@ -96,6 +100,27 @@ private final class LineRecorder: InterruptSink {
         #expect(bus.read(0x5000_0012, 2) == 1)
         bus.setConfig(4, 0, 2)
         #expect(bus.read(0x5000_0012, 2) == 0xFFFF)
+    }
+
+    @Test("Registers of 64 bits answer above 4 GiB, in a window of their own, and nowhere else")
+    func wideRegisters() throws {
+        let bus = try Bus()
+        bus.place()
+        let base: UInt64 = 0x4_0000_0000
+        let high = PCIWindow(name: "pci-high-window", host: bus.host, base: base)
+        bus.setConfig(0x10, base | 0x8000, 8)
+        #expect(high.read(offset: 0x8012, size: 2) == 1)
+        #expect(high.read(offset: 0x4012, size: 2) == 0xFFFF)
+        #expect(bus.read(Bus.window + 0x12, 2) == 0xFFFF)
+        // The messages stay below: their register has no upper half.
+        bus.setConfig(0x1C, .max)
+        #expect(bus.config(0x1C) == 0)
+        #expect(bus.read(Bus.window + 0x10_000C) == 1)
+        // At the end of all addresses, and with only the upper half set.
+        bus.setConfig(0x10, .max, 8)
+        #expect(high.read(offset: 0x8012, size: 2) == 0xFFFF)
+        bus.setConfig(0x10, base, 8)
+        #expect(high.read(offset: 0x12, size: 2) == 1)
     }
 
     @Test("Registers over memory, over each other, over the end of the address space: none is reached from outside")
@@ -113,7 +138,7 @@ private final class LineRecorder: InterruptSink {
         #expect(bus.read(0x7FFF_C012, 2) == 1)
         #expect(bus.read(0x7FFF_FFFC, 8) == UInt64.max)
         bus.setConfig(0x10, 0xFFFF_FFFF)
-        bus.setConfig(0x14, 0)
+        bus.setConfig(0x18, 0)
         #expect(bus.read(Bus.window, 4) == 0xFFFF_FFFF)
     }
 
@@ -124,12 +149,12 @@ private final class LineRecorder: InterruptSink {
         for offset in 0..<0x1010 as Range<UInt64> {
             for size in [1, 2, 4, 8] where offset + UInt64(size) <= 0x1000 {
                 _ = bus.config(offset, size)
-                if offset < 0x10 || offset > 0x17 { bus.setConfig(offset, .max, size) }
+                if offset < 0x10 || offset > 0x1B { bus.setConfig(offset, .max, size) }
             }
         }
         let after = (0..<0x40 as Range<UInt64>).map { bus.config(4 * $0) }
         // Identity, class, the absent registers, and the capabilities' list.
-        for word in [0, 2, 6, 7, 8, 9, 11, 12, 13] { #expect(after[word] == before[word], "word \(word)") }
+        for word in [0, 2, 7, 8, 9, 11, 12, 13] { #expect(after[word] == before[word], "word \(word)") }
         #expect(bus.config(1, 2) == 0x441A)
         #expect(bus.config(0xFF, 4) == bus.config(0xFF, 1))
     }
@@ -162,7 +187,7 @@ private final class LineRecorder: InterruptSink {
         bus.setConfig(at + 16, 1, 1)
         #expect(bus.read(Bus.window + 0x14, 1) == 1)
         for (bar, offset, size) in [
-            (1, 0, 4), (0, 0x3FFE, 4), (0, 0x4000, 1), (0, 0xFFFF_FFFF, 4), (0, 0, 3), (9, 0, 4),
+            (1, 0, 4), (2, 0, 4), (0, 0x3FFE, 4), (0, 0x4000, 1), (0, 0xFFFF_FFFF, 4), (0, 0, 3), (9, 0, 4),
         ] {
             bus.setConfig(at + 4, UInt64(bar), 1)
             bus.setConfig(at + 8, UInt64(offset))
@@ -289,7 +314,7 @@ private final class LineRecorder: InterruptSink {
         while other.messages.all != [InterruptMessage(address: 0xFEE0_2000, data: 0x77)] { continue }
         other.transport.pause()
         other.transport.reset()
-        #expect(other.config(0x10) == 0 && other.config(4, 2) == 0)
+        #expect(other.config(0x10, 8) == 0xC && other.config(4, 2) == 0)
         let foreign = try Bus(hasMessages: false)
         #expect(throws: SavedStateError.self) { try foreign.transport.restore(record) }
     }

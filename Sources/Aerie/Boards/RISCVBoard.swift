@@ -83,7 +83,7 @@ final class RISCVBoard: Board {
         processors = harts
         deviceTree = RISCVDeviceTree.make(
             harts: configuration.cpus, memory: configuration.memory.bytes, virtioSlots: isPCI ? 0 : cards.count,
-            hasPCI: isPCI, console: configuration.console)
+            pciHighWindow: isPCI ? PCIHighWindow.above(memory) : nil, console: configuration.console)
 
         if configuration.firmware == nil {
             let services = SBI(
@@ -190,15 +190,19 @@ final class RISCVBoard: Board {
         let functions = cards.enumerated().map { slot, card in
             VirtioPCITransport(name: "virtio\(slot)", device: card, memory: memory, messages: nil)
         }
-        let window = RISCVMemoryMap.pciWindow
+        let high = PCIHighWindow.above(memory)
         let host = PCIHost(
-            name: "pci", functions: functions, window: window...window + RISCVMemoryMap.pciWindowSize - 1,
+            name: "pci", functions: functions,
             lines: (0..<4).map { InterruptLine(sink: plic, number: RISCVMemoryMap.Source.pci + $0) })
         return (
             [
                 (host, RISCVMemoryMap.pciConfiguration, PCIHost.configurationSize),
                 (
-                    PCIWindow(name: "pci-window", host: host, base: window), window, RISCVMemoryMap.pciWindowSize
+                    PCIWindow(name: "pci-window", host: host, base: RISCVMemoryMap.pciWindow),
+                    RISCVMemoryMap.pciWindow, RISCVMemoryMap.pciWindowSize
+                ),
+                (
+                    PCIWindow(name: "pci-high-window", host: host, base: high.base), high.base, high.size
                 ),
             ], functions
         )

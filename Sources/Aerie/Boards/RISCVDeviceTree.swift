@@ -10,9 +10,10 @@ enum RISCVDeviceTree {
     /// - Parameters:
     ///   - memory: bytes.
     ///   - virtioSlots: how many slots have a device.
-    ///   - hasPCI: whether there is a PCI bus.
+    ///   - pciHighWindow: where registers of 64 bits go; nil without a PCI bus.
     static func make(
-        harts: Int, memory: UInt64, virtioSlots: Int, hasPCI: Bool, console: Configuration.Console
+        harts: Int, memory: UInt64, virtioSlots: Int, pciHighWindow: (base: UInt64, size: UInt64)?,
+        console: Configuration.Console
     ) -> DeviceTree {
         var tree = DeviceTree()
         let interruptControllers = (0..<harts).map { _ in tree.makePhandle() }
@@ -29,7 +30,7 @@ enum RISCVDeviceTree {
         tree.root.add(power("poweroff", value: 0x5555, test: handles.test))
         tree.root.add(power("reboot", value: 0x7777, test: handles.test))
         for node in flash() { tree.root.add(node) }
-        tree.root.add(soc(handles, virtioSlots: virtioSlots, hasPCI: hasPCI))
+        tree.root.add(soc(handles, virtioSlots: virtioSlots, pciHighWindow: pciHighWindow))
         return tree
     }
 
@@ -113,7 +114,9 @@ enum RISCVDeviceTree {
         return [node]
     }
 
-    private static func soc(_ handles: Handles, virtioSlots: Int, hasPCI: Bool) -> DeviceTree.Node {
+    private static func soc(
+        _ handles: Handles, virtioSlots: Int, pciHighWindow: (base: UInt64, size: UInt64)?
+    ) -> DeviceTree.Node {
         var soc = DeviceTree.Node("soc")
         soc.set("#address-cells", cells: [2])
         soc.set("#size-cells", cells: [2])
@@ -153,12 +156,12 @@ enum RISCVDeviceTree {
             virtio.interrupt(RISCVMemoryMap.Source.virtio + slot, parent: handles.plic)
             soc.add(virtio)
         }
-        if hasPCI { soc.add(pci(plic: handles.plic)) }
+        if let pciHighWindow { soc.add(pci(highWindow: pciHighWindow, plic: handles.plic)) }
         return soc
     }
 
     /// The host bridge (IEEE 1275 PCI bus binding; Linux, Documentation/devicetree/bindings/pci/host-generic-pci.yaml).
-    private static func pci(plic: UInt32) -> DeviceTree.Node {
+    private static func pci(highWindow: (base: UInt64, size: UInt64), plic: UInt32) -> DeviceTree.Node {
         var node = device("pci", RISCVMemoryMap.pciConfiguration, PCIHost.configurationSize)
         node.set("compatible", string: "pci-host-ecam-generic")
         node.set("device_type", string: "pci")
@@ -168,14 +171,16 @@ enum RISCVDeviceTree {
         node.set("bus-range", cells: [0, 0])
         node.set("linux,pci-domain", cells: [0])
         node.set("dma-coherent")
-        // 32-bit memory, at the same addresses on the bus as for processors.
-        let memorySpace: UInt32 = 0x0200_0000
-        func high(_ value: UInt64) -> UInt32 { UInt32(value >> 32) }
-        func low(_ value: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: value) }
-        let window = RISCVMemoryMap.pciWindow
-        let size = RISCVMemoryMap.pciWindowSize
+        // At the same addresses on the bus as for processors: the kind of memory, both addresses, and the size.
+        func range(_ kind: UInt32, _ base: UInt64, _ size: UInt64) -> [UInt32] {
+            [kind] + [base, base, size].flatMap { [UInt32($0 >> 32), UInt32(truncatingIfNeeded: $0)] }
+        }
+        let memory32: UInt32 = 0x0200_0000
+        let prefetchable64: UInt32 = 0x4300_0000
         node.set(
-            "ranges", cells: [memorySpace, high(window), low(window), high(window), low(window), high(size), low(size)])
+            "ranges",
+            cells: range(memory32, RISCVMemoryMap.pciWindow, RISCVMemoryMap.pciWindowSize)
+                + range(prefetchable64, highWindow.base, highWindow.size))
         // Of a device's number the low two bits count, and pin A is the only one in use.
         node.set("interrupt-map-mask", cells: [0x1800, 0, 0, 7])
         node.set(

@@ -5,7 +5,7 @@
 
     /// Describes the x86-64 board to its guest.
     enum X86ACPI {
-        static func tables(processors: Int) -> ACPITables {
+        static func tables(processors: Int, pciHighWindow: (base: UInt64, size: UInt64)) -> ACPITables {
             let power = X86MemoryMap.Port.power
             return ACPITables(
                 processors: processors, localAPIC: X86MemoryMap.localAPIC, ioapic: X86MemoryMap.ioapic,
@@ -15,7 +15,8 @@
                     sleepStatus: power + UInt16(PowerControl.sleepStatusOffset)),
                 configurationSpace: .init(base: X86MemoryMap.pciConfiguration, buses: 0...0),
                 devices: [
-                    .scope("\\_SB", [serial, clock, pci, reservations] + (0..<processors).map(processor)),
+                    .scope(
+                        "\\_SB", [serial, clock, pci(pciHighWindow), reservations] + (0..<processors).map(processor)),
                     // The value for the sleep control register that switches off.
                     .name("\\_S5", .package([.integer(UInt64(PowerControl.offState)), .integer(0)])),
                 ])
@@ -50,7 +51,7 @@
                 ])
         }
 
-        private static var pci: AML {
+        private static func pci(_ highWindow: (base: UInt64, size: UInt64)) -> AML {
             // Each device's pin A, to the line that the bridge wires it to. Pins B to D have no functions.
             let routes = (1..<PCIHost.slots).map { slot in
                 AML.package([
@@ -69,6 +70,7 @@
                         .resources([
                             .buses(0...0),
                             .window(UInt32(X86MemoryMap.pciWindow), size: UInt32(X86MemoryMap.pciWindowSize)),
+                            .highWindow(highWindow.base, size: highWindow.size),
                         ])),
                     .name("_PRT", .package(routes)),
                 ])
@@ -84,6 +86,7 @@
                         "_CRS",
                         .resources([
                             .memory(UInt32(X86MemoryMap.pciConfiguration), size: UInt32(PCIHost.configurationSize)),
+                            .memory(UInt32(X86MemoryMap.testFinisher), size: UInt32(TestFinisher.size)),
                             .ports(X86MemoryMap.Port.power, count: UInt8(PowerControl.size)),
                         ])),
                 ])

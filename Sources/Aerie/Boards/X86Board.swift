@@ -20,7 +20,9 @@
         private let vcpus: [X86Processor]
         private let bus: AddressSpace
         private let ports = PortSpace()
-        private let boot: X86Boot
+        /// What the machine starts with: one of them.
+        private let boot: X86Boot?
+        private let firmware: X86Firmware?
         private let map: [X86MemoryMapEntry]
         private let tables: ACPITables
 
@@ -29,10 +31,14 @@
             _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
             events: @escaping SystemEventHandler
         ) throws(AerieError) {
-            boot = try wrapping("boot") { () throws(BootError) in
-                try X86Boot(
-                    kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine)
-            }
+            firmware = try configuration.firmware.map { path throws(AerieError) in try X86Firmware(path: path) }
+            boot =
+                firmware == nil
+                ? try wrapping("boot") { () throws(BootError) in
+                    try X86Boot(
+                        kernel: configuration.kernel, initrd: configuration.initrd,
+                        commandLine: configuration.commandLine)
+                } : nil
             let size = configuration.memory.bytes
             let memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
                 try GuestMemory(ranges: X86MemoryMap.memory(size))
@@ -40,8 +46,9 @@
             self.memory = memory
             bus = AddressSpace(memory: memory)
             map = X86MemoryMap.map(size)
-            tables = X86ACPI.tables(processors: configuration.cpus)
-            let core = try Self.makeCore(configuration, memory: memory, bus: bus, ports: ports, events: events)
+            tables = X86ACPI.tables(processors: configuration.cpus, pciHighWindow: PCIHighWindow.above(memory))
+            let core = try Self.makeCore(
+                configuration, memory: memory, firmware: firmware, bus: bus, ports: ports, events: events)
             vcpus = core.processors
             processors = vcpus
 
@@ -64,25 +71,36 @@
             }
             let host = PCIHost(
                 name: "pci", functions: cards,
-                window: X86MemoryMap.pciWindow...X86MemoryMap.pciWindow + X86MemoryMap.pciWindowSize - 1,
                 lines: X86MemoryMap.Interrupt.pci.map { InterruptLine(sink: core.machine, number: $0) })
             let window = PCIWindow(name: "pci-window", host: host, base: X86MemoryMap.pciWindow)
+            let test = TestFinisher(name: "test", handler: events)
+            bus.attach(test, base: X86MemoryMap.testFinisher, size: TestFinisher.size)
             bus.attach(host, base: X86MemoryMap.pciConfiguration, size: PCIHost.configurationSize)
             bus.attach(window, base: X86MemoryMap.pciWindow, size: X86MemoryMap.pciWindowSize)
+            let high = PCIHighWindow.above(memory)
+            let highWindow = PCIWindow(name: "pci-high-window", host: host, base: high.base)
+            bus.attach(highWindow, base: high.base, size: high.size)
             devices =
-                [X86Clock(machine: core.machine, processors: vcpus), core.chips, uart, clock, power, host, window]
-                + cards
+                [
+                    X86Clock(machine: core.machine, processors: vcpus), core.chips, uart, clock, power, test, host,
+                    window, highWindow,
+                ]
+                + cards + (firmware.map { [$0] } ?? [])
         }
 
         /// What the kernel runs: a machine with the memory, its chips, and its vCPUs.
         private static func makeCore(
-            _ configuration: Configuration, memory: GuestMemory, bus: AddressSpace, ports: PortSpace,
-            events: @escaping SystemEventHandler
+            _ configuration: Configuration, memory: GuestMemory, firmware: X86Firmware?, bus: AddressSpace,
+            ports: PortSpace, events: @escaping SystemEventHandler
         ) throws(AerieError) -> (machine: KVMMachine, chips: X86Chips, processors: [X86Processor]) {
             do throws(KVMError) {
                 let system = try KVMSystem()
                 let machine = try KVMMachine(system, interruptControllers: .all)
                 try machine.map(memory)
+                if let firmware {
+                    guard system.has(.readOnlyMemory) else { throw .missing(.readOnlyMemory) }
+                    try machine.map(firmware.memory, access: .readOnly)
+                }
                 let features = try X86Processors(system)
                 var processors: [X86Processor] = []
                 for index in 0..<configuration.cpus {
@@ -98,6 +116,13 @@
         }
 
         func load() throws(AerieError) {
+            for vcpu in vcpus { vcpu.reset() }
+            if let boot { try load(boot) }
+            // The first vCPU is at the reset vector.
+            try firmware?.shadow(in: memory)
+        }
+
+        private func load(_ boot: X86Boot) throws(AerieError) {
             let root = X86MemoryMap.acpiTables
             let (start, _) = try wrapping("boot") { () throws(BootError) in
                 try boot.load(memory: memory, map: map, rsdp: root)
@@ -109,7 +134,6 @@
                     .usage, asked: "--memory \(memory.size >> 10)K", found: "a PC needs more than 1M",
                     advice: "choose a larger size")
             }
-            for vcpu in vcpus { vcpu.reset() }
             var state = vcpus[0].initialState
             switch start {
             case .protected(let entry, let startInfo, let descriptorTable):

@@ -10,6 +10,7 @@
         static let pciWindow: UInt64 = 0xC000_0000
         static let pciWindowSize: UInt64 = 0x2000_0000
         static let pciConfiguration: UInt64 = 0xE000_0000
+        static let testFinisher: UInt64 = 0xFEB0_0000
         static let ioapic: UInt32 = 0xFEC0_0000
         static let localAPIC: UInt32 = 0xFEE0_0000
 

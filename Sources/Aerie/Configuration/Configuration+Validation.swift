@@ -88,10 +88,10 @@ extension Configuration {
                 .usage, asked: "a guest without kernel and firmware", found: "there is nothing to boot",
                 advice: "name an image, --kernel or --firmware")
         }
-        if architecture != .riscv64 && firmware != nil {
+        if architecture == .x86_64 && firmware != nil && kernel != nil {
             throw AerieError(
-                .unavailable, asked: "--firmware", found: "the \(architecture.rawValue) machine starts kernels itself",
-                advice: "give --kernel instead")
+                .usage, asked: "--firmware", found: "the x86_64 machine's firmware finds what it starts on a disk",
+                advice: "leave the kernel, or the firmware, out")
         }
         if kernel == nil && initrd != nil {
             throw AerieError(

@@ -55,7 +55,9 @@ public struct Configuration: Equatable, Sendable {
     public var initrd: String?
     /// The kernel's command line: up to 2047 bytes without NUL.
     public var commandLine = ""
-    /// The path of machine-mode firmware to start at reset; nil for the SBI of the machine's own.
+    /// The path of firmware to start at reset. For riscv64: in machine mode; nil for the SBI of the machine's own. For x86_64: a
+    /// chip of whole pages up to 16 MiB that ends at 4 GiB, with the reset vector in its last 16 bytes; nil when there is a
+    /// kernel, which it does not take.
     public var firmware: String?
     /// The guest's disks, in the order in which it finds them; at most 4.
     public var disks: [Disk] = []

@@ -71,6 +71,8 @@ private struct SecondStage {
 
     func run() async throws {
         var configuration = Configuration()
+        // The names are the same: what `uname -m` prints.
+        configuration.architecture = Configuration.Architecture(rawValue: guest.architecture.rawValue) ?? .riscv64
         configuration.kernel = guest.kernel
         configuration.initrd = guest.initrd
         configuration.commandLine = guest.commandLine

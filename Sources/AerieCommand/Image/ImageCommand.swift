@@ -21,7 +21,7 @@ func userImageStore() throws(ImageError) -> ImageStore {
 
 /// Which image a verb is about.
 struct ImageSelection: ParsableArguments {
-    @Option(help: ArgumentHelp("The image's architecture: riscv64.", valueName: "name"))
+    @Option(help: ArgumentHelp("The image's architecture: riscv64 or x86_64.", valueName: "name"))
     var arch = "riscv64"
 
     @Argument(help: "The image, as NAME[:TAG].")

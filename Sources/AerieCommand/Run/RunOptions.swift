@@ -32,7 +32,7 @@ struct RunOptions: ParsableArguments {
         help: ArgumentHelp("The kernel's command line, added to the image's if it has one.", valueName: "string"))
     var append: String?
 
-    @Option(help: ArgumentHelp("Start this machine-mode firmware at reset.", valueName: "file"))
+    @Option(help: ArgumentHelp("Start this firmware at reset.", valueName: "file"))
     var firmware: String?
 
     @Option(

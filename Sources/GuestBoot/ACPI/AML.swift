@@ -106,4 +106,10 @@ package struct AMLResource: Equatable, Sendable {
         AMLResource(
             bytes: [0x87, 23, 0, 0, 0x0C, 1] + [0, base, base + (size - 1), 0, size].flatMap(AML.littleEndian))
     }
+
+    /// The same above 4 GiB, for prefetchable registers.
+    package static func highWindow(_ base: UInt64, size: UInt64) -> AMLResource {
+        AMLResource(
+            bytes: [0x8A, 43, 0, 0, 0x0C, 0x07] + [0, base, base + (size - 1), 0, size].flatMap(AML.littleEndian))
+    }
 }

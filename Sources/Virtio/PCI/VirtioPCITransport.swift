@@ -5,7 +5,7 @@ package import SavedState
 
 /// A virtio device as a PCI function (VIRTIO 1.2, section 4.1): modern only.
 ///
-/// Base address register 0 has the structures that the capabilities lead to, register 1 the messages' table:
+/// Base address register 0, of 64 bits, has the structures that the capabilities lead to, register 2 the messages' table:
 ///
 ///     0000  common configuration      2000  the device's configuration
 ///     1000  ISR status                3000  notifications, 4 bytes for each queue
@@ -21,7 +21,7 @@ package final class VirtioPCITransport: PCIFunction {
     private static let vendor: UInt16 = 0x1AF4
     private static let firstDevice: UInt16 = 0x1040
     private static let registersBAR = 0
-    private static let messagesBAR = 1
+    private static let messagesBAR = 2
     private static let registersSize: UInt32 = 0x4000
     static let notificationStride: UInt32 = 4
 
@@ -51,7 +51,7 @@ package final class VirtioPCITransport: PCIFunction {
         messages = sink.map { MSIXTable(count: min(queueCount + 1, MSIXTable.mostVectors), sink: $0) }
         signals = PCISignals(queueCount: queueCount, messages: messages, configuration: configuration)
         core = VirtioTransportCore(device: device, memory: memory, signals: signals)
-        configuration.addBAR(Self.registersBAR, size: Self.registersSize)
+        configuration.addBAR(Self.registersBAR, size: Self.registersSize, kind: .wide)
         windowOffset = Self.addCapabilities(to: configuration, queueCount: queueCount)
         if let messages {
             configuration.addBAR(Self.messagesBAR, size: MSIXTable.registersSize)

@@ -2,6 +2,7 @@
 #include "guest.h"
 
 #define ECAM 0xE0000000UL
+#define HIGH 0x400000000UL
 #define LAPIC 0xFEE00000UL
 #define VECTOR 0x40
 
@@ -32,23 +33,51 @@ static u64 find(u16 device) {
     return 0;
 }
 
-static u64 common, notify, bars[2];
+static u64 common, notify, bars[4];
+static u64 high_directory[512] __attribute__((aligned(4096)));
+
+// Maps 2 MiB of the addresses from 16 GiB on, where this machine has its window for registers of 64 bits.
+static void map_high(void) {
+    u64 *map;
+    __asm__ volatile("mov %%cr3, %0" : "=r"(map));
+    u64 *directories = (u64 *)(map[0] & ~0xFFFUL);
+    high_directory[0] = HIGH | 0x83;
+    directories[HIGH >> 30] = (u64)high_directory | 3;
+}
+
+static u32 size_of(u64 bar) {
+    write32(bar, 0xFFFFFFFF);
+    return ~(read32(bar) & ~0xFU) + 1;
+}
 
 // Sizes and places the registers, and finds the structures in them.
 static void place(u64 space) {
-    u32 where = 0xC8000000;
-    for (int i = 0; i < 2; i++) {
-        u64 bar = space + 0x10 + 4 * i;
-        write32(bar, 0xFFFFFFFF);
-        u32 size = ~read32(bar) + 1;
-        print(i ? " " : "sizes ");
-        print_hex(size);
-        write32(bar, where);
-        bars[i] = where;
-        where += 0x100000;
-    }
-    print("\n");
+    u64 wide = space + 0x10, low = space + 0x18;
+    print("kinds ");
+    print_hex(read32(wide) & 0xF);
+    print(" ");
+    print_hex(read32(low) & 0xF);
+    print(" sizes ");
+    print_hex(size_of(wide));
+    print(" ");
+    print_hex(size_of(low));
+    bars[2] = 0xC8100000;
+    write32(low, bars[2]);
+    // First below 4 GiB, then above: the number of queues is read there and no longer here.
+    write32(wide, 0xC8000000);
+    write32(wide + 4, 0);
     write16(space + 4, 6);
+    print("\nqueues ");
+    print_hex(read16(0xC8000012));
+    map_high();
+    bars[0] = HIGH + 0x100000;
+    write32(wide, (u32)bars[0]);
+    write32(wide + 4, bars[0] >> 32);
+    print(" ");
+    print_hex(read16(bars[0] + 0x12));
+    print(" ");
+    print_hex(read16(0xC8000012));
+    print("\n");
     for (u8 at = read8(space + 0x34); at; at = read8(space + at + 1)) {
         if (read8(space + at) == 0x11) {
             u16 control = read16(space + at + 2);
@@ -58,7 +87,7 @@ static void place(u64 space) {
             write16(space + at + 2, control | 0x8000);
         }
         if (read8(space + at) != 9) continue;
-        u64 base = bars[read8(space + at + 4) & 1] + read32(space + at + 8);
+        u64 base = bars[read8(space + at + 4) & 3] + read32(space + at + 8);
         if (read8(space + at + 3) == 1) common = base;
         if (read8(space + at + 3) == 2) notify = base;
     }
@@ -98,10 +127,10 @@ void guest_main(void) {
     __asm__ volatile("lidt %0" : : "m"(pointer));
     write32(LAPIC + 0xF0, 0x1FF);
     place(space);
-    write32(bars[1] + 0, (u32)LAPIC);
-    write32(bars[1] + 4, 0);
-    write32(bars[1] + 8, VECTOR);
-    write32(bars[1] + 12, 0);
+    write32(bars[2] + 0, (u32)LAPIC);
+    write32(bars[2] + 4, 0);
+    write32(bars[2] + 8, VECTOR);
+    write32(bars[2] + 12, 0);
 
     write8(common + 0x14, 0);
     write8(common + 0x14, 1);

@@ -1,0 +1,137 @@
+import Aerie
+import Foundation
+import GuestToolchain
+import Testing
+
+@Suite("x86-64 firmware", .enabled(if: X86Host.refusal == nil, "this host has no KVM for us")) struct X86FirmwareTests {
+    private let directory: URL
+
+    init() throws {
+        directory = FileManager.default.temporaryDirectory.appending(path: "aerie-firmware-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    }
+
+    /// 64 KiB that end at 4 GiB: from the reset vector to protected and to 64-bit mode, with a letter for each; then a write
+    /// to the chip, which changes nothing, and a comparison with the copy below 1 MiB.
+    private static let program = """
+        .code16
+        base:
+        .fill 0xF000, 1, 0x90
+        start:
+        cli
+        mov $0x3F8, %dx
+        mov $'R', %al
+        out %al, %dx
+        lgdtl %cs:(gdtr - base)
+        mov %cr0, %eax
+        or $1, %al
+        mov %eax, %cr0
+        ljmpl $0x8, $protected
+        .code32
+        protected:
+        mov $0x10, %eax
+        mov %eax, %ds
+        mov %eax, %es
+        mov %eax, %ss
+        mov $'P', %al
+        out %al, %dx
+        movl $0x11003, 0x10000
+        movl $0, 0x10004
+        mov $0x11000, %edi
+        mov $0x12003, %eax
+        mov $4, %ecx
+        1: mov %eax, (%edi)
+        movl $0, 4(%edi)
+        add $8, %edi
+        add $0x1000, %eax
+        loop 1b
+        mov $0x12000, %edi
+        mov $0x83, %eax
+        mov $2048, %ecx
+        2: mov %eax, (%edi)
+        movl $0, 4(%edi)
+        add $8, %edi
+        add $0x200000, %eax
+        loop 2b
+        mov $0x10000, %eax
+        mov %eax, %cr3
+        mov %cr4, %eax
+        or $0x20, %eax
+        mov %eax, %cr4
+        mov $0xC0000080, %ecx
+        rdmsr
+        or $0x100, %eax
+        wrmsr
+        mov %cr0, %eax
+        or $0x80000000, %eax
+        mov %eax, %cr0
+        ljmp $0x18, $long
+        .code64
+        long:
+        mov $0x3F8, %edx
+        mov $'L', %al
+        out %al, %dx
+        mov $0xFFFFFFF0, %esi
+        mov (%rsi), %eax
+        movl $0x12345678, (%rsi)
+        mov $'=', %bl
+        cmp (%rsi), %eax
+        je 3f
+        mov $'!', %bl
+        3: mov %bl, %al
+        out %al, %dx
+        mov (%rsi), %eax
+        mov $0xFFFF0, %edi
+        mov $'=', %bl
+        cmp (%rdi), %eax
+        je 4f
+        mov $'!', %bl
+        4: mov %bl, %al
+        out %al, %dx
+        mov $0x601, %edx
+        mov $0x34, %al
+        out %al, %dx
+        5: hlt
+        jmp 5b
+        .balign 8
+        gdt: .quad 0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF, 0x00AF9B000000FFFF
+        gdtr: .word 31
+        .long gdt
+        .fill 0xFFF0 - (. - base), 1, 0x90
+        .code16
+        jmp start
+        .fill 0x10000 - (. - base), 1, 0x90
+        """
+
+    @Test("It starts at the reset vector and gets to 64-bit mode; its chip keeps what it was made with")
+    func resetVector() throws {
+        var configuration = Configuration()
+        configuration.architecture = .x86_64
+        configuration.memory = .mebibytes(16)
+        let file = directory.appending(path: "firmware.bin")
+        let bytes = try X86Toolchain.assemble(Self.program, at: 0xFFFF_0000)
+        #expect(bytes.count == 0x10000)
+        try Data(bytes).write(to: file)
+        configuration.firmware = file.path
+        let console = RecordingConsole()
+        let machine = try VirtualMachine(configuration, console: console)
+        try machine.start()
+        #expect(machine.wait() == .poweredOff)
+        #expect(console.text == "RPL==")
+        #expect([UInt8](try Data(contentsOf: file)) == bytes)
+    }
+
+    @Test("A file that is no chip's size is refused before anything starts", arguments: [1000, 4097, 16 << 20 | 4096])
+    func badSizes(count: Int) throws {
+        var configuration = Configuration()
+        configuration.architecture = .x86_64
+        let file = directory.appending(path: "firmware.bin")
+        #expect(FileManager.default.createFile(atPath: file.path, contents: Data(count: count)))
+        configuration.firmware = file.path
+        #expect(
+            throws: AerieError(
+                .badInput, asked: "--firmware \(file.path)", found: "\(count) bytes are no chip's",
+                advice: "give a file of 4K to 16M in steps of 4K")
+        ) { try VirtualMachine(configuration, console: RecordingConsole()) }
+    }
+}
