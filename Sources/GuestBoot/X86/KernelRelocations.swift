@@ -44,14 +44,13 @@ struct KernelRelocations {
             for place in places {
                 let virtual = UInt64(bitPattern: Int64(Int32(bitPattern: place)))
                 let address = virtual &- UnpackedKernel.virtualBase
-                guard size >= count, address >= base, address - base <= size - count,
-                    let host = memory.hostAddress(of: address, count: count)
-                else {
-                    throw .corrupt(item, reason: "it relocates \(hexadecimal(virtual)), where it is not")
+                let outside = BootError.corrupt(item, reason: "it relocates \(hexadecimal(virtual)), where it is not")
+                guard size >= count, address >= base, address - base <= size - count else { throw outside }
+                do throws(GuestMemoryError) {
+                    try memory.store(change(try memory.load(Integer.self, at: address)), at: address)
+                } catch {
+                    throw outside
                 }
-                // Inside of `memory`, which the caller holds; no vCPU runs yet. Places need not be aligned.
-                let value = Integer(littleEndian: host.loadUnaligned(as: Integer.self))
-                host.storeBytes(of: change(value).littleEndian, as: Integer.self)
             }
         }
         let half = UInt32(truncatingIfNeeded: distance)
