@@ -69,16 +69,16 @@ extension Configuration {
     }
 
     private func validateMemory() throws(AerieError) {
-        let asked = "--memory \(memory)"
         guard Self.memoryRange.contains(memory), memory.bytes % 4096 == 0 else {
             throw AerieError(
-                .usage, asked: asked, found: "a machine has 1M to 1024G, in steps of 4K",
+                .usage, asked: "--memory \(memory)", found: "a machine has 1M to 1024G, in steps of 4K",
                 advice: "choose a size of these")
         }
         let host = UInt64(sysconf(Int32(_SC_PHYS_PAGES))) * UInt64(sysconf(Int32(_SC_PAGESIZE)))
         guard memory.bytes <= host else {
             throw AerieError(
-                .unavailable, asked: asked, found: "this host has \(host >> 20)M", advice: "choose a smaller size")
+                .unavailable, asked: "--memory \(memory)", found: "this host has \(host >> 20)M",
+                advice: "choose a smaller size")
         }
     }
 
@@ -119,7 +119,7 @@ extension Configuration {
             try Self.requireFile(disk.path, option: "--disk", writable: disk.access == .readWrite)
         }
         let serials = disks.compactMap(\.serial)
-        if Set(serials).count < serials.count {
+        if serials.indices.contains(where: { serials[..<$0].contains(serials[$0]) }) {
             throw AerieError(
                 .usage, asked: "--disk", found: "two disks have the same serial", advice: "give each its own")
         }

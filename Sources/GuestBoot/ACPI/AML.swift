@@ -21,7 +21,7 @@ package struct AML: Equatable, Sendable {
     /// An identifier of the EISA form, three capital letters and four hexadecimal digits (section 19.3.4).
     package static func identifier(_ value: String) -> AML {
         let characters = Array(value.utf8)
-        let digits = UInt16(value.dropFirst(3), radix: 16)
+        let digits = UInt16(String(decoding: characters.dropFirst(3), as: UTF8.self), radix: 16)
         precondition(characters.count == 7 && digits != nil, "\(value) is no EISA identifier")
         let letters = characters[..<3].reduce(UInt16(0)) { $0 << 5 | UInt16($1 &- 0x40) & 0x1F }
         return AML([0x0C] + littleEndian(letters.byteSwapped) + littleEndian(digits!.byteSwapped))
