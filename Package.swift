@@ -74,7 +74,7 @@ let package = Package(
         .executableTarget(
             name: "AerieVM", dependencies: ["MachineSession", "Aerie", "HostSystem"], swiftSettings: settings,
             // Nothing to find and to relocate at start: less than half of the time and the memory.
-            linkerSettings: [.unsafeFlags(["-static-executable"])]),
+            linkerSettings: [.unsafeFlags(["-static-executable", "-Xlinker", "--icf=safe"])]),
 
         // What `make bench` runs: guest programs here and on peers.
         .executableTarget(

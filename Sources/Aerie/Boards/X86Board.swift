@@ -60,7 +60,8 @@
             let cards = VirtioCards.make(
                 configuration, disks: disks, console: console, control: control, queueCount: min(configuration.cpus, 4)
             ).enumerated().map { slot, card in
-                VirtioPCITransport(name: "virtio\(slot)", device: card, memory: memory, messages: core.machine)
+                VirtioPCITransport(
+                    name: "virtio\(slot)", device: card, memory: memory, messages: core.machine, bells: core.machine)
             }
             let host = PCIHost(
                 name: "pci", functions: cards,

@@ -85,6 +85,11 @@ static inline int aerie_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
+/// eventfd(2), close-on-exec, whose read waits; returns -1 with errno set on failure.
+static inline int aerie_blocking_eventfd(void) {
+    return eventfd(0, EFD_CLOEXEC);
+}
+
 /// lseek(2): the first offset at or after `offset` that has data, or that has none; -1 with ENXIO past the last.
 static inline off_t aerie_seek_data(int descriptor, off_t offset) {
     return lseek(descriptor, offset, SEEK_DATA);
