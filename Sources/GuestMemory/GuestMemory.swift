@@ -37,6 +37,8 @@ package final class GuestMemory: @unchecked Sendable {
     /// The memory file behind the mapping.
     package let file: FileDescriptor
     private let mapping: Mapping
+    /// Pages that must not change unnoticed.
+    package let watch: PageWatch
 
     /// Reserves memory; the host provides pages as the guest touches them.
     ///
@@ -54,6 +56,7 @@ package final class GuestMemory: @unchecked Sendable {
         self.size = offset
         file = try makeMemoryFile(name: "guest-memory", size: offset)
         mapping = try Mapping(count: Int(offset), flags: MAP_SHARED | MAP_NORESERVE, descriptor: file.rawValue)
+        watch = PageWatch(pages: Int(offset >> 12))
     }
 
     /// Host address of the memory file's first byte, for engines that map or translate guest memory themselves. It is
@@ -78,7 +81,15 @@ package final class GuestMemory: @unchecked Sendable {
     package func withBytes<Result>(
         at address: UInt64, count: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Result
     ) throws -> Result {
-        try body(try buffer(at: address, count: count))
+        let bytes = try buffer(at: address, count: count)
+        defer { noteWrite(bytes) }
+        return try body(bytes)
+    }
+
+    /// Says that bytes found by `hostAddress` were written to. The functions that write do so themselves.
+    package func noteWrite(_ bytes: UnsafeMutableRawBufferPointer) {
+        guard let start = bytes.baseAddress else { return }
+        watch.noteWrite(from: UInt64(start - mapping.address), count: UInt64(bytes.count))
     }
 
     private func buffer(at address: UInt64, count: Int) throws(GuestMemoryError) -> UnsafeMutableRawBufferPointer {
@@ -100,13 +111,16 @@ package final class GuestMemory: @unchecked Sendable {
 
     /// Copies `source` into guest memory.
     package func write(_ source: UnsafeRawBufferPointer, at address: UInt64) throws(GuestMemoryError) {
-        try buffer(at: address, count: source.count).copyMemory(from: source)
+        let target = try buffer(at: address, count: source.count)
+        target.copyMemory(from: source)
+        noteWrite(target)
     }
 
     /// Copies `bytes` into guest memory.
     package func write(_ bytes: [UInt8], at address: UInt64) throws(GuestMemoryError) {
         let target = try buffer(at: address, count: bytes.count)
         bytes.withUnsafeBytes { target.copyMemory(from: $0) }
+        noteWrite(target)
     }
 
     /// Sets `count` bytes of guest memory to zero.
@@ -115,6 +129,7 @@ package final class GuestMemory: @unchecked Sendable {
             throw GuestMemoryError(address: address, count: count)
         }
         memset(start, 0, Int(count))
+        noteWrite(UnsafeMutableRawBufferPointer(start: start, count: Int(count)))
     }
 
     /// Reads a little-endian integer at any alignment.
@@ -128,8 +143,9 @@ package final class GuestMemory: @unchecked Sendable {
     package func store<Integer: FixedWidthInteger & BitwiseCopyable>(
         _ value: Integer, at address: UInt64
     ) throws(GuestMemoryError) {
-        try buffer(at: address, count: MemoryLayout<Integer>.size)
-            .storeBytes(of: value.littleEndian, toByteOffset: 0, as: Integer.self)
+        let target = try buffer(at: address, count: MemoryLayout<Integer>.size)
+        target.storeBytes(of: value.littleEndian, toByteOffset: 0, as: Integer.self)
+        noteWrite(target)
     }
 
     /// Reads an aligned 16-bit value with acquire ordering: what the guest wrote before it is visible after it.
@@ -139,7 +155,9 @@ package final class GuestMemory: @unchecked Sendable {
 
     /// Writes an aligned 16-bit value with release ordering: whoever sees it sees everything written before it.
     package func storeRelease(_ value: UInt16, at address: UInt64) throws(GuestMemoryError) {
-        try atomic(at: address).pointee.store(value.littleEndian, ordering: .releasing)
+        let target = try atomic(at: address)
+        target.pointee.store(value.littleEndian, ordering: .releasing)
+        noteWrite(UnsafeMutableRawBufferPointer(start: target, count: 2))
     }
 
     private func atomic(at address: UInt64) throws(GuestMemoryError) -> UnsafeMutablePointer<Atomic<UInt16>> {

@@ -120,7 +120,9 @@ final class RISCVBoard: Board {
         _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase
     ) throws(AerieError) -> [Hart] {
         let harts = (0..<configuration.cpus).map {
-            Hart(index: $0, addressSpace: bus, timeBase: timeBase, resetAddress: RISCVMemoryMap.bootROM)
+            Hart(
+                index: $0, addressSpace: bus, timeBase: timeBase, resetAddress: RISCVMemoryMap.bootROM,
+                isAlone: configuration.cpus == 1)
         }
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
             let trace = try configuration.translationTrace.map(makeTrace)

@@ -25,7 +25,10 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     /// - Parameters:
     ///   - index: the hart ID.
     ///   - resetAddress: guest-physical address of the first instruction after power-on, in M-mode.
-    package init(index: Int, addressSpace: AddressSpace, timeBase: TimeBase, resetAddress: UInt64) {
+    ///   - isAlone: no other hart uses the same memory.
+    package init(
+        index: Int, addressSpace: AddressSpace, timeBase: TimeBase, resetAddress: UInt64, isAlone: Bool = false
+    ) {
         self.index = index
         self.resetAddress = resetAddress
         signals = .allocate(capacity: 1)
@@ -33,7 +36,8 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         state = .allocate(capacity: 1)
         state.initialize(
             to: HartState(
-                index: index, addressSpace: addressSpace, timeBase: timeBase, signals: UnsafePointer(signals)))
+                index: index, addressSpace: addressSpace, timeBase: timeBase, signals: UnsafePointer(signals),
+                isAlone: isAlone))
         reset()
     }
 

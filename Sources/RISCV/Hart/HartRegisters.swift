@@ -68,7 +68,7 @@ extension HartState {
         // Programs read the clock themselves; Linux without a PMU driver of its own relies on firmware to open it.
         csr.scounteren = 7
         csr.menvcfg = Environment.machineWritable & ~Environment.cbie | 1 << 4
-        csr.status = 0
+        csr.setStatus(0)
         csr.satp = 0
         csr.stvec = 0
         csr.stimecmp = .max

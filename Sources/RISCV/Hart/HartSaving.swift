@@ -93,7 +93,7 @@ extension ControlRegisters {
     /// The 64-bit registers under their architectural names.
     private static var registers: [(name: String, path: WritableKeyPath<ControlRegisters, UInt64>, legal: UInt64)] {
         [
-            ("mstatus", \.status, Status.writable), ("mie", \.mie, Interrupt.all), ("medeleg", \.medeleg, 0xB3FF),
+            ("mie", \.mie, Interrupt.all), ("medeleg", \.medeleg, 0xB3FF),
             ("mideleg", \.mideleg, Interrupt.supervisor), ("mtvec", \.mtvec, ~2), ("mscratch", \.mscratch, .max),
             ("mepc", \.mepc, ~1), ("mcause", \.mcause, .max), ("mtval", \.mtval, .max),
             ("mcounteren", \.mcounteren, 0xFFFF_FFFF), ("menvcfg", \.menvcfg, Environment.machineWritable),
@@ -106,6 +106,7 @@ extension ControlRegisters {
 
     fileprivate func record(retired: UInt64) -> SavedRecord {
         var record = SavedRecord(kind: Self.kind, version: 1)
+        record.set("mstatus", status & Status.writable)
         for register in Self.registers { record.set(register.name, self[keyPath: register.path]) }
         record.set("fflags", fflags)
         record.set("frm", frm)
@@ -122,7 +123,11 @@ extension ControlRegisters {
             guard value & ~register.legal == 0 else { throw .badField(kind: Self.kind, field: register.name) }
             self[keyPath: register.path] = value
         }
-        guard status >> Status.mppShift & 3 != 2 else { throw .badField(kind: Self.kind, field: "mstatus") }
+        let mstatus: UInt64 = try record.integer("mstatus")
+        guard mstatus & ~Status.writable == 0, mstatus >> Status.mppShift & 3 != 2 else {
+            throw .badField(kind: Self.kind, field: "mstatus")
+        }
+        setStatus(mstatus)
         guard [0, 8, 9, 10].contains(satp >> 60) else { throw .badField(kind: Self.kind, field: "satp") }
         fflags = try record.integer("fflags", as: UInt8.self) & 31
         frm = try record.integer("frm", as: UInt8.self) & 7

@@ -57,6 +57,8 @@ struct HartState: ~Copyable {
     var data: DataTLB
     var fetch: FetchCache
     var blocks: BlockCache
+    /// Nil where stores that other harts make would go unnoticed.
+    var codeWatch: CodeWatch?
 
     // Translation.
 
@@ -78,8 +80,12 @@ struct HartState: ~Copyable {
 
     /// The element of `x` that stands for x0 as a destination.
     static let sink: UInt8 = 32
+    /// Where `csr` begins, in bytes.
+    static let controlOffset = 67 * 8
 
-    init(index: Int, addressSpace: AddressSpace, timeBase: TimeBase, signals: UnsafePointer<HartSignals>) {
+    init(
+        index: Int, addressSpace: AddressSpace, timeBase: TimeBase, signals: UnsafePointer<HartSignals>, isAlone: Bool
+    ) {
         self.index = index
         self.addressSpace = addressSpace
         self.timeBase = timeBase
@@ -91,6 +97,7 @@ struct HartState: ~Copyable {
         data = DataTLB()
         fetch = FetchCache()
         blocks = BlockCache()
+        codeWatch = isAlone ? CodeWatch(addressSpace.memory) : nil
     }
 
     /// The host address of `count` bytes of guest memory at a guest-physical address, or nil for devices and holes.

@@ -33,7 +33,7 @@ extension HartState {
     @inline(__always)
     mutating func setFloat(_ register: UInt8, _ value: UInt64) {
         f[unchecked: Int(register)] = value
-        csr.status |= Status.fs
+        csr.setFloatingPointDirty()
     }
 
     /// Adds to fflags, which makes the unit's state dirty when it changes.
@@ -41,7 +41,7 @@ extension HartState {
     mutating func accrue(_ flags: FloatingPointFlags) {
         guard flags.rawValue & ~csr.fflags != 0 else { return }
         csr.fflags |= flags.rawValue
-        csr.status |= Status.fs
+        csr.setFloatingPointDirty()
     }
 }
 

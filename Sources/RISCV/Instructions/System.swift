@@ -15,7 +15,7 @@ let systemInstructions: [Instruction] = [
         return operation.next
     },
     Instruction("fence.i", .none, 0x100F, 0x707F, endsBlock: true) { hart, operation in
-        hart.state.pointee.synchronizeInstructions()
+        if hart.state.pointee.codeWatch?.hasChanged() ?? true { hart.state.pointee.synchronizeInstructions() }
         return continueAfter(hart, operation)
     },
     Instruction("ecall", .none, 0x73, 0xFFFF_FFFF, endsBlock: true) { environmentCall($0, $1) },
@@ -53,14 +53,16 @@ let systemInstructions: [Instruction] = [
     // Svinval's fences order what sinval.vma has already done in full.
     Instruction("sfence.w.inval", .none, 0x1800_0073, 0xFFFF_FFFF) { invalidationFence($0, $1) },
     Instruction("sfence.inval.ir", .none, 0x1810_0073, 0xFFFF_FFFF) { invalidationFence($0, $1) },
-    Instruction("csrrw", .csr, 0x1073, 0x707F, endsBlock: true) { accessCSR($0, $1, .write) },
-    Instruction("csrrs", .csr, 0x2073, 0x707F, endsBlock: true) { accessCSR($0, $1, .set) },
-    Instruction("csrrc", .csr, 0x3073, 0x707F, endsBlock: true) { accessCSR($0, $1, .clear) },
-    Instruction("csrrwi", .csrImmediate, 0x5073, 0x707F, endsBlock: true) {
+    Instruction("csrrw", .csr, 0x1073, 0x707F, lift: .csr(.write)) { accessCSR($0, $1, .write) },
+    Instruction("csrrs", .csr, 0x2073, 0x707F, lift: .csr(.set)) { accessCSR($0, $1, .set) },
+    Instruction("csrrc", .csr, 0x3073, 0x707F, lift: .csr(.clear)) { accessCSR($0, $1, .clear) },
+    Instruction("csrrwi", .csrImmediate, 0x5073, 0x707F, lift: .csrImmediate(.write)) {
         accessCSR($0, $1, .write, fromField: true)
     },
-    Instruction("csrrsi", .csrImmediate, 0x6073, 0x707F, endsBlock: true) { accessCSR($0, $1, .set, fromField: true) },
-    Instruction("csrrci", .csrImmediate, 0x7073, 0x707F, endsBlock: true) {
+    Instruction("csrrsi", .csrImmediate, 0x6073, 0x707F, lift: .csrImmediate(.set)) {
+        accessCSR($0, $1, .set, fromField: true)
+    },
+    Instruction("csrrci", .csrImmediate, 0x7073, 0x707F, lift: .csrImmediate(.clear)) {
         accessCSR($0, $1, .clear, fromField: true)
     },
 ]
@@ -96,16 +98,19 @@ private func waitOnReservation(_ hart: HartReference, _ operation: OperationRefe
     return operation.next
 }
 
-/// SFENCE.VMA and SINVAL.VMA (Privileged Architecture 10.2.1). All address spaces are treated alike.
+/// SFENCE.VMA and SINVAL.VMA (Privileged Architecture 10.2.1). A fence for an address is one for all address spaces.
 private func fenceTranslations(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
     let state = hart.state
     let trapped = state.pointee.privilege == .supervisor && state.pointee.csr.status & Status.tvm != 0
     guard state.pointee.privilege >= .supervisor, !trapped else { return illegal(hart, operation) }
-    let source = operation.operation.pointee.rs1
-    if source == 0 {
-        state.pointee.flushTranslations()
+    let address = Int(operation.operation.pointee.rs1)
+    let identifier = Int(operation.operation.pointee.rs2)
+    if address != 0 {
+        state.pointee.flushTranslations(of: state.pointee.x[unchecked: address])
+    } else if identifier != 0 {
+        state.pointee.flushTranslations(identifier: state.pointee.x[unchecked: identifier])
     } else {
-        state.pointee.flushTranslations(of: state.pointee.x[unchecked: Int(source)])
+        state.pointee.flushTranslations()
     }
     return continueAfter(hart, operation)
 }
@@ -114,7 +119,8 @@ private func invalidationFence(_ hart: HartReference, _ operation: OperationRefe
     hart.state.pointee.privilege >= .supervisor ? operation.next : illegal(hart, operation)
 }
 
-private enum CSROperation {
+/// What an instruction of Zicsr does with a register.
+enum CSROperation: Sendable {
     case write, set, clear
 }
 
@@ -152,7 +158,12 @@ private func accessCSR(
         state.pointee.retired &-= position &+ 1
     }
     state.pointee.x[unchecked: Int(operands.pointee.rd)] = value
-    return continueAfter(hart, operation)
+    guard writes else { return operation.next }
+    // Generated code looks at the unit's state and mode again.
+    state.pointee.translation.floatReady = 0
+    // What is fetched next may have changed, or an interrupt may have been let in.
+    if CSR.changesFetch(number) || state.pointee.interruptReady() { return continueAfter(hart, operation) }
+    return operation.next
 }
 
 extension HartState {

@@ -1,81 +1,110 @@
+internal import Glibc
+
 /// From virtual addresses to decoded blocks, and from virtual pages to physical ones, for instruction fetches.
 ///
-/// Entries carry a tag that stands for a privilege mode and everything that translation depends on; forgetting them means
-/// to hand out new tags.
+/// There is a set of entries for users of each address space that was used lately, one for the supervisor, and one for
+/// M-mode. Kernels are mapped the same in all address spaces; a page of the supervisor's that is not marked so makes its
+/// set be forgotten when the address space changes.
+///
+/// Entries carry their set's tag; forgetting a set means to give it a new one.
 struct FetchCache: ~Copyable {
     struct Entry {
         var address: UInt64
         var tag: UInt64
-        var operations: OperationReference
+        var operations: OperationReference?
         /// Host address of generated code to go on at: that of the block, or one that leaves for lack of it.
         var code: UInt
     }
 
-    struct Page {
+    private struct Page {
         var page: UInt64
         var tag: UInt64
         var physical: UInt64
     }
 
+    /// Entries in a set.
     static let size = 4096
     private static let pageCount = 256
-    /// A tag for each address space and privilege mode.
-    private static let tagCount = RecentAddressSpaces.count * 4
+    private static let setCount = RecentAddressSpaces.count + 2
+    private static let supervisorSet = RecentAddressSpaces.count
+    private static let machineSet = RecentAddressSpaces.count + 1
+    /// Words of a set's `fetched`.
+    private static let fetchedWords = 64
 
-    let entries: UnsafeMutablePointer<Entry>
-    private let pages: UnsafeMutablePointer<Page>
-    /// The tag in use.
-    var tag: UInt64 = 1
-    private var tags = InlineArray<16, UInt64>(repeating: 1)
+    // Tag 0 is never handed out, so that zeroed memory holds nothing.
+    private let entries = zeroedMemory(Entry.self, setCount * size)
+    private let pages = zeroedMemory(Page.self, setCount * pageCount)
+    /// For each set and each hash of a page number, whether anything was fetched from such a page. What is not in the set's
+    /// `ranges` was not fetched either.
+    private let fetched = zeroedMemory(UInt64.self, setCount * fetchedWords)
+    private var ranges = InlineArray<6, AddressRanges>(repeating: AddressRanges())
+    /// As in `DataTLB`.
+    private var largePages = InlineArray<6, AddressRanges>(repeating: AddressRanges())
+    private var tags = InlineArray<6, UInt64>(repeating: 1)
     private var lastTag: UInt64 = 1
-    /// For each hash of a page number, whether anything was fetched from such a page since everything was forgotten.
-    private var fetched = InlineArray<64, UInt64>(repeating: 0)
-    // As in `DataTLB`.
-    private var largePages: (low: Bool, high: Bool) = (false, false)
+    private var supervisorIsPrivate = false
+
+    private var currentSet = machineSet
+    /// The first entry of the set in use, and its tag.
+    var current: UnsafeMutablePointer<Entry>
+    var tag: UInt64 = 1
 
     init() {
-        precondition(tags.count == Self.tagCount, "every address space has its tags")
-        entries = .allocate(capacity: Self.size)
-        // Tag 0 is never handed out. The address is that of no operation, and never followed.
-        entries.initialize(
-            repeating: Entry(address: 0, tag: 0, operations: UnsafeRawPointer(entries), code: 0), count: Self.size)
-        pages = .allocate(capacity: Self.pageCount)
-        pages.initialize(repeating: Page(page: 0, tag: 0, physical: 0), count: Self.pageCount)
-        forgetAll()
-        tag = tags[3]
+        precondition(tags.count == Self.setCount, "every set has a tag")
+        current = entries + Self.machineSet * Self.size
     }
 
     deinit {
-        entries.deallocate()
-        pages.deallocate()
+        free(entries)
+        free(pages)
+        free(fetched)
     }
 
-    /// Uses the tag of an address space, as `RecentAddressSpaces` numbers them, and a privilege mode.
+    /// Uses the set of an address space, as `RecentAddressSpaces` numbers them, and a privilege mode.
     @inline(__always)
     mutating func select(_ space: Int, _ privilege: PrivilegeMode) {
-        tag = tags[unchecked: space * 4 + Int(privilege.rawValue)]
+        switch privilege {
+        case .user: currentSet = space
+        case .supervisor: currentSet = Self.supervisorSet
+        case .machine: currentSet = Self.machineSet
+        }
+        current = entries + currentSet * Self.size
+        tag = tags[unchecked: currentSet]
     }
 
     /// Forgets what is known of an address space. Call `select` afterwards.
     mutating func forget(_ space: Int) {
-        for index in space * 4..<space * 4 + 4 {
-            lastTag += 1
-            tags[index] = lastTag
-        }
+        renew(space)
+        leaveSpace()
+    }
+
+    /// Forgets what only holds in the address space that was used so far. Call `select` afterwards.
+    mutating func leaveSpace() {
+        if supervisorIsPrivate { renew(Self.supervisorSet) }
     }
 
     /// Forgets everything. Call `select` afterwards.
     mutating func forgetAll() {
-        for space in 0..<RecentAddressSpaces.count { forget(space) }
-        fetched = InlineArray(repeating: 0)
-        largePages = (false, false)
+        for set in 0..<Self.setCount { renew(set) }
     }
 
-    /// Makes sure that nothing is known of a page. False when only forgetting everything can do that.
-    func drop(_ address: UInt64) -> Bool {
-        if address >> 63 == 0 ? largePages.low : largePages.high { return false }
+    private mutating func renew(_ set: Int) {
+        lastTag += 1
+        tags[set] = lastTag
+        ranges[set] = AddressRanges()
+        largePages[set] = AddressRanges()
+        if set == Self.supervisorSet { supervisorIsPrivate = false }
+        (fetched + set * Self.fetchedWords).update(repeating: 0, count: Self.fetchedWords)
+    }
+
+    /// Makes sure that nothing is known of a page. Call `select` afterwards.
+    mutating func drop(_ address: UInt64) {
         let hash = Self.hash(address)
-        return fetched[hash >> 6] >> UInt64(hash & 63) & 1 == 0
+        for set in 0..<Self.setCount {
+            let isMarked = fetched[set * Self.fetchedWords + hash >> 6] >> UInt64(hash & 63) & 1 == 1
+            let wasFetched = isMarked && ranges[set].mayContain(address)
+            if wasFetched || largePages[set].mayContain(address) { renew(set) }
+        }
     }
 
     /// 0 to 4095 for a page.
@@ -85,22 +114,25 @@ struct FetchCache: ~Copyable {
 
     @inline(__always)
     func entry(_ address: UInt64) -> UnsafeMutablePointer<Entry> {
-        entries + Int(address >> 1 & UInt64(Self.size - 1))
+        current + Int(address >> 1 & UInt64(Self.size - 1))
+    }
+
+    private func pageEntry(_ address: UInt64) -> UnsafeMutablePointer<Page> {
+        pages + currentSet * Self.pageCount + Int(address >> 12 & UInt64(Self.pageCount - 1))
     }
 
     /// The guest-physical page of a virtual address that was executable.
     func page(_ address: UInt64) -> UInt64? {
-        let entry = pages + Int(address >> 12 & UInt64(Self.pageCount - 1))
+        let entry = pageEntry(address)
         return entry.pointee.tag == tag && entry.pointee.page == address & ~0xFFF ? entry.pointee.physical : nil
     }
 
-    mutating func insert(_ address: UInt64, physical: UInt64, isLarge: Bool) {
-        pages[Int(address >> 12 & UInt64(Self.pageCount - 1))] = Page(
-            page: address & ~0xFFF, tag: tag, physical: physical)
+    mutating func insert(_ address: UInt64, _ translation: Translation) {
+        pageEntry(address).pointee = Page(page: address & ~0xFFF, tag: tag, physical: translation.page)
         let hash = Self.hash(address)
-        fetched[hash >> 6] |= 1 << UInt64(hash & 63)
-        if isLarge {
-            if address >> 63 == 0 { largePages.low = true } else { largePages.high = true }
-        }
+        fetched[currentSet * Self.fetchedWords + hash >> 6] |= 1 << UInt64(hash & 63)
+        ranges[currentSet].insert(address, size: 4096)
+        if translation.size > 4096 { largePages[currentSet].insert(address, size: translation.size) }
+        if currentSet == Self.supervisorSet, !translation.isGlobal { supervisorIsPrivate = true }
     }
 }

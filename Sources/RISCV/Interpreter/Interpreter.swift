@@ -162,8 +162,13 @@ extension HartState {
         let context = AccessContext(privilege: privilege, userMemory: false, executableReadable: false)
         let translation = try translate(address, count: 2, for: .fetch, in: context)
         if translation.isUniform {
-            fetch.insert(address, physical: translation.page, isLarge: translation.isLarge)
+            fetch.insert(address, translation)
+            if let page = hostAddress(of: translation.page, count: 4096) {
+                codeWatch?.watch(page, &data)
+                return (translation.page, true)
+            }
         }
+        codeWatch?.noteUnwatched()
         return (translation.page, translation.isUniform)
     }
 

@@ -12,7 +12,8 @@ struct BlockLifter {
     private(set) var returnAddress: UInt64?
     /// Whether the block ends as functions do.
     private(set) var isReturn = false
-    private var isFloatReady = false
+    var isFloatReady = false
+    var isPrivileged = false
 
     /// Most instructions in a block. A block's number is taken from the budget at once, which holds 4096 at first.
     static let maximumCount = 48
@@ -57,7 +58,7 @@ struct BlockLifter {
         count += 1
     }
 
-    private mutating func add(_ statement: Statement, _ pc: UInt64) {
+    mutating func add(_ statement: Statement, _ pc: UInt64) {
         steps.append(Step(statement, number: count, address: pc))
     }
 
@@ -91,6 +92,8 @@ struct BlockLifter {
             add(
                 .atomic(
                     kind, wide: wide, destination, operation.first, operation.second, HelperRecord(operation)), pc)
+        case .csr(let kind): lift(kind, operation.first, operation, pc)
+        case .csrImmediate(let kind): lift(kind, .constant(UInt64(operation.rs1)), operation, pc)
         case .fence: if operation.ordersStoresBeforeLoads { add(.barrier, pc) }
         case .loadFloat, .storeFloat, .moveToInteger, .moveFromInteger, .float:
             liftFloat(instruction.lift, operation, pc)
@@ -166,7 +169,7 @@ struct BlockLifter {
 
 extension Operation {
     /// The slot that the instruction writes; nil for x0.
-    fileprivate var destination: Slot? { rd == HartState.sink || rd == 0 ? nil : Slot(rd) }
+    var destination: Slot? { rd == HartState.sink || rd == 0 ? nil : Slot(rd) }
 
     fileprivate var first: Operand { .integer(rs1) }
     fileprivate var second: Operand { .integer(rs2) }

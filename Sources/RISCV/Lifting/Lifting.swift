@@ -21,6 +21,9 @@ enum Lifting: Sendable {
     case store(MemoryType)
     case fence
     case atomic(AtomicOperation, wide: Bool)
+    /// rd = CSR, which becomes a result of it and rs1, or the instruction's field
+    case csr(CSROperation)
+    case csrImmediate(CSROperation)
     case loadFloat(FloatFormat)
     case storeFloat(FloatFormat)
     case moveToInteger(FloatFormat)

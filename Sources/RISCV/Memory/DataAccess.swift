@@ -124,11 +124,13 @@ extension HartState {
 
     /// Translates an access inside one page, and enters the page into the TLB when it is memory.
     private mutating func resolve(_ address: UInt64, size: Int, for kind: AccessKind) throws(Trap) -> Target {
-        let translation = try translate(address, count: UInt64(size), for: kind, in: dataContext)
+        var translation = try translate(address, count: UInt64(size), for: kind, in: dataContext)
         guard let page = hostAddress(of: translation.page, count: 4096) else {
             guard address & UInt64(size - 1) == 0 else { throw Trap(kind.misaligned, value: address) }
             return .device(translation.page | address & 0xFFF)
         }
+        if kind == .store { codeWatch?.noteStore(page) }
+        if translation.writable, codeWatch?.mayWrite(page, at: address) == false { translation.writable = false }
         if translation.isUniform { data.insert(address, host: page, translation: translation) }
         return .memory(page + Int(address & 0xFFF))
     }

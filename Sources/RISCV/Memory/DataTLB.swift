@@ -3,7 +3,9 @@ internal import Glibc
 /// Translations of loads and stores, found by virtual page number in one step.
 ///
 /// There is a set of entries for each address space that was used lately and each way in which permissions can be judged,
-/// so that switching processes, entering the kernel or letting it touch user memory flushes nothing.
+/// so that switching processes, entering the kernel or letting it touch user memory flushes nothing. What only the supervisor
+/// may touch has one set for all address spaces, since kernels are mapped the same in them; a page there that is not marked
+/// so makes the set be forgotten when the address space changes.
 ///
 /// Behind the sets is a second level for all of them, found by a hash, for pages whose numbers have the same low bits. Its
 /// tags hold the generation of their set, so that clearing a set leaves nothing valid there.
@@ -19,14 +21,16 @@ struct DataTLB: ~Copyable {
         var unused: UInt64 = 0
     }
 
-    enum Context: Int {
+    enum Context {
         case user, supervisor, supervisorWithUserMemory, machine
     }
 
     /// Entries in a set.
     static let size = 2048
-    /// One for each address space and context; M-mode has one set for all.
-    private static let setCount = RecentAddressSpaces.count * 3 + 1
+    /// Two for each address space, one for the supervisor, one for M-mode.
+    private static let setCount = RecentAddressSpaces.count * 2 + 2
+    private static let supervisorSet = RecentAddressSpaces.count * 2
+    private static let machineSet = RecentAddressSpaces.count * 2 + 1
     /// The most pages of a set that are remembered to be dropped one by one.
     private static let logSize = 256
 
@@ -35,42 +39,41 @@ struct DataTLB: ~Copyable {
     /// Generations are less than this, so that they fit below a page number, and more than 0.
     private static let generationLimit: UInt64 = 1 << 12
 
-    private let entries: UnsafeMutablePointer<Entry>
-    let second: UnsafeMutablePointer<Entry>
+    private let entries = zeroedMemory(Entry.self, setCount * size)
+    let second = zeroedMemory(Entry.self, secondSize)
     /// The generation of the set in use.
     var generation: UInt64 = 1
-    private var generations = InlineArray<13, UInt64>(repeating: 0)
+    private var generations = InlineArray<10, UInt64>(repeating: 0)
     private var lastGeneration: UInt64 = 0
     /// The first entry of the set in use.
     var current: UnsafeMutablePointer<Entry>
-    private var currentSet = 0
+    private var currentSet = machineSet
     /// For each set the positions that were written since it was empty; beyond `logSize` they are only counted.
-    private let log: UnsafeMutablePointer<UInt16>
-    private var logged = InlineArray<13, Int>(repeating: 0)
-    // Superpages are entered page by page. Which halves of the address space have them tells whether an SFENCE.VMA with
-    // an address must drop more than that page.
-    private var largePages: (low: Bool, high: Bool) = (false, false)
+    private let log = zeroedMemory(UInt16.self, setCount * logSize)
+    private var logged = InlineArray<10, Int>(repeating: 0)
+    /// Where each set has parts of larger pages, all of which a fence for one address forgets.
+    private var largePages = InlineArray<10, AddressRanges>(repeating: AddressRanges())
+    private var supervisorIsPrivate = false
 
     init() {
         precondition(logged.count == Self.setCount, "every set has a log")
-        entries = .allocate(capacity: Self.setCount * Self.size)
-        log = .allocate(capacity: Self.setCount * Self.logSize)
-        second = .allocate(capacity: Self.secondSize)
-        second.initialize(repeating: Self.none, count: Self.secondSize)
-        current = entries
-        for set in 0..<Self.setCount { renew(set) }
-        for position in 0..<Self.setCount * Self.size { entries[position] = Self.empty(position) }
+        current = entries + Self.machineSet * Self.size
+        for set in 0..<Self.setCount {
+            renew(set)
+            entries[set * Self.size] = Self.empty(0)
+        }
+        generation = generations[currentSet]
     }
 
     deinit {
-        entries.deallocate()
-        second.deallocate()
-        log.deallocate()
+        free(entries)
+        free(second)
+        free(log)
     }
 
-    /// Both tags are a page whose entry is another one.
+    /// Both tags are a page whose entry is another one: the first page, which zeroed memory names, has the first entry.
     private static func empty(_ position: Int) -> Entry {
-        let other = UInt64((position ^ 1) & (size - 1)) << 12
+        let other: UInt64 = position == 0 ? 1 << 12 : 0
         return Entry(readTag: other, writeTag: other, addend: 0)
     }
 
@@ -90,7 +93,12 @@ struct DataTLB: ~Copyable {
     }
 
     private static func set(_ space: Int, _ context: Context) -> Int {
-        context == .machine ? setCount - 1 : space * 3 + context.rawValue
+        switch context {
+        case .user: space
+        case .supervisorWithUserMemory: RecentAddressSpaces.count + space
+        case .supervisor: supervisorSet
+        case .machine: machineSet
+        }
     }
 
     /// Uses the set of an address space, as `RecentAddressSpaces` numbers them, and a context.
@@ -103,14 +111,18 @@ struct DataTLB: ~Copyable {
     /// Forgets what is known of an address space. Call `select` afterwards.
     mutating func forget(_ space: Int) {
         clear(Self.set(space, .user))
-        clear(Self.set(space, .supervisor))
         clear(Self.set(space, .supervisorWithUserMemory))
+        leaveSpace()
+    }
+
+    /// Forgets what only holds in the address space that was used so far. Call `select` afterwards.
+    mutating func leaveSpace() {
+        if supervisorIsPrivate { clear(Self.supervisorSet) }
     }
 
     /// Forgets everything. Call `select` afterwards.
     mutating func forgetAll() {
         for set in 0..<Self.setCount { clear(set) }
-        largePages = (false, false)
     }
 
     private mutating func clear(_ set: Int) {
@@ -124,6 +136,8 @@ struct DataTLB: ~Copyable {
             for position in 0..<Self.size { entries[base + position] = Self.empty(position) }
         }
         logged[set] = 0
+        largePages[set] = AddressRanges()
+        if set == Self.supervisorSet { supervisorIsPrivate = false }
         renew(set)
     }
 
@@ -139,16 +153,39 @@ struct DataTLB: ~Copyable {
         }
     }
 
-    /// Drops a page from all sets. False when it is not enough for an SFENCE.VMA, since the page may belong to a larger one.
-    mutating func drop(_ address: UInt64) -> Bool {
-        if address >> 63 == 0 ? largePages.low : largePages.high { return false }
+    /// Makes sure that nothing is known of a page. Call `select` afterwards.
+    mutating func drop(_ address: UInt64) {
         let position = Int(address >> 12 & UInt64(Self.size - 1))
         for set in 0..<Self.setCount where logged[set] != 0 {
-            entries[set * Self.size + position] = Self.empty(position)
+            if largePages[set].mayContain(address) {
+                clear(set)
+            } else {
+                entries[set * Self.size + position] = Self.empty(position)
+            }
         }
         // Whichever set it belongs to.
         second[Self.hash(address)] = Self.none
-        return true
+    }
+
+    /// Lets no more stores through to a page of memory.
+    ///
+    /// - Parameter virtual: the low bits of the number of the only virtual page by which they may go; nil if there are more.
+    mutating func forbidWriting(_ host: UnsafeMutableRawPointer, virtual: UInt32?) {
+        let host = UInt64(UInt(bitPattern: host))
+        if let virtual {
+            let position = Int(virtual) & (Self.size - 1)
+            for set in 0..<Self.setCount { Self.forbid(entries + set * Self.size + position, host, Self.empty(position)) }
+            Self.forbid(second + Self.hash(UInt64(virtual) << 12), host, Self.none)
+        } else {
+            for position in 0..<Self.setCount * Self.size {
+                Self.forbid(entries + position, host, Self.empty(position & (Self.size - 1)))
+            }
+            for position in 0..<Self.secondSize { Self.forbid(second + position, host, Self.none) }
+        }
+    }
+
+    private static func forbid(_ entry: UnsafeMutablePointer<Entry>, _ host: UInt64, _ empty: Entry) {
+        if (entry.pointee.addend &+ entry.pointee.writeTag) & ~0xFFF == host { entry.pointee.writeTag = empty.writeTag }
     }
 
     mutating func insert(_ address: UInt64, host: UnsafeMutableRawPointer, translation: Translation) {
@@ -167,9 +204,8 @@ struct DataTLB: ~Copyable {
         second[Self.hash(page)] = Entry(
             readTag: translation.readable ? page | generation : 0,
             writeTag: translation.writable ? page | generation : 0, addend: current[position].addend)
-        if translation.isLarge {
-            if address >> 63 == 0 { largePages.low = true } else { largePages.high = true }
-        }
+        if translation.size > 4096 { largePages[currentSet].insert(address, size: translation.size) }
+        if currentSet == Self.supervisorSet, !translation.isGlobal { supervisorIsPrivate = true }
     }
 }
 

@@ -7,6 +7,7 @@ private enum PageTableEntry {
     static let write: UInt64 = 1 << 2
     static let execute: UInt64 = 1 << 3
     static let user: UInt64 = 1 << 4
+    static let global: UInt64 = 1 << 5
     static let accessed: UInt64 = 1 << 6
     static let dirty: UInt64 = 1 << 7
     static let reserved: UInt64 = 0x7F << 54
@@ -41,12 +42,15 @@ extension HartState {
     ) throws(Trap) -> Translation? {
         var table = csr.satp & (1 << 44 - 1)
         var level = levels
+        // In a pointer to the next table it is about all that the table maps.
+        var global: UInt64 = 0
         while level > 0 {
             level -= 1
             let index = address >> (12 + 9 * level) & 511
             let physical = table << 12 | index << 3
             let location = try tableEntry(physical, for: kind, virtual: address)
             let entry = location.pointee.load(ordering: .acquiring)
+            global |= entry & PageTableEntry.global
             let permissions = entry & (PageTableEntry.read | PageTableEntry.write | PageTableEntry.execute)
             guard entry & PageTableEntry.valid != 0, entry & PageTableEntry.reserved == 0,
                 permissions & (PageTableEntry.read | PageTableEntry.write) != PageTableEntry.write
@@ -66,7 +70,7 @@ extension HartState {
                 let updated = try markUsed(
                     location, at: physical, entry, for: kind, address: address, fault: fault)
             else { return nil }
-            return translation(page, updated, level: level, in: context)
+            return translation(page, updated | global, level: level, in: context)
         }
         throw fault
     }
@@ -134,6 +138,7 @@ extension HartState {
         }
         let (exchanged, _) = location.pointee.compareExchange(
             expected: entry, desired: wanted, ordering: .acquiringAndReleasing)
+        codeWatch?.noteStore(UnsafeMutableRawPointer(location))
         return exchanged ? wanted : nil
     }
 
@@ -146,6 +151,7 @@ extension HartState {
             page: page << 12, readable: data && read,
             writable: data && entry & PageTableEntry.write != 0 && entry & PageTableEntry.dirty != 0,
             executable: entry & PageTableEntry.execute != 0 && mayUse(entry, fetch: true, in: context),
-            isLarge: level > 0 || entry & PageTableEntry.napot != 0, isUniform: true)
+            size: entry & PageTableEntry.napot != 0 ? 65536 : 4096 << (9 * level),
+            isGlobal: entry & PageTableEntry.global != 0, isUniform: true)
     }
 }

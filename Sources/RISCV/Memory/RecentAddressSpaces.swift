@@ -31,6 +31,11 @@ struct RecentAddressSpaces {
         return false
     }
 
+    /// Whether the address space with a number is known and has an identifier, which is 16 bits of satp.
+    func hasIdentifier(_ identifier: UInt64, _ number: Int) -> Bool {
+        known[number].map { $0 >> 44 & 0xFFFF == identifier & 0xFFFF } ?? false
+    }
+
     /// Forgets all but the number in use, which becomes that of `satp`.
     mutating func forgetAll(but satp: UInt64) {
         known = InlineArray(repeating: nil)

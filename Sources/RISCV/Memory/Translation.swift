@@ -6,8 +6,10 @@ struct Translation {
     /// False also while the D bit is clear, so that the first store comes here.
     var writable: Bool
     var executable: Bool
-    /// Part of a superpage or a NAPOT range.
-    var isLarge: Bool
+    /// Bytes of the page or NAPOT range that the 4 KiB are part of.
+    var size: UInt64
+    /// The same in all address spaces.
+    var isGlobal: Bool
     /// The answer holds for every access within the page, so that it can be cached.
     var isUniform: Bool
 }
@@ -27,7 +29,8 @@ extension HartState {
         _ address: UInt64, count: UInt64, for kind: AccessKind, in context: AccessContext
     ) throws(Trap) -> Translation {
         var translation = Translation(
-            page: address & ~0xFFF, readable: true, writable: true, executable: true, isLarge: false, isUniform: true)
+            page: address & ~0xFFF, readable: true, writable: true, executable: true, size: 4096,
+            isGlobal: false, isUniform: true)
         if context.privilege != .machine, csr.satp >> 60 != 0 {
             translation = try walk(address, for: kind, in: context)
         }
@@ -73,7 +76,10 @@ extension HartState {
 
     /// Call it when satp changed.
     mutating func addressSpaceChanged() {
-        if !spaces.select(csr.satp) {
+        if spaces.select(csr.satp) {
+            data.leaveSpace()
+            fetch.leaveSpace()
+        } else {
             data.forget(spaces.current)
             fetch.forget(spaces.current)
         }
@@ -90,7 +96,18 @@ extension HartState {
 
     /// Forgets every translation of the page that an address is in, in all address spaces.
     mutating func flushTranslations(of address: UInt64) {
-        if !data.drop(address) || !fetch.drop(address) { flushTranslations() }
+        data.drop(address)
+        fetch.drop(address)
+        contextChanged()
+    }
+
+    /// Forgets every translation of the address spaces with an identifier, except for what is the same in all.
+    mutating func flushTranslations(identifier: UInt64) {
+        for number in 0..<RecentAddressSpaces.count where spaces.hasIdentifier(identifier, number) {
+            data.forget(number)
+            fetch.forget(number)
+        }
+        contextChanged()
     }
 
     /// Forgets what is known of instructions in all address spaces.

@@ -45,4 +45,7 @@ package enum CSR {
     package static let mimpid = 0xF13
     package static let mhartid = 0xF14
     package static let mconfigptr = 0xF15
+
+    /// Whether a write may change how instructions are fetched: satp, and all that only M-mode can write.
+    static func changesFetch(_ number: Int) -> Bool { number == satp || number >> 8 & 3 == 3 }
 }

@@ -21,7 +21,7 @@ extension HartState {
 
     private mutating func readSupervisorCSR(_ number: Int) -> UInt64? {
         switch number {
-        case CSR.sstatus: statusValue & Status.supervisorVisible
+        case CSR.sstatus: csr.status & Status.supervisorVisible
         case CSR.sie: csr.mie & csr.mideleg
         case CSR.sip: pendingInterrupts() & csr.mideleg
         case CSR.stvec: csr.stvec
@@ -39,7 +39,7 @@ extension HartState {
 
     private mutating func readMachineCSR(_ number: Int) -> UInt64? {
         switch number {
-        case CSR.mstatus: statusValue
+        case CSR.mstatus: csr.status
         case CSR.misa: misaValue
         case CSR.medeleg: csr.medeleg
         case CSR.mideleg: csr.mideleg
@@ -60,11 +60,6 @@ extension HartState {
         case CSR.mhartid: UInt64(index)
         default: nil
         }
-    }
-
-    /// mstatus with its derived and constant fields.
-    private var statusValue: UInt64 {
-        csr.status | Status.widths | (csr.status & Status.fs == Status.fs ? Status.sd : 0)
     }
 
     private mutating func counter(_ offset: UInt64, inhibit: UInt64) -> UInt64 {

@@ -15,7 +15,7 @@ extension HartState {
         case CSR.pmpcfg0, CSR.pmpcfg2, CSR.pmpaddr: writeProtection(number, value)
         default: writeMachineCSR(number, value)
         }
-        if CSR.fflags...CSR.fcsr ~= number { csr.status |= Status.fs }
+        if CSR.fflags...CSR.fcsr ~= number { csr.setFloatingPointDirty() }
     }
 
     private mutating func writeSupervisorCSR(_ number: Int, _ value: UInt64) {
@@ -65,7 +65,7 @@ extension HartState {
         var new = old & ~mask | value & mask
         // MPP holds 0, 1 or 3; the reserved 2 leaves it as it was.
         if new >> Status.mppShift & 3 == 2 { new = new & ~Status.mpp | old & Status.mpp }
-        csr.status = new
+        csr.setStatus(new)
         // Entries of the TLB hold the permissions that MXR gave when they were made; SUM selects among sets of entries.
         if (old ^ new) & Status.mxr != 0 { flushTranslations() }
         if (old ^ new) & (Status.mprv | Status.mpp | Status.sum) != 0 { contextChanged() }

@@ -1,8 +1,8 @@
 /// The control and status registers that hold state of their own. Those that are views of others, or constant, are made
 /// in `readCSR`.
 struct ControlRegisters {
-    /// mstatus without SD, UXL and SXL, which are derived (Privileged Architecture 3.1.6).
-    var status: UInt64 = 0
+    /// mstatus as it is read, so that generated code need not derive SD, UXL and SXL (Privileged Architecture 3.1.6).
+    private(set) var status = Status.widths
     var mie: UInt64 = 0
     var medeleg: UInt64 = 0
     var mideleg: UInt64 = 0
@@ -31,6 +31,17 @@ struct ControlRegisters {
     /// What `HartState.retired` lacks to mcycle and minstret; the counter itself while mcountinhibit stops it.
     var cycleOffset: UInt64 = 0
     var instretOffset: UInt64 = 0
+
+    /// Replaces the fields of mstatus that software can change.
+    @inline(__always)
+    mutating func setStatus(_ value: UInt64) {
+        let dirty = value & Status.fs == Status.fs ? Status.sd : 0
+        status = value & Status.writable | Status.widths | dirty
+    }
+
+    /// The floating-point unit's state differs from what was saved last.
+    @inline(__always)
+    mutating func setFloatingPointDirty() { status |= Status.fs | Status.sd }
 }
 
 /// Fields of mstatus and sstatus (Privileged Architecture 3.1.6 and 10.1.1).

@@ -34,7 +34,7 @@ extension HartState {
             privilege = .machine
             vector = csr.mtvec
         }
-        csr.status = status
+        csr.setStatus(status)
         // Vectored mode adds four bytes for each interrupt number, and applies to interrupts only.
         let vectored = vector & 3 == 1 && cause >> 63 == 1
         pc = (vector & ~3) &+ (vectored ? 4 * number : 0)
@@ -49,7 +49,7 @@ extension HartState {
         status |= Status.mpie
         status &= ~Status.mpp
         if previous != .machine { status &= ~Status.mprv }
-        csr.status = status
+        csr.setStatus(status)
         privilege = previous
         pc = csr.mepc
         reservation.clear()
@@ -63,7 +63,7 @@ extension HartState {
         status.replace(Status.sie, by: status & Status.spie != 0)
         status |= Status.spie
         status &= ~(Status.spp | Status.mprv)
-        csr.status = status
+        csr.setStatus(status)
         pc = csr.sepc
         reservation.clear()
         contextChanged()

@@ -16,13 +16,8 @@ struct KnownCode: ~Copyable {
     }
 
     private static let size = 1 << 14
-    private let entries: UnsafeMutablePointer<Entry>
-
-    init() {
-        // Zeroed memory is entries that hold nothing, and costs nothing until it is used.
-        guard let memory = calloc(Self.size, MemoryLayout<Entry>.stride) else { fatalError("no memory for a cache") }
-        entries = memory.bindMemory(to: Entry.self, capacity: Self.size)
-    }
+    // Zeroed memory is entries that hold nothing.
+    private let entries = zeroedMemory(Entry.self, size)
 
     deinit { free(entries) }
 

@@ -22,8 +22,6 @@ struct LiftedBlock {
         while !lifter.isComplete, let bits = page.instruction(at: offset, in: bytes) {
             if offset != start, isOther(offset) { break }
             guard let instruction = InstructionTable.find(bits) else { break }
-            // A block of one helper call that leaves it costs more than the interpreter does.
-            if offset == start, instruction.endsBlock, case .helper = instruction.lift { return nil }
             lifter.append(instruction, bits: bits, at: base + UInt64(offset))
             offset += bits & 3 == 3 ? 4 : 2
         }

@@ -72,7 +72,8 @@ extension StateLayout {
         // Stored properties of a struct in memory are at fixed offsets, which the addresses here tell.
         precondition(
             withUnsafePointer(to: &state.pointee.x) { offset($0) } == 0
-                && withUnsafePointer(to: &state.pointee.f) { offset($0) } == 33 * 8,
+                && withUnsafePointer(to: &state.pointee.f) { offset($0) } == 33 * 8
+                && withUnsafePointer(to: &state.pointee.csr) { offset($0) } == HartState.controlOffset,
             "slots are the registers at the start of the state")
         retired = withUnsafePointer(to: &state.pointee.retired) { offset($0) }
         retiredLimit = withUnsafePointer(to: &state.pointee.pollAt) { offset($0) }
@@ -91,16 +92,20 @@ extension StateLayout {
         memory.loadHelper = unsafeBitCast(translatedLoad, to: UInt.self)
         memory.storeHelper = unsafeBitCast(translatedStore, to: UInt.self)
         memory.pageHelper = unsafeBitCast(enterSharedPage, to: UInt.self)
-        jumps.entries = UInt(bitPattern: state.pointee.fetch.entries)
+        jumps.entries = withUnsafePointer(to: &state.pointee.fetch.current) { offset($0) }
         jumps.count = FetchCache.size
         jumps.tag = withUnsafePointer(to: &state.pointee.fetch.tag) { offset($0) }
+        jumps.recordStart = unsafeBitCast(nativeEntry.execute, to: UInt.self)
+        // Generated code looks at mstatus in memory.
+        firstMemorySlot = Slot(UInt8(HartState.controlOffset / 8))
+        requirements = HartRequirement.allCases.map { $0.condition(on: state) }
         floats.ready = withUnsafePointer(to: &state.pointee.translation.floatReady) { offset($0) }
         floats.control = withUnsafePointer(to: &state.pointee.translation.floatControl) { offset($0) }
         floats.flags = withUnsafePointer(to: &state.pointee.csr.fflags) { offset($0) }
         floats.flagTable = (0..<64).map { Self.guestFlags(ofHost: $0) }
         // The unit is on and dirty already, and frm is nearest even.
         floats.conditions = [
-            (withUnsafePointer(to: &state.pointee.csr.status) { offset($0) }, UInt32(Status.fs), UInt32(Status.fs)),
+            (Slot(\.status).offset, UInt32(Status.fs), UInt32(Status.fs)),
             (withUnsafePointer(to: &state.pointee.csr.frm) { offset($0) }, 0xFF, 0),
         ]
     }
@@ -113,6 +118,26 @@ extension StateLayout {
         let underflow = flags & 16 != 0 ? 2 : 0
         let inexact = flags & 32 != 0 ? 1 : 0
         return UInt8(invalid | divided | overflow | underflow | inexact)
+    }
+}
+
+extension HartRequirement {
+    fileprivate func condition(on state: UnsafeMutablePointer<HartState>) -> StateLayout.Requirement {
+        let base = UnsafeRawPointer(state)
+        switch self {
+        case .privileged:
+            return .anyBit(
+                offset: withUnsafePointer(to: &state.pointee.privilege) { UnsafeRawPointer($0) - base }, mask: 3)
+        case .noInterrupt:
+            let signals = state.pointee.signals
+            return .noneSelected(
+                by: Slot(\.mie).offset,
+                words: [withUnsafePointer(to: &state.pointee.timerPending) { UnsafeRawPointer($0) - base }],
+                hostWords: [
+                    withUnsafePointer(to: signals.pointee.lines) { UInt(bitPattern: $0) },
+                    withUnsafePointer(to: signals.pointee.software) { UInt(bitPattern: $0) },
+                ])
+        }
     }
 }
 

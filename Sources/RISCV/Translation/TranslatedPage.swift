@@ -1,4 +1,5 @@
 internal import Glibc
+internal import GuestMemory
 internal import Translator
 
 /// The translations of one page of guest code, as one virtual page shows it.
@@ -17,6 +18,9 @@ final class TranslatedPage {
     private let source: UnsafeRawPointer
     /// The `BlockCache.generation` in which source and copy were last seen to agree.
     private var verified: UInt64
+    /// Its version in `watch` at that time.
+    private var verifiedVersion: UInt32 = 0
+    private let watch: (pages: PageWatch, number: Int)?
     /// The page as it was when its blocks were translated; only what they cover counts.
     private let copy: UnsafeMutableRawPointer
     /// How often all blocks were forgotten.
@@ -34,9 +38,11 @@ final class TranslatedPage {
 
     static let size = 4096
 
-    init(key: Key, source: UnsafeRawPointer, generation: UInt64) {
+    /// - Parameter memory: where the page is watched while code is fetched from it, if it is.
+    init(key: Key, source: UnsafeRawPointer, generation: UInt64, watchedIn memory: GuestMemory?) {
         self.key = key
         self.source = source
+        watch = memory.map { ($0.watch, (source - UnsafeRawPointer($0.hostBase)) >> 12) }
         verified = generation
         copy = .allocate(byteCount: Self.size, alignment: 16)
         copy.copyMemory(from: source, byteCount: Self.size)
@@ -50,8 +56,11 @@ final class TranslatedPage {
     @discardableResult
     func verify(_ generation: UInt64) -> Int {
         if verified != generation {
-            compare()
+            let version = watch.map { $0.pages.version(of: $0.number) } ?? 0
+            // A page that has been watched all the time is what it was.
+            if version & 1 == 0 || version != verifiedVersion { compare() }
             verified = generation
+            verifiedVersion = version
         }
         return epoch
     }

@@ -1,4 +1,5 @@
 internal import HostSystem
+internal import Machine
 internal import Translator
 
 /// Translates a hart's hot code, and finds what is translated. Only the hart's thread uses it.
@@ -85,7 +86,9 @@ final class TranslationEngine {
             page = known
             page.verify(generation)
         } else {
-            page = TranslatedPage(key: key, source: source, generation: generation)
+            page = TranslatedPage(
+                key: key, source: source, generation: generation,
+                watchedIn: state.pointee.codeWatch == nil ? nil : state.pointee.addressSpace.memory)
             pages[key] = page
         }
         if let entry = page.entries[Int(address & 0xFFF)] { return entry }

@@ -30,9 +30,10 @@ extension Assignment {
     /// Chooses registers for the slots that blocks use most, by the weights of the blocks.
     ///
     /// A slot that has a register in `standard` keeps it, so that entering and leaving moves little.
-    init(for blocks: [GuestBlock], standard: Assignment) {
+    /// Slots from `memorySlot` on stay in memory.
+    init(for blocks: [GuestBlock], standard: Assignment, memorySlot: Slot) {
         self.init()
-        var uses = SlotUses()
+        var uses = SlotUses(memorySlot: memorySlot)
         for block in blocks { uses.count(block) }
         let ranked = uses.integers.mostUsed(HostRegisters.pinned.count)
         shared = Self.sharedCount(blocks, ranked.map { uses.integers[$0] ?? 0 })
@@ -93,6 +94,7 @@ extension GuestBlock {
 
 /// How often blocks read and write each slot, as a number and as a floating-point number.
 private struct SlotUses {
+    let memorySlot: Slot
     var integers: [Slot: Int] = [:]
     var floats: [Slot: Int] = [:]
 
@@ -109,6 +111,7 @@ private struct SlotUses {
         block.terminator.visitSlots { slot in integers[slot, default: 0] += block.weight }
         // What is a number to any statement stays in a vector register for all.
         for slot in floats.keys { integers[slot] = nil }
+        for slot in integers.keys where slot.index >= memorySlot.index { integers[slot] = nil }
     }
 }
 
@@ -145,7 +148,7 @@ extension Statement {
             visit(a)
             body(slot, true)
         case .float(_, let operation, _): operation.visitSlots(body)
-        case .barrier, .helper, .requireFloat: break
+        case .barrier, .helper, .requireFloat, .require: break
         }
     }
 }

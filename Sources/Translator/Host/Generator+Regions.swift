@@ -5,7 +5,7 @@ extension Generator {
     package mutating func translateRegion(_ blocks: [GuestBlock]) -> TranslatedRegion {
         var indices: [UInt64: Int] = [:]
         for (index, block) in blocks.enumerated() { indices[block.address] = index }
-        assignment = Assignment(for: blocks, standard: standard)
+        assignment = Assignment(for: blocks, standard: standard, memorySlot: layout.firstMemorySlot)
         sharing.registerCount = assignment.shared
 
         assembler.align(to: 16)

@@ -9,6 +9,8 @@ enum Stub {
     /// Enters the page of the shared accesses from `base` + `range` on, and tries again at `retry`.
     case sharedPage(site: Int, PageSharing.Group, retry: Int, resume: Int, StubContext)
     case prepareFloat(site: Int, resume: Int, StubContext)
+    /// Leaves for the interpreter.
+    case interpret(site: Int, StubContext)
     case helper(sites: [Int], HelperRecord, resume: Int, StubContext)
     /// Data for a helper: the displacement at `site` leads to it.
     case record(site: Int, HelperRecord)
@@ -64,9 +66,9 @@ extension Generator {
                 return assembler.jump(to: lookup)
             }
             let index = Int(truncatingIfNeeded: address >> 1) & (layout.jumps.count - 1)
-            assembler.move(.rcx, value: UInt64(layout.jumps.entries) + UInt64(index << 5))
+            assembler.move(.rcx, .memory(state(layout.jumps.entries)))
             assembler.move(.rax, value: address)
-            followEntry()
+            followEntry(offset: Int32(index << 5))
         case .load(let site, let type, let register, let finish, let resume, let context):
             emitSlowLoad(site, type, register, finish, resume, context)
         case .store(let site, let bytes, let register, let value, let resume, let context):
@@ -77,6 +79,9 @@ extension Generator {
             assembler.linkHere(site)
             assembler.call(runtime.prepareFloat)
             assembler.jump(.equal, to: resume)
+            emitExit(to: pieces.exitInterpret, context)
+        case .interpret(let site, let context):
+            assembler.linkHere(site)
             emitExit(to: pieces.exitInterpret, context)
         case .helper(let sites, let record, let resume, let context):
             for site in sites { assembler.linkHere(site) }
@@ -189,4 +194,24 @@ extension Generator {
     }
 
     mutating func emitHelper(_ record: HelperRecord) { emitCall(record, context) }
+
+    mutating func emit(_ requirement: StateLayout.Requirement) {
+        let failed: HostCondition
+        switch requirement {
+        case .anyBit(let offset, let mask), .noBit(let offset, let mask):
+            assembler.move(.rax, .memory(state(offset)), wide: false)
+            assembler.arithmetic(.and, .register(.rax), Int32(bitPattern: mask), wide: false)
+            if case .anyBit = requirement { failed = .equal } else { failed = .notEqual }
+        case .noneSelected(let mask, let words, let hostWords):
+            assembler.move(.rax, value: 0)
+            for offset in words { assembler.arithmetic(.or, .rax, .memory(state(offset))) }
+            for address in hostWords {
+                assembler.move(.rcx, value: UInt64(address))
+                assembler.arithmetic(.or, .rax, .memory(Address(.rcx)))
+            }
+            assembler.arithmetic(.and, .rax, .memory(state(mask)))
+            failed = .notEqual
+        }
+        stubs.append(.interpret(site: assembler.jump(failed), context))
+    }
 }

@@ -66,7 +66,7 @@ package struct Generator {
 
     func register(of slot: Slot) -> Register? { assignment.register(of: slot) }
 
-    func address(of slot: Slot) -> Address { state(Int(slot.index) * 8) }
+    func address(of slot: Slot) -> Address { state(slot.offset) }
 
     /// Where an integer is.
     func place(_ slot: Slot) -> Place { register(of: slot).map(Place.register) ?? .memory(address(of: slot)) }
@@ -192,6 +192,7 @@ package struct Generator {
         case .barrier: assembler.barrier()
         case .helper(let record): emitHelper(record)
         case .requireFloat: emitRequireFloat()
+        case .require(let number): emit(layout.requirements[number])
         case .float(let format, let operation, let record): emit(format, operation, record)
         case .loadSingle(let slot, let base, let displacement): emitLoadSingle(slot, base, displacement)
         case .box(let slot, let a):
@@ -268,19 +269,18 @@ package struct Generator {
         assembler.move(.rcx, .register(.rax), wide: false)
         assembler.shift(.left, .register(.rcx), by: 4, wide: false)
         assembler.arithmetic(.and, .register(.rcx), Int32((layout.jumps.count - 1) << 5), wide: false)
-        assembler.move(.rdx, value: UInt64(layout.jumps.entries))
-        assembler.arithmetic(.add, .rcx, .register(.rdx))
+        assembler.arithmetic(.add, .rcx, .memory(state(layout.jumps.entries)))
         followEntry()
     }
 
-    /// Goes on at the guest address in rax by the jump cache's entry at rcx.
-    mutating func followEntry() {
-        assembler.arithmetic(.cmp, to: .memory(Address(.rcx)), .rax)
+    /// Goes on at the guest address in rax by the jump cache's entry at rcx + `offset`.
+    mutating func followEntry(offset: Int32 = 0) {
+        assembler.arithmetic(.cmp, to: .memory(Address(.rcx, offset)), .rax)
         assembler.jump(.notEqual, to: runtime.standard.exitJump)
         assembler.move(.rdx, .memory(state(layout.jumps.tag)))
-        assembler.arithmetic(.cmp, to: .memory(Address(.rcx, 8)), .rdx)
+        assembler.arithmetic(.cmp, to: .memory(Address(.rcx, offset + 8)), .rdx)
         assembler.jump(.notEqual, to: runtime.standard.exitJump)
-        assembler.jump(.memory(Address(.rcx, 24)))
+        assembler.jump(.memory(Address(.rcx, offset + 24)))
     }
 }
 

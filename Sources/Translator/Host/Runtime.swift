@@ -4,6 +4,8 @@ package struct Runtime: Sendable {
     package fileprivate(set) var enter = 0
     /// The pieces for standard code.
     fileprivate(set) var standard = Pieces()
+    /// Goes on with the record in rax that a helper left a block with. All slots are in memory.
+    fileprivate(set) var leaveHelper = 0
     /// Makes floating point ready. Flags: not equal means that it is not for generated code.
     fileprivate(set) var prepareFloat = 0
     /// rax = the addend of the page of the rdx bytes at rcx, from the TLB's second level. Flags: not equal means that it
@@ -62,6 +64,7 @@ extension Generator {
         makePrepareFloat()
         runtime.secondLevelRead = makeSecondLevel(tag: 0)
         runtime.secondLevelWrite = makeSecondLevel(tag: 8)
+        makeLeaveHelper()
         runtime.standard = makePieces(limit: .limit)
         pieces = runtime.standard
         assembler.align(to: 64)
@@ -152,11 +155,16 @@ extension Generator {
     /// Returns to the caller of `enter`. The state is in memory already; rax is the result.
     private mutating func leave(_ reason: ExitReason) {
         assembler.store(state(layout.exitReason), value: Int32(reason.rawValue))
-        assembler.encode(0xC7, 0, .memory(state(layout.floats.ready)), wide: false)
-        assembler.word32(0)
+        forgetFloats()
         assembler.arithmetic(.add, .register(.rsp), 8)
         for register in Self.saved.reversed() { assembler.pop(register) }
         assembler.ret()
+    }
+
+    /// The guest's floating-point environment may be another one from here on.
+    private mutating func forgetFloats() {
+        assembler.encode(0xC7, 0, .memory(state(layout.floats.ready)), wide: false)
+        assembler.word32(0)
     }
 
     /// Writes registers and flags to the state. Uses rdi and the budget's register; rax, rcx and rdx stay.
@@ -252,8 +260,24 @@ extension Generator {
         assembler.linkHere(leaves)
         // Our frame and the return address into the block.
         assembler.arithmetic(.add, .register(.rsp), 32)
-        leave(.helper)
+        assembler.jump(to: runtime.leaveHelper)
         return start
+    }
+
+    private mutating func makeLeaveHelper() {
+        runtime.leaveHelper = assembler.position
+        assembler.test(.rax, .rax)
+        let nothing = assembler.jump(.equal)
+        assembler.move(.rcx, value: UInt64(layout.jumps.recordStart))
+        assembler.arithmetic(.cmp, to: .memory(Address(.rax)), .rcx)
+        let other = assembler.jump(.notEqual)
+        assembler.move(.rax, .memory(Address(.rax, 24)))
+        forgetFloats()
+        fill()
+        assembler.jump(.register(.rax))
+        assembler.linkHere(nothing)
+        assembler.linkHere(other)
+        leave(.helper)
     }
 
     private mutating func makeSecondLevel(tag: Int32) -> Int {

@@ -18,10 +18,23 @@ package struct StateLayout: Sendable {
     package var memory = MemoryLayout()
     package var jumps = JumpLayout()
     package var floats = FloatLayout()
+    /// What `Statement.require` can ask for.
+    package var requirements: [Requirement] = []
+    /// Slots from this one on are always in memory, where requirements look at them.
+    package var firstMemorySlot = Slot(.max)
 
     package static let pinnedCount = HostRegisters.pinned.count
 
     package init(pinned: [Slot]) { self.pinned = pinned }
+
+    /// A condition on memory.
+    package enum Requirement: Sendable {
+        /// One of the bits of `mask` is set in the 32 bits at `offset`, or none is.
+        case anyBit(offset: Int, mask: UInt32)
+        case noBit(offset: Int, mask: UInt32)
+        /// No bit of the 64 at `offset` is set in a word of the state or at a host address.
+        case noneSelected(by: Int, words: [Int], hostWords: [UInt])
+    }
 
     /// The software TLB: entries of 32 bytes, found by the page number's low bits. An entry holds the virtual page that may
     /// be read, the one that may be written, and what to add to a virtual address to get the host's. Where there is no
@@ -50,12 +63,15 @@ package struct StateLayout: Sendable {
     /// The jump cache: entries of 32 bytes, found by bits of the address from bit 1 up. An entry holds the address, the tag
     /// of the translation regime it is valid for, a word that is not ours, and where its code begins.
     package struct JumpLayout: Sendable {
-        /// Host address of the first entry.
-        package var entries: UInt = 0
+        /// Offset of a pointer to the entries in use.
+        package var entries = 0
         /// A power of two.
         package var count = 4096
         /// Offset of the present tag.
         package var tag = 0
+        /// The first word of a record that enters generated code; its code's address is in the word after the record's 24
+        /// bytes. When a helper leaves the block with such a record, its code is what goes on.
+        package var recordStart: UInt = 0
     }
 
     /// The guest's floating-point environment.

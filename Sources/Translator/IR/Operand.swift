@@ -3,6 +3,9 @@ package struct Slot: Hashable, Sendable {
     package let index: UInt8
 
     package init(_ index: UInt8) { self.index = index }
+
+    /// Bytes from the start of the state.
+    package var offset: Int { Int(index) * 8 }
 }
 
 /// What a statement reads.

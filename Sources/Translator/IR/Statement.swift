@@ -18,6 +18,8 @@ package enum Statement: Sendable {
     /// Floating-point statements may follow: leaves for the interpreter where the guest's unit is off, not yet marked as
     /// changed, or does not round to nearest.
     case requireFloat
+    /// Leaves for the interpreter unless one of `StateLayout.requirements` holds.
+    case require(Int)
     /// The helper does the same instruction in every case.
     case float(FloatFormat, FloatOperation, HelperRecord)
     /// Loads and stores of singles: the value is boxed when loaded.

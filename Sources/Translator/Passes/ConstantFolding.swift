@@ -56,7 +56,7 @@ extension Statement {
         case .loadSingle(let slot, let base, let displacement):
             self = .loadSingle(slot, known.resolve(base), displacement)
         case .box(let slot, let a): self = .box(slot, known.resolve(a))
-        case .barrier, .requireFloat: break
+        case .barrier, .requireFloat, .require: break
         case .helper, .float, .atomic:
             // A helper may write any slot.
             known.forgetAll()

@@ -27,7 +27,7 @@ extension Statement {
     /// The statement can end the block, or something outside looks at the state.
     var mayLeave: Bool {
         switch self {
-        case .load, .store, .helper, .requireFloat, .float, .loadSingle, .atomic: true
+        case .load, .store, .helper, .requireFloat, .require, .float, .loadSingle, .atomic: true
         case .binary, .unary, .set, .barrier, .box: false
         }
     }
@@ -40,7 +40,7 @@ extension Statement {
             .box(let slot, _):
             slot
         case .load(_, let slot, _, _), .atomic(_, _, let slot, _, _, _): slot
-        case .store, .barrier, .helper, .requireFloat, .float: nil
+        case .store, .barrier, .helper, .requireFloat, .require, .float: nil
         }
     }
 
@@ -51,7 +51,7 @@ extension Statement {
             .atomic(_, _, _, let a, let b, _):
             slots(a, b)
         case .unary(_, _, _, let a), .load(_, _, let a, _), .loadSingle(_, let a, _), .box(_, let a): slots(a)
-        case .barrier, .helper, .requireFloat, .float: []
+        case .barrier, .helper, .requireFloat, .require, .float: []
         }
     }
 }

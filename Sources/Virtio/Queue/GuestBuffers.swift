@@ -15,7 +15,10 @@ package struct GuestBuffers: Sendable {
     /// All together, in bytes.
     package private(set) var count = 0
 
-    package init() {}
+    /// Whether the device writes to it.
+    private let isWritable: Bool
+
+    package init(isWritable: Bool = false) { self.isWritable = isWritable }
 
     mutating func append(_ segment: Segment) {
         segments.append(segment)
@@ -41,7 +44,9 @@ package struct GuestBuffers: Sendable {
             guard let address = memory.hostAddress(of: segment.address + UInt64(skip), count: UInt64(part)) else {
                 break
             }
-            body(UnsafeMutableRawBufferPointer(start: address, count: part))
+            let bytes = UnsafeMutableRawBufferPointer(start: address, count: part)
+            body(bytes)
+            if isWritable { memory.noteWrite(bytes) }
             done += part
             skip = 0
         }

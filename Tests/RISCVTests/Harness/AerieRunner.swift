@@ -56,7 +56,8 @@ private final class Board {
         let space = AddressSpace(memory: memory)
         let timeBase = TimeBase()
         let harts = (0..<count).map {
-            Hart(index: $0, addressSpace: space, timeBase: timeBase, resetAddress: Toolchain.base)
+            Hart(
+                index: $0, addressSpace: space, timeBase: timeBase, resetAddress: Toolchain.base, isAlone: count == 1)
         }
         if translates {
             for hart in harts { try hart.startTranslating(threshold: 1, regionThreshold: makesRegions ? 0 : .max) }
