@@ -72,7 +72,9 @@ let package = Package(
             swiftSettings: settings),
         // The process of one machine: without Foundation, so that it starts at once and stays small.
         .executableTarget(
-            name: "AerieVM", dependencies: ["MachineSession", "Aerie", "HostSystem"], swiftSettings: settings,
+            name: "AerieVM",
+            dependencies: ["MachineSession", "Aerie", "HostSystem"],
+            swiftSettings: settings,
             // Nothing to find and to relocate at start: less than half of the time and the memory.
             linkerSettings: [.unsafeFlags(["-static-executable", "-Xlinker", "--icf=safe"])]),
 
@@ -111,7 +113,7 @@ let package = Package(
         // A machine in a process that a test may kill.
         .executableTarget(
             name: "MachineHost", dependencies: ["Aerie"], path: "Tests/MachineHost", swiftSettings: settings),
-        tests("CommandTests", ["Aerie", "MachineHost"]),
+        tests("CommandTests", ["MachineSession", "Aerie", "MachineHost"]),
         tests("ArchitectureTests", []),
     ],
     swiftLanguageModes: [.v6]

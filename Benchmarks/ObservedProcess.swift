@@ -79,10 +79,10 @@ final class ObservedProcess {
     }
 
     /// Ends the process, if it still runs, and waits for that.
-    func kill() {
+    func end() {
         process.terminate()
         if ended.wait(timeout: .now() + 2) == .timedOut {
-            Foundation.kill(process.processIdentifier, SIGKILL)
+            kill(process.processIdentifier, SIGKILL)
             ended.wait()
         }
         ended.signal()

@@ -1,3 +1,4 @@
+import Foundation
 import GuestToolchain
 
 /// What `hardware` runs, built from `Guests/hardware`: programs of guests, and their counterparts on the host.

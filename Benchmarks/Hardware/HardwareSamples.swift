@@ -14,7 +14,7 @@ struct StartSamples {
     /// The guest says so, and halts for good.
     mutating func add(_ monitor: Monitor, _ program: String) throws {
         let process = try ObservedProcess(monitor.path, monitor.arguments(program), limit: 60)
-        defer { process.kill() }
+        defer { process.end() }
         while let line = process.line() {
             guard line.hasSuffix("@") else { continue }
             // What comes after the mark belongs to it: the mark's end, and the thread's way back into the guest.
@@ -50,7 +50,7 @@ struct NotificationSample {
                 break
             }
         }
-        process.kill()
+        process.end()
         guard let result else {
             throw BenchmarkError("\(monitor.name): the driver of a virtio device says \(process.transcript)")
         }

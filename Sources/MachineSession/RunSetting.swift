@@ -68,7 +68,8 @@ extension RunSettings {
         throw AerieError(.usage, asked: asked, found: "'\(text)' is not known", advice: "use one of \(known)")
     }
 
-    private static func size(_ text: String, asked: String) throws(AerieError) -> ByteSize {
+    /// Reads a number of bytes; `asked` names where it stands.
+    package static func size(_ text: String, asked: String) throws(AerieError) -> ByteSize {
         if let size = ByteSize(text) { return size }
         throw AerieError(
             .usage, asked: asked, found: "'\(text)' is no size",

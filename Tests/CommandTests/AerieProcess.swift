@@ -11,8 +11,12 @@ struct AerieResult {
 /// Runs the `aerie` that was built with these tests, with directories of its own for everything it keeps.
 struct AerieProcess {
     /// Beside the test bundle, which is the running program.
-    static let executable = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-        .appending(path: "aerie").path
+    static let executable = path(of: "aerie")
+
+    static func path(of program: String) -> String {
+        URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appending(path: program).path
+    }
 
     let directory: TestDirectory
 
@@ -20,9 +24,11 @@ struct AerieProcess {
         directory = try TestDirectory()
     }
 
-    func run(_ arguments: [String], input: String = "", environment: [String: String] = [:]) throws -> AerieResult {
+    func run(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:], program: String = "aerie"
+    ) throws -> AerieResult {
         let process = Process()
-        process.executableURL = URL(filePath: Self.executable)
+        process.executableURL = URL(filePath: Self.path(of: program))
         process.arguments = arguments
         process.currentDirectoryURL = directory.url
         process.environment = self.environment.merging(environment) { $1 }

@@ -20,6 +20,13 @@ enum Host {
         }
     }()
     static let hasKVM = refusal == nil
+
+    static let hasDirtyRings: Bool = {
+        guard let system = try? KVMSystem() else { return false }
+        let hasRings = system.has(.dirtyRing)
+        if !hasRings { print("dirty rings are not tested: this kernel's KVM has none") }
+        return hasRings
+    }()
 }
 
 /// A small machine of one kind for all tests: memory below 0xA0000 and from 1 MiB to 2 MiB, a recording device at 0xA0000,
@@ -47,10 +54,11 @@ final class KVMGuest {
 
     init(
         _ assembly: String, mode: Mode = .real, cpus: Int = 1,
-        controllers: KVMMachine.InterruptControllers = .all, access: KVMMachine.MemoryAccess = .readWrite
+        controllers: KVMMachine.InterruptControllers = .all, access: KVMMachine.MemoryAccess = .readWrite,
+        tracksWrites: Bool = false
     ) throws {
         system = try KVMSystem()
-        machine = try KVMMachine(system, interruptControllers: controllers)
+        machine = try KVMMachine(system, interruptControllers: controllers, tracksWrites: tracksWrites)
         memory = try GuestMemory(ranges: [(0, 0xA0000), (0x10_0000, 0x10_0000)])
         slots = try machine.map(memory, access: access)
         bus = AddressSpace(memory: memory)

@@ -12,8 +12,11 @@
         }
 
         /// Makes a virtual machine without memory and processors.
+        ///
+        /// - Parameter tracksWrites: whether memory will be `logged` for long, so that rings are worth their memory, 64 KiB
+        ///   for each vCPU. Where the kernel has no rings, and without this, there is a log.
         package convenience init(
-            _ system: borrowing KVMSystem, interruptControllers: InterruptControllers
+            _ system: borrowing KVMSystem, interruptControllers: InterruptControllers, tracksWrites: Bool = false
         ) throws(KVMError) {
             let device = system.descriptor.rawValue
             self.init(
@@ -23,7 +26,8 @@
                             aerie_kvm_ioctl_value(device, AERIE_KVM_CREATE_VM, 0)
                         })
                 },
-                runAreaSize: system.runAreaSize)
+                runAreaSize: system.runAreaSize, hasDirtyRings: tracksWrites && system.has(.dirtyRing))
+            if hasDirtyRings { try enableDirtyRings() }
             try kvm { () throws(SystemError) in
                 // Three pages that KVM uses on processors without real mode for guests, and one for its page table: below
                 // the firmware's place and above every device.
