@@ -128,23 +128,24 @@ extension Configuration {
     /// Looks at a file only so far that a mistake in its name is told in the words of the option.
     private static func requireFile(_ path: String, option: String, writable: Bool = false) throws(AerieError) {
         var status = stat()
-        let asked = "\(option) \(path)"
+        // Only in an error: the start of a machine formats nothing.
+        func asked() -> String { "\(option) \(path)" }
         guard stat(path, &status) == 0 else {
             throw AerieError(
-                .badInput, asked: asked, found: String(cString: strerror(errno)), advice: "check the path")
+                .badInput, asked: asked(), found: String(cString: strerror(errno)), advice: "check the path")
         }
         let kind = status.st_mode & S_IFMT
         guard kind == S_IFREG || kind == S_IFBLK else {
             throw AerieError(
-                .badInput, asked: asked, found: kind == S_IFDIR ? "it is a directory" : "it is not a regular file",
+                .badInput, asked: asked(), found: kind == S_IFDIR ? "it is a directory" : "it is not a regular file",
                 advice: "give a file")
         }
         if kind == S_IFREG && status.st_size == 0 {
-            throw AerieError(.badInput, asked: asked, found: "the file is empty", advice: "check how it was made")
+            throw AerieError(.badInput, asked: asked(), found: "the file is empty", advice: "check how it was made")
         }
         guard access(path, writable ? R_OK | W_OK : R_OK) == 0 else {
             throw AerieError(
-                .badInput, asked: asked, found: String(cString: strerror(errno)),
+                .badInput, asked: asked(), found: String(cString: strerror(errno)),
                 advice: writable ? "check its permissions, or add ',readonly'" : "check its permissions")
         }
     }

@@ -51,11 +51,11 @@ package struct AML: Equatable, Sendable {
 
     /// A name of one to four characters, with underscores to fill it up; `\` before it means the root.
     private static func path(_ name: String) -> [UInt8] {
-        let isAbsolute = name.hasPrefix("\\")
-        let segment = isAbsolute ? name.dropFirst() : name[...]
-        precondition((1...4).contains(segment.utf8.count), "\(name) is no name of ACPI")
-        let filling = [UInt8](repeating: UInt8(ascii: "_"), count: 4 - segment.utf8.count)
-        return (isAbsolute ? [UInt8(ascii: "\\")] : []) + Array(segment.utf8) + filling
+        let bytes = Array(name.utf8)
+        let root = bytes.prefix { $0 == UInt8(ascii: "\\") }
+        let segment = bytes.dropFirst(root.count)
+        precondition(root.count < 2 && (1...4).contains(segment.count), "\(name) is no name of ACPI")
+        return root + segment + [UInt8](repeating: UInt8(ascii: "_"), count: 4 - segment.count)
     }
 
     /// A length, which counts itself, and what follows: one byte up to 63, else the low four bits and further bytes.
