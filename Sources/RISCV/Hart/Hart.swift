@@ -57,21 +57,30 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     /// Whether this host's processor is one that the translator generates code for.
     package static var canTranslate: Bool { HostFeatures.canRunGeneratedCode }
 
+    /// Bytes of generated code that a hart may have room for, and has if nothing else is said.
+    package static let codeCapacities: ClosedRange<UInt64> = 4 << 20...1 << 30
+    package static let defaultCodeCapacity: UInt64 = 64 << 20
+
     /// Translates hot code from now on instead of interpreting all of it. Before the first `run`.
     ///
     /// - Parameters:
     ///   - threshold: times that a block runs in the interpreter first; 1 translates all that can be.
     ///   - regionThreshold: samples of a block that make it the start of a region; 0 makes regions of all that is
     ///     translated.
+    ///   - capacity: bytes of generated code, rounded up to whole pages; when they are used up, all code is made anew. From 4
+    ///     MiB to 1 GiB.
     ///   - trace: gets to see all that is made.
     ///
     /// Throws when the host's processor is none that code can be generated for, or has no memory for it.
     package func startTranslating(
-        threshold: Int32 = 24, regionThreshold: Int32 = 6, trace: TranslationTrace? = nil
+        threshold: Int32 = 24, regionThreshold: Int32 = 6, capacity: UInt64 = defaultCodeCapacity,
+        trace: TranslationTrace? = nil
     ) throws(TranslationError) {
         state.pointee.translation.threshold = threshold
         state.pointee.translation.regionThreshold = regionThreshold
-        state.pointee.translator = try TranslationEngine(state: state, trace: trace)
+        precondition(Self.codeCapacities.contains(capacity), "there is room for that much code")
+        state.pointee.translator = try TranslationEngine(
+            state: state, capacity: Int(capacity + 4095) & ~4095, trace: trace)
         state.pointee.pollInterval = 16384
         // What is decoded already does not count its runs.
         state.pointee.flushTranslations()

@@ -12,7 +12,7 @@ struct BlockCache: ~Copyable {
     // Blocks are never freed one by one: they are cut from `arena`, and when that is full, all are forgotten.
     private let arena: UnsafeMutableRawPointer
     private var used = 0
-    private static let capacity = 16 << 20
+    private static let capacity = 6 << 20
 
     private let index: UnsafeMutablePointer<UnsafeMutablePointer<Block>?>
     private static let indexSize = 1 << 16

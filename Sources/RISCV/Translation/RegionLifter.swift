@@ -94,6 +94,10 @@ struct RegionLifter {
 
     /// Tells the returns of functions inside the region where their calls inside the region are.
     private mutating func linkReturns() {
+        // Whom a call by pointer calls is not known, so any return may go behind it.
+        if pieces.values.contains(where: { $0.returnAddress != nil && $0.block.jumpsAnywhere }) {
+            for (offset, piece) in pieces where piece.isReturn { pieces[offset]?.block.jumpsAnywhere = true }
+        }
         for (_, piece) in pieces.sorted(by: { $0.key < $1.key }) {
             guard let address = piece.returnAddress, case .jump(let target) = piece.block.terminator else { continue }
             for offset in body(of: target) where pieces[offset]?.isReturn == true {

@@ -21,8 +21,10 @@ final class TranslatedPage {
     /// Its version in `watch` at that time.
     private var verifiedVersion: UInt32 = 0
     private let watch: (pages: PageWatch, number: Int)?
-    /// The page as it was when its blocks were translated; only what they cover counts.
-    private let copy: UnsafeMutableRawPointer
+    /// Room for a page, which all pages of a translator share: what `startDecoding` has copied last.
+    private let scratch: UnsafeMutableRawPointer
+    /// What its blocks were translated from: all ranges, one after the other.
+    private var code: [UInt8] = []
     /// How often all blocks were forgotten.
     private(set) var epoch = 0
     private var ranges: [(offset: Int, count: Int)] = []
@@ -38,17 +40,19 @@ final class TranslatedPage {
 
     static let size = 4096
 
-    /// - Parameter memory: where the page is watched while code is fetched from it, if it is.
-    init(key: Key, source: UnsafeRawPointer, generation: UInt64, watchedIn memory: GuestMemory?) {
+    /// - Parameters:
+    ///   - scratch: room for a page, for as long as this object lives.
+    ///   - memory: where the page is watched while code is fetched from it, if it is.
+    init(
+        key: Key, source: UnsafeRawPointer, generation: UInt64, scratch: UnsafeMutableRawPointer,
+        watchedIn memory: GuestMemory?
+    ) {
         self.key = key
         self.source = source
         watch = memory.map { ($0.watch, (source - UnsafeRawPointer($0.hostBase)) >> 12) }
         verified = generation
-        copy = .allocate(byteCount: Self.size, alignment: 16)
-        copy.copyMemory(from: source, byteCount: Self.size)
+        self.scratch = scratch
     }
-
-    deinit { copy.deallocate() }
 
     /// Compares with guest memory unless that was done in this generation, and forgets all blocks when it has changed.
     ///
@@ -66,22 +70,47 @@ final class TranslatedPage {
     }
 
     private func compare() {
-        guard ranges.contains(where: { memcmp(source + $0.offset, copy + $0.offset, $0.count) != 0 }) else { return }
-        epoch += 1
-        entries.removeAll()
-        waiting.removeAll()
-        ranges.removeAll()
+        if isUnchanged { return }
+        removeBlocks()
         samples.removeAll()
         regional.removeAll()
     }
 
-    /// Takes a private copy of the page to decode from, since the guest may write while we read.
+    private func removeBlocks() {
+        epoch += 1
+        entries.removeAll()
+        waiting.removeAll()
+        ranges.removeAll()
+        code.removeAll()
+    }
+
+    /// Forgets all blocks, but not which of them were the start of regions: the next sample of one makes it a region again.
+    /// False when there were none.
+    func removeCode(regionThreshold: Int32) -> Bool {
+        removeBlocks()
+        let hot = samples.keys.filter { regional.contains($0) && samples[$0] ?? 0 >= Int(regionThreshold) }
+        samples = Dictionary(uniqueKeysWithValues: hot.map { ($0, Int(regionThreshold) - 1) })
+        regional.removeAll()
+        return !hot.isEmpty
+    }
+
+    private var isUnchanged: Bool {
+        code.withUnsafeBytes { bytes in
+            guard var known = bytes.baseAddress else { return true }
+            for range in ranges {
+                if memcmp(source + range.offset, known, range.count) != 0 { return false }
+                known += range.count
+            }
+            return true
+        }
+    }
+
+    /// Takes a private copy of the page to decode from, since the guest may write while we read. It is there until any page's
+    /// is taken.
     func startDecoding() -> UnsafeRawPointer {
         compare()
-        copy.copyMemory(from: source, byteCount: Self.size)
-        // What had been compared may have changed just now; it is then compared with what it was not made from.
-        compare()
-        return UnsafeRawPointer(copy)
+        scratch.copyMemory(from: source, byteCount: Self.size)
+        return UnsafeRawPointer(scratch)
     }
 
     /// The instruction at an offset of a copy of the page; nil when it does not lie in the page as a whole.
@@ -93,18 +122,22 @@ final class TranslatedPage {
         return UInt32(bytes.load(fromByteOffset: offset + 2, as: UInt16.self)) << 16 | low
     }
 
-    /// `count` instructions of the page as it was translated, with their guest-virtual addresses.
+    /// `count` instructions of what was decoded last, with their guest-virtual addresses.
     func instructions(from address: UInt64, count: Int) -> [(address: UInt64, bits: UInt32)] {
         var result: [(UInt64, UInt32)] = []
         var offset = Int(address & 0xFFF)
-        while result.count < count, let bits = instruction(at: offset, in: UnsafeRawPointer(copy)) {
+        while result.count < count, let bits = instruction(at: offset, in: UnsafeRawPointer(scratch)) {
             result.append((key.virtual + UInt64(offset), bits))
             offset += bits & 3 == 3 ? 4 : 2
         }
         return result
     }
 
-    func cover(_ offset: Int, count: Int) { ranges.append((offset, count)) }
+    /// Notes that code was made from bytes of what was decoded last.
+    func cover(_ offset: Int, count: Int) {
+        ranges.append((offset, count))
+        code.append(contentsOf: UnsafeRawBufferPointer(start: scratch + offset, count: count))
+    }
 
     /// Adds a block, and returns the jumps that wait for it.
     func add(_ offset: Int, _ entry: OperationReference) -> [Int] {

@@ -15,9 +15,8 @@ final class TranslationEngine {
     // Operations that enter generated code, each followed by the host address of its code.
     private let entries: UnsafeMutableRawPointer
     private var entryCount = 0
+    private let scratch = UnsafeMutableRawPointer.allocate(byteCount: TranslatedPage.size, alignment: 16)
 
-    /// Bytes of code.
-    private static let capacity = 64 << 20
     private static let entryCapacity = 1 << 18
     private static let entrySize = MemoryLayout<Operation>.stride + 8
     /// Most blocks that are translated at once.
@@ -26,11 +25,13 @@ final class TranslationEngine {
     private let trace: TranslationTrace?
     private let hart: Int
 
-    init(state: UnsafeMutablePointer<HartState>, trace: TranslationTrace?) throws(TranslationError) {
+    /// - Parameter capacity: bytes of code, one of `Hart.codeCapacities`: jumps reach 2 GiB, and what is translated at once
+    ///   needs some room.
+    init(state: UnsafeMutablePointer<HartState>, capacity: Int, trace: TranslationTrace?) throws(TranslationError) {
         guard HostFeatures.canRunGeneratedCode else {
             throw TranslationError(description: "the translator generates code for x86-64 processors only")
         }
-        let cache = try Self.makeCache()
+        let cache = try Self.makeCache(capacity)
         generator = Generator(
             code: cache.writableBase, layout: StateLayout(of: state), features: features)
         // The address and type are those of the entry that the generator has just made.
@@ -45,9 +46,12 @@ final class TranslationEngine {
         entries = .allocate(byteCount: Self.entryCapacity * Self.entrySize, alignment: 16)
     }
 
-    deinit { entries.deallocate() }
+    deinit {
+        entries.deallocate()
+        scratch.deallocate()
+    }
 
-    private static func makeCache() throws(TranslationError) -> CodeCache {
+    private static func makeCache(_ capacity: Int) throws(TranslationError) -> CodeCache {
         do throws(SystemError) {
             return try CodeCache(capacity: capacity)
         } catch {
@@ -87,7 +91,7 @@ final class TranslationEngine {
             page.verify(generation)
         } else {
             page = TranslatedPage(
-                key: key, source: source, generation: generation,
+                key: key, source: source, generation: generation, scratch: scratch,
                 watchedIn: state.pointee.codeWatch == nil ? nil : state.pointee.addressSpace.memory)
             pages[key] = page
         }
@@ -140,11 +144,11 @@ final class TranslationEngine {
         }
     }
 
-    /// Forgets all code when there is not enough room for more; true when it did.
+    /// Forgets all code when there is not enough room for more, but not where the hot code was; true when it did.
     @discardableResult
     private func makeRoom(in state: UnsafeMutablePointer<HartState>) -> Bool {
         guard isFull else { return false }
-        removeAll()
+        removeAll(state.pointee.translation.regionThreshold)
         state.pointee.knownCode.removeAll()
         state.pointee.flushInstructions()
         return true
@@ -160,8 +164,8 @@ final class TranslationEngine {
             || Self.entryCapacity - entryCount < max(Self.batchLimit, RegionLifter.blockLimit)
     }
 
-    private func removeAll() {
-        pages.removeAll()
+    private func removeAll(_ regionThreshold: Int32) {
+        pages = pages.filter { $0.value.removeCode(regionThreshold: regionThreshold) }
         generator.removeAll()
         entryCount = 0
     }
