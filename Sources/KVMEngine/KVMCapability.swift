@@ -19,7 +19,6 @@ package enum KVMCapability: CaseIterable, Sendable, CustomStringConvertible {
     case processorState
     case clock
     case deadlineTimer
-    case dirtyRing
 
     /// The kernel's number and name for it, and what it is, for people.
     private var row: (number: Int32, name: String, meaning: String) {
@@ -41,7 +40,6 @@ package enum KVMCapability: CaseIterable, Sendable, CustomStringConvertible {
         case .extendedControl: (KVM_CAP_XCRS, "XCRS", "extended control registers")
         case .processorState: (KVM_CAP_MP_STATE, "MP_STATE", "the state of stopped vCPUs")
         case .clock: (KVM_CAP_ADJUST_CLOCK, "ADJUST_CLOCK", "setting the paravirtual clock")
-        case .dirtyRing: (KVM_CAP_DIRTY_LOG_RING, "DIRTY_LOG_RING", "written pages told by a ring for each vCPU")
         case .deadlineTimer: (KVM_CAP_TSC_DEADLINE_TIMER, "TSC_DEADLINE_TIMER", "the local timer's deadline mode")
         }
     }
@@ -58,7 +56,7 @@ package enum KVMCapability: CaseIterable, Sendable, CustomStringConvertible {
     package var isRequired: Bool {
         switch self {
         case .splitInterruptControllers, .interruptDescriptors, .notificationDescriptors, .readOnlyMemory,
-            .deadlineTimer, .dirtyRing:
+            .deadlineTimer:
             false
         default: true
         }

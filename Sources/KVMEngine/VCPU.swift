@@ -21,7 +21,6 @@ struct VCPU: ~Copyable, Sendable {
             _ = try checked("sigaction") { aerie_kvm_prepare_kicks() }
             return try Mapping(count: count, flags: MAP_SHARED, descriptor: rawValue)
         }
-        if machine.hasDirtyRings { try machine.addDirtyRing(of: rawValue) }
         self.init(owning: descriptor, area)
     }
 

@@ -20,13 +20,6 @@ enum Host {
         }
     }()
     static let hasKVM = refusal == nil
-
-    static let hasDirtyRings: Bool = {
-        guard let system = try? KVMSystem() else { return false }
-        let hasRings = system.has(.dirtyRing)
-        if !hasRings { print("dirty rings are not tested: this kernel's KVM has none") }
-        return hasRings
-    }()
 }
 
 /// A small machine of one kind for all tests: memory below 0xA0000 and from 1 MiB to 2 MiB, a recording device at 0xA0000,
@@ -54,11 +47,10 @@ final class KVMGuest {
 
     init(
         _ assembly: String, mode: Mode = .real, cpus: Int = 1,
-        controllers: KVMMachine.InterruptControllers = .all, access: KVMMachine.MemoryAccess = .readWrite,
-        tracksWrites: Bool = false
+        controllers: KVMMachine.InterruptControllers = .all, access: KVMMachine.MemoryAccess = .readWrite
     ) throws {
         system = try KVMSystem()
-        machine = try KVMMachine(system, interruptControllers: controllers, tracksWrites: tracksWrites)
+        machine = try KVMMachine(system, interruptControllers: controllers)
         memory = try GuestMemory(ranges: [(0, 0xA0000), (0x10_0000, 0x10_0000)])
         slots = try machine.map(memory, access: access)
         bus = AddressSpace(memory: memory)

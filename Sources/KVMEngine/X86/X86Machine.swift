@@ -12,11 +12,8 @@
         }
 
         /// Makes a virtual machine without memory and processors.
-        ///
-        /// - Parameter tracksWrites: whether memory will be `logged` for long, so that rings are worth their memory, 64 KiB
-        ///   for each vCPU. Where the kernel has no rings, and without this, there is a log.
         package convenience init(
-            _ system: borrowing KVMSystem, interruptControllers: InterruptControllers, tracksWrites: Bool = false
+            _ system: borrowing KVMSystem, interruptControllers: InterruptControllers
         ) throws(KVMError) {
             let device = system.descriptor.rawValue
             self.init(
@@ -26,8 +23,7 @@
                             aerie_kvm_ioctl_value(device, AERIE_KVM_CREATE_VM, 0)
                         })
                 },
-                runAreaSize: system.runAreaSize, hasDirtyRings: tracksWrites && system.has(.dirtyRing))
-            if hasDirtyRings { try enableDirtyRings() }
+                runAreaSize: system.runAreaSize)
             try kvm { () throws(SystemError) in
                 // Three pages that KVM uses on processors without real mode for guests, and one for its page table: below
                 // the firmware's place and above every device.

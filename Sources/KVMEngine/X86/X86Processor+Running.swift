@@ -51,12 +51,6 @@
                 switch Int32(bitPattern: area.load(fromByteOffset: AERIE_RUN_EXIT_REASON, as: UInt32.self)) {
                 case KVM_EXIT_IO: accessPorts(area)
                 case KVM_EXIT_MMIO: accessMemory(area)
-                case KVM_EXIT_DIRTY_RING_FULL:
-                    do throws(KVMError) {
-                        try machine.collectDirtyPages()
-                    } catch {
-                        return .failed("the pages that the guest has written to cannot be taken over: \(error)")
-                    }
                 case KVM_EXIT_INTR: if vcpu.takeKick() { return .requested }
                 case KVM_EXIT_SHUTDOWN: return .failed(tripleFault())
                 case KVM_EXIT_INTERNAL_ERROR:
