@@ -26,8 +26,10 @@ fuzz: bootstrap-tests
 # BENCH="kernels --kernel sieve --versus PATH" chooses what and beside which; see `.build/release/Benchmarks --help`.
 bench: bootstrap-tests
 	@$(SWIFT) build -c release --product aerie
+	@$(SWIFT) build -c release --product aerie-vm
 	@$(SWIFT) build -c release --product Benchmarks
-	@$(if $(BENCH),.build/release/Benchmarks $(BENCH),.build/release/Benchmarks kernels && .build/release/Benchmarks system)
+	@$(if $(BENCH),.build/release/Benchmarks $(BENCH),.build/release/Benchmarks kernels && .build/release/Benchmarks system \
+		&& .build/release/Benchmarks hardware)
 
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)

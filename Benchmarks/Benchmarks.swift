@@ -9,6 +9,6 @@ struct Benchmarks: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "Benchmarks",
         abstract: "Measures Aerie beside the host and beside QEMU.",
-        subcommands: [KernelsCommand.self, SystemCommand.self, WorkloadsCommand.self],
+        subcommands: [KernelsCommand.self, SystemCommand.self, WorkloadsCommand.self, HardwareCommand.self],
         defaultSubcommand: KernelsCommand.self)
 }

@@ -26,7 +26,8 @@ struct MarkedRun {
             switch words.first {
             case "@init":
                 start = try process.seconds()
-                (guestMemory, otherMemory) = try process.memory(guestSize: Self.memory)
+                let memory = try process.residentMemory(guestSize: Self.memory)
+                (guestMemory, otherMemory) = (memory.guest, memory.proportional)
             case "@begin": begun = try process.seconds()
             case "@end" where words.count >= 2: loads[String(words[1])] = try process.seconds() - begun
             case "@result" where words.count >= 3: results[String(words[1])] = words.dropFirst(2).joined(separator: " ")

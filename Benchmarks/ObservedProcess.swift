@@ -56,23 +56,35 @@ final class ObservedProcess {
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
-    /// Resident memory in bytes: of the mapping that is the guest's memory, and of everything else.
-    func memory(guestSize: Int) throws -> (guest: Int, other: Int) {
-        // Files of /proc have no size: they are read to their end.
-        let file = try FileHandle(forReadingFrom: URL(filePath: "/proc/\(process.processIdentifier)/smaps"))
-        defer { try? file.close() }
-        let text = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
-        var guest = 0
-        var other = 0
-        var size = 0
-        for line in text.split(separator: "\n") {
-            let words = line.split(separator: " ")
-            guard words.count >= 3, words[2] == "kB", let kilobytes = Int(words[1]) else { continue }
-            if words[0] == "Size:" { size = kilobytes << 10 }
-            if words[0] == "Pss:" {
-                if size >= guestSize { guest += kilobytes << 10 } else { other += kilobytes << 10 }
+    /// What the process has in memory, with the guest's apart: mappings of `guestSize` bytes or more.
+    func residentMemory(guestSize: Int) throws -> ProcessMemory {
+        try ProcessMemory(of: process.processIdentifier, guestSize: guestSize)
+    }
+
+    /// How often threads of the process have gone to sleep so far, by their names.
+    func sleeps() throws -> [String: Int] {
+        let tasks = "/proc/\(process.processIdentifier)/task"
+        var result: [String: Int] = [:]
+        for task in try FileManager.default.contentsOfDirectory(atPath: tasks) {
+            let text = try FileHandle(forReadingFrom: URL(filePath: "\(tasks)/\(task)/status")).readToEnd() ?? Data()
+            var name = ""
+            for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
+                let words = line.split(separator: "\t")
+                guard words.count == 2 else { continue }
+                if words[0] == "Name:" { name = String(words[1]) }
+                if words[0] == "voluntary_ctxt_switches:" { result[name, default: 0] += Int(words[1]) ?? 0 }
             }
         }
-        return (guest, other)
+        return result
+    }
+
+    /// Ends the process, if it still runs, and waits for that.
+    func end() {
+        process.terminate()
+        if ended.wait(timeout: .now() + 2) == .timedOut {
+            kill(process.processIdentifier, SIGKILL)
+            ended.wait()
+        }
+        ended.signal()
     }
 }

@@ -71,7 +71,7 @@ func wrapping<Result, Failure: Error>(
 extension AerieError {
     /// An error whose one line, in three parts already, comes from a lower module.
     init(_ category: Category, line: String) {
-        let parts = line.split(separator: ": ", maxSplits: 1).map(String.init)
-        self.init(category, asked: parts[0], found: parts.count > 1 ? parts[1] : "")
+        let (asked, found) = line.divided(at: ": ") ?? (line, "")
+        self.init(category, asked: asked, found: found)
     }
 }

@@ -25,7 +25,7 @@ package final class HostThread: @unchecked Sendable {
             &handle, nil,
             { argument in
                 let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-                aerie_name_thread(String(start.name.prefix(15)))
+                aerie_name_thread(start.name)
                 start.body()
                 return nil
             }, start.toOpaque())

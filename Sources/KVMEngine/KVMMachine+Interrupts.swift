@@ -98,28 +98,28 @@ extension KVMMachine {
     }
 
     /// Where a guest's write is only a signal.
-    package enum Doorbell: Sendable {
+    package enum DoorbellPlace: Sendable {
         case memory(address: UInt64)
         case port(UInt16)
     }
 
     /// From now on a write of `size` bytes (1, 2, 4 or 8) with `value` there signals `event`, and the vCPU goes on at once.
     package func ring(
-        _ event: borrowing EventCounter, at doorbell: Doorbell, size: UInt32, value: UInt64
+        _ event: borrowing EventCounter, at doorbell: DoorbellPlace, size: UInt32, value: UInt64
     ) throws(KVMError) {
         try setDoorbell(event.rawValue, doorbell, size, value, flags: 0)
     }
 
     /// Ends what `ring` with the same arguments began.
     package func unring(
-        _ event: borrowing EventCounter, at doorbell: Doorbell, size: UInt32, value: UInt64
+        _ event: borrowing EventCounter, at doorbell: DoorbellPlace, size: UInt32, value: UInt64
     ) throws(KVMError) {
         // KVM_IOEVENTFD_FLAG_DEASSIGN
         try setDoorbell(event.rawValue, doorbell, size, value, flags: 1 << 2)
     }
 
     private func setDoorbell(
-        _ event: Int32, _ doorbell: Doorbell, _ size: UInt32, _ value: UInt64, flags: UInt32
+        _ event: Int32, _ doorbell: DoorbellPlace, _ size: UInt32, _ value: UInt64, flags: UInt32
     ) throws(KVMError) {
         var request = kvm_ioeventfd()
         request.fd = event
@@ -134,5 +134,17 @@ extension KVMMachine {
             request.flags |= 1 << 1
         }
         try kvm { () throws(SystemError) in try descriptor.control("KVM_IOEVENTFD", AERIE_KVM_IOEVENTFD, &request) }
+    }
+}
+
+extension KVMMachine: DoorbellBoard {
+    package func connect(_ bell: Doorbell, at address: UInt64, size: Int, value: UInt64) -> Bool {
+        // Refused where two connections would be the same, or beyond the kernel's thousand.
+        (try? setDoorbell(bell.rawValue, .memory(address: address), UInt32(size), value, flags: 0)) != nil
+    }
+
+    package func disconnect(_ bell: Doorbell, at address: UInt64, size: Int, value: UInt64) {
+        // KVM_IOEVENTFD_FLAG_DEASSIGN
+        _ = try? setDoorbell(bell.rawValue, .memory(address: address), UInt32(size), value, flags: 1 << 2)
     }
 }

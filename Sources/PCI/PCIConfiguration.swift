@@ -157,6 +157,16 @@ package final class PCIConfiguration: Sendable {
         }
     }
 
+    /// Where the guest has placed a base address register; nil while it answers nowhere.
+    package func address(ofBAR index: Int) -> UInt64? {
+        state.withLock { state in
+            guard state.bytes[Self.commandOffset] & UInt8(Command.memory) != 0 else { return nil }
+            let place = Self.firstBAR + 4 * index
+            let base = (0..<4).reduce(UInt64(0)) { $0 | UInt64(state.bytes[place + $1]) << UInt64(8 * $1) }
+            return base == 0 ? nil : base
+        }
+    }
+
     /// The register among the base address registers that answers at `address`, and the offset in it; nil when none does.
     func bar(at address: UInt64, size: Int) -> (index: Int, offset: UInt64)? {
         state.withLock { state in

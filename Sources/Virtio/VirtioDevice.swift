@@ -1,4 +1,5 @@
 package import GuestMemory
+package import HostSystem
 package import SavedState
 
 /// The kind of a virtio device (VIRTIO 1.2, section 5).
@@ -52,6 +53,9 @@ package protocol VirtioDevice: AnyObject, Sendable {
     func activate(_ session: VirtioSession)
     func startQueue(_ queue: VirtQueue)
     func notify(queue index: Int)
+    /// What wakes the thread that serves the queue: ringing it is as good as `notify`, and as meaningless at the wrong time.
+    /// Nil when a notification needs more than that.
+    func doorbell(queue index: Int) -> Doorbell?
     func stopQueue(_ index: Int)
     func reset()
     func pause()

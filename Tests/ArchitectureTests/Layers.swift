@@ -7,8 +7,8 @@ enum Layers {
         ["Translator", "RISCV", "KVMEngine"],
         ["DiskImages", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
         ["GuestBoot", "Aerie"],
-        ["GuestImages"],
-        ["AerieCommand"],
+        ["MachineSession", "GuestImages"],
+        ["AerieCommand", "AerieVM"],
     ]
 
     /// The edges allowed inside a layer.

@@ -11,8 +11,12 @@ struct AerieResult {
 /// Runs the `aerie` that was built with these tests, with directories of its own for everything it keeps.
 struct AerieProcess {
     /// Beside the test bundle, which is the running program.
-    static let executable = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-        .appending(path: "aerie").path
+    static let executable = path(of: "aerie")
+
+    static func path(of program: String) -> String {
+        URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appending(path: program).path
+    }
 
     let directory: TestDirectory
 
@@ -20,12 +24,15 @@ struct AerieProcess {
         directory = try TestDirectory()
     }
 
-    /// - Parameter wrapper: a program with arguments of its own that runs the command which follows them.
+    /// - Parameters:
+    ///   - program: one that this package builds.
+    ///   - wrapper: another program with arguments of its own that runs the command which follows them.
     func run(
-        _ arguments: [String], input: String = "", environment: [String: String] = [:], wrapper: [String] = []
+        _ arguments: [String], input: String = "", environment: [String: String] = [:], program: String = "aerie",
+        wrapper: [String] = []
     ) throws -> AerieResult {
         let process = Process()
-        let words = wrapper + [Self.executable] + arguments
+        let words = wrapper + [Self.path(of: program)] + arguments
         process.executableURL = URL(filePath: words[0])
         process.arguments = Array(words.dropFirst())
         process.currentDirectoryURL = directory.url

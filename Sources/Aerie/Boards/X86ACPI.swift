@@ -23,8 +23,9 @@
         }
 
         private static func processor(_ index: Int) -> AML {
-            let digits = String(index, radix: 16, uppercase: true)
-            let name = "C" + String(repeating: "0", count: 3 - digits.count) + digits
+            // C000 on, without the formatting of numbers, which would be the only one in the start of a machine.
+            let digits = Array("0123456789ABCDEF".utf8)
+            let name = "C" + String(decoding: [8, 4, 0].map { digits[index >> $0 & 15] }, as: UTF8.self)
             return .device(name, [.name("_HID", .text("ACPI0007")), .name("_UID", .integer(UInt64(index)))])
         }
 

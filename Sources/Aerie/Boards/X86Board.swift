@@ -67,7 +67,8 @@
             let cards = VirtioCards.make(
                 configuration, disks: disks, console: console, control: control, queueCount: min(configuration.cpus, 4)
             ).enumerated().map { slot, card in
-                VirtioPCITransport(name: "virtio\(slot)", device: card, memory: memory, messages: core.machine)
+                VirtioPCITransport(
+                    name: "virtio\(slot)", device: card, memory: memory, messages: core.machine, bells: core.machine)
             }
             let host = PCIHost(
                 name: "pci", functions: cards,
@@ -158,18 +159,17 @@
     extension AerieError {
         /// KVM refused a machine.
         init(starting error: KVMError, of configuration: Configuration) {
-            let parts = error.description.split(separator: "; ", maxSplits: 1).map(String.init)
-            let advice = parts.count > 1 ? parts[1] : ""
+            let (found, advice) = error.description.divided(at: "; ") ?? (error.description, "")
             let engine = "--engine \(configuration.engine.rawValue) for an x86_64 guest"
             switch error {
             case .noDevice, .noPermission, .wrongVersion, .missing:
-                self.init(.unavailable, asked: engine, found: parts[0], advice: advice)
+                self.init(.unavailable, asked: engine, found: found, advice: advice)
             case .tooManyProcessors:
-                self.init(.unavailable, asked: "--cpus \(configuration.cpus)", found: parts[0], advice: advice)
+                self.init(.unavailable, asked: "--cpus \(configuration.cpus)", found: found, advice: advice)
             case .noMemory:
-                self.init(.notStarted, asked: "--memory \(configuration.memory)", found: parts[0], advice: advice)
+                self.init(.notStarted, asked: "--memory \(configuration.memory)", found: found, advice: advice)
             case .unsupportedProcessor, .refusedRegister, .failed:
-                self.init(.notStarted, asked: engine, found: parts[0], advice: advice)
+                self.init(.notStarted, asked: engine, found: found, advice: advice)
             }
         }
     }

@@ -15,14 +15,18 @@ public struct ByteSize: Hashable, Comparable, Sendable, CustomStringConvertible 
     ///
     /// Nil for everything else: zero, negative numbers, fractions, other units, and what does not fit 63 bits.
     public init?(_ text: String) {
-        var digits = Substring(text)
-        var shift: UInt64 = 0
-        if let unit = text.last, let known = ["k": 10 as UInt64, "m": 20, "g": 30][unit.lowercased()] {
-            shift = known
-            digits = digits.dropLast()
-        }
+        var digits = Array(text.utf8)[...]
+        let shift: UInt64 =
+            switch digits.last {
+            case UInt8(ascii: "k"), UInt8(ascii: "K"): 10
+            case UInt8(ascii: "m"), UInt8(ascii: "M"): 20
+            case UInt8(ascii: "g"), UInt8(ascii: "G"): 30
+            default: 0
+            }
+        if shift > 0 { digits = digits.dropLast() }
         // UInt64's own reading takes a sign.
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let count = UInt64(digits),
+        guard !digits.isEmpty, digits.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
+            let count = UInt64(String(decoding: digits, as: UTF8.self)),
             count > 0, count <= UInt64(Int64.max) >> shift
         else { return nil }
         bytes = count << shift

@@ -69,16 +69,16 @@ extension Configuration {
     }
 
     private func validateMemory() throws(AerieError) {
-        let asked = "--memory \(memory)"
         guard Self.memoryRange.contains(memory), memory.bytes % 4096 == 0 else {
             throw AerieError(
-                .usage, asked: asked, found: "a machine has 1M to 1024G, in steps of 4K",
+                .usage, asked: "--memory \(memory)", found: "a machine has 1M to 1024G, in steps of 4K",
                 advice: "choose a size of these")
         }
         let host = UInt64(sysconf(Int32(_SC_PHYS_PAGES))) * UInt64(sysconf(Int32(_SC_PAGESIZE)))
         guard memory.bytes <= host else {
             throw AerieError(
-                .unavailable, asked: asked, found: "this host has \(host >> 20)M", advice: "choose a smaller size")
+                .unavailable, asked: "--memory \(memory)", found: "this host has \(host >> 20)M",
+                advice: "choose a smaller size")
         }
     }
 
@@ -119,7 +119,7 @@ extension Configuration {
             try Self.requireFile(disk.path, option: "--disk", writable: disk.access == .readWrite)
         }
         let serials = disks.compactMap(\.serial)
-        if Set(serials).count < serials.count {
+        if serials.indices.contains(where: { serials[..<$0].contains(serials[$0]) }) {
             throw AerieError(
                 .usage, asked: "--disk", found: "two disks have the same serial", advice: "give each its own")
         }
@@ -128,23 +128,24 @@ extension Configuration {
     /// Looks at a file only so far that a mistake in its name is told in the words of the option.
     private static func requireFile(_ path: String, option: String, writable: Bool = false) throws(AerieError) {
         var status = stat()
-        let asked = "\(option) \(path)"
+        // Only in an error: the start of a machine formats nothing.
+        func asked() -> String { "\(option) \(path)" }
         guard stat(path, &status) == 0 else {
             throw AerieError(
-                .badInput, asked: asked, found: String(cString: strerror(errno)), advice: "check the path")
+                .badInput, asked: asked(), found: String(cString: strerror(errno)), advice: "check the path")
         }
         let kind = status.st_mode & S_IFMT
         guard kind == S_IFREG || kind == S_IFBLK else {
             throw AerieError(
-                .badInput, asked: asked, found: kind == S_IFDIR ? "it is a directory" : "it is not a regular file",
+                .badInput, asked: asked(), found: kind == S_IFDIR ? "it is a directory" : "it is not a regular file",
                 advice: "give a file")
         }
         if kind == S_IFREG && status.st_size == 0 {
-            throw AerieError(.badInput, asked: asked, found: "the file is empty", advice: "check how it was made")
+            throw AerieError(.badInput, asked: asked(), found: "the file is empty", advice: "check how it was made")
         }
         guard access(path, writable ? R_OK | W_OK : R_OK) == 0 else {
             throw AerieError(
-                .badInput, asked: asked, found: String(cString: strerror(errno)),
+                .badInput, asked: asked(), found: String(cString: strerror(errno)),
                 advice: writable ? "check its permissions, or add ',readonly'" : "check its permissions")
         }
     }

@@ -102,10 +102,20 @@ public final class VirtualMachine: Sendable {
 
     /// Stops the machine between two instructions of each vCPU, with all devices quiet and its clock standing still.
     public func pause() throws(AerieError) {
-        try exclusively { () throws(AerieError) in
-            try require(.running, to: "pause")
-            quiesce()
-            state.update { $0.lifecycle = .paused }
+        while true {
+            let isPaused = try exclusively { () throws(AerieError) in
+                try require(.running, to: "pause")
+                quiesce()
+                if state.withLock({ $0.request != nil }) {
+                    proceed()
+                    return false
+                }
+                state.update { $0.lifecycle = .paused }
+                return true
+            }
+            if isPaused { return }
+            // What the guest asked for before it stood still, a reset or its end, is in no saved state: it comes first.
+            _ = state.wait { $0.request == nil ? () : nil }
         }
     }
 
@@ -172,13 +182,20 @@ public final class VirtualMachine: Sendable {
     /// What the control thread does: carry out what the guest or the owner asked for, until the machine has ended.
     private func serveRequests() {
         while true {
-            let request = state.wait { state -> Request?? in
-                if state.quit { return .some(nil) }
-                defer { state.request = nil }
-                return state.request.map { .some($0) }
+            let isAsked = state.wait { state -> Bool? in
+                if state.quit { return false }
+                return state.request == nil ? nil : true
             }
-            guard case .some(.some(let request)) = request else { return }
-            if exclusively({ carryOut(request) }) { return }
+            guard isAsked == true else { return }
+            let hasEnded = exclusively {
+                // Only now, so that whoever was here before sees that something is to be done.
+                let request = state.update { state in
+                    defer { state.request = nil }
+                    return state.request
+                }
+                return request.map(carryOut) ?? false
+            }
+            if hasEnded { return }
         }
     }
 

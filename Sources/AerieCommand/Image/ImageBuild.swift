@@ -2,6 +2,7 @@ internal import Aerie
 internal import ArgumentParser
 internal import Foundation
 internal import GuestImages
+internal import MachineSession
 
 struct ImageBuild: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -37,7 +38,7 @@ struct ImageBuild: AsyncParsableCommand {
         var options = BuildOptions()
         options.packages = packages
         options.mirror = mirror
-        if let diskSize { options.diskSize = try SettingValue.size(diskSize, asked: "--disk-size").bytes }
+        if let diskSize { options.diskSize = try RunSettings.size(diskSize, asked: "--disk-size").bytes }
         let image = try await ImageBuilding(reference, architecture, options).run()
         switch format.format {
         case .json: try format.printJSON(ImageSummary(image))

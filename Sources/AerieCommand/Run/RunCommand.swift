@@ -1,5 +1,6 @@
 internal import Aerie
 internal import ArgumentParser
+internal import MachineSession
 
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -27,7 +28,7 @@ struct RunCommand: AsyncParsableCommand {
         var settings = try options.settings()
         if let path = options.config { settings = settings.over(try SettingsFile.read(path)) }
         let stopTimeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
-        var configuration = settings.configuration
+        var configuration = try settings.configuration()
         if let image = settings.image {
             let boot = try await ImageBoot.find(image, architecture: settings.architecture)
             try boot.complete(&configuration, command: settings.command ?? [])
@@ -38,7 +39,6 @@ struct RunCommand: AsyncParsableCommand {
                 .usage, asked: "a command for the guest", found: "no image is named", advice: "name one, such as debian"
             )
         }
-        if settings.readOnly ?? false { try discardChangesOfFirstDisk(&configuration) }
         try run(configuration, stopTimeout)
     }
 
@@ -46,13 +46,5 @@ struct RunCommand: AsyncParsableCommand {
         try configuration.validate()
         let code = try GuestSession(configuration, stopTimeout: stopTimeout).run()
         if code != 0 { throw ExitCode(code) }
-    }
-
-    private func discardChangesOfFirstDisk(_ configuration: inout Configuration) throws(AerieError) {
-        guard !configuration.disks.isEmpty else {
-            throw AerieError(
-                .usage, asked: "--read-only", found: "the guest has no disk", advice: "name an image or give --disk")
-        }
-        if configuration.disks[0].access == .readWrite { configuration.disks[0].access = .discardChanges }
     }
 }

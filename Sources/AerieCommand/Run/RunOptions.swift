@@ -1,5 +1,6 @@
 internal import Aerie
 internal import ArgumentParser
+internal import MachineSession
 
 /// The options of `aerie run` as they are typed.
 struct RunOptions: ParsableArguments {
@@ -53,6 +54,9 @@ struct RunOptions: ParsableArguments {
     @Flag(help: "End when the guest asks for a reset.")
     var noReboot = false
 
+    @Flag(help: "Give the guest the port on which images made by aerie hear that they shall power off.")
+    var controlPort = false
+
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
@@ -74,31 +78,18 @@ struct RunOptions: ParsableArguments {
     /// What was typed, without the file.
     func settings() throws(AerieError) -> RunSettings {
         var result = RunSettings()
-        result.image = image
-        if !command.isEmpty { result.command = command }
-        if let arch { result.architecture = try SettingValue.choice(arch, asked: "--arch") }
-        if let engine { result.engine = try SettingValue.choice(engine, asked: "--engine") }
-        result.trace = trace
-        if let cpus {
-            result.cpus = try SettingValue.integer(cpus, asked: "--cpus", in: Configuration.cpuRange)
+        let texts: [(RunSetting, String?)] = [
+            (.image, image), (.arch, arch), (.engine, engine), (.trace, trace), (.cpus, cpus), (.memory, memory),
+            (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.transport, transport),
+            (.console, console), (.stopTimeout, stopTimeout),
+        ]
+        let lists = disk.map { (RunSetting.disk, $0) } + command.map { (RunSetting.command, $0) }
+        for case (let setting, let text?) in texts + lists {
+            try result.set(setting, to: text, asked: "--\(setting.rawValue)")
         }
-        if let memory { result.memory = try SettingValue.size(memory, asked: "--memory") }
-        result.kernel = kernel
-        result.initrd = initrd
-        result.commandLine = append
-        result.firmware = firmware
-        if !disk.isEmpty {
-            var disks: [Disk] = []
-            for text in disk { disks.append(try Disk(option: text)) }
-            result.disks = disks
-        }
-        if let transport { result.transport = try SettingValue.choice(transport, asked: "--transport") }
-        if let console { result.console = try SettingValue.choice(console, asked: "--console") }
-        result.readOnly = readOnly ? true : nil
-        result.noReboot = noReboot ? true : nil
-        if let stopTimeout {
-            result.stopTimeout = try SettingValue.integer(
-                stopTimeout, asked: "--stop-timeout", in: SettingValue.stopTimeoutRange)
+        for (flag, isSet) in [(RunSetting.readOnly, readOnly), (.noReboot, noReboot), (.controlPort, controlPort)]
+        where isSet {
+            result.set(flag, to: true)
         }
         return result
     }

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,9 +28,9 @@ static inline int aerie_open(const char *path, int flags, mode_t mode) {
     return open(path, flags | O_CLOEXEC, mode);
 }
 
-/// Names the calling thread, for ps and perf; the kernel keeps 15 bytes.
+/// Names the calling thread, for ps and perf; the kernel keeps the first 15 bytes.
 static inline void aerie_name_thread(const char *name) {
-    pthread_setname_np(pthread_self(), name);
+    prctl(PR_SET_NAME, name);
 }
 
 /// Takes an open-file-description lock on the whole file without waiting, exclusive or shared; -1 with EAGAIN when
@@ -82,6 +83,11 @@ int64_t aerie_file_modified(int descriptor);
 /// eventfd(2), close-on-exec and non-blocking; returns -1 with errno set on failure.
 static inline int aerie_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+/// eventfd(2), close-on-exec, whose read waits; returns -1 with errno set on failure.
+static inline int aerie_blocking_eventfd(void) {
+    return eventfd(0, EFD_CLOEXEC);
 }
 
 /// lseek(2): the first offset at or after `offset` that has data, or that has none; -1 with ENXIO past the last.

@@ -21,7 +21,7 @@ package struct AML: Equatable, Sendable {
     /// An identifier of the EISA form, three capital letters and four hexadecimal digits (section 19.3.4).
     package static func identifier(_ value: String) -> AML {
         let characters = Array(value.utf8)
-        let digits = UInt16(value.dropFirst(3), radix: 16)
+        let digits = UInt16(String(decoding: characters.dropFirst(3), as: UTF8.self), radix: 16)
         precondition(characters.count == 7 && digits != nil, "\(value) is no EISA identifier")
         let letters = characters[..<3].reduce(UInt16(0)) { $0 << 5 | UInt16($1 &- 0x40) & 0x1F }
         return AML([0x0C] + littleEndian(letters.byteSwapped) + littleEndian(digits!.byteSwapped))
@@ -51,11 +51,11 @@ package struct AML: Equatable, Sendable {
 
     /// A name of one to four characters, with underscores to fill it up; `\` before it means the root.
     private static func path(_ name: String) -> [UInt8] {
-        let isAbsolute = name.hasPrefix("\\")
-        let segment = isAbsolute ? name.dropFirst() : name[...]
-        precondition((1...4).contains(segment.utf8.count), "\(name) is no name of ACPI")
-        let filling = [UInt8](repeating: UInt8(ascii: "_"), count: 4 - segment.utf8.count)
-        return (isAbsolute ? [UInt8(ascii: "\\")] : []) + Array(segment.utf8) + filling
+        let bytes = Array(name.utf8)
+        let root = bytes.prefix { $0 == UInt8(ascii: "\\") }
+        let segment = bytes.dropFirst(root.count)
+        precondition(root.count < 2 && (1...4).contains(segment.count), "\(name) is no name of ACPI")
+        return root + segment + [UInt8](repeating: UInt8(ascii: "_"), count: 4 - segment.count)
     }
 
     /// A length, which counts itself, and what follows: one byte up to 63, else the low four bits and further bytes.

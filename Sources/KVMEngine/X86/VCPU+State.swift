@@ -40,9 +40,10 @@
                 result.extended = try bytes("KVM_GET_XSAVE", AERIE_KVM_GET_XSAVE, count: X86State.extendedSize)
                 result.localAPIC = try bytes("KVM_GET_LAPIC", AERIE_KVM_GET_LAPIC, count: X86State.localAPICSize)
             }
-            for index in indices {
-                guard let value = try modelSpecific(index) else { throw .refusedRegister(index) }
-                result.modelSpecific.append(.init(index: index, value: value))
+            result.modelSpecific = try modelSpecific(indices)
+            guard result.modelSpecific.count == indices.count else {
+                let missing = zip(indices, result.modelSpecific).first { $0 != $1.index }?.0
+                throw .refusedRegister(missing ?? indices[result.modelSpecific.count])
             }
             return result
         }
@@ -63,10 +64,9 @@
                 try descriptor.control("KVM_SET_DEBUGREGS", AERIE_KVM_SET_DEBUGREGS, &state.debug)
                 try setBytes("KVM_SET_LAPIC", AERIE_KVM_SET_LAPIC, state.localAPIC)
             }
-            for register in state.modelSpecific {
-                guard try setModelSpecific(register.index, register.value) else {
-                    throw .refusedRegister(register.index)
-                }
+            let accepted = try setModelSpecific(state.modelSpecific)
+            if let refused = zip(state.modelSpecific, accepted).first(where: { !$1 }) {
+                throw .refusedRegister(refused.0.index)
             }
             try kvm { () throws(SystemError) in
                 try descriptor.control("KVM_SET_VCPU_EVENTS", AERIE_KVM_SET_VCPU_EVENTS, &state.events)
@@ -89,62 +89,6 @@
             try bytes.withUnsafeBufferPointer { buffer throws(SystemError) in
                 _ = try descriptor.control(name, request, UInt(bitPattern: buffer.baseAddress))
             }
-        }
-
-        // MARK: Model-specific registers
-
-        // struct kvm_msrs with one entry: a count and padding, then number, reserved, value.
-        private struct OneRegister {
-            var count: UInt32 = 1
-            var padding: UInt32 = 0
-            var index: UInt32
-            var reserved: UInt32 = 0
-            var value: UInt64
-        }
-
-        /// Nil when the kernel does not know the register.
-        func modelSpecific(_ index: UInt32) throws(KVMError) -> UInt64? {
-            var request = OneRegister(index: index, value: 0)
-            let count = try kvm { () throws(SystemError) in
-                try descriptor.control("KVM_GET_MSRS", AERIE_KVM_GET_MSRS, &request)
-            }
-            return count == 1 ? request.value : nil
-        }
-
-        /// False when the kernel does not take the value.
-        func setModelSpecific(_ index: UInt32, _ value: UInt64) throws(KVMError) -> Bool {
-            var request = OneRegister(index: index, value: value)
-            let count = try kvm { () throws(SystemError) in
-                try descriptor.control("KVM_SET_MSRS", AERIE_KVM_SET_MSRS, &request)
-            }
-            return count == 1
-        }
-
-        /// Those registers that can be read and written back as they are.
-        func usableRegisters(of candidates: [UInt32]) throws(KVMError) -> [UInt32] {
-            var result: [UInt32] = []
-            for index in candidates {
-                guard let value = try modelSpecific(index), try setModelSpecific(index, value) else { continue }
-                result.append(index)
-            }
-            return result
-        }
-
-        /// The registers that the kernel says to be part of a vCPU's state.
-        func supportedRegisters(_ system: borrowing KVMSystem) throws(KVMError) -> [UInt32] {
-            let limit = 4096
-            var words = [UInt32](repeating: 0, count: limit + 1)
-            words[0] = UInt32(limit)
-            let device = system.descriptor.rawValue
-            _ = try words.withUnsafeMutableBufferPointer { buffer throws(KVMError) in
-                try kvm { () throws(SystemError) in
-                    try checked("ioctl KVM_GET_MSR_INDEX_LIST") {
-                        aerie_kvm_ioctl_value(
-                            device, AERIE_KVM_GET_MSR_INDEX_LIST, UInt(bitPattern: buffer.baseAddress))
-                    }
-                }
-            }
-            return Array(words[1...min(Int(words[0]), limit)])
         }
     }
 #endif

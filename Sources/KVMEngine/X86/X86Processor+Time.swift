@@ -46,7 +46,7 @@
             if let localAPIC = time.localAPIC {
                 try? vcpu.setLocalAPIC(localAPIC)
                 if let deadline = time.deadline {
-                    _ = try? vcpu.setModelSpecific(X86ModelSpecific.timerDeadline, deadline)
+                    _ = try? vcpu.setModelSpecific([.init(index: X86ModelSpecific.timerDeadline, value: deadline)])
                 }
             }
             // Only for a guest that uses the paravirtual clock: its watchdogs learn that it stood still.

@@ -47,7 +47,13 @@ package final class TranslationTrace: Sendable {
         }
         let statement = number < block.steps.count ? "\(block.steps[number].statement)" : "\(block.terminator)"
         // Type names say nothing here.
-        text += "    " + statement.replacing("Translator.", with: "") + "\n"
+        var rest = statement
+        text += "    "
+        while let (before, after) = rest.divided(at: "Translator.") {
+            text += before
+            rest = after
+        }
+        text += rest + "\n"
     }
 
     private func append(_ bytes: UnsafeRawBufferPointer, to text: inout String) {

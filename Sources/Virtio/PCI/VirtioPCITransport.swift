@@ -30,6 +30,7 @@ package final class VirtioPCITransport: PCIFunction {
     let core: VirtioTransportCore
     let signals: PCISignals
     private let messages: MSIXTable?
+    private let bells: NotificationBells?
     private let messagesOffset: Int?
     /// Where the window into the registers is in configuration space (section 4.1.4.9).
     private let windowOffset: Int
@@ -38,8 +39,13 @@ package final class VirtioPCITransport: PCIFunction {
 
     /// Puts `device` behind registers; the transport is the only user of it from then on.
     ///
-    /// - Parameter messages: where message-signalled interrupts go; nil leaves the interrupt pin only.
-    package init(name: String, device: any VirtioDevice, memory: GuestMemory, messages sink: (any MessageSink)?) {
+    /// - Parameters:
+    ///   - messages: where message-signalled interrupts go; nil leaves the interrupt pin only.
+    ///   - bells: where notifications may ring without a way through this process; nil brings them here.
+    package init(
+        name: String, device: any VirtioDevice, memory: GuestMemory, messages sink: (any MessageSink)?,
+        bells board: (any DoorbellBoard)? = nil
+    ) {
         self.name = name
         let type = UInt16(device.type.rawValue)
         configuration = PCIConfiguration(
@@ -49,6 +55,9 @@ package final class VirtioPCITransport: PCIFunction {
         let queueCount = device.queueSizes.count
         // One for each queue, and one for changes of the configuration.
         messages = sink.map { MSIXTable(count: min(queueCount + 1, MSIXTable.mostVectors), sink: $0) }
+        bells = board.map { board in
+            NotificationBells(board: board, bells: (0..<queueCount).map(device.doorbell(queue:)))
+        }
         signals = PCISignals(queueCount: queueCount, messages: messages, configuration: configuration)
         core = VirtioTransportCore(device: device, memory: memory, signals: signals)
         configuration.addBAR(Self.registersBAR, size: Self.registersSize, kind: .wide)
@@ -99,6 +108,7 @@ package final class VirtioPCITransport: PCIFunction {
             signals.driveLine()
         }
         if overlaps(offset, size, 4, 2) { signals.driveLine() }
+        if overlaps(offset, size, 4, 2) || overlaps(offset, size, 0x10 + 4 * Self.registersBAR, 4) { moveBells() }
         if overlaps(offset, size, windowOffset + 16, 4), let window = window {
             let value = configuration.read(at: windowOffset + 16, size: window.size)
             write(bar: window.bar, offset: window.offset, size: window.size, value: value)
@@ -139,6 +149,12 @@ package final class VirtioPCITransport: PCIFunction {
         }
     }
 
+    private func moveBells() {
+        bells?.move(stride: UInt64(Self.notificationStride)) {
+            configuration.address(ofBAR: Self.registersBAR).map { $0 + Structure.notifications }
+        }
+    }
+
     // MARK: Lifecycle
 
     package func start() throws { try core.start() }
@@ -148,6 +164,7 @@ package final class VirtioPCITransport: PCIFunction {
 
     package func reset() {
         configuration.reset()
+        moveBells()
         messages?.reset()
         core.reset()
     }
@@ -167,6 +184,7 @@ package final class VirtioPCITransport: PCIFunction {
             throw .badField(kind: record.kind, field: "hasMessages")
         }
         try configuration.restore(try record.record("configuration"))
+        moveBells()
         try messages?.restore(try record.record("messages"))
         try core.restore(record)
     }

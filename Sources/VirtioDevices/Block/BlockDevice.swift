@@ -1,4 +1,5 @@
 package import DiskImages
+package import HostSystem
 package import SavedState
 internal import Synchronization
 package import Virtio
@@ -61,6 +62,7 @@ package final class BlockDevice: VirtioDevice {
 
     package func startQueue(_ queue: VirtQueue) { workers[queue.index].startQueue(queue) }
     package func notify(queue index: Int) { workers[index].wake() }
+    package func doorbell(queue index: Int) -> Doorbell? { workers[index].doorbell }
     package func stopQueue(_ index: Int) { workers[index].stopQueue(index) }
 
     package func reset() {

@@ -1,4 +1,4 @@
-internal import HostSystem
+package import HostSystem
 package import SavedState
 package import Virtio
 
@@ -46,6 +46,7 @@ package final class EntropyDevice: VirtioDevice {
     package func activate(_ session: VirtioSession) { worker.activate(session) }
     package func startQueue(_ queue: VirtQueue) { worker.startQueue(queue) }
     package func notify(queue index: Int) { worker.wake() }
+    package func doorbell(queue index: Int) -> Doorbell? { worker.doorbell }
     package func stopQueue(_ index: Int) { worker.stopQueue(index) }
     package func reset() { worker.reset() }
     package func pause() { worker.pause() }

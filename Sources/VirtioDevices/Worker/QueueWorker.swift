@@ -41,6 +41,9 @@ final class QueueWorker: Sendable {
     private let name: String
     private let serve: @Sendable (Turn) throws(VirtQueueError) -> Void
     private let state: Monitor<State>
+    // What the thread sleeps on: an event of the kernel's, so that a guest's notification wakes it without a way through
+    // any other thread. `start` throws what making it threw.
+    private let bell: Result<Doorbell, SystemError>
     private let interruption = Atomic(Interruption.none.rawValue)
     private let thread = Mutex<HostThread?>(nil)
 
@@ -51,14 +54,16 @@ final class QueueWorker: Sendable {
         self.name = name
         self.serve = serve
         state = Monitor(State(queues: Array(repeating: nil, count: queueCount)))
+        bell = Result { () throws(SystemError) in try Doorbell() }
     }
 
     // MARK: Lifecycle
 
     /// Starts the thread.
     func start() throws(SystemError) {
+        let bell = try bell.get()
         // The thread keeps the worker alive until `stop`.
-        let thread = try HostThread(name: name) { self.run() }
+        let thread = try HostThread(name: name) { self.run(bell) }
         self.thread.withLock { $0 = thread }
     }
 
@@ -78,26 +83,20 @@ final class QueueWorker: Sendable {
     }
 
     func resume() {
-        state.update { state in
-            state.isPaused = false
-            state.hasWork = true
-        }
+        state.withLock { $0.isPaused = false }
+        wake()
     }
 
     // MARK: The driver's doing
 
     func activate(_ session: VirtioSession) {
-        state.update { state in
-            state.session = session
-            state.hasWork = true
-        }
+        state.withLock { $0.session = session }
+        wake()
     }
 
     func startQueue(_ queue: VirtQueue) {
-        state.update { state in
-            state.queues[queue.index] = queue
-            state.hasWork = true
-        }
+        state.withLock { $0.queues[queue.index] = queue }
+        wake()
     }
 
     func stopQueue(_ index: Int) {
@@ -113,9 +112,10 @@ final class QueueWorker: Sendable {
     }
 
     /// There may be something to do. Any thread.
-    func wake() {
-        state.update { $0.hasWork = true }
-    }
+    func wake() { doorbell?.ring() }
+
+    /// What wakes the thread; nil when the host had none left, so that `start` fails.
+    var doorbell: Doorbell? { try? bell.get() }
 
     /// Waits until `serve` does not run and makes `change` before it runs again.
     private func interrupt(_ kind: Interruption, _ change: (inout State) -> Void) {
@@ -129,12 +129,14 @@ final class QueueWorker: Sendable {
             state.waiting -= 1
             change(&state)
         }
+        // The thread looks again at what it was kept from.
+        wake()
     }
 
     // MARK: The thread
 
-    private func run() {
-        while let turn = nextTurn() {
+    private func run(_ bell: Doorbell) {
+        while let turn = nextTurn(bell) {
             var broken = false
             do {
                 try serve(turn)
@@ -156,13 +158,20 @@ final class QueueWorker: Sendable {
     }
 
     /// Waits for something to do; nil when the thread is to end.
-    private func nextTurn() -> Turn? {
-        state.wait { state -> Turn?? in
-            if state.isEnding { return .some(nil) }
-            guard state.hasWork, !state.isPaused, state.waiting == 0, let session = state.session else { return nil }
-            state.hasWork = false
-            state.isServing = true
-            return Turn(session: session, queues: state.queues, worker: self)
-        } ?? nil
+    private func nextTurn(_ bell: Doorbell) -> Turn? {
+        while true {
+            let next = state.withLock { state -> Turn?? in
+                if state.isEnding { return .some(nil) }
+                guard state.hasWork, !state.isPaused, state.waiting == 0, let session = state.session else {
+                    return nil
+                }
+                state.hasWork = false
+                state.isServing = true
+                return Turn(session: session, queues: state.queues, worker: self)
+            }
+            if let next { return next }
+            bell.wait()
+            state.withLock { $0.hasWork = true }
+        }
     }
 }

@@ -1,4 +1,4 @@
-internal import Aerie
+package import Aerie
 internal import Glibc
 internal import HostSystem
 
@@ -7,21 +7,21 @@ internal import HostSystem
 /// SIGTERM, SIGINT and SIGHUP ask the guest to power off; a second one, or `stopTimeout` without an end, kills it. The exit
 /// codes are podman's: the guest's own when it ended by itself, even when it was asked to, and 137 (128 + SIGKILL) when
 /// it was killed. Leaving with Ctrl-] is no failure.
-struct GuestSession {
+package struct GuestSession {
     /// Seconds.
-    static let defaultStopTimeout = 10
+    package static let defaultStopTimeout = 10
     private static let killedCode: Int32 = 128 + SIGKILL
 
     private let configuration: Configuration
     private let stopTimeout: Int
 
-    init(_ configuration: Configuration, stopTimeout: Int) {
+    package init(_ configuration: Configuration, stopTimeout: Int) {
         self.configuration = configuration
         self.stopTimeout = stopTimeout
     }
 
     /// Runs the guest and returns the code to exit with.
-    func run() throws(AerieError) -> Int32 {
+    package func run() throws(AerieError) -> Int32 {
         // A reader of our output that goes away is told by write(2), in the console.
         SignalWatch.discard(SIGPIPE)
         let stopper = GuestStopper(timeout: UInt64(stopTimeout) * 1_000_000_000)

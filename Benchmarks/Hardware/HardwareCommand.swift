@@ -1,0 +1,88 @@
+import ArgumentParser
+import Foundation
+import GuestToolchain
+
+/// Guests that the host's own processor executes: what starting one costs, what leaving it costs, and what it keeps of the
+/// host's speed.
+struct HardwareCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hardware", abstract: "x86-64 guests through KVM: start, memory, exits, user code, notifications.")
+
+    /// What a guest of these programs has. More than any other mapping of a monitor, so that it is known by its size.
+    static let memory = 64 << 20
+
+    @Option(help: ArgumentHelp("The aerie-vm to measure; the one beside this program by default.", valueName: "path"))
+    var aerieVM: String?
+
+    @Flag(inversion: .prefixedNo, help: "Measure QEMU's microvm machine as well.")
+    var qemu = true
+
+    @Option(help: "How often each program runs on each monitor.")
+    var rounds = 5
+
+    @Flag(help: "Print the measurements as JSON.")
+    var json = false
+
+    func validate() throws {
+        if rounds < 1 { throw ValidationError("--rounds \(rounds): at least one is needed") }
+    }
+
+    func run() throws {
+        guard access("/dev/kvm", R_OK | W_OK) == 0 else {
+            return complain("hardware: /dev/kvm: \(String(cString: strerror(errno))): nothing is measured")
+        }
+        let monitors = try self.monitors()
+        let builder = try ProgramBuilder()
+        defer { builder.remove() }
+        let programs = try HardwarePrograms(builder)
+        var report = HardwareReport(starts: monitors.map { StartSamples(monitor: $0.name) })
+        for round in 1...rounds {
+            complain("round \(round) of \(rounds)")
+            for (index, monitor) in monitors.enumerated() {
+                try report.starts[index].add(monitor, programs.first)
+            }
+            try report.addExits(monitors[0], programs)
+            try report.addUserCode(monitors[0], programs)
+            report.notifications.append(try NotificationSample(monitors[0], programs.bells))
+        }
+        print(json ? try report.json() : report.text())
+    }
+
+    /// Aerie is the first.
+    private func monitors() throws -> [Monitor] {
+        let own = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appending(path: "aerie-vm").path
+        let path = aerieVM ?? own
+        guard FileManager.default.isExecutableFile(atPath: path) else {
+            throw ValidationError(
+                "\(path) cannot be executed; build it with `swift build -c release --product aerie-vm`")
+        }
+        var result = [Monitor(name: "aerie-vm", path: path, isQEMU: false)]
+        if qemu {
+            if let path = HostProgram.find("qemu-system-x86_64") {
+                result.append(Monitor(name: "qemu microvm", path: path, isQEMU: true))
+            } else {
+                complain("qemu-system-x86_64 is not installed: no comparison with it (apt install qemu-system-x86)")
+            }
+        }
+        return result
+    }
+}
+
+/// A program that runs x86-64 guests through KVM.
+struct Monitor {
+    let name: String
+    let path: String
+    let isQEMU: Bool
+
+    /// The arguments that run a program with a PVH entry, its serial port on standard output.
+    func arguments(_ program: String) -> [String] {
+        if isQEMU {
+            return [
+                "-M", "microvm", "-accel", "kvm", "-m", "64M", "-nodefaults", "-no-user-config", "-display", "none",
+                "-monitor", "none", "-serial", "stdio", "-no-reboot", "-kernel", program,
+            ]
+        }
+        return ["--arch", "x86_64", "--engine", "kvm", "--memory", "64M", "--kernel", program]
+    }
+}

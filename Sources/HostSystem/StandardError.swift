@@ -1,0 +1,19 @@
+internal import Glibc
+
+/// Where messages go that are not the output that was asked for.
+package enum StandardError {
+    package static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+    package static func write(_ text: String) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                // Nobody is left to be told.
+                return
+            }
+        }
+    }
+}
