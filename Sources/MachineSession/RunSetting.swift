@@ -3,6 +3,7 @@ package import Aerie
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
     case image, command, arch, engine, trace, cpus, memory, kernel, initrd, append, firmware, disk, transport, console
+    case codeCache = "code-cache"
     case readOnly = "read-only"
     case noReboot = "no-reboot"
     case controlPort = "control-port"
@@ -36,6 +37,7 @@ extension RunSettings {
         case .arch: architecture = try Self.choice(text, asked: asked)
         case .engine: engine = try Self.choice(text, asked: asked)
         case .trace: trace = text
+        case .codeCache: codeCache = try Self.size(text, asked: asked)
         case .cpus: cpus = try Self.integer(text, asked: asked, in: Configuration.cpuRange)
         case .memory: memory = try Self.size(text, asked: asked)
         case .kernel: kernel = text

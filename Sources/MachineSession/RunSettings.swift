@@ -8,6 +8,7 @@ package struct RunSettings: Equatable {
     package var architecture: Configuration.Architecture?
     package var engine: Configuration.Engine?
     package var trace: String?
+    package var codeCache: ByteSize?
     package var cpus: Int?
     package var memory: ByteSize?
     package var kernel: String?
@@ -34,6 +35,7 @@ package struct RunSettings: Equatable {
         result.architecture = architecture ?? other.architecture
         result.engine = engine ?? other.engine
         result.trace = trace ?? other.trace
+        result.codeCache = codeCache ?? other.codeCache
         result.cpus = cpus ?? other.cpus
         result.memory = memory ?? other.memory
         result.kernel = kernel ?? other.kernel
@@ -67,6 +69,7 @@ package struct RunSettings: Equatable {
         if let architecture { result.architecture = architecture }
         if let engine { result.engine = engine }
         result.translationTrace = trace
+        if let codeCache { result.codeCache = codeCache }
         if let cpus { result.cpus = cpus }
         if let memory { result.memory = memory }
         result.kernel = kernel

@@ -115,6 +115,17 @@ struct DebianTests {
         #expect(code == 0)
     }
 
+    @Test("A command that Linux would cut off is a usage error, and a small code cache is enough to run one")
+    func longCommand() throws {
+        let long = try DebianImage.run(["run", "debian", "--", "echo", String(repeating: "x", count: 900)])
+        #expect(long.code == 64)
+        #expect(long.error.contains("Linux takes 1023"))
+        let short = try DebianImage.run(
+            ["run", "debian", "--code-cache", "4M", "--", "sh", "-c", "seq 1 20000 | sort -r | sha256sum"])
+        #expect(short.code == 0)
+        #expect(short.output.contains("32e8bfc1888e4abc71c499baefe2efcad2ecc01d1c18f4a453d5d62b502a2c3e"))
+    }
+
     @Test("poweroff ends the guest, and what it wrote is gone at the next start")
     func powerOff() throws {
         let first = try DebianImage.run(["run", "debian"], input: "touch /root/mark; sync\npoweroff\n")

@@ -50,6 +50,15 @@ struct UsageTests {
         try expect(64, ["run", "--kernel", kernel, "--memory", value], saying: ["--memory", "'\(value)'", "512M"])
     }
 
+    @Test("Room for code is 4M to 1G")
+    func codeCache() throws {
+        for value in ["1M", "4194303", "1025M"] {
+            try expect(
+                64, ["run", "--kernel", kernel, "--code-cache", value], saying: ["--code-cache", "4M to 1024M"])
+        }
+        try expect(64, ["run", "--kernel", kernel, "--code-cache", "much"], saying: ["--code-cache", "'much'"])
+    }
+
     @Test("Memory beyond what a machine can have is a usage error, beyond what the host has an unavailable one")
     func hugeMemory() throws {
         try expect(64, ["run", "--kernel", kernel, "--memory", "1025G"], saying: ["--memory 1025G", "1024G"])

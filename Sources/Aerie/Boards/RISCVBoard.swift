@@ -128,7 +128,7 @@ final class RISCVBoard: Board {
             let trace = try configuration.translationTrace.map(makeTrace)
             for hart in harts {
                 try wrapping("--engine translate") { () throws(TranslationError) in
-                    try hart.startTranslating(trace: trace)
+                    try hart.startTranslating(capacity: configuration.codeCache.bytes, trace: trace)
                 }
             }
         }

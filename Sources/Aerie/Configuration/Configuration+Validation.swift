@@ -1,7 +1,7 @@
 internal import Glibc
 
 extension Configuration {
-    /// The longest kernel command line: riscv's COMMAND_LINE_SIZE of Linux is 2048 with the NUL.
+    /// The longest kernel command line that we pass on. Kernels may take less: 1023 bytes is what Linux takes on riscv64.
     static let longestCommandLine = 2047
     /// The board has eight virtio slots; console, random numbers and what is to come need theirs.
     static let mostDisks = 4
@@ -23,6 +23,11 @@ extension Configuration {
             throw AerieError(
                 .usage, asked: "--trace", found: "the engine of this machine translates nothing",
                 advice: "use it with a riscv64 guest and --engine translate")
+        }
+        guard Self.codeCacheRange.contains(codeCache) else {
+            throw AerieError(
+                .usage, asked: "--code-cache \(codeCache)", found: "a processor has room for 4M to 1024M of code",
+                advice: "choose a size of these")
         }
         guard Self.cpuRange.contains(cpus) else {
             throw AerieError(

@@ -61,7 +61,20 @@ final class ImageBoot {
         }
         if !configuration.commandLine.isEmpty { words.append(configuration.commandLine) }
         configuration.commandLine = words.joined(separator: " ")
+        try checkLength(configuration, command: command)
         configuration.hasControlPort = true
         configuration.disks.insert(Disk(path: image.rootDiskPath, access: .discardChanges), at: 0)
+    }
+
+    /// The kernel cuts a longer command line off, and with it the command, without a word.
+    private func checkLength(_ configuration: Configuration, command: [String]) throws(AerieError) {
+        // COMMAND_LINE_SIZE of Linux, less the NUL.
+        let limit = configuration.architecture == .riscv64 ? 1023 : 2047
+        let count = configuration.commandLine.utf8.count
+        guard count > limit else { return }
+        throw AerieError(
+            .usage, asked: command.isEmpty ? "--append" : "the command after --",
+            found: "the kernel's command line, which carries it, would have \(count) bytes, and Linux takes \(limit)",
+            advice: "put what is long into a script on a disk (--disk FILE,readonly) and run that")
     }
 }

@@ -13,6 +13,12 @@ struct RunOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Write what the translator makes of the guest's code to this file.", valueName: "file"))
     var trace: String?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Room for the code that the translator makes for each processor (default: 64M).", valueName: "size"))
+    var codeCache: String?
+
     // Unconditional parsing lets a negative number through to a message that says what is wrong with it.
     @Option(parsing: .unconditional, help: ArgumentHelp("Virtual processors, 1 to 64 (default: 1).", valueName: "n"))
     var cpus: String?
@@ -81,7 +87,7 @@ struct RunOptions: ParsableArguments {
         let texts: [(RunSetting, String?)] = [
             (.image, image), (.arch, arch), (.engine, engine), (.trace, trace), (.cpus, cpus), (.memory, memory),
             (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.transport, transport),
-            (.console, console), (.stopTimeout, stopTimeout),
+            (.console, console), (.stopTimeout, stopTimeout), (.codeCache, codeCache),
         ]
         let lists = disk.map { (RunSetting.disk, $0) } + command.map { (RunSetting.command, $0) }
         for case (let setting, let text?) in texts + lists {
