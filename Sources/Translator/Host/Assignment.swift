@@ -36,7 +36,7 @@ extension Assignment {
         var uses = SlotUses(memorySlot: memorySlot)
         for block in blocks { uses.count(block) }
         let ranked = uses.integers.mostUsed(HostRegisters.pinned.count)
-        shared = Self.sharedCount(blocks, ranked.map { uses.integers[$0] ?? 0 })
+        shared = Self.sharedCount(blocks, ranked.map { uses.integers[$0] })
 
         var free = HostRegisters.pinned.filter { !HostRegisters.shared.prefix(shared).contains($0) }
         let chosen = ranked.prefix(free.count)
@@ -95,52 +95,63 @@ extension GuestBlock {
 /// How often blocks read and write each slot, as a number and as a floating-point number.
 private struct SlotUses {
     let memorySlot: Slot
-    var integers: [Slot: Int] = [:]
-    var floats: [Slot: Int] = [:]
+    var integers = SlotCounts()
+    var floats = SlotCounts()
 
     mutating func count(_ block: GuestBlock) {
         for step in block.steps {
             step.statement.visitSlots { slot, isFloat in
-                if isFloat {
-                    floats[slot, default: 0] += block.weight
-                } else {
-                    integers[slot, default: 0] += block.weight
-                }
+                if isFloat { floats[slot] += block.weight } else { integers[slot] += block.weight }
             }
         }
-        block.terminator.visitSlots { slot in integers[slot, default: 0] += block.weight }
+        block.terminator.visitSlots { slot in integers[slot] += block.weight }
         // What is a number to any statement stays in a vector register for all.
-        for slot in floats.keys { integers[slot] = nil }
-        for slot in integers.keys where slot.index >= memorySlot.index { integers[slot] = nil }
+        for index in 0...UInt8.max where floats[Slot(index)] > 0 || index >= memorySlot.index {
+            integers[Slot(index)] = 0
+        }
     }
 }
 
-extension [Slot: Int] {
-    /// At most `limit` keys, the ones with the largest values first; ties are broken by the slot, so that the same blocks
+private struct SlotCounts {
+    private var counts = [Int](repeating: 0, count: 256)
+
+    subscript(slot: Slot) -> Int {
+        get { counts[Int(slot.index)] }
+        set { counts[Int(slot.index)] = newValue }
+    }
+
+    /// At most `limit` slots, the ones with the largest counts first; ties are broken by the slot, so that the same blocks
     /// always give the same code.
-    fileprivate func mostUsed(_ limit: Int) -> [Slot] {
-        let sorted = sorted { ($0.value, $1.key.index) > ($1.value, $0.key.index) }
-        return sorted.prefix(limit).map(\.key)
+    func mostUsed(_ limit: Int) -> [Slot] {
+        let used = (0...UInt8.max).filter { counts[Int($0)] > 0 }
+        return used.sorted { (counts[Int($0)], $1) > (counts[Int($1)], $0) }.prefix(limit).map { Slot($0) }
     }
 }
 
 extension Statement {
     /// Calls `body` for each slot that the statement reads or writes, telling whether it takes it as a floating-point number.
     fileprivate func visitSlots(_ body: (Slot, Bool) -> Void) {
-        func visit(_ operands: Operand...) {
-            for case .slot(let slot) in operands { body(slot, false) }
+        func visit(_ operand: Operand) {
+            if case .slot(let slot) = operand { body(slot, false) }
         }
         switch self {
         case .binary(_, _, let slot, let a, let b), .set(_, let slot, let a, let b):
-            visit(.slot(slot), a, b)
-        case .unary(_, _, let slot, let a): visit(.slot(slot), a)
+            body(slot, false)
+            visit(a)
+            visit(b)
+        case .unary(_, _, let slot, let a):
+            body(slot, false)
+            visit(a)
         case .load(_, let slot, let base, _):
             visit(base)
-            if let slot { visit(.slot(slot)) }
-        case .store(_, let base, let value, _): visit(base, value)
+            if let slot { body(slot, false) }
+        case .store(_, let base, let value, _):
+            visit(base)
+            visit(value)
         case .atomic(_, _, let slot, let base, let value, _):
-            visit(base, value)
-            if let slot { visit(.slot(slot)) }
+            visit(base)
+            visit(value)
+            if let slot { body(slot, false) }
         case .loadSingle(let slot, let base, _):
             visit(base)
             body(slot, true)
@@ -174,12 +185,14 @@ extension FloatOperation {
 
 extension Terminator {
     fileprivate func visitSlots(_ body: (Slot) -> Void) {
-        func visit(_ operands: Operand...) {
-            for case .slot(let slot) in operands { body(slot) }
+        func visit(_ operand: Operand) {
+            if case .slot(let slot) = operand { body(slot) }
         }
         switch self {
         case .jump: break
-        case .branch(_, let a, let b, _, _): visit(a, b)
+        case .branch(_, let a, let b, _, _):
+            visit(a)
+            visit(b)
         case .indirect(let base, _, let link, _):
             visit(base)
             if let link { body(link) }

@@ -68,14 +68,14 @@ extension Generator {
 
     private mutating func emitFloatHelper(_ record: HelperRecord, _ operation: FloatOperation) {
         emitHelper(record)
-        boxed.removeAll(keepingCapacity: true)
+        boxed.removeAll()
     }
 
     /// Singles that are not boxed are NaNs, whatever their bits: that is for the helper.
     private mutating func requireBoxed(_ format: FloatFormat, _ slots: [Slot], _ sites: inout [Int]) {
         guard format == .single else { return }
         // What passes here may still be unboxed behind it, when the helper went on from here.
-        for slot in Set(slots).subtracting(boxed) {
+        for slot in Set(slots) where !boxed.contains(slot) {
             switch vectorPlace(slot) {
             case .memory:
                 assembler.arithmetic(.cmp, .memory(state(Int(slot.index) * 8 + 4)), -1, wide: false)

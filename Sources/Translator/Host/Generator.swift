@@ -24,7 +24,7 @@ package struct Generator {
     var step: Step?
     var stepIndex = 0
     /// Slots that hold a single in its box, for certain.
-    var boxed: Set<Slot> = []
+    var boxed = SlotSet()
     var sharing = PageSharing()
     /// Of the region that is being translated, if it has one.
     var table: JumpTable?
@@ -146,7 +146,7 @@ package struct Generator {
         marks.removeAll(keepingCapacity: true)
         for (index, block) in blocks.enumerated() {
             self.block = block
-            boxed.removeAll(keepingCapacity: true)
+            boxed.removeAll()
             sharing.removeAll()
             assembler.keepTogether(10)
             for link in forward where link.block == index { assembler.linkHere(link.site) }
@@ -175,7 +175,7 @@ package struct Generator {
     private mutating func noteEffects(of statement: Statement) {
         sharing.noteEffects(of: statement)
         switch statement {
-        case .helper: boxed.removeAll(keepingCapacity: true)
+        case .helper: boxed.removeAll()
         case .loadSingle, .box, .float: break
         default: if let slot = statement.destination { boxed.remove(slot) }
         }

@@ -20,18 +20,26 @@ extension GuestBlock {
 
 /// The slots whose values are known at a point of a block.
 private struct KnownSlots {
-    private var values: [Slot: UInt64] = [:]
+    private var known = SlotSet()
+    /// By the slot's index; what is not in `known` means nothing.
+    private var values = InlineArray<256, UInt64>(repeating: 0)
 
     func resolve(_ operand: Operand) -> Operand {
-        guard case .slot(let slot) = operand, let value = values[slot] else { return operand }
-        return .constant(value)
+        guard case .slot(let slot) = operand, known.contains(slot) else { return operand }
+        return .constant(values[Int(slot.index)])
     }
 
     mutating func set(_ slot: Slot?, _ value: UInt64?) {
-        if let slot { values[slot] = value }
+        guard let slot else { return }
+        if let value {
+            known.insert(slot)
+            values[Int(slot.index)] = value
+        } else {
+            known.remove(slot)
+        }
     }
 
-    mutating func forgetAll() { values.removeAll(keepingCapacity: true) }
+    mutating func forgetAll() { known.removeAll() }
 }
 
 extension Statement {
@@ -74,7 +82,7 @@ extension Statement {
 }
 
 extension Terminator {
-    fileprivate mutating func fold(_ known: KnownSlots) {
+    fileprivate mutating func fold(_ known: borrowing KnownSlots) {
         switch self {
         case .jump: break
         case .branch(let condition, let a, let b, let taken, let next):

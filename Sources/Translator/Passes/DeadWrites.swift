@@ -4,19 +4,19 @@ extension GuestBlock {
     /// All slots are seen at the end of the block and wherever a statement may leave it: at accesses to memory, which may
     /// fault, and at helpers.
     package mutating func removeDeadWrites() {
-        var overwritten: Set<Slot> = []
+        var overwritten = SlotSet()
         if case .indirect(_, _, let link?, _) = terminator { overwritten.insert(link) }
-        for slot in terminator.reads { overwritten.remove(slot) }
+        terminator.visitReads { overwritten.remove($0) }
         var kept: [Step] = []
         kept.reserveCapacity(steps.count)
         for step in steps.reversed() {
             if step.statement.mayLeave {
-                overwritten.removeAll(keepingCapacity: true)
+                overwritten.removeAll()
             } else if let slot = step.statement.destination {
                 if overwritten.contains(slot) { continue }
                 overwritten.insert(slot)
             }
-            for slot in step.statement.reads { overwritten.remove(slot) }
+            step.statement.visitReads { overwritten.remove($0) }
             kept.append(step)
         }
         steps = kept.reversed()
@@ -44,28 +44,34 @@ extension Statement {
         }
     }
 
-    /// The slots that a statement which cannot leave reads.
-    fileprivate var reads: [Slot] {
+    /// Calls `body` for the slots that a statement which cannot leave reads.
+    @inline(__always)
+    fileprivate func visitReads(_ body: (Slot) -> Void) {
         switch self {
         case .binary(_, _, _, let a, let b), .set(_, _, let a, let b), .store(_, let a, let b, _),
             .atomic(_, _, _, let a, let b, _):
-            slots(a, b)
-        case .unary(_, _, _, let a), .load(_, _, let a, _), .loadSingle(_, let a, _), .box(_, let a): slots(a)
-        case .barrier, .helper, .requireFloat, .require, .float: []
+            visit(a, body)
+            visit(b, body)
+        case .unary(_, _, _, let a), .load(_, _, let a, _), .loadSingle(_, let a, _), .box(_, let a): visit(a, body)
+        case .barrier, .helper, .requireFloat, .require, .float: break
         }
     }
 }
 
 extension Terminator {
-    fileprivate var reads: [Slot] {
+    @inline(__always)
+    fileprivate func visitReads(_ body: (Slot) -> Void) {
         switch self {
-        case .jump: []
-        case .branch(_, let a, let b, _, _): slots(a, b)
-        case .indirect(let a, _, _, _): slots(a)
+        case .jump: break
+        case .branch(_, let a, let b, _, _):
+            visit(a, body)
+            visit(b, body)
+        case .indirect(let a, _, _, _): visit(a, body)
         }
     }
 }
 
-private func slots(_ operands: Operand...) -> [Slot] {
-    operands.compactMap { if case .slot(let slot) = $0 { slot } else { nil } }
+@inline(__always)
+private func visit(_ operand: Operand, _ body: (Slot) -> Void) {
+    if case .slot(let slot) = operand { body(slot) }
 }

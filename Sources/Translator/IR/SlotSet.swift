@@ -1,0 +1,15 @@
+/// A set of slots, as one bit for each.
+struct SlotSet {
+    private var words = InlineArray<4, UInt64>(repeating: 0)
+
+    @inline(__always)
+    func contains(_ slot: Slot) -> Bool { words[Int(slot.index) >> 6] >> UInt64(slot.index & 63) & 1 == 1 }
+
+    @inline(__always)
+    mutating func insert(_ slot: Slot) { words[Int(slot.index) >> 6] |= 1 << UInt64(slot.index & 63) }
+
+    @inline(__always)
+    mutating func remove(_ slot: Slot) { words[Int(slot.index) >> 6] &= ~(1 << UInt64(slot.index & 63)) }
+
+    mutating func removeAll() { words = InlineArray(repeating: 0) }
+}
