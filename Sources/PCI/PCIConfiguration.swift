@@ -161,10 +161,19 @@ package final class PCIConfiguration: Sendable {
     package func address(ofBAR index: Int) -> UInt64? {
         state.withLock { state in
             guard state.bytes[Self.commandOffset] & UInt8(Command.memory) != 0 else { return nil }
-            let place = Self.firstBAR + 4 * index
-            let base = (0..<4).reduce(UInt64(0)) { $0 | UInt64(state.bytes[place + $1]) << UInt64(8 * $1) }
-            return base == 0 ? nil : base
+            return Self.base(ofBAR: index, state)
         }
+    }
+
+    /// What a base address register holds; nil for 0, which nobody has set.
+    private static func base(ofBAR index: Int, _ state: borrowing State) -> UInt64? {
+        let bar = state.bars[index]
+        var register: UInt64 = 0
+        for byte in 0..<(bar.isWide ? 8 : 4) {
+            register |= UInt64(state.bytes[firstBAR + 4 * index + byte]) << UInt64(8 * byte)
+        }
+        let base = register & ~(bar.size &- 1)
+        return base == 0 ? nil : base
     }
 
     /// The register among the base address registers that answers at `address`, and the offset in it; nil when none does.
@@ -172,13 +181,7 @@ package final class PCIConfiguration: Sendable {
         state.withLock { state in
             guard state.bytes[Self.commandOffset] & UInt8(Command.memory) != 0 else { return nil }
             for (index, bar) in state.bars.enumerated() where bar.size > 0 {
-                let place = Self.firstBAR + 4 * index
-                let register = (0..<(bar.isWide ? 8 : 4)).reduce(UInt64(0)) {
-                    $0 | UInt64(state.bytes[place + $1]) << UInt64(8 * $1)
-                }
-                let base = register & ~(bar.size - 1)
-                // A base of 0 is one that nobody has set.
-                guard base != 0, address >= base, address - base < bar.size,
+                guard let base = Self.base(ofBAR: index, state), address >= base, address - base < bar.size,
                     UInt64(size) <= bar.size - (address - base)
                 else { continue }
                 return (index, address - base)

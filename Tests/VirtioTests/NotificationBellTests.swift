@@ -79,6 +79,8 @@ private final class NoMessages: MessageSink {
         #expect(bells.all.map(\.address) == [0xD000_3000, 0xD000_3004])
         #expect(bells.bell(at: 0xD000_3000) === first)
         #expect(bells.bell(at: 0xD000_3004) !== first)
+        write(transport, 0x14, 4, 0x40)
+        #expect(bells.all.map(\.address) == [0x40_D000_3000, 0x40_D000_3004])
         write(transport, 4, 2, 0)
         #expect(bells.all == [])
     }

@@ -108,7 +108,8 @@ package final class VirtioPCITransport: PCIFunction {
             signals.driveLine()
         }
         if overlaps(offset, size, 4, 2) { signals.driveLine() }
-        if overlaps(offset, size, 4, 2) || overlaps(offset, size, 0x10 + 4 * Self.registersBAR, 4) { moveBells() }
+        // The registers' base address takes two words.
+        if overlaps(offset, size, 4, 2) || overlaps(offset, size, 0x10 + 4 * Self.registersBAR, 8) { moveBells() }
         if overlaps(offset, size, windowOffset + 16, 4), let window = window {
             let value = configuration.read(at: windowOffset + 16, size: window.size)
             write(bar: window.bar, offset: window.offset, size: window.size, value: value)
