@@ -82,6 +82,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         state.pointee.translator = try TranslationEngine(
             state: state, capacity: Int(capacity + 4095) & ~4095, trace: trace)
         state.pointee.pollInterval = 16384
+        state.pointee.blocks.shareWithTranslator()
         // What is decoded already does not count its runs.
         state.pointee.flushTranslations()
     }

@@ -12,9 +12,13 @@ struct BlockCache: ~Copyable {
     // Blocks are never freed one by one: they are cut from `arena`, and when that is full, all are forgotten.
     private let arena: UnsafeMutableRawPointer
     private var used = 0
-    private static let capacity = 6 << 20
+    private static let largestCapacity = 16 << 20
+    /// Bytes of `arena` that may be used. With a translator most blocks run a few times, so that keeping them gains little.
+    private var capacity = largestCapacity
+    private static let translatedCapacity = 2 << 20
 
-    private let index: UnsafeMutablePointer<UnsafeMutablePointer<Block>?>
+    // Zeroed memory is a table of nothing.
+    private let index = zeroedMemory(UnsafeMutablePointer<Block>?.self, indexSize)
     private static let indexSize = 1 << 16
 
     /// Source bytes of the block that is being decoded.
@@ -27,23 +31,24 @@ struct BlockCache: ~Copyable {
 
     init() {
         // Anonymous memory of this size is mapped lazily: what is never used costs nothing.
-        arena = .allocate(byteCount: Self.capacity, alignment: 16)
+        arena = .allocate(byteCount: Self.largestCapacity, alignment: 16)
         scratch = .allocate(byteCount: Block.maximumCount * 4, alignment: 16)
-        index = .allocate(capacity: Self.indexSize)
-        index.initialize(repeating: nil, count: Self.indexSize)
     }
 
     deinit {
-        index.deallocate()
+        free(index)
         scratch.deallocate()
         arena.deallocate()
     }
+
+    /// A translator takes over what runs often. Before anything is decoded.
+    mutating func shareWithTranslator() { capacity = Self.translatedCapacity }
 
     /// Makes changes of guest code visible to later look-ups.
     mutating func startGeneration() { generation &+= 1 }
 
     /// Whether `make` may forget all blocks to make room; the caller must not use older ones afterwards.
-    var isFull: Bool { Self.capacity - used < Self.maximumBlockSize }
+    var isFull: Bool { capacity - used < Self.maximumBlockSize }
 
     /// Forgets all blocks.
     mutating func removeAll() {

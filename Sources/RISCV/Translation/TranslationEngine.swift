@@ -20,7 +20,7 @@ final class TranslationEngine {
     private static let entryCapacity = 1 << 18
     private static let entrySize = MemoryLayout<Operation>.stride + 8
     /// Most blocks that are translated at once.
-    private static let batchLimit = 24
+    private static let batchLimit = 8
 
     private let trace: TranslationTrace?
     private let hart: Int
