@@ -199,10 +199,10 @@ extension Generator {
     mutating func emit(_ requirement: StateLayout.Requirement) {
         let failed: HostCondition
         switch requirement {
-        case .anyBit(let offset, let mask), .noBit(let offset, let mask):
+        case .anyBit(let offset, let mask):
             assembler.move(.rax, .memory(state(offset)), wide: false)
             assembler.arithmetic(.and, .register(.rax), Int32(bitPattern: mask), wide: false)
-            if case .anyBit = requirement { failed = .equal } else { failed = .notEqual }
+            failed = .equal
         case .noneSelected(let mask, let words, let hostWords):
             assembler.move(.rax, value: 0)
             for offset in words { assembler.arithmetic(.or, .rax, .memory(state(offset))) }

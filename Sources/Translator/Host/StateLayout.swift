@@ -29,9 +29,8 @@ package struct StateLayout: Sendable {
 
     /// A condition on memory.
     package enum Requirement: Sendable {
-        /// One of the bits of `mask` is set in the 32 bits at `offset`, or none is.
+        /// One of the bits of `mask` is set in the 32 bits at `offset`.
         case anyBit(offset: Int, mask: UInt32)
-        case noBit(offset: Int, mask: UInt32)
         /// No bit of the 64 at `offset` is set in a word of the state or at a host address.
         case noneSelected(by: Int, words: [Int], hostWords: [UInt])
     }
