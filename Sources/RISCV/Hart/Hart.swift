@@ -67,17 +67,19 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     ///   - threshold: times that a block runs in the interpreter first; 1 translates all that can be.
     ///   - regionThreshold: samples of a block that make it the start of a region; 0 makes regions of all that is
     ///     translated.
+    ///   - alwaysRelative: code does not depend on its virtual address, not only that of pages which were met at two.
     ///   - capacity: bytes of generated code, rounded up to whole pages; when they are used up, all code is made anew. From 4
     ///     MiB to 1 GiB.
     ///   - trace: gets to see all that is made.
     ///
     /// Throws when the host's processor is none that code can be generated for, or has no memory for it.
     package func startTranslating(
-        threshold: Int32 = 24, regionThreshold: Int32 = 6, capacity: UInt64 = defaultCodeCapacity,
-        trace: TranslationTrace? = nil
+        threshold: Int32 = 24, regionThreshold: Int32 = 6, alwaysRelative: Bool = false,
+        capacity: UInt64 = defaultCodeCapacity, trace: TranslationTrace? = nil
     ) throws(TranslationError) {
         state.pointee.translation.threshold = threshold
         state.pointee.translation.regionThreshold = regionThreshold
+        state.pointee.translation.alwaysRelative = alwaysRelative
         precondition(Self.codeCapacities.contains(capacity), "there is room for that much code")
         state.pointee.translator = try TranslationEngine(
             state: state, capacity: Int(capacity + 4095) & ~4095, trace: trace)

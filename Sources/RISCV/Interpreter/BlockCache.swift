@@ -20,6 +20,9 @@ struct BlockCache: ~Copyable {
     // Zeroed memory is a table of nothing.
     private let index = zeroedMemory(UnsafeMutablePointer<Block>?.self, indexSize)
     private static let indexSize = 1 << 16
+    /// How often the block at each place of the index had run when it was last forgotten, so that code which runs again and
+    /// again, but rarely, is translated in the end. Another block may find the count of one that had its place.
+    private let runs = zeroedMemory(UInt8.self, indexSize)
 
     /// Source bytes of the block that is being decoded.
     private let scratch: UnsafeMutableRawPointer
@@ -37,6 +40,7 @@ struct BlockCache: ~Copyable {
 
     deinit {
         free(index)
+        free(runs)
         scratch.deallocate()
         arena.deallocate()
     }
@@ -53,17 +57,21 @@ struct BlockCache: ~Copyable {
     /// Forgets all blocks.
     mutating func removeAll() {
         used = 0
-        index.update(repeating: nil, count: Self.indexSize)
+        for place in 0..<Self.indexSize {
+            guard let block = index[place] else { continue }
+            runs[place] = UInt8(clamping: block.counter.operation.pointee.immediate)
+            index[place] = nil
+        }
     }
 
     @inline(__always)
-    private func slot(_ physical: UInt64) -> UnsafeMutablePointer<UnsafeMutablePointer<Block>?> {
-        index + Int((physical >> 1 ^ physical >> 17) & UInt64(Self.indexSize - 1))
+    private func place(_ physical: UInt64) -> Int {
+        Int((physical >> 1 ^ physical >> 17) & UInt64(Self.indexSize - 1))
     }
 
     /// The valid block that starts at a guest-physical address, or nil.
     func find(_ physical: UInt64) -> UnsafeMutablePointer<Block>? {
-        guard let block = slot(physical).pointee, block.pointee.physical == physical else { return nil }
+        guard let block = index[place(physical)], block.pointee.physical == physical else { return nil }
         if block.pointee.verified != generation {
             guard memcmp(block.pointee.source, block.pointee.copy, block.pointee.byteCount) == 0 else { return nil }
             block.pointee.verified = generation
@@ -109,7 +117,9 @@ struct BlockCache: ~Copyable {
                 physical: physical, source: source, copy: UnsafeRawPointer(bytes), byteCount: offset,
                 verified: generation))
         used = ((bytes + offset) - arena + 15) & ~15
-        slot(physical).pointee = block
+        let place = place(physical)
+        index[place] = block
+        operations[-1].immediate = Int32(runs[place])
         return block
     }
 

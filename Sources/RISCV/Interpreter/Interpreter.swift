@@ -125,13 +125,13 @@ extension HartState {
     }
 
     private mutating func findTranslated(_ address: UInt64, page: UInt64) -> OperationReference? {
-        if let entry = knownCode.find(address, page: page, generation: blocks.generation) { return entry }
         let generation = blocks.generation
         let physical = page | address & 0xFFF
+        if let entry = knownCode.find(address, physical: physical, generation: generation) { return entry }
         guard let (entry, owner) = translator?.find(address, physical: physical, generation: generation) else {
             return nil
         }
-        knownCode.insert(address, page: page, generation: generation, entry, of: owner)
+        knownCode.insert(physical: physical, generation: generation, entry, of: owner)
         return entry
     }
 

@@ -2,8 +2,9 @@ internal import Translator
 
 /// Lifts the instructions of one block to the translator's form.
 struct BlockLifter {
-    /// Guest-virtual address of the first instruction.
+    /// Address of the first instruction: guest-virtual, or in its page if the block is relative.
     let address: UInt64
+    let isRelative: Bool
     let features: HostFeatures
     private(set) var steps: [Step] = []
     private(set) var count = 0
@@ -18,8 +19,9 @@ struct BlockLifter {
     /// Most instructions in a block. A block's number is taken from the budget at once, which holds 4096 at first.
     static let maximumCount = 48
 
-    init(address: UInt64, features: HostFeatures) {
+    init(address: UInt64, isRelative: Bool, features: HostFeatures) {
         self.address = address
+        self.isRelative = isRelative
         self.features = features
     }
 
@@ -28,8 +30,12 @@ struct BlockLifter {
 
     /// The block, which goes on at `next` unless its last instruction says otherwise.
     func block(next: UInt64) -> GuestBlock {
-        GuestBlock(address: address, steps: steps, terminator: terminator ?? .jump(next), count: count)
+        GuestBlock(
+            address: address, isRelative: isRelative, steps: steps, terminator: terminator ?? .jump(next), count: count)
     }
+
+    /// A guest address as a value.
+    private func value(of address: UInt64) -> Operand { isRelative ? .address(address) : .constant(address) }
 
     /// Adds the instruction at `pc`.
     mutating func append(_ instruction: Instruction, bits: UInt32, at pc: UInt64) {
@@ -38,7 +44,7 @@ struct BlockLifter {
         switch instruction.lift {
         case .jump:
             if let link = operation.destination {
-                add(.unary(.copy, .bits64, link, .constant(next)), pc)
+                add(.unary(.copy, .bits64, link, value(of: next)), pc)
                 returnAddress = next
             }
             terminator = .jump(pc &+ operation.signed)
@@ -82,7 +88,7 @@ struct BlockLifter {
             if let destination { add(.unary(.copy, .bits64, destination, .constant(operation.signed)), pc) }
         case .upperFromHere:
             if let destination {
-                add(.unary(.copy, .bits64, destination, .constant(pc &+ operation.signed)), pc)
+                add(.unary(.copy, .bits64, destination, value(of: pc &+ operation.signed)), pc)
             }
         case .load(let type): add(.load(type, destination, operation.first, operation.immediate), pc)
         case .store(let type): add(.store(type, operation.first, operation.second, operation.immediate), pc)

@@ -43,7 +43,7 @@ struct BatchLifter {
     }
 
     private mutating func follow(_ target: UInt64) {
-        guard target & ~0xFFF == page.key.virtual else { return }
+        guard target & ~0xFFF == page.base else { return }
         let offset = Int(target & 0xFFF)
         guard page.entries[offset] == nil, known.insert(offset).inserted else { return }
         waiting.append(offset)

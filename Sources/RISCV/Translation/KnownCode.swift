@@ -3,8 +3,9 @@ internal import Glibc
 /// What `TranslationEngine.find` has answered, for the fetch cache to ask again after it was flushed.
 struct KnownCode: ~Copyable {
     private struct Entry {
+        /// Guest-physical.
         var address: UInt64
-        /// The guest-physical page.
+        /// The virtual page that the code is for, or `anyPage`.
         var page: UInt64
         /// The `BlockCache.generation` in which the code agreed with guest memory; 0 in entries that hold nothing.
         var generation: UInt64
@@ -16,6 +17,8 @@ struct KnownCode: ~Copyable {
     }
 
     private static let size = 1 << 14
+    /// No page begins here.
+    private static let anyPage: UInt64 = 1
     // Zeroed memory is entries that hold nothing.
     private let entries = zeroedMemory(Entry.self, size)
 
@@ -25,9 +28,11 @@ struct KnownCode: ~Copyable {
         entries + Int((address >> 1 ^ address >> 15) & UInt64(Self.size - 1))
     }
 
-    mutating func find(_ address: UInt64, page: UInt64, generation: UInt64) -> OperationReference? {
-        let entry = entry(address)
-        guard entry.pointee.address == address, entry.pointee.page == page else { return nil }
+    mutating func find(_ address: UInt64, physical: UInt64, generation: UInt64) -> OperationReference? {
+        let entry = entry(physical)
+        guard entry.pointee.address == physical,
+            entry.pointee.page == address & ~0xFFF || entry.pointee.page == Self.anyPage
+        else { return nil }
         if entry.pointee.generation == generation { return entry.pointee.operation }
         // After a FENCE.I the page is compared once; all entries of it then only look at its epoch.
         guard let owner = entry.pointee.owner,
@@ -38,10 +43,10 @@ struct KnownCode: ~Copyable {
     }
 
     mutating func insert(
-        _ address: UInt64, page: UInt64, generation: UInt64, _ operation: OperationReference, of owner: TranslatedPage
+        physical: UInt64, generation: UInt64, _ operation: OperationReference, of owner: TranslatedPage
     ) {
-        entry(address).pointee = Entry(
-            address: address, page: page, generation: generation, operation: operation,
+        entry(physical).pointee = Entry(
+            address: physical, page: owner.virtual ?? Self.anyPage, generation: generation, operation: operation,
             owner: Unmanaged.passUnretained(owner), epoch: owner.epoch)
     }
 

@@ -16,8 +16,8 @@ struct LiftedBlock {
         _ page: TranslatedPage, _ bytes: UnsafeRawPointer, from start: Int, features: HostFeatures,
         isOther: (Int) -> Bool
     ) {
-        let base = page.key.virtual
-        var lifter = BlockLifter(address: base + UInt64(start), features: features)
+        let base = page.base
+        var lifter = BlockLifter(address: base + UInt64(start), isRelative: page.isRelative, features: features)
         var offset = start
         while !lifter.isComplete, let bits = page.instruction(at: offset, in: bytes) {
             if offset != start, isOther(offset) { break }

@@ -47,7 +47,7 @@ struct RegionLifter {
                 for target in piece.successors { add(target) }
                 // A jump by a table: the blocks that have run before are where it goes.
                 if piece.block.jumpsAnywhere {
-                    for known in page.entries.keys.sorted() { add(page.key.virtual + UInt64(known)) }
+                    for known in page.entries.keys.sorted() { add(page.base + UInt64(known)) }
                 }
             }
             next += 1
@@ -57,7 +57,7 @@ struct RegionLifter {
     }
 
     private mutating func add(_ target: UInt64) {
-        guard target & ~0xFFF == page.key.virtual, leaders.count < Self.blockLimit else { return }
+        guard target & ~0xFFF == page.base, leaders.count < Self.blockLimit else { return }
         let offset = Int(target & 0xFFF)
         if known.insert(offset).inserted { leaders.append(offset) }
     }
@@ -72,7 +72,7 @@ struct RegionLifter {
     private mutating func weigh() {
         var depths: [Int: Int] = [:]
         for (source, piece) in pieces where piece.returnAddress == nil {
-            for target in piece.block.terminator.targets where target & ~0xFFF == page.key.virtual {
+            for target in piece.block.terminator.targets where target & ~0xFFF == page.base {
                 let start = Int(target & 0xFFF)
                 guard start <= source, pieces[start] != nil else { continue }
                 // Compilers place a loop's blocks between its first one and the jump back.
@@ -112,7 +112,7 @@ struct RegionLifter {
         var found: Set<Int> = []
         var waiting = [entry]
         while let address = waiting.popLast() {
-            guard address & ~0xFFF == page.key.virtual, let piece = pieces[Int(address & 0xFFF)],
+            guard address & ~0xFFF == page.base, let piece = pieces[Int(address & 0xFFF)],
                 found.insert(Int(address & 0xFFF)).inserted
             else { continue }
             if let next = piece.returnAddress {

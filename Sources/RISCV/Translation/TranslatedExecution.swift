@@ -79,6 +79,7 @@ extension StateLayout {
         retiredLimit = withUnsafePointer(to: &state.pointee.pollAt) { offset($0) }
         programCounter = withUnsafePointer(to: &state.pointee.pc) { offset($0) }
         instructionAddress = withUnsafePointer(to: &state.pointee.blockAddress) { offset($0) }
+        codePage = withUnsafePointer(to: &state.pointee.translation.codePage) { offset($0) }
         exitReason = withUnsafePointer(to: &state.pointee.translation.exitReason) { offset($0) }
         accessFailed = withUnsafePointer(to: &state.pointee.translation.accessFailed) { offset($0) }
         reservation = withUnsafePointer(to: &state.pointee.reservation) { offset($0) }

@@ -2,18 +2,18 @@ internal import Glibc
 internal import GuestMemory
 internal import Translator
 
-/// The translations of one page of guest code, as one virtual page shows it.
+/// The translations of one page of guest code, as one virtual page shows it, or any.
 ///
 /// Blocks of a page are linked to each other without any check, so they live and die together: when one of them no longer
 /// agrees with guest memory, all are forgotten.
 final class TranslatedPage {
-    struct Key: Hashable {
-        /// Addresses with their low 12 bits clear.
-        let virtual: UInt64
-        let physical: UInt64
-    }
-
-    let key: Key
+    /// The guest-virtual page that its code is for; nil for relative code, which may run in any.
+    let virtual: UInt64?
+    /// What the addresses of its blocks count from.
+    var base: UInt64 { virtual ?? 0 }
+    var isRelative: Bool { virtual == nil }
+    /// The guest-physical page.
+    let physical: UInt64
     /// Where the guest's code lies.
     private let source: UnsafeRawPointer
     /// The `BlockCache.generation` in which source and copy were last seen to agree.
@@ -29,8 +29,15 @@ final class TranslatedPage {
     private(set) var epoch = 0
     private var ranges: [(offset: Int, count: Int)] = []
 
+    struct Entry {
+        /// For the interpreter's loop and the jump cache.
+        let operation: OperationReference
+        /// Where code of the same page goes on, as a position in the code cache.
+        let position: Int
+    }
+
     /// The entry of each block that has code, by its first instruction's offset.
-    private(set) var entries: [Int: OperationReference] = [:]
+    private(set) var entries: [Int: Entry] = [:]
     /// Jumps that wait for a block, as positions in the code cache.
     private var waiting: [Int: [Int]] = [:]
     /// How often the budget has ended before a block outside of regions.
@@ -44,10 +51,12 @@ final class TranslatedPage {
     ///   - scratch: room for a page, for as long as this object lives.
     ///   - memory: where the page is watched while code is fetched from it, if it is.
     init(
-        key: Key, source: UnsafeRawPointer, generation: UInt64, scratch: UnsafeMutableRawPointer,
+        virtual: UInt64?, physical: UInt64, source: UnsafeRawPointer, generation: UInt64,
+        scratch: UnsafeMutableRawPointer,
         watchedIn memory: GuestMemory?
     ) {
-        self.key = key
+        self.virtual = virtual
+        self.physical = physical
         self.source = source
         watch = memory.map { ($0.watch, (source - UnsafeRawPointer($0.hostBase)) >> 12) }
         verified = generation
@@ -122,12 +131,12 @@ final class TranslatedPage {
         return UInt32(bytes.load(fromByteOffset: offset + 2, as: UInt16.self)) << 16 | low
     }
 
-    /// `count` instructions of what was decoded last, with their guest-virtual addresses.
+    /// `count` instructions of what was decoded last, with their addresses in the terms of blocks.
     func instructions(from address: UInt64, count: Int) -> [(address: UInt64, bits: UInt32)] {
         var result: [(UInt64, UInt32)] = []
         var offset = Int(address & 0xFFF)
         while result.count < count, let bits = instruction(at: offset, in: UnsafeRawPointer(scratch)) {
-            result.append((key.virtual + UInt64(offset), bits))
+            result.append((base + UInt64(offset), bits))
             offset += bits & 3 == 3 ? 4 : 2
         }
         return result
@@ -140,7 +149,7 @@ final class TranslatedPage {
     }
 
     /// Adds a block, and returns the jumps that wait for it.
-    func add(_ offset: Int, _ entry: OperationReference) -> [Int] {
+    func add(_ offset: Int, _ entry: Entry) -> [Int] {
         entries[offset] = entry
         return waiting.removeValue(forKey: offset) ?? []
     }

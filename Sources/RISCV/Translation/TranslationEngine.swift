@@ -10,7 +10,8 @@ final class TranslationEngine {
     private let cache: CodeCache
     private var generator: Generator
     private let features = HostFeatures.detected
-    private var pages: [TranslatedPage.Key: TranslatedPage] = [:]
+    /// By the guest-physical page.
+    private var pages: [UInt64: PageTranslations] = [:]
 
     // Operations that enter generated code, each followed by the host address of its code.
     private let entries: UnsafeMutableRawPointer
@@ -65,11 +66,10 @@ final class TranslationEngine {
     func find(
         _ address: UInt64, physical: UInt64, generation: UInt64
     ) -> (entry: OperationReference, page: TranslatedPage)? {
-        let key = TranslatedPage.Key(virtual: address & ~0xFFF, physical: physical & ~0xFFF)
-        guard let page = pages[key] else { return nil }
+        guard let page = pages[physical & ~0xFFF]?.page(at: address & ~0xFFF) else { return nil }
         page.verify(generation)
         guard let entry = page.entries[Int(address & 0xFFF)] else { return nil }
-        return (entry, page)
+        return (entry.operation, page)
     }
 
     /// The host address of an entry's code.
@@ -84,35 +84,43 @@ final class TranslationEngine {
         _ address: UInt64, physical: UInt64, source: UnsafeRawPointer, in state: UnsafeMutablePointer<HartState>
     ) -> OperationReference? {
         makeRoom(in: state)
-        let key = TranslatedPage.Key(virtual: address & ~0xFFF, physical: physical & ~0xFFF)
+        let page = page(at: address & ~0xFFF, physical: physical & ~0xFFF, source: source, in: state)
+        let offset = Int(address & 0xFFF)
+        if page.entries[offset] == nil {
+            if state.pointee.translation.regionThreshold == 0 {
+                makeRegion(in: page, from: offset)
+            } else {
+                var batch = BatchLifter(page: page, features: features, limit: Self.batchLimit)
+                batch.lift(from: offset)
+                if !batch.blocks.isEmpty { install(batch.blocks, in: page) }
+            }
+        }
+        return page.entries[offset]?.operation
+    }
+
+    /// The translations of a page that agree with guest memory, made if need be.
+    private func page(
+        at virtual: UInt64, physical: UInt64, source: UnsafeRawPointer, in state: UnsafeMutablePointer<HartState>
+    ) -> TranslatedPage {
         let generation = state.pointee.blocks.generation
-        let page: TranslatedPage
-        if let known = pages[key] {
-            page = known
-            page.verify(generation)
-        } else {
-            page = TranslatedPage(
-                key: key, source: source, generation: generation, scratch: scratch,
-                watchedIn: state.pointee.codeWatch == nil ? nil : state.pointee.addressSpace.memory)
-            pages[key] = page
+        if let known = pages[physical]?.page(at: virtual) {
+            known.verify(generation)
+            return known
         }
-        if let entry = page.entries[Int(address & 0xFFF)] { return entry }
-        if state.pointee.translation.regionThreshold == 0 {
-            makeRegion(in: page, from: Int(address & 0xFFF))
-            return page.entries[Int(address & 0xFFF)]
-        }
-        var batch = BatchLifter(page: page, features: features, limit: Self.batchLimit)
-        batch.lift(from: Int(address & 0xFFF))
-        guard !batch.blocks.isEmpty else { return nil }
-        install(batch.blocks, in: page)
-        return page.entries[Int(address & 0xFFF)]
+        let isRelative = pages[physical] != nil || state.pointee.translation.alwaysRelative
+        let page = TranslatedPage(
+            virtual: isRelative ? nil : virtual, physical: physical, source: source, generation: generation,
+            scratch: scratch,
+            watchedIn: state.pointee.codeWatch == nil ? nil : state.pointee.addressSpace.memory)
+        pages[physical, default: PageTranslations()].insert(page)
+        return page
     }
 
     /// The run loop's budget has ended before the block at `pc`, in standard code: a sample of where the time goes.
     func sample(_ state: UnsafeMutablePointer<HartState>) {
         let address = state.pointee.pc
         guard let physical = state.pointee.fetch.page(address),
-            let page = pages[TranslatedPage.Key(virtual: address & ~0xFFF, physical: physical)]
+            let page = pages[physical]?.page(at: address & ~0xFFF)
         else { return }
         let offset = Int(address & 0xFFF)
         page.verify(state.pointee.blocks.generation)
@@ -131,17 +139,13 @@ final class TranslationEngine {
         let region = generator.translateRegion(blocks)
         trace?.write(
             "region", hart: hart, of: page, blocks, generator.marks, end: region.end, code: cache.executableBase)
-        let base = UInt(bitPattern: cache.executableBase)
-        for (block, gate) in zip(blocks, region.gates) {
+        for (index, block) in blocks.enumerated() {
             let offset = Int(block.address & 0xFFF)
             // A region that has the block already stays the one that others enter.
             guard page.addToRegion(offset) else { continue }
-            if let old = page.entries[offset] {
-                generator.redirect(Int(Self.code(of: old) - base), to: gate)
-            }
-            for site in page.add(offset, makeEntry(code: base + UInt(gate))) {
-                generator.assembler.link(site, to: gate)
-            }
+            let position = region.entries[index]
+            if let old = page.entries[offset] { generator.redirect(old.position, to: position) }
+            add(block, position: position, gate: region.gates[index], to: page)
         }
     }
 
@@ -166,7 +170,9 @@ final class TranslationEngine {
     }
 
     private func removeAll(_ regionThreshold: Int32) {
-        pages = pages.filter { $0.value.removeCode(regionThreshold: regionThreshold) }
+        for physical in pages.keys where pages[physical]?.removeCode(regionThreshold: regionThreshold) == false {
+            pages[physical] = nil
+        }
         generator.removeAll()
         entryCount = 0
     }
@@ -174,22 +180,25 @@ final class TranslationEngine {
     private func install(_ blocks: [GuestBlock], in page: TranslatedPage) {
         var indices: [UInt64: Int] = [:]
         for (index, block) in blocks.enumerated() { indices[block.address] = index }
-        let base = UInt(bitPattern: cache.executableBase)
         let batch = generator.translate(blocks) { target in
             if let index = indices[target] { return .block(index) }
-            guard target & ~0xFFF == page.key.virtual else { return .lookup }
+            guard target & ~0xFFF == page.base else { return .lookup }
             guard let entry = page.entries[Int(target & 0xFFF)] else { return .pending }
-            return .code(Int(Self.code(of: entry) - base))
+            return .code(entry.position)
         }
         trace?.write(
             "blocks", hart: hart, of: page, blocks, generator.marks, end: batch.end, code: cache.executableBase)
-        for (block, position) in zip(blocks, batch.entries) {
-            let entry = makeEntry(code: base + UInt(position))
-            for site in page.add(Int(block.address & 0xFFF), entry) {
-                generator.assembler.link(site, to: position)
-            }
+        for (index, block) in blocks.enumerated() {
+            add(block, position: batch.entries[index], gate: batch.gates[index], to: page)
         }
         for link in batch.pending { page.wait(at: link.site, for: Int(link.target & 0xFFF)) }
+    }
+
+    /// Notes where a block's code is, and links the jumps that wait for it.
+    private func add(_ block: GuestBlock, position: Int, gate: Int, to page: TranslatedPage) {
+        let operation = makeEntry(code: UInt(bitPattern: cache.executableBase) + UInt(gate))
+        let entry = TranslatedPage.Entry(operation: operation, position: position)
+        for site in page.add(Int(block.address & 0xFFF), entry) { generator.assembler.link(site, to: position) }
     }
 
     private func makeEntry(code: UInt) -> OperationReference {

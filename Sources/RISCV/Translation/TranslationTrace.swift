@@ -16,7 +16,8 @@ package final class TranslationTrace: Sendable {
         _ kind: String, hart: Int, of page: TranslatedPage, _ blocks: [GuestBlock], _ marks: [CodeMark], end: Int,
         code: UnsafeRawPointer
     ) {
-        var text = "\(kind) of hart \(hart), guest-physical page \(hex(page.key.physical))\n"
+        var text = "\(kind) of hart \(hart), guest-physical page \(hex(page.physical))"
+        text += page.isRelative ? ", at any address\n" : "\n"
         for (index, mark) in marks.enumerated() {
             let next = index + 1 < marks.count ? marks[index + 1].position : end
             describe(mark, page, blocks, to: &text)

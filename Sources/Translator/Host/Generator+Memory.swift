@@ -13,6 +13,9 @@ extension Generator {
         case .constant(let value):
             assembler.move(.rcx, value: value &+ UInt64(bitPattern: Int64(displacement)))
             return .rcx
+        case .address(let value):
+            load(.rcx, .address(value &+ UInt64(bitPattern: Int64(displacement))))
+            return .rcx
         case .slot(let slot):
             if let register = register(of: slot) {
                 if displacement == 0 { return register }

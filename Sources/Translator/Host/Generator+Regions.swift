@@ -15,13 +15,15 @@ extension Generator {
         emit(blocks) { target in indices[target].map(LinkTarget.block) ?? .lookup }
         let starts = entries.compactMap { $0 }
         fillTable(blocks, starts)
+        var entries: [Int] = []
         var gates: [Int] = []
         for start in starts {
-            gates.append(assembler.position)
+            gates.append(isRelative ? emitPageEntry() : assembler.position)
+            entries.append(assembler.position)
             assembler.call(pieces.enterRegion)
             assembler.jump(to: start)
         }
-        return TranslatedRegion(gates: gates, end: assembler.position)
+        return TranslatedRegion(entries: entries, gates: gates, end: assembler.position)
     }
 
     // MARK: Jumps to anywhere in a region
@@ -51,6 +53,7 @@ extension Generator {
     mutating func emitJump(through table: JumpTable) {
         assembler.move(.rcx, value: 0 &- table.first)
         assembler.arithmetic(.add, .rcx, .register(.rax))
+        if isRelative { assembler.arithmetic(.sub, .rcx, .memory(state(layout.codePage))) }
         assembler.shift(.right, .register(.rcx), by: 1)
         assembler.arithmetic(.cmp, .register(.rcx), Int32(table.count - 1))
         assembler.jump(.above, to: pieces.lookup ?? pieces.exitJump)
@@ -82,7 +85,9 @@ struct JumpTable: Sendable {
 
 /// What came of a region.
 package struct TranslatedRegion: Sendable {
-    /// Where standard code enters each block.
+    /// Where standard code of the same page enters each block.
+    package let entries: [Int]
+    /// Where each block is entered with its guest address in rax; the same place unless blocks are relative.
     package let gates: [Int]
     /// Where the code ends.
     package let end: Int

@@ -53,17 +53,21 @@ extension Generator {
         case .limit(let site, let address, let count):
             assembler.linkHere(site)
             assembler.arithmetic(.add, .register(HostRegisters.budget), Int32(count))
-            assembler.move(.rax, value: address)
+            load(.rax, address: address)
             assembler.jump(to: pieces.exitLimit)
         case .exit(let site, let address):
             assembler.linkHere(site)
-            assembler.move(.rax, value: address)
+            load(.rax, address: address)
             assembler.jump(to: pieces.exitJump)
         case .lookup(let site, let address):
             assembler.linkHere(site)
             if let lookup = pieces.lookup {
-                assembler.move(.rax, value: address)
+                load(.rax, address: address)
                 return assembler.jump(to: lookup)
+            }
+            if isRelative {
+                load(.rax, address: address)
+                return emitLookup()
             }
             let hash = address ^ address >> UInt64(layout.jumps.hashShift)
             let index = Int(truncatingIfNeeded: hash >> 1) & (layout.jumps.count - 1)
@@ -173,13 +177,13 @@ extension Generator {
             emitExit(to: pieces.exitInterpret, context)
         } else {
             assembler.arithmetic(.add, .register(HostRegisters.budget), Int32(context.remaining))
-            assembler.move(.rax, value: context.address)
+            load(.rax, address: context.address)
             assembler.jump(to: pieces.lookup ?? pieces.exitJump)
         }
     }
 
     private mutating func emitExit(to exit: Int, _ context: StubContext) {
-        assembler.move(.rax, value: context.address)
+        load(.rax, address: context.address)
         assembler.move(.rcx, value: UInt64(context.remaining))
         assembler.jump(to: exit)
     }
@@ -189,7 +193,7 @@ extension Generator {
         // The helper sees the count of retired instructions as it is before its own.
         assembler.arithmetic(.add, .register(HostRegisters.budget), Int32(context.remaining))
         stubs.append(.record(site: assembler.loadAddressOfPosition(.rcx), record))
-        assembler.move(.rax, value: context.address)
+        load(.rax, address: context.address)
         assembler.call(pieces.helper)
         assembler.arithmetic(.sub, .register(HostRegisters.budget), Int32(context.remaining))
     }

@@ -21,6 +21,8 @@ package struct Generator {
 
     // The block and step that are being translated.
     var block: GuestBlock?
+    /// Whether the blocks that are being translated are relative, all of them.
+    var isRelative = false
     var step: Step?
     var stepIndex = 0
     /// Slots that hold a single in its box, for certain.
@@ -63,7 +65,7 @@ package struct Generator {
     /// Forgets all blocks.
     package mutating func removeAll() { assembler.position = firstBlock }
 
-    /// The most bytes that a block of `count` steps can take, its share of a region's own pieces included.
+    /// The most bytes that a block of `count` steps can take, its gates and its share of a region's own pieces included.
     package static func maximumSize(steps count: Int) -> Int { 512 + count * 400 }
     /// The most bytes that a region takes beside its blocks.
     package static let maximumRegionOverhead = 4096 + Int(JumpTable.limit) * 4
@@ -89,6 +91,9 @@ package struct Generator {
     mutating func load(_ register: Register, _ operand: Operand) {
         switch operand {
         case .constant(let value): assembler.move(register, value: value)
+        case .address(let value):
+            assembler.move(register, value: value)
+            assembler.arithmetic(.add, register, .memory(state(layout.codePage)))
         case .slot(let slot):
             if let vector = assignment.vector(of: slot) {
                 assembler.move(.register(register), from: vector)
@@ -96,6 +101,11 @@ package struct Generator {
                 assembler.move(register, place(slot))
             }
         }
+    }
+
+    /// Puts a guest address, in the terms of the block's, into `register`. May change the flags.
+    mutating func load(_ register: Register, address: UInt64) {
+        load(register, isRelative ? .address(address) : .constant(address))
     }
 
     /// The operand's register, or `scratch` after loading it there.
@@ -135,10 +145,27 @@ package struct Generator {
         sharing.registerCount = 0
         table = nil
         emit(blocks, resolve: resolve)
-        return TranslatedBatch(entries: entries.compactMap { $0 }, pending: pending, end: assembler.position)
+        let starts = entries.compactMap { $0 }
+        var gates = starts
+        if isRelative {
+            for (index, start) in starts.enumerated() {
+                gates[index] = emitPageEntry()
+                assembler.jump(to: start)
+            }
+        }
+        return TranslatedBatch(entries: starts, gates: gates, pending: pending, end: assembler.position)
+    }
+
+    /// Begins a gate of relative code: rax is the guest address that is entered.
+    mutating func emitPageEntry() -> Int {
+        let start = assembler.position
+        assembler.arithmetic(.and, .register(.rax), -4096)
+        assembler.store(state(layout.codePage), .rax, bytes: 8)
+        return start
     }
 
     mutating func emit(_ blocks: [GuestBlock], resolve: (UInt64) -> LinkTarget) {
+        isRelative = blocks.first?.isRelative ?? false
         entries = Array(repeating: nil, count: blocks.count)
         forward.removeAll(keepingCapacity: true)
         pending.removeAll(keepingCapacity: true)
@@ -228,15 +255,10 @@ package struct Generator {
             if !usesTable { assembler.arithmetic(.and, .register(.rax), -2) }
             if let slot {
                 let register = register(of: slot) ?? .rcx
-                assembler.move(register, value: returnAddress)
+                load(register, address: returnAddress)
                 write(slot, from: register)
             }
-            for target in block.likelyTargets {
-                guard case .block = resolve(target) else { continue }
-                assembler.move(.rcx, value: target)
-                assembler.arithmetic(.cmp, .rax, .register(.rcx))
-                link(assembler.jump(.equal), target: target, resolve: resolve)
-            }
+            emitLikelyJumps(block.likelyTargets, resolve: resolve)
             if block.jumpsAnywhere, let table {
                 emitJump(through: table)
             } else if let lookup = pieces.lookup {
@@ -244,6 +266,25 @@ package struct Generator {
             } else {
                 emitLookup()
             }
+        }
+    }
+
+    /// Jumps to blocks of a region if rax is the address of one of them.
+    private mutating func emitLikelyJumps(_ targets: [UInt64], resolve: (UInt64) -> LinkTarget) {
+        if isRelative, !targets.isEmpty {
+            assembler.copy(.rcx, .rax)
+            assembler.arithmetic(.sub, .rcx, .memory(state(layout.codePage)))
+        }
+        for target in targets {
+            guard case .block = resolve(target) else { continue }
+            if isRelative {
+                // A block of the same page.
+                assembler.arithmetic(.cmp, .register(.rcx), Int32(target))
+            } else {
+                assembler.move(.rcx, value: target)
+                assembler.arithmetic(.cmp, .rax, .register(.rcx))
+            }
+            link(assembler.jump(.equal), target: target, resolve: resolve)
         }
     }
 
@@ -321,8 +362,10 @@ package struct CodeMark: Sendable {
 
 /// What came of a batch of blocks.
 package struct TranslatedBatch: Sendable {
-    /// Where each block begins.
+    /// Where each block begins, for code of the same page.
     package let entries: [Int]
+    /// Where each block is entered with its guest address in rax; the same place unless blocks are relative.
+    package let gates: [Int]
     package let pending: [PendingLink]
     /// Where the code ends.
     package let end: Int

@@ -1,6 +1,7 @@
 /// The pieces of generated code that all code shares, as positions in the code cache.
 package struct Runtime: Sendable {
-    /// `(state, code) -> result`: enters standard code at a host address, by the C calling convention.
+    /// `(state, code) -> result`: enters standard code at a host address, by the C calling convention. The block's guest
+    /// address is in `StateLayout.instructionAddress`.
     package fileprivate(set) var enter = 0
     /// The pieces for standard code.
     fileprivate(set) var standard = Pieces()
@@ -139,9 +140,10 @@ extension Generator {
         // Seven words with the return address: one more aligns the stack for calls.
         assembler.arithmetic(.sub, .register(.rsp), 8)
         assembler.loadAddress(HostRegisters.state, Address(.rdi, Int32(HostRegisters.stateBias)))
-        assembler.copy(.rax, .rsi)
+        assembler.copy(.rcx, .rsi)
         fill()
-        assembler.jump(.register(.rax))
+        assembler.move(.rax, .memory(state(layout.instructionAddress)))
+        assembler.jump(.register(.rcx))
     }
 
     private mutating func makeExit(_ reason: ExitReason, unretired: Bool = false) -> Int {
@@ -272,10 +274,11 @@ extension Generator {
         assembler.move(.rcx, value: UInt64(layout.jumps.recordStart))
         assembler.arithmetic(.cmp, to: .memory(Address(.rax)), .rcx)
         let other = assembler.jump(.notEqual)
-        assembler.move(.rax, .memory(Address(.rax, 24)))
+        assembler.move(.rcx, .memory(Address(.rax, 24)))
         forgetFloats()
         fill()
-        assembler.jump(.register(.rax))
+        assembler.move(.rax, .memory(state(layout.instructionAddress)))
+        assembler.jump(.register(.rcx))
         assembler.linkHere(nothing)
         assembler.linkHere(other)
         leave(.helper)

@@ -9,6 +9,8 @@ package struct StateLayout: Sendable {
     package var programCounter = 0
     /// Where a helper finds the address of its instruction.
     package var instructionAddress = 0
+    /// 64 bits for the base of the page that relative code runs in.
+    package var codePage = 0
     /// 64 bits for an `ExitReason`.
     package var exitReason = 0
     /// 64 bits that the slow paths of loads and stores set: 0 done, 1 there is a fault to take.

@@ -12,6 +12,8 @@ package struct Slot: Hashable, Sendable {
 package enum Operand: Equatable, Sendable {
     case slot(Slot)
     case constant(UInt64)
+    /// The base of the page that the block runs in, plus a constant. In blocks that are relative only.
+    case address(UInt64)
 
     var constant: UInt64? {
         if case .constant(let value) = self { value } else { nil }
@@ -27,6 +29,7 @@ extension Operand: CustomStringConvertible {
         switch self {
         case .slot(let slot): slot.description
         case .constant(let value): "0x" + String(value, radix: 16)
+        case .address(let value): "page+0x" + String(value, radix: 16)
         }
     }
 }

@@ -52,7 +52,7 @@ package struct Step: Sendable {
     package var statement: Statement
     /// Instructions of the block before this one.
     package let number: Int
-    /// Guest-virtual address of the instruction.
+    /// Address of the instruction, in the terms of the block's.
     package let address: UInt64
 
     package init(_ statement: Statement, number: Int, address: UInt64) {
@@ -72,8 +72,11 @@ package enum Terminator: Sendable {
 
 /// Guest instructions that are entered at the first one only.
 package struct GuestBlock: Sendable {
-    /// Guest-virtual address of the first instruction.
+    /// Guest-virtual address of the first instruction. In a relative block this and all other addresses count from the base of
+    /// the page that it runs in.
     package let address: UInt64
+    /// Whether the block may run in any virtual page.
+    package let isRelative: Bool
     package var steps: [Step]
     package var terminator: Terminator
     /// Guest instructions, the terminator's included.
@@ -85,8 +88,11 @@ package struct GuestBlock: Sendable {
     /// Whether an indirect jump at the end may well go to any other block of the region.
     package var jumpsAnywhere = false
 
-    package init(address: UInt64, steps: [Step], terminator: Terminator, count: Int) {
+    package init(
+        address: UInt64, isRelative: Bool = false, steps: [Step], terminator: Terminator, count: Int
+    ) {
         self.address = address
+        self.isRelative = isRelative
         self.steps = steps
         self.terminator = terminator
         self.count = count

@@ -7,13 +7,25 @@ extension GuestBlock {
         for index in steps.indices { steps[index].statement.fold(&known) }
         terminator.fold(known)
         // An indirect jump to a known address is a jump.
-        if case .indirect(.constant(let base), let displacement, let link, let returnAddress) = terminator {
+        if case .indirect(let operand, let displacement, let link, let returnAddress) = terminator,
+            let base = jumpBase(operand)
+        {
             if let link {
                 steps.append(
                     Step(
-                        .unary(.copy, .bits64, link, .constant(returnAddress)), number: count - 1, address: address))
+                        .unary(.copy, .bits64, link, isRelative ? .address(returnAddress) : .constant(returnAddress)),
+                        number: count - 1, address: address))
             }
             terminator = .jump((base &+ UInt64(bitPattern: Int64(displacement))) & ~1)
+        }
+    }
+
+    /// The known address that an indirect jump at the end goes to.
+    private func jumpBase(_ operand: Operand) -> UInt64? {
+        switch operand {
+        case .constant(let value): isRelative ? nil : value
+        case .address(let value): value
+        case .slot: nil
         }
     }
 }
@@ -21,23 +33,32 @@ extension GuestBlock {
 /// The slots whose values are known at a point of a block.
 private struct KnownSlots {
     private var known = SlotSet()
+    /// Those whose values count from the page's base.
+    private var relative = SlotSet()
     /// By the slot's index; what is not in `known` means nothing.
     private var values = InlineArray<256, UInt64>(repeating: 0)
 
     func resolve(_ operand: Operand) -> Operand {
         guard case .slot(let slot) = operand, known.contains(slot) else { return operand }
-        return .constant(values[Int(slot.index)])
+        let value = values[Int(slot.index)]
+        return relative.contains(slot) ? .address(value) : .constant(value)
     }
 
-    mutating func set(_ slot: Slot?, _ value: UInt64?) {
-        guard let slot else { return }
-        if let value {
-            known.insert(slot)
+    /// Notes what a slot holds from here on; another slot's value means that nothing is known.
+    mutating func set(_ slot: Slot, _ value: Operand) {
+        switch value {
+        case .constant(let value):
+            relative.remove(slot)
             values[Int(slot.index)] = value
-        } else {
-            known.remove(slot)
+        case .address(let value):
+            relative.insert(slot)
+            values[Int(slot.index)] = value
+        case .slot: return known.remove(slot)
         }
+        known.insert(slot)
     }
+
+    mutating func forget(_ slot: Slot) { known.remove(slot) }
 
     mutating func forgetAll() { known.removeAll() }
 }
@@ -48,15 +69,16 @@ extension Statement {
         case .binary(let operation, let width, let slot, let a, let b):
             let (a, b) = (known.resolve(a), known.resolve(b))
             self = .binary(operation, width, slot, a, b)
-            if let x = a.constant, let y = b.constant { become(slot, operation.evaluate(x, y, width)) }
+            if let x = a.constant, let y = b.constant { become(slot, .constant(operation.evaluate(x, y, width))) }
+            if width == .bits64, let sum = Operand.sum(operation, a, b) { become(slot, sum) }
         case .unary(let operation, let width, let slot, let a):
             let a = known.resolve(a)
             self = .unary(operation, width, slot, a)
-            if let x = a.constant { become(slot, operation.evaluate(x, width)) }
+            if let x = a.constant { become(slot, .constant(operation.evaluate(x, width))) }
         case .set(let condition, let slot, let a, let b):
             let (a, b) = (known.resolve(a), known.resolve(b))
             self = .set(condition, slot, a, b)
-            if let x = a.constant, let y = b.constant { become(slot, condition.holds(x, y) ? 1 : 0) }
+            if let x = a.constant, let y = b.constant { become(slot, .constant(condition.holds(x, y) ? 1 : 0)) }
         case .load(let type, let slot, let base, let displacement):
             self = .load(type, slot, known.resolve(base), displacement)
         case .store(let type, let base, let value, let displacement):
@@ -69,16 +91,14 @@ extension Statement {
             // A helper may write any slot.
             known.forgetAll()
         }
-        if case .unary(.copy, _, let slot, .constant(let value)) = self {
+        if case .unary(.copy, _, let slot, let value) = self {
             known.set(slot, value)
-        } else {
-            known.set(destination, nil)
+        } else if let destination {
+            known.forget(destination)
         }
     }
 
-    private mutating func become(_ slot: Slot, _ value: UInt64) {
-        self = .unary(.copy, .bits64, slot, .constant(value))
-    }
+    private mutating func become(_ slot: Slot, _ value: Operand) { self = .unary(.copy, .bits64, slot, value) }
 }
 
 extension Terminator {
@@ -91,6 +111,17 @@ extension Terminator {
             if let x = a.constant, let y = b.constant { self = .jump(condition.holds(x, y) ? taken : next) }
         case .indirect(let base, let displacement, let link, let returnAddress):
             self = .indirect(known.resolve(base), displacement, link: link, returnAddress: returnAddress)
+        }
+    }
+}
+
+extension Operand {
+    /// What adding a constant to an address, or taking one away, gives; nil for everything else.
+    fileprivate static func sum(_ operation: BinaryOperation, _ a: Operand, _ b: Operand) -> Operand? {
+        switch (operation, a, b) {
+        case (.add, .address(let x), .constant(let y)), (.add, .constant(let x), .address(let y)): .address(x &+ y)
+        case (.subtract, .address(let x), .constant(let y)): .address(x &- y)
+        default: nil
         }
     }
 }

@@ -5,17 +5,18 @@ import Testing
 @Suite struct DifferentialTests {
     @Test(.enabled(if: QEMURunner.installed != nil, "needs qemu-system-riscv64"))
     func randomProgramsEndInTheSameStateOnBothMachines() throws {
-        try compare(AerieRunner(), with: try #require(QEMURunner.installed))
+        try compare(AerieRunner(), with: try #require(QEMURunner.installed), count: 8000)
     }
 
-    @Test func randomProgramsEndInTheSameStateTranslatedAndInterpreted() throws {
-        try compare(AerieRunner(translates: true), with: AerieRunner())
+    @Test(arguments: [false, true])
+    func randomProgramsEndInTheSameStateTranslatedAndInterpreted(isRelative: Bool) throws {
+        try compare(AerieRunner(translates: true, isRelative: isRelative), with: AerieRunner(), count: 5000)
     }
 
-    private func compare(_ ours: AerieRunner, with reference: any GuestRunner) throws {
+    private func compare(_ ours: AerieRunner, with reference: any GuestRunner, count: Int) throws {
         let environment = ProcessInfo.processInfo.environment
         let seed = environment["AERIE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 1
-        let count = environment["AERIE_FUZZ_COUNT"].flatMap { Int($0) } ?? 8000
+        let count = environment["AERIE_FUZZ_COUNT"].flatMap { Int($0) } ?? count
         let fuzzer = DifferentialFuzzer(ours: ours, reference: reference)
         let findings = try fuzzer.run(seed: seed, count: count)
         #expect(findings.isEmpty, "from seed \(seed):\n\(findings.map(\.description).joined(separator: "\n\n"))")

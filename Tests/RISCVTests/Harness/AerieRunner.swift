@@ -13,10 +13,15 @@ struct AerieRunner: GuestRunner {
     var translates = false
     /// What is translated becomes a region at once.
     var makesRegions = false
+    /// Code may run at any virtual address.
+    var isRelative = false
     /// Bytes of generated code that there is room for.
     var codeCapacity = Hart.defaultCodeCapacity
 
-    var name: String { makesRegions ? "Aerie, regions" : translates ? "Aerie, translating" : "Aerie" }
+    var name: String {
+        let kind = makesRegions ? "Aerie, regions" : translates ? "Aerie, translating" : "Aerie"
+        return isRelative ? kind + ", relative" : kind
+    }
     let features = Set(GuestFeature.allCases)
 
     func run(_ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>) throws -> GuestOutcome {
@@ -64,7 +69,8 @@ private final class Board {
         if runner.translates {
             for hart in harts {
                 try hart.startTranslating(
-                    threshold: 1, regionThreshold: runner.makesRegions ? 0 : .max, capacity: runner.codeCapacity)
+                    threshold: 1, regionThreshold: runner.makesRegions ? 0 : .max, alwaysRelative: runner.isRelative,
+                    capacity: runner.codeCapacity)
             }
         }
         self.harts = harts

@@ -55,7 +55,10 @@ enum GuestRunners {
     static let all: [any GuestRunner] = ours + [QEMURunner.installed].compactMap { $0 }
 
     /// For programs about what is an implementation's choice, or what QEMU 7.2's board lacks.
-    static let ours: [any GuestRunner] = [
-        AerieRunner(), AerieRunner(translates: true), AerieRunner(translates: true, makesRegions: true),
-    ]
+    static let ours: [any GuestRunner] = [AerieRunner()] + translating
+
+    /// Every kind of code that the translator makes.
+    static let translating = [false, true].flatMap { makesRegions in
+        [false, true].map { AerieRunner(translates: true, makesRegions: makesRegions, isRelative: $0) }
+    }
 }

@@ -4,9 +4,7 @@ import Testing
 /// Random programs in U- and S-mode whose code and page tables change while they run and which a timer interrupts. They
 /// leave the same behind on every engine. AERIE_STRESS_SEED and AERIE_STRESS_COUNT choose others.
 @Suite struct StressTests {
-    @Test(arguments: [
-        AerieRunner(translates: true), AerieRunner(translates: true, makesRegions: true),
-    ])
+    @Test(arguments: GuestRunners.translating)
     func interruptedProgramsThatChangeThemselvesEndAlikeOnBothEngines(runner: AerieRunner) throws {
         try compare(runner, with: AerieRunner(), count: 25)
     }
