@@ -126,10 +126,8 @@ final class RISCVBoard: Board {
         }
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
             let trace = try configuration.translationTrace.map(makeTrace)
-            for hart in harts {
-                try wrapping("--engine translate") { () throws(TranslationError) in
-                    try hart.startTranslating(capacity: configuration.codeCache.bytes, trace: trace)
-                }
+            try wrapping("--engine translate") { () throws(TranslationError) in
+                try Hart.startTranslating(harts, capacity: configuration.codeCache.bytes, trace: trace)
             }
         }
         return harts

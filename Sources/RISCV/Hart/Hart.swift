@@ -61,9 +61,10 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     package static let codeCapacities: ClosedRange<UInt64> = 4 << 20...1 << 30
     package static let defaultCodeCapacity: UInt64 = 64 << 20
 
-    /// Translates hot code from now on instead of interpreting all of it. Before the first `run`.
+    /// Translates hot code from now on instead of interpreting all of it, for all harts of a machine. Before the first `run`.
     ///
     /// - Parameters:
+    ///   - harts: share what is translated; at least one.
     ///   - threshold: times that a block runs in the interpreter first; 1 translates all that can be.
     ///   - regionThreshold: samples of a block that make it the start of a region; 0 makes regions of all that is
     ///     translated.
@@ -73,20 +74,23 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     ///   - trace: gets to see all that is made.
     ///
     /// Throws when the host's processor is none that code can be generated for, or has no memory for it.
-    package func startTranslating(
-        threshold: Int32 = 24, regionThreshold: Int32 = 6, alwaysRelative: Bool = false,
+    package static func startTranslating(
+        _ harts: [Hart], threshold: Int32 = 24, regionThreshold: Int = 6, alwaysRelative: Bool = false,
         capacity: UInt64 = defaultCodeCapacity, trace: TranslationTrace? = nil
     ) throws(TranslationError) {
-        state.pointee.translation.threshold = threshold
-        state.pointee.translation.regionThreshold = regionThreshold
-        state.pointee.translation.alwaysRelative = alwaysRelative
-        precondition(Self.codeCapacities.contains(capacity), "there is room for that much code")
-        state.pointee.translator = try TranslationEngine(
-            state: state, capacity: Int(capacity + 4095) & ~4095, trace: trace)
-        state.pointee.pollInterval = 16384
-        state.pointee.blocks.shareWithTranslator()
-        // What is decoded already does not count its runs.
-        state.pointee.flushTranslations()
+        precondition(codeCapacities.contains(capacity), "there is room for that much code")
+        let options = TranslationOptions(
+            regionThreshold: regionThreshold, alwaysRelative: alwaysRelative, capacity: Int(capacity + 4095) & ~4095)
+        let translator = try TranslationEngine(harts, options, trace: trace)
+        for hart in harts {
+            let state = hart.state
+            state.pointee.translation.threshold = threshold
+            translator.connect(to: state)
+            state.pointee.pollInterval = 16384
+            state.pointee.blocks.shareWithTranslator()
+            // What is decoded already does not count its runs.
+            state.pointee.flushTranslations()
+        }
     }
 
     package func reset() {
@@ -101,6 +105,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
 
     package func run() -> ProcessorExit {
         while true {
+            state.pointee.translator?.makeRoomIfFull(for: self)
             signals.pointee.inGuest.store(true, ordering: .sequentiallyConsistent)
             serveRequests()
             if signals.pointee.exitRequested.load(ordering: .relaxed) || isHalted {
@@ -134,6 +139,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     /// Carries out what other harts asked for.
     private func serveRequests() {
         signals.pointee.attention.store(0, ordering: .sequentiallyConsistent)
+        state.pointee.forgetRemovedCode()
         let fences = signals.pointee.fencesRequested.load(ordering: .sequentiallyConsistent)
         if fences != signals.pointee.fencesDone.load(ordering: .relaxed) {
             state.pointee.synchronizeInstructions()

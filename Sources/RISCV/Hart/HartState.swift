@@ -64,13 +64,17 @@ struct HartState: ~Copyable {
 
     var translation = TranslationState()
     var knownCode = KnownCode()
+    /// The hart's last FENCE.I, as the translator counts them: code that agreed with memory then may run.
+    var codeGeneration: UInt64 = 1
+    /// `TranslationEngine.removals` when this hart last forgot what it knew.
+    var seenRemovals: UInt64 = 0
     /// Nil when the interpreter does everything.
     var translator: TranslationEngine?
 
     // The surroundings. They outlive the state: `Hart` owns both.
 
     let index: Int
-    let signals: UnsafePointer<HartSignals>
+    var signals: UnsafePointer<HartSignals>
     let addressSpace: AddressSpace
     let timeBase: TimeBase
     /// Host address of guest-physical 0, for addresses inside the first memory range.

@@ -170,6 +170,7 @@ extension HartState {
     /// FENCE.I: what was stored before is what is fetched from now on.
     mutating func synchronizeInstructions() {
         blocks.startGeneration()
+        if let translator { codeGeneration = translator.startGeneration() }
         flushInstructions()
     }
 }

@@ -125,13 +125,14 @@ extension HartState {
     }
 
     private mutating func findTranslated(_ address: UInt64, page: UInt64) -> OperationReference? {
-        let generation = blocks.generation
+        guard let translator else { return nil }
+        let generation = codeGeneration
         let physical = page | address & 0xFFF
-        if let entry = knownCode.find(address, physical: physical, generation: generation) { return entry }
-        guard let (entry, owner) = translator?.find(address, physical: physical, generation: generation) else {
+        if let entry = knownCode.find(address, physical: physical, generation: generation, translator) { return entry }
+        guard let (entry, owner, epoch) = translator.find(address, physical: physical, generation: generation) else {
             return nil
         }
-        knownCode.insert(physical: physical, generation: generation, entry, of: owner)
+        knownCode.insert(physical: physical, generation: generation, entry, of: owner, epoch: epoch)
         return entry
     }
 

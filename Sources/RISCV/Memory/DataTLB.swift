@@ -40,7 +40,7 @@ struct DataTLB: ~Copyable {
     private static let generationLimit: UInt64 = 1 << 12
 
     private let entries = zeroedMemory(Entry.self, setCount * size)
-    let second = zeroedMemory(Entry.self, secondSize)
+    var second = zeroedMemory(Entry.self, secondSize)
     /// The generation of the set in use.
     var generation: UInt64 = 1
     private var generations = InlineArray<10, UInt64>(repeating: 0)

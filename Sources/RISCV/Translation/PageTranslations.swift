@@ -18,7 +18,7 @@ struct PageTranslations {
     }
 
     /// As `TranslatedPage.removeCode`; pages that have nothing to remember are let go.
-    mutating func removeCode(regionThreshold: Int32) -> Bool {
+    mutating func removeCode(regionThreshold: Int) -> Bool {
         if first?.removeCode(regionThreshold: regionThreshold) == false { first = nil }
         if relative?.removeCode(regionThreshold: regionThreshold) == false { relative = nil }
         return first != nil || relative != nil

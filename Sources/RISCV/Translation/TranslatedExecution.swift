@@ -21,15 +21,17 @@ private func translateBlock(_ hart: HartReference, _ operation: OperationReferen
     let block = (operation - MemoryLayout<Block>.stride).assumingMemoryBound(to: Block.self)
     let address = state.pointee.blockAddress
     let source = block.pointee.source - Int(address & 0xFFF)
-    guard
-        let entry = state.pointee.translator?.translate(
-            address, physical: block.pointee.physical, source: source, in: state)
-    else {
+    // A counter only runs where there is a translator. Another virtual address of the same block may want a translation of
+    // its own, soon but not at once.
+    counter.pointee.immediate = 0
+    let entry: OperationReference
+    switch state.pointee.translator?.translate(address, physical: block.pointee.physical, source: source, in: state) {
+    case .code(let operation): entry = operation
+    case .later: return operation.next
+    case .never, nil:
         counter.pointee.immediate = .min
         return operation.next
     }
-    // Another virtual address of the same block may want a translation of its own, soon but not at once.
-    counter.pointee.immediate = 0
     state.pointee.fetch.entry(address).pointee = FetchCache.Entry(
         address: address, tag: state.pointee.fetch.tag, operations: entry, code: TranslationEngine.code(of: entry))
     return entry
@@ -85,7 +87,7 @@ extension StateLayout {
         reservation = withUnsafePointer(to: &state.pointee.reservation) { offset($0) }
         memory.entries = withUnsafePointer(to: &state.pointee.data.current) { offset($0) }
         memory.count = DataTLB.size
-        memory.secondEntries = UInt(bitPattern: state.pointee.data.second)
+        memory.secondEntries = withUnsafePointer(to: &state.pointee.data.second) { offset($0) }
         memory.secondCount = DataTLB.secondSize
         memory.secondFactor = DataTLB.hashFactor
         memory.generation = withUnsafePointer(to: &state.pointee.data.generation) { offset($0) }
@@ -132,12 +134,14 @@ extension HartRequirement {
                 offset: withUnsafePointer(to: &state.pointee.privilege) { UnsafeRawPointer($0) - base }, mask: 3)
         case .noInterrupt:
             let signals = state.pointee.signals
+            let others = UnsafeRawPointer(signals)
             return .noneSelected(
                 by: Slot(\.mie).offset,
                 words: [withUnsafePointer(to: &state.pointee.timerPending) { UnsafeRawPointer($0) - base }],
-                hostWords: [
-                    withUnsafePointer(to: signals.pointee.lines) { UInt(bitPattern: $0) },
-                    withUnsafePointer(to: signals.pointee.software) { UInt(bitPattern: $0) },
+                pointer: withUnsafePointer(to: &state.pointee.signals) { UnsafeRawPointer($0) - base },
+                others: [
+                    withUnsafePointer(to: signals.pointee.lines) { UnsafeRawPointer($0) - others },
+                    withUnsafePointer(to: signals.pointee.software) { UnsafeRawPointer($0) - others },
                 ])
         }
     }

@@ -6,6 +6,8 @@ internal import Translator
 ///
 /// Blocks of a page are linked to each other without any check, so they live and die together: when one of them no longer
 /// agrees with guest memory, all are forgotten.
+///
+/// Its translator's lock guards it.
 final class TranslatedPage {
     /// The guest-virtual page that its code is for; nil for relative code, which may run in any.
     let virtual: UInt64?
@@ -16,7 +18,7 @@ final class TranslatedPage {
     let physical: UInt64
     /// Where the guest's code lies.
     private let source: UnsafeRawPointer
-    /// The `BlockCache.generation` in which source and copy were last seen to agree.
+    /// The generation of the translator's when source and copy were last compared.
     private var verified: UInt64
     /// Its version in `watch` at that time.
     private var verifiedVersion: UInt32 = 0
@@ -63,19 +65,17 @@ final class TranslatedPage {
         self.scratch = scratch
     }
 
-    /// Compares with guest memory unless that was done in this generation, and forgets all blocks when it has changed.
+    /// Compares with guest memory unless that was done in a generation or later, and forgets all blocks when it has changed.
     ///
-    /// - Returns: the epoch.
-    @discardableResult
-    func verify(_ generation: UInt64) -> Int {
-        if verified != generation {
+    /// - Parameter present: a generation that has begun.
+    func verify(_ generation: UInt64, present: UInt64) {
+        if verified < generation {
             let version = watch.map { $0.pages.version(of: $0.number) } ?? 0
             // A page that has been watched all the time is what it was.
             if version & 1 == 0 || version != verifiedVersion { compare() }
-            verified = generation
+            verified = present
             verifiedVersion = version
         }
-        return epoch
     }
 
     private func compare() {
@@ -95,10 +95,10 @@ final class TranslatedPage {
 
     /// Forgets all blocks, but not which of them were the start of regions: the next sample of one makes it a region again.
     /// False when there were none.
-    func removeCode(regionThreshold: Int32) -> Bool {
+    func removeCode(regionThreshold: Int) -> Bool {
         removeBlocks()
-        let hot = samples.keys.filter { regional.contains($0) && samples[$0] ?? 0 >= Int(regionThreshold) }
-        samples = Dictionary(uniqueKeysWithValues: hot.map { ($0, Int(regionThreshold) - 1) })
+        let hot = samples.keys.filter { regional.contains($0) && samples[$0] ?? 0 >= regionThreshold }
+        samples = Dictionary(uniqueKeysWithValues: hot.map { ($0, regionThreshold - 1) })
         regional.removeAll()
         return !hot.isEmpty
     }

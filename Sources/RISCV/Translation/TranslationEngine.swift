@@ -1,75 +1,78 @@
 internal import HostSystem
 internal import Machine
-internal import Translator
+internal import Synchronization
 
-/// Translates a hart's hot code, and finds what is translated. Only the hart's thread uses it.
+/// Translates the hot code of a machine's harts, which share what is made, and finds what is translated.
 ///
-/// Code starts in the interpreter; a block that has run `TranslationState.threshold` times is translated together with the blocks of its
-/// page that it jumps to.
-final class TranslationEngine {
-    private let cache: CodeCache
-    private var generator: Generator
-    private let features = HostFeatures.detected
-    /// By the guest-physical page.
-    private var pages: [UInt64: PageTranslations] = [:]
+/// Code starts in the interpreter; a block that has run `TranslationState.threshold` times on a hart is translated together with
+/// the blocks of its page that it jumps to.
+///
+/// When there is no room for more, one hart forgets all code. It first sees to it that no hart executes any or knows where some
+/// is: while it does, nothing is found, so that the others go on in the interpreter.
+final class TranslationEngine: Sendable {
+    private let store: Monitor<TranslationStore>
+    private let harts: [HartOfMachine]
 
-    // Operations that enter generated code, each followed by the host address of its code.
-    private let entries: UnsafeMutableRawPointer
-    private var entryCount = 0
-    private let scratch = UnsafeMutableRawPointer.allocate(byteCount: TranslatedPage.size, alignment: 16)
+    /// FENCE.I instructions so far, and 1.
+    private let generation = Atomic<UInt64>(1)
+    /// How often all code was forgotten, or began to be.
+    let removals = Atomic<UInt64>(0)
+    private let isFull = Atomic<Bool>(false)
+    /// Code is being forgotten. Changes with the lock held.
+    private let isRemoving = Atomic<Bool>(false)
 
-    private static let entryCapacity = 1 << 18
-    private static let entrySize = MemoryLayout<Operation>.stride + 8
-    /// Most blocks that are translated at once.
-    private static let batchLimit = 8
+    private struct HartOfMachine: Sendable {
+        // The hart owns this engine.
+        unowned let hart: Hart
+    }
 
-    private let trace: TranslationTrace?
-    private let hart: Int
+    enum Result {
+        case code(OperationReference)
+        /// The block is not for generated code.
+        case never
+        /// There is no room now.
+        case later
+    }
 
-    /// - Parameter capacity: bytes of code, one of `Hart.codeCapacities`: jumps reach 2 GiB, and what is translated at once
-    ///   needs some room.
-    init(state: UnsafeMutablePointer<HartState>, capacity: Int, trace: TranslationTrace?) throws(TranslationError) {
-        guard HostFeatures.canRunGeneratedCode else {
-            throw TranslationError(description: "the translator generates code for x86-64 processors only")
+    init(_ harts: [Hart], _ options: TranslationOptions, trace: TranslationTrace?) throws(TranslationError) {
+        precondition(!harts.isEmpty, "a machine has a hart")
+        store = Monitor(try TranslationStore(for: harts[0].state, options, trace: trace))
+        self.harts = harts.map { HartOfMachine(hart: $0) }
+    }
+
+    /// Lets a hart translate.
+    func connect(to state: UnsafeMutablePointer<HartState>) {
+        store.withLock { $0.connect(to: state) }
+        state.pointee.codeGeneration = generation.load(ordering: .relaxed)
+        state.pointee.translator = self
+    }
+
+    /// Begins a generation: code that is found in it agrees with guest memory as it is now, or later.
+    func startGeneration() -> UInt64 { generation.add(1, ordering: .sequentiallyConsistent).newValue }
+
+    /// Compares a page with guest memory if that was not done since a generation began.
+    private func verify(_ page: TranslatedPage, _ generation: UInt64) {
+        page.verify(generation, present: self.generation.load(ordering: .sequentiallyConsistent))
+    }
+
+    /// How often a page's code was forgotten, up to the last change that a generation has to see.
+    func epoch(of page: TranslatedPage, generation: UInt64) -> Int {
+        store.withLock { _ in
+            verify(page, generation)
+            return page.epoch
         }
-        let cache = try Self.makeCache(capacity)
-        generator = Generator(
-            code: cache.writableBase, execution: cache.executableBase, layout: StateLayout(of: state),
-            features: features)
-        // The address and type are those of the entry that the generator has just made.
-        state.pointee.translation.enter = unsafeBitCast(
-            cache.executableBase + generator.runtime.enter, to: NativeEntry.self)
-        state.pointee.translation.unknownCode =
-            UInt(bitPattern: cache.executableBase) + UInt(generator.runtime.exitJump)
-        self.cache = cache
-        self.trace = trace
-        hart = state.pointee.index
-        generator.isTracing = trace != nil
-        entries = .allocate(byteCount: Self.entryCapacity * Self.entrySize, alignment: 16)
     }
 
-    deinit {
-        entries.deallocate()
-        scratch.deallocate()
-    }
-
-    private static func makeCache(_ capacity: Int) throws(TranslationError) -> CodeCache {
-        do throws(SystemError) {
-            return try CodeCache(capacity: capacity)
-        } catch {
-            throw TranslationError(description: "the translator's code cache: \(error)")
-        }
-    }
-
-    /// The entry of the translated block at an address and the page that it is in, if there is one that agrees with guest
-    /// memory.
+    /// The entry of the translated block at an address, and the page that it is in with its epoch.
     func find(
         _ address: UInt64, physical: UInt64, generation: UInt64
-    ) -> (entry: OperationReference, page: TranslatedPage)? {
-        guard let page = pages[physical & ~0xFFF]?.page(at: address & ~0xFFF) else { return nil }
-        page.verify(generation)
-        guard let entry = page.entries[Int(address & 0xFFF)] else { return nil }
-        return (entry.operation, page)
+    ) -> (entry: OperationReference, page: TranslatedPage, epoch: Int)? {
+        store.withLock { store in
+            if isRemoving.load(ordering: .relaxed) { return nil }
+            guard let page = store.page(at: address & ~0xFFF, physical: physical & ~0xFFF) else { return nil }
+            verify(page, generation)
+            return page.entries[Int(address & 0xFFF)].map { ($0.operation, page, page.epoch) }
+        }
     }
 
     /// The host address of an entry's code.
@@ -77,135 +80,75 @@ final class TranslationEngine {
         entry.load(fromByteOffset: MemoryLayout<Operation>.stride, as: UInt.self)
     }
 
-    /// Translates the block at an address and those it leads to. Nil when its first instruction is not worth it.
+    /// Translates the block at an address and those it leads to.
     ///
     /// - Parameter source: the page in guest memory.
     func translate(
         _ address: UInt64, physical: UInt64, source: UnsafeRawPointer, in state: UnsafeMutablePointer<HartState>
-    ) -> OperationReference? {
-        makeRoom(in: state)
-        let page = page(at: address & ~0xFFF, physical: physical & ~0xFFF, source: source, in: state)
-        let offset = Int(address & 0xFFF)
-        if page.entries[offset] == nil {
-            if state.pointee.translation.regionThreshold == 0 {
-                makeRegion(in: page, from: offset)
-            } else {
-                var batch = BatchLifter(page: page, features: features, limit: Self.batchLimit)
-                batch.lift(from: offset)
-                if !batch.blocks.isEmpty { install(batch.blocks, in: page) }
+    ) -> Result {
+        store.withLock { store in
+            if isRemoving.load(ordering: .relaxed) { return .later }
+            if store.isFull {
+                askForRoom(state)
+                return .later
             }
+            let page = store.makePage(
+                at: address & ~0xFFF, physical: physical & ~0xFFF, source: source,
+                present: generation.load(ordering: .sequentiallyConsistent),
+                watchedIn: state.pointee.codeWatch == nil ? nil : state.pointee.addressSpace.memory)
+            verify(page, state.pointee.codeGeneration)
+            return store.translate(Int(address & 0xFFF), of: page, for: state.pointee.index).map { .code($0) } ?? .never
         }
-        return page.entries[offset]?.operation
-    }
-
-    /// The translations of a page that agree with guest memory, made if need be.
-    private func page(
-        at virtual: UInt64, physical: UInt64, source: UnsafeRawPointer, in state: UnsafeMutablePointer<HartState>
-    ) -> TranslatedPage {
-        let generation = state.pointee.blocks.generation
-        if let known = pages[physical]?.page(at: virtual) {
-            known.verify(generation)
-            return known
-        }
-        let isRelative = pages[physical] != nil || state.pointee.translation.alwaysRelative
-        let page = TranslatedPage(
-            virtual: isRelative ? nil : virtual, physical: physical, source: source, generation: generation,
-            scratch: scratch,
-            watchedIn: state.pointee.codeWatch == nil ? nil : state.pointee.addressSpace.memory)
-        pages[physical, default: PageTranslations()].insert(page)
-        return page
     }
 
     /// The run loop's budget has ended before the block at `pc`, in standard code: a sample of where the time goes.
     func sample(_ state: UnsafeMutablePointer<HartState>) {
         let address = state.pointee.pc
-        guard let physical = state.pointee.fetch.page(address),
-            let page = pages[physical]?.page(at: address & ~0xFFF)
-        else { return }
-        let offset = Int(address & 0xFFF)
-        page.verify(state.pointee.blocks.generation)
-        guard page.entries[offset] != nil, !page.regional.contains(offset),
-            page.addSample(offset) == state.pointee.translation.regionThreshold
-        else { return }
-        // Another page's code may go on being used: only this one's is looked at after room was made.
-        if makeRoom(in: state) { return }
-        makeRegion(in: page, from: offset)
-    }
-
-    private func makeRegion(in page: TranslatedPage, from offset: Int) {
-        var lifter = RegionLifter(page: page, features: features)
-        let blocks = lifter.lift(from: offset)
-        guard !blocks.isEmpty else { return }
-        let region = generator.translateRegion(blocks)
-        trace?.write(
-            "region", hart: hart, of: page, blocks, generator.marks, end: region.end, code: cache.executableBase)
-        for (index, block) in blocks.enumerated() {
-            let offset = Int(block.address & 0xFFF)
-            // A region that has the block already stays the one that others enter.
-            guard page.addToRegion(offset) else { continue }
-            let position = region.entries[index]
-            if let old = page.entries[offset] { generator.redirect(old.position, to: position) }
-            add(block, position: position, gate: region.gates[index], to: page)
+        guard let physical = state.pointee.fetch.page(address) else { return }
+        store.withLock { store in
+            guard !isRemoving.load(ordering: .relaxed),
+                let page = store.page(at: address & ~0xFFF, physical: physical)
+            else { return }
+            verify(page, state.pointee.codeGeneration)
+            if !store.sample(Int(address & 0xFFF), of: page, for: state.pointee.index) { askForRoom(state) }
         }
     }
 
-    /// Forgets all code when there is not enough room for more, but not where the hot code was; true when it did.
-    @discardableResult
-    private func makeRoom(in state: UnsafeMutablePointer<HartState>) -> Bool {
-        guard isFull else { return false }
-        removeAll(state.pointee.translation.regionThreshold)
-        state.pointee.knownCode.removeAll()
-        state.pointee.flushInstructions()
-        return true
+    // MARK: Room
+
+    private func askForRoom(_ state: UnsafeMutablePointer<HartState>) {
+        isFull.store(true, ordering: .relaxed)
+        // The hart leaves guest code, and comes to `makeRoomIfFull`.
+        state.pointee.signals.pointee.attention.store(1, ordering: .relaxed)
     }
 
-    private var isFull: Bool {
-        let most = max(
-            Self.batchLimit * Generator.maximumSize(steps: BlockLifter.maximumCount + 2),
-            Generator.maximumRegionOverhead
-                + Generator.maximumSize(steps: RegionLifter.sizeLimit + BlockLifter.maximumCount)
-                + RegionLifter.blockLimit * Generator.maximumSize(steps: 2))
-        return cache.capacity - generator.assembler.position < most
-            || Self.entryCapacity - entryCount < max(Self.batchLimit, RegionLifter.blockLimit)
-    }
-
-    private func removeAll(_ regionThreshold: Int32) {
-        for physical in pages.keys where pages[physical]?.removeCode(regionThreshold: regionThreshold) == false {
-            pages[physical] = nil
+    /// Forgets all code if there was no room for more.
+    ///
+    /// - Parameter hart: the calling thread's, which is not in guest code as far as `HartSignals.inGuest` tells.
+    func makeRoomIfFull(for hart: Hart) {
+        guard isFull.load(ordering: .relaxed) else { return }
+        let isMine = store.withLock { _ in
+            isFull.load(ordering: .relaxed) && !isRemoving.exchange(true, ordering: .relaxed)
         }
-        generator.removeAll()
-        entryCount = 0
-    }
-
-    private func install(_ blocks: [GuestBlock], in page: TranslatedPage) {
-        var indices: [UInt64: Int] = [:]
-        for (index, block) in blocks.enumerated() { indices[block.address] = index }
-        let batch = generator.translate(blocks) { target in
-            if let index = indices[target] { return .block(index) }
-            guard target & ~0xFFF == page.base else { return .lookup }
-            guard let entry = page.entries[Int(target & 0xFFF)] else { return .pending }
-            return .code(entry.position)
+        guard isMine else { return }
+        removals.add(1, ordering: .sequentiallyConsistent)
+        for other in harts where other.hart !== hart { other.hart.fenceRemotely() }
+        store.withLock { store in
+            store.removeAll()
+            isFull.store(false, ordering: .relaxed)
+            isRemoving.store(false, ordering: .relaxed)
         }
-        trace?.write(
-            "blocks", hart: hart, of: page, blocks, generator.marks, end: batch.end, code: cache.executableBase)
-        for (index, block) in blocks.enumerated() {
-            add(block, position: batch.entries[index], gate: batch.gates[index], to: page)
+    }
+}
+
+extension HartState {
+    /// Forgets what it knows of code if that was removed. Between runs of guest code.
+    mutating func forgetRemovedCode() {
+        guard let removals = translator?.removals.load(ordering: .sequentiallyConsistent), removals != seenRemovals else {
+            return
         }
-        for link in batch.pending { page.wait(at: link.site, for: Int(link.target & 0xFFF)) }
-    }
-
-    /// Notes where a block's code is, and links the jumps that wait for it.
-    private func add(_ block: GuestBlock, position: Int, gate: Int, to page: TranslatedPage) {
-        let operation = makeEntry(code: UInt(bitPattern: cache.executableBase) + UInt(gate))
-        let entry = TranslatedPage.Entry(operation: operation, position: position)
-        for site in page.add(Int(block.address & 0xFFF), entry) { generator.assembler.link(site, to: position) }
-    }
-
-    private func makeEntry(code: UInt) -> OperationReference {
-        let entry = entries + entryCount * Self.entrySize
-        entryCount += 1
-        entry.storeBytes(of: Operation(nativeEntry, bits: 3), as: Operation.self)
-        entry.storeBytes(of: code, toByteOffset: MemoryLayout<Operation>.stride, as: UInt.self)
-        return OperationReference(entry)
+        seenRemovals = removals
+        knownCode.removeAll()
+        flushInstructions()
     }
 }

@@ -12,10 +12,6 @@ struct TranslationState {
     var floatControl: UInt32 = 0
     /// Times that a block runs in the interpreter before it is translated.
     var threshold: Int32 = 24
-    /// Times that a block is met when the budget ends before it becomes the start of a region; 0 makes regions at once.
-    var regionThreshold: Int32 = 6
-    /// Whether all code is relative, not only that of pages that were met at two addresses.
-    var alwaysRelative = false
     /// Enters generated code: the state and a host address; nil when there is no translator.
     var enter: NativeEntry?
     /// The host address at which generated code leaves because it knows none for a guest address.

@@ -1,3 +1,5 @@
+internal import Synchronization
+
 // Branches and calls. Those with a target return the position of its 32-bit displacement, for `link`.
 extension Assembler {
     package mutating func jump() -> Int {
@@ -46,14 +48,15 @@ extension Assembler {
         return position - 4
     }
 
-    /// Pads so that `count` bytes which follow, a comparison with its jump, neither cross a border of 32 bytes nor end at one.
+    /// Pads so that `count` bytes which follow, a comparison with its jump, neither cross a border of 32 bytes nor end at one,
+    /// and begin at a multiple of `alignment`.
     ///
     /// Processors of the Skylake family do not keep such jumps in their cache of decoded instructions (Intel, "Mitigations
     /// for Jump Conditional Code Erratum").
-    package mutating func keepTogether(_ count: Int) {
-        let offset = position & 31
-        guard offset + count > 31 else { return }
-        var padding = 32 - offset
+    package mutating func keepTogether(_ count: Int, alignment: Int = 1) {
+        var padding = -position & (alignment - 1)
+        let offset = (position + padding) & 31
+        if offset + count > 31 { padding += 32 - offset }
         while padding > 0 {
             let length = min(padding, Self.longestNop)
             for value in Self.nops[length - 1] { byte(value) }
@@ -71,10 +74,30 @@ extension Assembler {
 
     /// Makes the displacement at `site` lead to `target`.
     ///
-    /// It is one aligned or unaligned 32-bit store: the thread that executes the code is the one that calls this.
+    /// Nothing executes the instruction yet.
     package func link(_ site: Int, to target: Int) {
         UnsafeMutableRawPointer(base + site).storeBytes(
             of: UInt32(truncatingIfNeeded: target - (site + 4)), as: UInt32.self)
+    }
+
+    /// Code that is patched while it may execute lies in one aligned word of so many bytes.
+    static let patchSize = 8
+
+    /// Makes the jump whose displacement is at `site` lead to `target`, while other threads may execute it.
+    package func relink(_ site: Int, to target: Int) { patchJump(site - 1, to: target) }
+
+    /// Replaces the instruction at `position` by a jump, while other threads may execute it. The five bytes must lie in one
+    /// aligned word, and be those of one instruction: then whoever executes them does the one or the other.
+    func patchJump(_ position: Int, to target: Int) {
+        let start = position & ~(Self.patchSize - 1)
+        precondition(position + 5 <= start + Self.patchSize, "a jump that can be patched lies in one word")
+        let word = UnsafeMutableRawPointer(base + start)
+        var bytes = word.load(as: UInt64.self)
+        let shift = UInt64(position - start) * 8
+        let displacement = UInt64(UInt32(truncatingIfNeeded: target - (position + 5)))
+        bytes = bytes & ~(0xFF_FFFF_FFFF << shift) | (displacement << 8 | 0xE9) << shift
+        // Atomic<UInt64> has the layout of UInt64.
+        word.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(bytes, ordering: .releasing)
     }
 
     /// Makes the displacement at `site` lead here.

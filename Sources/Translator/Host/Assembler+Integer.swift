@@ -49,6 +49,12 @@ extension Assembler {
         }
     }
 
+    /// SUB with a constant of 32 bits, whatever its value: seven bytes.
+    mutating func subtractLong(_ register: Register, _ value: Int32) {
+        encode(0x81, Arithmetic.sub.rawValue, .register(register), wide: true)
+        word32(UInt32(bitPattern: value))
+    }
+
     package mutating func test(_ register: Register, _ other: Register, wide: Bool = true) {
         encode(0x85, other.rawValue, .register(register), wide: wide)
     }

@@ -61,12 +61,10 @@ extension Generator {
         assembler.jump(.memory(Address(.rdx, index: .rcx, scale: 3)))
     }
 
-    /// Makes standard code at `position` go on at a region's gate. The code there must be at least one instruction's.
+    /// Makes a block of standard code at `position` go on at a region's gate, while it may execute.
     package func redirect(_ position: Int, to gate: Int) {
-        // A block begins with the subtraction from the budget and a jump, which are longer than this jump.
-        var patch = assembler
-        patch.position = position
-        patch.jump(to: gate)
+        // The first instruction of a block, as `takeBudget` makes it, is longer than a jump.
+        assembler.patchJump(position, to: gate)
     }
 }
 

@@ -1,7 +1,8 @@
 /// Code that is rarely executed and stands after the blocks.
 enum Stub {
     case limit(site: Int, address: UInt64, count: Int)
-    case exit(site: Int, address: UInt64)
+    /// Leaves until the address has code.
+    case pending(site: Int, address: UInt64)
     case lookup(site: Int, address: UInt64)
     /// Access at the address in `register`; `finish` says what becomes of a loaded value.
     case load(site: Int, MemoryType, register: Register, finish: LoadFinish, resume: Int, StubContext)
@@ -55,8 +56,13 @@ extension Generator {
             assembler.arithmetic(.add, .register(HostRegisters.budget), Int32(count))
             load(.rax, address: address)
             assembler.jump(to: pieces.exitLimit)
-        case .exit(let site, let address):
+        case .pending(let site, let address):
+            // The jump that is linked later is this one, aligned so that it can be patched while it executes.
+            assembler.align(to: Assembler.patchSize)
             assembler.linkHere(site)
+            let later = assembler.jump()
+            assembler.linkHere(later)
+            pending.append(PendingLink(site: later, target: address))
             load(.rax, address: address)
             assembler.jump(to: pieces.exitJump)
         case .lookup(let site, let address):
@@ -207,13 +213,11 @@ extension Generator {
             assembler.move(.rax, .memory(state(offset)), wide: false)
             assembler.arithmetic(.and, .register(.rax), Int32(bitPattern: mask), wide: false)
             failed = .equal
-        case .noneSelected(let mask, let words, let hostWords):
+        case .noneSelected(let mask, let words, let pointer, let others):
             assembler.move(.rax, value: 0)
             for offset in words { assembler.arithmetic(.or, .rax, .memory(state(offset))) }
-            for address in hostWords {
-                assembler.move(.rcx, value: UInt64(address))
-                assembler.arithmetic(.or, .rax, .memory(Address(.rcx)))
-            }
+            assembler.move(.rcx, .memory(state(pointer)))
+            for offset in others { assembler.arithmetic(.or, .rax, .memory(Address(.rcx, Int32(offset)))) }
             assembler.arithmetic(.and, .rax, .memory(state(mask)))
             failed = .notEqual
         }

@@ -175,7 +175,11 @@ package struct Generator {
             self.block = block
             boxed.removeAll()
             sharing.removeAll()
-            assembler.keepTogether(10)
+            if pieces.lookup == nil {
+                assembler.keepTogether(Self.patchableEntrySize, alignment: Assembler.patchSize)
+            } else {
+                assembler.keepTogether(10)
+            }
             for link in forward where link.block == index { assembler.linkHere(link.site) }
             entries[index] = assembler.position
             mark(index, nil)
@@ -208,8 +212,16 @@ package struct Generator {
         }
     }
 
+    /// Bytes of a subtraction from the budget with its jump in standard code.
+    private static let patchableEntrySize = 13
+
     mutating func takeBudget(_ block: GuestBlock) {
-        assembler.arithmetic(.sub, .register(HostRegisters.budget), Int32(block.count))
+        if pieces.lookup == nil {
+            // One instruction that has room for the jump by which `redirect` replaces it.
+            assembler.subtractLong(HostRegisters.budget, Int32(block.count))
+        } else {
+            assembler.arithmetic(.sub, .register(HostRegisters.budget), Int32(block.count))
+        }
         stubs.append(.limit(site: assembler.jump(.less), address: block.address, count: block.count))
     }
 
@@ -302,9 +314,7 @@ package struct Generator {
                 forward.append((site, index))
             }
         case .code(let position): assembler.link(site, to: position)
-        case .pending:
-            pending.append(PendingLink(site: site, target: target))
-            stubs.append(.exit(site: site, address: target))
+        case .pending: stubs.append(.pending(site: site, address: target))
         case .lookup: stubs.append(.lookup(site: site, address: target))
         }
     }

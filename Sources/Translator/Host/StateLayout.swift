@@ -33,8 +33,8 @@ package struct StateLayout: Sendable {
     package enum Requirement: Sendable {
         /// One of the bits of `mask` is set in the 32 bits at `offset`.
         case anyBit(offset: Int, mask: UInt32)
-        /// No bit of the 64 at `offset` is set in a word of the state or at a host address.
-        case noneSelected(by: Int, words: [Int], hostWords: [UInt])
+        /// No bit of the 64 at offset `by` is set in one of `words`, or in one of `others`, which lie behind a pointer.
+        case noneSelected(by: Int, words: [Int], pointer: Int, others: [Int])
     }
 
     /// The software TLB: entries of 32 bytes, found by the page number's low bits. An entry holds the virtual page that may
@@ -45,10 +45,10 @@ package struct StateLayout: Sendable {
         package var entries = 0
         /// A power of two.
         package var count = 256
-        /// The second level: host address, number (a power of two), and what the low 32 bits of a page number are multiplied by
+        /// The second level: offset of a pointer to it, number (a power of two), and what the low 32 bits of a page number are multiplied by
         /// to find an entry by the upper bits of the result. Its tags are pages with the present generation, 64 bits at an
         /// offset of the state, in the low 12 bits; pages that follow each other have different entries.
-        package var secondEntries: UInt = 0
+        package var secondEntries = 0
         package var secondCount = 4096
         package var secondFactor: UInt32 = 0
         package var generation = 0

@@ -67,11 +67,9 @@ private final class Board {
                 index: $0, addressSpace: space, timeBase: timeBase, resetAddress: Toolchain.base, isAlone: count == 1)
         }
         if runner.translates {
-            for hart in harts {
-                try hart.startTranslating(
-                    threshold: 1, regionThreshold: runner.makesRegions ? 0 : .max, alwaysRelative: runner.isRelative,
-                    capacity: runner.codeCapacity)
-            }
+            try Hart.startTranslating(
+                harts, threshold: 1, regionThreshold: runner.makesRegions ? 0 : Int.max, alwaysRelative: runner.isRelative,
+                capacity: runner.codeCapacity)
         }
         self.harts = harts
         // As at QEMU's reset vector: a0 is the hart's number.
