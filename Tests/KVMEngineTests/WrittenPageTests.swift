@@ -82,7 +82,7 @@ import Testing
             // Anywhere in the pages, at a place of its own in each.
             lea 1(%rsi), %rax
             mov $0x5851F42D4C957F2D, %rbx
-            mov $40000, %ecx
+            mov $8000, %ecx
             1: imul %rbx, %rax
             add $0x14057B7E, %rax
             mov %rax, %rdx
@@ -144,16 +144,16 @@ import Testing
             out %al, $0xE4
             jmp 1b
             """, mode: .long, pages: 6000, .rings(entries: 1024))
-        let all = Array(0..<6000 as Range<UInt64>)
+        let all = 0..<6000 as Range<UInt64>
         for _ in 0..<3 {
             #expect(try guest.run() == [.requested])
             var pages = try guest.machine.takeDirtyPages(of: slot)
-            #expect(pages == all || pages == Array(0..<5000))
+            #expect(pages.elementsEqual(all) || pages.elementsEqual(all.prefix(5000)), "\(pages.count) pages")
             #expect(try guest.run() == [.requested])
             #expect(try guest.machine.takeDirtyPages(of: slot) == [3, 0x703])
             #expect(try guest.run() == [.requested])
             pages = try guest.machine.takeDirtyPages(of: slot)
-            #expect(pages == all || pages == Array(0..<64))
+            #expect(pages.elementsEqual(all) || pages.elementsEqual(all.prefix(64)), "\(pages.count) pages")
             #expect(try guest.run() == [.requested])
             #expect(try guest.machine.takeDirtyPages(of: slot) == [5])
         }

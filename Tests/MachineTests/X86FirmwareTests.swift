@@ -4,12 +4,7 @@ import GuestToolchain
 import Testing
 
 @Suite("x86-64 firmware", .enabled(if: X86Host.refusal == nil, "this host has no KVM for us")) struct X86FirmwareTests {
-    private let directory: URL
-
-    init() throws {
-        directory = FileManager.default.temporaryDirectory.appending(path: "aerie-firmware-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    }
+    private let directory = TemporaryDirectory()
 
     /// 64 KiB that end at 4 GiB: from the reset vector to protected and to 64-bit mode, with a letter for each; then a write
     /// to the chip, which changes nothing, and a comparison with the copy below 1 MiB.
@@ -108,7 +103,7 @@ import Testing
         var configuration = Configuration()
         configuration.architecture = .x86_64
         configuration.memory = .mebibytes(16)
-        let file = directory.appending(path: "firmware.bin")
+        let file = directory.url.appending(path: "firmware.bin")
         let bytes = try X86Toolchain.assemble(Self.program, at: 0xFFFF_0000)
         #expect(bytes.count == 0x10000)
         try Data(bytes).write(to: file)
@@ -125,7 +120,7 @@ import Testing
     func badSizes(count: Int) throws {
         var configuration = Configuration()
         configuration.architecture = .x86_64
-        let file = directory.appending(path: "firmware.bin")
+        let file = directory.url.appending(path: "firmware.bin")
         #expect(FileManager.default.createFile(atPath: file.path, contents: Data(count: count)))
         configuration.firmware = file.path
         #expect(
