@@ -2,7 +2,10 @@ package import Foundation
 
 /// The x86 assembler and linker: the toolchain's, as for RISC-V.
 package enum X86Toolchain {
-    /// Assembly text (AT&T syntax, any of `.code16`, `.code32`, `.code64`) as a flat image for `address`.
+    private static let guests = Toolchain.guests.appending(path: "x86")
+
+    /// Assembly text (AT&T syntax, any of `.code16`, `.code32`, `.code64`) as a flat image for `address`. It may include
+    /// `long-mode.inc` of `Guests/x86`.
     package static func assemble(_ text: String, at address: UInt64) throws -> [UInt8] {
         let linked = try link(text, at: address)
         let flat = linked.appendingPathExtension("bin")
@@ -18,7 +21,8 @@ package enum X86Toolchain {
     /// The same as an ELF executable, with `_start` for its entry and program headers for notes.
     package static func link(_ text: String, at address: UInt64) throws -> URL {
         let origin = "0x\(String(address, radix: 16))"
-        let name = Toolchain.digest(of: [Array(text.utf8), Array("x86-64 \(origin)".utf8)])
+        let included = [UInt8](try Data(contentsOf: guests.appending(path: "long-mode.inc")))
+        let name = Toolchain.digest(of: [Array(text.utf8), Array("x86-64 \(origin)".utf8), included])
         let linked = Toolchain.cache.appending(path: "\(name).elf")
         if FileManager.default.fileExists(atPath: linked.path) { return linked }
         let scratch = TemporaryDirectory()
@@ -28,7 +32,8 @@ package enum X86Toolchain {
             "\(directory())/clang",
             [
                 "--target=x86_64-none-elf", "-nostdlib", "-static", "-fuse-ld=lld", "-Wl,-Ttext=\(origin)",
-                "-Wl,--build-id=none", "-Wl,--image-base=0", "-Wl,-z,norelro", "-o", fresh, source,
+                "-Wl,--build-id=none", "-Wl,--image-base=0", "-Wl,-z,norelro", "-I", guests.path, "-o", fresh,
+                source,
             ])
         // Renaming keeps the cache whole when several test processes build the same program.
         rename(fresh, linked.path)
@@ -46,7 +51,6 @@ package enum X86Toolchain {
 extension X86Toolchain {
     /// A bare program of `Guests/x86` as an ELF file with a PVH entry.
     package static func program(_ name: String) throws -> URL {
-        let guests = Toolchain.guests.appending(path: "x86")
         let files = try FileManager.default.contentsOfDirectory(at: guests, includingPropertiesForKeys: nil)
             .sorted { $0.path < $1.path }
         let digest = Toolchain.digest(of: [Array(name.utf8)] + (try files.map { [UInt8](try Data(contentsOf: $0)) }))
