@@ -18,9 +18,11 @@ extension KVMMachine {
     private static let page: UInt64 = 4096
 
     /// The pages of a logged slot that the guest wrote to since the last call, as their numbers from the slot's beginning,
-    /// ascending. What a running vCPU writes meanwhile is in this or in the next call's; read their contents afterwards.
+    /// ascending. Read their contents afterwards.
     ///
-    /// More pages may be named where the kernel has lost count of a ring: all of them.
+    /// Of a running vCPU, what it writes meanwhile, or wrote just before, is in this or in the next call's: the processor itself
+    /// may keep pages until the vCPU leaves the guest. A call while all are stopped names the rest. Where the kernel has lost
+    /// count of a ring, all pages are named.
     package func takeDirtyPages(of slot: UInt32) throws(KVMError) -> [UInt64] {
         let size = slots.withLock { slots in slots.first { $0.region.slot == slot }?.region.memory_size ?? 0 }
         precondition(size > 0, "dirty pages are asked of slots that are mapped")
