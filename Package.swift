@@ -103,12 +103,12 @@ let package = Package(
             "KVMEngineTests",
             ["KVMEngine", "CKVM", "GuestToolchain", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("PlatformDevicesTests", ["PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        tests("DiskImagesTests", ["DiskImages", "SavedState", "HostSystem"]),
+        tests("DiskImagesTests", ["DiskImages", "GuestToolchain", "SavedState", "HostSystem"]),
         tests(
             "VirtioTests",
             ["VirtioDevices", "Virtio", "PCI", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
-        tests("GuestImagesTests", ["GuestImages", "HostSystem"]),
+        tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "KVMEngine", "GuestToolchain"]),
         // A machine in a process that a test may kill.
         .executableTarget(

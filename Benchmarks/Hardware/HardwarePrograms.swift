@@ -36,7 +36,8 @@ struct HardwarePrograms {
                 "clang",
                 ["--target=x86_64-none-elf", "-nostdlib", "-static", "-fuse-ld=lld", "-fno-pic", "-mno-red-zone"]
                     + ProgramBuilder.flags + flags + [
-                        "-Wl,-T,\(sources)/hardware/link.ld", "-Wl,--build-id=none", "-o", result,
+                        "-Wl,-T,\(sources)/hardware/link.ld", "-Wl,--build-id=none", "-I",
+                        Toolchain.guests.appending(path: "x86").path, "-o", result,
                         "\(sources)/hardware/start.S",
                     ] + files.map { "\(sources)/\($0)" })
             return result

@@ -19,6 +19,7 @@ package enum KVMCapability: CaseIterable, Sendable, CustomStringConvertible {
     case processorState
     case clock
     case deadlineTimer
+    case dirtyRings
 
     /// The kernel's number and name for it, and what it is, for people.
     private var row: (number: Int32, name: String, meaning: String) {
@@ -40,6 +41,8 @@ package enum KVMCapability: CaseIterable, Sendable, CustomStringConvertible {
         case .extendedControl: (KVM_CAP_XCRS, "XCRS", "extended control registers")
         case .processorState: (KVM_CAP_MP_STATE, "MP_STATE", "the state of stopped vCPUs")
         case .clock: (KVM_CAP_ADJUST_CLOCK, "ADJUST_CLOCK", "setting the paravirtual clock")
+        case .dirtyRings:
+            (KVM_CAP_DIRTY_LOG_RING_ACQ_REL, "DIRTY_LOG_RING_ACQ_REL", "written pages told by a ring for each vCPU")
         case .deadlineTimer: (KVM_CAP_TSC_DEADLINE_TIMER, "TSC_DEADLINE_TIMER", "the local timer's deadline mode")
         }
     }
@@ -56,7 +59,7 @@ package enum KVMCapability: CaseIterable, Sendable, CustomStringConvertible {
     package var isRequired: Bool {
         switch self {
         case .splitInterruptControllers, .interruptDescriptors, .notificationDescriptors, .readOnlyMemory,
-            .deadlineTimer:
+            .deadlineTimer, .dirtyRings:
             false
         default: true
         }

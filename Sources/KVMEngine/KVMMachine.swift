@@ -7,14 +7,27 @@ internal import Synchronization
 package final class KVMMachine: Sendable {
     let descriptor: FileDescriptor
     let runAreaSize: Int
-    private let slots = Mutex<[Slot]>([])
+    /// How many entries each vCPU's dirty ring has; 0 when there is a log instead.
+    let ringEntries: Int
+    /// The vCPUs' rings. Whoever needs both locks takes this one first.
+    let rings = Mutex<[DirtyRing]>([])
+    let slots = Mutex<[Slot]>([])
 
     /// A range of guest-physical addresses that is memory to the kernel.
-    private struct Slot {
-        let number: UInt32
-        let size: UInt64
+    struct Slot {
+        var region: kvm_userspace_memory_region
         // Keeps the mapping alive for as long as the guest can reach it.
         let memory: GuestMemory
+        /// What rings have told, and nobody has asked for yet.
+        var written: PageBitmap?
+
+        var isLogged: Bool { region.flags & AERIE_KVM_MEM_LOG_DIRTY_PAGES != 0 }
+
+        mutating func note(_ change: (inout PageBitmap) -> Void) {
+            var pages = written.take() ?? PageBitmap(count: region.memory_size / 4096)
+            change(&pages)
+            written = pages
+        }
     }
 
     /// Which changes of a memory range are kept track of, and whether the guest may change it at all.
@@ -26,9 +39,10 @@ package final class KVMMachine: Sendable {
         case logged
     }
 
-    init(descriptor: consuming FileDescriptor, runAreaSize: Int) {
+    init(descriptor: consuming FileDescriptor, runAreaSize: Int, ringEntries: Int) {
         self.descriptor = descriptor
         self.runAreaSize = runAreaSize
+        self.ringEntries = ringEntries
     }
 
     // MARK: Memory
@@ -40,13 +54,7 @@ package final class KVMMachine: Sendable {
     package func map(_ memory: GuestMemory, access: MemoryAccess = .readWrite) throws(KVMError) -> [UInt32] {
         var numbers: [UInt32] = []
         for range in memory.ranges {
-            let number = slots.withLock { slots -> UInt32 in
-                let number = UInt32(slots.count)
-                slots.append(Slot(number: number, size: range.size, memory: memory))
-                return number
-            }
             var region = kvm_userspace_memory_region()
-            region.slot = number
             region.flags =
                 switch access {
                 case .readWrite: 0
@@ -57,36 +65,21 @@ package final class KVMMachine: Sendable {
             region.memory_size = range.size
             // `memory` lives in `slots` as long as this object, which the vCPUs hold.
             region.userspace_addr = UInt64(UInt(bitPattern: memory.hostBase)) + range.offset
-            try kvm { () throws(SystemError) in
-                try descriptor.control("KVM_SET_USER_MEMORY_REGION", AERIE_KVM_SET_USER_MEMORY_REGION, &region)
+            region.slot = slots.withLock { [region] slots in
+                let number = UInt32(slots.count)
+                slots.append(Slot(region: region, memory: memory))
+                slots[slots.count - 1].region.slot = number
+                return number
             }
-            numbers.append(number)
+            try setRegion(&region)
+            numbers.append(region.slot)
         }
         return numbers
     }
 
-    /// The pages of a logged slot that the guest wrote to since the last call, as their numbers from the slot's beginning,
-    /// ascending.
-    package func takeDirtyPages(of slot: UInt32) throws(KVMError) -> [UInt64] {
-        let size = slots.withLock { slots in slots.first { $0.number == slot }?.size ?? 0 }
-        precondition(size > 0, "dirty pages are asked of slots that are mapped")
-        var words = [UInt64](repeating: 0, count: Int((size / 4096 + 63) / 64))
-        try words.withUnsafeMutableBufferPointer { buffer throws(KVMError) in
-            var log = kvm_dirty_log()
-            log.slot = slot
-            log.dirty_bitmap = UnsafeMutableRawPointer(buffer.baseAddress)
-            try kvm { () throws(SystemError) in
-                try descriptor.control("KVM_GET_DIRTY_LOG", AERIE_KVM_GET_DIRTY_LOG, &log)
-            }
+    func setRegion(_ region: inout kvm_userspace_memory_region) throws(KVMError) {
+        try kvm { () throws(SystemError) in
+            try descriptor.control("KVM_SET_USER_MEMORY_REGION", AERIE_KVM_SET_USER_MEMORY_REGION, &region)
         }
-        var pages: [UInt64] = []
-        for (index, word) in words.enumerated() {
-            var rest = word
-            while rest != 0 {
-                pages.append(UInt64(index * 64 + rest.trailingZeroBitCount))
-                rest &= rest - 1
-            }
-        }
-        return pages
     }
 }

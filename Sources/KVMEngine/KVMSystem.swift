@@ -56,6 +56,16 @@ package struct KVMSystem: ~Copyable, Sendable {
         return Int(limits.first { $0 > 0 } ?? 4)
     }
 
+    /// How many entries the rings of a machine are to have; 0 for a log.
+    func ringEntries(for tracking: KVMMachine.WriteTracking) -> Int {
+        guard case .rings(let entries) = tracking else { return 0 }
+        precondition(
+            (1024...65536).contains(entries) && entries & (entries - 1) == 0, "a dirty ring of \(entries) entries")
+        // The kernel's number is the bytes of its largest ring, a power of two as well; 0 where it has none.
+        let largest = Self.limit(KVMCapability.dirtyRings.number, descriptor.rawValue)
+        return min(entries, Int(largest) / DirtyRing.entrySize)
+    }
+
     private static func limit(_ capability: UInt, _ device: Int32) -> Int32 {
         // The call has no error besides "no": it asks for nothing.
         max(aerie_kvm_ioctl_value(device, AERIE_KVM_CHECK_EXTENSION, capability), 0)

@@ -21,6 +21,7 @@ struct VCPU: ~Copyable, Sendable {
             _ = try checked("sigaction") { aerie_kvm_prepare_kicks() }
             return try Mapping(count: count, flags: MAP_SHARED, descriptor: rawValue)
         }
+        if machine.ringEntries > 0 { try machine.addRing(of: identifier, rawValue) }
         self.init(owning: descriptor, area)
     }
 

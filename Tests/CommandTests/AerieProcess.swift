@@ -1,3 +1,4 @@
+import GuestToolchain
 import Foundation
 import Testing
 
@@ -18,10 +19,10 @@ struct AerieProcess {
             .appending(path: program).path
     }
 
-    let directory: TestDirectory
+    let directory: TemporaryDirectory
 
     init() throws {
-        directory = try TestDirectory()
+        directory = TemporaryDirectory()
     }
 
     /// - Parameters:
@@ -60,24 +61,5 @@ struct AerieProcess {
             // On a terminal, the Swift runtime would ask what to do about a crash before the program dies of it.
             "SWIFT_BACKTRACE": "enable=no",
         ]
-    }
-}
-
-/// A directory that is removed with its contents when the test is done.
-final class TestDirectory {
-    let url: URL
-
-    init() throws {
-        url = FileManager.default.temporaryDirectory.appending(path: "aerie-test-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(at: url) }
-
-    /// Writes a file and returns its path.
-    func file(_ name: String, _ data: Data) throws -> String {
-        let file = url.appending(path: name)
-        try data.write(to: file)
-        return file.path
     }
 }

@@ -1,3 +1,4 @@
+import GuestToolchain
 import Foundation
 import Testing
 
@@ -111,7 +112,7 @@ struct FailedBuildTests {
         private let process = Process()
         private let error: String
 
-        init(_ environment: [String: String], in directory: TestDirectory) throws {
+        init(_ environment: [String: String], in directory: TemporaryDirectory) throws {
             error = try directory.file("error-\(UUID().uuidString)", Data())
             process.executableURL = URL(filePath: AerieProcess.executable)
             process.arguments = ["image", "build", "debian"]

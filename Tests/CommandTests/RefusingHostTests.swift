@@ -1,3 +1,4 @@
+import GuestToolchain
 import Foundation
 import Testing
 

@@ -1,3 +1,4 @@
+import GuestToolchain
 import Foundation
 import Testing
 
@@ -40,7 +41,7 @@ struct SavedLinuxTests {
     }
 
     private func expectedSums() throws -> String? {
-        let directory = try TestDirectory()
+        let directory = TemporaryDirectory()
         let disk = try directory.file("disk", Data())
         #expect(truncate(disk, Self.diskSize) == 0)
         try FileManager.default.createDirectory(
@@ -62,7 +63,7 @@ struct SavedLinuxTests {
     func movesUnderLoad(harts: Int) throws {
         let expected = try #require(try expectedSums())
         #expect(expected.split(separator: "\n").count == 24)
-        let directory = try TestDirectory()
+        let directory = TemporaryDirectory()
         let disk = try directory.file("data", Data())
         #expect(truncate(disk, Self.diskSize) == 0)
         let script = "disk=/dev/vdb guest=1\n" + Self.load
@@ -116,7 +117,7 @@ private final class MachineHost {
     private let answers = Pipe()
     private let outputFile: String
 
-    init(_ arguments: [String], in directory: TestDirectory) throws {
+    init(_ arguments: [String], in directory: TemporaryDirectory) throws {
         process.executableURL = URL(filePath: AerieProcess.executable).deletingLastPathComponent()
             .appending(path: "MachineHost")
         process.arguments = arguments

@@ -1,3 +1,4 @@
+import GuestToolchain
 import DiskImages
 import Glibc
 import HostSystem
@@ -22,14 +23,14 @@ import Testing
         try body()
     }
 
-    private func sparseFile() -> String {
-        let path = directory.file("disk", [1])
+    private func sparseFile() throws -> String {
+        let path = try directory.file("disk", [1])
         #expect(truncate(path, 2 << 30) == 0)
         return path
     }
 
     @Test func aRawImageReportsItAndWorksAgainWhenThereIsSpace() throws {
-        let image = try RawDiskImage(path: sparseFile(), readOnly: false)
+        let image = try RawDiskImage(path: try sparseFile(), readOnly: false)
         try withLimit {
             #expect(throws: Self.refused) { try image.write(pattern(8192), at: Self.limit - 4096) }
             #expect(throws: Self.refused) { try image.write(pattern(512), at: Self.limit) }
@@ -42,7 +43,7 @@ import Testing
 
     @Test func anOverlayKeepsWhatTheGuestCouldReadBefore() throws {
         let image = try OverlayDiskImage(
-            base: RawDiskImage(path: sparseFile(), readOnly: true), directory: directory.path)
+            base: RawDiskImage(path: try sparseFile(), readOnly: true), directory: directory.path)
         try image.write(pattern(4096, 1), at: Self.limit - 8192)
         try withLimit {
             // Whole clusters, and parts of clusters that have to be copied up first.

@@ -1,3 +1,4 @@
+import GuestToolchain
 import DiskImages
 import Glibc
 import HostSystem
@@ -7,7 +8,7 @@ import Testing
     private let directory = TemporaryDirectory()
 
     private func overlay(_ bytes: [UInt8], inMemory: Bool = true) throws -> (OverlayDiskImage, String) {
-        let path = directory.file("base", bytes)
+        let path = try directory.file("base", bytes)
         let base = try RawDiskImage(path: path, readOnly: true)
         return (try OverlayDiskImage(base: base, directory: inMemory ? nil : directory.path), path)
     }
@@ -26,19 +27,19 @@ import Testing
             var expected = pattern(40_960)
             expected.replaceSubrange(4608..<5120, with: pattern(512, 77))
             #expect(try image.bytes(at: 0, count: 40_960) == expected)
-            #expect(directory.contents(path) == pattern(40_960))
+            #expect(try directory.contents(path) == pattern(40_960))
             // The file of the changes has no name.
-            #expect(directory.files() == ["base"])
+            #expect(try directory.names() == ["base"])
         }
     }
 
     @Test func aBaseThatCanBeWrittenIsRefused() throws {
-        let base = try RawDiskImage(path: directory.file("base", pattern(512)), readOnly: false)
+        let base = try RawDiskImage(path: try directory.file("base", pattern(512)), readOnly: false)
         #expect(throws: DiskImageError.writableBase) { try OverlayDiskImage(base: base, directory: nil) }
     }
 
     @Test func manyOverlaysShareABase() throws {
-        let path = directory.file("base", pattern(8192))
+        let path = try directory.file("base", pattern(8192))
         let images = try (0..<3).map { _ in
             try OverlayDiskImage(base: RawDiskImage(path: path, readOnly: true), directory: nil)
         }
@@ -49,7 +50,7 @@ import Testing
     }
 
     @Test func aDirectoryThatIsNotThereIsAnError() throws {
-        let base = try RawDiskImage(path: directory.file("base", pattern(512)), readOnly: true)
+        let base = try RawDiskImage(path: try directory.file("base", pattern(512)), readOnly: true)
         let missing = directory.path + "/missing"
         #expect(
             throws: DiskImageError.system(SystemError("open O_TMPFILE in \(missing)", code: ENOENT))
@@ -96,7 +97,7 @@ import Testing
             }
         }
         #expect(try image.bytes(at: 0, count: size) == model)
-        #expect(directory.contents(path) == pattern(size))
+        #expect(try directory.contents(path) == pattern(size))
     }
 
     @Test func writersOfOneClusterDoNotUndoEachOther() throws {

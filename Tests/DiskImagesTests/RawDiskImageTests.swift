@@ -1,3 +1,4 @@
+import GuestToolchain
 import DiskImages
 import Glibc
 import HostSystem
@@ -7,7 +8,7 @@ import Testing
     private let directory = TemporaryDirectory()
 
     @Test func bytesGoWhereTheyBelong() throws {
-        let path = directory.file("disk", pattern(8192))
+        let path = try directory.file("disk", pattern(8192))
         let image = try RawDiskImage(path: path, readOnly: false)
         #expect(image.size == 8192)
         #expect(try image.bytes(at: 1000, count: 3000, cut: [1, 0, 999]) == Array(pattern(8192)[1000..<4000]))
@@ -15,20 +16,20 @@ import Testing
         try image.flush()
         var expected = pattern(8192)
         expected.replaceSubrange(3000..<5000, with: pattern(2000, 99))
-        #expect(directory.contents(path) == expected)
+        #expect(try directory.contents(path) == expected)
     }
 
     @Test func moreBuffersThanTheKernelTakesAtOnceArePassedInTurns() throws {
-        let path = directory.file("disk", pattern(8192))
+        let path = try directory.file("disk", pattern(8192))
         let image = try RawDiskImage(path: path, readOnly: false)
         let cut = Array(repeating: 2, count: 3000)
         #expect(try image.bytes(at: 0, count: 8192, cut: cut) == pattern(8192))
         try image.write(pattern(8192, 3), at: 0, cut: cut)
-        #expect(directory.contents(path) == pattern(8192, 3))
+        #expect(try directory.contents(path) == pattern(8192, 3))
     }
 
     @Test func rangesBeyondTheEndAreRefused() throws {
-        let image = try RawDiskImage(path: directory.file("disk", pattern(1024)), readOnly: false)
+        let image = try RawDiskImage(path: try directory.file("disk", pattern(1024)), readOnly: false)
         for (offset, count) in [(UInt64(1024), 1), (1023, 2), (0, 1025), (.max, 1), (.max - 1, 512)] {
             let error = DiskImageError.outOfRange(offset: offset, count: UInt64(count), size: 1024)
             #expect(throws: error) { try image.bytes(at: offset, count: count) }
@@ -40,27 +41,27 @@ import Testing
 
     @Test func zeroesAndHolesReadAsZeroes() throws {
         for mayUnmap in [false, true] {
-            let path = directory.file("disk", pattern(65536))
+            let path = try directory.file("disk", pattern(65536))
             let image = try RawDiskImage(path: path, readOnly: false)
             try image.writeZeroes(at: 512, count: 40000, mayUnmap: mayUnmap)
             var expected = pattern(65536)
             for index in 512..<40512 { expected[index] = 0 }
-            #expect(directory.contents(path) == expected)
+            #expect(try directory.contents(path) == expected)
             try image.discard(at: 45056, count: 8192)
-            #expect(directory.contents(path).count == 65536)
+            #expect(try directory.contents(path).count == 65536)
             #expect(try image.bytes(at: 40512, count: 45056 - 40512) == Array(expected[40512..<45056]))
         }
     }
 
     @Test func aFileThatEndsWithinASectorIsFilledUpWithZeroesThatCannotBeWritten() throws {
-        let path = directory.file("disk", pattern(1000))
+        let path = try directory.file("disk", pattern(1000))
         let image = try RawDiskImage(path: path, readOnly: false)
         #expect(image.size == 1024)
         #expect(try image.bytes(at: 512, count: 512) == Array(pattern(1000)[512...]) + Array(repeating: 0, count: 24))
         #expect(try image.bytes(at: 1010, count: 14) == Array(repeating: 0, count: 14))
         #expect(throws: DiskImageError.partialSector(size: 1000)) { try image.write(pattern(512), at: 512) }
         try image.write(pattern(512, 5), at: 0)
-        #expect(directory.contents(path).count == 1000)
+        #expect(try directory.contents(path).count == 1000)
     }
 
     @Test func whatIsNoDiskIsRefusedWithTheReason() throws {
@@ -68,7 +69,7 @@ import Testing
         #expect(throws: DiskImageError.cannotOpen(path: missing, SystemError("open \(missing)", code: ENOENT))) {
             try RawDiskImage(path: missing, readOnly: true)
         }
-        let empty = directory.file("empty", [])
+        let empty = try directory.file("empty", [])
         #expect(throws: DiskImageError.empty(path: empty)) { try RawDiskImage(path: empty, readOnly: false) }
         for path in [directory.path, "/dev/null"] {
             for readOnly in [false, true] {
@@ -83,7 +84,7 @@ import Testing
     }
 
     @Test func anImageIsWrittenByOneAndReadByMany() throws {
-        let path = directory.file("disk", pattern(512))
+        let path = try directory.file("disk", pattern(512))
         do {
             let writer = try RawDiskImage(path: path, readOnly: false)
             #expect(throws: DiskImageError.inUse(path: path, forWriting: true)) {
@@ -103,17 +104,17 @@ import Testing
     }
 
     @Test func aReadOnlyImageIsNotChanged() throws {
-        let path = directory.file("disk", pattern(1024))
+        let path = try directory.file("disk", pattern(1024))
         let image = try RawDiskImage(path: path, readOnly: true)
         #expect(throws: DiskImageError.readOnly) { try image.write(pattern(512), at: 0) }
         #expect(throws: DiskImageError.readOnly) { try image.discard(at: 0, count: 512) }
         #expect(throws: DiskImageError.readOnly) { try image.writeZeroes(at: 0, count: 512, mayUnmap: true) }
         try image.flush()
-        #expect(directory.contents(path) == pattern(1024))
+        #expect(try directory.contents(path) == pattern(1024))
     }
 
     @Test func aFileThatShrinksUnderTheDiskIsAnErrorNotZeroes() throws {
-        let path = directory.file("disk", pattern(8192))
+        let path = try directory.file("disk", pattern(8192))
         let image = try RawDiskImage(path: path, readOnly: true)
         #expect(truncate(path, 4096) == 0)
         #expect(throws: DiskImageError.truncated(at: 4096)) { try image.bytes(at: 0, count: 8192) }

@@ -1,3 +1,4 @@
+import GuestToolchain
 import DiskImages
 import Glibc
 import SavedState
@@ -32,7 +33,7 @@ import Testing
     }
 
     @Test func exactlyTheWrittenClustersAreChanges() throws {
-        let image = try overlay(directory.file("base", pattern(20 * 4096 + 700)))
+        let image = try overlay(try directory.file("base", pattern(20 * 4096 + 700)))
         #expect(image.clusteredSize == 21 * 4096)
         #expect(try image.nextChanges(from: 0) == nil)
         try image.write(pattern(512), at: 3 * 4096 + 512)
@@ -54,7 +55,7 @@ import Testing
 
     @Test(arguments: 0..<4) func anOverlayWithTheChangesOfAnotherReadsLikeIt(_ seed: Int) throws {
         let size = 400 * 512
-        let path = directory.file("base", pattern(size))
+        let path = try directory.file("base", pattern(size))
         let image = try overlay(path)
         var state = UInt64(seed) &* 0x9E37_79B9_7F4A_7C15 &+ 1
         func random(_ limit: Int) -> Int {
@@ -79,7 +80,7 @@ import Testing
     }
 
     @Test func changesThatAreNoWholeClustersOfTheDiskAreRefused() throws {
-        let image = try overlay(directory.file("base", pattern(3 * 4096 + 512)))
+        let image = try overlay(try directory.file("base", pattern(3 * 4096 + 512)))
         for (offset, count) in [(512, 4096), (0, 512), (4 * 4096, 4096), (3 * 4096, 8192)] as [(UInt64, UInt64)] {
             #expect(throws: DiskImageError.outOfRange(offset: offset, count: count, size: image.size)) {
                 try image.restoreZeroes(at: offset, count: count)
@@ -89,7 +90,7 @@ import Testing
     }
 
     @Test func aFileIsKnownAgainByItsSizeItsTimeOfChangeAndItsHead() throws {
-        let path = directory.file("disk", pattern(100_000))
+        let path = try directory.file("disk", pattern(100_000))
         let saved = try RawDiskImage(path: path, readOnly: true).save()
         try RawDiskImage(path: path, readOnly: true).verify(saved)
         try overlay(path).verify(overlay(path).save())
@@ -108,12 +109,12 @@ import Testing
         }
         // Another head shows even under the same time.
         let aged = try RawDiskImage(path: path, readOnly: true).save()
-        _ = directory.file("disk", pattern(100_000, 1))
+        _ = try directory.file("disk", pattern(100_000, 1))
         utimensat(AT_FDCWD, path, past, 0)
         #expect(throws: SavedStateError.changed(name: "disk \(path)", difference: "it has been written to since")) {
             try RawDiskImage(path: path, readOnly: true).verify(aged)
         }
-        _ = directory.file("disk", pattern(100_512))
+        _ = try directory.file("disk", pattern(100_512))
         #expect(
             throws: SavedStateError.changed(
                 name: "disk \(path)", difference: "it had 100000 bytes and now has 100512")

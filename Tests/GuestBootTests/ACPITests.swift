@@ -133,15 +133,14 @@ import Testing
     func compiler() throws {
         let iasl = try #require(HostProgram.find("iasl"))
         for (name, table) in try found() where name != "XSDT" {
-            let base = FileManager.default.temporaryDirectory.appending(path: "aerie-acpi-\(UUID().uuidString)")
-            let back = base.path + "-back"
-            let files = ["\(base.path).aml", "\(base.path).dsl", "\(back).aml"].map { URL(filePath: $0) }
-            defer { for file in files { try? FileManager.default.removeItem(at: file) } }
-            try Data(table).write(to: files[0])
-            let disassembly = try HostProgram.run(iasl, ["-p", base.path, "-d", files[0].path])
+            let directory = TemporaryDirectory()
+            let file = try directory.file("table.aml", Data(table))
+            let base = directory.path("table")
+            let back = directory.path("back")
+            let disassembly = try HostProgram.run(iasl, ["-p", base, "-d", file])
             #expect(disassembly.status == 0, "\(String(decoding: disassembly.output, as: UTF8.self))")
             let compilation = try HostProgram.run(
-                iasl, ["-p", back, files[1].path])
+                iasl, ["-p", back, "\(base).dsl"])
             let text = String(decoding: compilation.output, as: UTF8.self)
             // Data tables are compiled without a summary of errors when there are none.
             #expect(compilation.status == 0 && !text.contains("Error  "), "\(name): \(text)")
@@ -150,7 +149,7 @@ import Testing
                 #expect(text.contains("Compilation successful. 0 Errors, 0 Warnings"), "\(text)")
                 continue
             }
-            let again = try? [UInt8](Data(contentsOf: files[2]))
+            let again = try? [UInt8](Data(contentsOf: URL(filePath: "\(back).aml")))
             #expect(again?.dropFirst(36).elementsEqual(table.dropFirst(36)) == true, "\(name) changes on its way")
         }
     }

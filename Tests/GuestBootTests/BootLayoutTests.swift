@@ -1,6 +1,7 @@
 import Glibc
 import GuestBoot
 import GuestMemory
+import GuestToolchain
 import Testing
 
 @Suite struct BootLayoutTests {
@@ -183,12 +184,13 @@ import Testing
     @Test func loadingAgainRestoresWhatTheGuestOverwrote() throws {
         let memory = try makeMemory()
         let image = flatImage()
-        let file = try TemporaryFile(image)
-        let boot = try RISCVBoot(kernel: file.path)
+        let directory = TemporaryDirectory()
+        let file = try directory.file("Image", image)
+        let boot = try RISCVBoot(kernel: file)
         let first = try boot.load(memory: memory, deviceTree: DeviceTree())
         try memory.write([UInt8](repeating: 0xEE, count: 2000), at: dram + 0x20_0000)
         // The file may be out of reach by then.
-        unlink(file.path)
+        unlink(file)
         let second = try boot.load(memory: memory, deviceTree: DeviceTree())
         #expect(first.start == second.start)
         #expect(first.placements == second.placements)
@@ -202,32 +204,35 @@ import Testing
         #expect(throws: BootError.notAFile(BootItem(.firmware, "/dev/null"))) {
             try RISCVBoot(kernel: nil, firmware: "/dev/null")
         }
-        let empty = try TemporaryFile([])
-        let kernel = try TemporaryFile([1])
-        #expect(throws: BootError.empty(BootItem(.initrd, empty.path))) {
-            try RISCVBoot(kernel: kernel.path, initrd: empty.path)
+        let directory = TemporaryDirectory()
+        let empty = try directory.file("empty", [])
+        let kernel = try directory.file("kernel", [1])
+        #expect(throws: BootError.empty(BootItem(.initrd, empty))) {
+            try RISCVBoot(kernel: kernel, initrd: empty)
         }
         #expect(
             BootError.missing(BootItem(.kernel, "v")).description == "kernel v: there is no such file; check the path")
     }
 
     @Test func aFileCutAfterItWasOpenedIsTruncated() throws {
-        let file = try TemporaryFile(flatImage())
-        let boot = try RISCVBoot(kernel: file.path)
-        #expect(truncate(file.path, 500) == 0)
-        #expect(throws: BootError.truncated(BootItem(.kernel, file.path), needed: 1064, found: 500)) {
+        let directory = TemporaryDirectory()
+        let file = try directory.file("Image", flatImage())
+        let boot = try RISCVBoot(kernel: file)
+        #expect(truncate(file, 500) == 0)
+        #expect(throws: BootError.truncated(BootItem(.kernel, file), needed: 1064, found: 500)) {
             try boot.load(memory: makeMemory(), deviceTree: DeviceTree())
         }
     }
 
     @Test func aCommandLineIsBounded() throws {
-        let file = try TemporaryFile(flatImage())
-        _ = try RISCVBoot(kernel: file.path, commandLine: String(repeating: "x", count: 4096))
+        let directory = TemporaryDirectory()
+        let file = try directory.file("Image", flatImage())
+        _ = try RISCVBoot(kernel: file, commandLine: String(repeating: "x", count: 4096))
         #expect(throws: BootError.badCommandLine(reason: "4097 bytes are more than the 4096 allowed")) {
-            try RISCVBoot(kernel: file.path, commandLine: String(repeating: "x", count: 4097))
+            try RISCVBoot(kernel: file, commandLine: String(repeating: "x", count: 4097))
         }
         #expect(throws: BootError.badCommandLine(reason: "a zero byte is in it")) {
-            try RISCVBoot(kernel: file.path, commandLine: "a\0b")
+            try RISCVBoot(kernel: file, commandLine: "a\0b")
         }
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import GuestBoot
+import GuestToolchain
 import Testing
 
 /// The device tree compiler, or nil when it is not installed.
@@ -75,8 +76,9 @@ let deviceTreeCompiler: String? = ["/usr/bin/dtc", "/usr/local/bin/dtc"].first {
     @Test(.enabled(if: deviceTreeCompiler != nil, "device-tree-compiler is not installed"))
     func theDeviceTreeCompilerReadsItWithoutComplaint() throws {
         let compiler = try #require(deviceTreeCompiler)
-        let blob = try TemporaryFile(example().encoded())
-        let pipe = try #require(popen("\(compiler) -I dtb -O dts -q \(blob.path) 2>&1", "r"))
+        let directory = TemporaryDirectory()
+        let blob = try directory.file("board.dtb", example().encoded())
+        let pipe = try #require(popen("\(compiler) -I dtb -O dts -q \(blob) 2>&1", "r"))
         var text: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while case let count = fread(&chunk, 1, chunk.count, pipe), count > 0 { text += chunk[..<count] }

@@ -1,3 +1,4 @@
+import GuestToolchain
 import Testing
 
 @testable import GuestImages
@@ -52,7 +53,7 @@ import Testing
     }
 
     @Test func theHostsFilesAreReadInTheOrderOfApt() throws {
-        let scratch = try ScratchDirectory()
+        let scratch = TemporaryDirectory()
         try Files.makeDirectories("\(scratch.path)/sources.list.d")
         try Files.write("deb http://b.example/debian sid main\n", to: "\(scratch.path)/sources.list.d/b.list")
         try Files.write(

@@ -1,3 +1,4 @@
+import GuestToolchain
 import FoundationEssentials
 import Glibc
 import GuestImages
@@ -12,7 +13,7 @@ import Testing
     .enabled(if: QemuRunner.isInstalled, "qemu-system-riscv64 is not installed"), .serialized)
 struct BuildTests {
     @Test func debianIsBuiltAndBootsToAShellThatWorks() async throws {
-        let scratch = try ScratchDirectory()
+        let scratch = TemporaryDirectory()
         var environment = ProcessInfo.processInfo.environment
         environment["XDG_DATA_HOME"] = scratch.path
         // The downloads are worth keeping between runs.

@@ -1,3 +1,4 @@
+import GuestToolchain
 import FoundationEssentials
 import Synchronization
 import Testing
@@ -6,11 +7,11 @@ import Testing
 
 /// What a build refuses before it does any work.
 @Suite struct BuilderRefusalTests {
-    private let scratch: ScratchDirectory
+    private let scratch: TemporaryDirectory
     private let store: ImageStore
 
     init() throws {
-        scratch = try ScratchDirectory()
+        scratch = TemporaryDirectory()
         store = ImageStore(
             directories: ImageDirectories(images: "\(scratch.path)/images", cache: "\(scratch.path)/cache"))
     }

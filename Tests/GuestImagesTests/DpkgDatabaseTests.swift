@@ -1,3 +1,4 @@
+import GuestToolchain
 import Testing
 
 @testable import GuestImages
@@ -56,7 +57,7 @@ import Testing
     }
 
     @Test func theDatabaseIsWrittenWhereDpkgLooksForIt() throws {
-        let scratch = try ScratchDirectory()
+        let scratch = TemporaryDirectory()
         let tree = try RootTree(directory: "\(scratch.path)/root")
         var database = DpkgDatabase()
         database.add(package(control, ["postinst": "#!/bin/sh\n", "md5sums": "00  etc/x\n"]))

@@ -1,15 +1,16 @@
+import GuestToolchain
 import FoundationEssentials
 import Testing
 
 @testable import GuestImages
 
 @Suite struct ImageStoreTests {
-    private let scratch: ScratchDirectory
+    private let scratch: TemporaryDirectory
     private let store: ImageStore
     private let debian: ImageReference
 
     init() throws {
-        scratch = try ScratchDirectory()
+        scratch = TemporaryDirectory()
         store = ImageStore(
             directories: ImageDirectories(images: "\(scratch.path)/images", cache: "\(scratch.path)/cache"))
         debian = try ImageReference(parsing: "debian")

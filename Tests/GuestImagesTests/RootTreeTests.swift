@@ -1,3 +1,4 @@
+import GuestToolchain
 import Glibc
 import HostSystem
 import Testing
@@ -37,7 +38,7 @@ import Testing
 
     private func unpack(
         _ members: [(name: String, type: Character, link: String, mode: Int, data: String)],
-        in scratch: ScratchDirectory
+        in scratch: TemporaryDirectory
     ) throws -> RootTree {
         let path = "\(scratch.path)/a.tar"
         try Files.write(archive(members), to: path)
@@ -48,7 +49,7 @@ import Testing
     }
 
     @Test func linksToAbsolutePathsLeadIntoTheTreeNeverToTheHost() throws {
-        let scratch = try ScratchDirectory()
+        let scratch = TemporaryDirectory()
         let tree = try unpack(
             [
                 ("./run/", "5", "", 0o755, ""), ("./var/run", "2", "/run", 0o777, ""),
@@ -60,7 +61,7 @@ import Testing
     }
 
     @Test func aDirectoryWhereALinkStandsStaysTheLink() throws {
-        let scratch = try ScratchDirectory()
+        let scratch = TemporaryDirectory()
         let tree = try unpack(
             [
                 ("./bin", "2", "usr/bin", 0o777, ""), ("./usr/bin/", "5", "", 0o755, ""),
@@ -72,7 +73,7 @@ import Testing
     }
 
     @Test func setIdBitsAndOwnersAreOnlyNotedAndCorrectedInTheImage() throws {
-        let scratch = try ScratchDirectory()
+        let scratch = TemporaryDirectory()
         let tree = try unpack([("./usr/bin/su", "0", "", 0o4755, "x"), ("./dark", "0", "", 0, "y")], in: scratch)
         let status = try #require(Files.status("\(scratch.path)/root/usr/bin/su"))
         #expect(status.st_mode & 0o7777 == 0o755)
@@ -85,7 +86,7 @@ import Testing
     }
 
     @Test func hardLinksShareTheirFile() throws {
-        let scratch = try ScratchDirectory()
+        let scratch = TemporaryDirectory()
         _ = try unpack([("./a", "0", "", 0o644, "same"), ("./b", "1", "./a", 0o644, "")], in: scratch)
         let first = try #require(Files.status("\(scratch.path)/root/a"))
         let second = try #require(Files.status("\(scratch.path)/root/b"))
@@ -100,7 +101,7 @@ import Testing
     func membersThatLeaveTheArchiveOrAreNoFilesAreRefused(
         members: [(String, Character, String, Int, String)]
     ) throws {
-        let scratch = try ScratchDirectory()
+        let scratch = TemporaryDirectory()
         #expect(throws: ImageError.self) {
             try unpack(members.map { (name: $0.0, type: $0.1, link: $0.2, mode: $0.3, data: $0.4) }, in: scratch)
         }
@@ -108,14 +109,14 @@ import Testing
     }
 
     @Test func linksInALoopAreAnError() throws {
-        let scratch = try ScratchDirectory()
+        let scratch = TemporaryDirectory()
         #expect(throws: ImageError.self) {
             try unpack([("a", "2", "b", 0, ""), ("b", "2", "a", 0, ""), ("a/x", "0", "", 0o644, "")], in: scratch)
         }
     }
 
     @Test func aDamagedHeaderAndACutOffMemberAreErrors() throws {
-        let scratch = try ScratchDirectory()
+        let scratch = TemporaryDirectory()
         let path = "\(scratch.path)/a.tar"
         var bytes = archive([("file", "0", "", 0o644, String(repeating: "x", count: 600))])
         try Files.write(bytes[..<700], to: path)

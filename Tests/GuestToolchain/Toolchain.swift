@@ -11,9 +11,18 @@ package enum Toolchain {
     /// Where the programs of the guests lie in the source tree.
     package static let guests = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Guests")
 
+    /// What was built, by the digest of what it was built from, for this and for later runs. Whatever was built a week ago goes:
+    /// most of it is of sources that have changed, and the rest is soon built again.
     static let cache: URL = {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "aerie-guests-\(getuid())")
-        try? FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let files = FileManager.default
+        let directory = files.temporaryDirectory.appending(path: "aerie-guests-\(getuid())")
+        try? files.createDirectory(at: directory, withIntermediateDirectories: true)
+        let key = URLResourceKey.contentModificationDateKey
+        let built = try? files.contentsOfDirectory(at: directory, includingPropertiesForKeys: [key])
+        for file in built ?? [] {
+            guard let date = try? file.resourceValues(forKeys: [key]).contentModificationDate else { continue }
+            if date.timeIntervalSinceNow < -7 * 24 * 3600 { try? files.removeItem(at: file) }
+        }
         return directory
     }()
 
@@ -29,14 +38,17 @@ package enum Toolchain {
     }
 
     /// Assembly text as a flat image for `address`.
-    package static func assemble(_ text: String, at address: UInt64) throws -> [UInt8] {
-        let source = cache.appending(path: "\(digest(of: [Array(text.utf8)])).s")
-        try Data(text.utf8).write(to: source, options: .atomic)
-        return try image(of: [source], at: address, architecture: architecture, flags: [])
+    ///
+    /// - Parameter isKept: whether the cache takes it; random programs would only fill it.
+    package static func assemble(_ text: String, at address: UInt64, isKept: Bool = true) throws -> [UInt8] {
+        let directory = TemporaryDirectory()
+        let source = URL(filePath: try directory.file("program.s", [UInt8](text.utf8)))
+        return try image(of: [source], at: address, architecture: architecture, flags: [], isKept: isKept)
     }
 
     private static func image(
-        of sources: [URL], at address: UInt64, architecture: String, flags: [String]
+        of sources: [URL], at address: UInt64, architecture: String, flags: [String],
+        isKept: Bool = true
     ) throws -> [UInt8] {
         guard let directory else { throw HostProgram.Failure(description: "no swift in PATH, so no clang beside it") }
         // Whatever may be included counts as source.
@@ -46,11 +58,11 @@ package enum Toolchain {
         let content = try (sources + headers).map { [UInt8](try Data(contentsOf: $0)) }
         let name = digest(of: content + [Array((flags + [architecture, origin]).joined(separator: " ").utf8)])
         let image = cache.appending(path: "\(name).bin")
-        if let data = try? Data(contentsOf: image) { return [UInt8](data) }
+        if isKept, let data = try? Data(contentsOf: image) { return [UInt8](data) }
 
-        let linked = cache.appending(path: "\(name)-\(UUID().uuidString).elf")
-        let flat = linked.appendingPathExtension("bin")
-        defer { try? FileManager.default.removeItem(at: linked) }
+        let scratch = TemporaryDirectory()
+        let linked = scratch.path("program.elf")
+        let flat = scratch.path("program.bin")
         try check(
             "\(directory)/clang",
             [
@@ -58,11 +70,11 @@ package enum Toolchain {
                 "-ffreestanding", "-nostdlib", "-fuse-ld=lld", "-O1", "-Wall", "-Wextra", "-Werror", "-I", guests.path,
                 "-Wl,-T,\(guests.appending(path: "link.ld").path)", "-Wl,--defsym=program_base=\(origin)",
                 "-Wno-unused-command-line-argument",
-            ] + flags + ["-o", linked.path] + sources.map(\.path))
-        try check("\(directory)/llvm-objcopy", ["-O", "binary", linked.path, flat.path])
-        let data = try Data(contentsOf: flat)
+            ] + flags + ["-o", linked] + sources.map(\.path))
+        try check("\(directory)/llvm-objcopy", ["-O", "binary", linked, flat])
+        let data = try Data(contentsOf: URL(filePath: flat))
         // Renaming keeps the cache whole when several test processes build the same program.
-        rename(flat.path, image.path)
+        if isKept { rename(flat, image.path) }
         return [UInt8](data)
     }
 
@@ -72,19 +84,16 @@ package enum Toolchain {
     ) throws -> String {
         guard let directory else { throw HostProgram.Failure(description: "no swift in PATH, so no clang beside it") }
         let bytes = code.map { "\($0)" }.joined(separator: ",")
-        let source = cache.appending(path: "disassembly-\(UUID().uuidString).s")
-        let object = source.appendingPathExtension("o")
-        defer {
-            try? FileManager.default.removeItem(at: source)
-            try? FileManager.default.removeItem(at: object)
-        }
-        try Data(".text\ncode: .byte \(bytes)\n.size code, .-code\n.type code,@function\n".utf8).write(to: source)
+        let scratch = TemporaryDirectory()
+        let source = try scratch.file(
+            "code.s", Data(".text\ncode: .byte \(bytes)\n.size code, .-code\n.type code,@function\n".utf8))
+        let object = scratch.path("code.o")
         try check(
             "\(directory)/clang",
-            ["--target=riscv64-none-elf", "-march=\(architecture)", "-c", "-o", object.path, source.path])
+            ["--target=riscv64-none-elf", "-march=\(architecture)", "-c", "-o", object, source])
         let result = try HostProgram.run(
             "\(directory)/llvm-objdump",
-            ["-d", "--adjust-vma=0x\(String(address, radix: 16))"] + options + [object.path])
+            ["-d", "--adjust-vma=0x\(String(address, radix: 16))"] + options + [object])
         return String(decoding: result.output, as: UTF8.self)
     }
 

@@ -2,36 +2,41 @@ package import Foundation
 
 /// The x86 assembler and linker: the toolchain's, as for RISC-V.
 package enum X86Toolchain {
-    /// Assembly text (AT&T syntax, any of `.code16`, `.code32`, `.code64`) as a flat image for `address`.
+    private static let guests = Toolchain.guests.appending(path: "x86")
+
+    /// Assembly text (AT&T syntax, any of `.code16`, `.code32`, `.code64`) as a flat image for `address`. It may include
+    /// `long-mode.inc` of `Guests/x86`.
     package static func assemble(_ text: String, at address: UInt64) throws -> [UInt8] {
         let linked = try link(text, at: address)
         let flat = linked.appendingPathExtension("bin")
         if let data = try? Data(contentsOf: flat) { return [UInt8](data) }
-        let fresh = Toolchain.cache.appending(path: "\(UUID().uuidString).bin")
-        try Toolchain.check("\(directory())/llvm-objcopy", ["-O", "binary", linked.path, fresh.path])
-        let data = try Data(contentsOf: fresh)
-        rename(fresh.path, flat.path)
+        let scratch = TemporaryDirectory()
+        let fresh = scratch.path("program.bin")
+        try Toolchain.check("\(directory())/llvm-objcopy", ["-O", "binary", linked.path, fresh])
+        let data = try Data(contentsOf: URL(filePath: fresh))
+        rename(fresh, flat.path)
         return [UInt8](data)
     }
 
     /// The same as an ELF executable, with `_start` for its entry and program headers for notes.
     package static func link(_ text: String, at address: UInt64) throws -> URL {
         let origin = "0x\(String(address, radix: 16))"
-        let name = Toolchain.digest(of: [Array(text.utf8), Array("x86-64 \(origin)".utf8)])
+        let included = [UInt8](try Data(contentsOf: guests.appending(path: "long-mode.inc")))
+        let name = Toolchain.digest(of: [Array(text.utf8), Array("x86-64 \(origin)".utf8), included])
         let linked = Toolchain.cache.appending(path: "\(name).elf")
         if FileManager.default.fileExists(atPath: linked.path) { return linked }
-        let source = Toolchain.cache.appending(path: "\(UUID().uuidString).s")
-        let fresh = source.appendingPathExtension("elf")
-        defer { try? FileManager.default.removeItem(at: source) }
-        try Data(text.utf8).write(to: source)
+        let scratch = TemporaryDirectory()
+        let source = try scratch.file("program.s", [UInt8](text.utf8))
+        let fresh = scratch.path("program.elf")
         try Toolchain.check(
             "\(directory())/clang",
             [
                 "--target=x86_64-none-elf", "-nostdlib", "-static", "-fuse-ld=lld", "-Wl,-Ttext=\(origin)",
-                "-Wl,--build-id=none", "-Wl,--image-base=0", "-Wl,-z,norelro", "-o", fresh.path, source.path,
+                "-Wl,--build-id=none", "-Wl,--image-base=0", "-Wl,-z,norelro", "-I", guests.path, "-o", fresh,
+                source,
             ])
         // Renaming keeps the cache whole when several test processes build the same program.
-        rename(fresh.path, linked.path)
+        rename(fresh, linked.path)
         return linked
     }
 
@@ -46,13 +51,13 @@ package enum X86Toolchain {
 extension X86Toolchain {
     /// A bare program of `Guests/x86` as an ELF file with a PVH entry.
     package static func program(_ name: String) throws -> URL {
-        let guests = Toolchain.guests.appending(path: "x86")
         let files = try FileManager.default.contentsOfDirectory(at: guests, includingPropertiesForKeys: nil)
             .sorted { $0.path < $1.path }
         let digest = Toolchain.digest(of: [Array(name.utf8)] + (try files.map { [UInt8](try Data(contentsOf: $0)) }))
         let linked = Toolchain.cache.appending(path: "\(digest).elf")
         if FileManager.default.fileExists(atPath: linked.path) { return linked }
-        let fresh = Toolchain.cache.appending(path: "\(UUID().uuidString).elf")
+        let scratch = TemporaryDirectory()
+        let fresh = scratch.path("program.elf")
         try Toolchain.check(
             "\(directory())/clang",
             [
@@ -61,10 +66,10 @@ extension X86Toolchain {
                 "-mno-sse", "-mno-mmx", "-mgeneral-regs-only", "-mno-red-zone", "-fno-builtin", "-O1", "-Wall",
                 "-Wextra",
                 "-Werror", "-I", guests.path, "-Wl,-T,\(guests.appending(path: "link.ld").path)",
-                "-Wl,--build-id=none", "-o", fresh.path, guests.appending(path: "start.S").path,
+                "-Wl,--build-id=none", "-o", fresh, guests.appending(path: "start.S").path,
                 guests.appending(path: "\(name).c").path,
             ])
-        rename(fresh.path, linked.path)
+        rename(fresh, linked.path)
         return linked
     }
 }

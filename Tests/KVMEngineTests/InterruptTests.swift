@@ -203,32 +203,20 @@ import Testing
     @Test("The first processor starts the others, at the page it names, each knowing its number")
     func applicationProcessors() throws {
         let guest = try KVMGuest(
-            LongMode.prologue + """
-                mov $trampoline, %rsi
-                mov $0x9000, %edi
-                mov $(trampoline_end - trampoline), %ecx
-                rep movsb
-                movl $0x1FF, 0xF0(%r15)
-                movl $0xC4500, 0x300(%r15)
-                movl $0xC4609, 0x300(%r15)
-                1: cmpb $3, 0x500
-                jne 1b
-                out %al, $0xE4
-                2: jmp 2b
-                .code16
-                trampoline:
-                xor %ax, %ax
-                mov %ax, %ds
+            LongMode.startingOthers(
+                """
                 mov $1, %eax
                 cpuid
                 shr $24, %ebx
                 mov %bl, %al
                 out %al, $0xE0
-                lock incb (0x500)
-                3: hlt
-                jmp 3b
-                trampoline_end:
-                """, mode: .long, cpus: 4)
+                """,
+                rest: """
+                    1: cmpb $3, 0x500
+                    jne 1b
+                    out %al, $0xE4
+                    2: jmp 2b
+                    """), mode: .long, cpus: 4)
         #expect(try guest.run() == [.requested, .requested, .requested, .requested])
         #expect(guest.port.values.sorted() == [1, 2, 3])
     }
@@ -236,24 +224,8 @@ import Testing
     @Test("All of 64 processors start, each with its number in its local APIC and in CPUID")
     func sixtyFourProcessors() throws {
         let guest = try KVMGuest(
-            LongMode.prologue + """
-                mov $trampoline, %rsi
-                mov $0x9000, %edi
-                mov $(trampoline_end - trampoline), %ecx
-                rep movsb
-                movl $0x1FF, 0xF0(%r15)
-                movl $0xC4500, 0x300(%r15)
-                movl $0xC4609, 0x300(%r15)
-                1: pause
-                cmpb $63, 0x500
-                jne 1b
-                out %al, $0xE4
-                2: hlt
-                jmp 2b
-                .code16
-                trampoline:
-                xor %ax, %ax
-                mov %ax, %ds
+            LongMode.startingOthers(
+                """
                 mov $0xB, %eax
                 xor %ecx, %ecx
                 cpuid
@@ -271,11 +243,15 @@ import Testing
                 mov $0x802, %ecx
                 rdmsr
                 mov %al, 0x680(%ebx)
-                lock incb (0x500)
-                3: hlt
-                jmp 3b
-                trampoline_end:
-                """, mode: .long, cpus: 64)
+                """,
+                rest: """
+                    1: pause
+                    cmpb $63, 0x500
+                    jne 1b
+                    out %al, $0xE4
+                    2: hlt
+                    jmp 2b
+                    """), mode: .long, cpus: 64)
         #expect(try guest.run() == Array(repeating: .requested, count: 64))
         let others = (1..<64).map { UInt8($0) }
         for table in [0x600, 0x640, 0x680] as [UInt64] {

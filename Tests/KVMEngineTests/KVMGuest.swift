@@ -20,6 +20,14 @@ enum Host {
         }
     }()
     static let hasKVM = refusal == nil
+
+    /// Whether its KVM has dirty rings.
+    static let hasRings: Bool = {
+        guard let system = try? KVMSystem() else { return false }
+        let hasRings = system.has(.dirtyRings)
+        if !hasRings { print("dirty rings are not tested: this host's KVM has none") }
+        return hasRings
+    }()
 }
 
 /// A small machine of one kind for all tests: memory below 0xA0000 and from 1 MiB to 2 MiB, a recording device at 0xA0000,
@@ -27,6 +35,8 @@ enum Host {
 final class KVMGuest {
     enum Mode {
         case real, protected, long
+        /// 64-bit mode in ring 3, on every vCPU, whose number is in RSI; ports may be used.
+        case user
     }
 
     static let program: UInt64 = 0x8000
@@ -47,10 +57,12 @@ final class KVMGuest {
 
     init(
         _ assembly: String, mode: Mode = .real, cpus: Int = 1,
-        controllers: KVMMachine.InterruptControllers = .all, access: KVMMachine.MemoryAccess = .readWrite
+        controllers: KVMMachine.InterruptControllers = .all, access: KVMMachine.MemoryAccess = .readWrite,
+        writeTracking: KVMMachine.WriteTracking = .log
     ) throws {
         system = try KVMSystem()
-        machine = try KVMMachine(system, interruptControllers: controllers)
+        machine = try KVMMachine(
+            system, interruptControllers: controllers, writeTracking: writeTracking)
         memory = try GuestMemory(ranges: [(0, 0xA0000), (0x10_0000, 0x10_0000)])
         slots = try machine.map(memory, access: access)
         bus = AddressSpace(memory: memory)
@@ -86,15 +98,33 @@ final class KVMGuest {
                 try memory.store(index << 30 | page << 21 | 0x87, at: 0x4000 + index << 12 + 8 * page)
             }
         }
+        guard mode != .user else {
+            for processor in processors { try enterUserMode(processor) }
+            return
+        }
         var state = processors[0].initialState
         switch mode {
         case .real: state.enterRealMode(at: UInt16(Self.program))
         case .protected: state.enterProtectedMode(at: Self.program, rbx: 0x1234_5678, descriptorTable: 0x1000)
-        case .long:
+        case .long, .user:
             state.enterLongMode(at: Self.program, rsi: 0x1234_5678, pageTable: 0x2000, descriptorTable: 0x1000)
         }
         state.registers.rsp = 0x7000
         try processors[0].setState(state)
+    }
+
+    private func enterUserMode(_ processor: X86Processor) throws {
+        var state = processor.initialState
+        state.enterLongMode(
+            at: Self.program, rsi: UInt64(processor.index), pageTable: 0x2000, descriptorTable: 0x1000)
+        // No descriptors stand behind these selectors; nothing loads them again.
+        state.special.cs.dpl = 3
+        state.special.cs.selector = 0x23
+        state.special.ss.dpl = 3
+        state.special.ss.selector = 0x2B
+        // An I/O privilege level of 3.
+        state.registers.rflags = 0x3002
+        try processor.setState(state)
     }
 
     /// Runs every vCPU, each on a thread of its own, until all have returned. A guest that hangs is stopped after a minute:

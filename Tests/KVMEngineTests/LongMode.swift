@@ -23,4 +23,28 @@ enum LongMode {
         begin:
 
         """
+
+    /// Has every other processor execute 16-bit `code` and count itself in the byte at 0x500, and goes on with `rest`.
+    static func startingOthers(_ code: String, rest: String) -> String {
+        prologue + """
+            // A copy in the page that the start-up message names, after INIT.
+            mov $trampoline, %rsi
+            mov $0x9000, %edi
+            mov $(trampoline_end - trampoline), %ecx
+            rep movsb
+            movl $0x1FF, 0xF0(%r15)
+            movl $0xC4500, 0x300(%r15)
+            movl $0xC4609, 0x300(%r15)
+            \(rest)
+            .code16
+            trampoline:
+            xor %ax, %ax
+            mov %ax, %ds
+            \(code)
+            lock incb (0x500)
+            3: hlt
+            jmp 3b
+            trampoline_end:
+            """
+    }
 }

@@ -5,31 +5,6 @@ import Machine
 import Testing
 
 @Suite("KVM: memory and devices", .enabled(if: Host.hasKVM, "this host has no KVM for us")) struct MemoryTests {
-    @Test("The dirty log names exactly the pages that were written since it was last asked")
-    func dirtyLog() throws {
-        let guest = try KVMGuest(
-            """
-            .code64
-            mov $0x100000, %edi
-            movb $1, (%rdi)
-            movb $1, 0x5FFF(%rdi)
-            movq $1, 0x8FFC(%rdi)
-            mov 0x20000(%rdi), %rax
-            movb $1, 0xFF000(%rdi)
-            mov $7, %al
-            out %al, $0xE4
-            movb $1, 0x41000(%rdi)
-            out %al, $0xE4
-            1: jmp 1b
-            """, mode: .long, access: .logged)
-        _ = try guest.machine.takeDirtyPages(of: guest.slots[1])
-        #expect(try guest.run() == [.requested])
-        #expect(try guest.machine.takeDirtyPages(of: guest.slots[1]) == [0, 5, 8, 9, 0xFF])
-        #expect(try guest.machine.takeDirtyPages(of: guest.slots[1]) == [])
-        #expect(try guest.run() == [.requested])
-        #expect(try guest.machine.takeDirtyPages(of: guest.slots[1]) == [0x41])
-    }
-
     @Test("Read-only memory can be read and executed, and writes to it change nothing")
     func readOnly() throws {
         let guest = try KVMGuest(

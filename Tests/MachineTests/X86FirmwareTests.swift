@@ -4,16 +4,12 @@ import GuestToolchain
 import Testing
 
 @Suite("x86-64 firmware", .enabled(if: X86Host.refusal == nil, "this host has no KVM for us")) struct X86FirmwareTests {
-    private let directory: URL
-
-    init() throws {
-        directory = FileManager.default.temporaryDirectory.appending(path: "aerie-firmware-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    }
+    private let directory = TemporaryDirectory()
 
     /// 64 KiB that end at 4 GiB: from the reset vector to protected and to 64-bit mode, with a letter for each; then a write
     /// to the chip, which changes nothing, and a comparison with the copy below 1 MiB.
     private static let program = """
+        .include "long-mode.inc"
         .code16
         base:
         .fill 0xF000, 1, 0x90
@@ -35,36 +31,7 @@ import Testing
         mov %eax, %ss
         mov $'P', %al
         out %al, %dx
-        movl $0x11003, 0x10000
-        movl $0, 0x10004
-        mov $0x11000, %edi
-        mov $0x12003, %eax
-        mov $4, %ecx
-        1: mov %eax, (%edi)
-        movl $0, 4(%edi)
-        add $8, %edi
-        add $0x1000, %eax
-        loop 1b
-        mov $0x12000, %edi
-        mov $0x83, %eax
-        mov $2048, %ecx
-        2: mov %eax, (%edi)
-        movl $0, 4(%edi)
-        add $8, %edi
-        add $0x200000, %eax
-        loop 2b
-        mov $0x10000, %eax
-        mov %eax, %cr3
-        mov %cr4, %eax
-        or $0x20, %eax
-        mov %eax, %cr4
-        mov $0xC0000080, %ecx
-        rdmsr
-        or $0x100, %eax
-        wrmsr
-        mov %cr0, %eax
-        or $0x80000000, %eax
-        mov %eax, %cr0
+        enter_long_mode 0x10000
         ljmp $0x18, $long
         .code64
         long:
@@ -108,7 +75,7 @@ import Testing
         var configuration = Configuration()
         configuration.architecture = .x86_64
         configuration.memory = .mebibytes(16)
-        let file = directory.appending(path: "firmware.bin")
+        let file = directory.url.appending(path: "firmware.bin")
         let bytes = try X86Toolchain.assemble(Self.program, at: 0xFFFF_0000)
         #expect(bytes.count == 0x10000)
         try Data(bytes).write(to: file)
@@ -125,7 +92,7 @@ import Testing
     func badSizes(count: Int) throws {
         var configuration = Configuration()
         configuration.architecture = .x86_64
-        let file = directory.appending(path: "firmware.bin")
+        let file = directory.url.appending(path: "firmware.bin")
         #expect(FileManager.default.createFile(atPath: file.path, contents: Data(count: count)))
         configuration.firmware = file.path
         #expect(

@@ -4,12 +4,7 @@ import GuestToolchain
 import Testing
 
 @Suite("x86-64 machines", .enabled(if: X86Host.refusal == nil, "this host has no KVM for us")) struct X86MachineTests {
-    private let directory: URL
-
-    init() throws {
-        directory = FileManager.default.temporaryDirectory.appending(path: "aerie-x86-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    }
+    private let directory = TemporaryDirectory()
 
     private func configuration(_ program: String, cpus: Int = 1) throws -> Configuration {
         var configuration = Configuration()
@@ -30,7 +25,7 @@ import Testing
     @Test("A program with a PVH entry is handed everything, writes to its serial port, and switches off")
     func pvh() throws {
         var configuration = try configuration("hello", cpus: 2)
-        let initrd = directory.appending(path: "initrd")
+        let initrd = directory.url.appending(path: "initrd")
         try Data("RAM disk".utf8).write(to: initrd)
         configuration.initrd = initrd.path
         configuration.commandLine = "one two=3"
@@ -53,7 +48,7 @@ import Testing
     @Test("A driver finds its disk on PCI, moves its registers, reads and writes it, and is told by messages")
     func disk() throws {
         var configuration = try configuration("disk")
-        let image = directory.appending(path: "disk.img")
+        let image = directory.url.appending(path: "disk.img")
         var content = [UInt8](repeating: 0, count: 4096)
         content.replaceSubrange(512..<528, with: Array("sector number 1!".utf8))
         try Data(content).write(to: image)
@@ -81,7 +76,7 @@ import Testing
         let (outcome, expected) = try run(configuration)
         #expect(outcome == .poweredOff)
         #expect(expected.hasPrefix("........ "))
-        let printed = try runMoving(configuration, through: directory.appending(path: "saved").path, limit: 8) {
+        let printed = try runMoving(configuration, through: directory.url.appending(path: "saved").path, limit: 8) {
             moves in
             // Moments that have nothing to do with the guest's rounds.
             usleep(UInt32((moves + 1) * 7919 % 20_000))

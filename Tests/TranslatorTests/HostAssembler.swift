@@ -44,13 +44,10 @@ enum HostAssembler {
     }
 
     private static func withObject<Result>(of text: String, _ body: (String) throws -> Result) throws -> Result {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "aerie-encoder-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: directory) }
-        let source = directory.appending(path: "code.s")
-        let object = directory.appending(path: "code.o").path
-        try Data(text.utf8).write(to: source)
-        try Toolchain.run("clang", ["--target=x86_64-linux-gnu", "-c", "-o", object, source.path])
+        let directory = TemporaryDirectory()
+        let source = try directory.file("code.s", [UInt8](text.utf8))
+        let object = directory.path("code.o")
+        try Toolchain.run("clang", ["--target=x86_64-linux-gnu", "-c", "-o", object, source])
         return try body(object)
     }
 

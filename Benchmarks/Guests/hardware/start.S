@@ -1,5 +1,7 @@
 # Starts a bare x86-64 program in 32-bit protected mode at the first byte of the image: by PVH, whose note is here, or by a
 # monitor that just jumps there. Memory is mapped at its own addresses, ring 3 may use all of it.
+    .include "long-mode.inc"
+
     .section .note.Xen, "a", @note
     .long 4, 4, 18
     .asciz "Xen"
@@ -21,36 +23,8 @@ start:
     jmp 1b
 #endif
     lgdt gdt_pointer
-    mov $page_map, %eax
-    movl $page_directories + 7, (%eax)
-    mov $page_directories, %eax
-    mov $page_directory + 7, %edx
-    mov $4, %ecx
-1:  mov %edx, (%eax)
-    add $8, %eax
-    add $0x1000, %edx
-    loop 1b
-    # 4 GiB in pages of 2 MiB.
-    mov $page_directory, %eax
-    mov $0x87, %edx
-    mov $2048, %ecx
-2:  mov %edx, (%eax)
-    add $8, %eax
-    add $0x200000, %edx
-    loop 2b
-    mov $page_map, %eax
-    mov %eax, %cr3
-    # PAE, and SSE for user code.
-    mov %cr4, %eax
-    or $0x620, %eax
-    mov %eax, %cr4
-    mov $0xC0000080, %ecx
-    rdmsr
-    or $0x100, %eax
-    wrmsr
-    mov %cr0, %eax
-    or $0x80000002, %eax
-    mov %eax, %cr0
+    # SSE is for user code.
+    enter_long_mode page_tables, access=7, cr4=0x600, cr0=2
     ljmp $0x8, $long_start
     .code64
 long_start:
@@ -120,9 +94,7 @@ task_state: .long 0
 
     .bss
     .balign 4096
-page_map: .skip 4096
-page_directories: .skip 4096
-page_directory: .skip 4 * 4096
+page_tables: .skip 6 * 4096
     .skip 65536
     .balign 16
 stack_top:

@@ -30,6 +30,7 @@ static const unsigned long AERIE_KVM_GET_VCPU_MMAP_SIZE = KVM_GET_VCPU_MMAP_SIZE
 static const unsigned long AERIE_KVM_CREATE_VCPU = KVM_CREATE_VCPU;
 static const unsigned long AERIE_KVM_SET_USER_MEMORY_REGION = KVM_SET_USER_MEMORY_REGION;
 static const unsigned long AERIE_KVM_GET_DIRTY_LOG = KVM_GET_DIRTY_LOG;
+static const unsigned long AERIE_KVM_RESET_DIRTY_RINGS = KVM_RESET_DIRTY_RINGS;
 static const unsigned long AERIE_KVM_ENABLE_CAP = KVM_ENABLE_CAP;
 static const unsigned long AERIE_KVM_IRQFD = KVM_IRQFD;
 static const unsigned long AERIE_KVM_IOEVENTFD = KVM_IOEVENTFD;
@@ -42,6 +43,9 @@ static const unsigned long AERIE_KVM_SET_DEVICE_ATTR = KVM_SET_DEVICE_ATTR;
 // Flags of memory slots, which the kernel defines by shifts.
 static const uint32_t AERIE_KVM_MEM_LOG_DIRTY_PAGES = KVM_MEM_LOG_DIRTY_PAGES;
 static const uint32_t AERIE_KVM_MEM_READONLY = KVM_MEM_READONLY;
+
+// Where in a vCPU's descriptor its dirty ring is mapped, in pages; 0 where the architecture has none.
+static const size_t AERIE_KVM_DIRTY_RING_PAGE = KVM_DIRTY_LOG_PAGE_OFFSET;
 
 // Where the parts of struct kvm_run are. The structure is shared with the kernel, so that it is read in place.
 static const size_t AERIE_RUN_IMMEDIATE_EXIT = offsetof(struct kvm_run, immediate_exit);

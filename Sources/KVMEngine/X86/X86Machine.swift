@@ -13,7 +13,8 @@
 
         /// Makes a virtual machine without memory and processors.
         package convenience init(
-            _ system: borrowing KVMSystem, interruptControllers: InterruptControllers
+            _ system: borrowing KVMSystem, interruptControllers: InterruptControllers,
+            writeTracking: WriteTracking = .log
         ) throws(KVMError) {
             let device = system.descriptor.rawValue
             self.init(
@@ -23,7 +24,8 @@
                             aerie_kvm_ioctl_value(device, AERIE_KVM_CREATE_VM, 0)
                         })
                 },
-                runAreaSize: system.runAreaSize)
+                runAreaSize: system.runAreaSize, ringEntries: system.ringEntries(for: writeTracking))
+            if ringEntries > 0 { try enableRings() }
             try kvm { () throws(SystemError) in
                 // Three pages that KVM uses on processors without real mode for guests, and one for its page table: below
                 // the firmware's place and above every device.

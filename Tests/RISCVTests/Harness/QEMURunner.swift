@@ -15,21 +15,17 @@ struct QEMURunner: GuestRunner {
     ].joined(separator: ",")
 
     func run(_ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>) throws -> GuestOutcome {
-        let files = FileManager.default
-        let directory = files.temporaryDirectory.appending(path: "aerie-qemu-\(UUID().uuidString)")
-        try files.createDirectory(at: directory, withIntermediateDirectories: true)
-        defer { try? files.removeItem(at: directory) }
-        let image = directory.appending(path: "program")
-        let ram = directory.appending(path: "memory")
-        let console = directory.appending(path: "console")
-        try Data(program).write(to: image)
+        let directory = TemporaryDirectory()
+        let image = try directory.file("program", program)
+        let ram = directory.url.appending(path: "memory")
+        let console = directory.url.appending(path: "console")
         let result = try HostProgram.run(
             path,
             [
                 "-machine", "virt,memory-backend=ram", "-cpu", Self.processor, "-smp", "\(harts)",
                 "-m", "\(memory >> 20)M",
                 "-object", "memory-backend-file,id=ram,size=\(memory),mem-path=\(ram.path),share=on",
-                "-bios", image.path, "-display", "none", "-monitor", "none", "-serial", "file:\(console.path)",
+                "-bios", image, "-display", "none", "-monitor", "none", "-serial", "file:\(console.path)",
             ])
         let diagnostics = String(decoding: result.output, as: UTF8.self)
         guard result.timedOut || diagnostics.isEmpty else {

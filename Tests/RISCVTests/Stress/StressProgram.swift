@@ -35,7 +35,7 @@ struct StressProgram {
         text = lines.joined(separator: "\n") + "\n"
     }
 
-    func image() throws -> [UInt8] { try Toolchain.assemble(text, at: Toolchain.base) }
+    func image() throws -> [UInt8] { try Toolchain.assemble(text, at: Toolchain.base, isKept: false) }
 
     /// Compares two dumps: what differs, each in a line.
     static func differences(_ ours: [UInt8], _ theirs: [UInt8]) -> [String] {

@@ -1,4 +1,6 @@
 # Starts a bare program by either protocol of the board: PVH in 32-bit mode, whose note is here, or from 64-bit mode.
+    .include "long-mode.inc"
+
     .section .note.Xen, "a", @note
     .long 4, 4, 18
     .asciz "Xen"
@@ -10,35 +12,7 @@
 pvh_start:
     mov %ebx, %ebp
     lgdt gdt_pointer
-    mov $page_map, %eax
-    movl $page_directories + 3, (%eax)
-    mov $page_directories, %eax
-    mov $page_directory + 3, %edx
-    mov $4, %ecx
-1:  mov %edx, (%eax)
-    add $8, %eax
-    add $0x1000, %edx
-    loop 1b
-    # 4 GiB in pages of 2 MiB.
-    mov $page_directory, %eax
-    mov $0x83, %edx
-    mov $2048, %ecx
-2:  mov %edx, (%eax)
-    add $8, %eax
-    add $0x200000, %edx
-    loop 2b
-    mov $page_map, %eax
-    mov %eax, %cr3
-    mov %cr4, %eax
-    or $0x20, %eax
-    mov %eax, %cr4
-    mov $0xC0000080, %ecx
-    rdmsr
-    or $0x100, %eax
-    wrmsr
-    mov %cr0, %eax
-    or $0x80000000, %eax
-    mov %eax, %cr0
+    enter_long_mode page_tables
     ljmp $0x8, $long_start
     .code64
 long_start:
@@ -89,8 +63,6 @@ gdt_pointer:
 
     .bss
     .balign 4096
-page_map: .skip 4096
-page_directories: .skip 4096
-page_directory: .skip 4 * 4096
+page_tables: .skip 6 * 4096
     .skip 16384
 stack_top:
