@@ -63,19 +63,22 @@ struct DebianAMD64Tests {
         let command = "uname -m; dpkg --audit; echo audit=$?; . /etc/os-release; echo $ID $((6 * 7))"
         let words = Data(Array("sh\0-c\0\(command)\0".utf8)).base64EncodedString()
         let image = DebianImage.amd64
-        let result = try HostProgram.run(
-            qemu,
-            [
-                // The translator of QEMU 7.2 miscompiles some code for newer processors.
-                "-machine", "q35,accel=tcg", "-cpu", "Nehalem", "-m", "512M", "-nographic", "-no-reboot", "-nic",
-                "none",
-                "-kernel", try image.file("kernel"), "-initrd", try image.file("initrd"),
-                "-append", "console=ttyS0 quiet aerie.command=\(words)",
-                "-drive", "file=\(try image.file("root.raw")),snapshot=on,format=raw,if=none,id=root",
-                "-device", "virtio-blk-pci,drive=root", "-device", "virtio-rng-pci",
-            ], limit: 900)
-        let text = String(decoding: result.output, as: UTF8.self)
-        #expect(result.status == 0 && !result.timedOut)
+        let arguments = [
+            "-machine", "q35,accel=tcg", "-cpu", "Nehalem", "-m", "512M", "-nographic", "-no-reboot", "-nic", "none",
+            "-kernel", try image.file("kernel"), "-initrd", try image.file("initrd"),
+            "-append", "console=ttyS0 quiet oops=panic panic=-1 aerie.command=\(words)",
+            "-drive", "file=\(try image.file("root.raw")),snapshot=on,format=raw,if=none,id=root",
+            "-device", "virtio-blk-pci,drive=root", "-device", "virtio-rng-pci",
+        ]
+        var text = ""
+        // The translator of QEMU 7.2 miscompiles some code for newer processors always, and for this one now and then: then
+        // the kernel stops where it never does otherwise.
+        for _ in 0..<3 {
+            let result = try HostProgram.run(qemu, arguments, limit: 900)
+            text = String(decoding: result.output, as: UTF8.self)
+            #expect(result.status == 0 && !result.timedOut)
+            if !text.contains("Kernel panic") { break }
+        }
         #expect(text.contains("x86_64\r\naudit=0\r\ndebian 42\r\n"), "\(text.suffix(2000))")
     }
 }

@@ -85,6 +85,12 @@ final class KVMGuest {
         try enter(mode)
     }
 
+    deinit {
+        // Devices and processors know each other.
+        bus.detachAll()
+        ports.detachAll()
+    }
+
     /// Global descriptors at 0x1000; page tables at 0x2000 for the first 4 GiB, in pages of 2 MiB.
     private func enter(_ mode: Mode) throws {
         for (index, descriptor) in [0, 0, 0x00AF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF].enumerated() {

@@ -20,6 +20,8 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     private var supervisorCalls: (any SupervisorCallHandler)?
     /// Whether the hart runs at all, as SBI's hart state management sees it.
     let life = Monitor(HartLife.started)
+    /// What other harts asked for, besides `HartSignals.fencesRequested`.
+    private let pendingFences = Mutex(PendingFences())
     private let resetAddress: UInt64
 
     /// - Parameters:
@@ -142,8 +144,11 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         state.pointee.forgetRemovedCode()
         let fences = signals.pointee.fencesRequested.load(ordering: .sequentiallyConsistent)
         if fences != signals.pointee.fencesDone.load(ordering: .relaxed) {
-            state.pointee.synchronizeInstructions()
-            state.pointee.flushTranslations()
+            let pending = pendingFences.withLock { pending in
+                defer { pending = PendingFences() }
+                return pending
+            }
+            state.pointee.carryOut(pending)
             signals.pointee.fencesDone.store(fences, ordering: .sequentiallyConsistent)
         }
     }
@@ -252,15 +257,21 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
 
     // MARK: Fences from other harts
 
-    /// Makes the hart's next fetches and translations see what this thread's hart has written, and waits until it does.
+    /// Asks that the hart's next fetches or translations see what this thread's hart has written.
+    package func requestFence(_ fence: RemoteFence) -> UInt64 {
+        pendingFences.withLock { $0.add(fence) }
+        let request = signals.pointee.fencesRequested.add(1, ordering: .sequentiallyConsistent).newValue
+        wake()
+        return request
+    }
+
+    /// Waits until the hart has carried out a fence, or will before it executes its next instruction.
     ///
     /// The calling hart must not be in guest code as far as `inGuest` tells, so that two harts can fence each other.
-    package func fenceRemotely() {
-        let wanted = signals.pointee.fencesRequested.add(1, ordering: .sequentiallyConsistent).newValue
-        wake()
+    package func waitForFence(_ request: UInt64) {
         // Outside of guest code the hart carries the fence out before it executes the next instruction.
         while signals.pointee.inGuest.load(ordering: .sequentiallyConsistent),
-            signals.pointee.fencesDone.load(ordering: .sequentiallyConsistent) < wanted
+            signals.pointee.fencesDone.load(ordering: .sequentiallyConsistent) < request
         {
             yieldProcessor()
         }

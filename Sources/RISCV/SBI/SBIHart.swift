@@ -22,8 +22,10 @@ package protocol SBIHart: AnyObject, Sendable {
     func stop()
     /// Waits for an interrupt, then goes on: here, or at `resume` when registers are not retained.
     func suspend(resume: (address: UInt64, opaque: UInt64)?)
-    /// Makes the hart see all memory and page table writes of this thread's hart, and waits until it does.
-    func fenceRemotely()
+    /// Asks the hart to see writes of this thread's hart. Returns what `waitForFence` takes.
+    func requestFence(_ fence: RemoteFence) -> UInt64
+    /// Waits until the hart sees them.
+    func waitForFence(_ request: UInt64)
 }
 
 extension Hart: SBIHart {

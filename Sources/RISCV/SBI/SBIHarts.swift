@@ -23,13 +23,28 @@ extension SBI {
     /// A stopped hart has no interrupts; it would find one pending when it starts.
     private func isInterruptible(_ hart: any SBIHart) -> Bool { hart.lifeState != .stopped }
 
-    /// SBI 2.0, chapter 8. A fence covers all addresses and address spaces, which is more than any call asks for; so that
-    /// ranges need no check either.
+    /// SBI 2.0, chapter 8. A fence may cover more than the call asks for, so that ranges need no check.
     func remoteFence(_ function: UInt32, _ arguments: SBIArguments) throws(SBIError) -> UInt64 {
         // FENCE.I, SFENCE.VMA and the latter by ASID; the rest is for hypervisors, for which harts lack the extension.
         guard function <= 2 else { throw .notSupported }
-        for hart in try harts(mask: arguments[0], base: arguments[1]) { hart.fenceRemotely() }
+        let fence = function == 0 ? .instructions : Self.translationFence(function, arguments)
+        // All of them work on it at once.
+        let requests = try harts(mask: arguments[0], base: arguments[1]).map { ($0, $0.requestFence(fence)) }
+        for (hart, request) in requests { hart.waitForFence(request) }
         return 0
+    }
+
+    /// For SFENCE.VMA from the third argument's address on, of as many bytes as the fourth says, and by the ASID in the fifth.
+    private static func translationFence(_ function: UInt32, _ arguments: SBIArguments) -> RemoteFence {
+        let (start, size) = (arguments[2], arguments[3])
+        let (end, overflows) = start.addingReportingOverflow(size)
+        let isEverything = size == 0 && start == 0 || size == .max || overflows
+        if !isEverything, end > start {
+            let first = start >> 12
+            let count = (end - 1) >> 12 - first + 1
+            if count <= RemoteFence.pageLimit { return .pages(first: first << 12, count: Int(count)) }
+        }
+        return function == 2 ? .addressSpaces(identifier: arguments[4] & 0xFFFF) : .everything
     }
 
     /// SBI 2.0, chapter 9.

@@ -132,7 +132,8 @@ final class TranslationEngine: Sendable {
         }
         guard isMine else { return }
         removals.add(1, ordering: .sequentiallyConsistent)
-        for other in harts where other.hart !== hart { other.hart.fenceRemotely() }
+        let others = harts.filter { $0.hart !== hart }.map { ($0.hart, $0.hart.requestFence(.instructions)) }
+        for (other, request) in others { other.waitForFence(request) }
         store.withLock { store in
             store.removeAll()
             isFull.store(false, ordering: .relaxed)
@@ -144,7 +145,8 @@ final class TranslationEngine: Sendable {
 extension HartState {
     /// Forgets what it knows of code if that was removed. Between runs of guest code.
     mutating func forgetRemovedCode() {
-        guard let removals = translator?.removals.load(ordering: .sequentiallyConsistent), removals != seenRemovals else {
+        guard let removals = translator?.removals.load(ordering: .sequentiallyConsistent), removals != seenRemovals
+        else {
             return
         }
         seenRemovals = removals

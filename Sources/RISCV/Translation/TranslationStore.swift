@@ -144,7 +144,8 @@ final class TranslationStore {
 
     /// Forgets all code, but not where regions began. No hart may be in generated code, or come to what it has kept of it.
     func removeAll() {
-        for physical in pages.keys where pages[physical]?.removeCode(regionThreshold: options.regionThreshold) == false {
+        for physical in pages.keys where pages[physical]?.removeCode(regionThreshold: options.regionThreshold) == false
+        {
             pages[physical] = nil
         }
         generator.removeAll()

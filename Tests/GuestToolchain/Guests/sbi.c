@@ -138,7 +138,12 @@ void first_main(u64 self) {
         asm volatile("fence.i" : : : "memory");
         // All harts at once: by a base of -1, or by name.
         u64 mask = number % 2 ? 0 : HARTS == 64 ? -1ul : (1ul << HARTS) - 1, base = number % 2 ? -1ul : 0;
-        CHECK(call(FENCE, 1, mask, base, PLACE, 4096).error == 0);
+        // The place alone, with neighbours, a part of it, many pages, or all; for the one address space that there is, too.
+        struct { u64 start, size; } ranges[] = {
+            { PLACE, 4096 }, { PLACE - 4096, 3 * 4096 }, { PLACE + 8, 8 }, { PLACE, 65 * 4096 }, { 0, 0 }, { 0, -1ul },
+        };
+        u64 kind = number / 2 % 6;
+        CHECK(call(FENCE, 1 + number / 12 % 2, mask, base, ranges[kind].start, ranges[kind].size).error == 0);
         CHECK(call(FENCE, 0, mask, base, 0, 0).error == 0);
         STORE(round, number);
         wait_for_all(seen, number, self);

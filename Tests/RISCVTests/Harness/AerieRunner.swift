@@ -50,6 +50,7 @@ private final class Console: CharacterChannel {
 private final class Board {
     let memory: GuestMemory
     let console = Console()
+    private let space: AddressSpace
     private let harts: [Hart]
     private let ended = DispatchSemaphore(value: 0)
     private let end = Holder()
@@ -61,6 +62,7 @@ private final class Board {
     init(harts count: Int, memory size: Int, _ runner: AerieRunner) throws {
         memory = try GuestMemory(ranges: [(base: Toolchain.base, size: UInt64(size))])
         let space = AddressSpace(memory: memory)
+        self.space = space
         let timeBase = TimeBase()
         let harts = (0..<count).map {
             Hart(
@@ -68,7 +70,8 @@ private final class Board {
         }
         if runner.translates {
             try Hart.startTranslating(
-                harts, threshold: 1, regionThreshold: runner.makesRegions ? 0 : Int.max, alwaysRelative: runner.isRelative,
+                harts, threshold: 1, regionThreshold: runner.makesRegions ? 0 : Int.max,
+                alwaysRelative: runner.isRelative,
                 capacity: runner.codeCapacity)
         }
         self.harts = harts
@@ -94,6 +97,11 @@ private final class Board {
         space.attach(supervisor, base: 0x2F0_0000, size: ACLINTSupervisor.size)
         space.attach(plic, base: 0xC00_0000, size: PLIC.size)
         space.attach(uart, base: 0x1000_0000, size: 0x100)
+    }
+
+    deinit {
+        // Devices and harts know each other.
+        space.detachAll()
     }
 
     /// Runs the harts until the guest ends the machine, or for `limit` seconds.

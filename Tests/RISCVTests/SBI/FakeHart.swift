@@ -12,7 +12,9 @@ final class FakeHart: SBIHart, @unchecked Sendable {
         case stopped
         case suspended
         case suspendedUntil(UInt64, UInt64)
-        case fenced
+        case fence(RemoteFence)
+        /// For the fence that was the event of this number.
+        case wait(UInt64)
     }
 
     let index: Int
@@ -48,7 +50,12 @@ final class FakeHart: SBIHart, @unchecked Sendable {
         events.append(resume.map { .suspendedUntil($0.address, $0.opaque) } ?? .suspended)
     }
 
-    func fenceRemotely() { events.append(.fenced) }
+    func requestFence(_ fence: RemoteFence) -> UInt64 {
+        events.append(.fence(fence))
+        return UInt64(events.count)
+    }
+
+    func waitForFence(_ request: UInt64) { events.append(.wait(request)) }
 }
 
 /// A console of two buffers.

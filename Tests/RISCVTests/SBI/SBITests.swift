@@ -120,11 +120,12 @@ private let all = UInt64.max
     @Test(arguments: [ipi, fence])
     func aHartMaskSelectsHartsFromItsBase(number: UInt64) throws {
         let machine = try FakeMachine()
-        let event: FakeHart.Event = number == ipi ? .interrupt(1, true) : .fenced
+        let expected: [FakeHart.Event] =
+            number == ipi ? [.interrupt(1, true)] : [.fence(.instructions), .wait(1)]
         func selected(_ mask: UInt64, _ base: UInt64) -> [Int] {
             #expect(machine.call(number, 0, mask, base) == .success)
             let events = machine.takeEvents()
-            #expect(events.allSatisfy { $0.isEmpty || $0 == [event] })
+            #expect(events.allSatisfy { $0.isEmpty || $0 == expected })
             return events.indices.filter { !events[$0].isEmpty }
         }
         #expect(selected(0b1010, 0) == [1, 3])
@@ -165,12 +166,24 @@ private let all = UInt64.max
         #expect(machine.takeEvents() == [[.interrupt(1, true)], [.interrupt(1, true)], [], [.interrupt(1, true)]])
     }
 
-    @Test func fencesOfSupervisorsAreCarriedOutWithAnyRangeAndThoseOfHypervisorsAreNot() throws {
+    @Test func fencesOfSupervisorsCoverTheirRangesAndThoseOfHypervisorsAreNotSupported() throws {
         let machine = try FakeMachine()
-        for function in 0...2 as ClosedRange<UInt64> {
-            for (start, size) in [(0, 0), (0x1000, 0x2000), (0, all), (all, all)] as [(UInt64, UInt64)] {
+        let space = RemoteFence.addressSpaces(identifier: 5)
+        let ranges: [(start: UInt64, size: UInt64, pages: RemoteFence?)] = [
+            (0, 0, nil), (0, all, nil), (all, all, nil), (0x1000, all, nil), (all - 4095, 4097, nil),
+            (0x1000, 0x2000, .pages(first: 0x1000, count: 2)),
+            (0x1FFF, 2, .pages(first: 0x1000, count: 2)),
+            (0x1008, 8, .pages(first: 0x1000, count: 1)),
+            (0x1000, 64 << 12, .pages(first: 0x1000, count: 64)),
+            (0x1001, 64 << 12, nil),
+            (all - 4095, 4095, .pages(first: all - 4095, count: 1)),
+            (0x1000, 0, nil),
+        ]
+        for (start, size, pages) in ranges {
+            for (function, other) in [(0, .instructions), (1, .everything), (2, space)] as [(UInt64, RemoteFence)] {
                 #expect(machine.call(fence, function, 0b10, 0, start, size, 5) == .success)
-                #expect(machine.takeEvents() == [[], [.fenced], [], []])
+                let expected = function == 0 ? other : pages ?? other
+                #expect(machine.takeEvents() == [[], [.fence(expected), .wait(1)], [], []])
             }
         }
         for function in 3...7 as ClosedRange<UInt64> {

@@ -1,0 +1,47 @@
+/// What one hart makes another see.
+package enum RemoteFence: Equatable, Sendable {
+    /// Code: FENCE.I.
+    case instructions
+    /// Translations of everything.
+    case everything
+    /// Translations of everything in the address spaces with an identifier, except for what is the same in all.
+    case addressSpaces(identifier: UInt64)
+    /// Translations of some pages, in all address spaces; `first` is the address of one.
+    case pages(first: UInt64, count: Int)
+
+    /// Beyond so many pages, everything costs less.
+    package static let pageLimit = 64
+}
+
+/// Fences that a hart has to carry out. Each joins those before it, so that there are never many.
+struct PendingFences {
+    private(set) var instructions = false
+    private(set) var everything = false
+    private(set) var identifiers: [UInt64] = []
+    private(set) var pages: [UInt64] = []
+
+    mutating func add(_ fence: RemoteFence) {
+        switch fence {
+        case .instructions: instructions = true
+        case .everything: everything = true
+        case .addressSpaces(let identifier): if !identifiers.contains(identifier) { identifiers.append(identifier) }
+        case .pages(let first, let count):
+            if pages.count + count > RemoteFence.pageLimit { everything = true }
+            if !everything { for page in 0..<count { pages.append(first &+ UInt64(page) << 12) } }
+        }
+        if identifiers.count > RecentAddressSpaces.count { everything = true }
+        if everything {
+            identifiers.removeAll()
+            pages.removeAll()
+        }
+    }
+}
+
+extension HartState {
+    mutating func carryOut(_ fences: PendingFences) {
+        if fences.instructions { synchronizeInstructions() }
+        if fences.everything { return flushTranslations() }
+        for identifier in fences.identifiers { flushTranslations(identifier: identifier) }
+        for page in fences.pages { flushTranslations(of: page) }
+    }
+}
