@@ -24,6 +24,7 @@ struct BlockCache: ~Copyable {
     /// again, but rarely, is translated in the end. Another block may find the count of one that had its place.
     private let runs = zeroedMemory(UInt8.self, indexSize)
 
+    private var decoder = InstructionDecoder()
     /// Source bytes of the block that is being decoded.
     private let scratch: UnsafeMutableRawPointer
 
@@ -95,14 +96,14 @@ struct BlockCache: ~Copyable {
         var offset = 0
         while count < Block.maximumCount {
             guard let bits = fetch(offset, limit) else { break }
-            let instruction = InstructionTable.find(bits) ?? undefinedInstruction
-            var operation = Operation(instruction, bits: bits)
+            let decoded = decoder.decode(bits)
+            var operation = decoded.pointee.operation
             operation.offset = UInt16(offset)
             operation.index = UInt8(count)
             (operations + count).initialize(to: operation)
             offset += Int(operation.length)
             count += 1
-            if instruction.endsBlock { break }
+            if decoded.pointee.endsBlock { break }
         }
         guard count > 0 else { return nil }
         var end = Operation(blockEnd, bits: 3)
@@ -130,7 +131,7 @@ struct BlockCache: ~Copyable {
     mutating func makeSingle(bits: UInt32) -> UnsafeMutablePointer<Block> {
         let block = (arena + used).assumingMemoryBound(to: Block.self)
         let operations = Self.startOperations(of: block)
-        let operation = Operation(InstructionTable.find(bits) ?? undefinedInstruction, bits: bits)
+        let operation = decoder.decode(bits).pointee.operation
         operations.initialize(to: operation)
         var end = Operation(blockEnd, bits: 3)
         end.offset = UInt16(operation.length)
@@ -161,9 +162,6 @@ struct BlockCache: ~Copyable {
         return UInt32(scratch.load(fromByteOffset: offset + 2, as: UInt16.self)) << 16 | low
     }
 }
-
-/// Stands for bits that no row of the table matches.
-private let undefinedInstruction = Instruction("undefined", .none, 0, 0, endsBlock: true) { illegal($0, $1) }
 
 /// Follows the last instruction of a block and goes on at the next address. It retires nothing.
 private let blockEnd = Instruction("block end", .none, 3, 3, endsBlock: true) { hart, operation in
