@@ -4,6 +4,10 @@ import Foundation
 struct DebianImage {
     /// For most tests: riscv64, with `lspci`.
     static let usual = DebianImage(architecture: "riscv64", directory: "test-images", packages: ["pciutils"])
+    /// With programs that are large, or translate themselves.
+    static let programs = DebianImage(
+        architecture: "riscv64", directory: "test-images-programs",
+        packages: ["nodejs", "python3", "gcc", "libc6-dev", "git"])
     static let amd64 = DebianImage(architecture: "x86_64", directory: "test-images-x86_64", packages: [])
 
     /// Why there is no image; nil when there is one.
@@ -12,11 +16,16 @@ struct DebianImage {
 
     /// Of the usual image.
     static var obstacle: String? { usual.obstacle }
-    static let environment = environment(usual.data)
+    static let environment = usual.environment
+    private var environment: [String: String] { Self.environment(data) }
 
     static func file(_ name: String) throws -> String { try usual.file(name) }
 
     static func run(_ arguments: [String], input: String = "") throws -> AerieResult {
+        try usual.run(arguments, input: input)
+    }
+
+    func run(_ arguments: [String], input: String = "") throws -> AerieResult {
         try AerieProcess().run(arguments, input: input, environment: environment)
     }
 
