@@ -127,8 +127,8 @@ final class RISCVBoard: Board {
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
             let trace = try configuration.translationTrace.map(makeTrace)
             try wrapping("--engine translate") { () throws(TranslationError) in
-                // Harts could share what is translated. With OpenSBI as firmware, a hart of such machines was then seen
-                // asleep without its interrupt enables (docs/translator.md), so each hart has its own.
+                // Harts could share what is translated. One start of Linux by OpenSBI hung with that, for a reason that is
+                // not found yet (docs/translator.md), so each hart has its own.
                 for hart in harts {
                     try Hart.startTranslating([hart], capacity: configuration.codeCache.bytes, trace: trace)
                 }
