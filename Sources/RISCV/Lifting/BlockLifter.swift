@@ -34,9 +34,6 @@ struct BlockLifter {
             address: address, isRelative: isRelative, steps: steps, terminator: terminator ?? .jump(next), count: count)
     }
 
-    /// A guest address as a value.
-    private func value(of address: UInt64) -> Operand { isRelative ? .address(address) : .constant(address) }
-
     /// Adds the instruction at `pc`.
     mutating func append(_ instruction: Instruction, bits: UInt32, at pc: UInt64) {
         let operation = Operation(instruction, bits: bits)
@@ -44,7 +41,7 @@ struct BlockLifter {
         switch instruction.lift {
         case .jump:
             if let link = operation.destination {
-                add(.unary(.copy, .bits64, link, value(of: next)), pc)
+                add(.unary(.copy, .bits64, link, .code(next, isRelative: isRelative)), pc)
                 returnAddress = next
             }
             terminator = .jump(pc &+ operation.signed)
@@ -88,7 +85,7 @@ struct BlockLifter {
             if let destination { add(.unary(.copy, .bits64, destination, .constant(operation.signed)), pc) }
         case .upperFromHere:
             if let destination {
-                add(.unary(.copy, .bits64, destination, value(of: pc &+ operation.signed)), pc)
+                add(.unary(.copy, .bits64, destination, .code(pc &+ operation.signed, isRelative: isRelative)), pc)
             }
         case .load(let type): add(.load(type, destination, operation.first, operation.immediate), pc)
         case .store(let type): add(.store(type, operation.first, operation.second, operation.immediate), pc)

@@ -18,8 +18,6 @@ final class TranslationEngine: Sendable {
     /// How often all code was forgotten, or began to be.
     let removals = Atomic<UInt64>(0)
     private let isFull = Atomic<Bool>(false)
-    /// Code is being forgotten. Changes with the lock held.
-    private let isRemoving = Atomic<Bool>(false)
 
     private struct HartOfMachine: Sendable {
         // The hart owns this engine.
@@ -68,8 +66,9 @@ final class TranslationEngine: Sendable {
         _ address: UInt64, physical: UInt64, generation: UInt64
     ) -> (entry: OperationReference, page: TranslatedPage, epoch: Int)? {
         store.withLock { store in
-            if isRemoving.load(ordering: .relaxed) { return nil }
-            guard let page = store.page(at: address & ~0xFFF, physical: physical & ~0xFFF) else { return nil }
+            guard !store.isRemoving, let page = store.page(at: address & ~0xFFF, physical: physical & ~0xFFF) else {
+                return nil
+            }
             verify(page, generation)
             return page.entries[Int(address & 0xFFF)].map { ($0.operation, page, page.epoch) }
         }
@@ -87,7 +86,7 @@ final class TranslationEngine: Sendable {
         _ address: UInt64, physical: UInt64, source: UnsafeRawPointer, in state: UnsafeMutablePointer<HartState>
     ) -> Result {
         store.withLock { store in
-            if isRemoving.load(ordering: .relaxed) { return .later }
+            if store.isRemoving { return .later }
             if store.isFull {
                 askForRoom(state)
                 return .later
@@ -106,7 +105,7 @@ final class TranslationEngine: Sendable {
         let address = state.pointee.pc
         guard let physical = state.pointee.fetch.page(address) else { return }
         store.withLock { store in
-            guard !isRemoving.load(ordering: .relaxed),
+            guard !store.isRemoving,
                 let page = store.page(at: address & ~0xFFF, physical: physical)
             else { return }
             verify(page, state.pointee.codeGeneration)
@@ -127,8 +126,10 @@ final class TranslationEngine: Sendable {
     /// - Parameter hart: the calling thread's, which is not in guest code as far as `HartSignals.inGuest` tells.
     func makeRoomIfFull(for hart: Hart) {
         guard isFull.load(ordering: .relaxed) else { return }
-        let isMine = store.withLock { _ in
-            isFull.load(ordering: .relaxed) && !isRemoving.exchange(true, ordering: .relaxed)
+        let isMine = store.withLock { store in
+            guard isFull.load(ordering: .relaxed), !store.isRemoving else { return false }
+            store.isRemoving = true
+            return true
         }
         guard isMine else { return }
         removals.add(1, ordering: .sequentiallyConsistent)
@@ -137,7 +138,6 @@ final class TranslationEngine: Sendable {
         store.withLock { store in
             store.removeAll()
             isFull.store(false, ordering: .relaxed)
-            isRemoving.store(false, ordering: .relaxed)
         }
     }
 }

@@ -23,6 +23,9 @@ final class TranslationStore {
     /// Most blocks that are translated at once.
     private static let batchLimit = 8
 
+    /// All code is about to be removed: nothing is to be found, and nothing made.
+    var isRemoving = false
+
     private let trace: TranslationTrace?
     private let options: TranslationOptions
 
@@ -150,6 +153,7 @@ final class TranslationStore {
         }
         generator.removeAll()
         entryCount = 0
+        isRemoving = false
     }
 
     private func install(_ blocks: [GuestBlock], in page: TranslatedPage, for hart: Int) {

@@ -105,7 +105,7 @@ package struct Generator {
 
     /// Puts a guest address, in the terms of the block's, into `register`. May change the flags.
     mutating func load(_ register: Register, address: UInt64) {
-        load(register, isRelative ? .address(address) : .constant(address))
+        load(register, .code(address, isRelative: isRelative))
     }
 
     /// The operand's register, or `scratch` after loading it there.

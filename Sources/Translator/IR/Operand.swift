@@ -15,6 +15,11 @@ package enum Operand: Equatable, Sendable {
     /// The base of the page that the block runs in, plus a constant. In blocks that are relative only.
     case address(UInt64)
 
+    /// An address of guest code as a value, in the terms of its block's addresses.
+    package static func code(_ address: UInt64, isRelative: Bool) -> Operand {
+        isRelative ? .address(address) : .constant(address)
+    }
+
     var constant: UInt64? {
         if case .constant(let value) = self { value } else { nil }
     }

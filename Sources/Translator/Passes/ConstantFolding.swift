@@ -13,7 +13,7 @@ extension GuestBlock {
             if let link {
                 steps.append(
                     Step(
-                        .unary(.copy, .bits64, link, isRelative ? .address(returnAddress) : .constant(returnAddress)),
+                        .unary(.copy, .bits64, link, .code(returnAddress, isRelative: isRelative)),
                         number: count - 1, address: address))
             }
             terminator = .jump((base &+ UInt64(bitPattern: Int64(displacement))) & ~1)
