@@ -59,7 +59,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     /// Whether this host's processor is one that the translator generates code for.
     package static var canTranslate: Bool { HostFeatures.canRunGeneratedCode }
 
-    /// Bytes of generated code that a hart may have room for, and has if nothing else is said.
+    /// Bytes of generated code that harts may have room for, and have if nothing else is said.
     package static let codeCapacities: ClosedRange<UInt64> = 4 << 20...1 << 30
     package static let defaultCodeCapacity: UInt64 = 64 << 20
 
