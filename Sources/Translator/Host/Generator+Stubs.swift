@@ -134,17 +134,16 @@ extension Generator {
         _ site: Int, _ bytes: Int, _ place: GuestAddress, _ value: Operand, _ resume: Int, _ context: StubContext
     ) {
         assembler.linkHere(site)
-        emitSearch(place, bytes: bytes, store: true)
-        let unknown = assembler.jump(.notEqual)
+        let known = emitRenewal(of: place, bytes: bytes, store: true)
+        load(.rdx, value)
+        assembler.call(pieces.store[bytes.trailingZeroBitCount])
+        assembler.jump(.equal, to: resume)
+        emitExit(to: pieces.exitFault, context)
+        guard let known else { return }
+        assembler.linkHere(known)
         load(.rdx, value)
         assembler.store(Address(.rax, index: .rcx), .rdx, bytes: bytes)
         assembler.jump(to: resume)
-        assembler.linkHere(unknown)
-        load(.rdx, value)
-        assembler.move(.rax, value: UInt64(bytes))
-        assembler.call(pieces.storeSlow)
-        assembler.jump(.equal, to: resume)
-        emitExit(to: pieces.exitFault, context)
     }
 
     private mutating func emitSlowLoad(
@@ -152,18 +151,33 @@ extension Generator {
         _ context: StubContext
     ) {
         assembler.linkHere(site)
-        emitSearch(place, bytes: type.bytes, store: false)
-        let unknown = assembler.jump(.notEqual)
-        self.finish(finish, type, .memory(Address(.rax, index: .rcx)))
-        assembler.jump(to: resume)
-        assembler.linkHere(unknown)
-        assembler.move(.rdx, value: UInt64(type.bytes))
-        assembler.call(pieces.loadSlow)
+        let known = emitRenewal(of: place, bytes: type.bytes, store: false)
+        assembler.call(pieces.load[type.index])
         let fault = assembler.jump(.notEqual)
         self.finish(finish, type, .register(.rax))
         assembler.jump(to: resume)
         assembler.linkHere(fault)
         emitExit(to: pieces.exitFault, context)
+        guard let known else { return }
+        assembler.linkHere(known)
+        self.finish(finish, type, .memory(Address(.rax, index: .rcx)))
+        assembler.jump(to: resume)
+    }
+
+    /// rcx = the guest address of an access. When that is by a steady base, the first level of the TLB is still to be asked: then the
+    /// page becomes the recent one, and the result is a jump for the case that it is known, with its addend in rax.
+    private mutating func emitRenewal(of place: GuestAddress, bytes: Int, store: Bool) -> Int? {
+        switch place {
+        case .register(let register):
+            assembler.copy(.rcx, register)
+            return nil
+        case .steady(let register, let displacement, let recent):
+            assembler.loadAddress(.rcx, Address(register, displacement))
+            assembler.move(.rdx, value: UInt64(bytes))
+            assembler.loadAddress(.rax, state(recent))
+            assembler.call(store ? runtime.renewRecentWrite : runtime.renewRecentRead)
+            return assembler.jump(.equal)
+        }
     }
 
     /// Brings a loaded value to where it goes.

@@ -13,7 +13,7 @@ package struct Runtime: Sendable {
     /// is not there.
     fileprivate(set) var secondLevelRead = 0
     fileprivate(set) var secondLevelWrite = 0
-    /// The same, from both levels; what the first one knows becomes the recent page at rax.
+    /// The same, from the first level; the page becomes the recent one at rax.
     fileprivate(set) var renewRecentRead = 0
     fileprivate(set) var renewRecentWrite = 0
     fileprivate(set) var constants = Constants()
@@ -49,6 +49,10 @@ struct Pieces: Sendable {
     fileprivate(set) var loadSlow = 0
     /// Stores rdx at rcx, eax bytes of it. Flags as above.
     fileprivate(set) var storeSlow = 0
+    /// For each `MemoryType.index`: rax = what is at rcx, extended, from the TLB's second level or the slow path.
+    fileprivate(set) var load: [Int] = []
+    /// For 1, 2, 4 and 8 bytes: stores rdx at rcx in the same way.
+    fileprivate(set) var store: [Int] = []
     /// Enters the page of the addresses rcx to rdx into the TLB, for stores when rax is 1. Flags: equal means that there
     /// is none. In regions only.
     fileprivate(set) var enterPage = 0
@@ -68,8 +72,8 @@ extension Generator {
         makePrepareFloat()
         runtime.secondLevelRead = makeSecondLevel(tag: 0)
         runtime.secondLevelWrite = makeSecondLevel(tag: 8)
-        runtime.renewRecentRead = makeRenewRecent(tag: 0, otherwise: runtime.secondLevelRead)
-        runtime.renewRecentWrite = makeRenewRecent(tag: 8, otherwise: runtime.secondLevelWrite)
+        runtime.renewRecentRead = makeRenewRecent(tag: 0)
+        runtime.renewRecentWrite = makeRenewRecent(tag: 8)
         makeLeaveHelper()
         runtime.standard = makePieces(limit: .limit)
         pieces = runtime.standard
@@ -107,6 +111,8 @@ extension Generator {
             assembler.copy(.rsi, .rcx)
         }
         pieces.storeSlow = makeSlowAccess(layout.memory.storeHelper, arguments: Self.passAddress)
+        pieces.load = MemoryType.all.map { makeLoad($0, slow: pieces.loadSlow) }
+        pieces.store = [1, 2, 4, 8].map { makeStore(bytes: $0, slow: pieces.storeSlow) }
         pieces.helper = makeHelperCall()
         return pieces
     }
@@ -239,6 +245,39 @@ extension Generator {
         return makeCall(function, arguments: arguments) { $0.arithmetic(.cmp, .memory(failed), 0) }
     }
 
+    private mutating func makeLoad(_ type: MemoryType, slow: Int) -> Int {
+        let start = assembler.position
+        assembler.move(.rdx, value: UInt64(type.bytes))
+        assembler.call(runtime.secondLevelRead)
+        let unknown = assembler.jump(.notEqual)
+        assembler.extend(.rax, .memory(Address(.rax, index: .rcx)), bytes: type.bytes, signed: type.signed)
+        assembler.ret()
+        assembler.linkHere(unknown)
+        assembler.move(.rdx, value: UInt64(type.bytes))
+        // The slow path's frame is as if a block had called it; what follows must not change the flags.
+        assembler.loadAddress(.rsp, Address(.rsp, -8))
+        assembler.call(slow)
+        assembler.loadAddress(.rsp, Address(.rsp, 8))
+        assembler.extend(.rax, .register(.rax), bytes: type.bytes, signed: type.signed)
+        assembler.ret()
+        return start
+    }
+
+    private mutating func makeStore(bytes: Int, slow: Int) -> Int {
+        let start = assembler.position
+        assembler.push(.rdx)
+        assembler.move(.rdx, value: UInt64(bytes))
+        assembler.call(runtime.secondLevelWrite)
+        assembler.pop(.rdx)
+        let unknown = assembler.jump(.notEqual)
+        assembler.store(Address(.rax, index: .rcx), .rdx, bytes: bytes)
+        assembler.ret()
+        assembler.linkHere(unknown)
+        assembler.move(.rax, value: UInt64(bytes))
+        assembler.jump(to: slow)
+        return start
+    }
+
     /// The arguments after the state are what rcx, rdx and rax hold.
     private static func passAddress(_ assembler: inout Assembler) {
         assembler.copy(.rsi, .rcx)
@@ -310,7 +349,7 @@ extension Generator {
         return start
     }
 
-    private mutating func makeRenewRecent(tag: Int32, otherwise: Int) -> Int {
+    private mutating func makeRenewRecent(tag: Int32) -> Int {
         let start = assembler.position
         assembler.push(.rax)
         assembler.push(.rdx)
@@ -338,10 +377,8 @@ extension Generator {
         assembler.ret()
         assembler.linkHere(other)
         assembler.linkHere(crossing)
-        assembler.pop(.rdx)
-        // Returns to our caller, without the recent page on the stack.
-        assembler.arithmetic(.add, .register(.rsp), 8)
-        assembler.jump(to: otherwise)
+        assembler.loadAddress(.rsp, Address(.rsp, 16))
+        assembler.ret()
         return start
     }
 
