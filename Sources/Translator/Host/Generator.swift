@@ -62,8 +62,10 @@ package struct Generator {
     /// Where the code of blocks begins.
     package private(set) var firstBlock = 0
 
-    /// Forgets all blocks.
-    package mutating func removeAll() { assembler.position = firstBlock }
+    /// Goes on at a position. What is generated is written to `room` from its start on, and belongs at that position.
+    package mutating func begin(at position: Int, in room: UnsafeMutableRawPointer) {
+        assembler = Assembler(base: room - position, position: position)
+    }
 
     /// The most bytes that a block of `count` steps can take, its gates and its share of a region's own pieces included.
     package static func maximumSize(steps count: Int) -> Int { 512 + count * 400 }
@@ -217,7 +219,7 @@ package struct Generator {
 
     mutating func takeBudget(_ block: GuestBlock) {
         if pieces.lookup == nil {
-            // One instruction that has room for the jump by which `redirect` replaces it.
+            // One instruction that has room for the jump by which `CodeCache.redirect` replaces it.
             assembler.subtractLong(HostRegisters.budget, Int32(block.count))
         } else {
             assembler.arithmetic(.sub, .register(HostRegisters.budget), Int32(block.count))
