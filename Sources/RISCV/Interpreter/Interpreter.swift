@@ -129,7 +129,9 @@ extension HartState {
         let generation = codeGeneration
         let physical = page | address & 0xFFF
         if let entry = knownCode.find(address, physical: physical, generation: generation, translator) { return entry }
-        guard let (entry, owner, epoch) = translator.find(address, physical: physical, in: self) else { return nil }
+        guard let (entry, owner, epoch) = translator.find(address, physical: physical, generation: generation) else {
+            return nil
+        }
         knownCode.insert(physical: physical, generation: generation, entry, of: owner, epoch: epoch)
         return entry
     }

@@ -2,10 +2,9 @@
 struct CodeSegments: ~Copyable {
     /// Code that is kept apart, because it is made by another thread or lives longer.
     enum Stream: Int, CaseIterable {
-        /// Standard code of pages that were not met before.
-        case fresh
-        /// Standard code of pages that lost theirs.
-        case returning
+        /// Standard code of pages that are used often, and of all others.
+        case frequent
+        case other
         case regions
     }
 

@@ -3,8 +3,8 @@ internal import Translator
 
 /// The translations of one page of guest code, as one virtual page shows it, or any.
 ///
-/// Blocks of a page are linked to each other without any check, so they live and die together: when one of them no longer
-/// agrees with guest memory, all are forgotten. Only regions lead to no standard code, so they can stay without it.
+/// Blocks of a page are linked to each other without any check, so they are valid together: when one of them no longer agrees
+/// with guest memory, all are forgotten. To evict some, the jumps that lead to them are unlinked.
 ///
 /// Its translator's lock guards it.
 final class TranslatedPage {
@@ -22,9 +22,6 @@ final class TranslatedPage {
     /// Its version in `watch` at that time.
     private var verifiedVersion: UInt32 = 0
     private let watch: (pages: PageWatch, number: Int)?
-    /// What its blocks were translated from: those of standard code, and those of regions.
-    private var standardSource = CodeSource()
-    private var regionSource = CodeSource()
     /// How often all blocks were forgotten.
     private(set) var epoch = 0
 
@@ -35,25 +32,21 @@ final class TranslatedPage {
         let position: Int
     }
 
-    /// Where in the code cache there is code.
-    struct Footprint {
-        /// A bit for each segment.
-        private(set) var segments: UInt16 = 0
-        /// In all segments.
-        private(set) var bytes = 0
-
-        mutating func add(_ count: Int, in segment: Int) {
-            segments |= 1 << UInt16(segment)
-            bytes += count
-        }
-
-        func isIn(_ segment: Int) -> Bool { segments >> UInt16(segment) & 1 == 1 }
+    /// Its code in one segment of the code cache.
+    private struct Part {
+        /// What it was translated from.
+        var source = CodeSource()
+        var bytes = 0
     }
 
+    /// By segment.
+    private var parts: [Int: Part] = [:]
     /// The entry of each block that has code, by its first instruction's offset.
     private(set) var entries: [Int: Entry] = [:]
-    /// Jumps that wait for a block, as positions in the code cache.
-    private var waiting: [Int: [Int]] = [:]
+    /// Jumps from one batch of standard code to blocks of another, or to ones that are not there, as positions in the code cache.
+    private var links: [Int: [Int]] = [:]
+    /// Standard code of blocks that have a region's entry, with the bytes where it begins.
+    private var redirected: [Int: (entry: Entry, bytes: UInt64)] = [:]
     /// How often the budget has ended before a block outside of regions.
     private(set) var samples: [Int: Int] = [:]
     /// Blocks that have been made the start of a region, or a part of one: those whose entries lead to regions.
@@ -63,10 +56,10 @@ final class TranslatedPage {
     /// Blocks whose code was evicted, and not made again since.
     private(set) var evicted: Set<Int> = []
 
-    var standard = Footprint()
-    var regions = Footprint()
-    /// The round of evictions in which a hart last asked for code of the page.
-    var lastUsed: Int
+    /// The round of evictions in which a hart last asked for code of the page: all harts do after each one.
+    private(set) var lastUsed: Int
+    /// The number of such rounds, older ones counting less.
+    private(set) var uses = 1
     /// The translator has let the page go.
     var isForgotten = false
 
@@ -85,6 +78,18 @@ final class TranslatedPage {
         lastUsed = round
     }
 
+    // MARK: Use
+
+    /// A hart asks for code in a round of evictions.
+    func noteUse(in round: Int) {
+        if lastUsed == round { return }
+        lastUsed = round
+        uses += 1
+    }
+
+    /// Lets uses so far count half.
+    func ageUses() { uses /= 2 }
+
     // MARK: Agreement with guest memory
 
     /// Compares with guest memory unless that was done in a generation or later, and forgets all blocks when it has changed.
@@ -101,7 +106,7 @@ final class TranslatedPage {
     }
 
     private func compare() {
-        if standardSource.agrees(with: source), regionSource.agrees(with: source) { return }
+        if parts.values.allSatisfy({ $0.source.agrees(with: source) }) { return }
         removeBlocks()
         samples.removeAll()
         refused.removeAll()
@@ -126,19 +131,31 @@ final class TranslatedPage {
 
     // MARK: Blocks
 
-    /// Notes that standard code was made from bytes of the page.
-    func cover(_ code: CodeSource) { standardSource.append(code) }
-    /// Notes that a region was made from bytes of the page.
-    func coverRegion(_ code: CodeSource) { regionSource.append(code) }
-
-    /// Adds a block, and returns the jumps that wait for it.
-    func add(_ offset: Int, _ entry: Entry) -> [Int] {
-        entries[offset] = entry
-        evicted.remove(offset)
-        return waiting.removeValue(forKey: offset) ?? []
+    /// Notes that there are some bytes of code in a segment.
+    func cover(_ source: CodeSource, bytes: Int, in segment: Int) {
+        parts[segment, default: Part()].source.append(source)
+        parts[segment, default: Part()].bytes += bytes
     }
 
-    func wait(at site: Int, for offset: Int) { waiting[offset, default: []].append(site) }
+    /// The segments with code of the page, and how many bytes of it.
+    var sizes: some Sequence<(segment: Int, bytes: Int)> { parts.lazy.map { ($0.key, $0.value.bytes) } }
+
+    /// Adds a block of standard code, or of a region if there is already one, and links the jumps that wait for it.
+    func add(_ offset: Int, _ entry: Entry, _ cache: borrowing CodeCache) {
+        if let old = entries[offset] {
+            redirected[offset] = (old, cache.bytes(at: old.position))
+            cache.redirect(old.position, to: entry.position)
+        }
+        entries[offset] = entry
+        evicted.remove(offset)
+        for site in links[offset] ?? [] { cache.relink(site, to: entry.position) }
+    }
+
+    /// Links a jump to a block, now or when that is there.
+    func link(_ site: Int, to offset: Int, _ cache: borrowing CodeCache) {
+        links[offset, default: []].append(site)
+        if let entry = entries[offset] { cache.relink(site, to: entry.position) }
+    }
 
     /// Counts a sample of a block, and returns how many there are.
     func addSample(_ offset: Int) -> Int {
@@ -157,31 +174,47 @@ final class TranslatedPage {
     private func removeBlocks() {
         epoch += 1
         entries.removeAll()
-        waiting.removeAll()
+        links.removeAll()
+        redirected.removeAll()
         regional.removeAll()
-        standardSource.removeAll()
-        regionSource.removeAll()
-        standard = Footprint()
-        regions = Footprint()
+        parts.removeAll()
     }
 
-    /// Forgets standard code. Regions stay: they lead nowhere but through the jump cache.
-    func evictStandard() {
-        evicted.formUnion(entries.keys.filter { !regional.contains($0) })
-        entries = entries.filter { regional.contains($0.key) }
-        waiting.removeAll()
-        standardSource.removeAll()
-        standard = Footprint()
-    }
-
-    /// Forgets all blocks, but not which of them were the start of regions: the next sample of one makes it a region again.
+    /// Forgets the blocks in a segment of the code cache, but not which of them were the start of regions: the next sample of one
+    /// makes it a region again. Nothing may execute code of the page.
     ///
     /// - Returns: the offsets where regions began.
-    func evictAll(regionThreshold: Int) -> [Int] {
-        let hot = samples.keys.filter { regional.contains($0) && samples[$0] ?? 0 >= regionThreshold }.sorted()
-        evicted.formUnion(entries.keys)
-        removeBlocks()
-        for offset in hot { samples[offset] = regionThreshold - 1 }
-        return hot
+    func evict(_ segment: Int, _ segments: borrowing CodeSegments, _ cache: borrowing CodeCache, regionThreshold: Int)
+        -> [Int]
+    {
+        guard parts.removeValue(forKey: segment) != nil else { return [] }
+        redirected = redirected.filter { segments.index(of: $0.value.entry.position) != segment }
+        var hot: [Int] = []
+        for (offset, entry) in entries where segments.index(of: entry.position) == segment {
+            entries[offset] = nil
+            if let samples = samples[offset], samples >= regionThreshold, regional.contains(offset) {
+                self.samples[offset] = regionThreshold - 1
+                hot.append(offset)
+            }
+            regional.remove(offset)
+            if let old = redirected.removeValue(forKey: offset) {
+                entries[offset] = old.entry
+                cache.restore(old.bytes, at: old.entry.position)
+            } else {
+                evicted.insert(offset)
+            }
+        }
+        for (offset, sites) in links {
+            let left = sites.filter { segments.index(of: $0) != segment }
+            links[offset] = left.isEmpty ? nil : left
+            for site in left {
+                if let entry = entries[offset] {
+                    cache.relink(site, to: entry.position)
+                } else {
+                    cache.unlink(site)
+                }
+            }
+        }
+        return hot.sorted()
     }
 }

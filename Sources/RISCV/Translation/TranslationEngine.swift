@@ -72,23 +72,15 @@ final class TranslationEngine: Sendable {
     }
 
     /// The entry of the translated block at an address, and the page that it is in with its epoch.
-    ///
-    /// What was evicted is made again at once.
     func find(
-        _ address: UInt64, physical: UInt64, in state: borrowing HartState
+        _ address: UInt64, physical: UInt64, generation: UInt64
     ) -> (entry: OperationReference, page: TranslatedPage, epoch: Int)? {
         store.withLock { store in
             guard !store.isRemoving, let page = store.page(at: address & ~0xFFF, physical: physical & ~0xFFF) else {
                 return nil
             }
-            verify(page, state.codeGeneration)
-            let offset = Int(address & 0xFFF)
-            if page.entries[offset] == nil, page.evicted.contains(offset),
-                case .noRoom = store.translate(offset, of: page, for: state.index)
-            {
-                askForRoom(state.signals)
-            }
-            return page.entries[offset].map { ($0.operation, page, page.epoch) }
+            verify(page, generation)
+            return page.entries[Int(address & 0xFFF)].map { ($0.operation, page, page.epoch) }
         }
     }
 
@@ -185,6 +177,7 @@ extension HartState {
             return
         }
         seenRemovals = removals
+        translation.noteRemoval(at: retired)
         knownCode.removeAll()
         flushInstructions()
     }

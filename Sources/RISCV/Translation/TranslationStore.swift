@@ -73,7 +73,7 @@ final class TranslationStore {
     /// The translations of a page that a hart asks for, whether or not they agree with guest memory.
     func page(at virtual: UInt64, physical: UInt64) -> TranslatedPage? {
         let page = pages[physical]?.page(at: virtual)
-        page?.lastUsed = round
+        page?.noteUse(in: round)
         return page
     }
 
@@ -126,8 +126,8 @@ final class TranslationStore {
     /// False when there is no room.
     private func install(_ lifted: BatchLifter, in page: TranslatedPage, for hart: Int) -> Bool {
         let blocks = lifted.blocks
-        let stream: CodeSegments.Stream = page.evicted.isEmpty ? .fresh : .returning
-        guard let (position, batch) = generate(blocks, stream, in: page) else {
+        let stream: CodeSegments.Stream = page.uses < Self.manyUses ? .other : .frequent
+        guard let (position, batch) = generate(blocks, stream, page.base) else {
             waiting.insert(stream)
             return false
         }
@@ -135,29 +135,28 @@ final class TranslationStore {
         trace?.write(
             "blocks", hart: hart, of: lifted.page, blocks, builder.generator.marks, end: batch.end,
             code: cache.executableBase)
-        page.cover(CodeSource(lifted.covered, of: lifted.page.bytes))
-        page.standard.add(batch.end - position, in: segments.index(of: position))
+        page.cover(
+            CodeSource(lifted.covered, of: lifted.page.bytes), bytes: batch.end - position,
+            in: segments.index(of: position))
         segments.extend(stream, to: batch.end)
         counts.standardBytes += batch.end - position
         for (index, block) in blocks.enumerated() {
             add(block, stream, position: batch.entries[index], gate: batch.gates[index], to: page)
         }
-        for link in batch.pending { page.wait(at: link.site, for: Int(link.target & 0xFFF)) }
+        for link in batch.pending { page.link(link.site, to: Int(link.target & 0xFFF), cache) }
         return true
     }
 
     /// Generates code that fits where it is to go; nil when there is no such place.
     private func generate(
-        _ blocks: [GuestBlock], _ stream: CodeSegments.Stream, in page: TranslatedPage
+        _ blocks: [GuestBlock], _ stream: CodeSegments.Stream, _ base: UInt64
     ) -> (position: Int, TranslatedBatch)? {
         var indices: [UInt64: Int] = [:]
         for (index, block) in blocks.enumerated() { indices[block.address] = index }
         while let place = segments.place(for: stream, records: blocks.count) {
             let batch = builder.translate(blocks, at: place.position) { target in
                 if let index = indices[target] { return .block(index) }
-                guard target & ~0xFFF == page.base else { return .lookup }
-                guard let entry = page.entries[Int(target & 0xFFF)] else { return .pending }
-                return .code(entry.position)
+                return target & ~0xFFF == base ? .pending : .lookup
             }
             if batch.end <= place.end { return (place.position, batch) }
             precondition(!place.isWhole, "a segment has room for what is translated at once")
@@ -166,13 +165,12 @@ final class TranslationStore {
         return nil
     }
 
-    /// Notes where a block's code is, and links the jumps that wait for it.
+    /// Notes where a block's code is.
     private func add(
         _ block: GuestBlock, _ stream: CodeSegments.Stream, position: Int, gate: Int, to page: TranslatedPage
     ) {
         let operation = segments.makeRecord(stream, code: UInt(bitPattern: cache.executableBase) + UInt(gate))
-        let entry = TranslatedPage.Entry(operation: operation, position: position)
-        for site in page.add(Int(block.address & 0xFFF), entry) { cache.relink(site, to: position) }
+        page.add(Int(block.address & 0xFFF), TranslatedPage.Entry(operation: operation, position: position), cache)
     }
 
     // MARK: Regions
@@ -249,8 +247,7 @@ final class TranslationStore {
         trace?.write(
             "region", hart: work.request.hart, of: work.snapshot, work.blocks, regionBuilder.generator.marks,
             end: region.end, code: cache.executableBase)
-        page.coverRegion(work.source)
-        page.regions.add(region.end - position, in: segments.index(of: position))
+        page.cover(work.source, bytes: region.end - position, in: segments.index(of: position))
         segments.extend(.regions, to: region.end)
         counts.regionBytes += region.end - position
         counts.regions += 1
@@ -258,9 +255,7 @@ final class TranslationStore {
             let offset = Int(block.address & 0xFFF)
             // A region that has the block already stays the one that others enter.
             guard page.addToRegion(offset) else { continue }
-            let position = region.entries[index]
-            if let old = page.entries[offset] { cache.redirect(old.position, to: position) }
-            add(block, .regions, position: position, gate: region.gates[index], to: page)
+            add(block, .regions, position: region.entries[index], gate: region.gates[index], to: page)
         }
     }
 
@@ -287,6 +282,7 @@ final class TranslationStore {
             }
             if isLeft == false { pages[physical] = nil }
         }
+        if round % Self.agingInterval == 0 { forEachPage { $0.ageUses() } }
         round += 1
         return again
     }
@@ -294,34 +290,34 @@ final class TranslationStore {
     /// Rounds of evictions for which pages are remembered that have no code.
     private static let remembered = 2 * CodeSegments.count
 
-    /// The segment whose loss costs least: pages that were used lately count more. Of equal ones the oldest.
-    private func coldestSegment() -> Int? {
-        var costs = [Int](repeating: 0, count: CodeSegments.count)
-        for page in pages.values.lazy.flatMap({ [$0.first, $0.relative] }).compactMap({ $0 }) {
-            let age = 1 + round - page.lastUsed
-            for segment in costs.indices {
-                if page.regions.isIn(segment) {
-                    costs[segment] += (page.standard.bytes + 4 * page.regions.bytes) / age
-                } else if page.standard.isIn(segment) {
-                    costs[segment] += page.standard.bytes / age
-                }
-            }
+    /// Uses of a page whose code is kept apart from that of others.
+    private static let manyUses = 4
+    /// Rounds of evictions after which uses count half.
+    private static let agingInterval = 32
+
+    private func forEachPage(_ body: (TranslatedPage) -> Void) {
+        for translations in pages.values {
+            if let page = translations.first { body(page) }
+            if let page = translations.relative { body(page) }
         }
-        return segments.closed.min { costs[$0] < costs[$1] }
+    }
+
+    /// The segment whose code is of use least often. Of equal ones the oldest.
+    private func coldestSegment() -> Int? {
+        var uses = [Int](repeating: 0, count: CodeSegments.count)
+        forEachPage { page in
+            for (segment, bytes) in page.sizes { uses[segment] += bytes * page.uses }
+        }
+        return segments.closed.min { uses[$0] < uses[$1] }
     }
 
     private func evict(_ segment: Int) -> [RegionRequest] {
         counts.evictions += 1
         var again: [RegionRequest] = []
-        for page in pages.values.lazy.flatMap({ [$0.first, $0.relative] }).compactMap({ $0 }) {
-            if page.regions.isIn(segment) {
-                let starts = page.evictAll(regionThreshold: options.regionThreshold)
-                if page.lastUsed == round {
-                    again += starts.map { RegionRequest(page: page, offset: $0, epoch: page.epoch, hart: 0) }
-                }
-            } else if page.standard.isIn(segment) {
-                page.evictStandard()
-            }
+        forEachPage { page in
+            let starts = page.evict(segment, segments, cache, regionThreshold: options.regionThreshold)
+            guard page.lastUsed == round else { return }
+            again += starts.map { RegionRequest(page: page, offset: $0, epoch: page.epoch, hart: 0) }
         }
         segments.free(segment)
         return again

@@ -38,10 +38,23 @@ package struct CodeCache: ~Copyable {
     /// Makes the jump whose displacement is at `site` lead to `target`, while other threads may execute it.
     package func relink(_ site: Int, to target: Int) { redirect(site - 1, to: target) }
 
+    /// Makes the jump of a `PendingLink` leave again.
+    package func unlink(_ site: Int) { relink(site, to: site + 4) }
+
     /// Replaces the instruction at `position`, a block's first in standard code or a jump, by a jump to `target`, while other
     /// threads may execute it.
     package func redirect(_ position: Int, to target: Int) {
         // The first instruction of a block, as `Generator.takeBudget` makes it, is longer than a jump.
         Assembler(base: writableBase).patchJump(position, to: target)
+    }
+
+    /// The bytes that `redirect` may change, for `restore`.
+    package func bytes(at position: Int) -> UInt64 {
+        (writableBase + (position & ~(Assembler.patchSize - 1))).load(as: UInt64.self)
+    }
+
+    /// Undoes `redirect`. Nothing may execute the instruction.
+    package func restore(_ bytes: UInt64, at position: Int) {
+        (writableBase + (position & ~(Assembler.patchSize - 1))).storeBytes(of: bytes, as: UInt64.self)
     }
 }

@@ -315,7 +315,6 @@ package struct Generator {
             } else {
                 forward.append((site, index))
             }
-        case .code(let position): assembler.link(site, to: position)
         case .pending: stubs.append(.pending(site: site, address: target))
         case .lookup: stubs.append(.lookup(site: site, address: target))
         }
@@ -347,9 +346,7 @@ package struct Generator {
 package enum LinkTarget: Equatable, Sendable {
     /// A block of the same batch.
     case block(Int)
-    /// Code at a position.
-    case code(Int)
-    /// Nothing yet, but code that is made later may be linked.
+    /// Nothing, but code of another batch may be linked, and unlinked.
     case pending
     /// Code that must be looked up each time, because what the address means can change.
     case lookup
