@@ -30,10 +30,12 @@ struct RegionLifter {
         guard pieces[offset] != nil else { return [] }
         weigh()
         linkReturns()
-        return pieces.sorted { $0.key < $1.key }.map { start, piece in
+        var blocks = pieces.sorted { $0.key < $1.key }.map { start, piece in
             covered.append(start..<start + piece.byteCount)
             return piece.block
         }
+        SteadyBases.mark(&blocks, loops: loops)
+        return blocks
     }
 
     private mutating func discover(from offset: Int) {
@@ -68,19 +70,21 @@ struct RegionLifter {
 
     // MARK: Guesses
 
+    /// First and last blocks of loops. Compilers place a loop's blocks between its first one and the jump back.
+    private var loops: [ClosedRange<UInt64>] {
+        pieces.values.filter { $0.returnAddress == nil }.flatMap { piece in
+            piece.block.terminator.targets.filter { target in
+                target & ~0xFFF == page.base && target <= piece.block.address && pieces[Int(target & 0xFFF)] != nil
+            }.map { $0...piece.block.address }
+        }
+    }
+
     /// Guesses how often blocks run: more inside of loops, and as often as their callers.
     private mutating func weigh() {
-        var depths: [Int: Int] = [:]
-        for (source, piece) in pieces where piece.returnAddress == nil {
-            for target in piece.block.terminator.targets where target & ~0xFFF == page.base {
-                let start = Int(target & 0xFFF)
-                guard start <= source, pieces[start] != nil else { continue }
-                // Compilers place a loop's blocks between its first one and the jump back.
-                for offset in pieces.keys where start...source ~= offset { depths[offset, default: 0] += 1 }
-            }
-        }
+        let loops = loops
         for offset in pieces.keys {
-            let depth = min(depths[offset] ?? 0, 3)
+            let address = page.base + UInt64(offset)
+            let depth = min(loops.count { $0.contains(address) }, 3)
             pieces[offset]?.block.weight = 1 << (3 * depth) + 512 * min(page.samples[offset] ?? 0, 64)
         }
         for (caller, piece) in pieces.sorted(by: { $0.key < $1.key }) where piece.returnAddress != nil {

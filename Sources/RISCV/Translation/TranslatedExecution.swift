@@ -92,6 +92,8 @@ extension StateLayout {
         memory.secondEntries = withUnsafePointer(to: &state.pointee.data.second) { offset($0) }
         memory.secondCount = DataTLB.secondSize
         memory.secondFactor = DataTLB.hashFactor
+        memory.recent = withUnsafePointer(to: &state.pointee.data.recent) { offset($0) }
+        memory.recentUsed = withUnsafePointer(to: &state.pointee.data.recentUsed) { offset($0) }
         memory.generation = withUnsafePointer(to: &state.pointee.data.generation) { offset($0) }
         // Functions without context are addresses.
         memory.loadHelper = unsafeBitCast(translatedLoad, to: UInt.self)

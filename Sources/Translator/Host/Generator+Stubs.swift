@@ -4,9 +4,9 @@ enum Stub {
     /// Leaves until the address has code.
     case pending(site: Int, address: UInt64)
     case lookup(site: Int, address: UInt64)
-    /// Access at the address in `register`; `finish` says what becomes of a loaded value.
-    case load(site: Int, MemoryType, register: Register, finish: LoadFinish, resume: Int, StubContext)
-    case store(site: Int, bytes: Int, register: Register, value: Operand, resume: Int, StubContext)
+    /// An access that the code before did not find; `finish` says what becomes of a loaded value.
+    case load(site: Int, MemoryType, GuestAddress, finish: LoadFinish, resume: Int, StubContext)
+    case store(site: Int, bytes: Int, GuestAddress, value: Operand, resume: Int, StubContext)
     /// Enters the page of the shared accesses from `base` + `range` on, and tries again at `retry`.
     case sharedPage(site: Int, PageSharing.Group, retry: Int, resume: Int, StubContext)
     case prepareFloat(site: Int, resume: Int, StubContext)
@@ -15,6 +15,13 @@ enum Stub {
     case helper(sites: [Int], HelperRecord, resume: Int, StubContext)
     /// Data for a helper: the displacement at `site` leads to it.
     case record(site: Int, HelperRecord)
+}
+
+/// Where the slow path of an access finds its guest address.
+enum GuestAddress {
+    case register(Register)
+    /// A register and a displacement, and the recent page at an offset of the state, which was not the one.
+    case steady(Register, Int32, recent: Int)
 }
 
 /// Where a stub belongs.
@@ -80,10 +87,10 @@ extension Generator {
             assembler.move(.rcx, .memory(state(layout.jumps.entries)))
             assembler.move(.rax, value: address)
             followEntry(offset: Int32(index << 5))
-        case .load(let site, let type, let register, let finish, let resume, let context):
-            emitSlowLoad(site, type, register, finish, resume, context)
-        case .store(let site, let bytes, let register, let value, let resume, let context):
-            emitSlowStore(site, bytes, register, value, resume, context)
+        case .load(let site, let type, let place, let finish, let resume, let context):
+            emitSlowLoad(site, type, place, finish, resume, context)
+        case .store(let site, let bytes, let place, let value, let resume, let context):
+            emitSlowStore(site, bytes, place, value, resume, context)
         case .sharedPage(let site, let group, let retry, let resume, let context):
             emitSharedPage(site, group, retry: retry, resume: resume, context)
         case .prepareFloat(let site, let resume, let context):
@@ -107,13 +114,27 @@ extension Generator {
         }
     }
 
+    /// rcx = the guest address of an access, and rax = the addend of its page where that is known. Flags: not equal means that it
+    /// is not.
+    private mutating func emitSearch(_ place: GuestAddress, bytes: Int, store: Bool) {
+        switch place {
+        case .register(let register):
+            assembler.copy(.rcx, register)
+            assembler.move(.rdx, value: UInt64(bytes))
+            assembler.call(store ? runtime.secondLevelWrite : runtime.secondLevelRead)
+        case .steady(let register, let displacement, let recent):
+            assembler.loadAddress(.rcx, Address(register, displacement))
+            assembler.move(.rdx, value: UInt64(bytes))
+            assembler.loadAddress(.rax, state(recent))
+            assembler.call(store ? runtime.renewRecentWrite : runtime.renewRecentRead)
+        }
+    }
+
     private mutating func emitSlowStore(
-        _ site: Int, _ bytes: Int, _ register: Register, _ value: Operand, _ resume: Int, _ context: StubContext
+        _ site: Int, _ bytes: Int, _ place: GuestAddress, _ value: Operand, _ resume: Int, _ context: StubContext
     ) {
         assembler.linkHere(site)
-        assembler.copy(.rcx, register)
-        assembler.move(.rdx, value: UInt64(bytes))
-        assembler.call(runtime.secondLevelWrite)
+        emitSearch(place, bytes: bytes, store: true)
         let unknown = assembler.jump(.notEqual)
         load(.rdx, value)
         assembler.store(Address(.rax, index: .rcx), .rdx, bytes: bytes)
@@ -127,13 +148,11 @@ extension Generator {
     }
 
     private mutating func emitSlowLoad(
-        _ site: Int, _ type: MemoryType, _ register: Register, _ finish: LoadFinish, _ resume: Int,
+        _ site: Int, _ type: MemoryType, _ place: GuestAddress, _ finish: LoadFinish, _ resume: Int,
         _ context: StubContext
     ) {
         assembler.linkHere(site)
-        assembler.copy(.rcx, register)
-        assembler.move(.rdx, value: UInt64(type.bytes))
-        assembler.call(runtime.secondLevelRead)
+        emitSearch(place, bytes: type.bytes, store: false)
         let unknown = assembler.jump(.notEqual)
         self.finish(finish, type, .memory(Address(.rax, index: .rcx)))
         assembler.jump(to: resume)

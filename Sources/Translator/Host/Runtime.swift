@@ -13,6 +13,9 @@ package struct Runtime: Sendable {
     /// is not there.
     fileprivate(set) var secondLevelRead = 0
     fileprivate(set) var secondLevelWrite = 0
+    /// The same, from both levels; what the first one knows becomes the recent page at rax.
+    fileprivate(set) var renewRecentRead = 0
+    fileprivate(set) var renewRecentWrite = 0
     fileprivate(set) var constants = Constants()
 
     /// Leaves for the address in rax, for lack of code.
@@ -65,6 +68,8 @@ extension Generator {
         makePrepareFloat()
         runtime.secondLevelRead = makeSecondLevel(tag: 0)
         runtime.secondLevelWrite = makeSecondLevel(tag: 8)
+        runtime.renewRecentRead = makeRenewRecent(tag: 0, otherwise: runtime.secondLevelRead)
+        runtime.renewRecentWrite = makeRenewRecent(tag: 8, otherwise: runtime.secondLevelWrite)
         makeLeaveHelper()
         runtime.standard = makePieces(limit: .limit)
         pieces = runtime.standard
@@ -302,6 +307,41 @@ extension Generator {
         assembler.arithmetic(.cmp, .rdx, .memory(Address(.rax, tag)))
         assembler.move(.rax, .memory(Address(.rax, 16)))
         assembler.ret()
+        return start
+    }
+
+    private mutating func makeRenewRecent(tag: Int32, otherwise: Int) -> Int {
+        let start = assembler.position
+        assembler.push(.rax)
+        assembler.push(.rdx)
+        assembler.copy(.rax, .rcx)
+        assembler.shift(.right, .register(.rax), by: 7)
+        assembler.arithmetic(.and, .register(.rax), Int32((layout.memory.count - 1) << 5), wide: false)
+        assembler.arithmetic(.add, .rax, .memory(state(layout.memory.entries)))
+        assembler.copy(.rdx, .rcx)
+        assembler.arithmetic(.sub, .rdx, .memory(Address(.rax, tag)))
+        assembler.arithmetic(.cmp, .register(.rdx), 4095)
+        let other = assembler.jump(.above)
+        assembler.arithmetic(.add, .rdx, .memory(Address(.rsp)))
+        assembler.arithmetic(.cmp, .register(.rdx), 4096)
+        let crossing = assembler.jump(.above)
+        assembler.move(.rdx, .memory(Address(.rsp, 8)))
+        assembler.store(Address(.rsp), .rcx, bytes: 8)
+        assembler.arithmetic(.and, .register(.rcx), -4096)
+        assembler.store(Address(.rdx), .rcx, bytes: 8)
+        assembler.move(.rax, .memory(Address(.rax, 16)))
+        assembler.store(Address(.rdx, 8), .rax, bytes: 8)
+        assembler.store(state(layout.memory.recentUsed), value: 1)
+        assembler.pop(.rcx)
+        assembler.pop(.rdx)
+        assembler.arithmetic(.cmp, .rax, .register(.rax))
+        assembler.ret()
+        assembler.linkHere(other)
+        assembler.linkHere(crossing)
+        assembler.pop(.rdx)
+        // Returns to our caller, without the recent page on the stack.
+        assembler.arithmetic(.add, .register(.rsp), 8)
+        assembler.jump(to: otherwise)
         return start
     }
 
