@@ -2,9 +2,10 @@ internal import Translator
 
 /// Lifts what a hot block leads to inside its page, calls included, to the blocks of a region.
 struct RegionLifter {
-    private let page: TranslatedPage
+    private let page: PageSnapshot
     private let features: HostFeatures
-    private let bytes: UnsafeRawPointer
+    /// The bytes that the blocks were lifted from.
+    private(set) var covered: [Range<Int>] = []
     /// Offsets where blocks begin, in the order in which they were found.
     private var leaders: [Int] = []
     private var known: Set<Int> = []
@@ -15,10 +16,9 @@ struct RegionLifter {
     static let sizeLimit = 1200
     private static let returnLimit = 4
 
-    init(page: TranslatedPage, features: HostFeatures) {
+    init(page: PageSnapshot, features: HostFeatures) {
         self.page = page
         self.features = features
-        bytes = page.startDecoding()
     }
 
     /// The blocks, by address; none when there is nothing at `offset` to translate.
@@ -31,7 +31,7 @@ struct RegionLifter {
         weigh()
         linkReturns()
         var blocks = pieces.sorted { $0.key < $1.key }.map { start, piece in
-            page.cover(start, count: piece.byteCount)
+            covered.append(start..<start + piece.byteCount)
             return piece.block
         }
         SteadyBases.mark(&blocks, loops: loops)
@@ -49,7 +49,7 @@ struct RegionLifter {
                 for target in piece.successors { add(target) }
                 // A jump by a table: the blocks that have run before are where it goes.
                 if piece.block.jumpsAnywhere {
-                    for known in page.entries.keys.sorted() { add(page.base + UInt64(known)) }
+                    for known in page.knownOffsets { add(page.base + UInt64(known)) }
                 }
             }
             next += 1
@@ -65,7 +65,7 @@ struct RegionLifter {
     }
 
     private func liftBlock(_ start: Int) -> LiftedBlock? {
-        LiftedBlock(page, bytes, from: start, features: features) { known.contains($0) }
+        LiftedBlock(page, from: start, features: features) { known.contains($0) }
     }
 
     // MARK: Guesses

@@ -48,7 +48,9 @@ let nativeEntry = Instruction("native", .none, 3, 3, endsBlock: true) { hart, op
     case ExitReason.limit.rawValue:
         state.pointee.translator?.sample(state)
         return poll(hart)
-    case ExitReason.regionLimit.rawValue: return poll(hart)
+    case ExitReason.regionLimit.rawValue:
+        state.pointee.translator?.lookAfterWorker(state.pointee.signals)
+        return poll(hart)
     case ExitReason.fault.rawValue:
         state.pointee.take(state.pointee.pendingTrap)
         return enter(hart, at: state.pointee.pc)
