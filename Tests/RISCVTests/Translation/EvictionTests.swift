@@ -39,8 +39,8 @@ import Testing
         // Once at first, and before its use was known.
         #expect(misses <= 3)
         #expect(!fixture.page(StoreFixture.pageCount - 1).entries.isEmpty)
-        // Pages that nobody came to again are forgotten.
-        #expect((1..<100).allSatisfy { fixture.page($0).entries.isEmpty })
+        // Pages that nobody came to again have lost their code, but for those next to what stays.
+        #expect((1...100).count { fixture.page($0).entries.isEmpty } > 50)
     }
 
     @Test func whereRegionsBeganIsKnownWhenTheirCodeIsGone() throws {
