@@ -129,6 +129,7 @@ package struct MemoryType: Equatable, Sendable {
     /// Of the type, or what amounts to it, in `all`.
     var index: Int { bytes == 8 ? 6 : bytes.trailingZeroBitCount * 2 + (signed ? 1 : 0) }
 
-    static let all = [1, 2, 4].flatMap { [MemoryType(bytes: $0), MemoryType(bytes: $0, signed: true)] }
+    static let all =
+        [1, 2, 4].flatMap { [MemoryType(bytes: $0), MemoryType(bytes: $0, signed: true)] }
         + [MemoryType(bytes: 8)]
 }
