@@ -51,6 +51,7 @@ import Testing
         var program = try Toolchain.assemble(
             """
                 .option norvc
+                .option norelax
                 la sp, number
                 la s4, sum + 8
                 li s2, 6364136223846793005
@@ -95,6 +96,7 @@ import Testing
         let page = try Toolchain.assemble(
             """
                 .option norvc
+                .option norelax
                 andi t1, a1, 3
                 beqz t1, 2f
                 li t2, 1
