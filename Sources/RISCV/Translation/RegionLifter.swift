@@ -9,6 +9,8 @@ struct RegionLifter {
     private var leaders: [Int] = []
     private var known: Set<Int> = []
     private var pieces: [Int: LiftedBlock] = [:]
+    /// The first blocks of loops, and the last ones that jump back there.
+    private var loops: [Int: Int] = [:]
 
     static let blockLimit = 96
     /// Instructions.
@@ -30,6 +32,7 @@ struct RegionLifter {
         guard pieces[offset] != nil else { return [] }
         weigh()
         linkReturns()
+        divide()
         return pieces.sorted { $0.key < $1.key }.map { start, piece in
             page.cover(start, count: piece.byteCount)
             return piece.block
@@ -72,11 +75,10 @@ struct RegionLifter {
     private mutating func weigh() {
         var depths: [Int: Int] = [:]
         for (source, piece) in pieces where piece.returnAddress == nil {
-            for target in piece.block.terminator.targets where target & ~0xFFF == page.base {
-                let start = Int(target & 0xFFF)
-                guard start <= source, pieces[start] != nil else { continue }
+            for start in localTargets(piece) where start <= source {
                 // Compilers place a loop's blocks between its first one and the jump back.
                 for offset in pieces.keys where start...source ~= offset { depths[offset, default: 0] += 1 }
+                loops[start] = max(loops[start] ?? source, source)
             }
         }
         for offset in pieces.keys {
@@ -105,6 +107,58 @@ struct RegionLifter {
                 pieces[offset]?.block.likelyTargets.append(address)
             }
         }
+    }
+
+    /// Tells the blocks which innermost loop or function they are of, and how often they go on in another one.
+    private mutating func divide() {
+        var units: [Int: Int] = [:]
+        for (_, piece) in pieces.sorted(by: { $0.key < $1.key }) where piece.returnAddress != nil {
+            guard case .jump(let target) = piece.block.terminator, target & ~0xFFF == page.base else { continue }
+            let entry = Int(target & 0xFFF)
+            if units[entry] != nil { continue }
+            for offset in body(of: target) where units[offset] == nil { units[offset] = Self.functionUnit + entry }
+        }
+        for offset in pieces.keys { if let loop = innermostLoop(of: offset) { units[offset] = loop } }
+        for (offset, piece) in pieces {
+            pieces[offset]?.block.unit = units[offset] ?? Self.otherUnit
+            var exits: [(UInt64, Int)] = []
+            for target in localTargets(piece) where units[target] != units[offset] {
+                let leaves = piece.returnAddress == nil && !(loopRange(units[offset])?.contains(target) ?? true)
+                let enters = !(loopRange(units[target])?.contains(offset) ?? true)
+                exits.append((page.base + UInt64(target), min(weight(offset, leaves), weight(target, enters))))
+            }
+            for target in piece.block.likelyTargets.map({ Int($0 & 0xFFF) }) where units[target] != units[offset] {
+                exits.append((page.base + UInt64(target), min(weight(offset, false), weight(target, false))))
+            }
+            pieces[offset]?.block.exits = exits
+        }
+    }
+
+    private static let functionUnit = TranslatedPage.size
+    private static let otherUnit = 2 * TranslatedPage.size
+
+    /// How often a block runs, or how often it is entered from outside of its loop or leaves that.
+    private func weight(_ offset: Int, _ isBorder: Bool) -> Int {
+        let weight = pieces[offset]?.block.weight ?? 0
+        return isBorder ? max(weight >> 3, 1) : weight
+    }
+
+    /// The first block of the innermost loop around a block.
+    private func innermostLoop(of offset: Int) -> Int? {
+        loops.filter { $0.key...$0.value ~= offset }.min { ($0.value - $0.key, $0.key) < ($1.value - $1.key, $1.key) }?
+            .key
+    }
+
+    /// Where a unit that is a loop lies.
+    private func loopRange(_ unit: Int?) -> ClosedRange<Int>? {
+        guard let unit, let last = loops[unit] else { return nil }
+        return unit...last
+    }
+
+    /// The offsets of the region's blocks that a block's end leads to.
+    private func localTargets(_ piece: LiftedBlock) -> [Int] {
+        piece.block.terminator.targets.filter { $0 & ~0xFFF == page.base && pieces[Int($0 & 0xFFF)] != nil }
+            .map { Int($0 & 0xFFF) }
     }
 
     /// The offsets of the blocks of a function: all that its first one leads to, without what it calls.
