@@ -38,12 +38,16 @@ extension Assignment {
         var freeVectors = HostRegisters.vectors
         for other in others {
             for slot in choice.integers where register(of: slot) == nil {
-                guard let register = other.register(of: slot), let index = free.firstIndex(of: register) else { continue }
+                guard let register = other.register(of: slot), let index = free.firstIndex(of: register) else {
+                    continue
+                }
                 free.remove(at: index)
                 assign(slot, register)
             }
             for slot in choice.floats where vector(of: slot) == nil {
-                guard let vector = other.vector(of: slot), let index = freeVectors.firstIndex(of: vector) else { continue }
+                guard let vector = other.vector(of: slot), let index = freeVectors.firstIndex(of: vector) else {
+                    continue
+                }
                 freeVectors.remove(at: index)
                 assign(slot, vector)
             }

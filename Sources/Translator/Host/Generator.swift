@@ -203,7 +203,9 @@ package struct Generator {
     }
 
     private mutating func mark(_ block: Int, _ step: Int?) {
-        if isTracing { marks.append(CodeMark(block: block, step: step, position: assembler.position)) }
+        guard isTracing else { return }
+        let part = parts.all.count > 1 ? parts.present : nil
+        marks.append(CodeMark(block: block, step: step, part: part, position: assembler.position))
     }
 
     /// Keeps track of what is known about slots from one statement to the next.
@@ -375,15 +377,6 @@ package struct PendingLink: Sendable {
     package let site: Int
     /// A guest address.
     package let target: UInt64
-}
-
-/// Where a piece of generated code begins.
-package struct CodeMark: Sendable {
-    /// The number of a block, or that of all blocks for the code that is rarely executed.
-    package let block: Int
-    /// The number of a step, that of all steps for the terminator, or nil for the block's entry.
-    package let step: Int?
-    package let position: Int
 }
 
 /// What came of a batch of blocks.

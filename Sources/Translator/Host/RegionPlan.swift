@@ -15,14 +15,15 @@ struct RegionPlan {
     private static let moveCost = 2
 
     init(for blocks: [GuestBlock], memorySlot: Slot) {
+        let least = blocks.reduce(0) { $0 + $1.weight * $1.count } / Self.threshold
         var joining = Joining(blocks, memorySlot: memorySlot)
+        joining.joinSmall(least: least)
         var all = SlotUses()
         for group in joining.groups { all.add(group.uses) }
         let common = all.choose()
         parts = Array(repeating: 0, count: blocks.count)
         choices = [common]
 
-        let least = blocks.reduce(0) { $0 + $1.weight * $1.count } / Self.threshold
         guard joining.groups.count > 1, common.cost - joining.cost > least else { return }
         joining.run(least: least)
         guard joining.groups.count > 1, common.cost - joining.cost - joining.movesCost > least else { return }
@@ -43,10 +44,10 @@ struct RegionPlan {
     /// Blocks that may become a part.
     private struct Group {
         /// In ascending order.
-        var blocks: [Int]
-        var uses: SlotUses
-        var choice: RegisterChoice
-        var weight: Int
+        var blocks: [Int] = []
+        var uses = SlotUses()
+        var choice = RegisterChoice()
+        var weight = 0
     }
 
     /// Joins groups step by step.
@@ -62,14 +63,13 @@ struct RegionPlan {
                 let number = numbers[block.unit] ?? groups.count
                 if number == groups.count {
                     numbers[block.unit] = number
-                    groups.append(Group(blocks: [], uses: SlotUses(), choice: RegisterChoice(), weight: 0))
+                    groups.append(Group())
                 }
                 groups[number].blocks.append(index)
                 groups[number].uses.count(block, memorySlot: memorySlot)
                 groups[number].weight += block.weight
                 groupOfBlock.append(number)
             }
-            for index in groups.indices { groups[index].choice = groups[index].uses.choose() }
             edges = Array(repeating: Array(repeating: 0, count: groups.count), count: groups.count)
             countEdges(blocks, groupOfBlock)
         }
@@ -113,6 +113,16 @@ struct RegionPlan {
             RegionPlan.moveCost * edges[a][b] * groups[a].choice.moves(to: groups[b].choice)
         }
 
+        /// Joins groups that cannot save much with the ones that they lead to most often, and chooses registers for what is left.
+        mutating func joinSmall(least: Int) {
+            for index in groups.indices.reversed() where index > 0 && groups[index].uses.total < least / 4 {
+                let others = groups.indices.filter { $0 != index }
+                guard let other = others.max(by: { edges[index][$0] < edges[index][$1] }) else { break }
+                join(min(index, other), max(index, other))
+            }
+            for index in groups.indices { groups[index].choice = groups[index].uses.choose() }
+        }
+
         /// - Parameter least: what a part has to save.
         mutating func run(least: Int) {
             // What joining two groups gains; nil where that has to be computed.
@@ -131,6 +141,7 @@ struct RegionPlan {
                 }
                 guard let best, best.gain > 0 || groups.count > RegionPlan.partLimit else { return }
                 join(best.a, best.b)
+                groups[best.a].choice = groups[best.a].uses.choose()
                 gains.remove(at: best.b)
                 for index in gains.indices { gains[index].remove(at: best.b) }
                 for index in gains.indices {
@@ -151,7 +162,6 @@ struct RegionPlan {
             let other = groups.remove(at: b)
             groups[a].blocks = (groups[a].blocks + other.blocks).sorted()
             groups[a].uses.add(other.uses)
-            groups[a].choice = groups[a].uses.choose()
             groups[a].weight += other.weight
             for index in edges.indices {
                 edges[a][index] += edges[b][index]

@@ -1,31 +1,47 @@
 /// How often blocks use each slot, as a number and as a floating-point number, by the blocks' weights.
 struct SlotUses {
-    private var integers = [Int](repeating: 0, count: 256)
-    private var floats = [Int](repeating: 0, count: 256)
+    // By the slot's index, up to the highest one.
+    private var integers: [Int] = []
+    private var floats: [Int] = []
     /// How often an access could share the look-up of an earlier one.
     private var sharedAccesses = 0
+    /// What the best registers can save at most, compared with none.
+    private(set) var total = 0
 
     /// Slots from `memorySlot` on do not count as integers.
     mutating func count(_ block: GuestBlock, memorySlot: Slot) {
-        let weight = block.weight
-        func count(_ slot: Slot, _ isFloat: Bool, _ uses: inout SlotUses) {
-            if isFloat {
-                uses.floats[Int(slot.index)] += weight
-            } else if slot.index < memorySlot.index {
-                uses.integers[Int(slot.index)] += weight
+        for step in block.steps {
+            step.statement.visitSlots { slot, isFloat in
+                if isFloat || slot.index < memorySlot.index { add(slot, isFloat, block.weight) }
             }
         }
-        for step in block.steps { step.statement.visitSlots { count($0, $1, &self) } }
-        block.terminator.visitSlots { count($0, false, &self) }
-        sharedAccesses += weight * block.sharedAccesses
+        block.terminator.visitSlots { if $0.index < memorySlot.index { add($0, false, block.weight) } }
+        sharedAccesses += block.weight * block.sharedAccesses
+        total += 9 * block.weight * block.sharedAccesses
+    }
+
+    private mutating func add(_ slot: Slot, _ isFloat: Bool, _ weight: Int) {
+        let index = Int(slot.index)
+        makeRoom(index + 1)
+        if isFloat { floats[index] += weight } else { integers[index] += weight }
+        total += weight
+    }
+
+    private mutating func makeRoom(_ count: Int) {
+        while integers.count < count {
+            integers.append(0)
+            floats.append(0)
+        }
     }
 
     mutating func add(_ other: SlotUses) {
-        for index in integers.indices {
+        makeRoom(other.integers.count)
+        for index in other.integers.indices {
             integers[index] += other.integers[index]
             floats[index] += other.floats[index]
         }
         sharedAccesses += other.sharedAccesses
+        total += other.total
     }
 
     /// The registers that serve these uses best.
@@ -78,33 +94,6 @@ struct SlotUses {
 
     private static func uses(_ rank: Int) -> Int { rank >> 8 }
     private static func slot(_ rank: Int) -> Slot { Slot(UInt8(255 - rank & 255)) }
-}
-
-/// What is to be in registers.
-struct RegisterChoice {
-    private(set) var integers: [Slot] = []
-    private(set) var floats: [Slot] = []
-    private var integerSet = SlotSet()
-    private var floatSet = SlotSet()
-    /// How many registers hold the addends of shared pages.
-    var shared = 0
-    /// Uses that are left in memory, less what shared pages save; weighted.
-    var cost = 0
-
-    mutating func addInteger(_ slot: Slot) {
-        integers.append(slot)
-        integerSet.insert(slot)
-    }
-
-    mutating func addFloat(_ slot: Slot) {
-        floats.append(slot)
-        floatSet.insert(slot)
-    }
-
-    /// How many loads and stores it takes to come to another choice's registers.
-    func moves(to other: RegisterChoice) -> Int {
-        integerSet.differences(other.integerSet) + floatSet.differences(other.floatSet)
-    }
 }
 
 extension GuestBlock {

@@ -17,6 +17,8 @@ struct AerieRunner: GuestRunner {
     var isRelative = false
     /// Bytes of generated code that there is room for.
     var codeCapacity = Hart.defaultCodeCapacity
+    /// Takes what is translated.
+    var trace: TranslationTrace?
 
     var name: String {
         let kind = makesRegions ? "Aerie, regions" : translates ? "Aerie, translating" : "Aerie"
@@ -72,7 +74,7 @@ private final class Board {
             try Hart.startTranslating(
                 harts, threshold: 1, regionThreshold: runner.makesRegions ? 0 : Int.max,
                 alwaysRelative: runner.isRelative,
-                capacity: runner.codeCapacity)
+                capacity: runner.codeCapacity, trace: runner.trace)
         }
         self.harts = harts
         // As at QEMU's reset vector: a0 is the hart's number.
