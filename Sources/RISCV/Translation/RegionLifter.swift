@@ -9,8 +9,9 @@ struct RegionLifter {
     private var leaders: [Int] = []
     private var known: Set<Int> = []
     private var pieces: [Int: LiftedBlock] = [:]
-    /// The first blocks of loops, and the last ones that jump back there.
-    private var loops: [Int: Int] = [:]
+    /// Among the blocks by their offsets.
+    private var loops = LoopForest(successors: [])
+    private var numbers: [Int: Int] = [:]
 
     static let blockLimit = 96
     /// Instructions.
@@ -78,7 +79,6 @@ struct RegionLifter {
             for start in localTargets(piece) where start <= source {
                 // Compilers place a loop's blocks between its first one and the jump back.
                 for offset in pieces.keys where start...source ~= offset { depths[offset, default: 0] += 1 }
-                loops[start] = max(loops[start] ?? source, source)
             }
         }
         for offset in pieces.keys {
@@ -92,6 +92,25 @@ struct RegionLifter {
                 if let own = pieces[offset]?.block.weight, own < weight { pieces[offset]?.block.weight = weight }
             }
         }
+    }
+
+    private mutating func findLoops() {
+        let offsets = pieces.keys.sorted()
+        for (number, offset) in offsets.enumerated() { numbers[offset] = number }
+        var successors = offsets.map { offset in
+            guard let piece = pieces[offset] else { return [Int]() }
+            let targets = piece.returnAddress.map { [$0] } ?? piece.block.terminator.targets
+            return targets.compactMap { $0 & ~0xFFF == page.base ? numbers[Int($0 & 0xFFF)] : nil }
+        }
+        // A jump by a table goes where nothing else goes.
+        let known = Set(successors.joined())
+        let others = offsets.indices.filter { !known.contains($0) }
+        for (number, offset) in offsets.enumerated() {
+            if let piece = pieces[offset], piece.block.jumpsAnywhere, piece.returnAddress == nil {
+                successors[number] += others
+            }
+        }
+        loops = LoopForest(successors: successors)
     }
 
     /// Tells the returns of functions inside the region where their calls inside the region are.
@@ -111,6 +130,7 @@ struct RegionLifter {
 
     /// Tells the blocks which innermost loop or function they are of, and how often they go on in another one.
     private mutating func divide() {
+        findLoops()
         var units: [Int: Int] = [:]
         for (_, piece) in pieces.sorted(by: { $0.key < $1.key }) where piece.returnAddress != nil {
             guard case .jump(let target) = piece.block.terminator, target & ~0xFFF == page.base else { continue }
@@ -118,17 +138,18 @@ struct RegionLifter {
             if units[entry] != nil { continue }
             for offset in body(of: target) where units[offset] == nil { units[offset] = Self.functionUnit + entry }
         }
-        for offset in pieces.keys { if let loop = innermostLoop(of: offset) { units[offset] = loop } }
+        for (offset, number) in numbers { if let loop = loops.innermost[number] { units[offset] = loop } }
         for (offset, piece) in pieces {
             pieces[offset]?.block.unit = units[offset] ?? Self.otherUnit
             var exits: [(UInt64, Int)] = []
             for target in localTargets(piece) where units[target] != units[offset] {
-                let leaves = piece.returnAddress == nil && !(loopRange(units[offset])?.contains(target) ?? true)
-                let enters = !(loopRange(units[target])?.contains(offset) ?? true)
-                exits.append((page.base + UInt64(target), min(weight(offset, leaves), weight(target, enters))))
+                // From loop to loop it is as often as what is around them runs; else that is one of the two blocks.
+                let isBetween =
+                    piece.returnAddress == nil && !isInLoop(of: offset, target) && !isInLoop(of: target, offset)
+                exits.append((page.base + UInt64(target), lesserWeight(offset, target) >> (isBetween ? 3 : 0)))
             }
             for target in piece.block.likelyTargets.map({ Int($0 & 0xFFF) }) where units[target] != units[offset] {
-                exits.append((page.base + UInt64(target), min(weight(offset, false), weight(target, false))))
+                exits.append((page.base + UInt64(target), lesserWeight(offset, target)))
             }
             pieces[offset]?.block.exits = exits
         }
@@ -137,22 +158,16 @@ struct RegionLifter {
     private static let functionUnit = TranslatedPage.size
     private static let otherUnit = 2 * TranslatedPage.size
 
-    /// How often a block runs, or how often it is entered from outside of its loop or leaves that.
-    private func weight(_ offset: Int, _ isBorder: Bool) -> Int {
-        let weight = pieces[offset]?.block.weight ?? 0
-        return isBorder ? max(weight >> 3, 1) : weight
+    private func lesserWeight(_ a: Int, _ b: Int) -> Int {
+        min(pieces[a]?.block.weight ?? 0, pieces[b]?.block.weight ?? 0)
     }
 
-    /// The first block of the innermost loop around a block.
-    private func innermostLoop(of offset: Int) -> Int? {
-        loops.filter { $0.key...$0.value ~= offset }.min { ($0.value - $0.key, $0.key) < ($1.value - $1.key, $1.key) }?
-            .key
-    }
-
-    /// Where a unit that is a loop lies.
-    private func loopRange(_ unit: Int?) -> ClosedRange<Int>? {
-        guard let unit, let last = loops[unit] else { return nil }
-        return unit...last
+    /// Whether a block is in the innermost loop of another one, if that is in one.
+    private func isInLoop(of offset: Int, _ other: Int) -> Bool {
+        guard let number = numbers[offset], let loop = loops.innermost[number], let other = numbers[other] else {
+            return true
+        }
+        return loops.contains(loop, other)
     }
 
     /// The offsets of the region's blocks that a block's end leads to.
