@@ -106,7 +106,7 @@ struct RegionLifter {
         let known = Set(successors.joined())
         let others = offsets.indices.filter { !known.contains($0) }
         for (number, offset) in offsets.enumerated() {
-            if let piece = pieces[offset], piece.block.jumpsAnywhere, piece.returnAddress == nil {
+            if let piece = pieces[offset], piece.block.jumpsAnywhere, piece.returnAddress == nil, !piece.isReturn {
                 successors[number] += others
             }
         }
