@@ -21,12 +21,12 @@ struct DebianImage {
 
     static func file(_ name: String) throws -> String { try usual.file(name) }
 
-    static func run(_ arguments: [String], input: String = "") throws -> AerieResult {
-        try usual.run(arguments, input: input)
+    static func run(_ arguments: [String], input: String = "", wrapper: [String] = []) throws -> AerieResult {
+        try usual.run(arguments, input: input, wrapper: wrapper)
     }
 
-    func run(_ arguments: [String], input: String = "") throws -> AerieResult {
-        try AerieProcess().run(arguments, input: input, environment: environment)
+    func run(_ arguments: [String], input: String = "", wrapper: [String] = []) throws -> AerieResult {
+        try AerieProcess().run(arguments, input: input, environment: environment, wrapper: wrapper)
     }
 
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

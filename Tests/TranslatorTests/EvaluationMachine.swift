@@ -37,7 +37,7 @@ final class EvaluationMachine {
         return generator.translate([block]) { _ in .pending }.entries[0]
     }
 
-    func forget() { generator.removeAll() }
+    func forget() { generator.begin(at: generator.firstBlock, in: cache.writableBase + generator.firstBlock) }
 
     /// Runs a block from slots with these values and returns a slot afterwards.
     func run(_ code: Int, _ slots: [UInt8: UInt64], read: UInt8) -> UInt64 {

@@ -127,11 +127,7 @@ final class RISCVBoard: Board {
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
             let trace = try configuration.translationTrace.map(makeTrace)
             try wrapping("--engine translate") { () throws(TranslationError) in
-                // Harts could share what is translated. One start of Linux by OpenSBI hung with that, for a reason that is
-                // not found yet (docs/translator.md), so each hart has its own.
-                for hart in harts {
-                    try Hart.startTranslating([hart], capacity: configuration.codeCache.bytes, trace: trace)
-                }
+                try Hart.startTranslating(harts, capacity: configuration.codeCache.bytes, trace: trace)
             }
         }
         return harts

@@ -26,7 +26,7 @@ extension Configuration {
         }
         guard Self.codeCacheRange.contains(codeCache) else {
             throw AerieError(
-                .usage, asked: "--code-cache \(codeCache)", found: "a processor has room for 4M to 1024M of code",
+                .usage, asked: "--code-cache \(codeCache)", found: "a machine has room for 4M to 1024M of code",
                 advice: "choose a size of these")
         }
         guard Self.cpuRange.contains(cpus) else {

@@ -37,7 +37,7 @@ public struct Configuration: Equatable, Sendable {
     /// How much memory a machine may have.
     public static let memoryRange = ByteSize.mebibytes(1)...ByteSize.mebibytes(1 << 20)
 
-    /// How much room for translated code a vCPU may have.
+    /// How much room for translated code a machine may have.
     public static let codeCacheRange = ByteSize.mebibytes(4)...ByteSize.mebibytes(1024)
 
     /// The guest's instruction set.
@@ -47,8 +47,8 @@ public struct Configuration: Equatable, Sendable {
     /// The path of a file for what the translator makes: guest code, intermediate representation and host code of each
     /// block. What was there is replaced; the file grows to some hundred megabytes when a distribution boots.
     public var translationTrace: String?
-    /// Room for the code that the translator makes, for each vCPU: 4M to 1G. It is taken as it is used; when it is full, all code
-    /// is made anew.
+    /// Room for the code that the translator makes, which all vCPUs share: 4M to 1G. It is taken as it is used; when it is full,
+    /// code is made anew.
     public var codeCache = ByteSize.mebibytes(64)
     /// How many vCPUs: 1 to 64.
     public var cpus = 1

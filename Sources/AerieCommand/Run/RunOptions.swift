@@ -16,7 +16,7 @@ struct RunOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Room for the code that the translator makes for each processor (default: 64M).", valueName: "size"))
+            "Room for the code that the translator makes (default: 64M).", valueName: "size"))
     var codeCache: String?
 
     // Unconditional parsing lets a negative number through to a message that says what is wrong with it.

@@ -59,7 +59,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     /// Whether this host's processor is one that the translator generates code for.
     package static var canTranslate: Bool { HostFeatures.canRunGeneratedCode }
 
-    /// Bytes of generated code that a hart may have room for, and has if nothing else is said.
+    /// Bytes of generated code that harts may have room for, and have if nothing else is said.
     package static let codeCapacities: ClosedRange<UInt64> = 4 << 20...1 << 30
     package static let defaultCodeCapacity: UInt64 = 64 << 20
 
@@ -67,12 +67,13 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - harts: share what is translated; at least one.
-    ///   - threshold: times that a block runs in the interpreter first; 1 translates all that can be.
+    ///   - threshold: times that a block runs in the interpreter first, and more while there is too little room; 1 translates
+    ///     all that can be.
     ///   - regionThreshold: samples of a block that make it the start of a region; 0 makes regions of all that is
     ///     translated.
     ///   - alwaysRelative: code does not depend on its virtual address, not only that of pages which were met at two.
-    ///   - capacity: bytes of generated code, rounded up to whole pages; when they are used up, all code is made anew. From 4
-    ///     MiB to 1 GiB.
+    ///   - capacity: bytes of generated code, rounded up to whole pages; when they are used up, a sixteenth is made free. From
+    ///     4 MiB to 1 GiB.
     ///   - trace: gets to see all that is made.
     ///
     /// Throws when the host's processor is none that code can be generated for, or has no memory for it.
@@ -86,7 +87,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         let translator = try TranslationEngine(harts, options, trace: trace)
         for hart in harts {
             let state = hart.state
-            state.pointee.translation.threshold = threshold
+            state.pointee.translation.firstThreshold = threshold
             translator.connect(to: state)
             state.pointee.pollInterval = 16384
             state.pointee.blocks.shareWithTranslator()

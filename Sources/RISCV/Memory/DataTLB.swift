@@ -54,6 +54,12 @@ struct DataTLB: ~Copyable {
     /// Where each set has parts of larger pages, all of which a fence for one address forgets.
     private var largePages = InlineArray<10, AddressRanges>(repeating: AddressRanges())
     private var supervisorIsPrivate = false
+    /// Pages of the set in use that generated code used last, as `StateLayout.MemoryLayout.recent` says, and whether there
+    /// may be some.
+    var recent = InlineArray<32, UInt64>(repeating: noRecentPage)
+    var recentUsed: UInt64 = 0
+
+    private static let noRecentPage: UInt64 = 2048
 
     init() {
         precondition(logged.count == Self.setCount, "every set has a log")
@@ -106,6 +112,13 @@ struct DataTLB: ~Copyable {
         currentSet = Self.set(space, context)
         current = entries + currentSet * Self.size
         generation = generations[currentSet]
+        forgetRecent()
+    }
+
+    private mutating func forgetRecent() {
+        guard recentUsed != 0 else { return }
+        recentUsed = 0
+        for index in recent.indices where index & 1 == 0 { recent[index] = Self.noRecentPage }
     }
 
     /// Forgets what is known of an address space. Call `select` afterwards.
@@ -172,6 +185,7 @@ struct DataTLB: ~Copyable {
     /// - Parameter virtual: the low bits of the number of the only virtual page by which they may go; nil if there are more.
     mutating func forbidWriting(_ host: UnsafeMutableRawPointer, virtual: UInt32?) {
         let host = UInt64(UInt(bitPattern: host))
+        forgetRecent()
         if let virtual {
             let position = Int(virtual) & (Self.size - 1)
             for set in 0..<Self.setCount {

@@ -2,20 +2,20 @@ internal import Translator
 
 /// Lifts a block and the blocks of the same page that it jumps to, nearest first.
 struct BatchLifter {
-    private let page: TranslatedPage
+    let page: PageSnapshot
     private let features: HostFeatures
     private let limit: Int
-    private let bytes: UnsafeRawPointer
     private(set) var blocks: [GuestBlock] = []
+    /// The bytes that they were lifted from.
+    private(set) var covered: [Range<Int>] = []
     /// Offsets of blocks that are lifted, or wait for it.
     private var known: Set<Int> = []
     private var waiting: [Int] = []
 
-    init(page: TranslatedPage, features: HostFeatures, limit: Int) {
+    init(page: PageSnapshot, features: HostFeatures, limit: Int) {
         self.page = page
         self.features = features
         self.limit = limit
-        bytes = page.startDecoding()
     }
 
     mutating func lift(from offset: Int) {
@@ -26,11 +26,11 @@ struct BatchLifter {
 
     private mutating func liftBlock(_ start: Int) {
         // Where another block begins, this one goes on as that one.
-        let lifted = LiftedBlock(page, bytes, from: start, features: features) { offset in
+        let lifted = LiftedBlock(page, from: start, features: features) { offset in
             page.entries[offset] != nil || known.contains(offset)
         }
         guard let lifted else { return }
-        page.cover(start, count: lifted.byteCount)
+        covered.append(start..<start + lifted.byteCount)
         blocks.append(lifted.block)
         switch lifted.block.terminator {
         case .jump(let target): follow(target)

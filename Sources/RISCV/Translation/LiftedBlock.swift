@@ -10,16 +10,11 @@ struct LiftedBlock {
     let byteCount: Int
 
     /// Lifts from an offset of a page up to where another block begins. Nil when there is nothing to translate.
-    ///
-    /// - Parameter bytes: a copy of the page that does not change.
-    init?(
-        _ page: TranslatedPage, _ bytes: UnsafeRawPointer, from start: Int, features: HostFeatures,
-        isOther: (Int) -> Bool
-    ) {
+    init?(_ page: PageSnapshot, from start: Int, features: HostFeatures, isOther: (Int) -> Bool) {
         let base = page.base
         var lifter = BlockLifter(address: base + UInt64(start), isRelative: page.isRelative, features: features)
         var offset = start
-        while !lifter.isComplete, let bits = page.instruction(at: offset, in: bytes) {
+        while !lifter.isComplete, let bits = page.instruction(at: offset) {
             if offset != start, isOther(offset) { break }
             guard let instruction = InstructionTable.find(bits) else { break }
             lifter.append(instruction, bits: bits, at: base + UInt64(offset))

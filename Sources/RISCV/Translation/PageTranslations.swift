@@ -4,8 +4,8 @@
 /// Kernels and programs at fixed addresses only ever need the first; libraries, which each process has somewhere else, are
 /// translated twice and not once for each process.
 struct PageTranslations {
-    private var first: TranslatedPage?
-    private var relative: TranslatedPage?
+    private(set) var first: TranslatedPage?
+    private(set) var relative: TranslatedPage?
 
     /// The translations for a virtual page.
     func page(at virtual: UInt64) -> TranslatedPage? {
@@ -17,10 +17,16 @@ struct PageTranslations {
         if page.isRelative { relative = page } else { first = page }
     }
 
-    /// As `TranslatedPage.removeCode`; pages that have nothing to remember are let go.
-    mutating func removeCode(regionThreshold: Int) -> Bool {
-        if first?.removeCode(regionThreshold: regionThreshold) == false { first = nil }
-        if relative?.removeCode(regionThreshold: regionThreshold) == false { relative = nil }
+    /// Lets pages go. False when none is left.
+    mutating func removeAll(where isUnneeded: (TranslatedPage) -> Bool) -> Bool {
+        if let page = first, isUnneeded(page) {
+            page.isForgotten = true
+            first = nil
+        }
+        if let page = relative, isUnneeded(page) {
+            page.isForgotten = true
+            relative = nil
+        }
         return first != nil || relative != nil
     }
 }

@@ -2,9 +2,10 @@ internal import Translator
 
 /// Lifts what a hot block leads to inside its page, calls included, to the blocks of a region.
 struct RegionLifter {
-    private let page: TranslatedPage
+    private let page: PageSnapshot
     private let features: HostFeatures
-    private let bytes: UnsafeRawPointer
+    /// The bytes that the blocks were lifted from.
+    private(set) var covered: [Range<Int>] = []
     /// Offsets where blocks begin, in the order in which they were found.
     private var leaders: [Int] = []
     private var known: Set<Int> = []
@@ -18,10 +19,9 @@ struct RegionLifter {
     static let sizeLimit = 1200
     private static let returnLimit = 4
 
-    init(page: TranslatedPage, features: HostFeatures) {
+    init(page: PageSnapshot, features: HostFeatures) {
         self.page = page
         self.features = features
-        bytes = page.startDecoding()
     }
 
     /// The blocks, by address; none when there is nothing at `offset` to translate.
@@ -34,10 +34,12 @@ struct RegionLifter {
         weigh()
         linkReturns()
         divide()
-        return pieces.sorted { $0.key < $1.key }.map { start, piece in
-            page.cover(start, count: piece.byteCount)
+        var blocks = pieces.sorted { $0.key < $1.key }.map { start, piece in
+            covered.append(start..<start + piece.byteCount)
             return piece.block
         }
+        SteadyBases.mark(&blocks, loops: loopRanges)
+        return blocks
     }
 
     private mutating func discover(from offset: Int) {
@@ -51,7 +53,7 @@ struct RegionLifter {
                 for target in piece.successors { add(target) }
                 // A jump by a table: the blocks that have run before are where it goes.
                 if piece.block.jumpsAnywhere {
-                    for known in page.entries.keys.sorted() { add(page.base + UInt64(known)) }
+                    for known in page.knownOffsets { add(page.base + UInt64(known)) }
                 }
             }
             next += 1
@@ -67,22 +69,26 @@ struct RegionLifter {
     }
 
     private func liftBlock(_ start: Int) -> LiftedBlock? {
-        LiftedBlock(page, bytes, from: start, features: features) { known.contains($0) }
+        LiftedBlock(page, from: start, features: features) { known.contains($0) }
     }
 
     // MARK: Guesses
 
+    /// First and last blocks of loops. Compilers place a loop's blocks between its first one and the jump back.
+    private var loopRanges: [ClosedRange<UInt64>] {
+        pieces.values.filter { $0.returnAddress == nil }.flatMap { piece in
+            piece.block.terminator.targets.filter { target in
+                target & ~0xFFF == page.base && target <= piece.block.address && pieces[Int(target & 0xFFF)] != nil
+            }.map { $0...piece.block.address }
+        }
+    }
+
     /// Guesses how often blocks run: more inside of loops, and as often as their callers.
     private mutating func weigh() {
-        var depths: [Int: Int] = [:]
-        for (source, piece) in pieces where piece.returnAddress == nil {
-            for start in localTargets(piece) where start <= source {
-                // Compilers place a loop's blocks between its first one and the jump back.
-                for offset in pieces.keys where start...source ~= offset { depths[offset, default: 0] += 1 }
-            }
-        }
+        let ranges = loopRanges
         for offset in pieces.keys {
-            let depth = min(depths[offset] ?? 0, 3)
+            let address = page.base + UInt64(offset)
+            let depth = min(ranges.count { $0.contains(address) }, 3)
             pieces[offset]?.block.weight = 1 << (3 * depth) + 512 * min(page.samples[offset] ?? 0, 64)
         }
         for (caller, piece) in pieces.sorted(by: { $0.key < $1.key }) where piece.returnAddress != nil {

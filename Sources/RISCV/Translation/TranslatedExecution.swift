@@ -48,7 +48,9 @@ let nativeEntry = Instruction("native", .none, 3, 3, endsBlock: true) { hart, op
     case ExitReason.limit.rawValue:
         state.pointee.translator?.sample(state)
         return poll(hart)
-    case ExitReason.regionLimit.rawValue: return poll(hart)
+    case ExitReason.regionLimit.rawValue:
+        state.pointee.translator?.lookAfterWorker(state.pointee.signals)
+        return poll(hart)
     case ExitReason.fault.rawValue:
         state.pointee.take(state.pointee.pendingTrap)
         return enter(hart, at: state.pointee.pc)
@@ -90,6 +92,8 @@ extension StateLayout {
         memory.secondEntries = withUnsafePointer(to: &state.pointee.data.second) { offset($0) }
         memory.secondCount = DataTLB.secondSize
         memory.secondFactor = DataTLB.hashFactor
+        memory.recent = withUnsafePointer(to: &state.pointee.data.recent) { offset($0) }
+        memory.recentUsed = withUnsafePointer(to: &state.pointee.data.recentUsed) { offset($0) }
         memory.generation = withUnsafePointer(to: &state.pointee.data.generation) { offset($0) }
         // Functions without context are addresses.
         memory.loadHelper = unsafeBitCast(translatedLoad, to: UInt.self)

@@ -1,11 +1,10 @@
-internal import Glibc
 internal import GuestMemory
 internal import Translator
 
 /// The translations of one page of guest code, as one virtual page shows it, or any.
 ///
-/// Blocks of a page are linked to each other without any check, so they live and die together: when one of them no longer
-/// agrees with guest memory, all are forgotten.
+/// Blocks of a page are linked to each other without any check, so they are valid together: when one of them no longer agrees
+/// with guest memory, all are forgotten. To evict some, the jumps that lead to them are unlinked.
 ///
 /// Its translator's lock guards it.
 final class TranslatedPage {
@@ -23,13 +22,8 @@ final class TranslatedPage {
     /// Its version in `watch` at that time.
     private var verifiedVersion: UInt32 = 0
     private let watch: (pages: PageWatch, number: Int)?
-    /// Room for a page, which all pages of a translator share: what `startDecoding` has copied last.
-    private let scratch: UnsafeMutableRawPointer
-    /// What its blocks were translated from: all ranges, one after the other.
-    private var code: [UInt8] = []
     /// How often all blocks were forgotten.
     private(set) var epoch = 0
-    private var ranges: [(offset: Int, count: Int)] = []
 
     struct Entry {
         /// For the interpreter's loop and the jump cache.
@@ -38,23 +32,42 @@ final class TranslatedPage {
         let position: Int
     }
 
+    /// Its code in one segment of the code cache.
+    private struct Part {
+        /// What it was translated from.
+        var source = CodeSource()
+        var bytes = 0
+    }
+
+    /// By segment.
+    private var parts: [Int: Part] = [:]
     /// The entry of each block that has code, by its first instruction's offset.
     private(set) var entries: [Int: Entry] = [:]
-    /// Jumps that wait for a block, as positions in the code cache.
-    private var waiting: [Int: [Int]] = [:]
+    /// Jumps from one batch of standard code to blocks of another, or to ones that are not there, as positions in the code cache.
+    private var links: [Int: [Int]] = [:]
+    /// Standard code of blocks that have a region's entry, with the bytes where it begins.
+    private var redirected: [Int: (entry: Entry, bytes: UInt64)] = [:]
     /// How often the budget has ended before a block outside of regions.
     private(set) var samples: [Int: Int] = [:]
-    /// Blocks that have been made the start of a region, or a part of one.
+    /// Blocks that have been made the start of a region, or a part of one: those whose entries lead to regions.
     private(set) var regional: Set<Int> = []
+    /// Blocks from which no region can be made.
+    private(set) var refused: Set<Int> = []
+    /// Blocks whose code was evicted, and not made again since.
+    private(set) var evicted: Set<Int> = []
+
+    /// The round of evictions in which a hart last asked for code of the page: all harts do after each one.
+    private(set) var lastUsed: Int
+    /// The number of such rounds, older ones counting less.
+    private(set) var uses = 1
+    /// The translator has let the page go.
+    var isForgotten = false
 
     static let size = 4096
 
-    /// - Parameters:
-    ///   - scratch: room for a page, for as long as this object lives.
-    ///   - memory: where the page is watched while code is fetched from it, if it is.
+    /// - Parameter memory: where the page is watched while code is fetched from it, if it is.
     init(
-        virtual: UInt64?, physical: UInt64, source: UnsafeRawPointer, generation: UInt64,
-        scratch: UnsafeMutableRawPointer,
+        virtual: UInt64?, physical: UInt64, source: UnsafeRawPointer, generation: UInt64, round: Int,
         watchedIn memory: GuestMemory?
     ) {
         self.virtual = virtual
@@ -62,8 +75,22 @@ final class TranslatedPage {
         self.source = source
         watch = memory.map { ($0.watch, (source - UnsafeRawPointer($0.hostBase)) >> 12) }
         verified = generation
-        self.scratch = scratch
+        lastUsed = round
     }
+
+    // MARK: Use
+
+    /// A hart asks for code in a round of evictions.
+    func noteUse(in round: Int) {
+        if lastUsed == round { return }
+        lastUsed = round
+        uses += 1
+    }
+
+    /// Lets uses so far count half.
+    func ageUses() { uses /= 2 }
+
+    // MARK: Agreement with guest memory
 
     /// Compares with guest memory unless that was done in a generation or later, and forgets all blocks when it has changed.
     ///
@@ -79,79 +106,55 @@ final class TranslatedPage {
     }
 
     private func compare() {
-        if isUnchanged { return }
+        if parts.values.allSatisfy({ $0.source.agrees(with: source) }) { return }
         removeBlocks()
         samples.removeAll()
-        regional.removeAll()
+        refused.removeAll()
+        evicted.removeAll()
     }
 
-    private func removeBlocks() {
-        epoch += 1
-        entries.removeAll()
-        waiting.removeAll()
-        ranges.removeAll()
-        code.removeAll()
-    }
-
-    /// Forgets all blocks, but not which of them were the start of regions: the next sample of one makes it a region again.
-    /// False when there were none.
-    func removeCode(regionThreshold: Int) -> Bool {
-        removeBlocks()
-        let hot = samples.keys.filter { regional.contains($0) && samples[$0] ?? 0 >= regionThreshold }
-        samples = Dictionary(uniqueKeysWithValues: hot.map { ($0, regionThreshold - 1) })
-        regional.removeAll()
-        return !hot.isEmpty
-    }
-
-    private var isUnchanged: Bool {
-        code.withUnsafeBytes { bytes in
-            guard var known = bytes.baseAddress else { return true }
-            for range in ranges {
-                if memcmp(source + range.offset, known, range.count) != 0 { return false }
-                known += range.count
-            }
-            return true
-        }
-    }
-
-    /// Takes a private copy of the page to decode from, since the guest may write while we read. It is there until any page's
-    /// is taken.
-    func startDecoding() -> UnsafeRawPointer {
+    /// What the page is now.
+    ///
+    /// - Parameter copy: room for its bytes, since the guest may write while we read.
+    func snapshot(_ copy: UnsafeMutableRawPointer) -> PageSnapshot {
         compare()
-        scratch.copyMemory(from: source, byteCount: Self.size)
-        return UnsafeRawPointer(scratch)
+        copy.copyMemory(from: source, byteCount: Self.size)
+        return PageSnapshot(
+            physical: physical, base: base, isRelative: isRelative, epoch: epoch, entries: entries, samples: samples,
+            evicted: evicted, bytes: UnsafeRawPointer(copy))
     }
 
-    /// The instruction at an offset of a copy of the page; nil when it does not lie in the page as a whole.
-    func instruction(at offset: Int, in bytes: UnsafeRawPointer) -> UInt32? {
-        guard offset + 2 <= Self.size else { return nil }
-        let low = UInt32(bytes.load(fromByteOffset: offset, as: UInt16.self))
-        guard low & 3 == 3 else { return low }
-        guard offset + 4 <= Self.size else { return nil }
-        return UInt32(bytes.load(fromByteOffset: offset + 2, as: UInt16.self)) << 16 | low
+    /// Whether code that was made from a snapshot of some time ago still is what guest memory says.
+    func isCurrent(_ epoch: Int, _ code: CodeSource) -> Bool {
+        !isForgotten && epoch == self.epoch && code.agrees(with: source)
     }
 
-    /// `count` instructions of what was decoded last, with their addresses in the terms of blocks.
-    func instructions(from address: UInt64, count: Int) -> [(address: UInt64, bits: UInt32)] {
-        var result: [(UInt64, UInt32)] = []
-        var offset = Int(address & 0xFFF)
-        while result.count < count, let bits = instruction(at: offset, in: UnsafeRawPointer(scratch)) {
-            result.append((base + UInt64(offset), bits))
-            offset += bits & 3 == 3 ? 4 : 2
+    // MARK: Blocks
+
+    /// Notes that there are some bytes of code in a segment.
+    func cover(_ source: CodeSource, bytes: Int, in segment: Int) {
+        parts[segment, default: Part()].source.append(source)
+        parts[segment, default: Part()].bytes += bytes
+    }
+
+    /// The segments with code of the page, and how many bytes of it.
+    var sizes: some Sequence<(segment: Int, bytes: Int)> { parts.lazy.map { ($0.key, $0.value.bytes) } }
+
+    /// Adds a block of standard code, or of a region if there is already one, and links the jumps that wait for it.
+    func add(_ offset: Int, _ entry: Entry, _ cache: borrowing CodeCache) {
+        if let old = entries[offset] {
+            redirected[offset] = (old, cache.bytes(at: old.position))
+            cache.redirect(old.position, to: entry.position)
         }
-        return result
-    }
-
-    /// Notes that code was made from bytes of what was decoded last.
-    func cover(_ offset: Int, count: Int) {
-        ranges.append((offset, count))
-        code.append(contentsOf: UnsafeRawBufferPointer(start: scratch + offset, count: count))
-    }
-
-    /// Adds a block, and returns the jumps that wait for it.
-    func add(_ offset: Int, _ entry: Entry) -> [Int] {
         entries[offset] = entry
-        return waiting.removeValue(forKey: offset) ?? []
+        evicted.remove(offset)
+        for site in links[offset] ?? [] { cache.relink(site, to: entry.position) }
+    }
+
+    /// Links a jump to a block, now or when that is there.
+    func link(_ site: Int, to offset: Int, _ cache: borrowing CodeCache) {
+        links[offset, default: []].append(site)
+        if let entry = entries[offset] { cache.relink(site, to: entry.position) }
     }
 
     /// Counts a sample of a block, and returns how many there are.
@@ -163,5 +166,55 @@ final class TranslatedPage {
     /// Notes that a block is a part of a region; true for the first one.
     func addToRegion(_ offset: Int) -> Bool { regional.insert(offset).inserted }
 
-    func wait(at site: Int, for offset: Int) { waiting[offset, default: []].append(site) }
+    /// Notes that no region can be made from a block.
+    func refuseRegion(_ offset: Int) { refused.insert(offset) }
+
+    // MARK: Removal
+
+    private func removeBlocks() {
+        epoch += 1
+        entries.removeAll()
+        links.removeAll()
+        redirected.removeAll()
+        regional.removeAll()
+        parts.removeAll()
+    }
+
+    /// Forgets the blocks in a segment of the code cache, but not which of them were the start of regions: the next sample of one
+    /// makes it a region again. Nothing may execute code of the page.
+    ///
+    /// - Returns: the offsets where regions began.
+    func evict(_ segment: Int, _ segments: borrowing CodeSegments, _ cache: borrowing CodeCache, regionThreshold: Int)
+        -> [Int]
+    {
+        guard parts.removeValue(forKey: segment) != nil else { return [] }
+        redirected = redirected.filter { segments.index(of: $0.value.entry.position) != segment }
+        var hot: [Int] = []
+        for (offset, entry) in entries where segments.index(of: entry.position) == segment {
+            entries[offset] = nil
+            if let samples = samples[offset], samples >= regionThreshold, regional.contains(offset) {
+                self.samples[offset] = regionThreshold - 1
+                hot.append(offset)
+            }
+            regional.remove(offset)
+            if let old = redirected.removeValue(forKey: offset) {
+                entries[offset] = old.entry
+                cache.restore(old.bytes, at: old.entry.position)
+            } else {
+                evicted.insert(offset)
+            }
+        }
+        for (offset, sites) in links {
+            let left = sites.filter { segments.index(of: $0) != segment }
+            links[offset] = left.isEmpty ? nil : left
+            for site in left {
+                if let entry = entries[offset] {
+                    cache.relink(site, to: entry.position)
+                } else {
+                    cache.unlink(site)
+                }
+            }
+        }
+        return hot.sorted()
+    }
 }

@@ -7,16 +7,20 @@ internal import Synchronization
 /// Code starts in the interpreter; a block that has run `TranslationState.threshold` times on a hart is translated together with
 /// the blocks of its page that it jumps to.
 ///
-/// When there is no room for more, one hart forgets all code. It first sees to it that no hart executes any or knows where some
+/// What runs most becomes regions on another thread; harts only ask for them.
+///
+/// When there is no room for more, one hart removes some code. It first sees to it that no hart executes any or knows where some
 /// is: while it does, nothing is found, so that the others go on in the interpreter.
 final class TranslationEngine: Sendable {
     private let store: Monitor<TranslationStore>
+    private let worker: RegionWorker
     private let harts: [HartOfMachine]
 
     /// FENCE.I instructions so far, and 1.
     private let generation = Atomic<UInt64>(1)
-    /// How often all code was forgotten, or began to be.
+    /// How often some code was removed, or began to be.
     let removals = Atomic<UInt64>(0)
+    /// A hart was told to make room. Changes with the lock held.
     private let isFull = Atomic<Bool>(false)
 
     private struct HartOfMachine: Sendable {
@@ -35,8 +39,14 @@ final class TranslationEngine: Sendable {
     init(_ harts: [Hart], _ options: TranslationOptions, trace: TranslationTrace?) throws(TranslationError) {
         precondition(!harts.isEmpty, "a machine has a hart")
         store = Monitor(try TranslationStore(for: harts[0].state, options, trace: trace))
+        worker = RegionWorker(store)
         self.harts = harts.map { HartOfMachine(hart: $0) }
     }
+
+    deinit { worker.close() }
+
+    /// What was done so far.
+    var counts: TranslationCounts { store.withLock { $0.counts } }
 
     /// Lets a hart translate.
     func connect(to state: UnsafeMutablePointer<HartState>) {
@@ -87,16 +97,18 @@ final class TranslationEngine: Sendable {
     ) -> Result {
         store.withLock { store in
             if store.isRemoving { return .later }
-            if store.isFull {
-                askForRoom(state)
-                return .later
-            }
             let page = store.makePage(
                 at: address & ~0xFFF, physical: physical & ~0xFFF, source: source,
                 present: generation.load(ordering: .sequentiallyConsistent),
                 watchedIn: state.pointee.codeWatch == nil ? nil : state.pointee.addressSpace.memory)
             verify(page, state.pointee.codeGeneration)
-            return store.translate(Int(address & 0xFFF), of: page, for: state.pointee.index).map { .code($0) } ?? .never
+            switch store.translate(Int(address & 0xFFF), of: page, for: state.pointee.index) {
+            case .code(let entry): return .code(entry)
+            case .never: return .never
+            case .noRoom:
+                askForRoom(state.pointee.signals)
+                return .later
+            }
         }
     }
 
@@ -104,41 +116,56 @@ final class TranslationEngine: Sendable {
     func sample(_ state: UnsafeMutablePointer<HartState>) {
         let address = state.pointee.pc
         guard let physical = state.pointee.fetch.page(address) else { return }
-        store.withLock { store in
+        let request: RegionRequest? = store.withLock { store in
             guard !store.isRemoving,
                 let page = store.page(at: address & ~0xFFF, physical: physical)
-            else { return }
+            else { return nil }
             verify(page, state.pointee.codeGeneration)
-            if !store.sample(Int(address & 0xFFF), of: page, for: state.pointee.index) { askForRoom(state) }
+            return store.sample(Int(address & 0xFFF), of: page, for: state.pointee.index)
+        }
+        guard let request, !worker.submit(request) else { return }
+        store.withLock { store in
+            if !store.isRemoving, !store.makeRegion(request) { askForRoom(state.pointee.signals) }
         }
     }
 
     // MARK: Room
 
-    private func askForRoom(_ state: UnsafeMutablePointer<HartState>) {
+    /// With the lock held.
+    private func askForRoom(_ signals: UnsafePointer<HartSignals>) {
         isFull.store(true, ordering: .relaxed)
         // The hart leaves guest code, and comes to `makeRoomIfFull`.
-        state.pointee.signals.pointee.attention.store(1, ordering: .relaxed)
+        signals.pointee.attention.store(1, ordering: .relaxed)
     }
 
-    /// Forgets all code if there was no room for more.
+    /// Between blocks: gets a hart out of guest code if the worker waits for room.
+    func lookAfterWorker(_ signals: UnsafePointer<HartSignals>) {
+        if worker.wantsRoom.load(ordering: .relaxed) { signals.pointee.attention.store(1, ordering: .relaxed) }
+    }
+
+    /// Removes some code if there was no room for more.
     ///
     /// - Parameter hart: the calling thread's, which is not in guest code as far as `HartSignals.inGuest` tells.
     func makeRoomIfFull(for hart: Hart) {
-        guard isFull.load(ordering: .relaxed) else { return }
+        guard isFull.load(ordering: .relaxed) || worker.wantsRoom.load(ordering: .relaxed) else { return }
         let isMine = store.withLock { store in
-            guard isFull.load(ordering: .relaxed), !store.isRemoving else { return false }
-            store.isRemoving = true
-            return true
+            if store.isRemoving { return false }
+            isFull.store(false, ordering: .relaxed)
+            store.isRemoving = store.lacksRoom
+            // Another hart has made room since the worker began to wait.
+            if !store.lacksRoom { worker.resume() }
+            return store.lacksRoom
         }
         guard isMine else { return }
         removals.add(1, ordering: .sequentiallyConsistent)
         let others = harts.filter { $0.hart !== hart }.map { ($0.hart, $0.hart.requestFence(.instructions)) }
         for (other, request) in others { other.waitForFence(request) }
-        store.withLock { store in
-            store.removeAll()
+        let lost = store.withLock { store in
             isFull.store(false, ordering: .relaxed)
+            return store.makeRoom()
         }
+        worker.resume()
+        for request in lost { worker.submitAgain(request) }
     }
 }
 
@@ -150,6 +177,7 @@ extension HartState {
             return
         }
         seenRemovals = removals
+        translation.noteRemoval(at: retired)
         knownCode.removeAll()
         flushInstructions()
     }

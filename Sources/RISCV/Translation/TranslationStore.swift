@@ -1,30 +1,32 @@
 internal import GuestMemory
 internal import HostSystem
+internal import Machine
 internal import Translator
 
 /// All code that was generated for the harts of a machine. `TranslationEngine`'s lock guards it.
 ///
-/// Code only ever becomes more until all of it is removed, and what is there is changed only by `Assembler.patchJump`: harts
-/// execute it meanwhile.
+/// What code is there is changed only by `CodeCache.redirect`: harts execute it meanwhile. When a stream of code has no segment
+/// of the cache left, all pages with code in another one lose it; see `makeRoom`.
 final class TranslationStore {
     private let cache: CodeCache
-    private var generator: Generator
+    private var segments: CodeSegments
+    /// Makes standard code, with the lock held.
+    private let builder: CodeBuilder
+    /// Makes regions, on one thread: the worker's, or with the lock held where there is none.
+    private let regionBuilder: CodeBuilder
     private let features = HostFeatures.detected
     /// By the guest-physical page.
     private var pages: [UInt64: PageTranslations] = [:]
+    // Pages point into it.
+    private let memory: GuestMemory
 
-    // Operations that enter generated code, each followed by the host address of its code.
-    private let entries: UnsafeMutableRawPointer
-    private var entryCount = 0
-    private let scratch = UnsafeMutableRawPointer.allocate(byteCount: TranslatedPage.size, alignment: 16)
-
-    private static let entryCapacity = 1 << 18
-    private static let entrySize = MemoryLayout<Operation>.stride + 8
-    /// Most blocks that are translated at once.
-    private static let batchLimit = 8
-
-    /// All code is about to be removed: nothing is to be found, and nothing made.
+    /// Code is about to be removed: nothing is to be found, and nothing made.
     var isRemoving = false
+    /// Streams that wait for a segment.
+    private var waiting: Set<CodeSegments.Stream> = []
+    /// Rounds of evictions so far.
+    private var round = 0
+    private(set) var counts = TranslationCounts()
 
     private let trace: TranslationTrace?
     private let options: TranslationOptions
@@ -37,19 +39,16 @@ final class TranslationStore {
             throw TranslationError(description: "the translator generates code for x86-64 processors only")
         }
         let cache = try Self.makeCache(options.capacity)
-        generator = Generator(
+        let generator = Generator(
             code: cache.writableBase, execution: cache.executableBase, layout: StateLayout(of: state),
             features: features)
+        segments = CodeSegments(capacity: cache.capacity, firstBlock: generator.firstBlock)
+        builder = CodeBuilder(generator, isTracing: trace != nil)
+        regionBuilder = CodeBuilder(generator, isTracing: trace != nil)
         self.cache = cache
         self.trace = trace
         self.options = options
-        generator.isTracing = trace != nil
-        entries = .allocate(byteCount: Self.entryCapacity * Self.entrySize, alignment: 16)
-    }
-
-    deinit {
-        entries.deallocate()
-        scratch.deallocate()
+        memory = state.pointee.addressSpace.memory
     }
 
     private static func makeCache(_ capacity: Int) throws(TranslationError) -> CodeCache {
@@ -62,15 +61,21 @@ final class TranslationStore {
 
     /// Lets a hart enter generated code.
     func connect(to state: UnsafeMutablePointer<HartState>) {
+        let runtime = builder.generator.runtime
         // The address and type are those of the entry that the generator has made.
         state.pointee.translation.enter = unsafeBitCast(
-            cache.executableBase + generator.runtime.enter, to: NativeEntry.self)
-        state.pointee.translation.unknownCode =
-            UInt(bitPattern: cache.executableBase) + UInt(generator.runtime.exitJump)
+            cache.executableBase + runtime.enter, to: NativeEntry.self)
+        state.pointee.translation.unknownCode = UInt(bitPattern: cache.executableBase) + UInt(runtime.exitJump)
     }
 
-    /// The translations of a page, whether or not they agree with guest memory.
-    func page(at virtual: UInt64, physical: UInt64) -> TranslatedPage? { pages[physical]?.page(at: virtual) }
+    // MARK: Pages
+
+    /// The translations of a page that a hart asks for, whether or not they agree with guest memory.
+    func page(at virtual: UInt64, physical: UInt64) -> TranslatedPage? {
+        let page = pages[physical]?.page(at: virtual)
+        page?.noteUse(in: round)
+        return page
+    }
 
     /// The same, made if need be.
     ///
@@ -84,107 +89,237 @@ final class TranslationStore {
         if let known = page(at: virtual, physical: physical) { return known }
         let isRelative = pages[physical] != nil || options.alwaysRelative
         let page = TranslatedPage(
-            virtual: isRelative ? nil : virtual, physical: physical, source: source, generation: present,
-            scratch: scratch, watchedIn: memory)
+            virtual: isRelative ? nil : virtual, physical: physical, source: source, generation: present, round: round,
+            watchedIn: memory)
         pages[physical, default: PageTranslations()].insert(page)
         return page
     }
 
-    /// Translates the block at an offset of a page and those it leads to. Nil when its first instruction is not worth it.
-    ///
-    /// - Parameter hart: the one that asks, for the trace.
-    func translate(_ offset: Int, of page: TranslatedPage, for hart: Int) -> OperationReference? {
-        if page.entries[offset] == nil {
-            if options.regionThreshold == 0 {
-                makeRegion(in: page, from: offset, for: hart)
-            } else {
-                var batch = BatchLifter(page: page, features: features, limit: Self.batchLimit)
-                batch.lift(from: offset)
-                if !batch.blocks.isEmpty { install(batch.blocks, in: page, for: hart) }
-            }
-        }
-        return page.entries[offset]?.operation
+    // MARK: Standard code
+
+    enum Result {
+        case code(OperationReference)
+        /// The first instruction is not worth it.
+        case never
+        case noRoom
     }
 
-    /// Counts a sample of a block in standard code, and makes it the start of a region when there are enough. False when
-    /// that has to wait for room.
-    func sample(_ offset: Int, of page: TranslatedPage, for hart: Int) -> Bool {
-        guard page.entries[offset] != nil, !page.regional.contains(offset),
-            page.addSample(offset) >= options.regionThreshold
-        else { return true }
-        if isFull { return false }
-        makeRegion(in: page, from: offset, for: hart)
+    /// Translates the block at an offset of a page and those it leads to.
+    ///
+    /// - Parameter hart: the one that asks, for the trace.
+    func translate(_ offset: Int, of page: TranslatedPage, for hart: Int) -> Result {
+        if let entry = page.entries[offset] { return .code(entry.operation) }
+        if !waiting.isEmpty { return .noRoom }
+        if options.regionThreshold == 0, !page.refused.contains(offset) {
+            let request = RegionRequest(page: page, offset: offset, epoch: page.epoch, hart: hart)
+            if !makeRegion(request) { return .noRoom }
+        }
+        if page.entries[offset] == nil {
+            var batch = BatchLifter(
+                page: builder.snapshot(of: page), features: features, limit: CodeBuilder.batchLimit)
+            batch.lift(from: offset)
+            if !batch.blocks.isEmpty, !install(batch, in: page, for: hart) { return .noRoom }
+        }
+        return page.entries[offset].map { .code($0.operation) } ?? .never
+    }
+
+    /// False when there is no room.
+    private func install(_ lifted: BatchLifter, in page: TranslatedPage, for hart: Int) -> Bool {
+        let blocks = lifted.blocks
+        let stream: CodeSegments.Stream = page.uses < Self.manyUses ? .other : .frequent
+        guard let (position, batch) = generate(blocks, stream, page.base) else {
+            waiting.insert(stream)
+            return false
+        }
+        cache.write(builder.code(from: position, to: batch.end), at: position)
+        trace?.write(
+            "blocks", hart: hart, of: lifted.page, blocks, builder.generator.marks, end: batch.end,
+            code: cache.executableBase)
+        page.cover(
+            CodeSource(lifted.covered, of: lifted.page.bytes), bytes: batch.end - position,
+            in: segments.index(of: position))
+        segments.extend(stream, to: batch.end)
+        counts.standardBytes += batch.end - position
+        for (index, block) in blocks.enumerated() {
+            add(block, stream, position: batch.entries[index], gate: batch.gates[index], to: page)
+        }
+        for link in batch.pending { page.link(link.site, to: Int(link.target & 0xFFF), cache) }
         return true
     }
 
-    private func makeRegion(in page: TranslatedPage, from offset: Int, for hart: Int) {
-        var lifter = RegionLifter(page: page, features: features)
-        let blocks = lifter.lift(from: offset)
-        guard !blocks.isEmpty else { return }
-        let region = generator.translateRegion(blocks)
+    /// Generates code that fits where it is to go; nil when there is no such place.
+    private func generate(
+        _ blocks: [GuestBlock], _ stream: CodeSegments.Stream, _ base: UInt64
+    ) -> (position: Int, TranslatedBatch)? {
+        var indices: [UInt64: Int] = [:]
+        for (index, block) in blocks.enumerated() { indices[block.address] = index }
+        while let place = segments.place(for: stream, records: blocks.count) {
+            let batch = builder.translate(blocks, at: place.position) { target in
+                if let index = indices[target] { return .block(index) }
+                return target & ~0xFFF == base ? .pending : .lookup
+            }
+            if batch.end <= place.end { return (place.position, batch) }
+            precondition(!place.isWhole, "a segment has room for what is translated at once")
+            segments.close(stream)
+        }
+        return nil
+    }
+
+    /// Notes where a block's code is.
+    private func add(
+        _ block: GuestBlock, _ stream: CodeSegments.Stream, position: Int, gate: Int, to page: TranslatedPage
+    ) {
+        let operation = segments.makeRecord(stream, code: UInt(bitPattern: cache.executableBase) + UInt(gate))
+        page.add(Int(block.address & 0xFFF), TranslatedPage.Entry(operation: operation, position: position), cache)
+    }
+
+    // MARK: Regions
+
+    /// Counts a sample of a block in standard code. Returns a request when there are enough to make it the start of a region.
+    func sample(_ offset: Int, of page: TranslatedPage, for hart: Int) -> RegionRequest? {
+        guard page.entries[offset] != nil, !page.regional.contains(offset), !page.refused.contains(offset) else {
+            return nil
+        }
+        // A request may be dropped, so there are more of them.
+        let more = page.addSample(offset) - options.regionThreshold
+        guard more >= 0, more % 32 == 0 else { return nil }
+        return RegionRequest(page: page, offset: offset, epoch: page.epoch, hart: hart)
+    }
+
+    /// Makes a region at once, where there is no worker. False when there is no room.
+    func makeRegion(_ request: RegionRequest) -> Bool {
+        guard let work = startRegion(request) else { return true }
+        var step = RegionWork.Step.again
+        while step == .again {
+            work.generate()
+            step = finishRegion(work)
+        }
+        return step == .done
+    }
+
+    /// What it takes to make a region; nil when none is to be made.
+    ///
+    /// - Returns: what is used by one thread, which need not hold the lock, until that asks for the next.
+    func startRegion(_ request: RegionRequest) -> RegionWork? {
+        let page = request.page
+        if page.regional.contains(request.offset) { return nil }
+        let work = RegionWork(request, regionBuilder.snapshot(of: page), regionBuilder, features)
+        // The snapshot may be the first to see a change.
+        guard !page.isForgotten, page.epoch == request.epoch else {
+            counts.droppedRegions += 1
+            return nil
+        }
+        work.place = segments.place(for: .regions, records: RegionLifter.blockLimit)
+        return work
+    }
+
+    /// Lets harts enter a region that was generated, unless its page is another one now.
+    func finishRegion(_ work: RegionWork) -> RegionWork.Step {
+        let page = work.request.page
+        guard page.isCurrent(work.snapshot.epoch, work.source) else {
+            counts.droppedRegions += 1
+            return .done
+        }
+        guard let place = work.place else {
+            waiting.insert(.regions)
+            return .noRoom
+        }
+        guard let region = work.region else {
+            page.refuseRegion(work.request.offset)
+            return .done
+        }
+        if region.end > place.end {
+            if place.isWhole {
+                page.refuseRegion(work.request.offset)
+                return .done
+            }
+            segments.close(.regions)
+            work.place = segments.place(for: .regions, records: RegionLifter.blockLimit)
+            return .again
+        }
+        install(region, of: work, at: place.position)
+        return .done
+    }
+
+    private func install(_ region: TranslatedRegion, of work: RegionWork, at position: Int) {
+        let page = work.request.page
+        cache.write(regionBuilder.code(from: position, to: region.end), at: position)
         trace?.write(
-            "region", hart: hart, of: page, blocks, generator.marks, end: region.end, code: cache.executableBase)
-        for (index, block) in blocks.enumerated() {
+            "region", hart: work.request.hart, of: work.snapshot, work.blocks, regionBuilder.generator.marks,
+            end: region.end, code: cache.executableBase)
+        page.cover(work.source, bytes: region.end - position, in: segments.index(of: position))
+        segments.extend(.regions, to: region.end)
+        counts.regionBytes += region.end - position
+        counts.regions += 1
+        for (index, block) in work.blocks.enumerated() {
             let offset = Int(block.address & 0xFFF)
             // A region that has the block already stays the one that others enter.
             guard page.addToRegion(offset) else { continue }
-            let position = region.entries[index]
-            if let old = page.entries[offset] { generator.redirect(old.position, to: position) }
-            add(block, position: position, gate: region.gates[index], to: page)
+            add(block, .regions, position: region.entries[index], gate: region.gates[index], to: page)
         }
     }
 
-    /// Whether there may not be room for what is translated at once.
-    var isFull: Bool {
-        let most = max(
-            Self.batchLimit * Generator.maximumSize(steps: BlockLifter.maximumCount + 2),
-            Generator.maximumRegionOverhead
-                + Generator.maximumSize(steps: RegionLifter.sizeLimit + BlockLifter.maximumCount)
-                + RegionLifter.blockLimit * Generator.maximumSize(steps: 2))
-        return cache.capacity - generator.assembler.position < most
-            || Self.entryCapacity - entryCount < max(Self.batchLimit, RegionLifter.blockLimit)
-    }
+    // MARK: Room
 
-    /// Forgets all code, but not where regions began. No hart may be in generated code, or come to what it has kept of it.
-    func removeAll() {
-        for physical in pages.keys where pages[physical]?.removeCode(regionThreshold: options.regionThreshold) == false
-        {
-            pages[physical] = nil
+    /// Whether somebody waits for room.
+    var lacksRoom: Bool { !waiting.isEmpty }
+
+    /// Frees a segment for each stream that waits for one. No hart may be in generated code, or come to what it has kept of it.
+    ///
+    /// - Returns: regions that are gone but in use.
+    func makeRoom() -> [RegionRequest] {
+        var again: [RegionRequest] = []
+        for stream in CodeSegments.Stream.allCases where waiting.contains(stream) {
+            if !segments.hasFree, let victim = coldestSegment() { again += evict(victim) }
+            // Nobody else takes it.
+            _ = segments.place(for: stream, records: 1)
         }
-        generator.removeAll()
-        entryCount = 0
+        waiting.removeAll()
         isRemoving = false
-    }
-
-    private func install(_ blocks: [GuestBlock], in page: TranslatedPage, for hart: Int) {
-        var indices: [UInt64: Int] = [:]
-        for (index, block) in blocks.enumerated() { indices[block.address] = index }
-        let batch = generator.translate(blocks) { target in
-            if let index = indices[target] { return .block(index) }
-            guard target & ~0xFFF == page.base else { return .lookup }
-            guard let entry = page.entries[Int(target & 0xFFF)] else { return .pending }
-            return .code(entry.position)
+        for physical in pages.keys {
+            let isLeft = pages[physical]?.removeAll { page in
+                page.entries.isEmpty && round - page.lastUsed > Self.remembered
+            }
+            if isLeft == false { pages[physical] = nil }
         }
-        trace?.write(
-            "blocks", hart: hart, of: page, blocks, generator.marks, end: batch.end, code: cache.executableBase)
-        for (index, block) in blocks.enumerated() {
-            add(block, position: batch.entries[index], gate: batch.gates[index], to: page)
+        if round % Self.agingInterval == 0 { forEachPage { $0.ageUses() } }
+        round += 1
+        return again
+    }
+
+    /// Rounds of evictions for which pages are remembered that have no code.
+    private static let remembered = 2 * CodeSegments.count
+
+    /// Uses of a page whose code is kept apart from that of others.
+    private static let manyUses = 4
+    /// Rounds of evictions after which uses count half.
+    private static let agingInterval = 32
+
+    private func forEachPage(_ body: (TranslatedPage) -> Void) {
+        for translations in pages.values {
+            if let page = translations.first { body(page) }
+            if let page = translations.relative { body(page) }
         }
-        for link in batch.pending { page.wait(at: link.site, for: Int(link.target & 0xFFF)) }
     }
 
-    /// Notes where a block's code is, and links the jumps that wait for it.
-    private func add(_ block: GuestBlock, position: Int, gate: Int, to page: TranslatedPage) {
-        let operation = makeEntry(code: UInt(bitPattern: cache.executableBase) + UInt(gate))
-        let entry = TranslatedPage.Entry(operation: operation, position: position)
-        for site in page.add(Int(block.address & 0xFFF), entry) { generator.assembler.relink(site, to: position) }
+    /// The segment whose code is of use least often. Of equal ones the oldest.
+    private func coldestSegment() -> Int? {
+        var uses = [Int](repeating: 0, count: CodeSegments.count)
+        forEachPage { page in
+            for (segment, bytes) in page.sizes { uses[segment] += bytes * page.uses }
+        }
+        return segments.closed.min { uses[$0] < uses[$1] }
     }
 
-    private func makeEntry(code: UInt) -> OperationReference {
-        let entry = entries + entryCount * Self.entrySize
-        entryCount += 1
-        entry.storeBytes(of: Operation(nativeEntry, bits: 3), as: Operation.self)
-        entry.storeBytes(of: code, toByteOffset: MemoryLayout<Operation>.stride, as: UInt.self)
-        return OperationReference(entry)
+    private func evict(_ segment: Int) -> [RegionRequest] {
+        counts.evictions += 1
+        var again: [RegionRequest] = []
+        forEachPage { page in
+            let starts = page.evict(segment, segments, cache, regionThreshold: options.regionThreshold)
+            guard page.lastUsed == round else { return }
+            again += starts.map { RegionRequest(page: page, offset: $0, epoch: page.epoch, hart: 0) }
+        }
+        segments.free(segment)
+        return again
     }
 }

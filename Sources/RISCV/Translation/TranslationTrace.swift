@@ -13,7 +13,7 @@ package final class TranslationTrace: Sendable {
     ///   - kind: `region` or `blocks`.
     ///   - code: the bytes from the first mark's position on.
     func write(
-        _ kind: String, hart: Int, of page: TranslatedPage, _ blocks: [GuestBlock], _ marks: [CodeMark], end: Int,
+        _ kind: String, hart: Int, of page: PageSnapshot, _ blocks: [GuestBlock], _ marks: [CodeMark], end: Int,
         code: UnsafeRawPointer
     ) {
         var text = "\(kind) of hart \(hart), guest-physical page \(hex(page.physical))"
@@ -33,7 +33,7 @@ package final class TranslationTrace: Sendable {
         }
     }
 
-    private func describe(_ mark: CodeMark, _ page: TranslatedPage, _ blocks: [GuestBlock], to text: inout String) {
+    private func describe(_ mark: CodeMark, _ page: PageSnapshot, _ blocks: [GuestBlock], to text: inout String) {
         guard mark.block < blocks.count else {
             text += "  slow paths\n"
             return

@@ -3,7 +3,7 @@ package import HostSystem
 
 /// Memory for generated code: one memory file, mapped once for writing and once for execution, never both at one address.
 ///
-/// Code is addressed by its offset. Nothing is freed on its own: when the cache is full, its owner forgets all code.
+/// Code is addressed by its offset. What is where is its owner's business.
 package struct CodeCache: ~Copyable {
     private let writable: Mapping
     private let executable: Mapping
@@ -26,5 +26,35 @@ package struct CodeCache: ~Copyable {
             descriptor: file.rawValue)
         writable = writing
         executable = executing
+    }
+
+    /// Writes code where nothing executes it yet.
+    package func write(_ code: UnsafeRawBufferPointer, at position: Int) {
+        precondition(position >= 0 && position + code.count <= capacity, "code lies in the cache")
+        guard let bytes = code.baseAddress else { return }
+        (writableBase + position).copyMemory(from: bytes, byteCount: code.count)
+    }
+
+    /// Makes the jump whose displacement is at `site` lead to `target`, while other threads may execute it.
+    package func relink(_ site: Int, to target: Int) { redirect(site - 1, to: target) }
+
+    /// Makes the jump of a `PendingLink` leave again.
+    package func unlink(_ site: Int) { relink(site, to: site + 4) }
+
+    /// Replaces the instruction at `position`, a block's first in standard code or a jump, by a jump to `target`, while other
+    /// threads may execute it.
+    package func redirect(_ position: Int, to target: Int) {
+        // The first instruction of a block, as `Generator.takeBudget` makes it, is longer than a jump.
+        Assembler(base: writableBase).patchJump(position, to: target)
+    }
+
+    /// The bytes that `redirect` may change, for `restore`.
+    package func bytes(at position: Int) -> UInt64 {
+        (writableBase + (position & ~(Assembler.patchSize - 1))).load(as: UInt64.self)
+    }
+
+    /// Undoes `redirect`. Nothing may execute the instruction.
+    package func restore(_ bytes: UInt64, at position: Int) {
+        (writableBase + (position & ~(Assembler.patchSize - 1))).storeBytes(of: bytes, as: UInt64.self)
     }
 }

@@ -83,9 +83,6 @@ extension Assembler {
     /// Code that is patched while it may execute lies in one aligned word of so many bytes.
     static let patchSize = 8
 
-    /// Makes the jump whose displacement is at `site` lead to `target`, while other threads may execute it.
-    package func relink(_ site: Int, to target: Int) { patchJump(site - 1, to: target) }
-
     /// Replaces the instruction at `position` by a jump, while other threads may execute it. The five bytes must lie in one
     /// aligned word, and be those of one instruction: then whoever executes them does the one or the other.
     func patchJump(_ position: Int, to target: Int) {

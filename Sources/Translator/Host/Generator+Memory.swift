@@ -3,8 +3,8 @@ extension Generator {
     /// Where an access finds its data: host addend + guest address.
     private struct Access {
         let host: Address
-        /// The guest address, when the TLB was asked for this access alone: then a miss goes to the slow path.
-        let single: (register: Register, site: Int)?
+        /// Where the guest address is, when the TLB was asked for this access alone: then a miss goes to the slow path.
+        let single: (place: GuestAddress, site: Int)?
     }
 
     /// Puts the guest address into a register that stays as it is until the access is done.
@@ -56,9 +56,29 @@ extension Generator {
             let register = materialize(base, in: .rcx)
             return Access(host: Address(group.register, index: register, displacement), single: nil)
         }
+        if let access = steadyAccess(base, displacement, bytes: bytes, store: store) { return access }
         let register = guestAddress(base, displacement)
         let site = lookUp(register, bytes: bytes, store: store, into: .rax)
-        return Access(host: Address(.rax, index: register), single: (register, site))
+        return Access(host: Address(.rax, index: register), single: (.register(register), site))
+    }
+
+    /// Finds an access's page where the last one by the same base was. That takes less than to ask the TLB, and the access need
+    /// not wait for it.
+    private mutating func steadyAccess(_ base: Operand, _ displacement: Int32, bytes: Int, store: Bool) -> Access? {
+        guard case .slot(let slot) = base, let register = register(of: slot),
+            let number = block?.steadyBases.first(where: { $0.slot == slot })?.number
+        else { return nil }
+        let recent = layout.memory.recent + (number * 2 + (store ? 1 : 0)) * 16
+        assembler.loadAddress(.rdx, Address(register, displacement))
+        // What is not aligned has low bits left, which no page has.
+        assembler.arithmetic(.and, .register(.rdx), -4096 | Int32(bytes - 1))
+        assembler.keepTogether(14)
+        assembler.arithmetic(.cmp, .rdx, .memory(state(recent)))
+        let site = assembler.jump(.notEqual)
+        assembler.move(.rax, .memory(state(recent + 8)))
+        return Access(
+            host: Address(.rax, index: register, displacement),
+            single: (.steady(register, displacement, recent: recent), site))
     }
 
     /// The group that an access belongs to, begun here if it is the first.
@@ -78,7 +98,7 @@ extension Generator {
             // Only a fault counts; the host's memory need not be touched.
             let address = guestAddress(base, displacement)
             let site = lookUp(address, bytes: type.bytes, store: false, into: .rax)
-            return appendLoad((address, site), type, .nowhere)
+            return appendLoad((.register(address), site), type, .nowhere)
         }
         let access = access(base, displacement, bytes: type.bytes, store: false)
         if let vector = assignment.vector(of: slot), type.bytes == 8 {
@@ -92,12 +112,12 @@ extension Generator {
     }
 
     private mutating func appendLoad(
-        _ single: (register: Register, site: Int)?, _ type: MemoryType, _ finish: LoadFinish
+        _ single: (place: GuestAddress, site: Int)?, _ type: MemoryType, _ finish: LoadFinish
     ) {
         guard let single else { return }
         stubs.append(
             .load(
-                site: single.site, type, register: single.register, finish: finish, resume: assembler.position, context)
+                site: single.site, type, single.place, finish: finish, resume: assembler.position, context)
         )
     }
 
@@ -121,7 +141,7 @@ extension Generator {
         guard let single = access.single else { return }
         stubs.append(
             .store(
-                site: single.site, bytes: type.bytes, register: single.register, value: value,
+                site: single.site, bytes: type.bytes, single.place, value: value,
                 resume: assembler.position, context))
     }
 }

@@ -70,12 +70,6 @@ extension Generator {
         assembler.link(assembler.loadAddressOfPosition(.rdx), to: table.position)
         assembler.jump(.memory(Address(.rdx, index: .rcx, scale: 3)))
     }
-
-    /// Makes a block of standard code at `position` go on at a region's gate, while it may execute.
-    package func redirect(_ position: Int, to gate: Int) {
-        // The first instruction of a block, as `takeBudget` makes it, is longer than a jump.
-        assembler.patchJump(position, to: gate)
-    }
 }
 
 /// The host address of the code of each even guest address of a range.

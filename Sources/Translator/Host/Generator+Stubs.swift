@@ -6,9 +6,9 @@ enum Stub {
     case lookup(site: Int, address: UInt64)
     /// Goes on at a block of another part of the region.
     case otherPart(site: Int, block: Int)
-    /// Access at the address in `register`; `finish` says what becomes of a loaded value.
-    case load(site: Int, MemoryType, register: Register, finish: LoadFinish, resume: Int, StubContext)
-    case store(site: Int, bytes: Int, register: Register, value: Operand, resume: Int, StubContext)
+    /// An access that the code before did not find; `finish` says what becomes of a loaded value.
+    case load(site: Int, MemoryType, GuestAddress, finish: LoadFinish, resume: Int, StubContext)
+    case store(site: Int, bytes: Int, GuestAddress, value: Operand, resume: Int, StubContext)
     /// Enters the page of the shared accesses from `base` + `range` on, and tries again at `retry`.
     case sharedPage(site: Int, PageSharing.Group, retry: Int, resume: Int, StubContext)
     case prepareFloat(site: Int, resume: Int, StubContext)
@@ -17,6 +17,13 @@ enum Stub {
     case helper(sites: [Int], HelperRecord, resume: Int, StubContext)
     /// Data for a helper: the displacement at `site` leads to it.
     case record(site: Int, HelperRecord)
+}
+
+/// Where the slow path of an access finds its guest address.
+enum GuestAddress {
+    case register(Register)
+    /// A register and a displacement, and the recent page at an offset of the state, which was not the one.
+    case steady(Register, Int32, recent: Int)
 }
 
 /// Where a stub belongs.
@@ -88,10 +95,10 @@ extension Generator {
             emitMoves(toPartOf: block)
             // All blocks are there by now.
             assembler.jump(to: entries[block] ?? pieces.exitJump)
-        case .load(let site, let type, let register, let finish, let resume, let context):
-            emitSlowLoad(site, type, register, finish, resume, context)
-        case .store(let site, let bytes, let register, let value, let resume, let context):
-            emitSlowStore(site, bytes, register, value, resume, context)
+        case .load(let site, let type, let place, let finish, let resume, let context):
+            emitSlowLoad(site, type, place, finish, resume, context)
+        case .store(let site, let bytes, let place, let value, let resume, let context):
+            emitSlowStore(site, bytes, place, value, resume, context)
         case .sharedPage(let site, let group, let retry, let resume, let context):
             emitSharedPage(site, group, retry: retry, resume: resume, context)
         case .prepareFloat(let site, let resume, let context):
@@ -115,44 +122,70 @@ extension Generator {
         }
     }
 
+    /// rcx = the guest address of an access, and rax = the addend of its page where that is known. Flags: not equal means that it
+    /// is not.
+    private mutating func emitSearch(_ place: GuestAddress, bytes: Int, store: Bool) {
+        switch place {
+        case .register(let register):
+            assembler.copy(.rcx, register)
+            assembler.move(.rdx, value: UInt64(bytes))
+            assembler.call(store ? runtime.secondLevelWrite : runtime.secondLevelRead)
+        case .steady(let register, let displacement, let recent):
+            assembler.loadAddress(.rcx, Address(register, displacement))
+            assembler.move(.rdx, value: UInt64(bytes))
+            assembler.loadAddress(.rax, state(recent))
+            assembler.call(store ? runtime.renewRecentWrite : runtime.renewRecentRead)
+        }
+    }
+
     private mutating func emitSlowStore(
-        _ site: Int, _ bytes: Int, _ register: Register, _ value: Operand, _ resume: Int, _ context: StubContext
+        _ site: Int, _ bytes: Int, _ place: GuestAddress, _ value: Operand, _ resume: Int, _ context: StubContext
     ) {
         assembler.linkHere(site)
-        assembler.copy(.rcx, register)
-        assembler.move(.rdx, value: UInt64(bytes))
-        assembler.call(runtime.secondLevelWrite)
-        let unknown = assembler.jump(.notEqual)
+        let known = emitRenewal(of: place, bytes: bytes, store: true)
+        load(.rdx, value)
+        assembler.call(pieces.store[bytes.trailingZeroBitCount])
+        assembler.jump(.equal, to: resume)
+        emitExit(to: pieces.exitFault, context)
+        guard let known else { return }
+        assembler.linkHere(known)
         load(.rdx, value)
         assembler.store(Address(.rax, index: .rcx), .rdx, bytes: bytes)
         assembler.jump(to: resume)
-        assembler.linkHere(unknown)
-        load(.rdx, value)
-        assembler.move(.rax, value: UInt64(bytes))
-        assembler.call(pieces.storeSlow)
-        assembler.jump(.equal, to: resume)
-        emitExit(to: pieces.exitFault, context)
     }
 
     private mutating func emitSlowLoad(
-        _ site: Int, _ type: MemoryType, _ register: Register, _ finish: LoadFinish, _ resume: Int,
+        _ site: Int, _ type: MemoryType, _ place: GuestAddress, _ finish: LoadFinish, _ resume: Int,
         _ context: StubContext
     ) {
         assembler.linkHere(site)
-        assembler.copy(.rcx, register)
-        assembler.move(.rdx, value: UInt64(type.bytes))
-        assembler.call(runtime.secondLevelRead)
-        let unknown = assembler.jump(.notEqual)
-        self.finish(finish, type, .memory(Address(.rax, index: .rcx)))
-        assembler.jump(to: resume)
-        assembler.linkHere(unknown)
-        assembler.move(.rdx, value: UInt64(type.bytes))
-        assembler.call(pieces.loadSlow)
+        let known = emitRenewal(of: place, bytes: type.bytes, store: false)
+        assembler.call(pieces.load[type.index])
         let fault = assembler.jump(.notEqual)
         self.finish(finish, type, .register(.rax))
         assembler.jump(to: resume)
         assembler.linkHere(fault)
         emitExit(to: pieces.exitFault, context)
+        guard let known else { return }
+        assembler.linkHere(known)
+        self.finish(finish, type, .memory(Address(.rax, index: .rcx)))
+        assembler.jump(to: resume)
+    }
+
+    /// rcx = the guest address of an access. When that is by a steady base, the first level of the TLB is still to be asked: then the
+    /// page becomes the recent one, and the result is a jump for the case that it is known, with its addend in rax.
+    private mutating func emitRenewal(of place: GuestAddress, bytes: Int, store: Bool) -> Int? {
+        switch place {
+        case .register(let register):
+            assembler.copy(.rcx, register)
+            return nil
+        case .steady(let register, let displacement, let recent):
+            assembler.loadAddress(.rcx, Address(register, displacement))
+            assembler.move(.rdx, value: UInt64(bytes))
+            assembler.loadAddress(.rax, state(recent))
+            assembler.call(store ? runtime.renewRecentWrite : runtime.renewRecentRead)
+            return assembler.jump(.equal)
+        }
     }
 
     /// Brings a loaded value to where it goes.

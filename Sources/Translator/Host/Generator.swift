@@ -64,8 +64,10 @@ package struct Generator {
     /// Where the code of blocks begins.
     package private(set) var firstBlock = 0
 
-    /// Forgets all blocks.
-    package mutating func removeAll() { assembler.position = firstBlock }
+    /// Goes on at a position. What is generated is written to `room` from its start on, and belongs at that position.
+    package mutating func begin(at position: Int, in room: UnsafeMutableRawPointer) {
+        assembler = Assembler(base: room - position, position: position)
+    }
 
     /// The most bytes that a block of `count` steps can take, its gates and its share of a region's own pieces included.
     package static func maximumSize(steps count: Int) -> Int { 768 + count * 400 }
@@ -223,7 +225,7 @@ package struct Generator {
 
     mutating func takeBudget(_ block: GuestBlock) {
         if pieces.lookup == nil {
-            // One instruction that has room for the jump by which `redirect` replaces it.
+            // One instruction that has room for the jump by which `CodeCache.redirect` replaces it.
             assembler.subtractLong(HostRegisters.budget, Int32(block.count))
         } else {
             assembler.arithmetic(.sub, .register(HostRegisters.budget), Int32(block.count))
@@ -323,7 +325,6 @@ package struct Generator {
             } else {
                 link(site, block: index)
             }
-        case .code(let position): assembler.link(site, to: position)
         case .pending: stubs.append(.pending(site: site, address: target))
         case .lookup: stubs.append(.lookup(site: site, address: target))
         }
@@ -363,9 +364,7 @@ package struct Generator {
 package enum LinkTarget: Equatable, Sendable {
     /// A block of the same batch.
     case block(Int)
-    /// Code at a position.
-    case code(Int)
-    /// Nothing yet, but code that is made later may be linked.
+    /// Nothing, but code of another batch may be linked, and unlinked.
     case pending
     /// Code that must be looked up each time, because what the address means can change.
     case lookup

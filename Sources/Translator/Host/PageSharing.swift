@@ -125,7 +125,7 @@ extension Statement {
     }
 
     /// The integer slot that a floating-point statement writes.
-    fileprivate var floatDestination: Slot? {
+    var floatDestination: Slot? {
         guard case .float(_, let operation, _) = self else { return nil }
         return switch operation {
         case .compare(_, let slot, _, _), .toInteger(let slot, _, _, _): slot

@@ -13,6 +13,9 @@ package struct Runtime: Sendable {
     /// is not there.
     fileprivate(set) var secondLevelRead = 0
     fileprivate(set) var secondLevelWrite = 0
+    /// The same, from the first level; the page becomes the recent one at rax.
+    fileprivate(set) var renewRecentRead = 0
+    fileprivate(set) var renewRecentWrite = 0
     fileprivate(set) var constants = Constants()
 
     /// Leaves for the address in rax, for lack of code.
@@ -46,6 +49,10 @@ struct Pieces: Sendable {
     fileprivate(set) var loadSlow = 0
     /// Stores rdx at rcx, eax bytes of it. Flags as above.
     fileprivate(set) var storeSlow = 0
+    /// For each `MemoryType.index`: rax = what is at rcx, extended, from the TLB's second level or the slow path.
+    fileprivate(set) var load: [Int] = []
+    /// For 1, 2, 4 and 8 bytes: stores rdx at rcx in the same way.
+    fileprivate(set) var store: [Int] = []
     /// Enters the page of the addresses rcx to rdx into the TLB, for stores when rax is 1. Flags: equal means that there
     /// is none. In regions only.
     fileprivate(set) var enterPage = 0
@@ -65,6 +72,8 @@ extension Generator {
         makePrepareFloat()
         runtime.secondLevelRead = makeSecondLevel(tag: 0)
         runtime.secondLevelWrite = makeSecondLevel(tag: 8)
+        runtime.renewRecentRead = makeRenewRecent(tag: 0)
+        runtime.renewRecentWrite = makeRenewRecent(tag: 8)
         makeLeaveHelper()
         runtime.standard = makePieces(limit: .limit)
         pieces = runtime.standard
@@ -102,6 +111,8 @@ extension Generator {
             assembler.copy(.rsi, .rcx)
         }
         pieces.storeSlow = makeSlowAccess(layout.memory.storeHelper, arguments: Self.passAddress)
+        pieces.load = MemoryType.all.map { makeLoad($0, slow: pieces.loadSlow) }
+        pieces.store = [1, 2, 4, 8].map { makeStore(bytes: $0, slow: pieces.storeSlow) }
         pieces.helper = makeHelperCall()
         return pieces
     }
@@ -234,6 +245,39 @@ extension Generator {
         return makeCall(function, arguments: arguments) { $0.arithmetic(.cmp, .memory(failed), 0) }
     }
 
+    private mutating func makeLoad(_ type: MemoryType, slow: Int) -> Int {
+        let start = assembler.position
+        assembler.move(.rdx, value: UInt64(type.bytes))
+        assembler.call(runtime.secondLevelRead)
+        let unknown = assembler.jump(.notEqual)
+        assembler.extend(.rax, .memory(Address(.rax, index: .rcx)), bytes: type.bytes, signed: type.signed)
+        assembler.ret()
+        assembler.linkHere(unknown)
+        assembler.move(.rdx, value: UInt64(type.bytes))
+        // The slow path's frame is as if a block had called it; what follows must not change the flags.
+        assembler.loadAddress(.rsp, Address(.rsp, -8))
+        assembler.call(slow)
+        assembler.loadAddress(.rsp, Address(.rsp, 8))
+        assembler.extend(.rax, .register(.rax), bytes: type.bytes, signed: type.signed)
+        assembler.ret()
+        return start
+    }
+
+    private mutating func makeStore(bytes: Int, slow: Int) -> Int {
+        let start = assembler.position
+        assembler.push(.rdx)
+        assembler.move(.rdx, value: UInt64(bytes))
+        assembler.call(runtime.secondLevelWrite)
+        assembler.pop(.rdx)
+        let unknown = assembler.jump(.notEqual)
+        assembler.store(Address(.rax, index: .rcx), .rdx, bytes: bytes)
+        assembler.ret()
+        assembler.linkHere(unknown)
+        assembler.move(.rax, value: UInt64(bytes))
+        assembler.jump(to: slow)
+        return start
+    }
+
     /// The arguments after the state are what rcx, rdx and rax hold.
     private static func passAddress(_ assembler: inout Assembler) {
         assembler.copy(.rsi, .rcx)
@@ -301,6 +345,39 @@ extension Generator {
         assembler.arithmetic(.add, .rax, .memory(state(memory.secondEntries)))
         assembler.arithmetic(.cmp, .rdx, .memory(Address(.rax, tag)))
         assembler.move(.rax, .memory(Address(.rax, 16)))
+        assembler.ret()
+        return start
+    }
+
+    private mutating func makeRenewRecent(tag: Int32) -> Int {
+        let start = assembler.position
+        assembler.push(.rax)
+        assembler.push(.rdx)
+        assembler.copy(.rax, .rcx)
+        assembler.shift(.right, .register(.rax), by: 7)
+        assembler.arithmetic(.and, .register(.rax), Int32((layout.memory.count - 1) << 5), wide: false)
+        assembler.arithmetic(.add, .rax, .memory(state(layout.memory.entries)))
+        assembler.copy(.rdx, .rcx)
+        assembler.arithmetic(.sub, .rdx, .memory(Address(.rax, tag)))
+        assembler.arithmetic(.cmp, .register(.rdx), 4095)
+        let other = assembler.jump(.above)
+        assembler.arithmetic(.add, .rdx, .memory(Address(.rsp)))
+        assembler.arithmetic(.cmp, .register(.rdx), 4096)
+        let crossing = assembler.jump(.above)
+        assembler.move(.rdx, .memory(Address(.rsp, 8)))
+        assembler.store(Address(.rsp), .rcx, bytes: 8)
+        assembler.arithmetic(.and, .register(.rcx), -4096)
+        assembler.store(Address(.rdx), .rcx, bytes: 8)
+        assembler.move(.rax, .memory(Address(.rax, 16)))
+        assembler.store(Address(.rdx, 8), .rax, bytes: 8)
+        assembler.store(state(layout.memory.recentUsed), value: 1)
+        assembler.pop(.rcx)
+        assembler.pop(.rdx)
+        assembler.arithmetic(.cmp, .rax, .register(.rax))
+        assembler.ret()
+        assembler.linkHere(other)
+        assembler.linkHere(crossing)
+        assembler.loadAddress(.rsp, Address(.rsp, 16))
         assembler.ret()
         return start
     }

@@ -26,6 +26,8 @@ package struct StateLayout: Sendable {
     package var firstMemorySlot = Slot(.max)
 
     package static let pinnedCount = HostRegisters.pinned.count
+    /// How many steady bases a region can have.
+    package static let steadyCount = 8
 
     package init(pinned: [Slot]) { self.pinned = pinned }
 
@@ -52,6 +54,11 @@ package struct StateLayout: Sendable {
         package var secondCount = 4096
         package var secondFactor: UInt32 = 0
         package var generation = 0
+        /// Pages that accesses by a steady base used last: two words of 64 bits each, for loads and stores by turns. A virtual
+        /// page, or an odd multiple of 2048 when there is none, and what to add to a virtual address to get the host's.
+        package var recent = 0
+        /// 64 bits that are not 0 when there may be recent pages.
+        package var recentUsed = 0
         /// Functions for what the TLB does not answer:
         /// `(state, address, bytes) -> value` and `(state, address, value, bytes)`. They set `accessFailed`.
         package var loadHelper: UInt = 0

@@ -125,4 +125,11 @@ package struct MemoryType: Equatable, Sendable {
         self.bytes = bytes
         self.signed = signed
     }
+
+    /// Of the type, or what amounts to it, in `all`.
+    var index: Int { bytes == 8 ? 6 : bytes.trailingZeroBitCount * 2 + (signed ? 1 : 0) }
+
+    static let all =
+        [1, 2, 4].flatMap { [MemoryType(bytes: $0), MemoryType(bytes: $0, signed: true)] }
+        + [MemoryType(bytes: 8)]
 }

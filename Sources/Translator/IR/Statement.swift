@@ -91,6 +91,9 @@ package struct GuestBlock: Sendable {
     package var likelyTargets: [UInt64] = []
     /// Whether an indirect jump at the end may well go to any other block of the region.
     package var jumpsAnywhere = false
+    /// Slots that accesses of the block take their addresses from and that probably stay in a page for long, with the number
+    /// of the memory that each has for it; less than `StateLayout.steadyCount`.
+    package var steadyBases: [(slot: Slot, number: Int)] = []
 
     package init(
         address: UInt64, isRelative: Bool = false, steps: [Step], terminator: Terminator, count: Int

@@ -4,8 +4,9 @@ import GuestMemory
 import HostSystem
 import Machine
 import PlatformDevices
-import RISCV
 import Synchronization
+
+@testable import RISCV
 
 /// Programs run on our harts, on as much of the board as bare-metal tests need, at the addresses of QEMU's.
 struct AerieRunner: GuestRunner {
@@ -13,6 +14,8 @@ struct AerieRunner: GuestRunner {
     var translates = false
     /// What is translated becomes a region at once.
     var makesRegions = false
+    /// What runs often becomes a region, on another thread.
+    var findsRegions = false
     /// Code may run at any virtual address.
     var isRelative = false
     /// Bytes of generated code that there is room for.
@@ -27,12 +30,20 @@ struct AerieRunner: GuestRunner {
     let features = Set(GuestFeature.allCases)
 
     func run(_ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>) throws -> GuestOutcome {
+        try runCounting(program, harts: harts, memory: memory, dump: dump).0
+    }
+
+    /// The same with what the translator has done, if there is one.
+    func runCounting(
+        _ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>
+    ) throws -> (GuestOutcome, TranslationCounts?) {
         let board = try Board(harts: harts, memory: memory, self)
         try board.memory.write(program, at: Toolchain.base)
         let end = try board.run(limit: 60)
-        return GuestOutcome(
+        let outcome = GuestOutcome(
             end: end, console: String(decoding: board.console.bytes, as: UTF8.self),
             memory: try board.memory.bytes(at: Toolchain.base + UInt64(dump.lowerBound), count: dump.count))
+        return (outcome, board.counts)
     }
 }
 
@@ -52,6 +63,7 @@ private final class Console: CharacterChannel {
 private final class Board {
     let memory: GuestMemory
     let console = Console()
+    var counts: TranslationCounts? { harts[0].state.pointee.translator?.counts }
     private let space: AddressSpace
     private let harts: [Hart]
     private let ended = DispatchSemaphore(value: 0)
@@ -72,7 +84,7 @@ private final class Board {
         }
         if runner.translates {
             try Hart.startTranslating(
-                harts, threshold: 1, regionThreshold: runner.makesRegions ? 0 : Int.max,
+                harts, threshold: 1, regionThreshold: runner.makesRegions ? 0 : runner.findsRegions ? 2 : Int.max,
                 alwaysRelative: runner.isRelative,
                 capacity: runner.codeCapacity, trace: runner.trace)
         }

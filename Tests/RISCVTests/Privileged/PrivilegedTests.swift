@@ -55,6 +55,11 @@ import Testing
         try check("aliases.c", on: runner, memory: 64 << 20)
     }
 
+    @Test(arguments: GuestRunners.all)
+    func loopsThatStepThroughMemoryNoticeWhatChangesBelowThem(runner: any GuestRunner) throws {
+        try check("steady.c", on: runner)
+    }
+
     @Test(arguments: GuestRunners.ours)
     func everyRegisterKeepsWhatIsLegalOfAllOnesAndZeros(runner: any GuestRunner) throws {
         try check("registers.c", on: runner)

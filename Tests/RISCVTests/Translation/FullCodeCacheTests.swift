@@ -1,6 +1,8 @@
 import GuestToolchain
 import Testing
 
+@testable import RISCV
+
 @Suite struct FullCodeCacheTests {
     /// Sixty thousand loads become more code than the least room has, round after round, on each hart.
     @Test(arguments: [1, 4], [false, true])
@@ -40,5 +42,93 @@ import Testing
             """, at: Toolchain.base)
         let runner = AerieRunner(translates: true, makesRegions: makesRegions, codeCapacity: 4 << 20)
         #expect(try runner.run(program, harts: harts).end == .exit(0))
+    }
+
+    /// Each hart calls four hundred pages in random order, and one of them every time. Blocks of a page jump to each other, and lie
+    /// in different parts of the code cache after a while; regions are made meanwhile.
+    @Test(arguments: [1, 4], [false, true])
+    func pagesThatLoseSomeOfTheirCodeRunOn(harts: Int, isRelative: Bool) throws {
+        var program = try Toolchain.assemble(
+            """
+                .option norvc
+                la sp, number
+                la s4, sum + 8
+                li s2, 6364136223846793005
+                addi s0, a0, 1
+                li s1, 2500
+                li s3, 0
+            next:
+                mul s0, s0, s2
+                addi s0, s0, 1347
+                li a1, 60
+                jalr s4
+                srli t0, s0, 33
+                li t1, 400
+                remu t0, t0, t1
+                slli t0, t0, 12
+                add t0, t0, s4
+                srli a1, s0, 60
+                jalr t0
+                addi s1, s1, -1
+                bnez s1, next
+                la t0, sum
+                amoadd.d x0, s3, (t0)
+                # The last hart that gets here ends the run.
+                la t3, done
+                li t4, 1
+                amoadd.d t3, t4, (t3)
+                li t4, \(harts - 1)
+                bne t3, t4, 1f
+                li t1, 0x100000
+                li t2, 0x5555
+                sw t2, 0(t1)
+            1:  j 1b
+                .balign 8
+            done:
+                .dword 0
+            number:
+                .dword 7
+                .org 0x1000 - 8
+            sum:
+                .dword 0
+            """, at: Toolchain.base)
+        let page = try Toolchain.assemble(
+            """
+                .option norvc
+                andi t1, a1, 3
+                beqz t1, 2f
+                li t2, 1
+                beq t1, t2, 3f
+            1:  .rept 60
+                ld t0, 0(sp)
+                add s3, s3, t0
+                .endr
+            2:  addi s3, s3, 1
+                .rept 60
+                ld t0, 0(sp)
+                add s3, s3, t0
+                .endr
+            3:  addi s3, s3, 3
+                .rept 60
+                ld t0, 0(sp)
+                sub s3, s3, t0
+                .endr
+                addi a1, a1, -1
+                bgtz a1, 1b
+                ret
+            """, at: Toolchain.base)
+        #expect(program.count == 4096 && page.count <= 4096)
+        let room = [UInt8](repeating: 0, count: 4096 - page.count)
+        for _ in 0..<400 { program += page + room }
+        let sum = 0x1000 - 8..<0x1000
+        let memory = 16 << 20
+        let expected = try AerieRunner().run(program, harts: harts, memory: memory, dump: sum)
+        let runner = AerieRunner(
+            translates: true, findsRegions: true, isRelative: isRelative, codeCapacity: 4 << 20)
+        let (outcome, counts) = try runner.runCounting(program, harts: harts, memory: memory, dump: sum)
+        #expect(outcome.end == .exit(0) && expected.end == .exit(0))
+        #expect(outcome.memory == expected.memory)
+        let made = try #require(counts)
+        #expect(made.evictions > 4 && made.regions > 0)
     }
 }
