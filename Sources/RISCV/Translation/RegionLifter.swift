@@ -10,6 +10,9 @@ struct RegionLifter {
     private var leaders: [Int] = []
     private var known: Set<Int> = []
     private var pieces: [Int: LiftedBlock] = [:]
+    /// Among the blocks by their offsets.
+    private var loops = LoopForest(successors: [])
+    private var numbers: [Int: Int] = [:]
 
     static let blockLimit = 96
     /// Instructions.
@@ -30,11 +33,12 @@ struct RegionLifter {
         guard pieces[offset] != nil else { return [] }
         weigh()
         linkReturns()
+        divide()
         var blocks = pieces.sorted { $0.key < $1.key }.map { start, piece in
             covered.append(start..<start + piece.byteCount)
             return piece.block
         }
-        SteadyBases.mark(&blocks, loops: loops)
+        SteadyBases.mark(&blocks, loops: loopRanges)
         return blocks
     }
 
@@ -71,7 +75,7 @@ struct RegionLifter {
     // MARK: Guesses
 
     /// First and last blocks of loops. Compilers place a loop's blocks between its first one and the jump back.
-    private var loops: [ClosedRange<UInt64>] {
+    private var loopRanges: [ClosedRange<UInt64>] {
         pieces.values.filter { $0.returnAddress == nil }.flatMap { piece in
             piece.block.terminator.targets.filter { target in
                 target & ~0xFFF == page.base && target <= piece.block.address && pieces[Int(target & 0xFFF)] != nil
@@ -81,10 +85,10 @@ struct RegionLifter {
 
     /// Guesses how often blocks run: more inside of loops, and as often as their callers.
     private mutating func weigh() {
-        let loops = loops
+        let ranges = loopRanges
         for offset in pieces.keys {
             let address = page.base + UInt64(offset)
-            let depth = min(loops.count { $0.contains(address) }, 3)
+            let depth = min(ranges.count { $0.contains(address) }, 3)
             pieces[offset]?.block.weight = 1 << (3 * depth) + 512 * min(page.samples[offset] ?? 0, 64)
         }
         for (caller, piece) in pieces.sorted(by: { $0.key < $1.key }) where piece.returnAddress != nil {
@@ -94,6 +98,25 @@ struct RegionLifter {
                 if let own = pieces[offset]?.block.weight, own < weight { pieces[offset]?.block.weight = weight }
             }
         }
+    }
+
+    private mutating func findLoops() {
+        let offsets = pieces.keys.sorted()
+        for (number, offset) in offsets.enumerated() { numbers[offset] = number }
+        var successors = offsets.map { offset in
+            guard let piece = pieces[offset] else { return [Int]() }
+            let targets = piece.returnAddress.map { [$0] } ?? piece.block.terminator.targets
+            return targets.compactMap { $0 & ~0xFFF == page.base ? numbers[Int($0 & 0xFFF)] : nil }
+        }
+        // A jump by a table goes where nothing else goes.
+        let known = Set(successors.joined())
+        let others = offsets.indices.filter { !known.contains($0) }
+        for (number, offset) in offsets.enumerated() {
+            if let piece = pieces[offset], piece.block.jumpsAnywhere, piece.returnAddress == nil, !piece.isReturn {
+                successors[number] += others
+            }
+        }
+        loops = LoopForest(successors: successors)
     }
 
     /// Tells the returns of functions inside the region where their calls inside the region are.
@@ -109,6 +132,54 @@ struct RegionLifter {
                 pieces[offset]?.block.likelyTargets.append(address)
             }
         }
+    }
+
+    /// Tells the blocks which innermost loop or function they are of, and how often they go on in another one.
+    private mutating func divide() {
+        findLoops()
+        var units: [Int: Int] = [:]
+        for (_, piece) in pieces.sorted(by: { $0.key < $1.key }) where piece.returnAddress != nil {
+            guard case .jump(let target) = piece.block.terminator, target & ~0xFFF == page.base else { continue }
+            let entry = Int(target & 0xFFF)
+            if units[entry] != nil { continue }
+            for offset in body(of: target) where units[offset] == nil { units[offset] = Self.functionUnit + entry }
+        }
+        for (offset, number) in numbers { if let loop = loops.innermost[number] { units[offset] = loop } }
+        for (offset, piece) in pieces {
+            pieces[offset]?.block.unit = units[offset] ?? Self.otherUnit
+            var exits: [(UInt64, Int)] = []
+            for target in localTargets(piece) where units[target] != units[offset] {
+                // From loop to loop it is as often as what is around them runs; else that is one of the two blocks.
+                let isBetween =
+                    piece.returnAddress == nil && !isInLoop(of: offset, target) && !isInLoop(of: target, offset)
+                exits.append((page.base + UInt64(target), lesserWeight(offset, target) >> (isBetween ? 3 : 0)))
+            }
+            for target in piece.block.likelyTargets.map({ Int($0 & 0xFFF) }) where units[target] != units[offset] {
+                exits.append((page.base + UInt64(target), lesserWeight(offset, target)))
+            }
+            pieces[offset]?.block.exits = exits
+        }
+    }
+
+    private static let functionUnit = TranslatedPage.size
+    private static let otherUnit = 2 * TranslatedPage.size
+
+    private func lesserWeight(_ a: Int, _ b: Int) -> Int {
+        min(pieces[a]?.block.weight ?? 0, pieces[b]?.block.weight ?? 0)
+    }
+
+    /// Whether a block is in the innermost loop of another one, if that is in one.
+    private func isInLoop(of offset: Int, _ other: Int) -> Bool {
+        guard let number = numbers[offset], let loop = loops.innermost[number], let other = numbers[other] else {
+            return true
+        }
+        return loops.contains(loop, other)
+    }
+
+    /// The offsets of the region's blocks that a block's end leads to.
+    private func localTargets(_ piece: LiftedBlock) -> [Int] {
+        piece.block.terminator.targets.filter { $0 & ~0xFFF == page.base && pieces[Int($0 & 0xFFF)] != nil }
+            .map { Int($0 & 0xFFF) }
     }
 
     /// The offsets of the blocks of a function: all that its first one leads to, without what it calls.

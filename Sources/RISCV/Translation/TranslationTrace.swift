@@ -40,7 +40,8 @@ package final class TranslationTrace: Sendable {
         }
         let block = blocks[mark.block]
         guard let number = mark.step else {
-            text += "  block \(hex(block.address)), \(block.count) instructions, weight \(block.weight)\n"
+            text += "  block \(hex(block.address)), \(block.count) instructions, weight \(block.weight)"
+            text += mark.part.map { ", part \($0)\n" } ?? "\n"
             for (address, bits) in page.instructions(from: block.address, count: block.count) {
                 text += "    \(hex(address))  \(Disassembler.text(of: bits, at: address))\n"
             }

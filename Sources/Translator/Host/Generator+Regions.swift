@@ -5,19 +5,16 @@ extension Generator {
     package mutating func translateRegion(_ blocks: [GuestBlock]) -> TranslatedRegion {
         var indices: [UInt64: Int] = [:]
         for (index, block) in blocks.enumerated() { indices[block.address] = index }
-        assignment = Assignment(for: blocks, standard: standard, memorySlot: layout.firstMemorySlot)
-        sharing.registerCount = assignment.shared
-
         assembler.align(to: 16)
-        makeRegionPieces()
-        table = makeTable(for: blocks)
+        makeParts(for: blocks)
         assembler.align(to: 16)
         emit(blocks) { target in indices[target].map(LinkTarget.block) ?? .lookup }
         let starts = entries.compactMap { $0 }
-        fillTable(blocks, starts)
+        fillTables(blocks, starts)
         var entries: [Int] = []
         var gates: [Int] = []
-        for start in starts {
+        for (index, start) in starts.enumerated() {
+            beginBlock(index)
             gates.append(isRelative ? emitPageEntry() : assembler.position)
             entries.append(assembler.position)
             assembler.call(pieces.enterRegion)
@@ -28,10 +25,11 @@ extension Generator {
 
     // MARK: Jumps to anywhere in a region
 
-    /// Room for a table when there are jumps for it and the blocks do not lie too far apart.
-    private mutating func makeTable(for blocks: [GuestBlock]) -> JumpTable? {
-        guard blocks.contains(where: { $0.jumpsAnywhere }), let first = blocks.map(\.address).min(),
-            let last = blocks.map(\.address).max(), last - first < JumpTable.limit
+    /// Room for a table when a part has jumps for it and the region's blocks do not lie too far apart.
+    mutating func makeTable(for blocks: [GuestBlock], part: Int) -> JumpTable? {
+        let needsTable = blocks.indices.contains { blocks[$0].jumpsAnywhere && parts.ofBlocks[$0] == part }
+        guard needsTable, let first = blocks.map(\.address).min(), let last = blocks.map(\.address).max(),
+            last - first < JumpTable.limit
         else { return nil }
         assembler.align(to: 64)
         let table = JumpTable(position: assembler.position, first: first, span: last - first)
@@ -39,14 +37,26 @@ extension Generator {
         return table
     }
 
-    private mutating func fillTable(_ blocks: [GuestBlock], _ starts: [Int]) {
-        guard let table else { return }
-        func set(_ index: Int, _ target: Int) {
-            UnsafeMutableRawPointer(assembler.base + table.position + index * 8).storeBytes(
-                of: executionBase + UInt(target), as: UInt.self)
+    private mutating func fillTables(_ blocks: [GuestBlock], _ starts: [Int]) {
+        for part in parts.all.indices {
+            begin(part: part)
+            guard let table else { continue }
+            for index in 0..<table.count { set(table, index, pieces.lookup ?? pieces.exitJump) }
+            for (index, block) in blocks.enumerated() {
+                var target = starts[index]
+                if parts.isOther(index) {
+                    target = assembler.position
+                    callMoves(toPartOf: index)
+                    assembler.jump(to: starts[index])
+                }
+                set(table, Int(block.address - table.first) / 2, target)
+            }
         }
-        for index in 0..<table.count { set(index, pieces.lookup ?? pieces.exitJump) }
-        for (block, start) in zip(blocks, starts) { set(Int(block.address - table.first) / 2, start) }
+    }
+
+    private func set(_ table: JumpTable, _ index: Int, _ target: Int) {
+        UnsafeMutableRawPointer(assembler.base + table.position + index * 8).storeBytes(
+            of: executionBase + UInt(target), as: UInt.self)
     }
 
     /// Goes on at the guest address in rax without its bit 0.
@@ -72,7 +82,7 @@ struct JumpTable: Sendable {
     var count: Int { Int(span) / 2 + 1 }
 
     /// Spans are less than this, in bytes.
-    static let limit: UInt64 = 16384
+    static let limit: UInt64 = 4096
 }
 
 /// What came of a region.

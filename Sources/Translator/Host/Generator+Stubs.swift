@@ -4,6 +4,8 @@ enum Stub {
     /// Leaves until the address has code.
     case pending(site: Int, address: UInt64)
     case lookup(site: Int, address: UInt64)
+    /// Goes on at a block of another part of the region.
+    case otherPart(site: Int, block: Int)
     /// An access that the code before did not find; `finish` says what becomes of a loaded value.
     case load(site: Int, MemoryType, GuestAddress, finish: LoadFinish, resume: Int, StubContext)
     case store(site: Int, bytes: Int, GuestAddress, value: Operand, resume: Int, StubContext)
@@ -48,9 +50,10 @@ extension Generator {
     }
 
     mutating func emitStubs() {
-        // Stubs add records, which stand last.
+        // Stubs add records, which stand last and are the same in all parts.
         var index = 0
         while index < stubs.count {
+            beginStub(index)
             emit(stubs[index])
             index += 1
         }
@@ -87,6 +90,11 @@ extension Generator {
             assembler.move(.rcx, .memory(state(layout.jumps.entries)))
             assembler.move(.rax, value: address)
             followEntry(offset: Int32(index << 5))
+        case .otherPart(let site, let block):
+            assembler.linkHere(site)
+            emitMoves(toPartOf: block)
+            // All blocks are there by now.
+            assembler.jump(to: entries[block] ?? pieces.exitJump)
         case .load(let site, let type, let place, let finish, let resume, let context):
             emitSlowLoad(site, type, place, finish, resume, context)
         case .store(let site, let bytes, let place, let value, let resume, let context):

@@ -5,8 +5,8 @@
 /// budget at its entry, and gives back what it does not execute.
 ///
 /// There are two kinds of code. In *standard* code the same slots are in the same registers everywhere: blocks are linked
-/// by plain jumps, and any block can be entered from anywhere. A *region* is a set of blocks with an assignment of its own;
-/// the way in and out of it moves the slots whose place differs.
+/// by plain jumps, and any block can be entered from anywhere. A *region* is a set of blocks with assignments of its own, one
+/// for each of its parts; the way in and out of it and from part to part moves the slots whose place differs.
 package struct Generator {
     package internal(set) var assembler: Assembler
     package internal(set) var runtime = Runtime()
@@ -18,6 +18,8 @@ package struct Generator {
     /// Where the slots are in the code that is being generated, and the pieces for code of that kind.
     var assignment: Assignment
     var pieces = Pieces()
+    /// Of the region that is being translated; none in standard code.
+    var parts = RegionParts()
 
     // The block and step that are being translated.
     var block: GuestBlock?
@@ -28,7 +30,7 @@ package struct Generator {
     /// Slots that hold a single in its box, for certain.
     var boxed = SlotSet()
     var sharing = PageSharing()
-    /// Of the region that is being translated, if it has one.
+    /// Of the part of a region that is being translated, if it has one.
     var table: JumpTable?
     var stubs: [Stub] = []
     var entries: [Int?] = []
@@ -68,9 +70,9 @@ package struct Generator {
     }
 
     /// The most bytes that a block of `count` steps can take, its gates and its share of a region's own pieces included.
-    package static func maximumSize(steps count: Int) -> Int { 512 + count * 400 }
-    /// The most bytes that a region takes beside its blocks.
-    package static let maximumRegionOverhead = 4096 + Int(JumpTable.limit) * 4
+    package static func maximumSize(steps count: Int) -> Int { 768 + count * 400 }
+    /// The most bytes that a region takes beside its blocks: pieces, tables, and the ways between its parts.
+    package static let maximumRegionOverhead = RegionPlan.partLimit * (8192 + Int(JumpTable.limit) * 4)
 
     // MARK: Operands
 
@@ -146,6 +148,7 @@ package struct Generator {
         pieces = runtime.standard
         sharing.registerCount = 0
         table = nil
+        parts = RegionParts()
         emit(blocks, resolve: resolve)
         let starts = entries.compactMap { $0 }
         var gates = starts
@@ -175,6 +178,7 @@ package struct Generator {
         marks.removeAll(keepingCapacity: true)
         for (index, block) in blocks.enumerated() {
             self.block = block
+            beginBlock(index)
             boxed.removeAll()
             sharing.removeAll()
             if pieces.lookup == nil {
@@ -201,7 +205,9 @@ package struct Generator {
     }
 
     private mutating func mark(_ block: Int, _ step: Int?) {
-        if isTracing { marks.append(CodeMark(block: block, step: step, position: assembler.position)) }
+        guard isTracing else { return }
+        let part = parts.all.count > 1 ? parts.present : nil
+        marks.append(CodeMark(block: block, step: step, part: part, position: assembler.position))
     }
 
     /// Keeps track of what is known about slots from one statement to the next.
@@ -303,20 +309,32 @@ package struct Generator {
     }
 
     private mutating func emitJump(_ target: UInt64, following: Int?, resolve: (UInt64) -> LinkTarget) {
-        if let following, case .block(following) = resolve(target) { return }
+        if case .block(let index) = resolve(target) {
+            emitMoves(toPartOf: index)
+            if index == following { return }
+            return link(assembler.jump(), block: index)
+        }
         link(assembler.jump(), target: target, resolve: resolve)
     }
 
     private mutating func link(_ site: Int, target: UInt64, resolve: (UInt64) -> LinkTarget) {
         switch resolve(target) {
         case .block(let index):
-            if let entry = entries[index] {
-                assembler.link(site, to: entry)
+            if parts.isOther(index) {
+                stubs.append(.otherPart(site: site, block: index))
             } else {
-                forward.append((site, index))
+                link(site, block: index)
             }
         case .pending: stubs.append(.pending(site: site, address: target))
         case .lookup: stubs.append(.lookup(site: site, address: target))
+        }
+    }
+
+    private mutating func link(_ site: Int, block index: Int) {
+        if let entry = entries[index] {
+            assembler.link(site, to: entry)
+        } else {
+            forward.append((site, index))
         }
     }
 
@@ -358,15 +376,6 @@ package struct PendingLink: Sendable {
     package let site: Int
     /// A guest address.
     package let target: UInt64
-}
-
-/// Where a piece of generated code begins.
-package struct CodeMark: Sendable {
-    /// The number of a block, or that of all blocks for the code that is rarely executed.
-    package let block: Int
-    /// The number of a step, that of all steps for the terminator, or nil for the block's entry.
-    package let step: Int?
-    package let position: Int
 }
 
 /// What came of a batch of blocks.

@@ -12,4 +12,9 @@ struct SlotSet {
     mutating func remove(_ slot: Slot) { words[Int(slot.index) >> 6] &= ~(1 << UInt64(slot.index & 63)) }
 
     mutating func removeAll() { words = InlineArray(repeating: 0) }
+
+    /// How many slots are in one of the two sets only.
+    func differences(_ other: SlotSet) -> Int {
+        words.indices.reduce(0) { $0 + (words[$1] ^ other.words[$1]).nonzeroBitCount }
+    }
 }

@@ -83,6 +83,10 @@ package struct GuestBlock: Sendable {
     package let count: Int
     /// How often the block runs compared with others of its region, as far as one can guess.
     package var weight = 1
+    /// The loop or function that the block is of: blocks of the same one have the same slots in registers.
+    package var unit = 0
+    /// Where it goes on in other units, and how often, as `weight` counts.
+    package var exits: [(target: UInt64, weight: Int)] = []
     /// Where an indirect jump at the end is likely to go.
     package var likelyTargets: [UInt64] = []
     /// Whether an indirect jump at the end may well go to any other block of the region.

@@ -20,6 +20,8 @@ struct AerieRunner: GuestRunner {
     var isRelative = false
     /// Bytes of generated code that there is room for.
     var codeCapacity = Hart.defaultCodeCapacity
+    /// Takes what is translated.
+    var trace: TranslationTrace?
 
     var name: String {
         let kind = makesRegions ? "Aerie, regions" : translates ? "Aerie, translating" : "Aerie"
@@ -84,7 +86,7 @@ private final class Board {
             try Hart.startTranslating(
                 harts, threshold: 1, regionThreshold: runner.makesRegions ? 0 : runner.findsRegions ? 2 : Int.max,
                 alwaysRelative: runner.isRelative,
-                capacity: runner.codeCapacity)
+                capacity: runner.codeCapacity, trace: runner.trace)
         }
         self.harts = harts
         // As at QEMU's reset vector: a0 is the hart's number.
