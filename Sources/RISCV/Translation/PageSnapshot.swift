@@ -9,11 +9,15 @@ struct PageSnapshot {
     let samples: [Int: Int]
     /// Offsets of blocks that had code once.
     let evicted: Set<Int>
+    /// The last region of the page with jumps to anywhere.
+    let openRegion: TranslatedPage.OpenRegion?
     /// The page's bytes, which do not change while the snapshot is used.
     let bytes: UnsafeRawPointer
 
-    /// Offsets where blocks begin that have run, in order.
-    var knownOffsets: [Int] { evicted.union(entries.keys).sorted() }
+    /// Offsets where blocks begin that have run, those with most samples first.
+    var knownOffsets: [Int] {
+        evicted.union(entries.keys).map { ($0, samples[$0] ?? 0) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }.map(\.0)
+    }
 
     /// The instruction at an offset; nil when it does not lie in the page as a whole.
     func instruction(at offset: Int) -> UInt32? {

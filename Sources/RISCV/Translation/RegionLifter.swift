@@ -6,6 +6,8 @@ struct RegionLifter {
     private let features: HostFeatures
     /// The bytes that the blocks were lifted from.
     private(set) var covered: [Range<Int>] = []
+    /// Whether blocks, other than those at the end of functions, jump to where nobody knows.
+    var isOpen: Bool { pieces.values.contains { $0.block.jumpsAnywhere && !$0.isReturn } }
     /// Offsets where blocks begin, in the order in which they were found.
     private var leaders: [Int] = []
     private var known: Set<Int> = []

@@ -9,7 +9,10 @@ final class RegionWork {
     /// Where the code is to go; nil when there is no room.
     var place: CodeSegments.Place?
 
+    /// The region whose place this one takes: the same with the requested block, to which it may jump.
+    private(set) var replaced: TranslatedPage.OpenRegion?
     private(set) var blocks: [GuestBlock] = []
+    private(set) var isOpen = false
     /// What the blocks were lifted from.
     private(set) var source = CodeSource()
     /// What `builder` has generated for `place`; nil when there is nothing that a region can be made of.
@@ -28,15 +31,33 @@ final class RegionWork {
         self.snapshot = snapshot
         self.builder = builder
         self.features = features
+        replaced = snapshot.openRegion
     }
 
     func generate() {
         guard let place else { return }
         if blocks.isEmpty {
-            var lifter = RegionLifter(page: snapshot, features: features)
-            blocks = lifter.lift(from: request.offset)
-            source = CodeSource(lifter.covered, of: snapshot.bytes)
+            if let replaced { lift(from: replaced.start) }
+            if !blocks.contains(where: { Int($0.address & 0xFFF) == request.offset }) {
+                replaced = nil
+                lift(from: request.offset)
+            }
         }
         if !blocks.isEmpty { region = builder.translateRegion(blocks, at: place.position) }
+    }
+
+    private func lift(from offset: Int) {
+        var lifter = RegionLifter(page: snapshot, features: features)
+        blocks = lifter.lift(from: offset)
+        isOpen = lifter.isOpen
+        source = CodeSource(lifter.covered, of: snapshot.bytes)
+    }
+
+    /// The region as the page notes it, if it has jumps to anywhere.
+    func openRegion(in segment: Int) -> TranslatedPage.OpenRegion? {
+        guard isOpen else { return nil }
+        return TranslatedPage.OpenRegion(
+            start: replaced?.start ?? request.offset, blocks: Set(blocks.map { Int($0.address & 0xFFF) }),
+            segment: segment, version: replaced.map { $0.version + 1 } ?? 0)
     }
 }

@@ -30,6 +30,20 @@ final class TranslatedPage {
         let operation: OperationReference
         /// Where code of the same page goes on, as a position in the code cache.
         let position: Int
+        /// It leads to a region.
+        let isRegional: Bool
+    }
+
+    /// A region with jumps to anywhere, which is made again when a block that it may jump to turns out to be hot.
+    struct OpenRegion {
+        let start: Int
+        let blocks: Set<Int>
+        /// Where its code is.
+        let segment: Int
+        /// How often it was made again.
+        let version: Int
+
+        static let lastVersion = 7
     }
 
     /// Its code in one segment of the code cache.
@@ -45,12 +59,12 @@ final class TranslatedPage {
     private(set) var entries: [Int: Entry] = [:]
     /// Jumps from one batch of standard code to blocks of another, or to ones that are not there, as positions in the code cache.
     private var links: [Int: [Int]] = [:]
-    /// Standard code of blocks that have a region's entry, with the bytes where it begins.
-    private var redirected: [Int: (entry: Entry, bytes: UInt64)] = [:]
+    /// Older code of blocks that leads to newer one, the oldest first, with the bytes where it begins.
+    private var redirected: [Int: [(entry: Entry, bytes: UInt64)]] = [:]
     /// How often the budget has ended before a block outside of regions.
     private(set) var samples: [Int: Int] = [:]
-    /// Blocks that have been made the start of a region, or a part of one: those whose entries lead to regions.
-    private(set) var regional: Set<Int> = []
+    /// The last region with jumps to anywhere.
+    private var openRegion: OpenRegion?
     /// Blocks from which no region can be made.
     private(set) var refused: Set<Int> = []
     /// Blocks whose code was evicted, and not made again since.
@@ -121,7 +135,8 @@ final class TranslatedPage {
         copy.copyMemory(from: source, byteCount: Self.size)
         return PageSnapshot(
             physical: physical, base: base, isRelative: isRelative, epoch: epoch, entries: entries, samples: samples,
-            evicted: evicted, bytes: UnsafeRawPointer(copy))
+            evicted: evicted, openRegion: openRegion.flatMap { $0.version < OpenRegion.lastVersion ? $0 : nil },
+            bytes: UnsafeRawPointer(copy))
     }
 
     /// Whether code that was made from a snapshot of some time ago still is what guest memory says.
@@ -140,11 +155,11 @@ final class TranslatedPage {
     /// The segments with code of the page, and how many bytes of it.
     var sizes: some Sequence<(segment: Int, bytes: Int)> { parts.lazy.map { ($0.key, $0.value.bytes) } }
 
-    /// Adds a block of standard code, or of a region if there is already one, and links the jumps that wait for it.
+    /// Adds a block, which takes the place of one that is there, and links the jumps that wait for it.
     func add(_ offset: Int, _ entry: Entry, _ cache: borrowing CodeCache) {
         if let old = entries[offset] {
-            redirected[offset] = (old, cache.bytes(at: old.position))
-            cache.redirect(old.position, to: entry.position)
+            redirected[offset, default: []].append((old, cache.bytes(at: old.position)))
+            for (older, _) in redirected[offset] ?? [] { cache.redirect(older.position, to: entry.position) }
         }
         entries[offset] = entry
         evicted.remove(offset)
@@ -163,8 +178,16 @@ final class TranslatedPage {
         return samples[offset] ?? 0
     }
 
-    /// Notes that a block is a part of a region; true for the first one.
-    func addToRegion(_ offset: Int) -> Bool { regional.insert(offset).inserted }
+    /// Whether the entry of a block leads to a region.
+    func isRegional(_ offset: Int) -> Bool { entries[offset]?.isRegional ?? false }
+
+    /// Whether a block of a new region is entered there from now on.
+    func takesFromRegion(_ offset: Int, replacing old: OpenRegion?) -> Bool {
+        !isRegional(offset) || old?.blocks.contains(offset) ?? false
+    }
+
+    /// Notes a region that may have to be made again.
+    func note(_ region: OpenRegion) { openRegion = region }
 
     /// Notes that no region can be made from a block.
     func refuseRegion(_ offset: Int) { refused.insert(offset) }
@@ -176,7 +199,7 @@ final class TranslatedPage {
         entries.removeAll()
         links.removeAll()
         redirected.removeAll()
-        regional.removeAll()
+        openRegion = nil
         parts.removeAll()
     }
 
@@ -188,21 +211,19 @@ final class TranslatedPage {
         -> [Int]
     {
         guard parts.removeValue(forKey: segment) != nil else { return [] }
-        redirected = redirected.filter { segments.index(of: $0.value.entry.position) != segment }
+        if openRegion?.segment == segment { openRegion = nil }
         var hot: [Int] = []
-        for (offset, entry) in entries where segments.index(of: entry.position) == segment {
-            entries[offset] = nil
-            if let samples = samples[offset], samples >= regionThreshold, regional.contains(offset) {
+        for (offset, entry) in entries {
+            let isLost = segments.index(of: entry.position) == segment
+            if isLost, entry.isRegional, let samples = samples[offset], samples >= regionThreshold {
                 self.samples[offset] = regionThreshold - 1
                 hot.append(offset)
             }
-            regional.remove(offset)
-            if let old = redirected.removeValue(forKey: offset) {
-                entries[offset] = old.entry
-                cache.restore(old.bytes, at: old.entry.position)
-            } else {
-                evicted.insert(offset)
+            if isLost { entries[offset] = nil }
+            if let older = redirected[offset] {
+                redirect(offset, older.filter { segments.index(of: $0.entry.position) != segment }, cache)
             }
+            if entries[offset] == nil { evicted.insert(offset) }
         }
         for (offset, sites) in links {
             let left = sites.filter { segments.index(of: $0) != segment }
@@ -216,5 +237,19 @@ final class TranslatedPage {
             }
         }
         return hot.sorted()
+    }
+
+    /// Lets what is left of a block's older code lead to the newest that is left.
+    private func redirect(
+        _ offset: Int, _ older: [(entry: Entry, bytes: UInt64)], _ cache: borrowing CodeCache
+    ) {
+        var older = older
+        if entries[offset] == nil, let newest = older.popLast() {
+            cache.restore(newest.bytes, at: newest.entry.position)
+            entries[offset] = newest.entry
+        }
+        redirected[offset] = older.isEmpty ? nil : older
+        guard let newest = entries[offset] else { return }
+        for (entry, _) in older { cache.redirect(entry.position, to: newest.position) }
     }
 }

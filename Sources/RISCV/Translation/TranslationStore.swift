@@ -170,14 +170,16 @@ final class TranslationStore {
         _ block: GuestBlock, _ stream: CodeSegments.Stream, position: Int, gate: Int, to page: TranslatedPage
     ) {
         let operation = segments.makeRecord(stream, code: UInt(bitPattern: cache.executableBase) + UInt(gate))
-        page.add(Int(block.address & 0xFFF), TranslatedPage.Entry(operation: operation, position: position), cache)
+        page.add(
+            Int(block.address & 0xFFF),
+            TranslatedPage.Entry(operation: operation, position: position, isRegional: stream == .regions), cache)
     }
 
     // MARK: Regions
 
     /// Counts a sample of a block in standard code. Returns a request when there are enough to make it the start of a region.
     func sample(_ offset: Int, of page: TranslatedPage, for hart: Int) -> RegionRequest? {
-        guard page.entries[offset] != nil, !page.regional.contains(offset), !page.refused.contains(offset) else {
+        guard page.entries[offset] != nil, !page.isRegional(offset), !page.refused.contains(offset) else {
             return nil
         }
         // A request may be dropped, so there are more of them.
@@ -202,7 +204,7 @@ final class TranslationStore {
     /// - Returns: what is used by one thread, which need not hold the lock, until that asks for the next.
     func startRegion(_ request: RegionRequest) -> RegionWork? {
         let page = request.page
-        if page.regional.contains(request.offset) { return nil }
+        if page.isRegional(request.offset) { return nil }
         let work = RegionWork(request, regionBuilder.snapshot(of: page), regionBuilder, features)
         // The snapshot may be the first to see a change.
         guard !page.isForgotten, page.epoch == request.epoch else {
@@ -252,11 +254,11 @@ final class TranslationStore {
         counts.regionBytes += region.end - position
         counts.regions += 1
         for (index, block) in work.blocks.enumerated() {
-            let offset = Int(block.address & 0xFFF)
             // A region that has the block already stays the one that others enter.
-            guard page.addToRegion(offset) else { continue }
+            guard page.takesFromRegion(Int(block.address & 0xFFF), replacing: work.replaced) else { continue }
             add(block, .regions, position: region.entries[index], gate: region.gates[index], to: page)
         }
+        if let open = work.openRegion(in: segments.index(of: position)) { page.note(open) }
     }
 
     // MARK: Room

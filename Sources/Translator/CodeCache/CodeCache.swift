@@ -41,7 +41,7 @@ package struct CodeCache: ~Copyable {
     /// Makes the jump of a `PendingLink` leave again.
     package func unlink(_ site: Int) { relink(site, to: site + 4) }
 
-    /// Replaces the instruction at `position`, a block's first in standard code or a jump, by a jump to `target`, while other
+    /// Replaces the instruction at `position`, a block's first, the entry of a region or a jump, by a jump to `target`, while other
     /// threads may execute it.
     package func redirect(_ position: Int, to target: Int) {
         // The first instruction of a block, as `Generator.takeBudget` makes it, is longer than a jump.

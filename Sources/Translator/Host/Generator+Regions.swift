@@ -16,6 +16,8 @@ extension Generator {
         for (index, start) in starts.enumerated() {
             beginBlock(index)
             gates.append(isRelative ? emitPageEntry() : assembler.position)
+            // A call that has room for the jump by which `CodeCache.redirect` replaces it.
+            assembler.keepTogether(5, alignment: Assembler.patchSize)
             entries.append(assembler.position)
             assembler.call(pieces.enterRegion)
             assembler.jump(to: start)

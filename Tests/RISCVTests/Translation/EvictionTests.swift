@@ -55,7 +55,7 @@ import Testing
                     lost += fixture.store.makeRoom()
                 }
             }
-            #expect(fixture.page(number).regional.contains(0))
+            #expect(fixture.page(number).isRegional(0))
         }
         #expect(fixture.store.counts.regions == 200)
         #expect(fixture.store.counts.evictions > CodeSegments.count)
@@ -63,7 +63,7 @@ import Testing
         let without = (0..<200).filter { fixture.page($0).samples[0] == 5 }
         #expect(!without.isEmpty)
         for number in without {
-            #expect(!fixture.page(number).regional.contains(0))
+            #expect(!fixture.page(number).isRegional(0))
             _ = fixture.translate(number, 0)
         }
         let number = try #require(without.last)

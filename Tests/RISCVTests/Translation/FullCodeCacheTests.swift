@@ -119,7 +119,9 @@ import Testing
                 bgtz a1, 1b
                 ret
             """, at: Toolchain.base)
-        #expect(program.count == 4096 && page.count <= 4096)
+        // Images end with a word of their own.
+        program.removeLast(8)
+        try #require(program.count == 4096 && page.count <= 4096)
         let room = [UInt8](repeating: 0, count: 4096 - page.count)
         for _ in 0..<400 { program += page + room }
         let sum = 0x1000 - 8..<0x1000
