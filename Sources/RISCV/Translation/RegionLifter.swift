@@ -8,6 +8,8 @@ struct RegionLifter {
     private(set) var covered: [Range<Int>] = []
     /// Whether blocks, other than those at the end of functions, jump to where nobody knows.
     var isOpen: Bool { pieces.values.contains { $0.block.jumpsAnywhere && !$0.isReturn } }
+    /// Where jumps to anywhere go for sure.
+    private var wanted: Int?
     /// Offsets where blocks begin, in the order in which they were found.
     private var leaders: [Int] = []
     private var known: Set<Int> = []
@@ -27,7 +29,10 @@ struct RegionLifter {
     }
 
     /// The blocks, by address; none when there is nothing at `offset` to translate.
-    mutating func lift(from offset: Int) -> [GuestBlock] {
+    ///
+    /// - Parameter wanted: a block to which jumps to anywhere go.
+    mutating func lift(from offset: Int, to wanted: Int? = nil) -> [GuestBlock] {
+        self.wanted = wanted
         discover(from: offset)
         // Now all places are known where a block has to end.
         pieces.removeAll()
@@ -55,6 +60,7 @@ struct RegionLifter {
                 for target in piece.successors { add(target) }
                 // A jump by a table: the blocks that have run before are where it goes.
                 if piece.block.jumpsAnywhere {
+                    if let wanted { add(page.base + UInt64(wanted)) }
                     for known in page.knownOffsets { add(page.base + UInt64(known)) }
                 }
             }

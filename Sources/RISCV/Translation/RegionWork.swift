@@ -37,7 +37,7 @@ final class RegionWork {
     func generate() {
         guard let place else { return }
         if blocks.isEmpty {
-            if let replaced { lift(from: replaced.start) }
+            if let replaced { lift(from: replaced.start, to: request.offset) }
             if !blocks.contains(where: { Int($0.address & 0xFFF) == request.offset }) {
                 replaced = nil
                 lift(from: request.offset)
@@ -46,9 +46,9 @@ final class RegionWork {
         if !blocks.isEmpty { region = builder.translateRegion(blocks, at: place.position) }
     }
 
-    private func lift(from offset: Int) {
+    private func lift(from offset: Int, to wanted: Int? = nil) {
         var lifter = RegionLifter(page: snapshot, features: features)
-        blocks = lifter.lift(from: offset)
+        blocks = lifter.lift(from: offset, to: wanted)
         isOpen = lifter.isOpen
         source = CodeSource(lifter.covered, of: snapshot.bytes)
     }

@@ -253,6 +253,7 @@ final class TranslationStore {
         segments.extend(.regions, to: region.end)
         counts.regionBytes += region.end - position
         counts.regions += 1
+        if work.replaced != nil { counts.replacedRegions += 1 }
         for (index, block) in work.blocks.enumerated() {
             // A region that has the block already stays the one that others enter.
             guard page.takesFromRegion(Int(block.address & 0xFFF), replacing: work.replaced) else { continue }

@@ -45,7 +45,8 @@ import Testing
     }
 
     /// Each hart calls four hundred pages in random order, and one of them every time. Blocks of a page jump to each other, and lie
-    /// in different parts of the code cache after a while; regions are made meanwhile.
+    /// in different parts of the code cache after a while; regions are made meanwhile, and made again with functions that they call
+    /// by pointer.
     @Test(arguments: [1, 4], [false, true])
     func pagesThatLoseSomeOfTheirCodeRunOn(harts: Int, isRelative: Bool) throws {
         var program = try Toolchain.assemble(
@@ -101,7 +102,12 @@ import Testing
                 beqz t1, 2f
                 li t2, 1
                 beq t1, t2, 3f
-            1:  .rept 60
+            1:  lla t0, 4f
+                andi t1, a1, 1
+                slli t1, t1, 3
+                add t0, t0, t1
+                jalr t6, t0
+                .rept 60
                 ld t0, 0(sp)
                 add s3, s3, t0
                 .endr
@@ -118,6 +124,10 @@ import Testing
                 addi a1, a1, -1
                 bgtz a1, 1b
                 ret
+            4:  addi s3, s3, 5
+                jr t6
+                addi s3, s3, 7
+                jr t6
             """, at: Toolchain.base)
         // Images end with a word of their own.
         program.removeLast(8)
@@ -127,12 +137,16 @@ import Testing
         let sum = 0x1000 - 8..<0x1000
         let memory = 16 << 20
         let expected = try AerieRunner().run(program, harts: harts, memory: memory, dump: sum)
-        let runner = AerieRunner(
-            translates: true, findsRegions: true, isRelative: isRelative, codeCapacity: 4 << 20)
-        let (outcome, counts) = try runner.runCounting(program, harts: harts, memory: memory, dump: sum)
-        #expect(outcome.end == .exit(0) && expected.end == .exit(0))
-        #expect(outcome.memory == expected.memory)
-        let made = try #require(counts)
-        #expect(made.evictions > 4 && made.regions > 0)
+        for makesRegions in [false, true] {
+            let runner = AerieRunner(
+                translates: true, makesRegions: makesRegions, findsRegions: true, isRelative: isRelative,
+                codeCapacity: 4 << 20)
+            let (outcome, counts) = try runner.runCounting(program, harts: harts, memory: memory, dump: sum)
+            #expect(outcome.end == .exit(0) && expected.end == .exit(0))
+            #expect(outcome.memory == expected.memory)
+            let made = try #require(counts)
+            #expect(made.evictions > 4 && made.regions > 0)
+            if makesRegions { #expect(made.replacedRegions > 0) }
+        }
     }
 }
