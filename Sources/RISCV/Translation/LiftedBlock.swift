@@ -7,6 +7,8 @@ struct LiftedBlock {
     let returnAddress: UInt64?
     /// Whether the block ends as functions do.
     let isReturn: Bool
+    /// Where it begins in the page.
+    let offset: Int
     let byteCount: Int
 
     /// Lifts from an offset of a page up to where another block begins. Nil when there is nothing to translate.
@@ -26,6 +28,7 @@ struct LiftedBlock {
         block.removeDeadWrites()
         returnAddress = lifter.returnAddress
         isReturn = lifter.isReturn
+        self.offset = start
         byteCount = offset - start
         if case .indirect = block.terminator { block.jumpsAnywhere = !lifter.isReturn }
     }
