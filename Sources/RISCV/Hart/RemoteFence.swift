@@ -39,7 +39,12 @@ struct PendingFences {
 
 extension HartState {
     mutating func carryOut(_ fences: PendingFences) {
-        if fences.instructions { synchronizeInstructions() }
+        if fences.instructions {
+            // Who removes code asks for this, and takes it for done when the fence is. What was known before that counts as known
+            // until here: the run loop may have looked just before code began to be removed.
+            forgetRemovedCode()
+            synchronizeInstructions()
+        }
         if fences.everything { return flushTranslations() }
         for identifier in fences.identifiers { flushTranslations(identifier: identifier) }
         for page in fences.pages { flushTranslations(of: page) }

@@ -67,7 +67,8 @@ final class TranslatedPage {
     private var openRegion: OpenRegion?
     /// Blocks from which no region can be made.
     private(set) var refused: Set<Int> = []
-    /// Blocks whose code was evicted, and not made again since.
+    /// Blocks whose code was evicted, and not made again since: not more than a region has, since pages are remembered for
+    /// long.
     private(set) var evicted: Set<Int> = []
 
     /// The round of evictions in which a hart last asked for code of the page: all harts do after each one.
@@ -213,6 +214,7 @@ final class TranslatedPage {
         guard parts.removeValue(forKey: segment) != nil else { return [] }
         if openRegion?.segment == segment { openRegion = nil }
         var hot: [Int] = []
+        var lost: [Int] = []
         for (offset, entry) in entries {
             let isLost = segments.index(of: entry.position) == segment
             if isLost, entry.isRegional, let samples = samples[offset], samples >= regionThreshold {
@@ -223,8 +225,9 @@ final class TranslatedPage {
             if let older = redirected[offset] {
                 redirect(offset, older.filter { segments.index(of: $0.entry.position) != segment }, cache)
             }
-            if entries[offset] == nil { evicted.insert(offset) }
+            if entries[offset] == nil { lost.append(offset) }
         }
+        remember(lost)
         for (offset, sites) in links {
             let left = sites.filter { segments.index(of: $0) != segment }
             links[offset] = left.isEmpty ? nil : left
@@ -237,6 +240,19 @@ final class TranslatedPage {
             }
         }
         return hot.sorted()
+    }
+
+    /// Remembers blocks that have no code any more, those with most samples first, and nothing of those for which there is no room.
+    private func remember(_ lost: [Int]) {
+        let ranked = lost.map { ($0, samples[$0] ?? 0) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+        for (offset, _) in ranked {
+            if evicted.count < RegionLifter.blockLimit {
+                evicted.insert(offset)
+            } else {
+                samples[offset] = nil
+                refused.remove(offset)
+            }
+        }
     }
 
     /// Lets what is left of a block's older code lead to the newest that is left.

@@ -13,7 +13,7 @@ internal import Synchronization
 /// is: while it does, nothing is found, so that the others go on in the interpreter.
 final class TranslationEngine: Sendable {
     private let store: Monitor<TranslationStore>
-    private let worker: RegionWorker
+    let worker: RegionWorker
     private let harts: [HartOfMachine]
 
     /// FENCE.I instructions so far, and 1.
@@ -114,6 +114,8 @@ final class TranslationEngine: Sendable {
 
     /// The run loop's budget has ended before the block at `pc`, in standard code: a sample of where the time goes.
     func sample(_ state: UnsafeMutablePointer<HartState>) {
+        // Code that needs nothing new leaves guest code for nothing else.
+        lookAfterWorker(state.pointee.signals)
         let address = state.pointee.pc
         guard let physical = state.pointee.fetch.page(address) else { return }
         let request: RegionRequest? = store.withLock { store in

@@ -179,7 +179,10 @@ final class TranslationStore {
 
     /// Counts a sample of a block in standard code. Returns a request when there are enough to make it the start of a region.
     func sample(_ offset: Int, of page: TranslatedPage, for hart: Int) -> RegionRequest? {
-        guard page.entries[offset] != nil, !page.isRegional(offset), !page.refused.contains(offset) else {
+        // Where harts make regions at once, no other thread may, since there is one builder of them.
+        guard options.regionThreshold > 0, page.entries[offset] != nil, !page.isRegional(offset),
+            !page.refused.contains(offset)
+        else {
             return nil
         }
         // A request may be dropped, so there are more of them.

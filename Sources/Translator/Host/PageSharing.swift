@@ -84,7 +84,7 @@ struct PageSharing {
             }
             if statement.destination == base || statement.floatDestination == base {
                 guard case .binary(.add, .bits64, _, .slot(base), .constant(let value)) = statement,
-                    let added = Int32(exactly: Int64(bitPattern: value)), abs(added) <= 4096
+                    let added = Int32(exactly: Int64(bitPattern: value)), added.magnitude <= 4096
                 else { break }
                 growth &+= added
             }
@@ -118,7 +118,7 @@ extension Statement {
     /// Displacements that mean the same addresses after this statement has added a constant to their base.
     fileprivate func displaced(_ range: Range<Int32>, from slot: Slot) -> Range<Int32>? {
         guard case .binary(.add, .bits64, slot, .slot(slot), .constant(let value)) = self,
-            let added = Int32(exactly: Int64(bitPattern: value)), abs(added) <= 4096,
+            let added = Int32(exactly: Int64(bitPattern: value)), added.magnitude <= 4096,
             abs(range.lowerBound) <= 1 << 21
         else { return nil }
         return range.lowerBound - added..<range.upperBound - added

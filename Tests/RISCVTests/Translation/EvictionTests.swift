@@ -71,4 +71,30 @@ import Testing
         // Those of pages in use are asked for again at once.
         #expect(lost.allSatisfy { $0.offset == 0 })
     }
+
+    /// Guests have many pages with many blocks, and time.
+    @Test func littleIsRememberedOfBlocksWhoseCodeIsGone() throws {
+        let count = 1024
+        let image = try Toolchain.assemble(
+            ".option norvc\n" + String(repeating: "beqz a0, .+4\n", count: count - 1) + "ret", at: Toolchain.base)
+        // Without the word that images end with.
+        let fixture = try StoreFixture(Array(image.prefix(4096)))
+        let offsets = (0..<count).map { $0 * 4 }
+        for offset in offsets { _ = fixture.translate(0, offset) }
+        let page = fixture.page(0)
+        for offset in offsets { #expect(fixture.store.sample(offset, of: page, for: 0) == nil) }
+        // One that is hotter than the others.
+        for _ in 0..<2 { #expect(fixture.store.sample(0x800, of: page, for: 0) == nil) }
+        #expect(page.samples.count == count && page.evicted.isEmpty)
+
+        var number = 1
+        while !page.entries.isEmpty, number < StoreFixture.pageCount {
+            for offset in offsets { _ = fixture.translate(number, offset) }
+            number += 1
+        }
+        #expect(page.entries.isEmpty)
+        #expect(page.evicted.count == RegionLifter.blockLimit && page.samples.count == RegionLifter.blockLimit)
+        #expect(page.evicted.isSuperset(of: page.samples.keys))
+        #expect(page.samples[0x800] == 3)
+    }
 }

@@ -8,7 +8,7 @@ import Testing
 /// Regions are made from what a page was when a hart asked for one, by a thread that takes its time.
 @Suite(.timeLimit(.minutes(1))) struct RegionWorkerTests {
     /// A loop, and a block behind it.
-    private func fixture() throws -> StoreFixture {
+    private func fixture(regionThreshold: Int = 6) throws -> StoreFixture {
         try StoreFixture(
             try Toolchain.assemble(
                 """
@@ -20,7 +20,7 @@ import Testing
                 far:
                     addi a0, a0, 2
                     ret
-                """, at: Toolchain.base))
+                """, at: Toolchain.base), regionThreshold: regionThreshold)
     }
 
     @Test func aRegionTakesThePlaceOfItsBlocksWhenItIsFinished() throws {
@@ -64,6 +64,19 @@ import Testing
         try fixture.memory.write([0x13, 0, 0, 0], at: fixture.address(0))
         #expect(fixture.store.startRegion(request) == nil)
         #expect(fixture.store.counts.droppedRegions == 1)
+    }
+
+    /// Harts make regions there, with the builder that the worker would use.
+    @Test func nobodyAsksTheWorkerWhereRegionsAreMadeAtOnce() throws {
+        let fixture = try fixture(regionThreshold: 0)
+        _ = fixture.translate(0, 0)
+        #expect(fixture.page(0).isRegional(0))
+        // A change that nobody has seen yet: what is made first after it is no region.
+        try fixture.memory.write([0x13, 0, 0, 0], at: fixture.address(0))
+        _ = fixture.translate(0, 0x802)
+        let page = fixture.page(0)
+        #expect(page.entries[0x802] != nil && !page.isRegional(0x802))
+        for _ in 0..<64 { #expect(fixture.store.sample(0x802, of: page, for: 0) == nil) }
     }
 
     @Test func theWorkerMakesAllRegionsThatItHasRoomToRemember() throws {
