@@ -127,7 +127,7 @@ final class RISCVBoard: Board {
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
             let trace = try configuration.translationTrace.map(makeTrace)
             try wrapping("--engine translate") { () throws(TranslationError) in
-                try Hart.startTranslating(harts, capacity: configuration.codeCache.bytes, trace: trace)
+                try Hart.startTranslating(harts, capacity: configuration.codeCacheSize.bytes, trace: trace)
             }
         }
         return harts

@@ -17,6 +17,11 @@ extension Configuration {
         try validateDisks()
     }
 
+    /// The room for code that the machine gets.
+    var codeCacheSize: ByteSize {
+        codeCache ?? min(max(ByteSize(bytes: memory.bytes / 4), .mebibytes(64)), .mebibytes(256))
+    }
+
     private func validateProcessors() throws(AerieError) {
         try validateEngine()
         guard translationTrace == nil || architecture == .riscv64 && engine != .interpret else {
@@ -24,9 +29,9 @@ extension Configuration {
                 .usage, asked: "--trace", found: "the engine of this machine translates nothing",
                 advice: "use it with a riscv64 guest and --engine translate")
         }
-        guard Self.codeCacheRange.contains(codeCache) else {
+        guard Self.codeCacheRange.contains(codeCacheSize) else {
             throw AerieError(
-                .usage, asked: "--code-cache \(codeCache)", found: "a machine has room for 4M to 1024M of code",
+                .usage, asked: "--code-cache \(codeCacheSize)", found: "a machine has room for 4M to 1024M of code",
                 advice: "choose a size of these")
         }
         guard Self.cpuRange.contains(cpus) else {

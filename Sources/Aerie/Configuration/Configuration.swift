@@ -48,8 +48,8 @@ public struct Configuration: Equatable, Sendable {
     /// block. What was there is replaced; the file grows to some hundred megabytes when a distribution boots.
     public var translationTrace: String?
     /// Room for the code that the translator makes, which all vCPUs share: 4M to 1G. It is taken as it is used; when it is full,
-    /// code is made anew.
-    public var codeCache = ByteSize.mebibytes(64)
+    /// the code of least use makes room. Nil for a quarter of the guest's memory, but 64M to 256M.
+    public var codeCache: ByteSize?
     /// How many vCPUs: 1 to 64.
     public var cpus = 1
     /// The guest's memory: 1M to 1024G, in whole pages of 4 KiB.

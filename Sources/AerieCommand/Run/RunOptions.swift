@@ -16,7 +16,8 @@ struct RunOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Room for the code that the translator makes (default: 64M).", valueName: "size"))
+            "Room for the code that the translator makes (default: a quarter of the memory, 64M to 256M).",
+            valueName: "size"))
     var codeCache: String?
 
     // Unconditional parsing lets a negative number through to a message that says what is wrong with it.

@@ -63,10 +63,11 @@ final class RegionWorker: Sendable {
     }
 
     private func run() {
-        // Signals are for other threads.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
+        // Signals are for other threads, but for those of our own mistakes.
+        var others = sigset_t()
+        sigfillset(&others)
+        for fault in [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV] { sigdelset(&others, fault) }
+        pthread_sigmask(SIG_BLOCK, &others, nil)
         while let request = next() {
             if make(request) { continue }
             state.update { state in

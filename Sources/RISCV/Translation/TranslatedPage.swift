@@ -70,6 +70,8 @@ final class TranslatedPage {
     /// Blocks whose code was evicted, and not made again since: not more than a region has, since pages are remembered for
     /// long.
     private(set) var evicted: Set<Int> = []
+    /// A hash of the page when it lost the last of its code, for `evicted` and `samples` are of that page only.
+    private var imprint = 0
 
     /// The round of evictions in which a hart last asked for code of the page: all harts do after each one.
     private(set) var lastUsed: Int
@@ -121,7 +123,11 @@ final class TranslatedPage {
     }
 
     private func compare() {
-        if parts.values.allSatisfy({ $0.source.agrees(with: source) }) { return }
+        if parts.isEmpty {
+            if evicted.isEmpty || imprint == Self.hash(source) { return }
+        } else if parts.values.allSatisfy({ $0.source.agrees(with: source) }) {
+            return
+        }
         removeBlocks()
         samples.removeAll()
         refused.removeAll()
@@ -143,6 +149,12 @@ final class TranslatedPage {
     /// Whether code that was made from a snapshot of some time ago still is what guest memory says.
     func isCurrent(_ epoch: Int, _ code: CodeSource) -> Bool {
         !isForgotten && epoch == self.epoch && code.agrees(with: source)
+    }
+
+    private static func hash(_ page: UnsafeRawPointer) -> Int {
+        var hasher = Hasher()
+        hasher.combine(bytes: UnsafeRawBufferPointer(start: page, count: size))
+        return hasher.finalize()
     }
 
     // MARK: Blocks
@@ -228,6 +240,7 @@ final class TranslatedPage {
             if entries[offset] == nil { lost.append(offset) }
         }
         remember(lost)
+        if parts.isEmpty { imprint = Self.hash(source) }
         for (offset, sites) in links {
             let left = sites.filter { segments.index(of: $0) != segment }
             links[offset] = left.isEmpty ? nil : left

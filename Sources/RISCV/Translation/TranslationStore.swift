@@ -226,6 +226,9 @@ final class TranslationStore {
             return .done
         }
         guard let place = work.place else {
+            // There may be room by now.
+            work.place = segments.place(for: .regions, records: RegionLifter.blockLimit)
+            if work.place != nil { return .again }
             waiting.insert(.regions)
             return .noRoom
         }

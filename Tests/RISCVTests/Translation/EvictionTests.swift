@@ -97,4 +97,19 @@ import Testing
         #expect(page.evicted.isSuperset(of: page.samples.keys))
         #expect(page.samples[0x800] == 3)
     }
+
+    /// Only what was evicted is left of a page, and then the page becomes another one, or not.
+    @Test(arguments: [false, true])
+    func blocksThatWereEvictedAreForgottenWithTheirPage(changes: Bool) throws {
+        let fixture = try fixture()
+        for number in 0..<200 {
+            for offset in Self.offsets { _ = fixture.translate(number, offset) }
+        }
+        let number = try #require(
+            (0..<200).first { fixture.page($0).entries.isEmpty && !fixture.page($0).evicted.isEmpty })
+        if changes { try fixture.memory.write([1, 2, 3], at: fixture.address(number) + 0xF00) }
+        let page = fixture.page(number)
+        page.verify(2, present: 2)
+        #expect(page.evicted.isEmpty == changes)
+    }
 }
