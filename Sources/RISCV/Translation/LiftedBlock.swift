@@ -23,7 +23,8 @@ struct LiftedBlock {
             offset += bits & 3 == 3 ? 4 : 2
         }
         guard lifter.count > 0 else { return nil }
-        block = lifter.block(next: base + UInt64(offset))
+        // Behind the last page of all comes the first one.
+        block = lifter.block(next: base &+ UInt64(offset))
         block.foldConstants()
         block.removeDeadWrites()
         returnAddress = lifter.returnAddress

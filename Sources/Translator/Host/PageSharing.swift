@@ -78,13 +78,13 @@ struct PageSharing {
                 let range = start..<start &+ Int32(access.bytes)
                 let joined = result.map { joinedRange($0.range, range) } ?? range
                 // A page is the most that can be shared; beyond half of it two pages are likely.
-                if joined.count > 2048 || abs(start) > 1 << 20 { break }
+                if joined.count > 2048 || start.magnitude > 1 << 20 { break }
                 result = (joined, access.isStore || result?.store == true)
                 count += 1
             }
             if statement.destination == base || statement.floatDestination == base {
                 guard case .binary(.add, .bits64, _, .slot(base), .constant(let value)) = statement,
-                    let added = Int32(exactly: Int64(bitPattern: value)), abs(added) <= 4096
+                    let added = Int32(exactly: Int64(bitPattern: value)), added.magnitude <= 4096
                 else { break }
                 growth &+= added
             }
@@ -118,8 +118,8 @@ extension Statement {
     /// Displacements that mean the same addresses after this statement has added a constant to their base.
     fileprivate func displaced(_ range: Range<Int32>, from slot: Slot) -> Range<Int32>? {
         guard case .binary(.add, .bits64, slot, .slot(slot), .constant(let value)) = self,
-            let added = Int32(exactly: Int64(bitPattern: value)), abs(added) <= 4096,
-            abs(range.lowerBound) <= 1 << 21
+            let added = Int32(exactly: Int64(bitPattern: value)), added.magnitude <= 4096,
+            range.lowerBound.magnitude <= 1 << 21
         else { return nil }
         return range.lowerBound - added..<range.upperBound - added
     }
