@@ -23,7 +23,7 @@ struct FetchCache: ~Copyable {
     }
 
     /// Entries in a set.
-    static let size = 32768
+    static let size = 16384
     /// An entry's number is made of bits from 1 up of an address, exclusive or the same from this one more up.
     static let hashShift: UInt64 = 11
     private static let pageCount = 1024

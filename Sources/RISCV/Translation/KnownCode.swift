@@ -16,7 +16,7 @@ struct KnownCode: ~Copyable {
         var epoch: Int
     }
 
-    private static let size = 1 << 15
+    private static let size = 1 << 14
     /// No page begins here.
     private static let anyPage: UInt64 = 1
     // Zeroed memory is entries that hold nothing.

@@ -168,6 +168,11 @@ final class TranslatedPage {
     /// The segments with code of the page, and how many bytes of it.
     var sizes: some Sequence<(segment: Int, bytes: Int)> { parts.lazy.map { ($0.key, $0.value.bytes) } }
 
+    /// Whether there is as much code of the page as of few honest ones: each region may have all blocks of others once more.
+    var hasMuchCode: Bool { parts.values.reduce(0) { $0 + $1.bytes } > Self.muchCode }
+
+    private static let muchCode = 1 << 20
+
     /// Adds a block, which takes the place of one that is there, and links the jumps that wait for it.
     func add(_ offset: Int, _ entry: Entry, _ cache: borrowing CodeCache) {
         if let old = entries[offset] {

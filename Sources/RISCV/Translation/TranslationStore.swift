@@ -207,7 +207,7 @@ final class TranslationStore {
     /// - Returns: what is used by one thread, which need not hold the lock, until that asks for the next.
     func startRegion(_ request: RegionRequest) -> RegionWork? {
         let page = request.page
-        if page.isRegional(request.offset) { return nil }
+        if page.isRegional(request.offset) || page.hasMuchCode { return nil }
         let work = RegionWork(request, regionBuilder.snapshot(of: page), regionBuilder, features)
         // The snapshot may be the first to see a change.
         guard !page.isForgotten, page.epoch == request.epoch else {

@@ -122,22 +122,6 @@ extension Generator {
         }
     }
 
-    /// rcx = the guest address of an access, and rax = the addend of its page where that is known. Flags: not equal means that it
-    /// is not.
-    private mutating func emitSearch(_ place: GuestAddress, bytes: Int, store: Bool) {
-        switch place {
-        case .register(let register):
-            assembler.copy(.rcx, register)
-            assembler.move(.rdx, value: UInt64(bytes))
-            assembler.call(store ? runtime.secondLevelWrite : runtime.secondLevelRead)
-        case .steady(let register, let displacement, let recent):
-            assembler.loadAddress(.rcx, Address(register, displacement))
-            assembler.move(.rdx, value: UInt64(bytes))
-            assembler.loadAddress(.rax, state(recent))
-            assembler.call(store ? runtime.renewRecentWrite : runtime.renewRecentRead)
-        }
-    }
-
     private mutating func emitSlowStore(
         _ site: Int, _ bytes: Int, _ place: GuestAddress, _ value: Operand, _ resume: Int, _ context: StubContext
     ) {

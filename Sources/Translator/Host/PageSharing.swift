@@ -78,7 +78,7 @@ struct PageSharing {
                 let range = start..<start &+ Int32(access.bytes)
                 let joined = result.map { joinedRange($0.range, range) } ?? range
                 // A page is the most that can be shared; beyond half of it two pages are likely.
-                if joined.count > 2048 || abs(start) > 1 << 20 { break }
+                if joined.count > 2048 || start.magnitude > 1 << 20 { break }
                 result = (joined, access.isStore || result?.store == true)
                 count += 1
             }
@@ -119,7 +119,7 @@ extension Statement {
     fileprivate func displaced(_ range: Range<Int32>, from slot: Slot) -> Range<Int32>? {
         guard case .binary(.add, .bits64, slot, .slot(slot), .constant(let value)) = self,
             let added = Int32(exactly: Int64(bitPattern: value)), added.magnitude <= 4096,
-            abs(range.lowerBound) <= 1 << 21
+            range.lowerBound.magnitude <= 1 << 21
         else { return nil }
         return range.lowerBound - added..<range.upperBound - added
     }

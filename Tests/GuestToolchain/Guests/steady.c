@@ -167,6 +167,29 @@ static void instructions(void) {
     }
 }
 
+// Code of the last page of all: a loop whose last instruction ends where addresses do, and then what goes on at the first address,
+// where none may be fetched. Its page was not executed elsewhere.
+static void last_code(void) {
+    volatile u32 *at = (u32 *)-16l;
+    top[1][511] = leaf(data[6], R | W | X);
+    fence_all();
+    at[0] = 3 << 20 | 10 << 15 | 10 << 7 | 0x13;        // addi a0, a0, 3
+    at[1] = 0xfffu << 20 | 11 << 15 | 11 << 7 | 0x13;   // addi a1, a1, -1
+    at[2] = 0xfe059ce3;                                 // bnez a1, -8
+    at[3] = 0x8067;                                     // ret
+    fence_code();
+    for (long round = 0; round < 40; round++) {
+        EXPECT(((long (*)(long, long))-16l)(round, 50), round + 150);
+    }
+    at[3] = 0x13;
+    fence_code();
+    for (u64 round = 0; round < 40; round++) {
+        EXPECT(jump_to(-4l), FETCH_PAGE);
+        EXPECT(me()->tval, 0);
+    }
+    fence_page(-4096l);
+}
+
 static long supervisor(long a, long b) {
     (void)a;
     (void)b;
@@ -175,6 +198,7 @@ static long supervisor(long a, long b) {
     crossing();
     ends();
     instructions();
+    last_code();
     return 7;
 }
 

@@ -1,3 +1,4 @@
+import GuestMemory
 import GuestToolchain
 import Testing
 
