@@ -69,6 +69,30 @@ import Translator
         for number in 0..<calls { #expect(fixture.page(0).isRegional(0x800 + number * 8)) }
     }
 
+    /// Hundreds of blocks lead to the same ones, which each region has once more.
+    @Test func aPageHasABoundedAmountOfCode() throws {
+        let count = 600
+        let fixture = try StoreFixture(
+            try Toolchain.assemble(
+                """
+                    .option norvc
+                    .rept \(count)
+                    j core
+                    .endr
+                core:
+                    .rept 80
+                    beqz a0, 1f
+                    ld a1, 0(a2)
+                1:  addi a0, a0, -1
+                    .endr
+                    ret
+                """, at: Toolchain.base))
+        for number in 0..<count { #expect(fixture.store.makeRegion(fixture.request(0, number * 4))) }
+        let counts = fixture.store.counts
+        #expect(counts.regions > 10 && counts.regions < count)
+        #expect(1 << 20..<5 << 18 ~= counts.regionBytes)
+    }
+
     /// The loop is in its first region when a function becomes hot, and so on; what is computed stays the same.
     @Test(arguments: [1, 2], [false, true])
     func hartsComputeTheSameWhileTheirRegionsAreReplaced(count: Int, isRelative: Bool) throws {
