@@ -72,6 +72,9 @@ enum AptOutput {
         } else if says("No space left on device", "enough free space", "Disk quota exceeded") {
             kind = .unavailable
             found = "the disk is full; free some space or set XDG_CACHE_HOME to a larger file system"
+        } else if says("Mirror sync in progress", "Hash Sum mismatch") {
+            kind = .unavailable
+            found = "the mirror is being updated; try again in an hour, or name another with --mirror"
         } else if says("unmet dependencies", "held broken packages") {
             kind = .usage
             found = "these packages cannot be installed together; use --verbose for apt's reasons"

@@ -53,6 +53,10 @@ import Testing
         ("W: Skipping, since repository doesn't support architecture 'riscv64'", .usage, "no packages for this"),
         ("E: The following signatures couldn't be verified: NO_PUBKEY 12", .unavailable, "debian-archive-keyring"),
         ("E: You don't have enough free space in /x/archives/.", .unavailable, "the disk is full"),
+        (
+            "E: Failed to fetch http://m/Packages.xz  File has unexpected size (1 != 2). Mirror sync in progress?",
+            .unavailable, "is being updated"
+        ),
         ("E: something new", .unavailable, "something new"),
     ])
     func everyFailureOfAptHasOneLineThatSaysWhatToDo(output: String, kind: ImageError.Kind, part: String) {

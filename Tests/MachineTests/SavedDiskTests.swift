@@ -24,7 +24,7 @@ import Testing
         let console = RecordingConsole()
         let machine = try VirtualMachine(configuration, console: console)
         try machine.start()
-        // The first dot: an eighth of the rounds is done, and the disk has changed.
+        // The first dot: an eighth of the rounds is done, and the disk has changed. The others last until a busy host gets to it.
         for _ in 0..<60_000 where !console.text.hasPrefix(".") { usleep(1000) }
         try machine.pause()
         try machine.save(to: path)
@@ -73,7 +73,7 @@ import Testing
         "A disk that is not what it was when the machine was saved is refused, and the line says why",
         arguments: [Disk.Access.discardChanges, .readWrite])
     func changedDisk(access: Disk.Access) throws {
-        let (program, configuration) = try guest(access)
+        let (program, configuration) = try guest(access, rounds: 8000)
         let disk = program.path("disk")
         let path = try savedMachine(program, configuration)
         let good = try Data(contentsOf: URL(filePath: disk))
@@ -100,7 +100,7 @@ import Testing
 
     @Test("A copy of a disk with its time of change is the same disk, wherever it lies")
     func copiedDisk() throws {
-        let (program, configuration) = try guest(.discardChanges, rounds: 400)
+        let (program, configuration) = try guest(.discardChanges, rounds: 8000)
         let path = try savedMachine(program, configuration)
         let copy = program.path("copy")
         let process = try Process.run(
