@@ -27,7 +27,7 @@ private final class WaitingSink: InterruptSink {
     func waitUntilHigh() { _ = level.wait { $0 ? () : nil } }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct GoldfishRTCTests {
+@Suite(.timeLimit(.minutes(10))) struct GoldfishRTCTests {
     private static let start: UInt64 = 0x1800_0000_9000_0000
 
     /// A started RTC at a clock that stands at `start`.

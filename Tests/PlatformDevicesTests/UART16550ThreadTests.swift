@@ -3,7 +3,7 @@ import Machine
 import PlatformDevices
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct UART16550ThreadTests {
+@Suite(.timeLimit(.minutes(10))) struct UART16550ThreadTests {
     private typealias UART = UART16550Fixture
 
     private static let input: [UInt8] = (0..<20_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }

@@ -6,7 +6,7 @@ import Testing
 @testable import RISCV
 
 /// Regions are made from what a page was when a hart asked for one, by a thread that takes its time.
-@Suite struct RegionWorkerTests {
+@Suite(.timeLimit(.minutes(10))) struct RegionWorkerTests {
     /// A loop, and a block behind it.
     private func fixture(regionThreshold: Int = 6) throws -> StoreFixture {
         try StoreFixture(
