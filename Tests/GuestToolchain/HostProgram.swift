@@ -18,7 +18,7 @@ package enum HostProgram {
 
     /// Runs `path`; standard error joins standard output. A program that takes longer than `limit` seconds is killed: that
     /// is a watchdog against guests that never end, not a measurement.
-    package static func run(_ path: String, _ arguments: [String], limit: Double = 60) throws -> Result {
+    package static func run(_ path: String, _ arguments: [String], limit: Double = 300) throws -> Result {
         let output = FileManager.default.temporaryDirectory.appending(path: "aerie-output-\(UUID().uuidString)")
         guard FileManager.default.createFile(atPath: output.path, contents: nil) else {
             throw Failure(description: "cannot create \(output.path)")

@@ -39,7 +39,7 @@ struct AerieRunner: GuestRunner {
     ) throws -> (GuestOutcome, TranslationCounts?) {
         let board = try Board(harts: harts, memory: memory, self)
         try board.memory.write(program, at: Toolchain.base)
-        let end = try board.run(limit: 60)
+        let end = try board.run(limit: 300)
         let outcome = GuestOutcome(
             end: end, console: String(decoding: board.console.bytes, as: UTF8.self),
             memory: try board.memory.bytes(at: Toolchain.base + UInt64(dump.lowerBound), count: dump.count))
