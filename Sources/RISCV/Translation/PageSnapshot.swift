@@ -15,9 +15,7 @@ struct PageSnapshot {
     let bytes: UnsafeRawPointer
 
     /// Offsets where blocks begin that have run, those with most samples first.
-    var knownOffsets: [Int] {
-        evicted.union(entries.keys).map { ($0, samples[$0] ?? 0) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }.map(\.0)
-    }
+    var knownOffsets: [Int] { TranslatedPage.hottestFirst(evicted.union(entries.keys), samples) }
 
     /// The instruction at an offset; nil when it does not lie in the page as a whole.
     func instruction(at offset: Int) -> UInt32? {

@@ -190,6 +190,11 @@ final class TranslatedPage {
         if let entry = entries[offset] { cache.relink(site, to: entry.position) }
     }
 
+    /// Offsets of blocks, those with most samples first.
+    static func hottestFirst(_ offsets: some Sequence<Int>, _ samples: [Int: Int]) -> [Int] {
+        offsets.map { ($0, samples[$0] ?? 0) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }.map(\.0)
+    }
+
     /// Counts a sample of a block, and returns how many there are.
     func addSample(_ offset: Int) -> Int {
         samples[offset, default: 0] += 1
@@ -262,8 +267,7 @@ final class TranslatedPage {
 
     /// Remembers blocks that have no code any more, those with most samples first, and nothing of those for which there is no room.
     private func remember(_ lost: [Int]) {
-        let ranked = lost.map { ($0, samples[$0] ?? 0) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
-        for (offset, _) in ranked {
+        for offset in Self.hottestFirst(lost, samples) {
             if evicted.count < RegionLifter.blockLimit {
                 evicted.insert(offset)
             } else {

@@ -8,6 +8,5 @@ struct TranslationCounts: Sendable {
     /// Segments of the code cache that lost their code.
     var evictions = 0
     /// Bytes of generated code.
-    var standardBytes = 0
     var regionBytes = 0
 }

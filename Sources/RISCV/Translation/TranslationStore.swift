@@ -139,7 +139,6 @@ final class TranslationStore {
             CodeSource(lifted.covered, of: lifted.page.bytes), bytes: batch.end - position,
             in: segments.index(of: position))
         segments.extend(stream, to: batch.end)
-        counts.standardBytes += batch.end - position
         for (index, block) in blocks.enumerated() {
             add(block, stream, position: batch.entries[index], gate: batch.gates[index], to: page)
         }
@@ -151,8 +150,7 @@ final class TranslationStore {
     private func generate(
         _ blocks: [GuestBlock], _ stream: CodeSegments.Stream, _ base: UInt64
     ) -> (position: Int, TranslatedBatch)? {
-        var indices: [UInt64: Int] = [:]
-        for (index, block) in blocks.enumerated() { indices[block.address] = index }
+        let indices = blocks.indicesByAddress
         while let place = segments.place(for: stream, records: blocks.count) {
             let batch = builder.translate(blocks, at: place.position) { target in
                 if let index = indices[target] { return .block(index) }
@@ -214,8 +212,12 @@ final class TranslationStore {
             counts.droppedRegions += 1
             return nil
         }
-        work.place = segments.place(for: .regions, records: RegionLifter.blockLimit)
+        work.place = placeForRegion()
         return work
+    }
+
+    private func placeForRegion() -> CodeSegments.Place? {
+        segments.place(for: .regions, records: RegionLifter.blockLimit)
     }
 
     /// Lets harts enter a region that was generated, unless its page is another one now.
@@ -227,7 +229,7 @@ final class TranslationStore {
         }
         guard let place = work.place else {
             // There may be room by now.
-            work.place = segments.place(for: .regions, records: RegionLifter.blockLimit)
+            work.place = placeForRegion()
             if work.place != nil { return .again }
             waiting.insert(.regions)
             return .noRoom
@@ -242,7 +244,7 @@ final class TranslationStore {
                 return .done
             }
             segments.close(.regions)
-            work.place = segments.place(for: .regions, records: RegionLifter.blockLimit)
+            work.place = placeForRegion()
             return .again
         }
         install(region, of: work, at: place.position)

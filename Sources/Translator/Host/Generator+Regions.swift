@@ -3,8 +3,7 @@ extension Generator {
     /// Translates blocks into a region. Jumps between them are direct, and everything else leaves the region through the
     /// jump cache.
     package mutating func translateRegion(_ blocks: [GuestBlock]) -> TranslatedRegion {
-        var indices: [UInt64: Int] = [:]
-        for (index, block) in blocks.enumerated() { indices[block.address] = index }
+        let indices = blocks.indicesByAddress
         assembler.align(to: 16)
         makeParts(for: blocks)
         assembler.align(to: 16)

@@ -75,8 +75,7 @@ struct RegionPlan {
         }
 
         private mutating func countEdges(_ blocks: [GuestBlock], _ groupOfBlock: [Int]) {
-            var indices: [UInt64: Int] = [:]
-            for (index, block) in blocks.enumerated() { indices[block.address] = index }
+            let indices = blocks.indicesByAddress
             for (index, block) in blocks.enumerated() {
                 let group = groupOfBlock[index]
                 for exit in block.exits {

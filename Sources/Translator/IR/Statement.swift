@@ -105,3 +105,10 @@ package struct GuestBlock: Sendable {
         self.count = count
     }
 }
+
+extension [GuestBlock] {
+    /// The index of each block, by its address.
+    package var indicesByAddress: [UInt64: Int] {
+        enumerated().reduce(into: [:]) { $0[$1.element.address] = $1.offset }
+    }
+}

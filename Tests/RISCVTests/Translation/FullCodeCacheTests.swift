@@ -75,19 +75,7 @@ import Testing
                 bnez s1, next
                 la t0, sum
                 amoadd.d x0, s3, (t0)
-                # The last hart that gets here ends the run.
-                la t3, done
-                li t4, 1
-                amoadd.d t3, t4, (t3)
-                li t4, \(harts - 1)
-                bne t3, t4, 1f
-                li t1, 0x100000
-                li t2, 0x5555
-                sw t2, 0(t1)
-            1:  j 1b
-                .balign 8
-            done:
-                .dword 0
+                \(AerieRunner.end(ofHarts: harts))
             number:
                 .dword 7
                 .org 0x1000 - 8

@@ -116,15 +116,7 @@ import Translator
                 bnez s1, main
                 la t0, sum
                 amoadd.d x0, a2, (t0)
-                li t1, 1
-                la t3, done
-                amoadd.d t3, t1, (t3)
-                li t1, \(count - 1)
-                bne t3, t1, 2f
-                li t1, 0x100000
-                li t2, 0x5555
-                sw t2, 0(t1)
-            2:  j 2b
+                \(AerieRunner.end(ofHarts: count))
             first:
                 add a2, a2, s1
                 ret
@@ -135,8 +127,6 @@ import Translator
                 addi a2, a2, 5
             3:  ret
                 .balign 8
-            done:
-                .dword 0
             sum:
                 .dword 0
             """, at: Toolchain.base)
