@@ -39,8 +39,10 @@ let package = Package(
         // Machine
         module("Machine", ["GuestMemory", "SavedState", "HostSystem"]),
         // Processors
-        module("Translator", ["HostSystem", "CLinux"]),
-        module("RISCV", ["Translator", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        module("Translator"),
+        module("HostX86_64", ["Translator", "CLinux"]),
+        module("TranslationRuntime", ["HostX86_64", "Translator", "GuestMemory", "HostSystem"]),
+        module("RISCV", ["TranslationRuntime", "Translator", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         .target(name: "CKVM"),
         module("KVMEngine", ["CKVM", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Devices
@@ -54,7 +56,8 @@ let package = Package(
         module(
             "Aerie",
             [
-                "GuestBoot", "RISCV", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio", "PCI", "DiskImages",
+                "GuestBoot", "RISCV", "TranslationRuntime", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio",
+                "PCI", "DiskImages",
                 "Machine", "GuestMemory", "SavedState", "HostSystem",
             ]),
         // Control
@@ -90,13 +93,17 @@ let package = Package(
         tests("GroundTests", ["HostSystem", "SavedState", "GuestMemory", "Machine"]),
         // The host's floating-point unit, for comparison.
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
-        tests("TranslatorTests", ["Translator", "GuestToolchain", "HostSystem"]),
+        tests(
+            "TranslationRuntimeTests", ["TranslationRuntime", "HostX86_64", "Translator", "GuestMemory", "HostSystem"]),
+        tests("HostX86_64Tests", ["HostX86_64", "Translator", "GuestToolchain", "HostSystem"]),
         .target(
             name: "GuestToolchain", path: "Tests/GuestToolchain", exclude: ["Guests"], swiftSettings: settings),
         tests(
             "RISCVTests",
             [
-                "RISCV", "Translator", "GuestToolchain", "CFloatReference", "PlatformDevices", "Machine", "GuestMemory",
+                "RISCV", "TranslationRuntime", "HostX86_64", "Translator", "GuestToolchain", "CFloatReference",
+                "PlatformDevices", "Machine",
+                "GuestMemory",
                 "SavedState", "HostSystem",
             ]),
         tests(

@@ -4,7 +4,7 @@ enum Layers {
     static let fromTheGround: [[String]] = [
         ["CLinux", "CKVM", "CZlib", "CZstd", "HostSystem", "SavedState", "GuestMemory"],
         ["Machine"],
-        ["Translator", "RISCV", "KVMEngine"],
+        ["Translator", "HostX86_64", "TranslationRuntime", "RISCV", "KVMEngine"],
         ["DiskImages", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
         ["GuestBoot", "Aerie"],
         ["MachineSession", "GuestImages"],
@@ -15,7 +15,9 @@ enum Layers {
     static let siblings: [String: Set<String>] = [
         "HostSystem": ["CLinux"],
         "GuestMemory": ["HostSystem"],
-        "RISCV": ["Translator"],
+        "HostX86_64": ["Translator"],
+        "TranslationRuntime": ["Translator", "HostX86_64"],
+        "RISCV": ["Translator", "TranslationRuntime"],
         "Virtio": ["PCI"],
         "VirtioDevices": ["Virtio", "DiskImages"],
         "Aerie": ["GuestBoot"],

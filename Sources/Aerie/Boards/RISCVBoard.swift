@@ -7,6 +7,7 @@ internal import Machine
 internal import PCI
 internal import PlatformDevices
 internal import RISCV
+internal import TranslationRuntime
 internal import Virtio
 
 /// The RISC-V machine, laid out as QEMU's `virt`.

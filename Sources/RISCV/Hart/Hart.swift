@@ -1,6 +1,7 @@
 internal import HostSystem
 package import Machine
 internal import Synchronization
+package import TranslationRuntime
 internal import Translator
 
 /// A RISC-V hart: RV64GC with the extensions that `HartDescription` lists, run by the interpreter.
@@ -57,10 +58,10 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     }
 
     /// Whether this host's processor is one that the translator generates code for.
-    package static var canTranslate: Bool { HostFeatures.canRunGeneratedCode }
+    package static var canTranslate: Bool { TranslationHost.canTranslate }
 
     /// Bytes of generated code that harts may have room for, and have if nothing else is said.
-    package static let codeCapacities: ClosedRange<UInt64> = 4 << 20...1 << 30
+    package static let codeCapacities = TranslationOptions.capacities
     package static let defaultCodeCapacity: UInt64 = 64 << 20
 
     /// Translates hot code from now on instead of interpreting all of it, for all harts of a machine. Before the first `run`.
@@ -81,14 +82,19 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         _ harts: [Hart], threshold: Int32 = 24, regionThreshold: Int = 6, alwaysRelative: Bool = false,
         capacity: UInt64 = defaultCodeCapacity, trace: TranslationTrace? = nil
     ) throws(TranslationError) {
-        precondition(codeCapacities.contains(capacity), "there is room for that much code")
         let options = TranslationOptions(
-            regionThreshold: regionThreshold, alwaysRelative: alwaysRelative, capacity: Int(capacity + 4095) & ~4095)
-        let translator = try TranslationEngine(harts, options, trace: trace)
+            regionThreshold: regionThreshold, alwaysRelative: alwaysRelative, capacity: capacity)
+        let state = harts[0].state
+        let engine = try TranslationEngine(
+            harts, RISCVFrontEnd(), layout: StateLayout(of: state), entryRecord: .nativeEntry,
+            memory: state.pointee.addressSpace.memory, options, trace: trace)
         for hart in harts {
             let state = hart.state
-            state.pointee.translation.firstThreshold = threshold
-            translator.connect(to: state)
+            state.pointee.translation.setThreshold(threshold)
+            withUnsafePointer(to: hart.signals.pointee.attention) { attention in
+                // It is at a fixed address, since it is a stored property of memory.
+                engine.connect(&state.pointee.translation, number: hart.index, attention: attention)
+            }
             state.pointee.pollInterval = 16384
             state.pointee.blocks.shareWithTranslator()
             // What is decoded already does not count its runs.
@@ -108,7 +114,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
 
     package func run() -> ProcessorExit {
         while true {
-            state.pointee.translator?.makeRoomIfFull(for: self)
+            state.pointee.translation.engine?.makeRoomIfFull(for: self)
             signals.pointee.inGuest.store(true, ordering: .sequentiallyConsistent)
             serveRequests()
             if signals.pointee.exitRequested.load(ordering: .relaxed) || isHalted {

@@ -1,5 +1,6 @@
 internal import GuestMemory
 internal import Machine
+internal import TranslationRuntime
 
 /// Privilege modes with their encodings (Privileged Architecture 1.2).
 package enum PrivilegeMode: UInt8, Sendable, Comparable {
@@ -54,22 +55,14 @@ struct HartState: ~Copyable {
     // Caches.
 
     var spaces = RecentAddressSpaces()
-    var data: DataTLB
-    var fetch: FetchCache
+    var data = SoftwareTLB.ofHart()
+    var fetch = JumpCache.ofHart()
     var blocks: BlockCache
     /// Nil where stores that other harts make would go unnoticed.
     var codeWatch: CodeWatch?
 
-    // Translation.
-
+    /// The engine in it is nil when the interpreter does everything.
     var translation = TranslationState()
-    var knownCode = KnownCode()
-    /// The hart's last FENCE.I, as the translator counts them: code that agreed with memory then may run.
-    var codeGeneration: UInt64 = 1
-    /// `TranslationEngine.removals` when this hart last forgot what it knew.
-    var seenRemovals: UInt64 = 0
-    /// Nil when the interpreter does everything.
-    var translator: TranslationEngine?
 
     // The surroundings. They outlive the state: `Hart` owns both.
 
@@ -98,8 +91,6 @@ struct HartState: ~Copyable {
         memoryStart = range.base
         memorySize = range.size
         memoryBase = addressSpace.memory.hostBase + Int(range.offset) - Int(range.base)
-        data = DataTLB()
-        fetch = FetchCache()
         blocks = BlockCache()
         codeWatch = isAlone ? CodeWatch(addressSpace.memory) : nil
     }

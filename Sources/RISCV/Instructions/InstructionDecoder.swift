@@ -1,4 +1,5 @@
 internal import Glibc
+internal import HostSystem
 
 /// Unpacks instructions, most of which it has met before: there are few different ones in a program.
 struct InstructionDecoder: ~Copyable {

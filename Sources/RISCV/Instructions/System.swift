@@ -1,6 +1,7 @@
-internal import Translator
 internal import HostSystem
 internal import Synchronization
+internal import TranslationRuntime
+internal import Translator
 
 // Zicsr, Zifencei, Zihintpause, Zawrs and the privileged instructions.
 
@@ -170,7 +171,7 @@ extension HartState {
     /// FENCE.I: what was stored before is what is fetched from now on.
     mutating func synchronizeInstructions() {
         blocks.startGeneration()
-        if let translator { codeGeneration = translator.startGeneration() }
+        translation.startGeneration()
         flushInstructions()
     }
 }

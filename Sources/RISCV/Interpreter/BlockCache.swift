@@ -1,4 +1,5 @@
 internal import Glibc
+internal import HostSystem
 
 /// Decoded blocks, found by guest-physical address.
 ///

@@ -1,8 +1,9 @@
 internal import Machine
 internal import Synchronization
+internal import TranslationRuntime
 
 // The interpreter executes blocks of decoded instructions. Handlers return the next operation; `enter` finds the first
-// one of the block at an address, on the hot path with one look into `FetchCache`.
+// one of the block at an address, on the hot path with one look into `JumpCache`.
 
 /// Executes from `HartState.pc` until a handler leaves.
 func interpret(_ hart: HartReference) {
@@ -45,7 +46,7 @@ private func enterSlow(_ hart: HartReference, at address: UInt64) -> OperationRe
     }
     do throws(Trap) {
         let (operations, code) = try state.pointee.fetchBlock(address)
-        state.pointee.fetch.entry(address).pointee = FetchCache.Entry(
+        state.pointee.fetch.entry(address).pointee = JumpCache.Entry(
             address: address, tag: state.pointee.fetch.tag, operations: operations, code: code)
         state.pointee.blockAddress = address
         return operations
@@ -117,23 +118,11 @@ extension HartState {
     ) throws(Trap) -> (operations: OperationReference, code: UInt) {
         guard translation.enter != nil else { return (try fetchInterpretedBlock(address).operations, 0) }
         let page = try fetchPage(address)
-        if page.isUniform, let entry = findTranslated(address, page: page.address) {
-            return (entry, TranslationEngine.code(of: entry))
+        if page.isUniform, let entry = translation.find(address, physical: page.address | address & 0xFFF) {
+            return (entry, entry.entryCode)
         }
         let block = try fetchInterpretedBlock(address)
         return (block.pointee.physical == .max ? block.operations : block.counter, translation.unknownCode)
-    }
-
-    private mutating func findTranslated(_ address: UInt64, page: UInt64) -> OperationReference? {
-        guard let translator else { return nil }
-        let generation = codeGeneration
-        let physical = page | address & 0xFFF
-        if let entry = knownCode.find(address, physical: physical, generation: generation, translator) { return entry }
-        guard let (entry, owner, epoch) = translator.find(address, physical: physical, generation: generation) else {
-            return nil
-        }
-        knownCode.insert(physical: physical, generation: generation, entry, of: owner, epoch: epoch)
-        return entry
     }
 
     fileprivate mutating func fetchInterpretedBlock(
@@ -163,7 +152,8 @@ extension HartState {
         let context = AccessContext(privilege: privilege, userMemory: false, executableReadable: false)
         let translation = try translate(address, count: 2, for: .fetch, in: context)
         if translation.isUniform {
-            fetch.insert(address, translation)
+            fetch.insert(
+                address, physical: translation.page, size: translation.size, isGlobal: translation.isGlobal)
             if let page = hostAddress(of: translation.page, count: 4096) {
                 codeWatch?.watch(page, &data)
                 return (translation.page, true)

@@ -5,7 +5,7 @@ struct BlockLifter {
     /// Address of the first instruction: guest-virtual, or in its page if the block is relative.
     let address: UInt64
     let isRelative: Bool
-    let features: HostFeatures
+    let operations: OptionalOperations
     private(set) var steps: [Step] = []
     private(set) var count = 0
     private(set) var terminator: Terminator?
@@ -19,10 +19,10 @@ struct BlockLifter {
     /// Most instructions in a block. A block's number is taken from the budget at once, which holds 4096 at first.
     static let maximumCount = 48
 
-    init(address: UInt64, isRelative: Bool, features: HostFeatures) {
+    init(address: UInt64, isRelative: Bool, operations: OptionalOperations) {
         self.address = address
         self.isRelative = isRelative
-        self.features = features
+        self.operations = operations
     }
 
     /// Whether no instruction can follow.
@@ -105,13 +105,13 @@ struct BlockLifter {
     }
 
     private mutating func liftUnary(_ kind: UnaryOperation, _ width: Width, _ operation: Operation, _ pc: UInt64) {
-        let needed: HostFeatures =
+        let needed: OptionalOperations =
             switch kind {
             case .countLeadingZeros, .countTrailingZeros: .zeroCounts
             case .countOnes: .populationCount
             default: []
             }
-        guard features.isSuperset(of: needed) else { return add(.helper(HelperRecord(operation)), pc) }
+        guard operations.isSuperset(of: needed) else { return add(.helper(HelperRecord(operation)), pc) }
         if let destination = operation.destination { add(.unary(kind, width, destination, operation.first), pc) }
     }
 

@@ -1,4 +1,5 @@
 internal import Machine
+internal import TranslationRuntime
 
 extension HartState {
     /// Reads guest memory at a virtual address. Nil leaves the exception in `pendingTrap`.
@@ -7,7 +8,7 @@ extension HartState {
         _ type: Value.Type, at address: UInt64
     ) -> Value? {
         let entry = data.entry(address)
-        if DataTLB.Entry.covers(entry.pointee.readTag, address, size: MemoryLayout<Value>.size) {
+        if SoftwareTLB.Entry.covers(entry.pointee.readTag, address, size: MemoryLayout<Value>.size) {
             return host(entry.pointee.addend &+ address).loadUnaligned(as: type)
         }
         guard let value = loadSlow(address, size: MemoryLayout<Value>.size) else { return nil }
@@ -20,7 +21,7 @@ extension HartState {
         _ value: Value, at address: UInt64
     ) -> Bool {
         let entry = data.entry(address)
-        if DataTLB.Entry.covers(entry.pointee.writeTag, address, size: MemoryLayout<Value>.size) {
+        if SoftwareTLB.Entry.covers(entry.pointee.writeTag, address, size: MemoryLayout<Value>.size) {
             host(entry.pointee.addend &+ address).storeBytes(of: value, as: Value.self)
             return true
         }
@@ -131,7 +132,13 @@ extension HartState {
         }
         if kind == .store { codeWatch?.noteStore(page) }
         if translation.writable, codeWatch?.mayWrite(page, at: address) == false { translation.writable = false }
-        if translation.isUniform { data.insert(address, host: page, translation: translation) }
+        if translation.isUniform {
+            data.insert(
+                address, host: page,
+                SoftwareTLB.Page(
+                    isReadable: translation.readable, isWritable: translation.writable, size: translation.size,
+                    isGlobal: translation.isGlobal))
+        }
         return .memory(page + Int(address & 0xFFF))
     }
 
@@ -161,7 +168,7 @@ extension HartState {
     mutating func atomicAddress(_ address: UInt64, size: Int, for kind: AccessKind) -> UnsafeMutableRawPointer? {
         let entry = data.entry(address)
         let tag = kind == .load ? entry.pointee.readTag : entry.pointee.writeTag
-        if address & UInt64(size - 1) == 0, DataTLB.Entry.covers(tag, address, size: 1) {
+        if address & UInt64(size - 1) == 0, SoftwareTLB.Entry.covers(tag, address, size: 1) {
             return host(entry.pointee.addend &+ address)
         }
         return atomicAddressSlow(address, size: size, for: kind)

@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import TranslationRuntime
 
 /// Fields of a page-table entry (Privileged Architecture 10.3.1, 10.4 to 10.6, Svnapot, Svpbmt).
 private enum PageTableEntry {

@@ -1,3 +1,5 @@
+internal import TranslationRuntime
+
 /// Where a virtual page lies, and what may be done there without asking again.
 struct Translation {
     /// Guest-physical address of the 4 KiB page.
@@ -89,8 +91,8 @@ extension HartState {
     /// Forgets every translation of data and instructions.
     mutating func flushTranslations() {
         spaces.forgetAll(but: csr.satp)
-        data.forgetAll()
-        fetch.forgetAll()
+        data.clearAll()
+        fetch.clearAll()
         contextChanged()
     }
 
@@ -112,7 +114,7 @@ extension HartState {
 
     /// Forgets what is known of instructions in all address spaces.
     mutating func flushInstructions() {
-        fetch.forgetAll()
+        fetch.clearAll()
         fetch.select(spaces.current, privilege)
     }
 }

@@ -20,7 +20,7 @@ package enum Operand: Equatable, Sendable {
         isRelative ? .address(address) : .constant(address)
     }
 
-    var constant: UInt64? {
+    @inlinable package var constant: UInt64? {
         if case .constant(let value) = self { value } else { nil }
     }
 }
@@ -45,7 +45,7 @@ package enum Width: Sendable {
     /// The low halves; the result is sign-extended to 64 bits.
     case bits32
 
-    var isWide: Bool { self == .bits64 }
+    @inlinable package var isWide: Bool { self == .bits64 }
 }
 
 package enum BinaryOperation: Sendable {
@@ -83,7 +83,7 @@ package enum Condition: Sendable {
     case greaterSigned, lessOrEqualSigned, greaterUnsigned, lessOrEqualUnsigned
 
     /// The condition that holds for exchanged operands.
-    var exchanged: Condition {
+    package var exchanged: Condition {
         switch self {
         case .equal: .equal
         case .notEqual: .notEqual
@@ -127,9 +127,9 @@ package struct MemoryType: Equatable, Sendable {
     }
 
     /// Of the type, or what amounts to it, in `all`.
-    var index: Int { bytes == 8 ? 6 : bytes.trailingZeroBitCount * 2 + (signed ? 1 : 0) }
+    package var index: Int { bytes == 8 ? 6 : bytes.trailingZeroBitCount * 2 + (signed ? 1 : 0) }
 
-    static let all =
+    package static let all =
         [1, 2, 4].flatMap { [MemoryType(bytes: $0), MemoryType(bytes: $0, signed: true)] }
         + [MemoryType(bytes: 8)]
 }

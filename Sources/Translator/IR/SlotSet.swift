@@ -1,20 +1,22 @@
 /// A set of slots, as one bit for each.
-struct SlotSet {
-    private var words = InlineArray<4, UInt64>(repeating: 0)
+package struct SlotSet: Sendable {
+    @usableFromInline package var words = InlineArray<4, UInt64>(repeating: 0)
 
-    @inline(__always)
-    func contains(_ slot: Slot) -> Bool { words[Int(slot.index) >> 6] >> UInt64(slot.index & 63) & 1 == 1 }
+    @inlinable package init() {}
 
-    @inline(__always)
-    mutating func insert(_ slot: Slot) { words[Int(slot.index) >> 6] |= 1 << UInt64(slot.index & 63) }
+    @inlinable @inline(__always)
+    package func contains(_ slot: Slot) -> Bool { words[Int(slot.index) >> 6] >> UInt64(slot.index & 63) & 1 == 1 }
 
-    @inline(__always)
-    mutating func remove(_ slot: Slot) { words[Int(slot.index) >> 6] &= ~(1 << UInt64(slot.index & 63)) }
+    @inlinable @inline(__always)
+    package mutating func insert(_ slot: Slot) { words[Int(slot.index) >> 6] |= 1 << UInt64(slot.index & 63) }
 
-    mutating func removeAll() { words = InlineArray(repeating: 0) }
+    @inlinable @inline(__always)
+    package mutating func remove(_ slot: Slot) { words[Int(slot.index) >> 6] &= ~(1 << UInt64(slot.index & 63)) }
+
+    @inlinable package mutating func removeAll() { words = InlineArray(repeating: 0) }
 
     /// How many slots are in one of the two sets only.
-    func differences(_ other: SlotSet) -> Int {
+    package func differences(_ other: SlotSet) -> Int {
         words.indices.reduce(0) { $0 + (words[$1] ^ other.words[$1]).nonzeroBitCount }
     }
 }

@@ -45,6 +45,9 @@ package struct HelperRecord: Sendable {
     package let words: (UInt64, UInt64, UInt64)
 
     package init(_ words: (UInt64, UInt64, UInt64)) { self.words = words }
+
+    /// Bytes.
+    package static let size = 24
 }
 
 /// A statement and the guest instruction it belongs to.
@@ -92,7 +95,7 @@ package struct GuestBlock: Sendable {
     /// Whether an indirect jump at the end may well go to any other block of the region.
     package var jumpsAnywhere = false
     /// Slots that accesses of the block take their addresses from and that probably stay in a page for long, with the number
-    /// of the memory that each has for it; less than `StateLayout.steadyCount`.
+    /// of the memory that each has for it; less than `SteadyBases.limit`.
     package var steadyBases: [(slot: Slot, number: Int)] = []
 
     package init(

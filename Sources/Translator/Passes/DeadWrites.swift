@@ -25,7 +25,7 @@ extension GuestBlock {
 
 extension Statement {
     /// The statement can end the block, or something outside looks at the state.
-    var mayLeave: Bool {
+    package var mayLeave: Bool {
         switch self {
         case .load, .store, .helper, .requireFloat, .require, .float, .loadSingle, .atomic: true
         case .binary, .unary, .set, .barrier, .box: false
@@ -33,7 +33,7 @@ extension Statement {
     }
 
     /// The slot that a statement other than a helper writes.
-    var destination: Slot? {
+    package var destination: Slot? {
         switch self {
         case .binary(_, _, let slot, _, _), .unary(_, _, let slot, _), .set(_, let slot, _, _),
             .loadSingle(let slot, _, _),

@@ -3,6 +3,8 @@
 package enum SteadyBases {
     /// The most that a turn of a loop may add at once.
     private static let step = 64
+    /// The most steady bases that a region has.
+    package static let limit = 8
 
     /// Tells the blocks of a region their steady bases.
     ///
@@ -22,7 +24,7 @@ package enum SteadyBases {
             }
         }
         let most = weights.sorted { ($0.value, $1.key.index) > ($1.value, $0.key.index) }
-            .prefix(StateLayout.steadyCount).map(\.key)
+            .prefix(limit).map(\.key)
         for index in blocks.indices {
             blocks[index].steadyBases = most.enumerated().filter { steady[index].contains($0.element) }
                 .map { ($0.element, $0.offset) }

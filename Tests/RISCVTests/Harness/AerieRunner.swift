@@ -7,6 +7,7 @@ import PlatformDevices
 import Synchronization
 
 @testable import RISCV
+@testable import TranslationRuntime
 
 /// Programs run on our harts, on as much of the board as bare-metal tests need, at the addresses of QEMU's.
 struct AerieRunner: GuestRunner {
@@ -63,7 +64,7 @@ private final class Console: CharacterChannel {
 private final class Board {
     let memory: GuestMemory
     let console = Console()
-    var counts: TranslationCounts? { harts[0].state.pointee.translator?.counts }
+    var counts: TranslationCounts? { harts[0].state.pointee.translation.engine?.counts }
     private let space: AddressSpace
     private let harts: [Hart]
     private let ended = DispatchSemaphore(value: 0)

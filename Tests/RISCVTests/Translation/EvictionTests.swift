@@ -3,6 +3,7 @@ import GuestToolchain
 import Testing
 
 @testable import RISCV
+@testable import TranslationRuntime
 
 /// What is evicted from a full code cache, and what is not.
 @Suite struct EvictionTests {

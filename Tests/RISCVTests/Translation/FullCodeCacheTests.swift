@@ -1,5 +1,6 @@
 import GuestToolchain
 import Testing
+import TranslationRuntime
 
 @testable import RISCV
 

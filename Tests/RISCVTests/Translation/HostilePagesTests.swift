@@ -2,8 +2,10 @@ import GuestMemory
 import GuestToolchain
 import Testing
 import Translator
+import HostX86_64
 
 @testable import RISCV
+@testable import TranslationRuntime
 
 /// Whatever stands in a page, translating it does no harm.
 @Suite struct HostilePagesTests {
@@ -23,7 +25,7 @@ import Translator
                 let offsets = page.entries.keys.sorted()
                 for offset in offsets where random.once(in: 3) { _ = page.addSample(offset) }
                 for offset in offsets.prefix(6) {
-                    let request = RegionRequest(page: page, offset: offset, epoch: page.epoch, hart: 0)
+                    let request = RegionRequest(page: page, offset: offset, epoch: page.epoch, processor: 0)
                     let work = try #require(fixture.store.startRegion(request))
                     work.generate()
                     guard let region = work.region, let place = work.place else { continue }

@@ -3,6 +3,7 @@ import GuestToolchain
 import HostSystem
 import RISCV
 import Testing
+import TranslationRuntime
 
 /// Loops of a page that use different registers.
 @Suite struct LoopRegistersTests {

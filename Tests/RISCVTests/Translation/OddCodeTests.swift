@@ -3,6 +3,7 @@ import GuestToolchain
 import Testing
 
 @testable import RISCV
+@testable import TranslationRuntime
 
 /// Code that no compiler makes, but any guest can.
 @Suite struct OddCodeTests {
@@ -18,7 +19,7 @@ import Testing
             Issue.record("there is something to translate")
             return page
         }
-        let request = RegionRequest(page: page, offset: offset, epoch: page.epoch, hart: 0)
+        let request = RegionRequest(page: page, offset: offset, epoch: page.epoch, processor: 0)
         #expect(fixture.store.makeRegion(request))
         #expect(page.isRegional(offset))
         return page

@@ -3,6 +3,7 @@ import Testing
 import Translator
 
 @testable import RISCV
+@testable import TranslationRuntime
 
 /// Regions with jumps to anywhere are made again when a block turns out to be hot to which they may jump.
 @Suite struct OpenRegionTests {

@@ -4,6 +4,7 @@ import HostSystem
 import Testing
 
 @testable import RISCV
+@testable import TranslationRuntime
 
 /// Regions are made from what a page was when a hart asked for one, by a thread that takes its time.
 @Suite(.timeLimit(.minutes(10))) struct RegionWorkerTests {
@@ -134,7 +135,7 @@ import Testing
                 }
                 for hart in machine { hart[integer: 11] = 1 }
                 try Hart.startTranslating(machine, threshold: 1, regionThreshold: 1)
-                engine = machine[0].state.pointee.translator
+                engine = machine[0].state.pointee.translation.engine
                 let threads = try machine.map { hart in try HostThread(name: "hart") { _ = hart.run() } }
                 while engine?.counts.regions == 0 { yieldProcessor() }
                 for hart in machine { hart.requestExit() }

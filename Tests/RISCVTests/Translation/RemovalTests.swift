@@ -4,13 +4,14 @@ import Synchronization
 import Testing
 
 @testable import RISCV
+@testable import TranslationRuntime
 
 /// Harts forget code before it is removed, and come to make room for what waits for it.
 @Suite struct RemovalTests {
     private func fixture() throws -> (StoreFixture, TranslationEngine) {
         let fixture = try StoreFixture(try Toolchain.assemble("again: j again", at: Toolchain.base))
         try Hart.startTranslating([fixture.hart])
-        let engine = fixture.hart.state.pointee.translator
+        let engine = fixture.hart.state.pointee.translation.engine
         return (fixture, try #require(engine))
     }
 
@@ -21,19 +22,21 @@ import Testing
         let address = fixture.address(0)
         guard
             case .code(let entry) = engine.translate(
-                address, physical: address, source: UnsafeRawPointer(fixture.memory.hostBase), in: state),
-            let (_, page, epoch) = engine.find(address, physical: address, generation: state.pointee.codeGeneration)
+                address, physical: address, source: UnsafeRawPointer(fixture.memory.hostBase), watchedIn: nil,
+                in: &state.pointee.translation),
+            let (_, page, epoch) = engine.find(
+                address, physical: address, generation: state.pointee.translation.generation)
         else {
             Issue.record("a jump can be translated")
             return
         }
-        func known() -> OperationReference? {
-            state.pointee.knownCode.find(
-                address, physical: address, generation: state.pointee.codeGeneration, engine)
+        func known() -> CodeEntry? {
+            state.pointee.translation.lookups.find(
+                address, physical: address, generation: state.pointee.translation.generation, engine)
         }
         func insert() {
-            state.pointee.knownCode.insert(
-                physical: address, generation: state.pointee.codeGeneration, entry, of: page, epoch: epoch)
+            state.pointee.translation.lookups.insert(
+                physical: address, generation: state.pointee.translation.generation, entry, of: page, epoch: epoch)
         }
         var fences = PendingFences()
         fences.add(.instructions)
@@ -46,7 +49,7 @@ import Testing
         engine.removals.add(1, ordering: .sequentiallyConsistent)
         state.pointee.carryOut(fences)
         #expect(known() == nil)
-        let seen = state.pointee.seenRemovals
+        let seen = state.pointee.translation.seenRemovals
         #expect(seen == 1)
     }
 
@@ -56,7 +59,7 @@ import Testing
         let signals = fixture.hart.signals
         signals.pointee.attention.store(0, ordering: .relaxed)
         engine.worker.wantsRoom.store(isWaiting, ordering: .relaxed)
-        engine.sample(fixture.hart.state)
+        engine.sample(0, physical: nil, in: &fixture.hart.state.pointee.translation)
         let attention = signals.pointee.attention.load(ordering: .relaxed)
         #expect(attention == (isWaiting ? 1 : 0))
     }

@@ -2,8 +2,10 @@ import GuestMemory
 import GuestToolchain
 import HostSystem
 import Machine
+import Translator
 
 @testable import RISCV
+@testable import TranslationRuntime
 
 /// A translator's store beside guest memory, without a hart that runs.
 final class StoreFixture {
@@ -19,7 +21,7 @@ final class StoreFixture {
         hart = Hart(
             index: 0, addressSpace: AddressSpace(memory: memory), timeBase: TimeBase(), resetAddress: Toolchain.base)
         store = try TranslationStore(
-            for: hart.state,
+            RISCVFrontEnd(), layout: StateLayout(of: hart.state), entryRecord: .nativeEntry, memory: memory,
             TranslationOptions(regionThreshold: regionThreshold, alwaysRelative: false, capacity: 4 << 20), trace: nil)
         for number in 0..<Self.pageCount { try memory.write(page, at: address(number)) }
     }
@@ -53,6 +55,6 @@ final class StoreFixture {
 
     func request(_ number: Int, _ offset: Int = 0) -> RegionRequest {
         let page = page(number)
-        return RegionRequest(page: page, offset: offset, epoch: page.epoch, hart: 0)
+        return RegionRequest(page: page, offset: offset, epoch: page.epoch, processor: 0)
     }
 }

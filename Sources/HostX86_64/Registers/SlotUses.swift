@@ -1,0 +1,191 @@
+internal import Translator
+
+/// How often blocks use each slot, as a number and as a floating-point number, by the blocks' weights.
+struct SlotUses {
+    // By the slot's index, up to the highest one.
+    private var integers: [Int] = []
+    private var floats: [Int] = []
+    /// How often an access could share the look-up of an earlier one.
+    private var sharedAccesses = 0
+    /// What the best registers can save at most, compared with none.
+    private(set) var total = 0
+
+    /// Slots from `memorySlot` on do not count as integers.
+    mutating func count(_ block: GuestBlock, memorySlot: Slot) {
+        for step in block.steps {
+            step.statement.visitSlots { slot, isFloat in
+                if isFloat || slot.index < memorySlot.index { add(slot, isFloat, block.weight) }
+            }
+        }
+        block.terminator.visitSlots { if $0.index < memorySlot.index { add($0, false, block.weight) } }
+        sharedAccesses += block.weight * block.sharedAccesses
+        total += 9 * block.weight * block.sharedAccesses
+    }
+
+    private mutating func add(_ slot: Slot, _ isFloat: Bool, _ weight: Int) {
+        let index = Int(slot.index)
+        makeRoom(index + 1)
+        if isFloat { floats[index] += weight } else { integers[index] += weight }
+        total += weight
+    }
+
+    private mutating func makeRoom(_ count: Int) {
+        while integers.count < count {
+            integers.append(0)
+            floats.append(0)
+        }
+    }
+
+    mutating func add(_ other: SlotUses) {
+        makeRoom(other.integers.count)
+        for index in other.integers.indices {
+            integers[index] += other.integers[index]
+            floats[index] += other.floats[index]
+        }
+        sharedAccesses += other.sharedAccesses
+        total += other.total
+    }
+
+    /// The registers that serve these uses best.
+    func choose() -> RegisterChoice {
+        var choice = RegisterChoice()
+        // What is a floating-point number to any statement stays in a vector register for all.
+        let ranked = Self.ranked(integers) { floats[$0] == 0 }
+        choice.shared = sharedCount(ranked)
+        let count = HostRegisters.pinned.count - choice.shared
+        for (index, rank) in ranked.enumerated() {
+            if index < count { choice.addInteger(Self.slot(rank)) } else { choice.cost += Self.uses(rank) }
+        }
+        for (index, rank) in Self.ranked(floats, where: { _ in true }).enumerated() {
+            if index < HostRegisters.vectors.count {
+                choice.addFloat(Self.slot(rank))
+            } else {
+                choice.cost += Self.uses(rank)
+            }
+        }
+        if choice.shared > 0 { choice.cost -= saved }
+        if choice.shared > 1 { choice.cost -= saved >> 2 }
+        return choice
+    }
+
+    /// A shared look-up saves about seven instructions; a slot in memory costs one for each use at most.
+    private var saved: Int { 7 * sharedAccesses }
+
+    /// How many registers are worth more for the addends of shared pages than for slots.
+    private func sharedCount(_ ranked: [Int]) -> Int {
+        var count = 0
+        while count < HostRegisters.shared.count {
+            let displaced = HostRegisters.pinned.count - 1 - count
+            // The second register serves what the first one cannot, which is less.
+            guard saved >> (2 * count) > (displaced < ranked.count ? Self.uses(ranked[displaced]) : 0) else { break }
+            count += 1
+        }
+        return count
+    }
+
+    /// The slots that are used, as `uses` and `slot` read them. The most used one is first; ties are broken by the slot, so that the
+    /// same blocks always give the same code.
+    private static func ranked(_ counts: [Int], where isWanted: (Int) -> Bool) -> [Int] {
+        var result: [Int] = []
+        for (index, count) in counts.enumerated() where count > 0 && isWanted(index) {
+            result.append(count << 8 | (255 - index))
+        }
+        result.sort(by: >)
+        return result
+    }
+
+    private static func uses(_ rank: Int) -> Int { rank >> 8 }
+    private static func slot(_ rank: Int) -> Slot { Slot(UInt8(255 - rank & 255)) }
+}
+
+extension GuestBlock {
+    /// Accesses that can share the look-up of an earlier one.
+    fileprivate var sharedAccesses: Int {
+        var result = 0
+        var index = steps.startIndex
+        while index < steps.endIndex {
+            if let base = steps[index].statement.accessBase,
+                let span = PageSharing.span(of: steps[index...], base: base)
+            {
+                result += span.count - 1
+                // Others in between count with the same group, so this is not less than what is saved with one register.
+                index += span.count
+            } else {
+                index += 1
+            }
+        }
+        return result
+    }
+}
+
+extension Statement {
+    /// Calls `body` for each slot that the statement reads or writes, telling whether it takes it as a floating-point number.
+    fileprivate func visitSlots(_ body: (Slot, Bool) -> Void) {
+        func visit(_ operand: Operand) {
+            if case .slot(let slot) = operand { body(slot, false) }
+        }
+        switch self {
+        case .binary(_, _, let slot, let a, let b), .set(_, let slot, let a, let b):
+            body(slot, false)
+            visit(a)
+            visit(b)
+        case .unary(_, _, let slot, let a):
+            body(slot, false)
+            visit(a)
+        case .load(_, let slot, let base, _):
+            visit(base)
+            if let slot { body(slot, false) }
+        case .store(_, let base, let value, _):
+            visit(base)
+            visit(value)
+        case .atomic(_, _, let slot, let base, let value, _):
+            visit(base)
+            visit(value)
+            if let slot { body(slot, false) }
+        case .loadSingle(let slot, let base, _):
+            visit(base)
+            body(slot, true)
+        case .box(let slot, let a):
+            visit(a)
+            body(slot, true)
+        case .float(_, let operation, _): operation.visitSlots(body)
+        case .barrier, .helper, .requireFloat, .require: break
+        }
+    }
+}
+
+extension FloatOperation {
+    fileprivate func visitSlots(_ body: (Slot, Bool) -> Void) {
+        switch self {
+        case .binary(_, let d, let a, let b), .sign(_, let d, let a, let b): for slot in [d, a, b] { body(slot, true) }
+        case .squareRoot(let d, let a), .convert(let d, let a): for slot in [d, a] { body(slot, true) }
+        case .fused(_, let d, let a, let b, let c): for slot in [d, a, b, c] { body(slot, true) }
+        case .compare(_, let slot, let a, let b):
+            for slot in [a, b] { body(slot, true) }
+            if let slot { body(slot, false) }
+        case .fromInteger(let d, let a, _):
+            body(d, true)
+            if case .slot(let slot) = a { body(slot, false) }
+        case .toInteger(let slot, let a, _, _):
+            body(a, true)
+            if let slot { body(slot, false) }
+        }
+    }
+}
+
+extension Terminator {
+    fileprivate func visitSlots(_ body: (Slot) -> Void) {
+        func visit(_ operand: Operand) {
+            if case .slot(let slot) = operand { body(slot) }
+        }
+        switch self {
+        case .jump: break
+        case .branch(_, let a, let b, _, _):
+            visit(a)
+            visit(b)
+        case .indirect(let base, _, let link, _):
+            visit(base)
+            if let link { body(link) }
+        }
+    }
+}

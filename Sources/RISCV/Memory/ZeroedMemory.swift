@@ -1,7 +1,0 @@
-internal import Glibc
-
-/// Memory for `count` values whose bits are all 0. It costs nothing until it is used, and is given back with `free`.
-func zeroedMemory<Value: BitwiseCopyable>(_ type: Value.Type, _ count: Int) -> UnsafeMutablePointer<Value> {
-    guard let memory = calloc(count, MemoryLayout<Value>.stride) else { fatalError("no memory for a hart's caches") }
-    return memory.bindMemory(to: type, capacity: count)
-}

@@ -1,0 +1,123 @@
+internal import Translator
+
+/// The code cache's parts. Code of one kind goes to one part until that is full, then to a free one; a part is freed as a whole.
+struct CodeSegments: ~Copyable {
+    /// Code that is kept apart, because it is made by another thread or lives longer.
+    enum Stream: Int, CaseIterable {
+        /// Standard code of pages that are used often, and of all others.
+        case frequent
+        case other
+        case regions
+    }
+
+    private struct Segment {
+        let start: Int
+        let end: Int
+        /// Room for records of entries, as `CodeEntry` describes them.
+        let records: UnsafeMutableRawPointer
+        /// Where the next code goes.
+        var position: Int
+        var recordCount = 0
+        /// When it was last taken, in segments taken so far; nil when it is free.
+        var number: Int?
+    }
+
+    /// A free range of a segment.
+    struct Place {
+        let position: Int
+        let end: Int
+        /// Nothing else is in the segment.
+        let isWhole: Bool
+    }
+
+    static let count = 16
+    private static let recordSize = HelperRecord.size + 8
+    /// A block with all that belongs to it is larger, as a rule; with smaller ones a segment is full a little earlier.
+    private static let bytesPerRecord = 128
+
+    private var segments: [Segment] = []
+    private var current: [Int?] = Array(repeating: nil, count: Stream.allCases.count)
+    private var taken = 0
+    private let size: Int
+    private let recordCapacity: Int
+    private let entryRecord: HelperRecord
+
+    /// - Parameters:
+    ///   - capacity: of the code cache.
+    ///   - firstBlock: the end of the code that all blocks share.
+    ///   - entryRecord: by which the front end's interpreter enters generated code.
+    init(capacity: Int, firstBlock: Int, entryRecord: HelperRecord) {
+        self.entryRecord = entryRecord
+        size = capacity / Self.count & ~0xFFF
+        precondition(firstBlock < size, "shared code takes little room")
+        recordCapacity = size / Self.bytesPerRecord
+        for index in 0..<Self.count {
+            let start = index == 0 ? firstBlock : index * size
+            segments.append(
+                Segment(
+                    start: start, end: (index + 1) * size,
+                    // Memory that is not used costs nothing.
+                    records: .allocate(byteCount: recordCapacity * Self.recordSize, alignment: 16), position: start))
+        }
+    }
+
+    deinit {
+        for segment in segments { segment.records.deallocate() }
+    }
+
+    /// The segment that a position lies in.
+    func index(of position: Int) -> Int { position / size }
+
+    /// Where code of a stream goes that has `records` entries; nil when there is no free segment.
+    mutating func place(for stream: Stream, records: Int) -> Place? {
+        if let index = current[stream.rawValue], recordCapacity - segments[index].recordCount < records {
+            close(stream)
+        }
+        if current[stream.rawValue] == nil {
+            guard let free = segments.indices.first(where: { segments[$0].number == nil }) else { return nil }
+            taken += 1
+            segments[free].number = taken
+            current[stream.rawValue] = free
+        }
+        return current[stream.rawValue].map { index in
+            let segment = segments[index]
+            return Place(position: segment.position, end: segment.end, isWhole: segment.position == segment.start)
+        }
+    }
+
+    /// The next code of a stream goes to another segment.
+    mutating func close(_ stream: Stream) { current[stream.rawValue] = nil }
+
+    /// Code of a stream ends at `position` now.
+    mutating func extend(_ stream: Stream, to position: Int) {
+        guard let index = current[stream.rawValue] else { return }
+        segments[index].position = position
+    }
+
+    /// A record that enters `code`, next to the stream's last code.
+    mutating func makeRecord(_ stream: Stream, code: UInt) -> CodeEntry {
+        guard let index = current[stream.rawValue] else { preconditionFailure("code has a segment") }
+        precondition(segments[index].recordCount < recordCapacity, "a place has room for its records")
+        let record = segments[index].records + segments[index].recordCount * Self.recordSize
+        segments[index].recordCount += 1
+        record.storeBytes(of: entryRecord.words.0, as: UInt64.self)
+        record.storeBytes(of: entryRecord.words.1, toByteOffset: 8, as: UInt64.self)
+        record.storeBytes(of: entryRecord.words.2, toByteOffset: 16, as: UInt64.self)
+        record.storeBytes(of: code, toByteOffset: HelperRecord.size, as: UInt.self)
+        return CodeEntry(record)
+    }
+
+    var hasFree: Bool { segments.contains { $0.number == nil } }
+
+    /// Segments that no stream writes to, those first whose code is oldest.
+    var closed: [Int] {
+        segments.indices.filter { segments[$0].number != nil && !current.contains($0) }
+            .sorted { segments[$0].number ?? 0 < segments[$1].number ?? 0 }
+    }
+
+    mutating func free(_ index: Int) {
+        segments[index].number = nil
+        segments[index].position = segments[index].start
+        segments[index].recordCount = 0
+    }
+}

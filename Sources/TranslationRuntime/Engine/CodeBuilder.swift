@@ -1,0 +1,56 @@
+internal import HostX86_64
+internal import Translator
+
+/// What it takes to make code, aside from the code cache where it goes: used by one thread at a time.
+final class CodeBuilder {
+    private(set) var generator: HostGenerator
+    /// Where code is generated, before its size is known.
+    private let room: UnsafeMutableRawPointer
+    /// A copy of the guest's page.
+    private let copy = UnsafeMutableRawPointer.allocate(byteCount: TranslatedPage.size, alignment: 16)
+
+    /// Most blocks that are translated at once, outside of regions.
+    static let batchLimit = 8
+
+    /// - Parameter frontEnd: whose blocks are translated.
+    init(_ generator: HostGenerator, _ frontEnd: any GuestFrontEnd, isTracing: Bool) {
+        // Memory that is not used costs nothing.
+        room = .allocate(byteCount: Self.largest(frontEnd), alignment: 64)
+        self.generator = generator
+        self.generator.isTracing = isTracing
+    }
+
+    /// The most bytes that are generated at once.
+    private static func largest(_ frontEnd: any GuestFrontEnd) -> Int {
+        let (count, statements) = (frontEnd.maximumBlockCount, frontEnd.maximumStatements)
+        let batch = batchLimit * HostGenerator.maximumSize(steps: count * statements + 2)
+        let region =
+            HostGenerator.maximumRegionOverhead
+            + HostGenerator.maximumSize(steps: (RegionLifter.sizeLimit + count) * statements)
+            + RegionLifter.blockLimit * HostGenerator.maximumSize(steps: 2)
+        return max(batch, region)
+    }
+
+    deinit {
+        room.deallocate()
+        copy.deallocate()
+    }
+
+    /// What a page is now. Its bytes are there until the next call.
+    func snapshot(of page: TranslatedPage) -> PageSnapshot { page.snapshot(copy) }
+
+    func translate(_ blocks: [GuestBlock], at position: Int, resolve: (UInt64) -> LinkTarget) -> TranslatedBatch {
+        generator.begin(at: position, in: room)
+        return generator.translate(blocks, resolve: resolve)
+    }
+
+    func translateRegion(_ blocks: [GuestBlock], at position: Int) -> TranslatedRegion {
+        generator.begin(at: position, in: room)
+        return generator.translateRegion(blocks)
+    }
+
+    /// What was generated last.
+    func code(from position: Int, to end: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: room, count: end - position)
+    }
+}

@@ -1,0 +1,30 @@
+package import Translator
+
+/// A block of a page, lifted and simplified, with the guest's conventions for its end.
+package struct LiftedBlock {
+    var block: GuestBlock
+    /// Where a call at the end returns to.
+    let returnAddress: UInt64?
+    /// Whether the block ends as functions do.
+    let isReturn: Bool
+    /// Where it begins in the page.
+    let offset: Int
+    let byteCount: Int
+
+    /// - Parameters:
+    ///   - block: as it was lifted.
+    ///   - offset: where it begins in its page.
+    ///   - byteCount: of its instructions.
+    ///   - returnAddress: where a call at the end returns to.
+    ///   - isReturn: whether the block ends as functions do.
+    package init(_ block: GuestBlock, offset: Int, byteCount: Int, returnAddress: UInt64?, isReturn: Bool) {
+        self.block = block
+        self.offset = offset
+        self.byteCount = byteCount
+        self.returnAddress = returnAddress
+        self.isReturn = isReturn
+        self.block.foldConstants()
+        self.block.removeDeadWrites()
+        if case .indirect = self.block.terminator { self.block.jumpsAnywhere = !isReturn }
+    }
+}

@@ -1,0 +1,198 @@
+package import GuestMemory
+internal import HostSystem
+package import Synchronization
+package import Translator
+
+/// Translates the hot code of a machine's processors, which share all of it, and finds translated code.
+///
+/// Code starts in the front end's interpreter; a block that has run `TranslationState.threshold` times on a processor is translated
+/// together with the blocks of its page that it jumps to. That is the baseline tier. The optimized tier is *regions*: blocks that
+/// run most, compiled as a whole on another thread; processors only ask for them.
+///
+/// When there is no room for more, one processor removes some code. It first sees to it that no processor executes any or knows
+/// where some is: while it does, nothing is found, so that the others go on in the interpreter.
+package final class TranslationEngine: Sendable {
+    private let store: Monitor<TranslationStore>
+    let worker: RegionWorker
+    private let processors: [Processor]
+
+    /// Moments at which a processor wanted its fetches to see what was stored before, and 1.
+    private let generation = Atomic<UInt64>(1)
+    /// How often some code was removed, or began to be.
+    let removals = Atomic<UInt64>(0)
+    /// A processor was told to make room. Changes with the lock held.
+    private let isFull = Atomic<Bool>(false)
+
+    private struct Processor: Sendable {
+        // The processor owns this engine.
+        unowned let reference: any TranslatedProcessor
+    }
+
+    package enum Result {
+        case code(CodeEntry)
+        /// The block is not for generated code.
+        case never
+        /// There is no room now.
+        case later
+    }
+
+    /// - Parameters:
+    ///   - processors: that share the code; at least one. They own the engine.
+    ///   - layout: of the processors' states.
+    ///   - entryRecord: 24 bytes by which the front end's interpreter enters generated code, see `CodeEntry`. The first eight are
+    ///     those of no helper's record.
+    ///   - memory: the guest's.
+    ///   - trace: gets all that is made.
+    package init(
+        _ processors: [any TranslatedProcessor], _ frontEnd: any GuestFrontEnd, layout: StateLayout,
+        entryRecord: HelperRecord, memory: GuestMemory, _ options: TranslationOptions, trace: TranslationTrace?
+    ) throws(TranslationError) {
+        precondition(!processors.isEmpty, "a machine has a processor")
+        store = Monitor(
+            try TranslationStore(
+                frontEnd, layout: layout, entryRecord: entryRecord, memory: memory, options, trace: trace))
+        worker = RegionWorker(store)
+        self.processors = processors.map { Processor(reference: $0) }
+    }
+
+    deinit { worker.close() }
+
+    /// What was done so far.
+    package var counts: TranslationCounts { store.withLock { $0.counts } }
+
+    /// Lets a processor translate.
+    ///
+    /// - Parameters:
+    ///   - number: of the processor, for traces.
+    ///   - attention: set to 1 to get the processor out of guest code; it outlives the state.
+    package func connect(
+        _ state: inout TranslationState, number: Int, attention: UnsafePointer<Atomic<UInt32>>
+    ) {
+        store.withLock { $0.connect(&state) }
+        state.generation = generation.load(ordering: .relaxed)
+        state.number = number
+        state.attention = attention
+        state.engine = self
+    }
+
+    /// Begins a generation: code that is found in it agrees with guest memory as it is now, or later.
+    func startGeneration() -> UInt64 { generation.add(1, ordering: .sequentiallyConsistent).newValue }
+
+    /// Compares a page with guest memory if that was not done since a generation began.
+    private func verify(_ page: TranslatedPage, _ generation: UInt64) {
+        page.verify(generation, present: self.generation.load(ordering: .sequentiallyConsistent))
+    }
+
+    /// How often a page's code was forgotten, up to the last change that a generation has to see.
+    func epoch(of page: TranslatedPage, generation: UInt64) -> Int {
+        store.withLock { _ in
+            verify(page, generation)
+            return page.epoch
+        }
+    }
+
+    /// The entry of the translated block at an address, and the page that it is in with its epoch.
+    func find(
+        _ address: UInt64, physical: UInt64, generation: UInt64
+    ) -> (entry: CodeEntry, page: TranslatedPage, epoch: Int)? {
+        store.withLock { store in
+            guard !store.isRemoving, let page = store.page(at: address & ~0xFFF, physical: physical & ~0xFFF) else {
+                return nil
+            }
+            verify(page, generation)
+            return page.entries[Int(address & 0xFFF)].map { ($0.record, page, page.epoch) }
+        }
+    }
+
+    /// Translates the block at an address and those it leads to.
+    ///
+    /// - Parameters:
+    ///   - source: the page in guest memory.
+    ///   - memory: where the page is watched while code is fetched from it, if it is.
+    package func translate(
+        _ address: UInt64, physical: UInt64, source: UnsafeRawPointer, watchedIn memory: GuestMemory?,
+        in state: inout TranslationState
+    ) -> Result {
+        let attention = state.attention
+        return store.withLock { store in
+            if store.isRemoving { return .later }
+            let page = store.makePage(
+                at: address & ~0xFFF, physical: physical & ~0xFFF, source: source,
+                present: generation.load(ordering: .sequentiallyConsistent), watchedIn: memory)
+            verify(page, state.generation)
+            switch store.translate(Int(address & 0xFFF), of: page, for: state.number) {
+            case .code(let entry): return .code(entry)
+            case .never: return .never
+            case .noRoom:
+                askForRoom(attention)
+                return .later
+            }
+        }
+    }
+
+    /// The run loop's budget has ended before the block at an address, in baseline code: a sample of where the time goes.
+    ///
+    /// - Parameter physical: the guest-physical page of the address; nil where that is not known.
+    package func sample(_ address: UInt64, physical: UInt64?, in state: inout TranslationState) {
+        // Code that needs nothing new leaves guest code for nothing else.
+        lookAfterWorker(in: &state)
+        guard let physical else { return }
+        let attention = state.attention
+        let request: RegionRequest? = store.withLock { store in
+            guard !store.isRemoving,
+                let page = store.page(at: address & ~0xFFF, physical: physical)
+            else { return nil }
+            verify(page, state.generation)
+            return store.sample(Int(address & 0xFFF), of: page, for: state.number)
+        }
+        guard let request, !worker.submit(request) else { return }
+        store.withLock { store in
+            if !store.isRemoving, !store.makeRegion(request) { askForRoom(attention) }
+        }
+    }
+
+    // MARK: Room
+
+    /// With the lock held.
+    private func askForRoom(_ attention: UnsafePointer<Atomic<UInt32>>?) {
+        isFull.store(true, ordering: .relaxed)
+        // The processor leaves guest code, and comes to `makeRoomIfFull`.
+        attention?.pointee.store(1, ordering: .relaxed)
+    }
+
+    /// Between blocks: gets a processor out of guest code if the worker waits for room.
+    package func lookAfterWorker(in state: inout TranslationState) {
+        if worker.wantsRoom.load(ordering: .relaxed) { state.attention?.pointee.store(1, ordering: .relaxed) }
+    }
+
+    /// Removes some code if there was no room for more.
+    ///
+    /// - Parameter processor: the calling thread's, which is not in guest code as far as `waitForCodeFence` tells.
+    package func makeRoomIfFull(for processor: any TranslatedProcessor) {
+        guard isFull.load(ordering: .relaxed) || worker.wantsRoom.load(ordering: .relaxed) else { return }
+        let isMine = store.withLock { store in
+            if store.isRemoving { return false }
+            isFull.store(false, ordering: .relaxed)
+            store.isRemoving = store.lacksRoom
+            // Another processor has made room since the worker began to wait.
+            if !store.lacksRoom { worker.resume() }
+            return store.lacksRoom
+        }
+        guard isMine else { return }
+        removals.add(1, ordering: .sequentiallyConsistent)
+        fence(allBut: processor)
+        let lost = store.withLock { store in
+            isFull.store(false, ordering: .relaxed)
+            return store.makeRoom()
+        }
+        worker.resume()
+        for request in lost { worker.submitAgain(request) }
+    }
+
+    /// Waits until all other processors have left generated code and forgotten where removed code was.
+    private func fence(allBut processor: any TranslatedProcessor) {
+        let others = processors.map(\.reference).filter { $0 !== processor }
+        let requests = others.map { ($0, $0.requestCodeFence()) }
+        for (other, request) in requests { other.waitForCodeFence(request) }
+    }
+}

@@ -1,0 +1,151 @@
+internal import Glibc
+internal import HostSystem
+
+/// From virtual addresses to code, decoded or generated, and from virtual pages to physical ones, for instruction fetches.
+///
+/// There are several sets of entries, as in `SoftwareTLB`. Entries carry their set's tag; forgetting a set means to give it a
+/// new one.
+package struct JumpCache: ~Copyable {
+    /// Generated code reads it, by `StateLayout.JumpLayout`.
+    package struct Entry: BitwiseCopyable {
+        package var address: UInt64
+        package var tag: UInt64
+        /// Where the front end's interpreter goes on: its own block, or a `CodeEntry`. Not for generated code.
+        package var operations: UnsafeRawPointer?
+        /// Host address of generated code to go on at: that of the block, or one that leaves for lack of it.
+        package var code: UInt
+
+        @inlinable
+        package init(address: UInt64, tag: UInt64, operations: UnsafeRawPointer?, code: UInt) {
+            self.address = address
+            self.tag = tag
+            self.operations = operations
+            self.code = code
+        }
+    }
+
+    private struct Page {
+        var page: UInt64
+        var tag: UInt64
+        var physical: UInt64
+    }
+
+    /// Entries in a set.
+    @inlinable package static var size: Int { 16384 }
+    /// An entry's number is made of bits from 1 up of an address, exclusive or the same from this one more up.
+    @inlinable package static var hashShift: UInt64 { 11 }
+    private static let pageCount = 1024
+    /// The most sets.
+    package static let setLimit = 8
+    private let setCount: Int
+    /// Words of a set's `fetched`.
+    private static let fetchedWords = 64
+
+    // Tag 0 is never handed out, so that zeroed memory holds nothing.
+    private let entries: UnsafeMutablePointer<Entry>
+    private let pages: UnsafeMutablePointer<Page>
+    /// For each set and each hash of a page number, whether anything was fetched from such a page. What is not in the set's
+    /// `ranges` was not fetched either.
+    private let fetched: UnsafeMutablePointer<UInt64>
+    private var ranges = InlineArray<8, AddressRanges>(repeating: AddressRanges())
+    /// As in `SoftwareTLB`.
+    private var largePages = InlineArray<8, AddressRanges>(repeating: AddressRanges())
+    private var tags = InlineArray<8, UInt64>(repeating: 1)
+    private var lastTag: UInt64 = 1
+    /// As in `SoftwareTLB`.
+    private var privateSets: UInt64 = 0
+
+    private var currentSet = 0
+    /// The first entry of the set in use, and its tag.
+    package internal(set) var current: UnsafeMutablePointer<Entry>
+    package internal(set) var tag: UInt64 = 1
+
+    /// - Parameter setCount: how many sets there are, from 1 to `setLimit`. The first one is in use.
+    package init(setCount: Int) {
+        precondition(1...Self.setLimit ~= setCount, "a set has a place for its tag")
+        self.setCount = setCount
+        entries = zeroedMemory(Entry.self, setCount * Self.size)
+        pages = zeroedMemory(Page.self, setCount * Self.pageCount)
+        fetched = zeroedMemory(UInt64.self, setCount * Self.fetchedWords)
+        current = entries
+    }
+
+    deinit {
+        free(entries)
+        free(pages)
+        free(fetched)
+    }
+
+    /// Uses a set.
+    package mutating func select(_ set: Int) {
+        precondition(set < setCount, "there is such a set")
+        currentSet = set
+        current = entries + set * Self.size
+        tag = tags[set]
+    }
+
+    /// Forgets a set if not all of its pages are the same in all address spaces. Call `select` afterwards.
+    package mutating func clearIfPrivate(_ set: Int) {
+        if privateSets >> UInt64(set) & 1 == 1 { clear(set) }
+    }
+
+    /// Forgets everything. Call `select` afterwards.
+    package mutating func clearAll() {
+        for set in 0..<setCount { clear(set) }
+    }
+
+    /// Forgets a set. Call `select` afterwards.
+    package mutating func clear(_ set: Int) {
+        lastTag += 1
+        tags[set] = lastTag
+        ranges[set] = AddressRanges()
+        largePages[set] = AddressRanges()
+        privateSets &= ~(1 << UInt64(set))
+        (fetched + set * Self.fetchedWords).update(repeating: 0, count: Self.fetchedWords)
+    }
+
+    /// Makes sure that nothing is known of a page. Call `select` afterwards.
+    package mutating func drop(_ address: UInt64) {
+        let hash = Self.hash(address)
+        for set in 0..<setCount {
+            let isMarked = fetched[set * Self.fetchedWords + hash >> 6] >> UInt64(hash & 63) & 1 == 1
+            let wasFetched = isMarked && ranges[set].mayContain(address)
+            if wasFetched || largePages[set].mayContain(address) { clear(set) }
+        }
+    }
+
+    /// 0 to 4095 for a page.
+    private static func hash(_ address: UInt64) -> Int {
+        Int((address >> 12 &* 0x9E37_79B9_7F4A_7C15) >> 52)
+    }
+
+    @inlinable @inline(__always)
+    package func entry(_ address: UInt64) -> UnsafeMutablePointer<Entry> {
+        current + Int((address ^ address >> Self.hashShift) >> 1 & UInt64(Self.size - 1))
+    }
+
+    private func pageEntry(_ address: UInt64) -> UnsafeMutablePointer<Page> {
+        pages + currentSet * Self.pageCount + Int(address >> 12 & UInt64(Self.pageCount - 1))
+    }
+
+    /// The guest-physical page of a virtual address that was executable.
+    package func page(_ address: UInt64) -> UInt64? {
+        let entry = pageEntry(address)
+        return entry.pointee.tag == tag && entry.pointee.page == address & ~0xFFF ? entry.pointee.physical : nil
+    }
+
+    /// Enters the executable page that an address is in into the set in use.
+    ///
+    /// - Parameters:
+    ///   - physical: the guest-physical page.
+    ///   - size: bytes of the larger page that it is a part of, or its own 4096.
+    ///   - isGlobal: the same in all address spaces.
+    package mutating func insert(_ address: UInt64, physical: UInt64, size: UInt64, isGlobal: Bool) {
+        pageEntry(address).pointee = Page(page: address & ~0xFFF, tag: tag, physical: physical)
+        let hash = Self.hash(address)
+        fetched[currentSet * Self.fetchedWords + hash >> 6] |= 1 << UInt64(hash & 63)
+        ranges[currentSet].insert(address, size: 4096)
+        if size > 4096 { largePages[currentSet].insert(address, size: size) }
+        if !isGlobal { privateSets |= 1 << UInt64(currentSet) }
+    }
+}

@@ -1,0 +1,48 @@
+package import Translator
+
+// Where the runtime's parts of a processor's state are, for generated code. Stored properties of a struct in memory are at fixed
+// offsets, which their addresses tell.
+extension StateLayout {
+    /// Sets the places of a `TranslationState`.
+    ///
+    /// - Parameter base: the start of the processor's state, of which the other one is a part.
+    package mutating func place(_ translation: UnsafeMutablePointer<TranslationState>, from base: UnsafeRawPointer) {
+        codePage = withUnsafePointer(to: &translation.pointee.codePage) { UnsafeRawPointer($0) - base }
+        exitReason = withUnsafePointer(to: &translation.pointee.exitReason) { UnsafeRawPointer($0) - base }
+        accessFailed = withUnsafePointer(to: &translation.pointee.accessFailed) { UnsafeRawPointer($0) - base }
+        floats.ready = withUnsafePointer(to: &translation.pointee.floatReady) { UnsafeRawPointer($0) - base }
+        floats.control = withUnsafePointer(to: &translation.pointee.floatControl) { UnsafeRawPointer($0) - base }
+    }
+
+    /// Sets the places of a software TLB.
+    package mutating func place(_ data: UnsafeMutablePointer<SoftwareTLB>, from base: UnsafeRawPointer) {
+        let entry = MemoryLayout<SoftwareTLB.Entry>.self
+        precondition(
+            entry.stride == StateLayout.TLBLayout.entrySize
+                && entry.offset(of: \.readTag) == StateLayout.TLBLayout.readTag
+                && entry.offset(of: \.writeTag) == StateLayout.TLBLayout.writeTag
+                && entry.offset(of: \.addend) == StateLayout.TLBLayout.addend, "generated code reads the entries")
+        memory.entries = withUnsafePointer(to: &data.pointee.current) { UnsafeRawPointer($0) - base }
+        memory.count = SoftwareTLB.size
+        memory.secondEntries = withUnsafePointer(to: &data.pointee.second) { UnsafeRawPointer($0) - base }
+        memory.secondCount = SoftwareTLB.secondSize
+        memory.secondFactor = SoftwareTLB.hashFactor
+        memory.generation = withUnsafePointer(to: &data.pointee.generation) { UnsafeRawPointer($0) - base }
+        memory.recent = withUnsafePointer(to: &data.pointee.recent) { UnsafeRawPointer($0) - base }
+        memory.recentUsed = withUnsafePointer(to: &data.pointee.recentUsed) { UnsafeRawPointer($0) - base }
+    }
+
+    /// Sets the places of a jump cache.
+    package mutating func place(_ fetch: UnsafeMutablePointer<JumpCache>, from base: UnsafeRawPointer) {
+        let entry = MemoryLayout<JumpCache.Entry>.self
+        precondition(
+            entry.stride == StateLayout.JumpLayout.entrySize
+                && entry.offset(of: \.address) == StateLayout.JumpLayout.addressOffset
+                && entry.offset(of: \.tag) == StateLayout.JumpLayout.tagOffset
+                && entry.offset(of: \.code) == StateLayout.JumpLayout.codeOffset, "generated code reads the entries")
+        jumps.entries = withUnsafePointer(to: &fetch.pointee.current) { UnsafeRawPointer($0) - base }
+        jumps.count = JumpCache.size
+        jumps.hashShift = UInt8(JumpCache.hashShift)
+        jumps.tag = withUnsafePointer(to: &fetch.pointee.tag) { UnsafeRawPointer($0) - base }
+    }
+}

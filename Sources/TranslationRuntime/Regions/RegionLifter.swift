@@ -1,0 +1,224 @@
+internal import Translator
+
+/// Lifts what a hot block leads to inside its page, calls included, to the blocks of a region.
+struct RegionLifter {
+    private let page: PageSnapshot
+    private let frontEnd: any GuestFrontEnd
+    /// Where jumps to anywhere go for sure.
+    private var wanted: Int?
+    /// Offsets where blocks begin, in the order in which they were found.
+    private var leaders: [Int] = []
+    private var known: Set<Int> = []
+    /// The blocks, by address, and their numbers by their offsets.
+    private var pieces: [LiftedBlock] = []
+    private var numbers: [Int: Int] = [:]
+    /// First and last blocks of loops. Compilers place a loop's blocks between its first one and the jump back.
+    private var loopRanges: [ClosedRange<UInt64>] = []
+    private var loops = LoopForest(successors: [])
+
+    static let blockLimit = 96
+    /// Instructions.
+    static let sizeLimit = 1200
+    private static let returnLimit = 4
+
+    init(page: PageSnapshot, frontEnd: any GuestFrontEnd) {
+        self.page = page
+        self.frontEnd = frontEnd
+    }
+
+    /// The bytes that the blocks were lifted from.
+    var covered: [Range<Int>] {
+        pieces.map { piece in piece.offset..<piece.offset + piece.byteCount }
+    }
+
+    /// Whether blocks, other than those at the end of functions, jump to where nobody knows.
+    var isOpen: Bool { pieces.contains { $0.block.jumpsAnywhere && !$0.isReturn } }
+
+    /// The blocks, by address; none when there is nothing at `offset` to translate.
+    ///
+    /// - Parameter wanted: a block to which jumps to anywhere go.
+    mutating func lift(from offset: Int, to wanted: Int? = nil) -> [GuestBlock] {
+        self.wanted = wanted
+        let found = discover(from: offset)
+        cut(found)
+        guard numbers[offset] != nil else { return [] }
+        loopRanges = pieces.filter { $0.returnAddress == nil }.flatMap { piece in
+            piece.block.terminator.targets.filter { number(of: $0) != nil && $0 <= piece.block.address }
+                .map { $0...piece.block.address }
+        }
+        weigh()
+        linkReturns()
+        divide()
+        var blocks = pieces.map(\.block)
+        SteadyBases.mark(&blocks, loops: loopRanges)
+        return blocks
+    }
+
+    private mutating func discover(from offset: Int) -> [Int: LiftedBlock] {
+        var found: [Int: LiftedBlock] = [:]
+        known.insert(offset)
+        leaders.append(offset)
+        var next = 0
+        var size = 0
+        var isOpen = false
+        while next < leaders.count, size < Self.sizeLimit {
+            if let piece = liftBlock(leaders[next]) {
+                found[leaders[next]] = piece
+                size += piece.block.count
+                for target in piece.successors { add(target) }
+                // A jump by a table: the blocks that have run before are where it goes.
+                if piece.block.jumpsAnywhere, !isOpen {
+                    isOpen = true
+                    if let wanted { add(page.base + UInt64(wanted)) }
+                    for known in page.knownOffsets { add(page.base + UInt64(known)) }
+                }
+            }
+            next += 1
+        }
+        // What was not looked at stays outside.
+        leaders.removeSubrange(next...)
+        return found
+    }
+
+    private mutating func add(_ target: UInt64) {
+        guard target & ~0xFFF == page.base, leaders.count < Self.blockLimit else { return }
+        let offset = Int(target & 0xFFF)
+        if known.insert(offset).inserted { leaders.append(offset) }
+    }
+
+    private func liftBlock(_ start: Int) -> LiftedBlock? {
+        frontEnd.lift(page, from: start) { known.contains($0) }
+    }
+
+    /// Ends blocks where others begin, now that all such places are known.
+    private mutating func cut(_ found: [Int: LiftedBlock]) {
+        for leader in leaders.sorted() {
+            guard var piece = found[leader] else { continue }
+            let end = leader + piece.byteCount
+            if known.contains(where: { leader + 1..<end ~= $0 }), let shorter = liftBlock(leader) { piece = shorter }
+            numbers[leader] = pieces.count
+            pieces.append(piece)
+        }
+    }
+
+    /// The number of the block at an address.
+    private func number(of address: UInt64) -> Int? {
+        address & ~0xFFF == page.base ? numbers[Int(address & 0xFFF)] : nil
+    }
+
+    // MARK: Guesses
+
+    /// Guesses how often blocks run: more inside of loops, and as often as their callers.
+    private mutating func weigh() {
+        for number in pieces.indices {
+            let address = pieces[number].block.address
+            let depth = min(loopRanges.count { $0.contains(address) }, 3)
+            let samples = min(page.samples[pieces[number].offset] ?? 0, 64)
+            pieces[number].block.weight = 1 << (3 * depth) + 512 * samples
+        }
+        for caller in pieces.indices {
+            guard let function = callee(of: caller) else { continue }
+            let weight = pieces[caller].block.weight
+            for number in body(of: function) where pieces[number].block.weight < weight {
+                pieces[number].block.weight = weight
+            }
+        }
+    }
+
+    private mutating func findLoops() {
+        var successors = pieces.map { piece in
+            (piece.returnAddress.map { [$0] } ?? piece.block.terminator.targets).compactMap { number(of: $0) }
+        }
+        // A jump by a table goes where nothing else goes.
+        let known = Set(successors.joined())
+        let others = pieces.indices.filter { !known.contains($0) }
+        for (number, piece) in pieces.enumerated()
+        where piece.block.jumpsAnywhere && piece.returnAddress == nil && !piece.isReturn {
+            successors[number] += others
+        }
+        loops = LoopForest(successors: successors)
+    }
+
+    /// Tells the returns of functions inside the region where their calls inside the region are.
+    private mutating func linkReturns() {
+        // Whom a call by pointer calls is not known, so any return may go behind it.
+        if pieces.contains(where: { $0.returnAddress != nil && $0.block.jumpsAnywhere }) {
+            for number in pieces.indices where pieces[number].isReturn { pieces[number].block.jumpsAnywhere = true }
+        }
+        for caller in pieces.indices {
+            guard let address = pieces[caller].returnAddress, let function = callee(of: caller) else { continue }
+            for number in body(of: function)
+            where pieces[number].isReturn && pieces[number].block.likelyTargets.count < Self.returnLimit {
+                pieces[number].block.likelyTargets.append(address)
+            }
+        }
+    }
+
+    /// Tells the blocks which innermost loop or function they are of, and how often they go on in another one.
+    private mutating func divide() {
+        findLoops()
+        var units: [Int?] = Array(repeating: nil, count: pieces.count)
+        for caller in pieces.indices {
+            guard let function = callee(of: caller), units[function] == nil else { continue }
+            for number in body(of: function) where units[number] == nil { units[number] = Self.functionUnit + function }
+        }
+        for number in pieces.indices { units[number] = loops.innermost[number] ?? units[number] }
+        for (number, piece) in pieces.enumerated() {
+            pieces[number].block.unit = units[number] ?? Self.otherUnit
+            var exits: [(UInt64, Int)] = []
+            for target in piece.block.terminator.targets {
+                guard let other = self.number(of: target), units[other] != units[number] else { continue }
+                // From loop to loop it is as often as what is around them runs; else that is one of the two blocks.
+                let isBetween =
+                    piece.returnAddress == nil && !isInLoop(of: number, other) && !isInLoop(of: other, number)
+                exits.append((target, lesserWeight(number, other) >> (isBetween ? 3 : 0)))
+            }
+            for target in piece.block.likelyTargets {
+                guard let other = self.number(of: target), units[other] != units[number] else { continue }
+                exits.append((target, lesserWeight(number, other)))
+            }
+            pieces[number].block.exits = exits
+        }
+    }
+
+    private static let functionUnit = blockLimit * blockLimit
+    private static let otherUnit = 2 * functionUnit
+
+    private func lesserWeight(_ a: Int, _ b: Int) -> Int { min(pieces[a].block.weight, pieces[b].block.weight) }
+
+    /// Whether a block is in the innermost loop of another one, if that is in one.
+    private func isInLoop(of number: Int, _ other: Int) -> Bool {
+        loops.innermost[number].map { loops.contains($0, other) } ?? true
+    }
+
+    /// The first block of the function that a block calls.
+    private func callee(of caller: Int) -> Int? {
+        guard pieces[caller].returnAddress != nil, case .jump(let target) = pieces[caller].block.terminator else {
+            return nil
+        }
+        return number(of: target)
+    }
+
+    /// The blocks of a function: all that its first one leads to, without what it calls.
+    private func body(of entry: Int) -> [Int] {
+        var found = [entry]
+        var isFound = Array(repeating: false, count: pieces.count)
+        isFound[entry] = true
+        var next = 0
+        while next < found.count {
+            let piece = pieces[found[next]]
+            for target in piece.returnAddress.map({ [$0] }) ?? piece.block.terminator.targets {
+                guard let number = number(of: target), !isFound[number] else { continue }
+                isFound[number] = true
+                found.append(number)
+            }
+            next += 1
+        }
+        return found
+    }
+}
+
+extension LiftedBlock {
+    /// Addresses that the block leads to; after a call also that of its return.
+    fileprivate var successors: [UInt64] { block.terminator.targets + (returnAddress.map { [$0] } ?? []) }
+}

@@ -1,0 +1,63 @@
+internal import Translator
+
+/// A region while it is made. One thread has it at a time, and needs the translator's lock for no part of `generate`.
+final class RegionWork {
+    let request: RegionRequest
+    let snapshot: PageSnapshot
+    private let builder: CodeBuilder
+    private let frontEnd: any GuestFrontEnd
+    /// Where the code is to go; nil when there is no room.
+    var place: CodeSegments.Place?
+
+    /// The region whose place this one takes: the same with the requested block, to which it may jump.
+    private(set) var replaced: TranslatedPage.OpenRegion?
+    private(set) var blocks: [GuestBlock] = []
+    private(set) var isOpen = false
+    /// What the blocks were lifted from.
+    private(set) var source = CodeSource()
+    /// What `builder` has generated for `place`; nil when there is nothing that a region can be made of.
+    private(set) var region: TranslatedRegion?
+
+    enum Step {
+        /// The region is there, or not to be.
+        case done
+        /// It does not fit into its place, and has got another one.
+        case again
+        case noRoom
+    }
+
+    init(_ request: RegionRequest, _ snapshot: PageSnapshot, _ builder: CodeBuilder, _ frontEnd: any GuestFrontEnd) {
+        self.request = request
+        self.snapshot = snapshot
+        self.builder = builder
+        self.frontEnd = frontEnd
+        replaced = snapshot.openRegion
+    }
+
+    func generate() {
+        guard let place else { return }
+        if blocks.isEmpty {
+            if let replaced { lift(from: replaced.start, to: request.offset) }
+            if !blocks.contains(where: { Int($0.address & 0xFFF) == request.offset }) {
+                replaced = nil
+                lift(from: request.offset)
+            }
+        }
+        if !blocks.isEmpty { region = builder.translateRegion(blocks, at: place.position) }
+    }
+
+    private func lift(from offset: Int, to wanted: Int? = nil) {
+        var lifter = RegionLifter(page: snapshot, frontEnd: frontEnd)
+        blocks = lifter.lift(from: offset, to: wanted)
+        isOpen = lifter.isOpen
+        source = CodeSource(lifter.covered, of: snapshot.bytes)
+    }
+
+    /// The region as the page notes it, if it has jumps to anywhere.
+    func openRegion(in segment: Int) -> TranslatedPage.OpenRegion? {
+        guard isOpen else { return nil }
+        return TranslatedPage.OpenRegion(
+            start: replaced?.start ?? request.offset, blocks: Set(blocks.map { Int($0.address & 0xFFF) }),
+            segment: segment, version: replaced.map { $0.version + 1 } ?? 0)
+    }
+}

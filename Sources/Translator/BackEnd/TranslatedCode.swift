@@ -1,0 +1,56 @@
+/// What a jump to a guest address leads to.
+package enum LinkTarget: Equatable, Sendable {
+    /// A block of the same batch.
+    case block(Int)
+    /// Nothing, but code of another batch may be linked, and unlinked.
+    case pending
+    /// Code that must be looked up each time, because what the address means can change.
+    case lookup
+}
+
+/// A jump that leaves generated code until it is linked.
+package struct PendingLink: Sendable {
+    /// The position of its displacement.
+    package let site: Int
+    /// A guest address.
+    package let target: UInt64
+
+    package init(site: Int, target: UInt64) {
+        self.site = site
+        self.target = target
+    }
+}
+
+/// What came of a batch of blocks.
+package struct TranslatedBatch: Sendable {
+    /// Where each block begins, for code of the same page.
+    package let entries: [Int]
+    /// Where each block is entered with its guest address in rax; the same place unless blocks are relative.
+    package let gates: [Int]
+    package let pending: [PendingLink]
+    /// Where the code ends.
+    package let end: Int
+
+    package init(entries: [Int], gates: [Int], pending: [PendingLink], end: Int) {
+        self.entries = entries
+        self.gates = gates
+        self.pending = pending
+        self.end = end
+    }
+}
+
+/// What came of a region.
+package struct TranslatedRegion: Sendable {
+    /// Where standard code of the same page enters each block.
+    package let entries: [Int]
+    /// Where each block is entered with its guest address in rax; the same place unless blocks are relative.
+    package let gates: [Int]
+    /// Where the code ends.
+    package let end: Int
+
+    package init(entries: [Int], gates: [Int], end: Int) {
+        self.entries = entries
+        self.gates = gates
+        self.end = end
+    }
+}
