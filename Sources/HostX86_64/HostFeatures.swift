@@ -1,7 +1,7 @@
 internal import CLinux
 package import Translator
 
-/// What the processor that runs us has beyond the base of x86-64.
+/// Features of this host's processor beyond the base of x86-64.
 package struct HostFeatures: OptionSet, Sendable {
     package let rawValue: Int32
 

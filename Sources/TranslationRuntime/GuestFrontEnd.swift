@@ -2,6 +2,8 @@
 ///
 /// The runtime calls it once for each block that it lifts, so that the calls need not be specialized.
 package protocol GuestFrontEnd: Sendable {
+    /// The number, 1 or 2, that addresses of instructions are multiples of.
+    var codeAlignment: Int { get }
     /// The most instructions of a block.
     var maximumBlockCount: Int { get }
     /// The most statements that an instruction becomes, as a mean over a block. With it the size of code is bounded.

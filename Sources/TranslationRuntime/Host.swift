@@ -4,7 +4,7 @@ package import Translator
 /// The host's back end: the one of the processor that this process runs on.
 package typealias HostGenerator = Generator
 
-/// What a front end asks of the host.
+/// The host, as front ends see it.
 package enum TranslationHost {
     /// Whether code can be generated for this host's processor.
     package static var canTranslate: Bool { HostGenerator.canRunGeneratedCode }

@@ -86,6 +86,6 @@ struct EncoderListing {
     static let conditions: [(HostCondition, String)] = [
         (.below, "b"), (.aboveOrEqual, "ae"), (.equal, "e"), (.notEqual, "ne"), (.belowOrEqual, "be"), (.above, "a"),
         (.parity, "p"), (.noParity, "np"), (.less, "l"), (.greaterOrEqual, "ge"), (.lessOrEqual, "le"),
-        (.greater, "g"),
+        (.greater, "g"), (.sign, "s"), (.overflow, "o"),
     ]
 }

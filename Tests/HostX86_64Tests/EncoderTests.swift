@@ -10,6 +10,7 @@ import Testing
     @Test func countsAndAtomicsAreEncodedAsTheAssemblerDoes() throws { try check { $0.addBitsAndAtomics() } }
     @Test func jumpsAndCallsAreEncodedAsTheAssemblerDoes() throws { try check { $0.addControl() } }
     @Test func floatingPointIsEncodedAsTheAssemblerDoes() throws { try check { $0.addFloating() } }
+    @Test func vectorsAreEncodedAsTheAssemblerDoes() throws { try check { $0.addVectors() } }
     @Test func vectorMovesAreEncodedAsTheAssemblerDoes() throws { try check { $0.addVectorMoves() } }
 
     /// Equal bytes, or, where an instruction has several encodings, an equal disassembly.

@@ -10,8 +10,9 @@ package enum Vector: UInt8, Sendable {
 
 /// Condition codes of x86-64 as Jcc, SETcc and CMOVcc encode them.
 package enum HostCondition: UInt8, Sendable {
+    case overflow = 0
     case below = 2
-    case aboveOrEqual, equal, notEqual, belowOrEqual, above
+    case aboveOrEqual, equal, notEqual, belowOrEqual, above, sign
     case parity = 10
     case noParity, less, greaterOrEqual, lessOrEqual, greater
 }

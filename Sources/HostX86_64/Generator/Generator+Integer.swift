@@ -40,9 +40,9 @@ extension Generator {
 
     /// Extends a 32-bit result and brings it to its slot.
     private mutating func finish(_ width: Width, _ slot: Slot, _ register: Register) {
-        guard width == .bits32 else { return write(slot, from: register) }
+        guard !width.isWide else { return write(slot, from: register) }
         let target = target(slot)
-        assembler.extend(target, .register(register), bytes: 4, signed: true)
+        assembler.extend(target, .register(register), bytes: 4, signed: width == .bits32)
         write(slot, from: target)
     }
 
@@ -53,9 +53,9 @@ extension Generator {
             return false
         }
         let target = target(slot)
-        if width == .bits32 {
+        if !width.isWide {
             if short == 0 {
-                assembler.extend(target, place(source), bytes: 4, signed: true)
+                assembler.extend(target, place(source), bytes: 4, signed: width == .bits32)
                 write(slot, from: target)
                 return true
             }
@@ -124,7 +124,7 @@ extension Generator {
             load(target, a)
             if count != 0 { assembler.shift(kind, .register(target), by: count, wide: width.isWide) }
             // A logical shift to the right leaves a positive number, which is extended already.
-            if width == .bits32, kind == .right, count != 0 { return write(slot, from: target) }
+            if !width.isWide, kind == .right, count != 0 { return write(slot, from: target) }
             return finish(width, slot, target)
         }
         if features.contains(.bmi2), kind == .left || kind == .right || kind == .arithmeticRight {
@@ -268,7 +268,7 @@ extension Generator {
 
     // MARK: Conditions
 
-    /// Compares, and returns what to look for in the flags.
+    /// Compares. Returns the host's condition that holds then.
     mutating func compare(_ condition: Condition, _ a: Operand, _ b: Operand) -> HostCondition {
         if a.constant != nil, b.constant == nil { return compare(condition.exchanged, b, a) }
         if let value = b.constant, let short = Int32(exactly: Int64(bitPattern: value)), case .slot(let slot) = a {

@@ -33,6 +33,15 @@ extension Generator {
     /// Leaves the addend of the page at a guest address in `result`, provided that all of `bytes` lie in it. Returns the
     /// site of the jump for everything else. Uses rax and rdx.
     mutating func lookUp(_ address: Register, bytes: Int, store: Bool, into result: Register) -> Int {
+        if case .flat(let base, let size) = layout.addressing {
+            assembler.move(.rdx, .memory(state(size)))
+            assembler.arithmetic(.sub, .register(.rdx), Int32(bytes))
+            assembler.keepTogether(9)
+            assembler.arithmetic(.cmp, address, .register(.rdx))
+            let site = assembler.jump(.above)
+            assembler.move(result, .memory(state(base)))
+            return site
+        }
         if features.contains(.bmi2) {
             assembler.rotateRight(.rax, .register(address), by: 7)
         } else {
@@ -42,23 +51,30 @@ extension Generator {
         assembler.arithmetic(.and, .register(.rax), Int32((layout.memory.count - 1) << 5), wide: false)
         assembler.arithmetic(.add, .rax, .memory(state(layout.memory.entries)))
         assembler.copy(.rdx, address)
-        assembler.arithmetic(.sub, .rdx, .memory(Address(.rax, store ? 8 : 0)))
+        assembler.arithmetic(
+            .sub, .rdx,
+            .memory(Address(.rax, Int32(store ? StateLayout.TLBLayout.writeTag : StateLayout.TLBLayout.readTag))))
         assembler.keepTogether(13)
         assembler.arithmetic(.cmp, .register(.rdx), Int32(4096 - bytes))
         let site = assembler.jump(.above)
-        assembler.move(result, .memory(Address(.rax, 16)))
+        assembler.move(result, .memory(Address(.rax, Int32(StateLayout.TLBLayout.addend))))
         return site
+    }
+
+    /// Whether accesses can have a page in common.
+    var isPaged: Bool {
+        if case .pages = layout.addressing { true } else { false }
     }
 
     /// Finds an access's page, with others where that can be.
     private mutating func access(_ base: Operand, _ displacement: Int32, bytes: Int, store: Bool) -> Access {
-        if sharing.registerCount > 0, case .slot(let slot) = base,
+        if isPaged, sharing.registerCount > 0, case .slot(let slot) = base,
             let group = group(slot, displacement..<displacement + Int32(bytes), store: store)
         {
             let register = materialize(base, in: .rcx)
             return Access(host: Address(group.register, index: register, displacement), single: nil)
         }
-        if let access = steadyAccess(base, displacement, bytes: bytes, store: store) { return access }
+        if isPaged, let access = steadyAccess(base, displacement, bytes: bytes, store: store) { return access }
         let register = guestAddress(base, displacement)
         let site = lookUp(register, bytes: bytes, store: store, into: .rax)
         return Access(host: Address(.rax, index: register), single: (.register(register), site))

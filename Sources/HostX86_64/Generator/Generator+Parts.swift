@@ -2,11 +2,11 @@ internal import Translator
 
 // The parts of a region, each with registers of its own, and the ways from one to the other.
 extension Generator {
-    /// Chooses the parts, and writes what each of them needs.
+    /// Chooses the parts, and writes the pieces and the jump table of each.
     mutating func makeParts(for blocks: [GuestBlock]) {
         let plan = RegionPlan(for: blocks, memorySlot: layout.firstMemorySlot)
         parts = RegionParts(ofBlocks: plan.parts)
-        for assignment in plan.assignments(standard: standard) {
+        for assignment in plan.assignments(baseline: baseline) {
             self.assignment = assignment
             makeRegionPieces()
             let table = makeTable(for: blocks, part: parts.all.count)
@@ -36,14 +36,14 @@ extension Generator {
         sharing.registerCount = assignment.shared
     }
 
-    /// Begins a block, or its gate. In standard code all are the same.
+    /// Begins a block, or its gate. In baseline code all are the same.
     mutating func beginBlock(_ index: Int) {
         guard !parts.all.isEmpty else { return }
         parts.firstStubs[index] = parts.firstStubs[index] ?? stubs.count
         begin(part: parts.ofBlocks[index])
     }
 
-    /// Begins a stub of what comes after the blocks.
+    /// Begins a stub, after the blocks.
     mutating func beginStub(_ index: Int) {
         while let next = parts.nextStub, next.first <= index {
             begin(part: next.part)

@@ -35,7 +35,8 @@ extension Generator {
             last - first < JumpTable.limit
         else { return nil }
         assembler.align(to: 64)
-        let table = JumpTable(position: assembler.position, first: first, span: last - first)
+        let table = JumpTable(
+            position: assembler.position, first: first, span: last - first, alignment: layout.codeAlignment)
         assembler.position += table.count * 8
         return table
     }
@@ -52,7 +53,7 @@ extension Generator {
                     callMoves(toPartOf: index)
                     assembler.jump(to: starts[index])
                 }
-                set(table, Int(block.address - table.first) / 2, target)
+                set(table, Int(block.address - table.first) / table.alignment, target)
             }
         }
     }
@@ -62,12 +63,12 @@ extension Generator {
             of: executionBase + UInt(target), as: UInt.self)
     }
 
-    /// Goes on at the guest address in rax without its bit 0.
+    /// Goes on at the guest address in rax, whose bit 0 does not count where instructions are aligned.
     mutating func emitJump(through table: JumpTable) {
         assembler.move(.rcx, value: 0 &- table.first)
         assembler.arithmetic(.add, .rcx, .register(.rax))
         if isRelative { assembler.arithmetic(.sub, .rcx, .memory(state(layout.codePage))) }
-        assembler.shift(.right, .register(.rcx), by: 1)
+        if table.alignment == 2 { assembler.shift(.right, .register(.rcx), by: 1) }
         assembler.arithmetic(.cmp, .register(.rcx), Int32(table.count - 1))
         assembler.jump(.above, to: pieces.lookup ?? pieces.exitJump)
         assembler.link(assembler.loadAddressOfPosition(.rdx), to: table.position)
@@ -75,14 +76,16 @@ extension Generator {
     }
 }
 
-/// The host address of the code of each even guest address of a range.
+/// The host address of the code of each guest address of a range where an instruction can begin.
 struct JumpTable: Sendable {
     let position: Int
     let first: UInt64
     /// From the first address to the last.
     let span: UInt64
+    /// 1 or 2.
+    let alignment: Int
 
-    var count: Int { Int(span) / 2 + 1 }
+    var count: Int { Int(span) / alignment + 1 }
 
     /// Spans are less than this, in bytes.
     static let limit: UInt64 = 4096

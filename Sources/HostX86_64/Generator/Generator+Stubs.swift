@@ -204,7 +204,7 @@ extension Generator {
         assembler.move(.rax, value: group.allowsStores ? 1 : 0)
         assembler.call(pieces.enterPage)
         assembler.jump(.notEqual, to: retry)
-        // The accesses lie in two pages, or one of them faults or is a device's: standard code does them one by one. It
+        // The accesses lie in two pages, or one of them faults or is a device's: baseline code does them one by one. It
         // has to begin with the access, so where a region's block does, the interpreter goes first.
         if context.isFirst {
             emitExit(to: pieces.exitInterpret, context)

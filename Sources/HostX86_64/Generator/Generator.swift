@@ -6,21 +6,21 @@ package import Translator
 /// state is exact, so that a fault or a helper needs no side tables. A block takes its number of instructions from the
 /// budget at its entry, and gives back what it does not execute.
 ///
-/// There are two kinds of code. In *standard* code the same slots are in the same registers everywhere: blocks are linked
-/// by plain jumps, and any block can be entered from anywhere. A *region* is a set of blocks with assignments of its own, one
-/// for each of its parts; the way in and out of it and from part to part moves the slots whose place differs.
+/// There are two tiers. In *baseline* code the same slots are in the same registers everywhere: blocks are linked by plain jumps, and
+/// any block can be entered from anywhere. The unit of optimized code is a *region*: a set of blocks with assignments of its own,
+/// one for each of its parts; the way in and out of it and from part to part moves the slots whose place differs.
 package struct Generator {
     package internal(set) var assembler: Assembler
     package internal(set) var shared = SharedCode()
     let executionBase: UInt
     let layout: StateLayout
     let features: HostFeatures
-    let standard: Assignment
+    let baseline: Assignment
 
     /// Where the slots are in the code that is being generated, and the pieces for code of that kind.
     var assignment: Assignment
     var pieces = Pieces()
-    /// Of the region that is being translated; none in standard code.
+    /// Of the region that is being translated; none in baseline code.
     var parts = RegionParts()
 
     // The block and step that are being translated.
@@ -40,7 +40,7 @@ package struct Generator {
     var forward: [(site: Int, block: Int)] = []
     var pending: [PendingLink] = []
 
-    /// Where the code of each step begins, while `isTracing`: what `translate` or `translateRegion` has just made.
+    /// Where the code of each step begins, while `isTracing`: for the last `translate` or `translateRegion`.
     package private(set) var marks: [CodeMark] = []
     package var isTracing = false
 
@@ -54,10 +54,10 @@ package struct Generator {
         executionBase = UInt(bitPattern: execution)
         self.layout = layout
         self.features = features
-        var standard = Assignment()
-        for (register, slot) in zip(HostRegisters.pinned, layout.pinned) { standard.assign(slot, register) }
-        self.standard = standard
-        assignment = standard
+        var baseline = Assignment()
+        for (register, slot) in zip(HostRegisters.pinned, layout.pinned) { baseline.assign(slot, register) }
+        self.baseline = baseline
+        assignment = baseline
         makeSharedCode()
         firstBlock = assembler.position
     }
@@ -65,7 +65,7 @@ package struct Generator {
     /// Where the code of blocks begins.
     package private(set) var firstBlock = 0
 
-    /// Goes on at a position. What is generated is written to `room` from its start on, and belongs at that position.
+    /// Sets the position of the next code. The code is written to `room` from its start on; the caller copies it.
     package mutating func begin(at position: Int, in room: UnsafeMutableRawPointer) {
         assembler = Assembler(base: room - position, position: position)
     }
@@ -73,7 +73,7 @@ package struct Generator {
     /// The most bytes that a block of `count` steps can take, its gates and its share of a region's own pieces included.
     package static func maximumSize(steps count: Int) -> Int { 768 + count * 400 }
     /// The most bytes that a region takes beside its blocks: pieces, tables, and the ways between its parts.
-    package static let maximumRegionOverhead = RegionPlan.partLimit * (8192 + Int(JumpTable.limit) * 4)
+    package static let maximumRegionOverhead = RegionPlan.partLimit * (8192 + Int(JumpTable.limit) * 8)
 
     // MARK: Operands
 
@@ -143,10 +143,10 @@ package struct Generator {
 
     /// Translates blocks that may jump to each other.
     ///
-    /// - Parameter resolve: what a jump to a guest address leads to; called once for each jump out of a block.
+    /// - Parameter resolve: the target of a jump to a guest address; called once for each jump out of a block.
     package mutating func translate(_ blocks: [GuestBlock], resolve: (UInt64) -> LinkTarget) -> TranslatedBatch {
-        assignment = standard
-        pieces = shared.standard
+        assignment = baseline
+        pieces = shared.baseline
         sharing.registerCount = 0
         table = nil
         parts = RegionParts()
@@ -211,7 +211,7 @@ package struct Generator {
         marks.append(CodeMark(block: block, step: step, part: part, position: assembler.position))
     }
 
-    /// Keeps track of what is known about slots from one statement to the next.
+    /// Updates the knowledge about slots after a statement.
     private mutating func noteEffects(of statement: Statement) {
         sharing.noteEffects(of: statement)
         switch statement {
@@ -221,7 +221,7 @@ package struct Generator {
         }
     }
 
-    /// Bytes of a subtraction from the budget with its jump in standard code.
+    /// Bytes of a subtraction from the budget with its jump in baseline code.
     private static let patchableEntrySize = 13
 
     mutating func takeBudget(_ block: GuestBlock) {
@@ -252,6 +252,13 @@ package struct Generator {
         case .box(let slot, let a):
             assembler.move(.xmm0, from: materialize(a, in: .rax))
             write(.single, slot)
+        case .flags(let operation, let width, let slot, let a, let b): emitFlags(operation, width, slot, a, b)
+        case .setFlag(let condition, let slot, let a): emitSet(condition, slot, a)
+        case .insert(let bytes, let slot, let a): emitInsert(bytes: bytes, slot, a)
+        case .expect(let condition, let a, let b): emitExpect(condition, a, b)
+        case .vectorLoad(let slot, let base, let displacement): emitVectorLoad(slot, base, displacement)
+        case .vectorStore(let slot, let base, let displacement): emitVectorStore(slot, base, displacement)
+        case .vector(let operation, let slot, let a, let b): emit(operation, slot, a, b)
         }
     }
 
@@ -268,12 +275,16 @@ package struct Generator {
             let condition = compare(condition, a, b)
             link(assembler.jump(condition), target: taken, resolve: resolve)
             emitJump(next, following: following, resolve: resolve)
+        case .branchFlag(let condition, let a, let taken, let next):
+            let condition = test(condition, a)
+            link(assembler.jump(condition), target: taken, resolve: resolve)
+            emitJump(next, following: following, resolve: resolve)
         case .indirect(let base, let displacement, let slot, let returnAddress):
             load(.rax, base)
             if displacement != 0 { assembler.arithmetic(.add, .register(.rax), displacement) }
             let usesTable = block.jumpsAnywhere && table != nil && block.likelyTargets.isEmpty
             // The table's look-up drops bit 0 by itself.
-            if !usesTable { assembler.arithmetic(.and, .register(.rax), -2) }
+            if !usesTable, layout.codeAlignment == 2 { assembler.arithmetic(.and, .register(.rax), -2) }
             if let slot {
                 let register = register(of: slot) ?? .rcx
                 load(register, address: returnAddress)
@@ -352,11 +363,12 @@ package struct Generator {
 
     /// Goes on at the guest address in rax by the jump cache's entry at rcx + `offset`.
     mutating func followEntry(offset: Int32 = 0) {
-        assembler.arithmetic(.cmp, to: .memory(Address(.rcx, offset)), .rax)
-        assembler.jump(.notEqual, to: shared.standard.exitJump)
+        assembler.arithmetic(
+            .cmp, to: .memory(Address(.rcx, offset + Int32(StateLayout.JumpLayout.addressOffset))), .rax)
+        assembler.jump(.notEqual, to: shared.baseline.exitJump)
         assembler.move(.rdx, .memory(state(layout.jumps.tag)))
-        assembler.arithmetic(.cmp, to: .memory(Address(.rcx, offset + 8)), .rdx)
-        assembler.jump(.notEqual, to: shared.standard.exitJump)
-        assembler.jump(.memory(Address(.rcx, offset + 24)))
+        assembler.arithmetic(.cmp, to: .memory(Address(.rcx, offset + Int32(StateLayout.JumpLayout.tagOffset))), .rdx)
+        assembler.jump(.notEqual, to: shared.baseline.exitJump)
+        assembler.jump(.memory(Address(.rcx, offset + Int32(StateLayout.JumpLayout.codeOffset))))
     }
 }

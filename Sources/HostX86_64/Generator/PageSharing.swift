@@ -3,7 +3,7 @@ internal import Translator
 /// Accesses of a block that lie in the page of an earlier one for certain: they share its look-up in the TLB.
 ///
 /// The first access of a group checks that all of the group lies in one page which allows it, and leaves the page's addend
-/// in a register. What the TLB says can only be withdrawn by this hart itself, in a helper, or between blocks.
+/// in a register. Only the processor itself changes its TLB, in a helper or between blocks.
 struct PageSharing {
     struct Group {
         let register: Register
@@ -13,7 +13,7 @@ struct PageSharing {
         let allowsStores: Bool
     }
 
-    /// What accesses with the same base have in common.
+    /// The bytes that accesses with the same base touch together.
     struct Span {
         /// Displacements from the base's value at the first of them.
         let range: Range<Int32>
@@ -52,7 +52,7 @@ struct PageSharing {
         return group
     }
 
-    /// What a statement that has been translated does to the groups.
+    /// Ends or moves groups whose base a translated statement changes.
     mutating func noteEffects(of statement: Statement) {
         if groups.isEmpty { return }
         if case .helper = statement { return removeAll() }
@@ -65,7 +65,7 @@ struct PageSharing {
         }
     }
 
-    /// What the accesses of `steps` that share their base with the first one span together, and whether one of them stores.
+    /// The span of the accesses of `steps` that share their base with the first access.
     /// Nil when there is nothing to share.
     static func span(of steps: ArraySlice<Step>, base: Slot) -> Span? {
         var result: (range: Range<Int32>, store: Bool)?

@@ -18,7 +18,7 @@ extension Generator {
         assembler.arithmetic(.or, .rdx, .memory(state(memory.generation)))
         assembler.arithmetic(.add, .rax, .memory(state(memory.secondEntries)))
         assembler.arithmetic(.cmp, .rdx, .memory(Address(.rax, tag)))
-        assembler.move(.rax, .memory(Address(.rax, 16)))
+        assembler.move(.rax, .memory(Address(.rax, Int32(StateLayout.TLBLayout.addend))))
         assembler.ret()
         return start
     }
@@ -42,7 +42,7 @@ extension Generator {
         assembler.store(Address(.rsp), .rcx, bytes: 8)
         assembler.arithmetic(.and, .register(.rcx), -4096)
         assembler.store(Address(.rdx), .rcx, bytes: 8)
-        assembler.move(.rax, .memory(Address(.rax, 16)))
+        assembler.move(.rax, .memory(Address(.rax, Int32(StateLayout.TLBLayout.addend))))
         assembler.store(Address(.rdx, 8), .rax, bytes: 8)
         assembler.store(state(layout.memory.recentUsed), value: 1)
         assembler.pop(.rcx)
@@ -58,12 +58,14 @@ extension Generator {
 
     mutating func makeLoad(_ type: MemoryType, slow: Int) -> Int {
         let start = assembler.position
-        assembler.move(.rdx, value: UInt64(type.bytes))
-        assembler.call(shared.secondLevelRead)
-        let unknown = assembler.jump(.notEqual)
-        assembler.extend(.rax, .memory(Address(.rax, index: .rcx)), bytes: type.bytes, signed: type.signed)
-        assembler.ret()
-        assembler.linkHere(unknown)
+        if isPaged {
+            assembler.move(.rdx, value: UInt64(type.bytes))
+            assembler.call(shared.secondLevelRead)
+            let unknown = assembler.jump(.notEqual)
+            assembler.extend(.rax, .memory(Address(.rax, index: .rcx)), bytes: type.bytes, signed: type.signed)
+            assembler.ret()
+            assembler.linkHere(unknown)
+        }
         assembler.move(.rdx, value: UInt64(type.bytes))
         // The slow path's frame is as if a block had called it; what follows must not change the flags.
         assembler.loadAddress(.rsp, Address(.rsp, -8))
@@ -76,14 +78,16 @@ extension Generator {
 
     mutating func makeStore(bytes: Int, slow: Int) -> Int {
         let start = assembler.position
-        assembler.push(.rdx)
-        assembler.move(.rdx, value: UInt64(bytes))
-        assembler.call(shared.secondLevelWrite)
-        assembler.pop(.rdx)
-        let unknown = assembler.jump(.notEqual)
-        assembler.store(Address(.rax, index: .rcx), .rdx, bytes: bytes)
-        assembler.ret()
-        assembler.linkHere(unknown)
+        if isPaged {
+            assembler.push(.rdx)
+            assembler.move(.rdx, value: UInt64(bytes))
+            assembler.call(shared.secondLevelWrite)
+            assembler.pop(.rdx)
+            let unknown = assembler.jump(.notEqual)
+            assembler.store(Address(.rax, index: .rcx), .rdx, bytes: bytes)
+            assembler.ret()
+            assembler.linkHere(unknown)
+        }
         assembler.move(.rax, value: UInt64(bytes))
         assembler.jump(to: slow)
         return start

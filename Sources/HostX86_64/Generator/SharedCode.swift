@@ -2,11 +2,11 @@ internal import Translator
 
 /// The pieces of generated code that all code shares, as positions in the code cache.
 package struct SharedCode: Sendable {
-    /// `(state, code) -> result`: enters standard code at a host address, by the C calling convention. The block's guest
+    /// `(state, code) -> result`: enters baseline code at a host address, by the C calling convention. The block's guest
     /// address is in `StateLayout.instructionAddress`.
     package fileprivate(set) var enter = 0
-    /// The pieces for standard code.
-    fileprivate(set) var standard = Pieces()
+    /// The pieces for baseline code.
+    fileprivate(set) var baseline = Pieces()
     /// Goes on with the record in rax that a helper left a block with. All slots are in memory.
     fileprivate(set) var leaveHelper = 0
     /// Makes floating point ready. Flags: not equal means that it is not for generated code.
@@ -21,7 +21,7 @@ package struct SharedCode: Sendable {
     fileprivate(set) var constants = Constants()
 
     /// Leaves for the address in rax, for lack of code.
-    package var exitJump: Int { standard.exitJump }
+    package var exitJump: Int { baseline.exitJump }
 
     /// Positions of data.
     struct Constants: Sendable {
@@ -38,7 +38,7 @@ package struct SharedCode: Sendable {
     }
 }
 
-/// Pieces of generated code that know where the slots are: there is a set for standard code, and one for each region.
+/// Pieces of generated code that know where the slots are: there is a set for baseline code, and one for each region.
 struct Pieces: Sendable {
     /// Leaves at the address in rax: for lack of code, or because of the limit.
     fileprivate(set) var exitJump = 0
@@ -47,11 +47,11 @@ struct Pieces: Sendable {
     fileprivate(set) var exitFault = 0
     /// Leaves at the address in rax for the interpreter; rcx instructions of the block have not retired.
     fileprivate(set) var exitInterpret = 0
-    /// rax = what the slow path loads at rcx, edx bytes of it. Flags: not equal means a fault.
+    /// rax = the value of edx bytes at rcx, by the slow path. Flags: not equal means a fault.
     fileprivate(set) var loadSlow = 0
     /// Stores rdx at rcx, eax bytes of it. Flags as above.
     fileprivate(set) var storeSlow = 0
-    /// For each `MemoryType.index`: rax = what is at rcx, extended, from the TLB's second level or the slow path.
+    /// For each `MemoryType.index`: rax = the value at rcx, extended, from the TLB's second level or the slow path.
     fileprivate(set) var load: [Int] = []
     /// For 1, 2, 4 and 8 bytes: stores rdx at rcx in the same way.
     fileprivate(set) var store: [Int] = []
@@ -60,9 +60,9 @@ struct Pieces: Sendable {
     fileprivate(set) var enterPage = 0
     /// Calls the helper with the record at rcx for the instruction at rax; does not return when the helper leaves.
     fileprivate(set) var helper = 0
-    /// Goes on at the guest address in rax without its bit 0 in standard code. In regions only.
+    /// Goes on at the guest address in rax without its bit 0 in baseline code. In regions only.
     fileprivate(set) var lookup: Int?
-    /// Comes from standard code: moves the slots to where the region has them. In regions only.
+    /// Comes from baseline code: moves the slots to where the region has them. In regions only.
     fileprivate(set) var enterRegion = 0
 }
 
@@ -77,8 +77,8 @@ extension Generator {
         shared.renewRecentRead = makeRenewRecent(tag: 0)
         shared.renewRecentWrite = makeRenewRecent(tag: 8)
         makeLeaveHelper()
-        shared.standard = makePieces(limit: .limit)
-        pieces = shared.standard
+        shared.baseline = makePieces(limit: .limit)
+        pieces = shared.baseline
         assembler.align(to: 64)
     }
 
@@ -124,21 +124,21 @@ extension Generator {
         pieces = makePieces(limit: .regionLimit)
         pieces.enterPage = makeEnterPage()
         pieces.lookup = assembler.position
-        assembler.arithmetic(.and, .register(.rax), -2)
-        for (slot, register) in assignment.integers where standard.register(of: slot) != register {
+        if layout.codeAlignment == 2 { assembler.arithmetic(.and, .register(.rax), -2) }
+        for (slot, register) in assignment.integers where baseline.register(of: slot) != register {
             assembler.store(address(of: slot), register, bytes: 8)
         }
         for (slot, vector) in assignment.floats { assembler.storeFloat(.double, address(of: slot), vector) }
-        for (slot, register) in standard.integers where assignment.register(of: slot) != register {
+        for (slot, register) in baseline.integers where assignment.register(of: slot) != register {
             assembler.move(register, .memory(address(of: slot)))
         }
         emitLookup()
 
         pieces.enterRegion = assembler.position
-        for (slot, register) in standard.integers where assignment.register(of: slot) != register {
+        for (slot, register) in baseline.integers where assignment.register(of: slot) != register {
             assembler.store(address(of: slot), register, bytes: 8)
         }
-        for (slot, register) in assignment.integers where standard.register(of: slot) != register {
+        for (slot, register) in assignment.integers where baseline.register(of: slot) != register {
             assembler.move(register, .memory(address(of: slot)))
         }
         for (slot, vector) in assignment.floats { assembler.loadFloat(.double, vector, .memory(address(of: slot))) }
@@ -222,7 +222,7 @@ extension Generator {
         assembler.linkHere(notReady)
     }
 
-    /// A piece that calls a function by the C calling convention, with the state and what `arguments` sets from rax, rcx
+    /// A piece that calls a function by the C calling convention, with the state and the arguments that `arguments` sets from rax, rcx
     /// and rdx, and then sets the flags by `test`.
     private mutating func makeCall(
         _ function: UInt, arguments: (inout Assembler) -> Void, test: (inout Assembler) -> Void
@@ -247,7 +247,7 @@ extension Generator {
         return makeCall(function, arguments: arguments) { $0.arithmetic(.cmp, .memory(failed), 0) }
     }
 
-    /// The arguments after the state are what rcx, rdx and rax hold.
+    /// The arguments after the state are rcx, rdx and rax.
     private static func passAddress(_ assembler: inout Assembler) {
         assembler.copy(.rsi, .rcx)
         assembler.copy(.rcx, .rax)

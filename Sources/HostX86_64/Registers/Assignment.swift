@@ -29,7 +29,7 @@ package struct Assignment: Sendable {
 }
 
 extension Assignment {
-    /// Gives registers to what blocks use most.
+    /// Gives registers to the slots that blocks use most.
     ///
     /// A slot keeps the register that it has in the first of `others` where it has one, as far as that is free, so that going
     /// from one to the other moves little.

@@ -1,4 +1,4 @@
-/// What the registers of the host are for while generated code runs.
+/// The uses of the host's registers while generated code runs.
 enum HostRegisters {
     /// Points 128 bytes into the state, so that the first 32 slots have short displacements.
     static let state = Register.rbp

@@ -1,6 +1,6 @@
 internal import Translator
 
-/// What it takes to bring slots from where they are in one assignment to where another one has them: all stores, then moves
+/// The moves that bring slots from their places in one assignment to those in another assignment: all stores, then moves
 /// between registers, then loads.
 struct Moves {
     private(set) var storedIntegers: [(slot: Slot, register: Register)] = []

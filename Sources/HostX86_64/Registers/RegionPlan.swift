@@ -7,7 +7,7 @@ internal import Translator
 struct RegionPlan {
     /// The part of each block.
     private(set) var parts: [Int]
-    /// What each part has in registers.
+    /// The slots that each part has in registers.
     private(set) var choices: [RegisterChoice]
 
     static let partLimit = 4
@@ -36,10 +36,10 @@ struct RegionPlan {
         choices = groups.map(\.choice)
     }
 
-    /// The parts' assignments. As little as possible moves between a part and standard code, or a part before it.
-    func assignments(standard: Assignment) -> [Assignment] {
+    /// The parts' assignments. As little as possible moves between a part and baseline code, or a part before it.
+    func assignments(baseline: Assignment) -> [Assignment] {
         var result: [Assignment] = []
-        for choice in choices { result.append(Assignment(choice, like: result + [standard])) }
+        for choice in choices { result.append(Assignment(choice, like: result + [baseline])) }
         return result
     }
 
@@ -98,10 +98,10 @@ struct RegionPlan {
             edges[b][a] += weight
         }
 
-        /// What is left in memory if each group is a part.
+        /// Uses that stay in memory if each group is a part.
         var cost: Int { groups.reduce(0) { $0 + $1.choice.cost } }
 
-        /// What it costs to go from one group to the other.
+        /// The cost of the moves between groups.
         var movesCost: Int {
             var result = 0
             for a in groups.indices {
@@ -114,7 +114,7 @@ struct RegionPlan {
             RegionPlan.moveCost * edges[a][b] * groups[a].choice.moves(to: groups[b].choice)
         }
 
-        /// Joins groups that cannot save much with the ones that they lead to most often, and chooses registers for what is left.
+        /// Joins groups that cannot save much with the ones that they lead to most often, and chooses registers for the others.
         mutating func joinSmall(least: Int) {
             for index in groups.indices.reversed() where index > 0 && groups[index].uses.total < least / 4 {
                 let others = groups.indices.filter { $0 != index }
@@ -124,7 +124,7 @@ struct RegionPlan {
             for index in groups.indices { groups[index].choice = groups[index].uses.choose() }
         }
 
-        /// - Parameter least: what a part has to save.
+        /// - Parameter least: uses that a part has to save.
         mutating func run(least: Int) {
             // What joining two groups gains; nil where that has to be computed.
             var gains = Array(repeating: Array(repeating: Int?.none, count: groups.count), count: groups.count)

@@ -1,6 +1,6 @@
 internal import Translator
 
-/// What is to be in registers.
+/// The slots that are to be in registers.
 struct RegisterChoice {
     private(set) var integers: [Slot] = []
     private(set) var floats: [Slot] = []

@@ -7,7 +7,7 @@ struct SlotUses {
     private var floats: [Int] = []
     /// How often an access could share the look-up of an earlier one.
     private var sharedAccesses = 0
-    /// What the best registers can save at most, compared with none.
+    /// Uses that the best registers can save at most, compared with none.
     private(set) var total = 0
 
     /// Slots from `memorySlot` on do not count as integers.
@@ -125,13 +125,19 @@ extension Statement {
             if case .slot(let slot) = operand { body(slot, false) }
         }
         switch self {
-        case .binary(_, _, let slot, let a, let b), .set(_, let slot, let a, let b):
+        case .binary(_, _, let slot, let a, let b), .set(_, let slot, let a, let b),
+            .flags(_, _, let slot, let a, let b):
             body(slot, false)
             visit(a)
             visit(b)
-        case .unary(_, _, let slot, let a):
+        case .unary(_, _, let slot, let a), .setFlag(_, let slot, let a), .insert(_, let slot, let a):
             body(slot, false)
             visit(a)
+        case .expect(_, let a, let b):
+            visit(a)
+            visit(b)
+        // Vectors are in memory.
+        case .vectorLoad(_, let base, _), .vectorStore(_, let base, _): visit(base)
         case .load(_, let slot, let base, _):
             visit(base)
             if let slot { body(slot, false) }
@@ -149,7 +155,7 @@ extension Statement {
             visit(a)
             body(slot, true)
         case .float(_, let operation, _): operation.visitSlots(body)
-        case .barrier, .helper, .requireFloat, .require: break
+        case .barrier, .helper, .requireFloat, .require, .vector: break
         }
     }
 }
@@ -183,6 +189,7 @@ extension Terminator {
         case .branch(_, let a, let b, _, _):
             visit(a)
             visit(b)
+        case .branchFlag(_, let a, _, _): visit(a)
         case .indirect(let base, _, let link, _):
             visit(base)
             if let link { body(link) }

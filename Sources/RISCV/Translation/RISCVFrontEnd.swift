@@ -5,6 +5,7 @@ internal import Translator
 struct RISCVFrontEnd: GuestFrontEnd {
     private let operations = TranslationHost.operations
 
+    var codeAlignment: Int { 2 }
     var maximumBlockCount: Int { BlockLifter.maximumCount }
     // Most instructions are one statement, and those that are more stand beside calls of helpers, which are less code.
     var maximumStatements: Int { 1 }
@@ -24,7 +25,7 @@ struct RISCVFrontEnd: GuestFrontEnd {
         // The last page of the address space goes on at 0.
         return LiftedBlock(
             lifter.block(next: base &+ UInt64(offset)), offset: start, byteCount: offset - start,
-            returnAddress: lifter.returnAddress, isReturn: lifter.isReturn)
+            returnAddress: lifter.returnAddress, isReturn: lifter.isReturn, codeAlignment: codeAlignment)
     }
 
     func disassemble(_ page: PageSnapshot, from start: Int, count: Int) -> [(address: UInt64, text: String)] {

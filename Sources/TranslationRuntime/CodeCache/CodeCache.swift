@@ -4,7 +4,7 @@ internal import HostX86_64
 
 /// Memory for generated code: one memory file, mapped once for writing and once for execution, never both at one address.
 ///
-/// Code is addressed by its offset. What is where is its owner's business.
+/// Code is addressed by its offset. `CodeSegments` knows which parts are free.
 struct CodeCache: ~Copyable {
     private let writable: Mapping
     private let executable: Mapping

@@ -4,7 +4,7 @@ internal import Translator
 struct CodeSegments: ~Copyable {
     /// Code that is kept apart, because it is made by another thread or lives longer.
     enum Stream: Int, CaseIterable {
-        /// Standard code of pages that are used often, and of all others.
+        /// Baseline code of pages that are used often, and of all others.
         case frequent
         case other
         case regions

@@ -34,7 +34,7 @@ struct BatchLifter {
         blocks.append(lifted.block)
         switch lifted.block.terminator {
         case .jump(let target): follow(target)
-        case .branch(_, _, _, let taken, let next):
+        case .branch(_, _, _, let taken, let next), .branchFlag(_, _, let taken, let next):
             follow(taken)
             // The last one in is lifted first, so that it follows in memory.
             follow(next)

@@ -1,7 +1,7 @@
 internal import HostX86_64
 internal import Translator
 
-/// What it takes to make code, aside from the code cache where it goes: used by one thread at a time.
+/// A generator with its scratch memory: used by one thread at a time.
 final class CodeBuilder {
     private(set) var generator: HostGenerator
     /// Where code is generated, before its size is known.
@@ -36,7 +36,7 @@ final class CodeBuilder {
         copy.deallocate()
     }
 
-    /// What a page is now. Its bytes are there until the next call.
+    /// A page's present contents. Its bytes are there until the next call.
     func snapshot(of page: TranslatedPage) -> PageSnapshot { page.snapshot(copy) }
 
     func translate(_ blocks: [GuestBlock], at position: Int, resolve: (UInt64) -> LinkTarget) -> TranslatedBatch {
@@ -49,7 +49,7 @@ final class CodeBuilder {
         return generator.translateRegion(blocks)
     }
 
-    /// What was generated last.
+    /// The bytes that were generated last.
     func code(from position: Int, to end: Int) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: room, count: end - position)
     }

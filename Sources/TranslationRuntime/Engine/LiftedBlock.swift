@@ -17,13 +17,17 @@ package struct LiftedBlock {
     ///   - byteCount: of its instructions.
     ///   - returnAddress: where a call at the end returns to.
     ///   - isReturn: whether the block ends as functions do.
-    package init(_ block: GuestBlock, offset: Int, byteCount: Int, returnAddress: UInt64?, isReturn: Bool) {
+    ///   - codeAlignment: the front end's.
+    package init(
+        _ block: GuestBlock, offset: Int, byteCount: Int, returnAddress: UInt64?, isReturn: Bool, codeAlignment: Int
+    ) {
         self.block = block
         self.offset = offset
         self.byteCount = byteCount
         self.returnAddress = returnAddress
         self.isReturn = isReturn
-        self.block.foldConstants()
+        self.block.foldConstants(codeAlignment: codeAlignment)
+        self.block.fuseFlags()
         self.block.removeDeadWrites()
         if case .indirect = self.block.terminator { self.block.jumpsAnywhere = !isReturn }
     }

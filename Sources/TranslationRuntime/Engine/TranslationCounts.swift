@@ -1,4 +1,4 @@
-/// What a machine's translator has done so far.
+/// The work that a machine's translator has done so far.
 package struct TranslationCounts: Sendable {
     /// Regions that processors could enter, and those that were not made or not used because their page changed or lost its code.
     package var regions = 0

@@ -16,7 +16,7 @@ package final class TranslationEngine: Sendable {
     let worker: RegionWorker
     private let processors: [Processor]
 
-    /// Moments at which a processor wanted its fetches to see what was stored before, and 1.
+    /// The number of generations begun, and 1.
     private let generation = Atomic<UInt64>(1)
     /// How often some code was removed, or began to be.
     let removals = Atomic<UInt64>(0)
@@ -57,7 +57,7 @@ package final class TranslationEngine: Sendable {
 
     deinit { worker.close() }
 
-    /// What was done so far.
+    /// The work done so far.
     package var counts: TranslationCounts { store.withLock { $0.counts } }
 
     /// Lets a processor translate.
@@ -165,7 +165,8 @@ package final class TranslationEngine: Sendable {
         if worker.wantsRoom.load(ordering: .relaxed) { state.attention?.pointee.store(1, ordering: .relaxed) }
     }
 
-    /// Removes some code if there was no room for more.
+    /// Removes some code if there was no room for more. Before it enters guest code again, the processor calls
+    /// `TranslationState.forgetRemovedCode`, as all others do when they have been asked to.
     ///
     /// - Parameter processor: the calling thread's, which is not in guest code as far as `waitForCodeFence` tells.
     package func makeRoomIfFull(for processor: any TranslatedProcessor) {

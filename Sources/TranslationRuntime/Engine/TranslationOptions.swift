@@ -7,7 +7,7 @@ package struct TranslationOptions: Sendable {
     /// Bytes of generated code.
     let capacity: Int
 
-    /// Bytes of generated code that there may be: jumps reach 2 GiB, and what is translated at once needs some room.
+    /// Bytes of generated code that there may be: jumps reach 2 GiB, and a batch of blocks needs some room.
     package static let capacities: ClosedRange<UInt64> = 4 << 20...1 << 30
 
     /// - Parameters:

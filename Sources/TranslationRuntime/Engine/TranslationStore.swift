@@ -5,12 +5,12 @@ internal import Translator
 
 /// All code that was generated for the processors of a machine. `TranslationEngine`'s lock guards it.
 ///
-/// What code is there is changed only by `CodeCache.redirect`: processors execute it meanwhile. When a stream of code has no segment
-/// of the cache left, all pages with code in another one lose it; see `makeRoom`.
+/// Code is changed only by `CodeCache.link`, `unlink` and `redirect`: processors execute it meanwhile. When a stream
+/// of code has no segment of the cache left, all pages with code in another one lose it; see `makeRoom`.
 final class TranslationStore {
     private let cache: CodeCache
     private var segments: CodeSegments
-    /// Makes standard code, with the lock held.
+    /// Makes baseline code, with the lock held.
     private let builder: CodeBuilder
     /// Makes regions, on one thread: the worker's, or with the lock held where there is none.
     private let regionBuilder: CodeBuilder
@@ -44,6 +44,7 @@ final class TranslationStore {
         }
         let cache = try Self.makeCache(options.capacity)
         var layout = layout
+        layout.codeAlignment = frontEnd.codeAlignment
         layout.jumps.recordStart = UInt(entryRecord.words.0)
         let generator = HostGenerator(code: cache.writableBase, execution: cache.executableBase, layout: layout)
         segments = CodeSegments(
@@ -100,7 +101,7 @@ final class TranslationStore {
         return page
     }
 
-    // MARK: Standard code
+    // MARK: Baseline code
 
     enum Result {
         case code(CodeEntry)
@@ -180,7 +181,7 @@ final class TranslationStore {
 
     // MARK: Regions
 
-    /// Counts a sample of a block in standard code. Returns a request when there are enough to make it the start of a region.
+    /// Counts a sample of a block in baseline code. Returns a request when there are enough to make it the start of a region.
     func sample(_ offset: Int, of page: TranslatedPage, for processor: Int) -> RegionRequest? {
         // Where processors make regions at once, no other thread may, since there is one builder of them.
         guard options.regionThreshold > 0, page.entries[offset] != nil, !page.isRegional(offset),
@@ -205,9 +206,9 @@ final class TranslationStore {
         return step == .done
     }
 
-    /// What it takes to make a region; nil when none is to be made.
+    /// Begins to make a region; nil when none is to be made.
     ///
-    /// - Returns: what is used by one thread, which need not hold the lock, until that asks for the next.
+    /// - Returns: the work, for one thread, which need not hold the lock, until it asks for the next.
     func startRegion(_ request: RegionRequest) -> RegionWork? {
         let page = request.page
         if page.isRegional(request.offset) || page.hasMuchCode { return nil }
@@ -280,7 +281,8 @@ final class TranslationStore {
     /// Whether somebody waits for room.
     var lacksRoom: Bool { !waiting.isEmpty }
 
-    /// Frees a segment for each stream that waits for one. No processor may be in generated code, or come to what it has kept of it.
+    /// Frees a segment for each stream that waits for one. No processor may be in generated code, or enter any that it
+    /// has found before.
     ///
     /// - Returns: regions that are gone but in use.
     func makeRoom() -> [RegionRequest] {

@@ -3,10 +3,11 @@ package import GuestMemory
 internal import HostSystem
 internal import Synchronization
 
-/// Knows whether code that a hart has fetched was written to since, so that a FENCE.I need not assume it.
+/// A processor's part in noticing stores to code that was fetched, so that nothing need be compared that did not change.
 ///
-/// The hart's own stores are noticed because the TLB does not let them through to watched pages. That only works where no other
-/// hart stores past this one's TLB: a hart has a watch if it is the only one.
+/// The TLB does not let stores through to watched pages, so the processor's own stores come to `noteStore`. A guest whose programs
+/// announce their changes (FENCE.I) needs that only for a processor that is alone, which then calls `watch`: with several, it
+/// compares pages instead. Where fetches have to see all stores, `MachineCodeWatch` makes several processors watch together.
 package struct CodeWatch: ~Copyable {
     private let pages: PageWatch
     /// Host address of the first page.
@@ -27,23 +28,31 @@ package struct CodeWatch: ~Copyable {
 
     deinit { free(writers) }
 
-    private func number(_ page: UnsafeMutableRawPointer) -> Int { (page - base) >> 12 }
+    /// The number of a page of memory, as `PageWatch` counts.
+    package func number(_ page: UnsafeMutableRawPointer) -> Int { (page - base) >> 12 }
 
-    /// Code is fetched from a page of memory: stores to it will be noticed.
+    /// Code is fetched from a page of memory, by the only processor: stores to it will be noticed.
     package mutating func watch(_ page: UnsafeMutableRawPointer, _ data: inout SoftwareTLB) {
         let number = number(page)
         if pages.isWatched(number) { return }
-        if writers[number] != 0 {
-            data.forbidWriting(page, virtual: writers[number] == Self.many ? nil : writers[number])
-            writers[number] = 0
-        }
+        forbidStores(to: number, &data)
         pages.watch(number)
     }
+
+    /// Lets the TLB pass no more stores to a page of memory, by its number.
+    package mutating func forbidStores(to number: Int, _ data: inout SoftwareTLB) {
+        guard writers[number] != 0 else { return }
+        data.forbidWriting(base + number << 12, virtual: writers[number] == Self.many ? nil : writers[number])
+        writers[number] = 0
+    }
+
+    /// Whether stores to a page of memory are noticed.
+    package func isWatched(_ page: UnsafeMutableRawPointer) -> Bool { pages.isWatched(number(page)) }
 
     /// Code is fetched from something that cannot be watched.
     package mutating func noteUnwatched() { isIncomplete = true }
 
-    /// The hart is about to store to a page.
+    /// The processor stores to a page: after the store, or before it where no other processor can fetch in between.
     package mutating func noteStore(_ page: UnsafeMutableRawPointer) { pages.noteWrite(number(page)) }
 
     /// Whether the TLB may let stores at a virtual address through to a page; if so, it is noted.

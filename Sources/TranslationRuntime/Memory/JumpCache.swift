@@ -10,9 +10,9 @@ package struct JumpCache: ~Copyable {
     package struct Entry: BitwiseCopyable {
         package var address: UInt64
         package var tag: UInt64
-        /// Where the front end's interpreter goes on: its own block, or a `CodeEntry`. Not for generated code.
+        /// The front end's own block, or a `CodeEntry`. Not for generated code.
         package var operations: UnsafeRawPointer?
-        /// Host address of generated code to go on at: that of the block, or one that leaves for lack of it.
+        /// Host address of the block's generated code, or of code that leaves for lack of it.
         package var code: UInt
 
         @inlinable

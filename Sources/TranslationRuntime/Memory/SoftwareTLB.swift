@@ -108,7 +108,7 @@ package struct SoftwareTLB: ~Copyable {
         return Entry(readTag: other, writeTag: other, addend: 0)
     }
 
-    /// What the second level holds where it holds nothing.
+    /// An empty entry of the second level.
     private static let none = Entry(readTag: 0, writeTag: 0, addend: 0)
 
     /// The position of a page in the second level. Neighbours never share one, which generated code relies on.

@@ -9,7 +9,7 @@ internal import GuestMemory
 package final class TranslatedPage {
     /// The guest-virtual page that its code is for; nil for relative code, which may run in any.
     let virtual: UInt64?
-    /// What the addresses of its blocks count from.
+    /// The address that the addresses of its blocks count from.
     var base: UInt64 { virtual ?? 0 }
     var isRelative: Bool { virtual == nil }
     /// The guest-physical page.
@@ -27,7 +27,7 @@ package final class TranslatedPage {
     struct Entry {
         /// For a front end's interpreter and the jump cache.
         let record: CodeEntry
-        /// Where code of the same page goes on, as a position in the code cache.
+        /// Where code of the same page enters the block, as a position in the code cache.
         let position: Int
         /// It leads to a region.
         let isRegional: Bool
@@ -47,7 +47,7 @@ package final class TranslatedPage {
 
     /// Its code in one segment of the code cache.
     private struct Part {
-        /// What it was translated from.
+        /// The bytes that it was translated from.
         var source = CodeSource()
         var bytes = 0
     }
@@ -56,7 +56,7 @@ package final class TranslatedPage {
     private var parts: [Int: Part] = [:]
     /// The entry of each block that has code, by its first instruction's offset.
     private(set) var entries: [Int: Entry] = [:]
-    /// Jumps from one batch of standard code to blocks of another, or to ones that are not there, as positions in the code cache.
+    /// Jumps from one batch of baseline code to blocks of another, or to ones that are not there, as positions in the code cache.
     private var links: [Int: [Int]] = [:]
     /// Older code of blocks that leads to newer one, the oldest first, with the bytes where it begins.
     private var redirected: [Int: [(entry: Entry, bytes: UInt64)]] = [:]
@@ -133,7 +133,7 @@ package final class TranslatedPage {
         evicted.removeAll()
     }
 
-    /// What the page is now.
+    /// The page's present contents.
     ///
     /// - Parameter copy: room for its bytes, since the guest may write while we read.
     func snapshot(_ copy: UnsafeMutableRawPointer) -> PageSnapshot {
@@ -145,7 +145,7 @@ package final class TranslatedPage {
             bytes: UnsafeRawPointer(copy))
     }
 
-    /// Whether code that was made from a snapshot of some time ago still is what guest memory says.
+    /// Whether code that was made from a snapshot of some time ago still agrees with guest memory.
     func isCurrent(_ epoch: Int, _ code: CodeSource) -> Bool {
         !isForgotten && epoch == self.epoch && code.agrees(with: source)
     }
@@ -276,7 +276,7 @@ package final class TranslatedPage {
         }
     }
 
-    /// Lets what is left of a block's older code lead to the newest that is left.
+    /// Redirects the remaining older code of a block to the newest code that remains.
     private func redirect(
         _ offset: Int, _ older: [(entry: Entry, bytes: UInt64)], _ cache: borrowing CodeCache
     ) {

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import HostSystem
 
-/// A processor's lookup cache: what `TranslationEngine.find` has answered, for the time after the jump cache was flushed.
+/// A processor's lookup cache: answers of `TranslationEngine.find`, for the time after the jump cache was flushed.
 package struct LookupCache: ~Copyable {
     private struct Entry {
         /// Guest-physical.

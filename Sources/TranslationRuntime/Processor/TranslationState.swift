@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// What a processor's run loop and generated code tell each other, and what the processor knows of code. It is a part of the
-/// processor's state, so that generated code reaches it.
+/// A processor's part in translation: the fields that its run loop and generated code share, and its lookup cache. It is a part
+/// of the processor's state, so that generated code reaches it.
 package struct TranslationState: ~Copyable {
     // Generated code writes these; `StateLayout.place` says where they are.
 

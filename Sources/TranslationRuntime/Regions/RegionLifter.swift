@@ -1,6 +1,6 @@
 internal import Translator
 
-/// Lifts what a hot block leads to inside its page, calls included, to the blocks of a region.
+/// Lifts the blocks of a region: those that a hot block leads to inside its page, calls included.
 struct RegionLifter {
     private let page: PageSnapshot
     private let frontEnd: any GuestFrontEnd

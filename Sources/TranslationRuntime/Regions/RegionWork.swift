@@ -13,9 +13,9 @@ final class RegionWork {
     private(set) var replaced: TranslatedPage.OpenRegion?
     private(set) var blocks: [GuestBlock] = []
     private(set) var isOpen = false
-    /// What the blocks were lifted from.
+    /// The bytes that the blocks were lifted from.
     private(set) var source = CodeSource()
-    /// What `builder` has generated for `place`; nil when there is nothing that a region can be made of.
+    /// The code that `builder` has generated for `place`; nil when there is nothing that a region can be made of.
     private(set) var region: TranslatedRegion?
 
     enum Step {

@@ -13,7 +13,7 @@ final class RegionWorker: Sendable {
         var isRefused = false
     }
 
-    /// Requests beyond these are dropped: what is hot asks again.
+    /// Requests beyond these are dropped: a hot block asks again.
     static let limit = 64
 
     private let state = Monitor(State())

@@ -1,4 +1,4 @@
-/// Why generated code returned. The address to go on at is in `StateLayout.programCounter`, except for `helper`.
+/// Why generated code returned. The address of the next instruction is in `StateLayout.programCounter`, except for `helper`.
 package enum ExitReason: UInt64, Sendable {
     /// A jump to code that is not known here.
     case jump = 0
@@ -8,7 +8,7 @@ package enum ExitReason: UInt64, Sendable {
     case fault = 2
     /// The interpreter has to execute at least one instruction at the address.
     case interpret = 3
-    /// A helper left the block; its result is what the code returned.
+    /// A helper left the block; the code returned the helper's result.
     case helper = 4
     /// As `limit`, in a region.
     case regionLimit = 5

@@ -1,4 +1,4 @@
-/// Where a front end keeps what generated code touches: byte offsets from the start of its guest state.
+/// The parts of a front end's guest state that generated code touches: byte offsets from the start of the state.
 package struct StateLayout: Sendable {
     /// The slots that live in host registers while baseline code runs, most important first. A host takes as many as it has
     /// registers for.
@@ -6,7 +6,7 @@ package struct StateLayout: Sendable {
     /// Instructions retired, and their number at which generated code has to leave. Both have 64 bits.
     package var retired = 0
     package var retiredLimit = 0
-    /// Where generated code leaves the address to go on at.
+    /// The address of the next instruction, when generated code leaves.
     package var programCounter = 0
     /// Where a helper finds the address of its instruction.
     package var instructionAddress = 0
@@ -21,12 +21,24 @@ package struct StateLayout: Sendable {
     package var memory = TLBLayout()
     package var jumps = JumpLayout()
     package var floats = FloatLayout()
-    /// What `Statement.require` can ask for.
+    /// The conditions of `Statement.require`.
     package var requirements: [Requirement] = []
-    /// Slots from this one on are always in memory, where requirements look at them.
+    /// Slots from this one on are always in memory, where requirements look at them, and vectors lie.
     package var firstMemorySlot = Slot(.max)
+    /// The number, 1 or 2, that addresses of guest instructions are multiples of.
+    package var codeAlignment = 2
+    package var addressing = Addressing.pages
 
     package init(pinned: [Slot]) { self.pinned = pinned }
+
+    /// How guest addresses become host addresses.
+    package enum Addressing: Sendable {
+        /// By the software TLB in `memory`.
+        case pages
+        /// Guest address 0 is at a host address. The state holds that and the number of bytes, not less than 16, at these
+        /// offsets. Accesses outside go to the helpers of `memory`.
+        case flat(base: Int, size: Int)
+    }
 
     /// A condition on memory.
     package enum Requirement: Sendable {
@@ -37,26 +49,26 @@ package struct StateLayout: Sendable {
     }
 
     /// The software TLB: entries of 32 bytes, found by the page number's low bits. An entry holds the virtual page that may
-    /// be read, the one that may be written, and what to add to a virtual address to get the host's. Where there is no
+    /// be read, the virtual page that may be written, and the host address less the virtual one. Where there is no
     /// such page, it holds one that another entry is for.
     package struct TLBLayout: Sendable {
         /// Offset of a pointer to the entries in use.
         package var entries = 0
         /// A power of two.
         package var count = 256
-        /// The second level: offset of a pointer to it, number (a power of two), and what the low 32 bits of a page number are multiplied by
-        /// to find an entry by the upper bits of the result. Its tags are pages with the present generation, 64 bits at an
-        /// offset of the state, in the low 12 bits; pages that follow each other have different entries.
+        /// The second level: offset of a pointer to it, number (a power of two), and a factor: the upper bits of its product
+        /// with the low 32 bits of a page number are the entry's number. Its tags are pages with the present generation, 64 bits at
+        /// an offset of the state, in the low 12 bits; pages that follow each other have different entries.
         package var secondEntries = 0
         package var secondCount = 4096
         package var secondFactor: UInt32 = 0
         package var generation = 0
         /// Pages that accesses by a steady base used last: two words of 64 bits each, for loads and stores by turns. A virtual
-        /// page, or an odd multiple of 2048 when there is none, and what to add to a virtual address to get the host's.
+        /// page, or an odd multiple of 2048 when there is none, and the host address less the virtual one.
         package var recent = 0
         /// 64 bits that are not 0 when there may be recent pages.
         package var recentUsed = 0
-        /// Functions for what the TLB does not answer:
+        /// Functions for pages that the TLB does not hold:
         /// `(state, address, bytes) -> value` and `(state, address, value, bytes)`. They set `accessFailed`.
         package var loadHelper: UInt = 0
         package var storeHelper: UInt = 0
@@ -71,8 +83,9 @@ package struct StateLayout: Sendable {
         package static let addend = 16
     }
 
-    /// The jump cache: entries of 32 bytes, found by bits from bit 1 up of (address ^ address >> `hashShift`). An entry holds the address, the tag
-    /// of the translation regime it is valid for, a word that is not ours, and where its code begins.
+    /// The jump cache: entries of 32 bytes, found by bits from bit 1 up of (address ^ address >> `hashShift`). An entry holds the
+    /// address, the tag of the translation regime that it is valid for, a word that is not for generated code, and the host address of
+    /// its code.
     package struct JumpLayout: Sendable {
         /// Offset of a pointer to the entries in use.
         package var entries = 0
@@ -82,7 +95,7 @@ package struct StateLayout: Sendable {
         /// Offset of the present tag.
         package var tag = 0
         /// The first word of a record that enters generated code; its code's address is in the word after the record's 24
-        /// bytes. When a helper leaves the block with such a record, its code is what goes on.
+        /// bytes. When a helper leaves the block with such a record, its code is entered.
         package var recordStart: UInt = 0
 
         // Bytes of an entry, and where its words are.

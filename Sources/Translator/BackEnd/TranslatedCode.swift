@@ -1,10 +1,10 @@
-/// What a jump to a guest address leads to.
+/// The target of a jump to a guest address.
 package enum LinkTarget: Equatable, Sendable {
     /// A block of the same batch.
     case block(Int)
     /// Nothing, but code of another batch may be linked, and unlinked.
     case pending
-    /// Code that must be looked up each time, because what the address means can change.
+    /// Code that is looked up each time, because the address can come to mean another page.
     case lookup
 }
 
@@ -21,7 +21,7 @@ package struct PendingLink: Sendable {
     }
 }
 
-/// What came of a batch of blocks.
+/// The code of a batch of blocks.
 package struct TranslatedBatch: Sendable {
     /// Where each block begins, for code of the same page.
     package let entries: [Int]
@@ -39,9 +39,9 @@ package struct TranslatedBatch: Sendable {
     }
 }
 
-/// What came of a region.
+/// The code of a region.
 package struct TranslatedRegion: Sendable {
-    /// Where standard code of the same page enters each block.
+    /// Where baseline code of the same page enters each block.
     package let entries: [Int]
     /// Where each block is entered with its guest address in rax; the same place unless blocks are relative.
     package let gates: [Int]

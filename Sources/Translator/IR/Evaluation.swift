@@ -5,7 +5,7 @@ extension BinaryOperation {
     package func evaluate(_ a: UInt64, _ b: UInt64, _ width: Width) -> UInt64 {
         if width == .bits64 { return wide(a, b) }
         let result = narrow(UInt32(truncatingIfNeeded: a), UInt32(truncatingIfNeeded: b))
-        return UInt64(bitPattern: Int64(Int32(bitPattern: result)))
+        return width == .bits32 ? UInt64(bitPattern: Int64(Int32(bitPattern: result))) : UInt64(result)
     }
 
     private func wide(_ a: UInt64, _ b: UInt64) -> UInt64 {
@@ -29,7 +29,7 @@ extension BinaryOperation {
 
     private func narrow(_ a: UInt32, _ b: UInt32) -> UInt32 { common(a, b) }
 
-    /// What both widths have.
+    /// The operations that both widths have.
     private func common<Value: FixedWidthInteger & UnsignedInteger>(_ a: Value, _ b: Value) -> Value {
         let bits = Value(Value.bitWidth)
         let count = b & (bits - 1)

@@ -12,7 +12,7 @@ package enum FloatFused: Sendable {
     case multiplyAdd, multiplySubtract, negatedMultiplyAdd, negatedMultiplySubtract
 }
 
-/// What becomes of the sign of the first operand.
+/// The new sign of the first operand: that of the second operand, its opposite, or the exclusive or of both.
 package enum FloatSign: Sendable {
     case copy, copyNegated, xor
 }

@@ -6,9 +6,12 @@ package struct Slot: Hashable, Sendable {
 
     /// Bytes from the start of the state.
     package var offset: Int { Int(index) * 8 }
+
+    /// The slot behind this one, where it is the low half of a vector.
+    package var upperHalf: Slot { Slot(index + 1) }
 }
 
-/// What a statement reads.
+/// The source of a value that a statement reads.
 package enum Operand: Equatable, Sendable {
     case slot(Slot)
     case constant(UInt64)
@@ -44,6 +47,8 @@ package enum Width: Sendable {
     case bits64
     /// The low halves; the result is sign-extended to 64 bits.
     case bits32
+    /// The low halves; the result is zero-extended to 64 bits.
+    case bits32ZeroExtended
 
     @inlinable package var isWide: Bool { self == .bits64 }
 }
@@ -126,7 +131,7 @@ package struct MemoryType: Equatable, Sendable {
         self.signed = signed
     }
 
-    /// Of the type, or what amounts to it, in `all`.
+    /// The index in `all` of the type, or of the unsigned type of 8 bytes for both.
     package var index: Int { bytes == 8 ? 6 : bytes.trailingZeroBitCount * 2 + (signed ? 1 : 0) }
 
     package static let all =

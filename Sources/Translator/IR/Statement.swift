@@ -8,8 +8,8 @@ package enum Statement: Sendable {
     case load(MemoryType, Slot?, Operand, Int32)
     /// Stores the low bytes of the second operand at the first + displacement.
     case store(MemoryType, Operand, Operand, Int32)
-    /// slot = guest memory at the first operand, which is replaced in the same step by a result of it and the second one.
-    /// The helper does the same in every case.
+    /// Atomic read-modify-write of guest memory at the first operand: loads the old value into the slot, and stores the result of
+    /// the operation on it and the second operand. The helper does the same in every case.
     case atomic(AtomicOperation, wide: Bool, Slot?, Operand, Operand, HelperRecord)
     /// Orders all earlier accesses before all later ones.
     case barrier
@@ -26,18 +26,30 @@ package enum Statement: Sendable {
     case loadSingle(Slot, Operand, Int32)
     /// slot = low half of the operand, boxed.
     case box(Slot, Operand)
+    /// slot = the flags of an operation, as `FlagBits`.
+    case flags(FlagOperation, FlagWidth, Slot, Operand, Operand)
+    /// 1 where the condition holds of the flags in the operand, else 0.
+    case setFlag(FlagCondition, Slot, Operand)
+    /// Replaces the lowest byte of the slot, or the lowest two, by those of the operand.
+    case insert(bytes: Int, Slot, Operand)
+    /// Leaves for the interpreter unless the condition holds: before a division that traps, for example.
+    case expect(Condition, Operand, Operand)
+    /// Loads and stores of vectors at operand + displacement. A page that the TLB does not hold is the interpreter's.
+    case vectorLoad(Slot, Operand, Int32)
+    case vectorStore(Slot, Operand, Int32)
+    case vector(VectorOperation, Slot, Slot, Slot)
 }
 
-/// What becomes of the memory of an atomic access of 32 or 64 bits.
+/// The change of memory by an atomic access of 32 or 64 bits.
 package enum AtomicOperation: Sendable {
     case swap, add, and, or, xor
     /// Memory stays as it is, and is reserved.
     case loadReserved
-    /// Memory becomes the second operand if it is reserved and still what was loaded; the slot is 0 then, else 1.
+    /// Memory becomes the second operand if it is reserved and still holds the loaded value; the slot is 0 then, else 1.
     case storeConditional
 }
 
-/// What a helper gets: 24 bytes that it understands, the first eight being its own address.
+/// The argument of a helper: 24 bytes, the first eight being the helper's own address.
 ///
 /// It is called with the state and the address of the record, and returns the address after the 24 bytes to go on in the
 /// block, or anything else to leave it: the dispatcher gets that value.
@@ -69,7 +81,10 @@ package struct Step: Sendable {
 package enum Terminator: Sendable {
     case jump(UInt64)
     case branch(Condition, Operand, Operand, taken: UInt64, next: UInt64)
-    /// To (operand + displacement) with bit 0 cleared; then the slot gets the return address.
+    /// By a condition on the flags in the operand.
+    case branchFlag(FlagCondition, Operand, taken: UInt64, next: UInt64)
+    /// To (operand + displacement), with bit 0 cleared where `StateLayout.codeAlignment` is 2; then the slot gets the return
+    /// address.
     case indirect(Operand, Int32, link: Slot?, returnAddress: UInt64)
 }
 

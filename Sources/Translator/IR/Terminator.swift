@@ -4,7 +4,7 @@ extension Terminator {
         switch self {
         case .jump(let target): [target]
         // What follows in memory comes first.
-        case .branch(_, _, _, let taken, let next): [next, taken]
+        case .branch(_, _, _, let taken, let next), .branchFlag(_, _, let taken, let next): [next, taken]
         case .indirect: []
         }
     }

@@ -1,8 +1,10 @@
 extension GuestBlock {
-    /// Replaces slots by the constants they hold, and what only depends on constants by its result.
+    /// Replaces slots by the constants they hold, and operations on constants by their results.
     ///
     /// This joins the pairs in which instruction sets with short immediates build constants and addresses.
-    package mutating func foldConstants() {
+    ///
+    /// - Parameter codeAlignment: of instructions' addresses, as `StateLayout.codeAlignment`.
+    package mutating func foldConstants(codeAlignment: Int) {
         var known = KnownSlots()
         for index in steps.indices { steps[index].statement.fold(&known) }
         terminator.fold(known)
@@ -16,7 +18,8 @@ extension GuestBlock {
                         .unary(.copy, .bits64, link, .code(returnAddress, isRelative: isRelative)),
                         number: count - 1, address: address))
             }
-            terminator = .jump((base &+ UInt64(bitPattern: Int64(displacement))) & ~1)
+            let target = base &+ UInt64(bitPattern: Int64(displacement))
+            terminator = .jump(codeAlignment == 2 ? target & ~1 : target)
         }
     }
 
@@ -35,7 +38,7 @@ private struct KnownSlots {
     private var known = SlotSet()
     /// Those whose values count from the page's base.
     private var relative = SlotSet()
-    /// By the slot's index; what is not in `known` means nothing.
+    /// By the slot's index; valid for slots in `known`.
     private var values = InlineArray<256, UInt64>(repeating: 0)
 
     func resolve(_ operand: Operand) -> Operand {
@@ -44,7 +47,7 @@ private struct KnownSlots {
         return relative.contains(slot) ? .address(value) : .constant(value)
     }
 
-    /// Notes what a slot holds from here on; another slot's value means that nothing is known.
+    /// Notes the value of a slot from here on. A value that is another slot is unknown.
     mutating func set(_ slot: Slot, _ value: Operand) {
         switch value {
         case .constant(let value):
@@ -61,6 +64,11 @@ private struct KnownSlots {
     mutating func forget(_ slot: Slot) { known.remove(slot) }
 
     mutating func forgetAll() { known.removeAll() }
+
+    mutating func forgetVector(_ slot: Slot) {
+        known.remove(slot)
+        known.remove(slot.upperHalf)
+    }
 }
 
 extension Statement {
@@ -86,6 +94,23 @@ extension Statement {
         case .loadSingle(let slot, let base, let displacement):
             self = .loadSingle(slot, known.resolve(base), displacement)
         case .box(let slot, let a): self = .box(slot, known.resolve(a))
+        case .flags(let operation, let width, let slot, let a, let b):
+            let (a, b) = (known.resolve(a), known.resolve(b))
+            self = .flags(operation, width, slot, a, b)
+            if let x = a.constant, let y = b.constant { become(slot, .constant(operation.evaluate(x, y, width))) }
+        case .setFlag(let condition, let slot, let a):
+            let a = known.resolve(a)
+            self = .setFlag(condition, slot, a)
+            if let x = a.constant { become(slot, .constant(condition.holds(x) ? 1 : 0)) }
+        case .insert(let bytes, let slot, let a): self = .insert(bytes: bytes, slot, known.resolve(a))
+        case .expect(let condition, let a, let b):
+            self = .expect(condition, known.resolve(a), known.resolve(b))
+        case .vectorStore(let slot, let base, let displacement):
+            self = .vectorStore(slot, known.resolve(base), displacement)
+        case .vectorLoad(let slot, let base, let displacement):
+            self = .vectorLoad(slot, known.resolve(base), displacement)
+            known.forgetVector(slot)
+        case .vector(_, let slot, _, _): known.forgetVector(slot)
         case .barrier, .requireFloat, .require: break
         case .helper, .float, .atomic:
             // A helper may write any slot.
@@ -109,6 +134,10 @@ extension Terminator {
             let (a, b) = (known.resolve(a), known.resolve(b))
             self = .branch(condition, a, b, taken: taken, next: next)
             if let x = a.constant, let y = b.constant { self = .jump(condition.holds(x, y) ? taken : next) }
+        case .branchFlag(let condition, let a, let taken, let next):
+            let a = known.resolve(a)
+            self = .branchFlag(condition, a, taken: taken, next: next)
+            if let x = a.constant { self = .jump(condition.holds(x) ? taken : next) }
         case .indirect(let base, let displacement, let link, let returnAddress):
             self = .indirect(known.resolve(base), displacement, link: link, returnAddress: returnAddress)
         }
@@ -116,7 +145,7 @@ extension Terminator {
 }
 
 extension Operand {
-    /// What adding a constant to an address, or taking one away, gives; nil for everything else.
+    /// The sum or difference of an address and a constant; nil for all other operations.
     fileprivate static func sum(_ operation: BinaryOperation, _ a: Operand, _ b: Operand) -> Operand? {
         switch (operation, a, b) {
         case (.add, .address(let x), .constant(let y)), (.add, .constant(let x), .address(let y)): .address(x &+ y)

@@ -7,7 +7,7 @@ import Testing
 
 /// Code that no compiler makes, but any guest can.
 @Suite struct OddCodeTests {
-    /// Translates a page, as standard code and as a region.
+    /// Translates a page, as baseline code and as a region.
     private func translate(_ program: String, at virtual: UInt64, _ offset: Int) throws -> TranslatedPage {
         // Images end with a word of their own.
         let image = try Toolchain.assemble(program, at: Toolchain.base).prefix(4096)

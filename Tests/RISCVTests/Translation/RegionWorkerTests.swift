@@ -27,22 +27,22 @@ import Testing
     @Test func aRegionTakesThePlaceOfItsBlocksWhenItIsFinished() throws {
         let fixture = try fixture()
         #expect(fixture.translate(0, 0).isEmpty)
-        let standard = try #require(fixture.page(0).entries[0])
+        let baseline = try #require(fixture.page(0).entries[0])
         let work = try #require(fixture.store.startRegion(fixture.request(0)))
         work.generate()
         // Meanwhile harts get what they ask for.
         #expect(fixture.translate(1, 0).isEmpty)
-        #expect(fixture.page(0).entries[0]?.position == standard.position)
+        #expect(fixture.page(0).entries[0]?.position == baseline.position)
         #expect(fixture.page(1).entries[0] != nil)
 
         #expect(fixture.store.finishRegion(work) == .done)
         #expect(fixture.store.counts.regions == 1 && fixture.store.counts.droppedRegions == 0)
         #expect(fixture.page(0).isRegional(0) && fixture.page(0).isRegional(0x800))
-        #expect(fixture.page(0).entries[0]?.position != standard.position)
+        #expect(fixture.page(0).entries[0]?.position != baseline.position)
         #expect(fixture.store.startRegion(fixture.request(0)) == nil)
     }
 
-    /// The store has bytes of standard code, of code that only the region has, and of none.
+    /// The store has bytes of baseline code, of code that only the region has, and of none.
     @Test(arguments: [(offset: 0, isDropped: true), (0x800, true), (0x400, false)], [false, true])
     func aRegionOfAPageThatChangedMeanwhileIsDropped(change: (offset: Int, isDropped: Bool), isSeen: Bool) throws {
         let fixture = try fixture()

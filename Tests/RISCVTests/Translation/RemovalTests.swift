@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func aHartInStandardCodeLeavesItWhenTheWorkerWaitsForRoom(isWaiting: Bool) throws {
+    func aHartInBaselineCodeLeavesItWhenTheWorkerWaitsForRoom(isWaiting: Bool) throws {
         let (fixture, engine) = try fixture()
         let signals = fixture.hart.signals
         signals.pointee.attention.store(0, ordering: .relaxed)

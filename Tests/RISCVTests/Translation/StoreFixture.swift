@@ -41,7 +41,7 @@ final class StoreFixture {
             source: UnsafeRawPointer(memory.hostBase) + number << 12, present: 1, watchedIn: nil)
     }
 
-    /// Makes standard code, and room for it.
+    /// Makes baseline code, and room for it.
     ///
     /// - Returns: regions that made room.
     func translate(_ number: Int, _ offset: Int) -> [RegionRequest] {
