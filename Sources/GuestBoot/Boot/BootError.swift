@@ -41,7 +41,7 @@ extension BootError: CustomStringConvertible {
         case .wrongArchitecture(let item, let found, let expected):
             "\(item): it is \(found) and the guest is \(expected); use one made for \(expected)"
         case .unknownFormat(let item):
-            "\(item): it is no kernel that is known: a flat Image, a bzImage, an ELF file, or a compressed or EFI form; use one of these"
+            "\(item): the format of the file is not known; use a flat Image, a bzImage, an ELF file, a compressed or EFI form of these, or raw code for riscv64"
         case .unsupportedCompression(let item, let method):
             "\(item): it is compressed with \(method), and only gzip and zstd are known; decompress it first"
         case .corruptCompression(let item, let method, let reason):
