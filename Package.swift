@@ -109,7 +109,7 @@ let package = Package(
             ["VirtioDevices", "Virtio", "PCI", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
-        tests("MachineTests", ["Aerie", "KVMEngine", "GuestToolchain"]),
+        tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain"]),
         // A machine in a process that a test may kill.
         .executableTarget(
             name: "MachineHost", dependencies: ["Aerie"], path: "Tests/MachineHost", swiftSettings: settings),

@@ -2,7 +2,8 @@ package import Aerie
 
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
-    case image, command, arch, engine, trace, cpus, memory, kernel, initrd, append, firmware, disk, transport, console
+    case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, transport,
+        console
     case codeCache = "code-cache"
     case readOnly = "read-only"
     case noReboot = "no-reboot"
@@ -38,6 +39,7 @@ extension RunSettings {
         case .engine: engine = try Self.choice(text, asked: asked)
         case .trace: trace = text
         case .codeCache: codeCache = try Self.size(text, asked: asked)
+        case .cpu: processor = try Processor(option: text)
         case .cpus: cpus = try Self.integer(text, asked: asked, in: Configuration.cpuRange)
         case .memory: memory = try Self.size(text, asked: asked)
         case .kernel: kernel = text

@@ -10,6 +10,8 @@ internal import Synchronization
 package final class PCIHost: MemoryMappedDevice {
     /// One bus: 32 devices of 8 functions with 4096 bytes each.
     package static let configurationSize: UInt64 = 1 << 20
+    /// The configuration space of 256 buses, of which all but the first are empty.
+    package static let wholeConfigurationSize: UInt64 = 256 << 20
     package static let slots = 32
 
     package let name: String

@@ -41,6 +41,11 @@ extension Configuration {
     }
 
     private func validateEngine() throws(AerieError) {
+        guard processor == nil || architecture == .riscv64 else {
+            throw AerieError(
+                .unavailable, asked: "--cpu", found: "the processor of \(architecture.rawValue) guests is the host's",
+                advice: "leave it out")
+        }
         let asked = "--engine \(engine.rawValue)"
         switch architecture {
         case .riscv64:
@@ -56,9 +61,10 @@ extension Configuration {
                     .unavailable, asked: asked, found: "x86_64 guests run through KVM only",
                     advice: "use --engine auto or kvm")
             }
-            guard transport != .mmio else {
+            guard transport ?? .pci == .pci else {
                 throw AerieError(
-                    .unavailable, asked: "--transport mmio", found: "the x86_64 machine has its devices on PCI",
+                    .unavailable, asked: "--transport \(transport?.rawValue ?? "")",
+                    found: "the x86_64 machine has its devices on PCI",
                     advice: "use --transport pci, or leave it out")
             }
         case .x86_64, .aarch64:

@@ -20,6 +20,8 @@ public struct Configuration: Equatable, Sendable {
     public enum Transport: String, CaseIterable, Sendable {
         /// Registers at fixed addresses, which the device tree names.
         case mmio
+        /// The same with the registers of the legacy interface (VIRTIO 1.2, section 4.2.4), for kernels that know no other.
+        case mmioLegacy = "mmio-legacy"
         /// Functions of a PCI Express bus.
         case pci
     }
@@ -52,6 +54,8 @@ public struct Configuration: Equatable, Sendable {
     public var codeCache: ByteSize?
     /// How many vCPUs: 1 to 64.
     public var cpus = 1
+    /// The processor of a riscv64 guest; nil for the default one, and for other guests.
+    public var processor: Processor?
     /// The guest's memory: 1M to 1024G, in whole pages of 4 KiB.
     public var memory = ByteSize.mebibytes(512)
     /// The path of a kernel: flat `Image`, the same compressed, EFI zboot, or ELF for riscv64; `bzImage` or ELF with a PVH
