@@ -33,8 +33,11 @@ struct Settings: Decodable {
 
 final class OutputConsole: ConsoleChannel {
     func read(limit: Int) -> [UInt8] { [] }
-    func write(_ bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
-    func setInputHandler(_ handler: (@Sendable () -> Void)?) {}
+    func write(_ bytes: [UInt8]) -> Int {
+        FileHandle.standardOutput.write(Data(bytes))
+        return bytes.count
+    }
+    func setHandler(_ handler: (@Sendable () -> Void)?) {}
     var windowSize: (columns: UInt16, rows: UInt16)? { nil }
 }
 

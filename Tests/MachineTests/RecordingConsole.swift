@@ -8,7 +8,10 @@ final class RecordingConsole: ConsoleChannel {
     var text: String { String(decoding: written.withLock { $0 }, as: UTF8.self) }
 
     func read(limit: Int) -> [UInt8] { [] }
-    func write(_ bytes: [UInt8]) { written.withLock { $0 += bytes } }
-    func setInputHandler(_ handler: (@Sendable () -> Void)?) {}
+    func write(_ bytes: [UInt8]) -> Int {
+        written.withLock { $0 += bytes }
+        return bytes.count
+    }
+    func setHandler(_ handler: (@Sendable () -> Void)?) {}
     var windowSize: (columns: UInt16, rows: UInt16)? { nil }
 }

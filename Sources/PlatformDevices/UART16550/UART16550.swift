@@ -92,7 +92,7 @@ package final class UART16550: MemoryMappedDevice {
 
     private func send() {
         while let bytes = state.withLock({ $0.beginSending() }) {
-            channel.write(bytes)
+            _ = channel.write(bytes)
             state.update { state in
                 state.endSending()
                 settle(&state)
@@ -111,7 +111,7 @@ package final class UART16550: MemoryMappedDevice {
     // MARK: Lifecycle
 
     package func start() {
-        channel.setInputHandler { [weak self] in self?.inputArrived() }
+        channel.setHandler { [weak self] in self?.inputArrived() }
         resume()
     }
 
@@ -137,7 +137,7 @@ package final class UART16550: MemoryMappedDevice {
     }
 
     package func stop() {
-        channel.setInputHandler(nil)
+        channel.setHandler(nil)
         send()
     }
 
