@@ -1,4 +1,5 @@
 import Foundation
+import TextTables
 
 /// The kernels' table: seconds of the host, multiples of that for each machine, and the geometric means of the groups.
 struct KernelReport: Encodable {
@@ -69,7 +70,7 @@ struct KernelReport: Encodable {
 
     func text() -> String {
         let machines = rows.first?.machines.map(\.machine) ?? []
-        var table = TextTable()
+        var table = TextTable.measurements
         table.add("CPU seconds of the host; multiples of it for each machine, without its start-up")
         table.add("kernel", "native s", machines)
         for row in rows {

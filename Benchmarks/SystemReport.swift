@@ -1,4 +1,5 @@
 import Foundation
+import TextTables
 
 /// The loads of `system`: medians of the rounds.
 struct SystemReport: Encodable {
@@ -42,7 +43,7 @@ struct SystemReport: Encodable {
     }
 
     func text() -> String {
-        var table = TextTable()
+        var table = TextTable.measurements
         table.add("Debian's kernel, 1 vCPU", "native s", machines)
         for row in loads {
             table.add(row.load, table.seconds(row.nativeSeconds), row.timesNative.map { table.ratio($0) })

@@ -1,4 +1,5 @@
 import Foundation
+import TextTables
 
 /// CPU seconds of Debian's programs on each machine; medians of the rounds.
 struct WorkloadReport: Encodable {
@@ -28,7 +29,7 @@ struct WorkloadReport: Encodable {
     }
 
     func text() -> String {
-        var table = TextTable()
+        var table = TextTable.measurements
         table.add("Debian, 1 vCPU; CPU s", "", machines)
         let peer = machines.firstIndex(of: "qemu")
         for row in loads {

@@ -1,4 +1,5 @@
 import Foundation
+import TextTables
 
 /// The measurements of `hardware`: medians of the rounds.
 struct HardwareReport {
@@ -60,7 +61,7 @@ struct HardwareReport {
     private func each(_ pair: [Double], _ count: Int) -> Double { Statistics.median(pair) / Double(count) * 1e6 }
 
     func text() -> String {
-        var table = TextTable()
+        var table = TextTable.measurements
         table.add("to the first instruction", "", starts.map(\.monitor))
         table.add("CPU, ms", "", starts.map { table.ratio(Statistics.median($0.seconds) * 1e3) }, note: "goal 10")
         table.add("memory beside guest, KiB", "", starts.map { "\($0.memory.resident >> 10)" }, note: "goal 5120")

@@ -17,6 +17,11 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         SystemError(call, code: errno)
     }
 
+    /// What the user can do about it, for failures that say little by themselves.
+    package var advice: String? {
+        code == EFBIG ? "raise the limit on the size of files (ulimit -f)" : nil
+    }
+
     package var description: String {
         "\(call): \(String(cString: strerror(code)))"
     }

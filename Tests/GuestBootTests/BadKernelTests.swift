@@ -1,5 +1,6 @@
 import GuestBoot
 import GuestMemory
+import TestSupport
 import Testing
 
 @Suite struct BadKernelTests {
@@ -186,7 +187,7 @@ import Testing
     }
 
     @Test func mutatedFilesAreRefusedOrLoadedInsideOfMemory() throws {
-        var random = SeededGenerator(state: 2024)
+        var random = SeededGenerator(seed: 2024)
         let image = flatImage(imageSize: 0x2000, payload: 300)
         let elf = TestELF(
             entry: dram, segments: [.init(at: dram, pattern(100)), .init(at: dram + 0x1000, pattern(50))])

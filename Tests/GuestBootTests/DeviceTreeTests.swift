@@ -1,6 +1,7 @@
 import Glibc
 import GuestBoot
 import GuestToolchain
+import TestSupport
 import Testing
 
 /// The device tree compiler, or nil when it is not installed.
@@ -129,7 +130,7 @@ let deviceTreeCompiler: String? = ["/usr/bin/dtc", "/usr/local/bin/dtc"].first {
     }
 
     @Test func mutatedBlobsAreRefusedOrDecodeToATreeThatEncodes() {
-        var random = SeededGenerator(state: 17)
+        var random = SeededGenerator(seed: 17)
         let original = example().encoded()
         for _ in 0..<3000 {
             let blob = mutated(original, &random)

@@ -133,8 +133,8 @@ final class KVMGuest {
         try processor.setState(state)
     }
 
-    /// Runs every vCPU, each on a thread of its own, until all have returned. A guest that hangs is stopped after a minute:
-    /// a watchdog, not a measurement.
+    /// Runs every vCPU, each on a thread of its own, until all have returned. A guest that hangs is stopped after five
+    /// minutes: a watchdog, not a measurement.
     func run(_ meanwhile: () throws -> Void = {}) throws -> [ProcessorExit] {
         let exits = Monitor<[Int: ProcessorExit]>([:])
         let threads = try processors.map { processor in
@@ -144,7 +144,7 @@ final class KVMGuest {
             }
         }
         try meanwhile()
-        let deadline = HostClock.monotonic() + 20_000_000_000
+        let deadline = HostClock.monotonic() + 300_000_000_000
         let count = processors.count
         if exits.wait(until: deadline, { $0.count == count ? () : nil }) == nil {
             for processor in processors { processor.requestExit() }
@@ -189,9 +189,9 @@ final class Recorder: MemoryMappedDevice, @unchecked Sendable {
     var written: [Access] { accesses.withLock { $0 } }
     var values: [UInt64] { written.map(\.value) }
 
-    /// Waits for so many writes, at most a minute.
+    /// Waits for so many writes, at most five minutes.
     func wait(count: Int) {
-        accesses.wait(until: HostClock.monotonic() + 20_000_000_000) { $0.count >= count ? () : nil }
+        accesses.wait(until: HostClock.monotonic() + 300_000_000_000) { $0.count >= count ? () : nil }
     }
 
     func read(offset: UInt64, size: Int) -> UInt64 { onRead(offset, size) }

@@ -1,5 +1,6 @@
 import Machine
 import PlatformDevices
+import TestSupport
 import Testing
 
 @Suite struct UART16550InputTests {

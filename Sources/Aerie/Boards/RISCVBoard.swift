@@ -141,9 +141,13 @@ final class RISCVBoard: Board {
     }
 
     private static func makeTrace(_ path: String) throws(AerieError) -> TranslationTrace {
-        try wrapping("--trace \(path)") { () throws(SystemError) in
-            TranslationTrace(
+        do throws(SystemError) {
+            return TranslationTrace(
                 file: try FileDescriptor(path: path, flags: O_WRONLY | O_CREAT | O_TRUNC | O_APPEND))
+        } catch {
+            throw AerieError(
+                .badInput, asked: "--trace \(path)", found: String(cString: strerror(error.code)),
+                advice: "name a file in a directory that exists and that you may write")
         }
     }
 

@@ -32,13 +32,7 @@
             events: @escaping SystemEventHandler
         ) throws(AerieError) {
             firmware = try configuration.firmware.map { path throws(AerieError) in try X86Firmware(path: path) }
-            boot =
-                firmware == nil
-                ? try wrapping("boot") { () throws(BootError) in
-                    try X86Boot(
-                        kernel: configuration.kernel, initrd: configuration.initrd,
-                        commandLine: configuration.commandLine)
-                } : nil
+            boot = firmware == nil ? try Self.makeBoot(configuration) : nil
             let size = configuration.memory.bytes
             let memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
                 try GuestMemory(ranges: X86MemoryMap.memory(size))
@@ -87,6 +81,13 @@
                     window, highWindow,
                 ]
                 + cards + (firmware.map { [$0] } ?? [])
+        }
+
+        private static func makeBoot(_ configuration: Configuration) throws(AerieError) -> X86Boot {
+            try wrapping("boot") { () throws(BootError) in
+                try X86Boot(
+                    kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine)
+            }
         }
 
         /// What the kernel runs: a machine with the memory, its chips, and its vCPUs.

@@ -134,11 +134,33 @@ extension Configuration {
             try disk.validate()
             try Self.requireFile(disk.path, option: "--disk", writable: disk.access == .readWrite)
         }
+        try validateDistinctDisks()
         let serials = disks.compactMap(\.serial)
         if serials.indices.contains(where: { serials[..<$0].contains(serials[$0]) }) {
             throw AerieError(
                 .usage, asked: "--disk", found: "two disks have the same serial", advice: "give each its own")
         }
+    }
+
+    /// A file that is written to can be no other disk as well: the second opening would find it locked by this process.
+    private func validateDistinctDisks() throws(AerieError) {
+        for (index, disk) in disks.enumerated() {
+            for other in disks[..<index] where disk.access == .readWrite || other.access == .readWrite {
+                guard let identity = Self.identity(disk.path), identity == Self.identity(other.path) else { continue }
+                let names = other.path == disk.path ? "" : " as \(other.path)"
+                throw AerieError(
+                    .usage, asked: "--disk \(disk.path)", found: "the machine has this disk already\(names)",
+                    advice: "leave one out, or add ',readonly' to both")
+            }
+        }
+    }
+
+    /// The device that a node stands for, or where a file's data are.
+    private static func identity(_ path: String) -> [UInt64]? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return status.st_mode & S_IFMT == S_IFBLK
+            ? [UInt64(status.st_rdev)] : [UInt64(status.st_dev), UInt64(status.st_ino)]
     }
 
     /// Looks at a file only so far that a mistake in its name is told in the words of the option.

@@ -19,13 +19,11 @@ extension VirtualMachine {
     public func save(to path: String) throws(AerieError) {
         try whilePaused("save") { () throws(AerieError) in
             let record = try record(for: path)
-            let temporary = "\(path).\(getpid()).partial"
             do {
-                let file = try FileDescriptor(path: temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-                try SavedMachineFile.write(record, contents: contents, to: file)
-                guard rename(temporary, path) == 0 else { throw SystemError.last("rename") }
+                var replacement = try ReplacementFile(replacing: path, mode: 0o600)
+                try SavedMachineFile.write(record, contents: contents, to: replacement.file)
+                try replacement.commit()
             } catch {
-                unlink(temporary)
                 throw AerieError(
                     .notStarted, asked: "saving to \(path)", found: "\(error)",
                     advice: "the machine is unharmed; make room, or choose another place")

@@ -45,7 +45,7 @@ struct Failure {
         }
         // The parser's advice stands in lines of its own.
         let line = AerieProgram.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
-        let text = line.hasSuffix(".") ? String(line.dropLast()) : line
+        let text = Suggestion.withoutFarOnes(line.hasSuffix(".") ? String(line.dropLast()) : line)
         return (parserCode.rawValue, "\(text); see 'aerie help'", "")
     }
 

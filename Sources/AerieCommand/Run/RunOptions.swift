@@ -85,7 +85,7 @@ struct RunOptions: ParsableArguments {
 
     @Argument(
         parsing: .postTerminator,
-        help: "After --: what to run in the image instead of a shell; its exit code becomes this program's.")
+        help: "The command to run in the image instead of a shell; its exit code becomes this program's.")
     var command: [String] = []
 
     /// What was typed, without the file.

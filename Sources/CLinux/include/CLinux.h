@@ -102,3 +102,9 @@ static inline off_t aerie_seek_hole(int descriptor, off_t offset) {
 /// The processor's extensions that the translator's back end can use: 1 BMI2, 2 FMA with AVX state enabled by the kernel,
 /// 4 POPCNT, 8 LZCNT with BMI1 (Intel SDM, volume 2, CPUID). 0 on other processors.
 int aerie_host_features(void);
+
+/// Whether the processor has the instructions that `aerie_crc32c` needs: SSE4.2 and PCLMULQDQ.
+int aerie_has_crc32c(void);
+
+/// The register of a CRC-32C (reflected, not inverted) after `count` more bytes. Only where `aerie_has_crc32c` says so.
+uint32_t aerie_crc32c(uint32_t register_, const void *data, size_t count);

@@ -90,7 +90,7 @@ package final class UART16550: MemoryMappedDevice {
 
     private func send() {
         while let bytes = state.withLock({ $0.beginSending() }) {
-            channel.write(bytes)
+            _ = channel.write(bytes)
             state.update { state in
                 state.endSending()
                 settle(&state)
@@ -109,7 +109,7 @@ package final class UART16550: MemoryMappedDevice {
     // MARK: Lifecycle
 
     package func start() {
-        channel.setInputHandler { [weak self] in self?.inputArrived() }
+        channel.setHandler { [weak self] in self?.inputArrived() }
         resume()
     }
 
@@ -135,7 +135,7 @@ package final class UART16550: MemoryMappedDevice {
     }
 
     package func stop() {
-        channel.setInputHandler(nil)
+        channel.setHandler(nil)
         send()
     }
 

@@ -94,7 +94,7 @@ final class TestBoard: InterruptSink {
 
     /// Waits for what another thread will make true.
     func wait(_ what: String, until condition: () -> Bool, at location: SourceLocation = #_sourceLocation) throws {
-        let deadline = HostClock.monotonic() + 20_000_000_000
+        let deadline = HostClock.monotonic() + 300_000_000_000
         while !condition() {
             try #require(HostClock.monotonic() < deadline, "never came true: \(what)", sourceLocation: location)
             usleep(50)

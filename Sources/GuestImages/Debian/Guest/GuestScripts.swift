@@ -122,7 +122,9 @@ enum GuestScripts {
             /usr/lib/aerie/network &
         fi
         [ -n "$control" ] && [ -c "/dev/$control" ] && /usr/lib/aerie/control <"/dev/$control" >/dev/null 2>&1 &
-        setsid -c "/usr/lib/aerie/$mode" <"$tty" >"$tty" 2>&1 &
+        # A shell starts its background jobs with SIGINT and SIGQUIT ignored, and only env can undo that: programs of a login
+        # ignore no signal. setsid makes the job the leader of a session that has the terminal.
+        env --default-signal setsid -c "/usr/lib/aerie/$mode" <"$tty" >"$tty" 2>&1 &
         child=$!
         while [ -z "$action" ] && kill -0 "$child" 2>/dev/null; do wait "$child"; done
         action=${action:-poweroff}
@@ -195,8 +197,10 @@ enum GuestScripts {
         cd /root || exit
         if [ -n "$command" ]; then
             printf %s "$command" | base64 -d >/run/aerie/command
-            xargs -0 -a /run/aerie/command sh -c '"$@"; echo $? >/run/aerie/status' sh
-            exit
+            # Ctrl-C is the command's: this shell outlives it, to note the status. A command starts without these traps.
+            exec bash -c 'trap : INT QUIT; mapfile -d "" -t words </run/aerie/command
+                "${words[@]}"
+                echo $? >/run/aerie/status'
         fi
         exec /bin/bash --login
 

@@ -1,13 +1,15 @@
 /// Reads the host's package sources (sources.list(5)) to learn which mirror of the Debian archive it uses.
 struct AptSources: Equatable, Sendable {
-    /// The archive's usual address, for hosts whose sources name no mirror.
-    static let defaultMirror = "http://deb.debian.org/debian"
-
     /// One archive of the sources: an address with one of its suites.
     struct Entry: Equatable, Sendable {
         var uri: String
         var suite: String
         var components: [String]
+
+        /// The URI without a slash at its end.
+        var address: String { uri.hasSuffix("/") ? String(uri.dropLast()) : uri }
+
+        fileprivate var isOnNetwork: Bool { uri.hasPrefix("http://") || uri.hasPrefix("https://") }
     }
 
     var entries: [Entry] = []
@@ -16,11 +18,17 @@ struct AptSources: Equatable, Sendable {
     ///
     /// The address of an archive of another distribution never matches: its suites have other names.
     var debianMirror: String? {
-        entries.first { entry in
-            let scheme = entry.uri.prefix { $0 != ":" }
-            return ["http", "https"].contains(String(scheme)) && Self.debianSuites.contains(entry.suite)
-                && entry.components.contains("main")
-        }.map { $0.uri.hasSuffix("/") ? String($0.uri.dropLast()) : $0.uri }
+        entries.first {
+            $0.isOnNetwork && Self.debianSuites.contains($0.suite) && $0.components.contains("main")
+        }?.address
+    }
+
+    /// The first mirror of Debian's security updates with `main`.
+    var debianSecurity: String? {
+        entries.first {
+            $0.isOnNetwork && $0.components.contains("main") && $0.suite.hasSuffix("-security")
+                && Self.debianSuites.contains(String($0.suite.dropLast("-security".count)))
+        }?.address
     }
 
     private static let debianSuites: Set<String> = [

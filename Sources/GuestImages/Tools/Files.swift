@@ -128,7 +128,7 @@ enum Files {
             switch error.code {
             case ENOSPC, EDQUOT: "; free some space, or set XDG_DATA_HOME and XDG_CACHE_HOME to a larger file system"
             case EACCES, EPERM, EROFS: "; set XDG_DATA_HOME and XDG_CACHE_HOME to directories that you may write"
-            default: ""
+            default: error.advice.map { "; \($0)" } ?? ""
             }
         return ImageError(.unavailable, error.description + remedy)
     }

@@ -7,8 +7,10 @@ internal import HostSystem
 ///     objects/IDENTITY/      manifest.json, kernel, initial RAM disk, root disk; complete, and never changed
 ///     tags/ARCH/NAME/TAG     a symbolic link to an object
 ///     building/KEY[.lock]    a build in progress and the lock its process holds; without a holder it is rubbish
+///     store.lock             held for each change of objects and tags together
 ///
-/// Objects and tags only ever appear by rename(2), so whoever looks sees a whole image or none.
+/// Objects and tags only ever appear by rename(2), so whoever looks sees a whole image or none. Only the lock keeps an
+/// object that has no tag yet from whoever removes objects without tags. Files are removed after the lock is given up.
 package struct ImageStore: Sendable {
     package let directories: ImageDirectories
 
@@ -59,19 +61,36 @@ package struct ImageStore: Sendable {
     package func remove(
         _ reference: ImageReference, _ architecture: ImageArchitecture, keeping kept: Set<String> = []
     ) throws(ImageError) {
+        guard Files.exists(directories.images) else {
+            _ = try image(reference, architecture)
+            return
+        }
+        let discarded = try locked { () throws(ImageError) in
+            try untag(reference, architecture, keeping: kept)
+        }
+        if let discarded { try Files.removeTree(discarded) }
+    }
+
+    /// Takes an image's name away, and returns where its files went unless they stay.
+    private func untag(
+        _ reference: ImageReference, _ architecture: ImageArchitecture, keeping kept: Set<String>
+    ) throws(ImageError) -> String? {
         let link = tagPath(reference, architecture)
         guard let target = Files.readLink(link), let identity = target.split(separator: "/").last.map(String.init)
         else {
             _ = try image(reference, architecture)
-            return
+            return nil
         }
         let shared = taggedIdentities(except: link).contains(identity) || kept.contains(identity)
-        guard Files.isDirectory("\(objects)/\(identity)"), !shared else { return try Files.removeTree(link) }
+        guard Files.isDirectory("\(objects)/\(identity)"), !shared else {
+            try Files.removeTree(link)
+            return nil
+        }
         guard let discarded = try discard(identity, before: { () throws(ImageError) in try Files.removeTree(link) })
         else {
             throw ImageError(.unavailable, "image \(reference): a running guest uses it; stop the guest first")
         }
-        try Files.removeTree(discarded)
+        return discarded
     }
 
     /// What `prune` removed.
@@ -88,30 +107,51 @@ package struct ImageStore: Sendable {
     /// downloads.
     package func prune(keeping kept: Set<String> = [], cache: Bool = false) throws(ImageError) -> Pruned {
         var pruned = Pruned()
+        if Files.exists(directories.images) {
+            let discarded = try locked { () throws(ImageError) in
+                try discardUnused(keeping: kept, &pruned)
+                return Files.list(building).filter { $0.hasPrefix(Self.discardedPrefix) }
+            }
+            for name in discarded { try Files.removeTree("\(building)/\(name)") }
+        }
+        if cache { try Files.removeTree("\(directories.cache)/debian") }
+        return pruned
+    }
+
+    /// Moves objects without a name, and builds without a process, out of sight.
+    private func discardUnused(keeping kept: Set<String>, _ pruned: inout Pruned) throws(ImageError) {
         let used = taggedIdentities(except: nil).union(kept)
         for identity in Files.list(objects) where !used.contains(identity) {
             let bytes = Files.allocatedSize("\(objects)/\(identity)")
-            guard let discarded = try discard(identity) else { continue }
-            try Files.removeTree(discarded)
+            guard try discard(identity) != nil else { continue }
             pruned.images.append(identity)
             pruned.bytes += bytes
         }
         for name in Files.list(building) where name.hasSuffix(".lock") {
-            guard let lock = try FileLock.take(path: "\(building)/\(name)", mode: .exclusive, create: true) else {
-                continue
-            }
-            let directory = "\(building)/\(name.dropLast(5))"
-            if Files.exists(directory) {
-                try Files.removeTree(directory)
-                pruned.builds += 1
-            }
+            let key = String(name.dropLast(5))
+            guard Files.exists("\(building)/\(key)"),
+                let lock = try FileLock.take(path: "\(building)/\(name)", mode: .exclusive, create: true)
+            else { continue }
+            _ = try move("\(building)/\(key)")
+            pruned.builds += 1
             _ = consume lock
         }
-        for name in Files.list(building) where name.hasPrefix(Self.discardedPrefix) {
-            try Files.removeTree("\(building)/\(name)")
+    }
+
+    /// Takes the lock of the build in `work`; nil when another build holds it.
+    func buildLock(_ work: String) throws(ImageError) -> FileLock? {
+        try locked { () throws(ImageError) in
+            try FileLock.take(path: "\(work).lock", mode: .exclusive, create: true)
         }
-        if cache { try Files.removeTree("\(directories.cache)/debian") }
-        return pruned
+    }
+
+    /// Does something while nobody else changes objects and tags.
+    private func locked<Result: ~Copyable>(_ body: () throws(ImageError) -> Result) throws(ImageError) -> Result {
+        try Files.makeDirectories(directories.images)
+        let lock = try FileLock.wait(path: "\(directories.images)/store.lock")
+        let result = try body()
+        _ = consume lock
+        return result
     }
 
     static let manifestName = "manifest.json"
@@ -165,25 +205,34 @@ package struct ImageStore: Sendable {
         return found
     }
 
-    /// Moves an object out of sight unless a guest uses it, and returns where it went.
+    /// Moves an object out of sight unless a guest uses it, and returns where it went. Only with the store's lock.
     private func discard(
         _ identity: String, before: () throws(ImageError) -> Void = {}
     ) throws(ImageError) -> String? {
-        let manifest = "\(objects)/\(identity)/\(Self.manifestName)"
-        guard Files.exists(manifest) else { return try move(identity, before: before) }
+        let object = "\(objects)/\(identity)"
+        let manifest = "\(object)/\(Self.manifestName)"
+        guard Files.exists(manifest) else {
+            try before()
+            return try move(object)
+        }
         guard let lock = try FileLock.take(path: manifest, mode: .exclusive, create: false) else { return nil }
-        let target = try move(identity, before: before)
+        try before()
+        let target = try move(object)
         _ = consume lock
         return target
     }
 
-    private func move(_ identity: String, before: () throws(ImageError) -> Void) throws(ImageError) -> String {
-        try before()
+    /// Gives files a name under which they are rubbish, whatever happens to this process.
+    private func move(_ path: String) throws(ImageError) -> String {
         try Files.makeDirectories(building, mode: 0o700)
-        let target = "\(building)/\(Self.discardedPrefix)\(identity)"
-        try Files.removeTree(target)
-        try Files.rename("\(objects)/\(identity)", to: target)
+        let target = discardedName()
+        try Files.rename(path, to: target)
         return target
+    }
+
+    /// Another one each time: what an earlier one names may still be on its way out.
+    private func discardedName() -> String {
+        "\(building)/\(Self.discardedPrefix)\(getpid())~\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
     }
 
     /// Puts a finished image into the store under its name.
@@ -192,6 +241,10 @@ package struct ImageStore: Sendable {
     func adopt(_ directory: String, _ manifest: ImageManifest) throws(ImageError) -> StoredImage {
         for name in Files.list(directory) { try Files.synchronize("\(directory)/\(name)") }
         try Files.synchronize(directory)
+        return try locked { () throws(ImageError) in try publish(directory, manifest) }
+    }
+
+    private func publish(_ directory: String, _ manifest: ImageManifest) throws(ImageError) -> StoredImage {
         try Files.makeDirectories(objects)
         let object = "\(objects)/\(manifest.digest)"
         if !Files.exists(object) { try Files.rename(directory, to: object) }
@@ -200,8 +253,8 @@ package struct ImageStore: Sendable {
         let link = tagPath(manifest.reference, manifest.architecture)
         let parent = String(link[..<link.lastIndex(of: "/")!])
         try Files.makeDirectories(parent)
-        let fresh = "\(building)/\(Self.discardedPrefix)tag~\(getpid())"
-        try Files.removeTree(fresh)
+        try Files.makeDirectories(building, mode: 0o700)
+        let fresh = discardedName()
         try Files.makeLink(fresh, to: "../../../objects/\(manifest.digest)")
         try Files.rename(fresh, to: link)
         try Files.synchronize(parent)

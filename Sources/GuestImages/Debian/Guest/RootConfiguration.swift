@@ -4,9 +4,8 @@ enum RootConfiguration {
     static let marker = "var/lib/aerie/configured"
     static let stage2Directory = "var/lib/aerie/stage2"
 
-    /// - Parameter mirror: the archive that the user named, or nil for Debian's usual ones.
     static func apply(
-        to tree: RootTree, architecture: ImageArchitecture, suite: String, mirror: String?
+        to tree: RootTree, architecture: ImageArchitecture, suite: String, sources: PackageSources
     ) throws(ImageError) {
         for (path, mode) in [
             ("dev", 0o755), ("proc", 0o555), ("sys", 0o555), ("run", 0o755), ("tmp", 0o1777), ("root", 0o700),
@@ -19,7 +18,7 @@ enum RootConfiguration {
         try tree.write("LABEL=\(label)\t/\text4\tdefaults\t0\t0\n", to: "etc/fstab")
         try tree.write("# Written when the network gives this guest an address.\n", to: "etc/resolv.conf")
         try tree.write("LANG=C.UTF-8\n", to: "etc/default/locale")
-        try tree.write(sources(suite: suite, mirror: mirror), to: "etc/apt/sources.list.d/debian.sources")
+        try tree.write(sources.text(suite: suite), to: "etc/apt/sources.list.d/debian.sources")
         // Packages create their users before base-passwd's own script would write these.
         for name in ["passwd", "group"] where !tree.contains("etc/\(name)") {
             if let master = tree.text("usr/share/base-passwd/\(name).master") {
@@ -37,19 +36,6 @@ enum RootConfiguration {
         for name in ["poweroff", "reboot", "halt"] {
             try tree.addLink("usr/local/sbin/\(name)", to: "../../lib/aerie/power")
         }
-    }
-
-    /// The guest's package sources, in the deb822 style.
-    static func sources(suite: String, mirror: String?) -> String {
-        let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-        func paragraph(_ uri: String, _ suites: String) -> String {
-            "Types: deb\nURIs: \(uri)\nSuites: \(suites)\nComponents: main\nSigned-By: \(keyring)\n"
-        }
-        if let mirror { return paragraph(mirror, suite) }
-        // These suites are never released, so they have no updates of their own.
-        if ["sid", "unstable", "experimental"].contains(suite) { return paragraph(AptSources.defaultMirror, suite) }
-        return paragraph(AptSources.defaultMirror, "\(suite) \(suite)-updates") + "\n"
-            + paragraph("\(AptSources.defaultMirror)-security", "\(suite)-security")
     }
 
     /// Leaves the second stage its work: scripts to run before configuring, and packages to install.

@@ -11,6 +11,8 @@ package struct DebianImageBuilder: Sendable {
     let store: ImageStore
     let options: BuildOptions
     let environment: [String: String]
+    /// Where apt's own configuration is.
+    var aptDirectory = "/etc/apt"
 
     /// What every image has beyond Debian's essential packages: apt, a root shell's comforts, and networking.
     static let basePackages = [
@@ -37,19 +39,21 @@ package struct DebianImageBuilder: Sendable {
         configure: @Sendable (GuestRun) async throws -> Void
     ) async throws(ImageError) -> StoredImage {
         let reference = try validated()
+        let sources = try packageSources(reference)
         let runner = ToolRunner(environment: environment)
         try runner.requireAll()
         try Files.makeDirectories(store.building, mode: 0o700)
         let key = "\(options.architecture.rawValue)~\(reference.name)~\(reference.tag)"
         let work = "\(store.building)/\(key)"
-        guard let lock = try FileLock.take(path: "\(work).lock", mode: .exclusive, create: true) else {
+        // With the store's lock: whoever prunes the store holds a build's lock for a moment to see that nobody else does.
+        guard let lock = try store.buildLock(work) else {
             throw ImageError(.unavailable, "image \(reference): another process is building it; wait for that")
         }
         // With the lock held, whatever is there was left by a process that died.
         try Files.removeTree(work)
         try Files.makeDirectories("\(work)/image", mode: 0o700)
         do throws(ImageError) {
-            let image = try await build(reference, in: work, runner, progress, configure)
+            let image = try await build(reference, sources, in: work, runner, progress, configure)
             try Files.removeTree(work)
             _ = consume lock
             return image
@@ -59,6 +63,16 @@ package struct DebianImageBuilder: Sendable {
             // A tool that was stopped on the way fails for reasons of its own.
             throw Task.isCancelled ? .interrupted : error
         }
+    }
+
+    private func packageSources(_ reference: ImageReference) throws(ImageError) -> PackageSources {
+        if let mirror = options.mirror { return PackageSources(mirror: mirror) }
+        if let sources = PackageSources(AptSources.ofHost(directory: aptDirectory)) { return sources }
+        let architecture = options.architecture.rawValue
+        throw ImageError(
+            .unavailable,
+            "packages for image \(reference): the package sources of this host name no mirror of Debian; "
+                + "name one with 'aerie image build \(reference) --arch \(architecture) --mirror URL'")
     }
 
     /// Checks everything that can be checked before any work.
@@ -89,12 +103,11 @@ package struct DebianImageBuilder: Sendable {
     }
 
     private func build(
-        _ reference: ImageReference, in work: String, _ runner: ToolRunner,
+        _ reference: ImageReference, _ sources: PackageSources, in work: String, _ runner: ToolRunner,
         _ progress: @escaping @Sendable (BuildProgress) -> Void,
         _ configure: @Sendable (GuestRun) async throws -> Void
     ) async throws(ImageError) -> StoredImage {
-        let mirror = options.mirror ?? AptSources.ofHost().debianMirror ?? AptSources.defaultMirror
-        let downloads = try await download(mirror, progress)
+        let downloads = try await download(sources.archive, progress)
         let tree = try RootTree(directory: "\(work)/root")
         let kernel = "\(work)/image/kernel"
         var unpacked = try await unpack(downloads, into: tree, work, runner, kernel: kernel, progress)
@@ -107,7 +120,7 @@ package struct DebianImageBuilder: Sendable {
         try Files.write(ramdisk, to: "\(work)/image/initrd")
 
         try RootConfiguration.apply(
-            to: tree, architecture: options.architecture, suite: options.suite, mirror: options.mirror)
+            to: tree, architecture: options.architecture, suite: options.suite, sources: sources)
         if try CertificateStore.enableAll(in: tree) { unpacked.database.finish(CertificateStore.package) }
         try RootConfiguration.prepareSecondStage(in: tree, unpacked.database, packages: downloads.guestInstalled)
         try unpacked.database.write(to: tree, digests: try await digests(unpacked.database, tree, runner))
@@ -130,7 +143,8 @@ package struct DebianImageBuilder: Sendable {
         progress(BuildProgress(phase: .checking))
         try await check(disk, console)
         progress(BuildProgress(phase: .storing))
-        let manifest = try await manifest(reference, mirror, unpacked.release, disk, "\(work)/image", runner)
+        let manifest = try await manifest(
+            reference, sources.archive, unpacked.release, disk, "\(work)/image", runner)
         try Files.write(try manifest.encoded(), to: "\(work)/image/\(ImageStore.manifestName)")
         return try store.adopt("\(work)/image", manifest)
     }

@@ -46,6 +46,7 @@ struct ToolRunner: Sendable {
                 }
                 return lines
             }
+            try checkFileSizes(result.terminationStatus, result.closureResult, tool)
             return Outcome(lines: result.closureResult, succeeded: result.terminationStatus.isSuccess)
         } catch {
             throw wrapped(error, tool)
@@ -75,6 +76,7 @@ struct ToolRunner: Sendable {
                 platformOptions: options, input: .none,
                 output: .fileDescriptor(target, closeAfterSpawningProcess: true), error: .string(limit: 1 << 20))
             let lines = result.standardError.split(whereSeparator: \.isNewline).map(String.init)
+            try checkFileSizes(result.terminationStatus, lines, tool)
             guard result.terminationStatus.isSuccess else { throw failure(tool, purpose: purpose, lines) }
             return lines
         } catch {
@@ -119,6 +121,17 @@ struct ToolRunner: Sendable {
         var options = PlatformOptions()
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(3))]
         return options
+    }
+
+    /// Throws when a tool, or a program that it started, came to the limit on the size of files.
+    private func checkFileSizes(
+        _ status: TerminationStatus, _ lines: [String], _ tool: HostTool
+    ) throws(ImageError) {
+        guard !status.isSuccess else { return }
+        // apt names the signal of the programs that it starts by its number.
+        let isNamed = lines.contains { $0.contains("File too large") || $0.contains("received signal \(SIGXFSZ)") }
+        guard status == .signaled(SIGXFSZ) || isNamed else { return }
+        throw Files.failure(SystemError("building an image: \(tool.rawValue)", code: EFBIG))
     }
 
     private func failure(_ tool: HostTool, purpose: String, _ lines: [String]) -> ImageError {
