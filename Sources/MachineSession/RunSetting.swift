@@ -60,7 +60,7 @@ extension RunSettings {
         case .readOnly: readOnly = value
         case .noReboot: noReboot = value
         case .controlPort: controlPort = value
-        default: preconditionFailure("\(setting.rawValue) is no flag")
+        default: preconditionFailure("\(setting.rawValue) is not a flag")
         }
     }
 
@@ -76,14 +76,14 @@ extension RunSettings {
     package static func size(_ text: String, asked: String) throws(AerieError) -> ByteSize {
         if let size = ByteSize(text) { return size }
         throw AerieError(
-            .usage, asked: asked, found: "'\(text)' is no size",
+            .usage, asked: asked, found: "'\(text)' is not a valid size",
             advice: "use a whole number with K, M or G, such as 512M")
     }
 
     private static func integer(_ text: String, asked: String, in range: ClosedRange<Int>) throws(AerieError) -> Int {
         if let value = Int(text), range.contains(value) { return value }
         throw AerieError(
-            .usage, asked: asked, found: "'\(text)' is no number from \(range.lowerBound) to \(range.upperBound)",
-            advice: "choose one")
+            .usage, asked: asked, found: "'\(text)' is not a number from \(range.lowerBound) to \(range.upperBound)",
+            advice: "choose a number in this range")
     }
 }

@@ -211,7 +211,8 @@ import Testing
             try RISCVBoot(kernel: kernel, initrd: empty)
         }
         #expect(
-            BootError.missing(BootItem(.kernel, "v")).description == "kernel v: there is no such file; check the path")
+            BootError.missing(BootItem(.kernel, "v")).description == "kernel v: the file does not exist; check the path"
+        )
     }
 
     @Test func aFileCutAfterItWasOpenedIsTruncated() throws {
