@@ -103,8 +103,7 @@ let package = Package(
             "RISCVTests",
             [
                 "RISCV", "Translator", "GuestToolchain", "TestSupport", "CFloatReference", "PlatformDevices", "Machine",
-                "GuestMemory",
-                "HostSystem",
+                "GuestMemory", "SavedState", "HostSystem",
             ]),
         tests(
             "KVMEngineTests",
@@ -118,7 +117,7 @@ let package = Package(
             ["VirtioDevices", "Virtio", "PCI", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
-        tests("MachineTests", ["Aerie", "KVMEngine", "GuestToolchain", "TestSupport"]),
+        tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport"]),
         // A machine in a process that a test may kill.
         .executableTarget(
             name: "MachineHost", dependencies: ["Aerie"], path: "Tests/MachineHost", swiftSettings: settings),

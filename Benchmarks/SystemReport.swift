@@ -1,12 +1,12 @@
 import Foundation
 import TextTables
 
-/// The loads of `system`: medians of the rounds.
+/// The results of `system`: medians of the rounds.
 struct SystemReport: Encodable {
     private struct Row: Encodable {
         let load: String
         let nativeSeconds: Double
-        /// One for each machine.
+        /// A value for each machine.
         let seconds: [Double]
         let timesNative: [Double]
     }
@@ -15,7 +15,7 @@ struct SystemReport: Encodable {
     private let loads: [Row]
     private let means: [Double]
     private let startSeconds: [Double]
-    /// Megabytes (10^6 bytes) at init.
+    /// Memory at init in megabytes (10^6 bytes).
     private let memory: [Double]
     private let memoryBesideGuest: [Double]
 

@@ -1,11 +1,11 @@
 import Foundation
 import TextTables
 
-/// CPU seconds of Debian's programs on each machine; medians of the rounds.
+/// The results of `workloads`: CPU seconds of Debian's programs on each machine, medians of the rounds.
 struct WorkloadReport: Encodable {
     private struct Row: Encodable {
         let load: String
-        /// One for each machine.
+        /// A value for each machine.
         let seconds: [Double]
     }
 

@@ -62,8 +62,14 @@ import Testing
     }
 
     @Test func whatIsNoKernelIsRefused() throws {
-        #expect(try refusal(kernel: pattern(1000)) == .unknownFormat(kernelItem))
-        #expect(try refusal(kernel: [0]) == .unknownFormat(kernelItem))
+        // Less than an instruction, and the two encodings that are illegal for ever.
+        for kernel in [[0x13], [0, 0, 1, 2], [0xFF, 0xFF, 1, 2]] as [[UInt8]] {
+            #expect(try refusal(kernel: kernel) == .unknownFormat(kernelItem))
+        }
+        // A Debian package, which is binary behind its first line; compressed code without a header.
+        let archive = "!<arch>\ndebian-binary   1410122664  0     0     100644  4         `\n2.0\n"
+        #expect(try refusal(kernel: Array(archive.utf8) + pattern(1000)) == .unknownFormat(kernelItem))
+        #expect(try refusal(kernel: pattern(1000).gzipped()) == .unknownFormat(kernelItem))
         #expect(try refusal(kernel: Array("#!/bin/sh\n".utf8)) == .unknownFormat(kernelItem))
         #expect(try refusal(kernel: [UInt8]().gzipped()) == .empty(kernelItem))
         #expect(try refusal(kernel: [UInt8]().zstandard()) == .empty(kernelItem))

@@ -85,7 +85,7 @@ import Testing
             #expect(error?.category == .badInput)
             return error?.found
         }
-        let was = "disk \(disk) is not as it was when the machine was saved"
+        let was = "disk \(disk) has changed since the machine was saved"
         #expect(
             try change(good + Data(count: 512))
                 == "\(was): it had \(Self.diskSize) bytes and now has \(Self.diskSize + 512)")

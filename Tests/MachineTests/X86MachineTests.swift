@@ -150,7 +150,7 @@ import Testing
         }
         #expect(
             reason.hasPrefix(
-                "vCPU 0: the guest's processor shut down (triple fault); in 64-bit mode, ring 0, rip 0x"))
+                "vCPU 0: triple fault; in 64-bit mode, ring 0, rip 0x"))
     }
 
     private func error(_ configuration: Configuration) -> AerieError? {

@@ -136,7 +136,9 @@ struct TarReader: ~Copyable {
             return value & ~(field.count == 8 ? 1 << 63 : 0)
         }
         for byte in field where byte != 0 && byte != UInt8(ascii: " ") {
-            guard (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(byte) else { throw damaged("a number is none") }
+            guard (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(byte) else {
+                throw damaged("a number has an invalid digit")
+            }
             value = value << 3 | UInt64(byte & 7)
         }
         return value

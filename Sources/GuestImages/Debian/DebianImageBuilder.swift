@@ -86,7 +86,8 @@ package struct DebianImageBuilder: Sendable {
             guard valid, let first = name.utf8.first, !"+-.".utf8.contains(first), !name.hasSuffix("-"),
                 !name.hasSuffix("+")
             else {
-                throw ImageError(.usage, "package '\(name)': this is no package's name; use names such as 'curl'")
+                throw ImageError(
+                    .usage, "package '\(name)': this is not a valid package name; use names such as 'curl'")
             }
         }
         if let mirror = options.mirror {

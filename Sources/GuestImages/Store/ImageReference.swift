@@ -20,7 +20,8 @@ package struct ImageReference: Hashable, Comparable, Codable, Sendable, CustomSt
         for part in [name, tag] where !Self.isValid(part) {
             throw ImageError(
                 .usage,
-                "image '\(name):\(tag)': '\(part)' is no name; use lower-case letters, digits and . _ + - (at most 64)")
+                "image '\(name):\(tag)': '\(part)' is not a valid name; use lower-case letters, digits and . _ + - (at most 64)"
+            )
         }
         self.name = name
         self.tag = tag

@@ -6,6 +6,14 @@ package struct FirmwareConfigurationItems: Sendable {
     private static let firstFileKey: UInt16 = 0x20
     private static let nameLimit = 55
 
+    /// Numbered items of QEMU's machines.
+    package enum Key {
+        /// Processors at power-on, 16 bits.
+        package static let processorCount: UInt16 = 0x05
+        /// Processors that the machine may ever have, 16 bits.
+        package static let largestProcessorCount: UInt16 = 0x0F
+    }
+
     private(set) var items: [UInt16: [UInt8]] = [:]
 
     /// - Parameters:

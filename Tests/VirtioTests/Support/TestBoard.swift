@@ -21,10 +21,11 @@ final class TestBoard: InterruptSink {
     // Set once in init.
     nonisolated(unsafe) private(set) var transport: VirtioMMIOTransport!
 
-    init(_ device: any VirtioDevice, memory: GuestMemory? = nil) throws {
+    init(_ device: any VirtioDevice, memory: GuestMemory? = nil, version: VirtioMMIOVersion = .modern) throws {
         self.memory = try memory ?? GuestMemory(ranges: [(Self.base, Self.size)])
         transport = VirtioMMIOTransport(
-            name: "virtio0", device: device, memory: self.memory, interrupt: InterruptLine(sink: self, number: 1))
+            name: "virtio0", device: device, memory: self.memory, interrupt: InterruptLine(sink: self, number: 1),
+            version: version)
     }
 
     func setInterrupt(_ number: Int, level: Bool) {

@@ -14,8 +14,10 @@ package enum RISCVStart: Equatable, Sendable {
 /// Memory, from the bottom of DRAM: the firmware at its first byte; the kernel, 2 MiB above it when it is a flat Image;
 /// then, from the top down, the device tree and the initrd. Files stay open, so that `load` also serves a reset.
 package struct RISCVBoot: Sendable {
-    /// The longest command line, in bytes; Linux for RISC-V keeps 1023.
+    /// The longest command line, in bytes.
     package static let commandLineLimit = 4096
+    /// The longest command line that Linux keeps, in bytes; it cuts a longer one off without a word.
+    package static let linuxCommandLineLimit = 1023
     /// The distance of the kernel from the bottom of DRAM, as OpenSBI's `fw_jump` has it for 64-bit harts.
     package static let kernelOffset: UInt64 = 0x20_0000
     /// Initrd and device tree stay below if they can, where also firmware with 32-bit assumptions finds them.
@@ -109,7 +111,17 @@ package struct RISCVBoot: Sendable {
     ) throws(BootError) -> UInt64 {
         switch try KernelImage(source, architecture: .riscv64, limit: layout.memory.size) {
         case .elf(let elf): return try elf.load(base: base &+ Self.kernelOffset, into: &layout)
+        case .flat(let source):
+            let address = base &+ Self.kernelOffset
+            try layout.place(source.item, at: address, size: source.size)
+            try layout.copy(source, offset: 0, count: source.size, to: address)
+            return address
         case .riscvImage(let header, let source):
+            // The header is Linux' own; other forms do not say what they take, and get everything.
+            if let count = commandLine?.utf8.count, count > Self.linuxCommandLineLimit {
+                throw .badCommandLine(
+                    reason: "\(count) bytes are more than the \(Self.linuxCommandLineLimit) that Linux keeps")
+            }
             let (address, overflow) = base.addingReportingOverflow(header.textOffset)
             let size = max(header.imageSize, source.size)
             guard !overflow else {

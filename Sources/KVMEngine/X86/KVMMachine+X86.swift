@@ -3,18 +3,17 @@
     internal import HostSystem
 
     extension KVMMachine {
-        /// Which interrupt controllers the kernel has for a machine.
-        package enum InterruptControllers: Sendable {
-            /// The PICs, the IOAPIC, the processors' local APICs, and the interval timer: a PC's.
-            case all
-            /// The local APICs alone: interrupts are messages.
-            case local
+        /// The in-kernel interrupt controllers of a machine.
+        package enum IRQChip: Sendable {
+            /// Two PICs, an IOAPIC, the local APICs and the interval timer, as a PC has them.
+            case full
+            /// The local APICs only (KVM_CAP_SPLIT_IRQCHIP). All interrupts are messages.
+            case split
         }
 
-        /// Makes a virtual machine without memory and processors.
+        /// Creates a virtual machine without memory and vCPUs.
         package convenience init(
-            _ system: borrowing KVMSystem, interruptControllers: InterruptControllers,
-            writeTracking: WriteTracking = .log
+            _ system: borrowing KVMSystem, irqchip: IRQChip, dirtyTracking: DirtyTracking = .bitmap
         ) throws(KVMError) {
             let device = system.descriptor.rawValue
             self.init(
@@ -24,27 +23,27 @@
                             aerie_kvm_ioctl_value(device, AERIE_KVM_CREATE_VM, 0)
                         })
                 },
-                runAreaSize: system.runAreaSize, ringEntries: system.ringEntries(for: writeTracking))
+                runAreaSize: system.runAreaSize, ringEntries: system.ringEntries(for: dirtyTracking))
             if ringEntries > 0 { try enableRings() }
             try kvm { () throws(SystemError) in
-                // Three pages that KVM uses on processors without real mode for guests, and one for its page table: below
-                // the firmware's place and above every device.
+                // KVM needs three pages and one page-table page on processors without unrestricted guest mode. They lie
+                // between the devices and the firmware.
                 try descriptor.control("KVM_SET_TSS_ADDR", AERIE_KVM_SET_TSS_ADDR, Self.taskStatePages)
                 var identityMap = Self.identityMapPage
                 try descriptor.control(
                     "KVM_SET_IDENTITY_MAP_ADDR", AERIE_KVM_SET_IDENTITY_MAP_ADDR, &identityMap)
             }
-            switch interruptControllers {
-            case .all:
+            switch irqchip {
+            case .full:
                 try kvm { () throws(SystemError) in
                     try descriptor.control("KVM_CREATE_IRQCHIP", AERIE_KVM_CREATE_IRQCHIP, 0)
                     var timer = kvm_pit_config()
-                    // A speaker port, so that the timer's third channel can be read there (KVM_PIT_SPEAKER_DUMMY).
+                    // KVM_PIT_SPEAKER_DUMMY: port 0x61, where guests read the PIT's channel 2.
                     timer.flags = 1
                     try descriptor.control("KVM_CREATE_PIT2", AERIE_KVM_CREATE_PIT2, &timer)
                 }
-            case .local:
-                guard system.has(.splitInterruptControllers) else { throw .missing(.splitInterruptControllers) }
+            case .split:
+                guard system.has(.splitIRQChip) else { throw .missing(.splitIRQChip) }
                 var capability = kvm_enable_cap()
                 capability.cap = UInt32(KVM_CAP_SPLIT_IRQCHIP)
                 try kvm { () throws(SystemError) in

@@ -3,6 +3,8 @@ enum KernelImage {
     /// A flat RISC-V `Image`.
     case riscvImage(RISCVImageHeader, BootSource)
     case elf(ELFImage)
+    /// Code without any header, for the address at which the board loads kernels: riscv64 only.
+    case flat(BootSource)
     /// Linux for x86 in its usual form.
     case bzImage(BZImageHeader, BootSource)
 
@@ -27,7 +29,8 @@ enum KernelImage {
             } else if let compression = Compression(header: prefix) {
                 unpacked = try compression.decompress(source, offset: 0, count: source.size, limit: limit)
             } else {
-                self = try Self.plain(source, prefix: prefix, architecture: architecture)
+                self = try Self.plain(
+                    source, prefix: prefix, architecture: architecture, mayBeFlat: depth == 0)
                 return
             }
             guard depth < Self.depthLimit else {
@@ -35,11 +38,13 @@ enum KernelImage {
             }
             source = try BootSource(source.item, bytes: unpacked)
         }
-        self = try Self.plain(source, prefix: source.prefix(Self.prefixSize), architecture: architecture)
+        self = try Self.plain(
+            source, prefix: source.prefix(Self.prefixSize), architecture: architecture, mayBeFlat: false)
     }
 
+    /// - Parameter mayBeFlat: the file is as the user named it; compressed code without a header is not known.
     private static func plain(
-        _ source: BootSource, prefix: [UInt8], architecture: Architecture
+        _ source: BootSource, prefix: [UInt8], architecture: Architecture, mayBeFlat: Bool
     ) throws(BootError) -> KernelImage {
         if ELFImage.matches(prefix) { return .elf(try ELFImage(source, architecture: architecture)) }
         if let found = ForeignKernel.name(prefix, for: architecture) {
@@ -51,6 +56,16 @@ enum KernelImage {
         if architecture == .riscv64, RISCVImageHeader.matches(prefix) {
             return .riscvImage(try RISCVImageHeader(source), source)
         }
+        if architecture == .riscv64, mayBeFlat, isRISCVCode(prefix) { return .flat(source) }
         throw .unknownFormat(source.item)
+    }
+
+    /// Whether a file without a known header may begin with an instruction. Files of other kinds are named as kernels by
+    /// mistake: text and archives, EFI programs, and files that begin with one of the two encodings that the architecture
+    /// defines as illegal, all zeros and all ones (Unprivileged Architecture 1.5).
+    private static func isRISCVCode(_ prefix: [UInt8]) -> Bool {
+        guard let first = prefix.littleEndian(at: 0, as: UInt16.self), first != 0, first != .max else { return false }
+        let isText = prefix.prefix(64).allSatisfy { (0x20..<0x7F).contains($0) || (0x09...0x0D).contains($0) }
+        return !isText && ForeignKernel.peMachine(prefix) == nil
     }
 }

@@ -54,7 +54,7 @@ extension DeviceTree {
     /// - Parameter item: what messages call it.
     package init(blob: [UInt8], item: BootItem = BootItem(.deviceTree)) throws(BootError) {
         guard !blob.isEmpty else { throw .empty(item) }
-        guard blob.bigEndian(at: 0) == magic else { throw .corrupt(item, reason: "it is no flattened device tree") }
+        guard blob.bigEndian(at: 0) == magic else { throw .corrupt(item, reason: "it is not a flattened device tree") }
         guard blob.count >= headerSize else {
             throw .truncated(item, needed: UInt64(headerSize), found: UInt64(blob.count))
         }

@@ -5,21 +5,21 @@ import Machine
 import Synchronization
 import Testing
 
-@Suite("KVM: written pages", .enabled(if: Host.hasKVM, "this host has no KVM for us")) struct WrittenPageTests {
-    /// Every way to keep them that this host has. The rings are the smallest, for the most turns of them.
-    static let ways: [KVMMachine.WriteTracking] = Host.hasRings ? [.log, .rings(entries: 1024)] : [.log]
+@Suite("KVM: dirty tracking", .enabled(if: Host.hasKVM, "this host has no KVM for us")) struct DirtyTrackingTests {
+    /// The tracking modes of this host. The rings have the smallest size, so that they wrap around most often.
+    static let modes: [KVMMachine.DirtyTracking] = Host.hasRings ? [.bitmap, .rings(entries: 1024)] : [.bitmap]
 
-    /// A guest with `pages` more pages from 2 MiB on, whose writes are kept track of.
+    /// A guest with `pages` dirty-logged pages from 2 MiB on.
     private func guest(
-        _ assembly: String, mode: KVMGuest.Mode, cpus: Int = 1, pages: UInt64, _ way: KVMMachine.WriteTracking
+        _ assembly: String, mode: KVMGuest.Mode, cpus: Int = 1, pages: UInt64, _ tracking: KVMMachine.DirtyTracking
     ) throws -> (guest: KVMGuest, memory: GuestMemory, slot: UInt32) {
-        let guest = try KVMGuest(assembly, mode: mode, cpus: cpus, writeTracking: way)
+        let guest = try KVMGuest(assembly, mode: mode, cpus: cpus, dirtyTracking: tracking)
         let memory = try GuestMemory(ranges: [(0x20_0000, pages << 12)])
-        return (guest, memory, try guest.machine.map(memory, access: .logged)[0])
+        return (guest, memory, try guest.machine.map(memory, access: .dirtyLogged)[0])
     }
 
-    @Test("Exactly the pages that were written to since the last question are named", arguments: ways)
-    func exactly(way: KVMMachine.WriteTracking) throws {
+    @Test("The dirty pages are exactly those written since the last call", arguments: modes)
+    func exactly(tracking: KVMMachine.DirtyTracking) throws {
         let guest = try KVMGuest(
             """
             .code64
@@ -34,7 +34,7 @@ import Testing
             movb $1, 0x41000(%rdi)
             out %al, $0xE4
             1: jmp 1b
-            """, mode: .long, access: .logged, writeTracking: way)
+            """, mode: .long, access: .dirtyLogged, dirtyTracking: tracking)
         _ = try guest.machine.takeDirtyPages(of: guest.slots[1])
         #expect(try guest.run() == [.requested])
         #expect(try guest.machine.takeDirtyPages(of: guest.slots[1]) == [0, 5, 8, 9, 0xFF])
@@ -43,8 +43,8 @@ import Testing
         #expect(try guest.machine.takeDirtyPages(of: guest.slots[1]) == [0x41])
     }
 
-    @Test("They are exact also when they are many more than a ring holds, over many turns of it", arguments: ways)
-    func manyTurns(way: KVMMachine.WriteTracking) throws {
+    @Test("Dirty pages are exact when there are many more than a ring has entries", arguments: modes)
+    func manyTurns(tracking: KVMMachine.DirtyTracking) throws {
         let (guest, _, slot) = try guest(
             """
             .code64
@@ -63,7 +63,7 @@ import Testing
             jb 1b
             xor %esi, %esi
             jmp 1b
-            """, mode: .user, pages: 6000, way)
+            """, mode: .user, pages: 6000, tracking)
         for round in 0..<9 as Range<UInt64> {
             #expect(try guest.run() == [.requested])
             let pages = try guest.machine.takeDirtyPages(of: slot)
@@ -73,8 +73,8 @@ import Testing
         #expect(try guest.machine.takeDirtyPages(of: slot) == [])
     }
 
-    @Test("A copy that follows what several vCPUs write while they run is the same in the end", arguments: ways)
-    func runningCopy(way: KVMMachine.WriteTracking) throws {
+    @Test("Memory copied page by page while several vCPUs write to it is equal in the end", arguments: modes)
+    func runningCopy(tracking: KVMMachine.DirtyTracking) throws {
         let pages: UInt64 = 3000
         let (guest, memory, slot) = try guest(
             """
@@ -100,7 +100,7 @@ import Testing
             out %al, $0xE4
             3: pause
             jmp 3b
-            """, mode: .user, cpus: 3, pages: pages, way)
+            """, mode: .user, cpus: 3, pages: pages, tracking)
         var copy = [UInt8](repeating: 0, count: Int(pages) << 12)
         func follow() throws {
             for page in try guest.machine.takeDirtyPages(of: slot) {
@@ -117,11 +117,11 @@ import Testing
     }
 
     @Test(
-        "A kernel that writes over its ring makes all pages count as written, and the ring is exact again afterwards",
+        "After a ring overrun all pages count as dirty, and later calls are exact again",
         .enabled(if: Host.hasRings, "this host's KVM has no dirty rings"))
     func overrun() throws {
-        // In ring 0, which some KVMs emulate for long without a look at the ring; one that respects its reserve names the pages
-        // that were written.
+        // The guest runs in ring 0: an emulating KVM executes much of it without checking the dirty ring and overruns it. Other
+        // KVMs respect the reserve and report the exact pages.
         let (guest, _, slot) = try guest(
             """
             .code64

@@ -3,16 +3,16 @@
     internal import HostSystem
     package import SavedState
 
-    /// What CPUID says on the vCPUs of a machine (Intel SDM, volume 2, CPUID).
+    /// The CPUID model of a machine: the CPUID leaves of its vCPUs (Intel SDM, volume 2, CPUID).
     ///
-    /// It is composed from what KVM supports on this host, less everything that is not in a list of ours: a new kernel or a
-    /// new processor changes nothing that a guest could have learned to rely on, so that saved machines move between hosts
-    /// that have the same features of the list.
-    package struct X86Processors: Equatable, Sendable {
+    /// It consists of the features that this host's KVM supports and that `CPUIDBaseline` lists. A newer kernel or processor
+    /// therefore adds nothing to the model, and a saved machine can move between hosts with the same listed features.
+    package struct CPUIDModel: Equatable, Sendable {
+        /// A CPUID leaf (`function` in EAX) and subleaf (`index` in ECX) with its values.
         struct Leaf: Equatable, Sendable {
             var function: UInt32
             var index: UInt32
-            // Bit 0: `index` matters (KVM_CPUID_FLAG_SIGNIFCANT_INDEX).
+            // Bit 0: the leaf has subleaves (KVM_CPUID_FLAG_SIGNIFCANT_INDEX).
             var flags: UInt32
             var eax: UInt32
             var ebx: UInt32
@@ -20,13 +20,13 @@
             var edx: UInt32
         }
 
-        /// KVM's own limit is 256.
-        static let mostLeaves = 256
+        /// KVM's own limit (KVM_MAX_CPUID_ENTRIES).
+        static let maximumLeaves = 256
 
-        /// Leaves of every processor of the machine; topology is filled in for each one by `leaves(of:in:)`.
+        /// The leaves that all vCPUs have in common. `leaves(ofVCPU:in:)` adds a vCPU's topology.
         private(set) var leaves: [Leaf]
 
-        /// What this host's KVM can offer.
+        /// The model of this host.
         package init(_ system: borrowing KVMSystem) throws(KVMError) {
             leaves = Self.composed(from: try Self.supported(system))
         }
@@ -34,10 +34,11 @@
         private static func supported(_ system: borrowing KVMSystem) throws(KVMError) -> [Leaf] {
             let header = MemoryLayout<kvm_cpuid2>.size
             let stride = MemoryLayout<kvm_cpuid_entry2>.stride
-            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: header + stride * mostLeaves, alignment: 8)
+            let buffer = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: header + stride * maximumLeaves, alignment: 8)
             defer { buffer.deallocate() }
             buffer.initializeMemory(as: UInt8.self, repeating: 0)
-            buffer.storeBytes(of: UInt32(mostLeaves), as: UInt32.self)
+            buffer.storeBytes(of: UInt32(maximumLeaves), as: UInt32.self)
             let device = system.descriptor.rawValue
             _ = try kvm { () throws(SystemError) in
                 try checked("ioctl KVM_GET_SUPPORTED_CPUID") {
@@ -45,7 +46,7 @@
                         device, AERIE_KVM_GET_SUPPORTED_CPUID, UInt(bitPattern: buffer.baseAddress))
                 }
             }
-            return (0..<min(Int(buffer.load(as: UInt32.self)), mostLeaves)).map {
+            return (0..<min(Int(buffer.load(as: UInt32.self)), maximumLeaves)).map {
                 let entry = buffer.load(fromByteOffset: header + stride * $0, as: kvm_cpuid_entry2.self)
                 return Leaf(
                     function: entry.function, index: entry.index, flags: entry.flags & 1, eax: entry.eax,
@@ -54,35 +55,36 @@
             }
         }
 
+        /// The leaves of KVM_GET_SUPPORTED_CPUID, masked by `CPUIDBaseline`.
         static func composed(from supported: [Leaf]) -> [Leaf] {
             let hasXSAVE = supported.contains { $0.function == 1 && $0.ecx & 1 << 26 != 0 }
             var result: [Leaf] = []
             for var leaf in supported {
-                guard let mask = X86Baseline.mask(function: leaf.function, index: leaf.index) else { continue }
+                guard let mask = CPUIDBaseline.mask(function: leaf.function, index: leaf.index) else { continue }
                 if leaf.function == 0xD && !hasXSAVE { continue }
                 leaf.eax &= mask.eax
                 leaf.ebx &= mask.ebx
                 leaf.ecx &= mask.ecx
                 leaf.edx &= mask.edx
-                if leaf.function == 0 { leaf.eax = min(leaf.eax, X86Baseline.highestLeaf) }
-                if leaf.function == 0x8000_0000 { leaf.eax = min(leaf.eax, X86Baseline.highestExtendedLeaf) }
+                if leaf.function == 0 { leaf.eax = min(leaf.eax, CPUIDBaseline.highestLeaf) }
+                if leaf.function == 0x8000_0000 { leaf.eax = min(leaf.eax, CPUIDBaseline.highestExtendedLeaf) }
                 if leaf.function == 0x4000_0000 { leaf.eax = 0x4000_0001 }
                 result.append(leaf)
             }
             return result
         }
 
-        /// The leaves of processor `index` of `count`: one socket, one thread a core; APIC numbers are the indices.
-        func leaves(of index: Int, in count: Int) -> [Leaf] {
+        /// The leaves of vCPU `index` of `count`. The topology is one package of single-threaded cores; the APIC ID is the index.
+        func leaves(ofVCPU index: Int, in count: Int) -> [Leaf] {
             leaves.map { leaf in
                 var leaf = leaf
                 switch leaf.function {
                 case 1:
                     leaf.ebx = leaf.ebx & 0xFFFF | UInt32(count) << 16 | UInt32(index) << 24
-                    // HTT: the number of processors in EBX counts.
+                    // HTT: the number of logical processors in EBX is valid.
                     leaf.edx = leaf.edx & ~(1 << 28) | (count > 1 ? 1 << 28 : 0)
                 case 4 where leaf.eax & 0x1F != 0:
-                    // Each core has the lower caches for itself, and all share the third level.
+                    // Each core has its own level 1 and 2 caches; all cores share level 3.
                     let isShared = leaf.eax >> 5 & 7 >= 3
                     leaf.eax = leaf.eax & 0x3FFF | UInt32(count - 1) << 26 | (isShared ? UInt32(count - 1) << 14 : 0)
                 case 0xB:
@@ -90,11 +92,11 @@
                 default: break
                 }
                 return leaf
-            } + topology(of: index, in: count)
+            } + topology(ofVCPU: index, in: count)
         }
 
-        /// Leaf 0xB: level 0 is a core's threads, level 1 a package's cores.
-        private func topology(of index: Int, in count: Int) -> [Leaf] {
+        /// Leaf 0xB: subleaf 0 counts a core's threads, subleaf 1 a package's logical processors.
+        private func topology(ofVCPU index: Int, in count: Int) -> [Leaf] {
             let shift = UInt32(Int.bitWidth - (count - 1).leadingZeroBitCount)
             func level(_ number: UInt32, shift: UInt32, processors: Int, kind: UInt32) -> Leaf {
                 Leaf(
@@ -122,7 +124,7 @@
         init(_ record: SavedRecord) throws(SavedStateError) {
             try record.expect(kind: "x86-cpuid", versions: 1...1)
             let words = try record.integers("leaves").map(UInt32.init(truncatingIfNeeded:))
-            guard words.count % 7 == 0, words.count / 7 <= Self.mostLeaves else {
+            guard words.count % 7 == 0, words.count / 7 <= Self.maximumLeaves else {
                 throw .badField(kind: record.kind, field: "leaves")
             }
             leaves = stride(from: 0, to: words.count, by: 7).map {
@@ -132,16 +134,16 @@
             }
         }
 
-        /// A feature that `other` has and these processors lack; nil when a machine may move from there to here.
-        package func missingFeature(of other: X86Processors) -> String? {
-            for theirs in other.leaves where X86Baseline.holdsFeatures(theirs.function, theirs.index) {
+        /// A feature of `other` that this model lacks, as its CPUID bit; nil when it has all of them.
+        package func missingFeature(of other: CPUIDModel) -> String? {
+            for theirs in other.leaves where CPUIDBaseline.holdsFeatures(theirs.function, theirs.index) {
                 let ours = leaves.first { $0.function == theirs.function && $0.index == theirs.index }
                 let pairs = [
                     ("eax", theirs.eax, ours?.eax), ("ebx", theirs.ebx, ours?.ebx), ("ecx", theirs.ecx, ours?.ecx),
                     ("edx", theirs.edx, ours?.edx),
                 ]
                 for (register, wanted, found) in pairs where wanted & ~(found ?? 0) != 0 {
-                    // EBX of leaf 1 is topology, EAX its model.
+                    // EAX of leaf 1 is the processor's signature, EBX its topology.
                     if theirs.function == 1 && (register == "eax" || register == "ebx") { continue }
                     let bit = (wanted & ~(found ?? 0)).trailingZeroBitCount
                     return "CPUID 0x\(String(theirs.function, radix: 16)) \(register) bit \(bit)"

@@ -1,10 +1,11 @@
 #if arch(x86_64)
-    /// What of CPUID a guest may see, leaf by leaf; what is not listed does not exist (Intel SDM, volume 2, CPUID; for
-    /// 0x40000000 on, the kernel's Documentation/virt/kvm/x86/cpuid.rst).
+    /// The CPUID bits that a guest may see, leaf by leaf. An unlisted leaf or bit is zero (Intel SDM, volume 2, CPUID; for
+    /// leaves from 0x40000000, the kernel's Documentation/virt/kvm/x86/cpuid.rst).
     ///
-    /// Not listed: performance counters, thermal and power management, memory types by range, machine-check banks beyond
-    /// the architectural ones, processor trace, AMX, SGX, nested virtualization, and everything that came after this list.
-    enum X86Baseline {
+    /// Not listed: performance counters, thermal and power management, processor trace, AMX, SGX, nested virtualization, and
+    /// features newer than this list.
+    enum CPUIDBaseline {
+        /// The visible bits of a leaf.
         struct Mask {
             var eax: UInt32 = 0
             var ebx: UInt32 = 0
@@ -17,17 +18,18 @@
         static let highestLeaf: UInt32 = 0xD
         static let highestExtendedLeaf: UInt32 = 0x8000_0008
 
+        /// The visible bits of a leaf; nil for an unlisted leaf.
         static func mask(function: UInt32, index: UInt32) -> Mask? {
             switch function {
-            // Names and models; caches; processor addresses.
+            // Vendor and brand strings; caches; KVM's signature.
             case 0, 2, 4, 0x4000_0000, 0x8000_0000, 0x8000_0002...0x8000_0006: .all
             case 1: Mask(eax: .max, ebx: 0xFFFF, ecx: features1C, edx: features1D)
-            // APERF and MPERF are the host's; ARAT: the local timer runs in every sleep state.
+            // ARAT: the local timer runs in every sleep state. APERF and MPERF, which belong to the host, are hidden.
             case 6: Mask(eax: 1 << 2)
             case 7 where index == 0: Mask(ebx: features7B, ecx: features7C, edx: features7D)
-            // x87, SSE, AVX, MPX is gone, AVX-512 in three parts, protection keys.
+            // XCR0: x87, SSE, AVX, AVX-512 (three bits), protection keys. MPX is hidden.
             case 0xD where index == 0: Mask(eax: 0x2E7, ebx: .max, ecx: .max)
-            // XSAVEOPT, XSAVEC, XGETBV of 1: compact formats and supervisor states are not listed.
+            // XSAVEOPT, XSAVEC, XGETBV with ECX = 1. XSAVES and supervisor states are hidden.
             case 0xD where index == 1: Mask(eax: 0x7)
             case 0xD where [2, 5, 6, 7, 9].contains(index): .all
             case 0x4000_0001: Mask(eax: paravirtual)
@@ -40,7 +42,7 @@
             }
         }
 
-        /// Whether a leaf's bits are features, each of which a guest may use on its own.
+        /// Whether a leaf's bits are feature flags.
         static func holdsFeatures(_ function: UInt32, _ index: UInt32) -> Bool {
             switch function {
             case 1, 6, 7, 0x4000_0001, 0x8000_0001, 0x8000_0007: true
@@ -65,8 +67,8 @@
         private static let features7C: UInt32 = bits(1, 2, 3, 6, 8, 9, 10, 11, 12, 14, 16, 22)
         // FSRM, MD_CLEAR, SERIALIZE, IBRS, STIBP, L1D flush, ARCH_CAPABILITIES, SSBD.
         private static let features7D: UInt32 = bits(4, 10, 14, 26, 27, 28, 29, 31)
-        // Clock, no I/O delay, clock with its own registers, steal time, EOI, halted-vCPU kicks, remote TLB flush,
-        // inter-processor interrupts, stable clock.
+        // CLOCKSOURCE, NOP_IO_DELAY, CLOCKSOURCE2, STEAL_TIME, PV_EOI, PV_UNHALT, PV_TLB_FLUSH, PV_SEND_IPI,
+        // CLOCKSOURCE_STABLE.
         private static let paravirtual: UInt32 = bits(0, 1, 3, 5, 6, 7, 9, 11, 24)
 
         private static func bits(_ numbers: UInt32...) -> UInt32 { numbers.reduce(0) { $0 | 1 << $1 } }

@@ -5,14 +5,14 @@
     package import SavedState
     internal import Synchronization
 
-    /// The interrupt controllers and the interval timer that the kernel has for a machine: two PICs (8259A), an IOAPIC with 24
-    /// inputs, and a PIT (8254).
-    package final class X86Chips: Device {
+    /// KVM's in-kernel irqchip and interval timer: two PICs (8259A), an IOAPIC with 24 inputs, and a PIT (8254). The local APICs
+    /// belong to the vCPUs' states.
+    package final class InKernelIRQChip: Device {
         package let name = "interrupt-controllers"
         private let machine: KVMMachine
-        /// The chips as the kernel made them, for a reset; set once at `start`.
-        private let powerOn = Mutex<State?>(nil)
-        /// The timer when the machine was paused: its counters do not stop by themselves.
+        /// The state at the machine's creation, for `reset`.
+        private let powerOnState = Mutex<State?>(nil)
+        /// The PIT's state at a pause, because its counters themselves cannot be stopped.
         private let stoppedTimer = Mutex<kvm_pit_state2?>(nil)
 
         struct State: Sendable {
@@ -24,7 +24,7 @@
         package init(machine: KVMMachine) throws(KVMError) {
             self.machine = machine
             let state = try kvm { () throws(SystemError) in try Self.state(of: machine) }
-            powerOn.withLock { $0 = state }
+            powerOnState.withLock { $0 = state }
         }
 
         // MARK: Lifecycle
@@ -40,13 +40,13 @@
                 return timer
             }
             guard timer != nil else { return }
-            // It was given out by the kernel, so that the kernel takes it back.
+            // The kernel accepts the state, because it was read from the kernel.
             _ = try? machine.descriptor.control("KVM_SET_PIT2", AERIE_KVM_SET_PIT2, &timer!)
         }
 
         package func reset() {
             stoppedTimer.withLock { $0 = nil }
-            guard let state = powerOn.withLock({ $0 }) else { return }
+            guard let state = powerOnState.withLock({ $0 }) else { return }
             try? Self.set(state, of: machine)
         }
 
@@ -69,7 +69,7 @@
             }
         }
 
-        // MARK: The kernel's calls
+        // MARK: System calls
 
         private static let chipNumbers = (pics: [UInt32(0), 1], ioapic: UInt32(2))
 

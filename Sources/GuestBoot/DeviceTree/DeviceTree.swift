@@ -29,7 +29,7 @@ package struct DeviceTree: Equatable, Sendable {
 
     /// A phandle that no other node made here has.
     package mutating func makePhandle() -> UInt32 {
-        precondition(phandles < .max - 1, "0 and 0xffffffff are no phandles")
+        precondition(phandles < .max - 1, "0 and 0xffffffff are not valid phandles")
         phandles += 1
         return phandles
     }

@@ -5,15 +5,15 @@
     package import SavedState
     internal import Synchronization
 
-    /// A machine's time: the paravirtual clock, the vCPUs' time-stamp counters, and their local timers. They stand still while
-    /// the machine is paused, and go on from there.
+    /// A machine's time: the paravirtual clock (kvmclock), the vCPUs' TSCs and their local timers. All stop while the machine
+    /// is paused and continue from the same values.
     ///
-    /// It has to be the first of a board's devices, so that it is stopped last and goes on first.
-    package final class X86Clock: Device {
+    /// It must be the first of a board's devices, so that it is paused last and resumed first.
+    package final class KVMClock: Device {
         package let name = "clock"
         private let machine: KVMMachine
         private let processors: [X86Processor]
-        /// What the paravirtual clock showed, in nanoseconds, when time was stopped.
+        /// The paravirtual clock at a pause, in nanoseconds; nil while the machine runs.
         private let stopped = Mutex<UInt64?>(nil)
 
         package init(machine: KVMMachine, processors: [X86Processor]) {
@@ -36,13 +36,13 @@
             if let time { set(time) }
         }
 
-        /// Time is not set back by a reset.
+        /// Does nothing: a reset does not change time.
         package func reset() {}
 
         package func save() throws(SavedStateError) -> SavedRecord {
             var record = SavedRecord(kind: "kvm-clock", version: 1)
             guard let time = stopped.withLock({ $0 }) ?? now else {
-                throw .cannotSave(name: name, reason: "KVM does not tell its time")
+                throw .cannotSave(name: name, reason: "KVM_GET_CLOCK fails")
             }
             record.set("nanoseconds", time)
             return record
@@ -58,10 +58,10 @@
         }
 
         private func set(_ time: UInt64) {
-            // Without flags: the clock goes on from this time, not from what the host's clock has done since.
+            // Without KVM_CLOCK_REALTIME, so that the host's time since the save is not added.
             var data = kvm_clock_data()
             data.clock = time
-            // The kernel refuses only flags.
+            // The call fails only for unknown flags.
             _ = try? machine.descriptor.control("KVM_SET_CLOCK", AERIE_KVM_SET_CLOCK, &data)
         }
     }

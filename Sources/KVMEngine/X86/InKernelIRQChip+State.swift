@@ -2,7 +2,7 @@
     internal import CKVM
     internal import SavedState
 
-    extension X86Chips.State {
+    extension InKernelIRQChip.State {
         private static let pic: [SavedField<kvm_pic_state>] = [
             SavedField("lastLines", \.last_irr), SavedField("requested", \.irr), SavedField("masked", \.imr),
             SavedField("inService", \.isr), SavedField("priority", \.priority_add), SavedField("base", \.irq_base),

@@ -30,7 +30,7 @@ extension BootError: CustomStringConvertible {
         switch self {
         case .nothingToBoot:
             "boot: neither a kernel nor a firmware is given; name one with --kernel or --firmware"
-        case .missing(let item): "\(item): there is no such file; check the path"
+        case .missing(let item): "\(item): the file does not exist; check the path"
         case .unreadable(let item, let reason): "\(item): it cannot be read (\(reason)); check the file's permissions"
         case .notAFile(let item): "\(item): it is not a regular file; name a file"
         case .empty(let item): "\(item): the file is empty; get a complete copy"
@@ -41,7 +41,7 @@ extension BootError: CustomStringConvertible {
         case .wrongArchitecture(let item, let found, let expected):
             "\(item): it is \(found) and the guest is \(expected); use one made for \(expected)"
         case .unknownFormat(let item):
-            "\(item): it is no kernel that is known: a flat Image, a bzImage, an ELF file, or a compressed or EFI form; use one of these"
+            "\(item): the format is not known; use a flat Image, a bzImage, an ELF file, a compressed or EFI form of these, or raw code for riscv64"
         case .unsupportedCompression(let item, let method):
             "\(item): it is compressed with \(method), and only gzip and zstd are known; decompress it first"
         case .corruptCompression(let item, let method, let reason):
