@@ -51,8 +51,8 @@ struct EventLoopTests {
             isInside.wait { $0 ? () : nil }
             let helper = try HostThread(name: "helper") { mayLeave.update { $0 = true } }
             source.cancel()
-            let hasReturned = hasLeft.load(ordering: .acquiring)
-            #expect(hasReturned)
+            let isOut = hasLeft.load(ordering: .acquiring)
+            #expect(isOut)
             helper.join()
         }
     }
