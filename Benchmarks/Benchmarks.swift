@@ -1,9 +1,9 @@
 import ArgumentParser
 
-/// What `make bench` runs: programs of our own here, on Aerie's engines and on Debian's QEMU, in turn.
+/// The benchmarks of `make bench`: the same programs on the host, on Aerie's engines and on Debian's QEMU, alternating.
 ///
-/// Every figure is CPU seconds, user and system, of the process that runs the program, as a multiple of what the host needs
-/// for the same program. The median of the rounds counts.
+/// The measure is the CPU time, user and system, of the process that runs the program. Results are medians of the rounds, as
+/// multiples of the host's time for the same program.
 @main
 struct Benchmarks: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -45,7 +45,15 @@ public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// The host refused something that the machine needs.
     package init(opening asked: String, _ error: SystemError) {
-        self.init(.notStarted, asked: asked, found: error.description)
+        self.init(.notStarted, asked: asked, found: error.description, advice: error.advice ?? "")
+    }
+
+    /// Throws a usage error when this program was started with an argument that is not UTF-8.
+    package static func checkArguments() throws(AerieError) {
+        guard let (position, text) = ProgramArguments.firstMalformed else { return }
+        throw AerieError(
+            .usage, asked: "argument \(position)", found: "'\(text)' is not valid UTF-8",
+            advice: "rename the file, or give a link to it")
     }
 }
 

@@ -1,6 +1,7 @@
 internal import Aerie
 internal import ArgumentParser
 internal import Foundation
+internal import HostSystem
 
 /// The program `aerie`: reads what is asked, calls down, and turns what comes back into text and exit codes.
 @main
@@ -19,7 +20,12 @@ struct AerieProgram: AsyncParsableCommand {
 
     static func main() async {
         do {
-            var command = try parseAsRoot()
+            // Beyond the limit on the size of files, a write fails; the signal that comes with it would end this program.
+            SignalWatch.discard(SIGXFSZ)
+            try AerieError.checkArguments()
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            try HelpWords.check(arguments)
+            var command = try parseAsRoot(RunWords.terminated(arguments))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

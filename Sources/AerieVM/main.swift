@@ -6,7 +6,11 @@ internal import Glibc
 internal import HostSystem
 internal import MachineSession
 
+// Beyond the limit on the size of files, a write fails; the signal that comes with it would end this program.
+SignalWatch.discard(SIGXFSZ)
+
 do throws(AerieError) {
+    try AerieError.checkArguments()
     switch try VMArguments(CommandLine.arguments.dropFirst()) {
     case .help: print(VMArguments.helpText)
     case .run(let settings):

@@ -1,4 +1,4 @@
-// C shims are header-only; SwiftPM wants one source file for a C target.
+// Functions that cannot be inline in the header; SwiftPM also requires a source file in a C target.
 #include "CLinux.h"
 
 int64_t aerie_file_modified(int descriptor) {

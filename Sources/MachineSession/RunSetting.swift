@@ -2,7 +2,8 @@ package import Aerie
 
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
-    case image, command, arch, engine, trace, cpus, memory, kernel, initrd, append, firmware, disk, transport, console
+    case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, transport,
+        console
     case codeCache = "code-cache"
     case readOnly = "read-only"
     case noReboot = "no-reboot"
@@ -38,6 +39,7 @@ extension RunSettings {
         case .engine: engine = try Self.choice(text, asked: asked)
         case .trace: trace = text
         case .codeCache: codeCache = try Self.size(text, asked: asked)
+        case .cpu: processor = try Processor(option: text)
         case .cpus: cpus = try Self.integer(text, asked: asked, in: Configuration.cpuRange)
         case .memory: memory = try Self.size(text, asked: asked)
         case .kernel: kernel = text
@@ -58,7 +60,7 @@ extension RunSettings {
         case .readOnly: readOnly = value
         case .noReboot: noReboot = value
         case .controlPort: controlPort = value
-        default: preconditionFailure("\(setting.rawValue) is no flag")
+        default: preconditionFailure("\(setting.rawValue) is not a flag")
         }
     }
 
@@ -74,14 +76,14 @@ extension RunSettings {
     package static func size(_ text: String, asked: String) throws(AerieError) -> ByteSize {
         if let size = ByteSize(text) { return size }
         throw AerieError(
-            .usage, asked: asked, found: "'\(text)' is no size",
+            .usage, asked: asked, found: "'\(text)' is not a valid size",
             advice: "use a whole number with K, M or G, such as 512M")
     }
 
     private static func integer(_ text: String, asked: String, in range: ClosedRange<Int>) throws(AerieError) -> Int {
         if let value = Int(text), range.contains(value) { return value }
         throw AerieError(
-            .usage, asked: asked, found: "'\(text)' is no number from \(range.lowerBound) to \(range.upperBound)",
-            advice: "choose one")
+            .usage, asked: asked, found: "'\(text)' is not a number from \(range.lowerBound) to \(range.upperBound)",
+            advice: "choose a number in this range")
     }
 }

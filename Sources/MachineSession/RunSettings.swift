@@ -9,6 +9,7 @@ package struct RunSettings: Equatable {
     package var engine: Configuration.Engine?
     package var trace: String?
     package var codeCache: ByteSize?
+    package var processor: Processor?
     package var cpus: Int?
     package var memory: ByteSize?
     package var kernel: String?
@@ -36,6 +37,7 @@ package struct RunSettings: Equatable {
         result.engine = engine ?? other.engine
         result.trace = trace ?? other.trace
         result.codeCache = codeCache ?? other.codeCache
+        result.processor = processor ?? other.processor
         result.cpus = cpus ?? other.cpus
         result.memory = memory ?? other.memory
         result.kernel = kernel ?? other.kernel
@@ -70,6 +72,7 @@ package struct RunSettings: Equatable {
         if let engine { result.engine = engine }
         result.translationTrace = trace
         if let codeCache { result.codeCache = codeCache }
+        result.processor = processor
         if let cpus { result.cpus = cpus }
         if let memory { result.memory = memory }
         result.kernel = kernel

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 
 /// A terminal of the test's own, with a program on it that believes a person sits there.
 final class PseudoTerminal {
@@ -72,9 +73,10 @@ final class PseudoTerminal {
         return kill(child, signal) == 0
     }
 
-    /// Reads output until `condition` holds; false when the program's output ends, or a generous time passes, before that.
+    /// Reads output until `condition` holds; false when the limit of patience passes before that.
     func wait(until condition: () -> Bool) -> Bool {
-        for _ in 0..<3000 {
+        let end = ContinuousClock.now + Patience.limit
+        while ContinuousClock.now < end {
             if condition() { return true }
             var entry = pollfd(fd: controller, events: Int16(POLLIN), revents: 0)
             guard poll(&entry, 1, 10) > 0 else { continue }

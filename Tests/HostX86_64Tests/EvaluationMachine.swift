@@ -21,6 +21,8 @@ final class EvaluationMachine {
         state = .allocate(capacity: 128)
         state.initialize(repeating: 0, count: 128)
         var layout = StateLayout(pinned: [2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map { Slot($0) })
+        // Vectors lie from here on.
+        layout.firstMemorySlot = Slot(20)
         layout.retired = Self.retired * 8
         layout.retiredLimit = Self.limit * 8
         layout.programCounter = 66 * 8

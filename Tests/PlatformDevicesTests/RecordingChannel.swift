@@ -33,9 +33,12 @@ final class RecordingChannel: CharacterChannel {
         }
     }
 
-    func write(_ bytes: [UInt8]) { state.withLock { $0.writes.append(bytes) } }
+    func write(_ bytes: [UInt8]) -> Int {
+        state.withLock { $0.writes.append(bytes) }
+        return bytes.count
+    }
 
-    func setInputHandler(_ handler: (@Sendable () -> Void)?) { state.withLock { $0.handler = handler } }
+    func setHandler(_ handler: (@Sendable () -> Void)?) { state.withLock { $0.handler = handler } }
 
     var windowSize: (columns: UInt16, rows: UInt16)? { nil }
 }

@@ -45,13 +45,13 @@ final class RISCVBoard: Board {
         let plic = Self.makePLIC(harts)
         bootROM = BootROM(name: "boot-rom")
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
-        let isPCI = configuration.transport == .pci
+        let transport = configuration.transport ?? .mmio
         disks = try configuration.disks.map { disk throws(AerieError) in try disk.open() }
         let cards = VirtioCards.make(
             configuration, disks: disks, console: console, control: control,
-            queueCount: isPCI ? min(configuration.cpus, 4) : 1)
-        let (virtio, functions) =
-            isPCI ? Self.bus(cards, memory: memory, plic: plic) : (Self.slots(cards, memory: memory, plic: plic), [])
+            queueCount: transport == .pci ? min(configuration.cpus, 4) : 1)
+        let slots = Self.slots(transport == .pci ? [] : cards, transport, memory: memory, plic: plic)
+        let (bridge, functions) = Self.bus(transport == .pci ? cards : [], memory: memory, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
         let placed: [Placement] =
@@ -73,18 +73,19 @@ final class RISCVBoard: Board {
                 ),
                 (
                     FirmwareConfiguration(
-                        name: "fw-cfg", memory: memory, items: FirmwareConfigurationItems()),
+                        name: "fw-cfg", memory: memory, items: Self.firmwareItems(configuration)),
                     RISCVMemoryMap.firmwareConfiguration, FirmwareConfiguration.size
                 ),
             ]
             + RISCVMemoryMap.flash.enumerated().map { (FlashBank(name: "flash\($0)"), $1, FlashBank.size) }
-            + virtio
+            + slots + bridge
         for (device, base, size) in placed { bus.attach(device, base: base, size: size) }
         devices = placed.map(\.device) + functions
         processors = harts
         deviceTree = RISCVDeviceTree.make(
-            harts: configuration.cpus, memory: configuration.memory.bytes, virtioSlots: isPCI ? 0 : cards.count,
-            pciHighWindow: isPCI ? PCIHighWindow.above(memory) : nil, console: configuration.console)
+            harts: configuration.cpus, processor: configuration.processor ?? Processor(),
+            memory: configuration.memory.bytes,
+            pciHighWindow: PCIHighWindow.above(memory), console: configuration.console)
 
         if configuration.firmware == nil {
             let services = SBI(
@@ -120,10 +121,16 @@ final class RISCVBoard: Board {
     private static func makeHarts(
         _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase
     ) throws(AerieError) -> [Hart] {
+        let pagingMode: PagingMode =
+            switch (configuration.processor ?? Processor()).pagingMode {
+            case .sv39: .sv39
+            case .sv48: .sv48
+            case .sv57: .sv57
+            }
         let harts = (0..<configuration.cpus).map {
             Hart(
                 index: $0, addressSpace: bus, timeBase: timeBase, resetAddress: RISCVMemoryMap.bootROM,
-                isAlone: configuration.cpus == 1)
+                pagingMode: pagingMode, isAlone: configuration.cpus == 1)
         }
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
             let trace = try configuration.translationTrace.map(makeTrace)
@@ -135,9 +142,13 @@ final class RISCVBoard: Board {
     }
 
     private static func makeTrace(_ path: String) throws(AerieError) -> TranslationTrace {
-        try wrapping("--trace \(path)") { () throws(SystemError) in
-            TranslationTrace(
+        do throws(SystemError) {
+            return TranslationTrace(
                 file: try FileDescriptor(path: path, flags: O_WRONLY | O_CREAT | O_TRUNC | O_APPEND))
+        } catch {
+            throw AerieError(
+                .badInput, asked: "--trace \(path)", found: String(cString: strerror(error.code)),
+                advice: "name a file in a directory that exists and that you may write")
         }
     }
 
@@ -168,21 +179,32 @@ final class RISCVBoard: Board {
             harts: harts.map { InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.supervisorSoftware) })
     }
 
-    /// The virtio devices, each in a slot of its own in the address space.
+    /// The one item that QEMU's board has besides those of the device itself: the number of harts.
+    private static func firmwareItems(_ configuration: Configuration) -> FirmwareConfigurationItems {
+        let key = FirmwareConfigurationItems.Key.processorCount
+        return FirmwareConfigurationItems(numbered: [key: [UInt8(configuration.cpus), 0]])
+    }
+
+    /// All slots for virtio devices in the address space: kernels probe every one. The first have devices.
     private static func slots(
-        _ cards: [any VirtioDevice], memory: GuestMemory, plic: PLIC
+        _ cards: [any VirtioDevice], _ transport: Configuration.Transport, memory: GuestMemory, plic: PLIC
     ) -> [Placement] {
         precondition(cards.count <= RISCVMemoryMap.virtioSlots, "validation bounds the number of disks")
-        return cards.enumerated().map { slot, card in
-            let transport = VirtioMMIOTransport(
-                name: "virtio\(slot)", device: card, memory: memory,
-                interrupt: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.virtio + slot))
+        let version: VirtioMMIOVersion = transport == .mmioLegacy ? .legacy : .modern
+        return (0..<RISCVMemoryMap.virtioSlots).map { slot in
             let base = RISCVMemoryMap.virtio + UInt64(slot) * RISCVMemoryMap.virtioStride
-            return (transport, base, RISCVMemoryMap.virtioStride)
+            let name = "virtio-slot\(slot)"
+            guard slot < cards.count else {
+                return (VirtioMMIOEmptySlot(name: name, version: version), base, RISCVMemoryMap.virtioStride)
+            }
+            let device = VirtioMMIOTransport(
+                name: "virtio\(slot)", device: cards[slot], memory: memory,
+                interrupt: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.virtio + slot), version: version)
+            return (device, base, RISCVMemoryMap.virtioStride)
         }
     }
 
-    /// The virtio devices on a PCI bus, with the interrupt pins for want of a controller of messages.
+    /// A PCI bus with virtio devices, which may be none, with the interrupt pins for want of a controller of messages.
     private static func bus(
         _ cards: [any VirtioDevice], memory: GuestMemory, plic: PLIC
     ) -> (placed: [Placement], functions: [any Device]) {
@@ -195,7 +217,8 @@ final class RISCVBoard: Board {
             lines: (0..<4).map { InterruptLine(sink: plic, number: RISCVMemoryMap.Source.pci + $0) })
         return (
             [
-                (host, RISCVMemoryMap.pciConfiguration, PCIHost.configurationSize),
+                (host, RISCVMemoryMap.pciConfiguration, PCIHost.wholeConfigurationSize),
+                (PCIPortWindow(name: "pci-ports"), RISCVMemoryMap.pciPorts, PCIPortWindow.size),
                 (
                     PCIWindow(name: "pci-window", host: host, base: RISCVMemoryMap.pciWindow),
                     RISCVMemoryMap.pciWindow, RISCVMemoryMap.pciWindowSize

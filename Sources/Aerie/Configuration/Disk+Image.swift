@@ -1,7 +1,7 @@
 internal import DiskImages
 
 extension Disk {
-    /// Opens the file as what the guest is to see.
+    /// Opens the disk's image with the configured format and access.
     func open() throws(AerieError) -> any DiskImage {
         try wrapping("--disk \(path)") { () throws(DiskImageError) in
             switch access {

@@ -30,9 +30,9 @@ final class ControlChannel: CharacterChannel {
         }
     }
 
-    func write(_ bytes: [UInt8]) {}
+    func write(_ bytes: [UInt8]) -> Int { bytes.count }
 
-    func setInputHandler(_ handler: (@Sendable () -> Void)?) { state.update { $0.handler = handler } }
+    func setHandler(_ handler: (@Sendable () -> Void)?) { state.update { $0.handler = handler } }
 
     var windowSize: (columns: UInt16, rows: UInt16)? { nil }
 }

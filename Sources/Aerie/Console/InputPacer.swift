@@ -3,7 +3,8 @@
 /// A console is made for typing. A guest that is still booting, or whose login program empties the line first, loses what
 /// comes early; a guest whose programs do not read loses what comes in bulk, because its kernel keeps about 64 KiB
 /// and drops the rest. So a script is handed over as a patient person would type it:
-/// - Nothing before the guest asks for input and shows a prompt, or asks and has been silent for long.
+/// - Nothing before the guest asks for input and shows a prompt, or asks and has been silent for long, or asks so often
+///   that it does nothing but wait for input.
 /// - Then at most `window` bytes ahead of the guest's echo, which its kernel sends when it takes a byte over.
 /// - Without an echo, a little more after a wait that doubles each time.
 /// - After the last byte, an end-of-transmission character at the next prompt, and again at later ones, because the end of
@@ -17,7 +18,10 @@ package struct InputPacer {
     package static let promptRest: UInt64 = 150_000_000
     /// How long a guest that asks for input is silent before it counts as listening without a prompt.
     package static let silence: UInt64 = 3_000_000_000
-    /// The same once the script has begun, for its end.
+    /// Looks for input, without output between them, of a guest that only waits for input. A loop over a serial port's
+    /// status makes so many within a millisecond; a countdown that can be interrupted makes some hundred a second.
+    package static let busyAsks = 1000
+    /// The same as `silence` once the script has begun, for its end.
     package static let endSilence: UInt64 = 1_000_000_000
     /// Bytes ahead of the echo: far below what a tty keeps.
     package static let window = 1024
@@ -29,8 +33,11 @@ package struct InputPacer {
 
     private var prompt = PromptWatcher()
     private var lastOutput: UInt64
-    /// When the guest asked for input first: before that nobody listens.
+    /// When the guest asked for input first: before that nobody listens. A driver that sends sees the state of the receiver
+    /// beside that of the transmitter, so only a second look without output between them is a question.
     private var firstAsked: UInt64?
+    /// Looks for input since the last output.
+    private var asks = 0
     private var begun = false
 
     /// Bytes the guest got whose echo has not come, oldest first, from `echoed` on.
@@ -51,6 +58,7 @@ package struct InputPacer {
     /// Takes note of what the guest wrote.
     package mutating func guestWrote(_ bytes: [UInt8], at now: UInt64) {
         lastOutput = now
+        asks = 0
         outputSinceInput = true
         for byte in bytes {
             prompt.follow(byte)
@@ -68,7 +76,8 @@ package struct InputPacer {
 
     /// The bytes for a guest that has room for `limit`, out of `script`; `isEnded` when the script has no more than that.
     package mutating func next(limit: Int, from script: inout ByteQueue, isEnded: Bool, at now: UInt64) -> [UInt8] {
-        if limit > 0 && firstAsked == nil { firstAsked = now }
+        if limit > 0 && asks < Self.busyAsks { asks += 1 }
+        if asks >= 2 && firstAsked == nil { firstAsked = now }
         guard limit > 0, script.count > 0 || isEnded, begins(at: now) else { return [] }
         if script.count > 0 {
             let bytes = script.take(min(limit, allowance(at: now)))
@@ -104,7 +113,7 @@ package struct InputPacer {
     }
 
     private mutating func begins(at now: UInt64) -> Bool {
-        if !begun, let beginTime { begun = now >= beginTime }
+        if !begun, let beginTime { begun = now >= beginTime || asks >= Self.busyAsks }
         return begun
     }
 

@@ -113,7 +113,7 @@ public final class TerminalChannel: ConsoleChannel {
     }
 
     /// Registers what to call when `read` has something new or `windowSize` has changed.
-    public func setInputHandler(_ handler: (@Sendable () -> Void)?) {
+    public func setHandler(_ handler: (@Sendable () -> Void)?) {
         state.withLock {
             $0.handler = handler
             $0.isAsking = true
@@ -141,7 +141,7 @@ public final class TerminalChannel: ConsoleChannel {
     }
 
     /// Writes to the host, waiting for a slow reader until the console is closed.
-    public func write(_ bytes: [UInt8]) {
+    public func write(_ bytes: [UInt8]) -> Int {
         let (isLost, tellThread) = state.withLock { state in
             guard state.pacer != nil else { return (state.outputLost, false) }
             state.pacer!.guestWrote(bytes, at: clock())
@@ -150,6 +150,7 @@ public final class TerminalChannel: ConsoleChannel {
         if tellThread { wake.signal() }
         if outputIsTerminal && bytes.contains(0x1b) { Terminal.noteEscapeSequence() }
         if !isLost { bytes.withUnsafeBytes { writeAll($0) } }
+        return bytes.count
     }
 }
 

@@ -60,8 +60,12 @@ private struct SecondStage {
         }
 
         func read(limit: Int) -> [UInt8] { [] }
-        func write(_ bytes: [UInt8]) { receive(bytes) }
-        func setInputHandler(_ handler: (@Sendable () -> Void)?) {}
+        func write(_ bytes: [UInt8]) -> Int {
+            receive(bytes)
+            return bytes.count
+        }
+
+        func setHandler(_ handler: (@Sendable () -> Void)?) {}
         var windowSize: (columns: UInt16, rows: UInt16)? { nil }
     }
 

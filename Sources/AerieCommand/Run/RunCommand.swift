@@ -10,8 +10,12 @@ struct RunCommand: AsyncParsableCommand {
             Examples:
               aerie run debian
               aerie run --kernel Image --initrd initrd.img --append "console=ttyS0" --memory 512M --cpus 4
-              aerie run debian -- apt-get --version
+              aerie run debian apt-get --version
+              aerie run --cpus 4 --memory 1G debian sh -c 'nproc; free -m'
               echo 'uname -m' | aerie run debian
+
+            Options of aerie stand before IMAGE, or between IMAGE and COMMAND. All words from COMMAND on are the guest's. A \
+            '--' before COMMAND is allowed.
 
             Ctrl-] three times in a second leaves the guest's console and ends the guest. Standard input that is no \
             terminal is typed at the guest's prompts, with an end-of-transmission character after the last byte.

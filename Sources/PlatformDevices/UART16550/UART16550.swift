@@ -4,8 +4,9 @@ package import SavedState
 
 /// A 16550A serial port with 16-byte FIFOs (National Semiconductor's data sheet of the PC16550D) on a character channel.
 ///
-/// Output goes to the channel at once, or after a burst of at most 16 bytes. Input stays in the channel until the guest
-/// takes input, by interrupt or by polling: a driver that resets the FIFOs as it starts does not lose what came before.
+/// Output goes to the channel at once, or after a burst of at most 16 bytes. Input stays in the channel until the guest can
+/// see it: with the received-data interrupt enabled a FIFO is filled as soon as there is input; otherwise each look at LSR
+/// or RBR brings one byte, so that a driver that resets the FIFOs as it starts loses one byte at most.
 ///
 /// Locks: the channel is called without the device's lock, since it may call the input handler back; the flags of
 /// `UART16550State` keep bytes in order. The interrupt line is set with the lock held, so that levels arrive in order:
@@ -30,7 +31,7 @@ package final class UART16550: MemoryMappedDevice {
     /// Reads a register. Wider reads answer the byte register at their offset, zero-extended.
     package func read(offset: UInt64, size: Int) -> UInt64 {
         guard offset < Self.size else { return 0 }
-        if offset == 5 { offerInput() }
+        if offset == 0 || offset == 5 { offerInput(offset) }
         let (value, sends, pulls) = state.withLock { state in
             let value = state.registers.read(offset)
             settle(&state)
@@ -55,18 +56,14 @@ package final class UART16550: MemoryMappedDevice {
         if pulls { pull() }
     }
 
-    /// Before LSR is read: counts the poll, and lets a polling guest see input that waits.
-    ///
-    /// Only here is input taken for a polling guest, so that what is in the receiver has always been shown to it.
-    private func offerInput() {
+    /// Before a register that shows input is read: an empty receiver takes a byte that waits.
+    private func offerInput(_ register: UInt64) {
         let pulls = state.withLock { state in
-            if state.registers.receiver.isEmpty, state.registers.consecutivePolls < UInt8.max {
-                state.registers.consecutivePolls += 1
-            }
-            state.admit()
-            return state.registers.receivesByPolling
+            guard state.registers.showsInput(register) else { return false }
+            state.admit(polled: true)
+            return state.registers.receiver.isEmpty
         }
-        if pulls { pull() }
+        if pulls { pull(polled: true) }
     }
 
     private func settle(_ state: inout UART16550State) {
@@ -80,19 +77,20 @@ package final class UART16550: MemoryMappedDevice {
 
     // MARK: Host side
 
-    private func pull() {
-        while let limit = state.withLock({ $0.beginPull() }) {
+    private func pull(polled: Bool = false) {
+        while let limit = state.withLock({ $0.beginPull(polled: polled) }) {
             let bytes = channel.read(limit: limit)
             state.update { state in
-                state.endPull(Array(bytes.prefix(limit)))
+                state.endPull(Array(bytes.prefix(limit)), polled: polled)
                 settle(&state)
             }
+            if polled { return }
         }
     }
 
     private func send() {
         while let bytes = state.withLock({ $0.beginSending() }) {
-            channel.write(bytes)
+            _ = channel.write(bytes)
             state.update { state in
                 state.endSending()
                 settle(&state)
@@ -111,7 +109,7 @@ package final class UART16550: MemoryMappedDevice {
     // MARK: Lifecycle
 
     package func start() {
-        channel.setInputHandler { [weak self] in self?.inputArrived() }
+        channel.setHandler { [weak self] in self?.inputArrived() }
         resume()
     }
 
@@ -137,7 +135,7 @@ package final class UART16550: MemoryMappedDevice {
     }
 
     package func stop() {
-        channel.setInputHandler(nil)
+        channel.setHandler(nil)
         send()
     }
 

@@ -65,8 +65,6 @@ struct UART16550Registers: Equatable, Sendable {
     var transmitter: [UInt8] = []
     /// The guest answers transmitter-empty interrupts: it has seen one in IIR since it last wrote IER.
     var servesTransmitInterrupts = false
-    /// Reads of LSR since the guest last did anything else but take a received byte.
-    var consecutivePolls: UInt8 = 0
 
     var capacity: Int { fifosEnabled ? Self.fifoSize : 1 }
     var isLoopback: Bool { modemControl & Self.loopback != 0 }
@@ -78,9 +76,8 @@ struct UART16550Registers: Equatable, Sendable {
         interruptEnable & InterruptEnable.receivedData != 0 && !isLoopback
     }
 
-    /// The guest waits for input by reading LSR. A driver that looks whether it may send reads it once for each byte, and
-    /// one that only sets the device up reads other registers in between; neither would take the input.
-    var receivesByPolling: Bool { consecutivePolls >= 2 && !isLoopback }
+    /// Whether a read of `register` shows received input: RBR, or LSR with its bit 0.
+    func showsInput(_ register: UInt64) -> Bool { register == 5 || register == 0 && !hasDivisorAccess }
 
     /// The identity of the most important pending interrupt, or nil: the level of the interrupt line.
     var pendingInterrupt: UInt8? {
@@ -108,8 +105,6 @@ struct UART16550Registers: Equatable, Sendable {
     }
 
     mutating func read(_ register: UInt64) -> UInt8 {
-        let isReceivedByte = register == 0 && !hasDivisorAccess && !receiver.isEmpty
-        if register != 5 && !isReceivedByte { consecutivePolls = 0 }
         switch register {
         case 0:
             if hasDivisorAccess { return divisorLow }
@@ -137,7 +132,6 @@ struct UART16550Registers: Equatable, Sendable {
     }
 
     mutating func write(_ register: UInt64, _ value: UInt8) {
-        consecutivePolls = 0
         switch register {
         case 0:
             if hasDivisorAccess { divisorLow = value } else { transmit(value) }

@@ -19,30 +19,35 @@ struct UART16550State: Sendable {
 
     init() {}
 
-    /// How many bytes to take from the channel now; nil when there is no room, no reader, or another thread at it.
+    /// Bytes to take from the channel now; nil when there is no room, no reader, or another thread at it.
     ///
-    /// It waits for an empty receiver, so that a burst of input is a few large reads on the host.
-    mutating func beginPull() -> Int? {
-        guard !isPaused, !isPulling, inputMayWait, held.isEmpty, registers.receiver.isEmpty,
-            registers.receivesByInterrupt || registers.receivesByPolling
+    /// Waits for an empty receiver, so that a burst of input is a few large reads on the host.
+    ///
+    /// - Parameter polled: the guest reads LSR or RBR, which shows one byte whether or not interrupts are enabled. Each
+    ///   such look is passed on to the channel, which may judge by them how eagerly the guest waits.
+    mutating func beginPull(polled: Bool) -> Int? {
+        guard !isPaused, !isPulling, inputMayWait || polled, held.isEmpty, registers.receiver.isEmpty,
+            !registers.isLoopback,
+            registers.receivesByInterrupt || polled
         else { return nil }
         isPulling = true
         // Cleared before the channel is asked: what arrives meanwhile sets it again.
         inputMayWait = false
-        return registers.capacity
+        return registers.receivesByInterrupt ? registers.capacity : 1
     }
 
-    mutating func endPull(_ bytes: [UInt8]) {
+    mutating func endPull(_ bytes: [UInt8], polled: Bool) {
         isPulling = false
         if !bytes.isEmpty { inputMayWait = true }
         held += bytes
-        admit()
+        admit(polled: polled)
     }
 
-    /// Moves held input into the receiver as far as there is room and a reader.
-    mutating func admit() {
-        guard !held.isEmpty, registers.receivesByInterrupt || registers.receivesByPolling else { return }
-        let count = min(held.count, registers.capacity - registers.receiver.count)
+    /// Moves held input into the receiver: as much as there is room for with the interrupt enabled, one byte for a poll.
+    mutating func admit(polled: Bool = false) {
+        guard !held.isEmpty, !registers.isLoopback, registers.receivesByInterrupt || polled else { return }
+        let room = (registers.receivesByInterrupt ? registers.capacity : 1) - registers.receiver.count
+        let count = max(0, min(held.count, room))
         registers.receiver += held.prefix(count)
         held.removeFirst(count)
     }
@@ -61,7 +66,7 @@ struct UART16550State: Sendable {
     mutating func endSending() { isSending = false }
 
     var saved: SavedRecord {
-        var record = SavedRecord(kind: Self.kind, version: 1)
+        var record = SavedRecord(kind: Self.kind, version: 2)
         record.set("interruptEnable", registers.interruptEnable)
         record.set("lineControl", registers.lineControl)
         record.set("modemControl", registers.modemControl)
@@ -75,13 +80,13 @@ struct UART16550State: Sendable {
         record.set("transmitterBecameEmpty", registers.transmitterBecameEmpty)
         record.set("receiver", registers.receiver)
         record.set("transmitter", registers.transmitter)
-        record.set("consecutivePolls", registers.consecutivePolls)
         record.set("held", held)
         return record
     }
 
     init(_ record: SavedRecord) throws(SavedStateError) {
-        try record.expect(kind: Self.kind, versions: 1...1)
+        // Version 1 counted reads of LSR as well.
+        try record.expect(kind: Self.kind, versions: 1...2)
         registers.interruptEnable = try record.bits("interruptEnable", mask: 0x0F)
         registers.lineControl = try record.integer("lineControl")
         registers.modemControl = try record.bits("modemControl", mask: 0x1F)
@@ -98,7 +103,6 @@ struct UART16550State: Sendable {
         registers.transmitterBecameEmpty = try record.boolean("transmitterBecameEmpty")
         registers.receiver = try record.bytes("receiver", limit: registers.capacity)
         registers.transmitter = try record.bytes("transmitter", limit: UART16550Registers.transmitLimit)
-        registers.consecutivePolls = try record.integer("consecutivePolls")
         held = try record.bytes("held", limit: UART16550Registers.fifoSize)
     }
 }

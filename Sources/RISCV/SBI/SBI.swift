@@ -81,7 +81,7 @@ package final class SBI: SupervisorCallHandler {
             hart.setSupervisorTimer(arguments[0])
             return 0
         case .legacyPutCharacter:
-            console?.write([UInt8(truncatingIfNeeded: arguments[0])])
+            _ = console?.write([UInt8(truncatingIfNeeded: arguments[0])])
             return 0
         case .legacyGetCharacter:
             return console?.read(limit: 1).first.map { UInt64($0) } ?? UInt64(bitPattern: -1)

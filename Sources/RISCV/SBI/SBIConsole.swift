@@ -13,11 +13,10 @@ extension SBI {
             let (address, count) = try consoleBuffer(arguments)
             guard count > 0 else { return 0 }
             do {
-                console.write(try memory.bytes(at: address, count: count))
+                return UInt64(console.write(try memory.bytes(at: address, count: count)))
             } catch {
                 throw .invalidParameter
             }
-            return UInt64(count)
         case 1:
             // The buffer is checked first, so that no input is taken and lost.
             let (address, count) = try consoleBuffer(arguments)
@@ -30,7 +29,7 @@ extension SBI {
             }
             return UInt64(input.count)
         case 2:
-            console.write([UInt8(truncatingIfNeeded: arguments[0])])
+            _ = console.write([UInt8(truncatingIfNeeded: arguments[0])])
             return 0
         default: throw .notSupported
         }

@@ -142,18 +142,18 @@ extension VirtioPCITransport {
         case Register.deviceFeaturesSelect: state.deviceFeaturesSelect = word
         case Register.driverFeaturesSelect: state.driverFeaturesSelect = word
         case Register.driverFeatures:
-            guard state.status & VirtioStatus.featuresOK == 0, state.driverFeaturesSelect < 2 else { return }
+            guard !state.areFeaturesFinal, state.driverFeaturesSelect < 2 else { return }
             state.driverFeatures.replaceWord(Int(state.driverFeaturesSelect), with: word)
         case Register.queueSelect: state.queueSelect = word
         default: writeQueue(&state, offset, size, value)
         }
     }
 
-    /// The registers of the selected queue: before it is enabled, from DRIVER on.
+    /// The registers of the selected queue, before it is enabled.
     private func writeQueue(
         _ state: inout VirtioTransportCore.State, _ offset: UInt64, _ size: Int, _ value: UInt64
     ) {
-        guard let index = state.selected, state.status & VirtioStatus.driver != 0 else { return }
+        guard let index = state.selected else { return }
         if offset == Register.queueVector {
             return signals.setQueueVector(index, UInt16(truncatingIfNeeded: value))
         }

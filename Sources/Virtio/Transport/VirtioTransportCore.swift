@@ -21,12 +21,17 @@ final class VirtioTransportCore: Sendable {
         var queues: [QueueState]
         // A vCPU is waiting for the device to stop; what others write meanwhile is ignored.
         var isResetting = false
+        /// The driver notified a queue before DRIVER_OK, which the legacy interface allows (section 3.1.2).
+        var isUsedEarly = false
 
         init(queueCount: Int) {
             queues = Array(repeating: QueueState(), count: queueCount)
         }
 
-        var isLive: Bool { status & VirtioStatus.driverOK != 0 }
+        var isLive: Bool { status & VirtioStatus.driverOK != 0 || isUsedEarly }
+
+        /// Features can be changed until the driver says that they are final, or uses the device.
+        var areFeaturesFinal: Bool { isLive || status & VirtioStatus.featuresOK != 0 }
 
         /// The selected queue, when there is one.
         var selected: Int? { queueSelect < queues.count ? Int(queueSelect) : nil }
@@ -40,11 +45,17 @@ final class VirtioTransportCore: Sendable {
     // Never held while the device is asked to stop anything, which may wait for host I/O.
     let state: Mutex<State>
 
-    init(device: any VirtioDevice, memory: GuestMemory, signals: any TransportSignals) {
+    /// - Parameters:
+    ///   - features: the transport's and the queues' bits.
+    ///   - mask: the bits for which the transport has registers.
+    init(
+        device: any VirtioDevice, memory: GuestMemory, signals: any TransportSignals,
+        features: UInt64 = VirtioFeatures.common, mask: UInt64 = .max
+    ) {
         self.device = device
         self.memory = memory
         self.signals = signals
-        offeredFeatures = device.features | VirtioFeatures.common
+        offeredFeatures = (device.features | features) & mask
         queueSizes = device.queueSizes
         state = Mutex(State(queueCount: queueSizes.count))
     }
@@ -80,17 +91,32 @@ final class VirtioTransportCore: Sendable {
             guard !state.isResetting else { return }
             let wasLive = state.isLive
             state.status = VirtioStatus.advanced(
-                state.status, writing: value, featuresAcceptable: acceptable(state.driverFeatures))
+                state.status, writing: value, featuresAcceptable: state.driverFeatures & ~offeredFeatures == 0)
             // Under the lock, so that a reset by another vCPU comes before or after all of it; nothing here waits.
-            if state.isLive, !wasLive {
-                signals.goLive()
-                activate(state)
-            }
+            if state.isLive, !wasLive { goLive(&state) }
         }
     }
 
-    private func acceptable(_ features: UInt64) -> Bool {
-        features & ~offeredFeatures == 0 && features & VirtioFeatures.version1 != 0
+    /// A legacy driver notifies a queue that it has set up before DRIVER_OK: the device begins to work.
+    func beginEarly(queue index: UInt32) {
+        state.withLock { state in
+            guard !state.isLive, !state.isResetting, index < state.queues.count,
+                state.queues[Int(index)].queue != nil
+            else { return }
+            state.isUsedEarly = true
+            goLive(&state)
+        }
+    }
+
+    private func goLive(_ state: inout State) {
+        // A driver that never said FEATURES_OK may have chosen features that were not offered, or after its queues.
+        state.driverFeatures &= offeredFeatures
+        for index in state.queues.indices where state.queues[index].queue != nil {
+            state.queues[index].queue = nil
+            enableQueue(index, &state, starting: false)
+        }
+        signals.goLive()
+        activate(state)
     }
 
     func activate(_ state: State) {
@@ -112,14 +138,14 @@ final class VirtioTransportCore: Sendable {
     }
 
     /// A write of 1 to QueueReady: the queue is checked, and used from now on or from DRIVER_OK on.
-    func enableQueue(_ index: Int, _ state: inout State) {
+    func enableQueue(_ index: Int, _ state: inout State, starting: Bool = true) {
         guard state.queues[index].queue == nil, !signals.needsReset else { return }
         do {
             let queue = try VirtQueue(
                 index: index, layout: state.queues[index].layout, limit: queueSizes[index], memory: memory,
-                features: state.driverFeatures)
+                features: state.driverFeatures & offeredFeatures)
             state.queues[index].queue = queue
-            if state.isLive { device.startQueue(queue) }
+            if state.isLive, starting { device.startQueue(queue) }
         } catch {
             signals.signalNeedsReset(error)
         }

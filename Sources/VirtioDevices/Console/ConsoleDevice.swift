@@ -49,14 +49,14 @@ package final class ConsoleDevice: VirtioDevice {
 
     package func writeConfiguration(_ bytes: [UInt8], at offset: Int) {
         guard offset == Self.emergencyWriteOffset, let byte = bytes.first else { return }
-        channel.write([byte])
+        _ = channel.write([byte])
     }
 
     // MARK: Lifecycle
 
     package func start() throws {
         try worker.start()
-        channel.setInputHandler { [worker] in worker.wake() }
+        channel.setHandler { [worker] in worker.wake() }
     }
 
     package func activate(_ session: VirtioSession) { worker.activate(session) }
@@ -69,7 +69,7 @@ package final class ConsoleDevice: VirtioDevice {
     package func resume() { worker.resume() }
 
     package func stop() {
-        channel.setInputHandler(nil)
+        channel.setHandler(nil)
         worker.stop()
     }
 

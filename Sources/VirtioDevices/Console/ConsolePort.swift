@@ -56,7 +56,7 @@ final class ConsolePort: Sendable {
                 var done = 0
                 while done < chain.readable.count, !turn.mustAbandon {
                     let bytes = chain.readable.bytes(from: done, count: Self.stepSize, in: turn.session.memory)
-                    channel.write(bytes)
+                    _ = channel.write(bytes)
                     done += bytes.count
                 }
                 if turn.mustAbandon { return }

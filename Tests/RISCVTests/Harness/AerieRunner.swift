@@ -55,8 +55,11 @@ private final class Console: CharacterChannel {
     var bytes: [UInt8] { output.withLock { $0 } }
 
     func read(limit: Int) -> [UInt8] { [] }
-    func write(_ bytes: [UInt8]) { output.withLock { $0 += bytes } }
-    func setInputHandler(_ handler: (@Sendable () -> Void)?) {}
+    func write(_ bytes: [UInt8]) -> Int {
+        output.withLock { $0 += bytes }
+        return bytes.count
+    }
+    func setHandler(_ handler: (@Sendable () -> Void)?) {}
     var windowSize: (columns: UInt16, rows: UInt16)? { nil }
 }
 

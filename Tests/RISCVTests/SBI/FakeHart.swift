@@ -76,6 +76,9 @@ final class FakeConsole: CharacterChannel {
         }
     }
 
-    func write(_ bytes: [UInt8]) { buffers.update { $0.output += bytes } }
-    func setInputHandler(_ handler: (@Sendable () -> Void)?) {}
+    func write(_ bytes: [UInt8]) -> Int {
+        buffers.update { $0.output += bytes }
+        return bytes.count
+    }
+    func setHandler(_ handler: (@Sendable () -> Void)?) {}
 }

@@ -1,10 +1,11 @@
+import TestSupport
 import Translator
 
 /// A random program of the toy: loops that call functions in several pages, whose instructions cross pages, at two virtual
 /// addresses, with loads and stores of all sizes, and stores to immediate values of instructions.
 struct ToyFuzzProgram {
     private var assembler = ToyAssembler()
-    private var state: UInt64
+    private var random: SeededGenerator
     private var labels = 0
     private let changesCode: Bool
 
@@ -14,7 +15,7 @@ struct ToyFuzzProgram {
 
     /// - Parameter changesCode: whether there are stores to code.
     init(seed: UInt64, changesCode: Bool) {
-        state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
+        random = SeededGenerator(seed: seed)
         self.changesCode = changesCode
         for register in 0..<4 { assembler.add(.loadImmediate, register, 0, Int(Int32(truncatingIfNeeded: next()))) }
         assembler.add(.loadImmediate, 6, 0, Self.data)
@@ -35,12 +36,7 @@ struct ToyFuzzProgram {
 
     func program() -> [UInt8] { assembler.program() }
 
-    private mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state
-    }
+    private mutating func next() -> UInt64 { random.next() }
 
     private mutating func below(_ count: Int) -> Int { Int(next() >> 16) % count }
 

@@ -30,18 +30,36 @@ import Translator
         #expect(try machine.memory.bytes(at: 0x10_0000, count: 8) == [0x80, 0x38, 1, 0, 0, 0, 0, 0])
     }
 
+    private static let rounds = 60
+    /// The round, and how often the readers have answered.
+    private static let turn = 0x10_0000
+    private static let answers = 0x10_0008
+
     /// Processor 0 changes a function and then says so; the others call it as soon as they have seen that. There is no fence in the
     /// program: what is fetched is what was stored.
     @Test(arguments: kinds)
     func aProcessorFetchesWhatAnotherHasStored(kind: ToyEngine) throws {
-        let rounds = 60
         var assembler = ToyAssembler()
-        let (turn, answers) = (0x10_0000, 0x10_0008)
-        assembler.add(.loadImmediate, 6, 0, turn)
+        assembler.add(.loadImmediate, 6, 0, Self.turn)
         assembler.add(.loadImmediate, 3, 0, 1)
         assembler.add(.compareImmediate, 0, 0, 0)
         assembler.branch(.notZero, "reader")
-        // r3 is the round, which the function adds from now on.
+        Self.writeWriter(&assembler)
+        Self.writeReader(&assembler)
+        assembler.move(to: 0x3000)
+        assembler.label("function")
+        assembler.label("immediate")
+        assembler.add(.addImmediate, 1, 1, 0)
+        assembler.add(.ret)
+
+        let machine = try run(assembler.program(), processors: 3, kind)
+        for number in 0..<3 { #expect(machine.outcome(number).fault == .halted) }
+        let sum = UInt64(20 * Self.rounds * (Self.rounds + 1) / 2)
+        #expect(machine.outcome(1).registers[4] == sum && machine.outcome(2).registers[4] == sum)
+    }
+
+    /// r3 is the round, which the function adds from now on.
+    private static func writeWriter(_ assembler: inout ToyAssembler) {
         assembler.label("writer")
         assembler.address(5, "immediate")
         assembler.add(.store8, 3, 5, 2)
@@ -57,7 +75,10 @@ import Translator
         assembler.add(.compareImmediate, 3, 0, rounds)
         assembler.branch(.lessOrEqualSigned, "writer")
         assembler.add(.halt)
+    }
 
+    /// r4 is the sum of all results.
+    private static func writeReader(_ assembler: inout ToyAssembler) {
         assembler.label("reader")
         assembler.add(.load64, 1, 6)
         assembler.add(.cmp, 1, 3)
@@ -72,19 +93,9 @@ import Translator
         assembler.add(.compareImmediate, 3, 0, rounds)
         assembler.branch(.lessOrEqualSigned, "reader")
         assembler.add(.halt)
-        assembler.move(to: 0x3000)
-        assembler.label("function")
-        assembler.label("immediate")
-        assembler.add(.addImmediate, 1, 1, 0)
-        assembler.add(.ret)
-
-        let machine = try run(assembler.program(), processors: 3, kind)
-        for number in 0..<3 { #expect(machine.outcome(number).fault == .halted) }
-        let sum = UInt64(20 * rounds * (rounds + 1) / 2)
-        #expect(machine.outcome(1).registers[4] == sum && machine.outcome(2).registers[4] == sum)
     }
 
-    /// Each processor runs a random program of its own memory's half; code is shared and changed at the same time.
+    /// Stores to a page of code that do not change any of it.
     @Test(arguments: kinds)
     func processorsWriteToAPageWhoseCodeOthersRun(kind: ToyEngine) throws {
         var assembler = ToyAssembler()

@@ -21,10 +21,11 @@ final class TestBoard: InterruptSink {
     // Set once in init.
     nonisolated(unsafe) private(set) var transport: VirtioMMIOTransport!
 
-    init(_ device: any VirtioDevice, memory: GuestMemory? = nil) throws {
+    init(_ device: any VirtioDevice, memory: GuestMemory? = nil, version: VirtioMMIOVersion = .modern) throws {
         self.memory = try memory ?? GuestMemory(ranges: [(Self.base, Self.size)])
         transport = VirtioMMIOTransport(
-            name: "virtio0", device: device, memory: self.memory, interrupt: InterruptLine(sink: self, number: 1))
+            name: "virtio0", device: device, memory: self.memory, interrupt: InterruptLine(sink: self, number: 1),
+            version: version)
     }
 
     func setInterrupt(_ number: Int, level: Bool) {
@@ -93,7 +94,7 @@ final class TestBoard: InterruptSink {
 
     /// Waits for what another thread will make true.
     func wait(_ what: String, until condition: () -> Bool, at location: SourceLocation = #_sourceLocation) throws {
-        let deadline = HostClock.monotonic() + 20_000_000_000
+        let deadline = HostClock.monotonic() + 300_000_000_000
         while !condition() {
             try #require(HostClock.monotonic() < deadline, "never came true: \(what)", sourceLocation: location)
             usleep(50)

@@ -22,8 +22,11 @@ final class TestChannel: CharacterChannel {
         }
     }
 
-    func write(_ bytes: [UInt8]) { state.update { $0.output += bytes } }
-    func setInputHandler(_ handler: (@Sendable () -> Void)?) { state.update { $0.handler = handler } }
+    func write(_ bytes: [UInt8]) -> Int {
+        state.update { $0.output += bytes }
+        return bytes.count
+    }
+    func setHandler(_ handler: (@Sendable () -> Void)?) { state.update { $0.handler = handler } }
     var windowSize: (columns: UInt16, rows: UInt16)? { state.withLock { $0.window } }
 
     func type(_ bytes: [UInt8]) {

@@ -1,0 +1,172 @@
+internal import CLinux
+internal import Glibc
+
+/// One thread that waits for descriptors, timers and requests of other threads, and calls their handlers one at a time
+/// (epoll(7)).
+///
+/// A handler runs on the loop's thread and must not block: other handlers, and whoever cancels one, wait for it.
+/// Sources may be added and cancelled before `start`, while the loop runs, and after `stop`; they are served in between.
+package final class EventLoop: Sendable {
+    package typealias Handler = @Sendable (Events) -> Void
+
+    /// The state of a descriptor that a source waits for.
+    package struct Events: OptionSet, Sendable {
+        package let rawValue: UInt32
+        package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        package static let readable = Events(rawValue: 1)
+        package static let writable = Events(rawValue: 2)
+        /// An error or a hang-up: reported without being asked for.
+        package static let failed = Events(rawValue: 4)
+    }
+
+    private struct State {
+        var handlers: [UInt64: Handler] = [:]
+        var lastIdentifier: UInt64 = 0
+        /// The source whose handler runs now; 0 is none.
+        var running: UInt64 = 0
+        var jobs: [@Sendable () -> Void] = []
+        var isEnding = false
+        var thread: HostThread?
+        /// The loop's thread while it runs.
+        var threadIdentity: UInt?
+    }
+
+    /// Identifies the event counter of the loop itself.
+    private static let wakeIdentifier: UInt64 = 0
+    private static let eventsAtOnce = 64
+
+    private let name: String
+    private let epoll: FileDescriptor
+    private let wake: EventCounter
+    private let state = Monitor(State())
+
+    /// A loop that does not run yet. `name` is its thread's.
+    package init(name: String) throws(SystemError) {
+        self.name = name
+        epoll = FileDescriptor(owning: try checked("epoll_create1") { aerie_epoll_create() })
+        wake = try EventCounter()
+        _ = try checked("epoll_ctl") {
+            aerie_epoll_set(epoll.rawValue, wake.rawValue, true, true, false, Self.wakeIdentifier)
+        }
+    }
+
+    // MARK: Lifecycle
+
+    /// Starts the thread, which keeps the loop alive until `stop`. Once, or again after `stop`.
+    package func start() throws(SystemError) {
+        state.update { state in
+            precondition(state.thread == nil, "an event loop has one thread")
+            state.isEnding = false
+        }
+        let thread = try HostThread(name: name) { [self] in run() }
+        state.update { $0.thread = thread }
+    }
+
+    /// Ends the thread after the handler that runs, and joins it. Jobs that wait run before it ends. Not from a handler.
+    package func stop() {
+        let thread = state.update { state in
+            state.isEnding = true
+            defer { state.thread = nil }
+            return state.thread
+        }
+        wake.signal()
+        thread?.join()
+    }
+
+    // MARK: Sources and jobs
+
+    /// Calls `handler` whenever the descriptor has one of `events`, until the source is cancelled.
+    ///
+    /// The descriptor stays the caller's, who cancels the source before closing it.
+    package func watch(
+        _ descriptor: Int32, for events: Events, handler: @escaping Handler
+    ) throws(SystemError) -> EventSource {
+        let identifier = state.update { state in
+            state.lastIdentifier += 1
+            state.handlers[state.lastIdentifier] = handler
+            return state.lastIdentifier
+        }
+        do {
+            try set(descriptor, events, identifier, isNew: true)
+        } catch {
+            state.update { _ = $0.handlers.removeValue(forKey: identifier) }
+            throw error
+        }
+        return EventSource(loop: self, descriptor: descriptor, identifier: identifier)
+    }
+
+    /// Runs `job` on the loop's thread, after jobs that came before. Any thread; it never waits.
+    package func async(_ job: @escaping @Sendable () -> Void) {
+        state.update { $0.jobs.append(job) }
+        wake.signal()
+    }
+
+    /// Runs `body` between two handlers and returns its result: on the calling thread if that is the loop's own.
+    ///
+    /// The caller must not hold a lock that a handler takes. The loop must run.
+    package func sync<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result {
+        if isCurrent { return body() }
+        let result = Monitor<Result?>(nil)
+        async { [result] in
+            let value = body()
+            result.update { $0 = value }
+        }
+        guard let value = result.wait({ $0 }) else { preconditionFailure("a wait without a deadline has a result") }
+        return value
+    }
+
+    /// Whether the calling thread is the loop's.
+    package var isCurrent: Bool { state.withLock { $0.threadIdentity } == UInt(pthread_self()) }
+
+    func set(_ descriptor: Int32, _ events: Events, _ identifier: UInt64, isNew: Bool) throws(SystemError) {
+        _ = try checked("epoll_ctl") {
+            aerie_epoll_set(
+                epoll.rawValue, descriptor, isNew, events.contains(.readable), events.contains(.writable), identifier)
+        }
+    }
+
+    /// Forgets a source; returns when its handler does not run and will not run again.
+    func remove(_ descriptor: Int32, _ identifier: UInt64) {
+        let wasKnown = state.update { $0.handlers.removeValue(forKey: identifier) != nil }
+        if wasKnown { _ = aerie_epoll_remove(epoll.rawValue, descriptor) }
+        guard !isCurrent else { return }
+        state.wait { $0.running == identifier ? nil : () }
+    }
+
+    // MARK: The thread
+
+    private func run() {
+        state.update { $0.threadIdentity = UInt(pthread_self()) }
+        defer { state.update { $0.threadIdentity = nil } }
+        var events = [aerie_event](repeating: aerie_event(), count: Self.eventsAtOnce)
+        while true {
+            let count = aerie_epoll_wait(epoll.rawValue, &events, Int32(Self.eventsAtOnce))
+            precondition(count >= 0, "epoll_wait fails only for bad arguments")
+            for event in events.prefix(Int(count)) { serve(event) }
+            if state.withLock({ $0.isEnding && $0.jobs.isEmpty }) { return }
+        }
+    }
+
+    private func serve(_ event: aerie_event) {
+        if event.identifier == Self.wakeIdentifier { return serveJobs() }
+        // A source that was cancelled since the wait has no handler any more.
+        let handler = state.withLock { state in
+            let handler = state.handlers[event.identifier]
+            if handler != nil { state.running = event.identifier }
+            return handler
+        }
+        guard let handler else { return }
+        handler(Events(rawValue: event.flags))
+        state.update { $0.running = 0 }
+    }
+
+    private func serveJobs() {
+        wake.drain()
+        let jobs = state.withLock { state in
+            defer { state.jobs = [] }
+            return state.jobs
+        }
+        for job in jobs { job() }
+    }
+}
