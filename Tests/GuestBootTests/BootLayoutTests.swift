@@ -31,6 +31,9 @@ import Testing
         #expect(address == dram + 8 * mebibyte - 0x1_1000)
         #expect(placements[2].address == address - 0x3000)
         #expect(try memory.bytes(at: placements[2].address, count: initrd.count) == initrd)
+        // A boot loader that copies the tree by its size can add properties: 4 KiB behind the strings are its own.
+        let fields = try [4, 12, 32].map { try memory.load(UInt32.self, at: address + $0).byteSwapped }
+        #expect(fields[0] == fields[1] + fields[2] + 0x1000)
         let chosen = try #require(try tree(at: address, in: memory).node("/chosen"))
         #expect(chosen.string("stdout-path") == "/soc/serial@10000000")
         #expect(chosen.string("bootargs") == "console=ttyS0 quiet")

@@ -50,6 +50,7 @@ let deviceTreeCompiler: String? = ["/usr/bin/dtc", "/usr/local/bin/dtc"].first {
     }
 
     @Test func whatWasEncodedDecodesToTheSame() throws {
+        #expect(try DeviceTree(blob: example().encoded(room: 100)) == example())
         let decoded = try DeviceTree(blob: example().encoded())
         #expect(decoded == example())
         #expect(decoded.node("/soc/serial@10000000")?.string("status") == "okay")

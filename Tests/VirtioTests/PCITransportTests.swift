@@ -73,7 +73,7 @@ private final class LineRecorder: InterruptSink {
     func identification() throws {
         let bus = try Bus()
         #expect(bus.config(0) == 0x1044_1AF4)
-        #expect(bus.config(8) == 0xFF00_0001)
+        #expect(bus.config(8) == 0x00FF_0001)
         #expect(bus.config(0x2C) == 0x1044_1AF4)
         #expect(bus.config(0x3D, 1) == 1)
         #expect(bus.host.read(offset: 0, size: 4) == 0x0008_1B36)

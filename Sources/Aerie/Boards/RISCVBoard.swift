@@ -181,13 +181,10 @@ final class RISCVBoard: Board {
             harts: harts.map { InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.supervisorSoftware) })
     }
 
-    /// What firmware asks QEMU's board for: the number of harts at start, which is also the largest.
+    /// The one item that QEMU's board has besides those of the device itself: the number of harts.
     private static func firmwareItems(_ configuration: Configuration) -> FirmwareConfigurationItems {
-        let harts = [UInt8(configuration.cpus), 0]
-        return FirmwareConfigurationItems(numbered: [
-            FirmwareConfigurationItems.Key.processorCount: harts,
-            FirmwareConfigurationItems.Key.largestProcessorCount: harts,
-        ])
+        let key = FirmwareConfigurationItems.Key.processorCount
+        return FirmwareConfigurationItems(numbered: [key: [UInt8(configuration.cpus), 0]])
     }
 
     /// All slots for virtio devices in the address space: kernels probe every one. The first have devices.

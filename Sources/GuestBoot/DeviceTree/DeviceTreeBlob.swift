@@ -30,7 +30,9 @@ extension DeviceTree {
     package static let blobLimit = 2 << 20
 
     /// The flattened form.
-    package func encoded() -> [UInt8] {
+    ///
+    /// - Parameter room: bytes without use at its end, which are part of its size.
+    package func encoded(room: Int = 0) -> [UInt8] {
         var structure = StructureEncoder()
         structure.append(root)
         structure.append(Token.end)
@@ -42,11 +44,13 @@ extension DeviceTree {
         let structureOffset = headerSize + reserved.count
         let stringsOffset = structureOffset + structure.output.count
         let header: [UInt32] = [
-            magic, UInt32(stringsOffset + structure.strings.count), UInt32(structureOffset), UInt32(stringsOffset),
+            magic, UInt32(stringsOffset + structure.strings.count + room), UInt32(structureOffset),
+            UInt32(stringsOffset),
             UInt32(headerSize), version, compatibleVersion, bootProcessor, UInt32(structure.strings.count),
             UInt32(structure.output.count),
         ]
         return header.flatMap { bigEndianBytes($0) } + reserved + structure.output + structure.strings
+            + [UInt8](repeating: 0, count: room)
     }
 
     /// Decodes a flattened device tree, for example one that a user gives.

@@ -22,8 +22,11 @@ package struct RISCVBoot: Sendable {
     package static let kernelOffset: UInt64 = 0x20_0000
     /// Initrd and device tree stay below if they can, where also firmware with 32-bit assumptions finds them.
     private static let preferredTop: UInt64 = 0xC000_0000
-    /// Room for what firmware and boot loaders add to the device tree in place.
+    /// Room for properties that firmware and boot loaders add to the device tree in place.
     private static let deviceTreeSlack: UInt64 = 0x1_0000
+    /// The part of it that counts as the tree's own: U-Boot copies a tree of exactly its size to a place just below its own
+    /// data, adds random seeds for the kernel to the copy, and would write over that data.
+    private static let deviceTreeRoom = 0x1000
 
     private let kernel: BootSource?
     private let initrd: BootSource?
@@ -158,7 +161,7 @@ package struct RISCVBoot: Sendable {
                 chosen.set("linux,initrd-end", cells64: [start + initrd.size])
             }
         }
-        try layout.write(BootItem(.deviceTree), tree.encoded(), at: address)
+        try layout.write(BootItem(.deviceTree), tree.encoded(room: Self.deviceTreeRoom), at: address)
         return address
     }
 

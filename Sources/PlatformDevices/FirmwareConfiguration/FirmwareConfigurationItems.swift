@@ -10,8 +10,6 @@ package struct FirmwareConfigurationItems: Sendable {
     package enum Key {
         /// Processors at power-on, 16 bits.
         package static let processorCount: UInt16 = 0x05
-        /// Processors that the machine may ever have, 16 bits.
-        package static let largestProcessorCount: UInt16 = 0x0F
     }
 
     private(set) var items: [UInt16: [UInt8]] = [:]

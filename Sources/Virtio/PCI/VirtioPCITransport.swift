@@ -73,10 +73,11 @@ package final class VirtioPCITransport: PCIFunction {
 
     private static func classCode(of type: VirtioDeviceType) -> UInt32 {
         switch type {
-        case .block: 0x01_8000
+        // As QEMU has them; drivers go by vendor and device.
+        case .block: 0x01_0000
         case .network: 0x02_0000
         case .console: 0x07_8000
-        default: 0xFF_0000
+        default: 0x00_FF00
         }
     }
 
