@@ -21,6 +21,7 @@ let package = Package(
     name: "aerie",
     products: [
         .library(name: "Aerie", targets: ["Aerie"]),
+        .executable(name: "aerie", targets: ["AerieCommand"]),
         .executable(name: "aerie-vm", targets: ["AerieVM"]),
     ],
     dependencies: [
@@ -59,8 +60,21 @@ let package = Package(
                 "Machine", "GuestMemory", "SavedState", "HostSystem",
             ]),
         // Control
+        module(
+            "GuestImages",
+            [
+                "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]),
         module("MachineSession", ["Aerie", "HostSystem"]),
         // Front
+        .executableTarget(
+            name: "AerieCommand",
+            dependencies: [
+                "MachineSession", "Aerie", "GuestImages", "KVMEngine", "HostSystem", "TextTables",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
         // The process of one machine: without Foundation, so that it starts at once and stays small.
         .executableTarget(
             name: "AerieVM",
@@ -70,23 +84,46 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-executable", "-Xlinker", "--icf=safe"])]),
 
         // What `make bench` runs: guest programs here and on peers.
+        .executableTarget(
+            name: "Benchmarks",
+            dependencies: [
+                "GuestToolchain", "TextTables",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks", exclude: ["Guests"], swiftSettings: settings),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        tests("GroundTests", ["TextTables", "GuestToolchain", "HostSystem", "SavedState", "GuestMemory", "Machine"]),
         // The host's floating-point unit, for comparison.
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
+        tests("TranslatorTests", ["Translator", "GuestToolchain"]),
         .target(
             name: "GuestToolchain", path: "Tests/GuestToolchain", exclude: ["Guests"], swiftSettings: settings),
         tests(
+            "RISCVTests",
+            [
+                "RISCV", "Translator", "GuestToolchain", "TestSupport", "CFloatReference", "PlatformDevices", "Machine",
+                "GuestMemory", "SavedState", "HostSystem",
+            ]),
+        tests(
+            "KVMEngineTests",
+            ["KVMEngine", "CKVM", "GuestToolchain", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        tests(
             "PlatformDevicesTests",
             ["PlatformDevices", "TestSupport", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        tests("DiskImagesTests", ["DiskImages", "GuestToolchain", "SavedState", "HostSystem"]),
         tests(
             "VirtioTests",
             ["VirtioDevices", "Virtio", "PCI", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
+        tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport"]),
         // A machine in a process that a test may kill.
         .executableTarget(
             name: "MachineHost", dependencies: ["Aerie"], path: "Tests/MachineHost", swiftSettings: settings),
+        tests(
+            "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost"],
+            exclude: ["Guests"]),
         tests("ArchitectureTests", []),
     ],
     swiftLanguageModes: [.v6]
