@@ -4,7 +4,8 @@ import GuestToolchain
 
 /// The options that select the machines of any benchmark.
 struct MachineOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The aerie program to measure; the one beside this program by default.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("The aerie program to measure; the one beside this program by default.", valueName: "path"))
     var aerie: String?
 
     @Option(help: ArgumentHelp("Another aerie program to measure in the same run.", valueName: "path"))

@@ -11,7 +11,9 @@ struct SystemCommand: ParsableCommand {
 
     @OptionGroup var options: MachineOptions
 
-    @Option(help: ArgumentHelp("The kernel; by default that of the image of `aerie image build debian`.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("The kernel; by default that of the image of `aerie image build debian`.", valueName: "path")
+    )
     var linux: String?
 
     func run() throws {

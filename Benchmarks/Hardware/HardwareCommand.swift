@@ -10,7 +10,9 @@ struct HardwareCommand: ParsableCommand {
     /// Size of guest memory: larger than any other mapping of a monitor, so that it is identified by its size.
     static let memory = 64 << 20
 
-    @Option(help: ArgumentHelp("The aerie-vm program to measure; the one beside this program by default.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "The aerie-vm program to measure; the one beside this program by default.", valueName: "path"))
     var aerieVM: String?
 
     @Flag(inversion: .prefixedNo, help: "Measure QEMU's microvm machine as well.")

@@ -51,7 +51,8 @@ struct EventLoopTests {
             isInside.wait { $0 ? () : nil }
             let helper = try HostThread(name: "helper") { mayLeave.update { $0 = true } }
             source.cancel()
-            #expect(hasLeft.load(ordering: .acquiring))
+            let isOut = hasLeft.load(ordering: .acquiring)
+            #expect(isOut)
             helper.join()
         }
     }

@@ -1,40 +1,44 @@
-/// The processor that a riscv64 guest sees.
+/// The processor model of a riscv64 guest.
 public struct Processor: Equatable, Sendable {
     /// A set of extensions.
     public enum Model: String, CaseIterable, Sendable {
-        /// Every extension that the harts implement; the device tree lists them.
+        /// All extensions that the harts implement. The device tree lists them.
         case max
     }
 
-    /// The widest virtual addresses: what the device tree names as `mmu-type`. The harts take narrower ones as well.
+    /// The widest paging mode, which is the device tree's `mmu-type`. Guests may also use narrower modes (Privileged Architecture,
+    /// chapters on Sv39, Sv48 and Sv57).
     public enum PagingMode: String, CaseIterable, Sendable {
-        /// 39 bits, three levels of page tables.
+        /// Virtual addresses of 39 bits, three levels of page tables.
         case sv39
-        /// 48 bits, four levels.
+        /// Virtual addresses of 48 bits, four levels of page tables.
         case sv48
-        /// 57 bits, five levels. Some programs that tag pointers, OpenJDK among them, do not start under it.
+        /// Virtual addresses of 57 bits, five levels of page tables. Some programs that tag pointers, such as OpenJDK, do not start
+        /// in this mode.
         case sv57
     }
 
-    /// Profiles of the RISC-V standard that are asked for by name, and what harts lack of them.
+    /// Profiles of the RISC-V standard, each with the reason why it is not available.
     private static let lackingProfiles = [
         "rva20": "no model leaves out the extensions that RVA20 does not have",
         "rva22": "the harts lack Zfhmin and Zkt of RVA22",
         "rva23": "the harts lack V, H, Zfhmin and others of RVA23",
     ]
 
-    /// The extensions.
+    /// The set of extensions.
     public var model: Model
-    /// The widest virtual addresses.
+    /// The widest paging mode.
     public var pagingMode: PagingMode
 
-    /// The default processor: all extensions, and Sv48.
+    /// Creates a processor model. The default has all extensions and Sv48.
     public init(model: Model = .max, pagingMode: PagingMode = .sv48) {
         self.model = model
         self.pagingMode = pagingMode
     }
 
-    /// Reads `MODEL[,mmu=sv39|sv48|sv57]`; the model may be left out.
+    /// Parses `MODEL[,mmu=sv39|sv48|sv57]`. The model is optional.
+    ///
+    /// - Throws: an error of category `usage` for an unknown model or setting, `unavailable` for a profile that the harts lack.
     public init(option text: String) throws(AerieError) {
         self.init()
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)

@@ -52,7 +52,8 @@ struct Failure {
     func exit() -> Never {
         if !output.isEmpty { print(output) }
         if !message.isEmpty { StandardError.write("aerie: \(message)\n") }
-        let arguments = CommandLine.arguments.prefix { $0 != "--" }
+        // Behind the image's name, the word is the guest's.
+        let arguments = RunWords.terminated(Array(CommandLine.arguments.dropFirst())).prefix { $0 != "--" }
         if !detail.isEmpty && arguments.contains("--verbose") { StandardError.write(detail + "\n") }
         Foundation.exit(code)
     }
