@@ -76,6 +76,7 @@ public final class VirtualMachine: Sendable {
     private func launch() throws(AerieError) {
         var started: [any Device] = []
         do {
+            try board.loop.start()
             for device in board.devices {
                 try device.start()
                 started.append(device)
@@ -91,6 +92,7 @@ public final class VirtualMachine: Sendable {
             }
             for thread in threads { thread.join() }
             for device in started.reversed() { device.stop() }
+            board.loop.stop()
             throw AerieError(.notStarted, asked: "starting the virtual machine", found: "\(error)")
         }
     }
@@ -235,6 +237,7 @@ public final class VirtualMachine: Sendable {
         // The first thread is the one that runs this.
         for thread in threads.dropFirst() { thread.join() }
         for device in board.devices.reversed() { device.stop() }
+        board.loop.stop()
         state.update { $0.lifecycle = .ended(outcome) }
     }
 
