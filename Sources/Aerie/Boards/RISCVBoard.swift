@@ -19,6 +19,7 @@ final class RISCVBoard: Board {
     let processors: [any VirtualProcessor]
     let devices: [any Device]
     let disks: [any DiskImage]
+    let loop: EventLoop
 
     private let harts: [Hart]
     private let bus: AddressSpace
@@ -28,7 +29,7 @@ final class RISCVBoard: Board {
 
     /// Builds the machine. Nothing runs, and nothing is loaded yet.
     init(
-        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
+        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel, log: Log,
         events: @escaping SystemEventHandler
     ) throws(AerieError) {
         boot = try Self.makeBoot(configuration)
@@ -41,12 +42,15 @@ final class RISCVBoard: Board {
         bootROM = BootROM(name: "boot-rom")
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
         let transport = configuration.transport ?? .mmio
-        disks = try configuration.disks.map { disk throws(AerieError) in try disk.open() }
+        let loop = try VirtioHost.makeLoop()
+        self.loop = loop
+        disks = try configuration.openDisks()
         let cards = VirtioCards.make(
-            configuration, disks: disks, console: console, control: control,
+            configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
             queueCount: transport == .pci ? min(configuration.cpus, 4) : 1)
-        let slots = Self.slots(transport == .pci ? [] : cards, transport, memory: memory, plic: plic)
-        let (bridge, functions) = Self.bus(transport == .pci ? cards : [], memory: memory, plic: plic)
+        let host = VirtioHost(memory: memory, loop: loop, log: log)
+        let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
+        let (bridge, functions) = Self.bus(transport == .pci ? cards : [], host: host, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
         let placed: [Placement] =
@@ -189,7 +193,7 @@ final class RISCVBoard: Board {
 
     /// All slots for virtio devices in the address space: kernels probe every one. The first have devices.
     private static func slots(
-        _ cards: [any VirtioDevice], _ transport: Configuration.Transport, memory: GuestMemory, plic: PLIC
+        _ cards: [any VirtioDevice], _ transport: Configuration.Transport, host: VirtioHost, plic: PLIC
     ) -> [Placement] {
         precondition(cards.count <= RISCVMemoryMap.virtioSlots, "validation bounds the number of disks")
         let version: VirtioMMIOVersion = transport == .mmioLegacy ? .legacy : .modern
@@ -200,33 +204,35 @@ final class RISCVBoard: Board {
                 return (VirtioMMIOEmptySlot(name: name, version: version), base, RISCVMemoryMap.virtioStride)
             }
             let device = VirtioMMIOTransport(
-                name: "virtio\(slot)", device: cards[slot], memory: memory,
-                interrupt: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.virtio + slot), version: version)
+                name: "virtio\(slot)", device: cards[slot], memory: host.memory,
+                interrupt: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.virtio + slot), version: version,
+                loop: host.loop, log: host.log)
             return (device, base, RISCVMemoryMap.virtioStride)
         }
     }
 
     /// A PCI bus with virtio devices, which may be none, with the interrupt pins for want of a controller of messages.
     private static func bus(
-        _ cards: [any VirtioDevice], memory: GuestMemory, plic: PLIC
+        _ cards: [any VirtioDevice], host: VirtioHost, plic: PLIC
     ) -> (placed: [Placement], functions: [any Device]) {
         let functions = cards.enumerated().map { slot, card in
-            VirtioPCITransport(name: "virtio\(slot)", device: card, memory: memory, messages: nil)
+            VirtioPCITransport(
+                name: "virtio\(slot)", device: card, memory: host.memory, messages: nil, loop: host.loop, log: host.log)
         }
-        let high = PCIHighWindow.above(memory)
-        let host = PCIHost(
+        let high = PCIHighWindow.above(host.memory)
+        let bridge = PCIHost(
             name: "pci", functions: functions,
             lines: (0..<4).map { InterruptLine(sink: plic, number: RISCVMemoryMap.Source.pci + $0) })
         return (
             [
-                (host, RISCVMemoryMap.pciConfiguration, PCIHost.wholeConfigurationSize),
+                (bridge, RISCVMemoryMap.pciConfiguration, PCIHost.wholeConfigurationSize),
                 (PCIPortWindow(name: "pci-ports"), RISCVMemoryMap.pciPorts, PCIPortWindow.size),
                 (
-                    PCIWindow(name: "pci-window", host: host, base: RISCVMemoryMap.pciWindow),
+                    PCIWindow(name: "pci-window", host: bridge, base: RISCVMemoryMap.pciWindow),
                     RISCVMemoryMap.pciWindow, RISCVMemoryMap.pciWindowSize
                 ),
                 (
-                    PCIWindow(name: "pci-high-window", host: host, base: high.base), high.base, high.size
+                    PCIWindow(name: "pci-high-window", host: bridge, base: high.base), high.base, high.size
                 ),
             ], functions
         )

@@ -59,6 +59,7 @@ extension VirtualMachine {
     /// Starts devices and threads. After an error some of them may have started.
     private func launch() throws(AerieError) {
         do {
+            try board.loop.start()
             for device in board.devices { try device.start() }
             let control = try HostThread(name: "control") { [self] in serveRequests() }
             state.update { $0.controlThread = control }

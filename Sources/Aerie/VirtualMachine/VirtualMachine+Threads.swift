@@ -97,6 +97,7 @@ extension VirtualMachine {
         }
         guard areOpen else { return }
         for device in board.devices.reversed() { device.stop() }
+        board.loop.stop()
     }
 
     /// Gives back what an ended machine still has: its control thread, and the files of a machine that never started. Nothing

@@ -46,7 +46,8 @@ public final class VirtualMachine: Sendable {
     package init(_ configuration: Configuration, console: any ConsoleChannel, log: Log) throws(AerieError) {
         try configuration.validate()
         self.log = log
-        board = try BoardBuilder.make(configuration, console: ConsoleBridge(console), control: control) { [requests] in
+        board = try BoardBuilder.make(configuration, console: ConsoleBridge(console), control: control, log: log) {
+            [requests] in
             requests.post(.event($0))
         }
         restartsOnReset = configuration.restartsOnReset

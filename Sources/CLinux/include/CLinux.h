@@ -85,14 +85,12 @@ static inline int aerie_file_kind(int descriptor) {
 /// Swift would then import timespec from this module.
 int64_t aerie_file_modified(int descriptor);
 
+/// Whether a file lies in a tmpfs or a ramfs: 1 or 0; -1 with errno set on failure.
+int aerie_is_in_memory(int descriptor);
+
 /// eventfd(2), close-on-exec and non-blocking; returns -1 with errno set on failure.
 static inline int aerie_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-}
-
-/// eventfd(2), close-on-exec, with a blocking read; returns -1 with errno set on failure.
-static inline int aerie_blocking_eventfd(void) {
-    return eventfd(0, EFD_CLOEXEC);
 }
 
 /// lseek(2) SEEK_DATA: the first offset with data at or after `offset`; -1 with ENXIO when there is none.

@@ -1,4 +1,5 @@
 package import Aerie
+internal import Glibc
 package import HostSystem
 
 /// What a user says about a guest to run, on the command line or in a file; nil where nothing is said.
@@ -86,6 +87,9 @@ package struct RunSettings: Equatable {
         result.commandLine = commandLine ?? ""
         result.firmware = firmware
         result.disks = disks ?? []
+        if let directory = getenv("TMPDIR").map({ String(cString: $0) }), directory.hasPrefix("/") {
+            result.scratchDirectories.insert(directory, at: 0)
+        }
         result.transport = transport
         if let console { result.console = console }
         result.hasControlPort = controlPort ?? false
