@@ -29,6 +29,7 @@ enum Layers {
         "Foundation": ["GuestImages", "AerieCommand"],
         "FoundationEssentials": ["GuestImages", "AerieCommand"],
         "ArgumentParser": ["AerieCommand"],
+        "Logging": ["AerieCommand"],
         "Subprocess": ["GuestImages"],
         "SystemPackage": ["GuestImages"],
     ]

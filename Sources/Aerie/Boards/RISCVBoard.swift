@@ -31,11 +31,7 @@ final class RISCVBoard: Board {
         _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
         events: @escaping SystemEventHandler
     ) throws(AerieError) {
-        boot = try wrapping("boot") { () throws(BootError) in
-            try RISCVBoot(
-                kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine,
-                firmware: configuration.firmware)
-        }
+        boot = try Self.makeBoot(configuration)
         memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
             try GuestMemory(ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)])
         }
@@ -87,8 +83,7 @@ final class RISCVBoard: Board {
             pciHighWindow: PCIHighWindow.above(memory), console: configuration.console)
 
         if configuration.firmware == nil {
-            let services = SBI(
-                harts: harts, memory: memory, console: uartChannel, systemEvent: events)
+            let services = SBI(harts: harts, memory: memory, console: uartChannel, systemEvent: events)
             for hart in harts { hart.setSupervisorCallHandler(services) }
         }
     }
@@ -116,6 +111,14 @@ final class RISCVBoard: Board {
     }
 
     // MARK: Parts
+
+    private static func makeBoot(_ configuration: Configuration) throws(AerieError) -> RISCVBoot {
+        try wrapping("boot") { () throws(BootError) in
+            try RISCVBoot(
+                kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine,
+                firmware: configuration.firmware)
+        }
+    }
 
     private static func makeHarts(
         _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase

@@ -28,6 +28,11 @@ static inline int aerie_open(const char *path, int flags, mode_t mode) {
     return open(path, flags | O_CLOEXEC, mode);
 }
 
+/// dup3(2): makes `number` refer to the open file of `descriptor`, close-on-exec, in one step.
+static inline int aerie_replace_descriptor(int descriptor, int number) {
+    return dup3(descriptor, number, O_CLOEXEC);
+}
+
 /// Sets the calling thread's name, which ps and perf show. The kernel keeps the first 15 bytes.
 static inline void aerie_name_thread(const char *name) {
     prctl(PR_SET_NAME, name);

@@ -1,4 +1,5 @@
 package import Aerie
+package import HostSystem
 
 /// What a user says about a guest to run, on the command line or in a file; nil where nothing is said.
 package struct RunSettings: Equatable {
@@ -25,6 +26,9 @@ package struct RunSettings: Equatable {
     package var controlPort: Bool?
     /// Seconds.
     package var stopTimeout: Int?
+    package var logLevel: LogLevel?
+    /// Where the log goes; nil is standard error.
+    package var logFile: String?
 
     package init() {}
 
@@ -51,6 +55,8 @@ package struct RunSettings: Equatable {
         result.noReboot = noReboot ?? other.noReboot
         result.controlPort = controlPort ?? other.controlPort
         result.stopTimeout = stopTimeout ?? other.stopTimeout
+        result.logLevel = logLevel ?? other.logLevel
+        result.logFile = logFile ?? other.logFile
         return result
     }
 
