@@ -61,7 +61,7 @@ final class RISCVBoard: Board {
                 (Self.makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
                 (plic, RISCVMemoryMap.plic, PLIC.size),
                 (
-                    GoldfishRTC(name: "rtc", line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.rtc)),
+                    GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)),
                     RISCVMemoryMap.rtc, GoldfishRTC.size
                 ),
                 (
@@ -177,6 +177,12 @@ final class RISCVBoard: Board {
                     timer: $0,
                     softwareInterrupt: InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.machineSoftware))
             })
+    }
+
+    /// The clock's alarm is an interrupt, and ends suspensions.
+    private static func alarmLine(_ harts: [Hart], _ plic: PLIC) -> InterruptLine {
+        let interrupt = InterruptLine(sink: plic, number: RISCVMemoryMap.Source.rtc)
+        return InterruptLine(sink: WakeLine(interrupt: interrupt, harts: harts), number: 0)
     }
 
     private static func makeSSWI(_ harts: [Hart]) -> ACLINTSupervisor {
