@@ -9,6 +9,8 @@ struct Benchmarks: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "Benchmarks",
         abstract: "Measures Aerie beside the host and beside QEMU.",
-        subcommands: [KernelsCommand.self, SystemCommand.self, WorkloadsCommand.self, HardwareCommand.self],
+        subcommands: [
+            KernelsCommand.self, SystemCommand.self, WorkloadsCommand.self, HardwareCommand.self, IOCommand.self,
+        ],
         defaultSubcommand: KernelsCommand.self)
 }

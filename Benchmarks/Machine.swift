@@ -32,16 +32,16 @@ struct Machine {
         ]
     }
 
-    /// The arguments for Debian on its root disk, whose changes are discarded, with a second disk. `command` runs on the console;
-    /// then the guest powers off.
-    func arguments(_ files: DebianFiles, second: String, command: [String]) -> [String] {
+    /// The arguments for Debian on its root disk, whose changes are discarded, with a second disk, and a third that it may write.
+    /// `command` runs on the console; then the guest powers off.
+    func arguments(_ files: DebianFiles, second: String, third: String? = nil, command: [String]) -> [String] {
         let words = Data(command.flatMap { Array($0.utf8) + [0] }).base64EncodedString()
         let append = "console=ttyS0 quiet root=/dev/vda aerie.command=\(words)"
         if let engine {
             return [
                 "run", "--engine", engine, "--memory", "512M", "--kernel", files.kernel, "--initrd", files.initrd,
                 "--append", append, "--disk", files.disk, "--disk", "\(second),readonly", "--read-only",
-            ]
+            ] + (third.map { ["--disk", $0] } ?? [])
         }
         // QEMU numbers its virtio-mmio buses from the last slot to the first.
         func disk(_ number: Int, _ path: String, _ more: String) -> [String] {
@@ -54,5 +54,6 @@ struct Machine {
             "-machine", "virt", "-m", "512M", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
             "-kernel", files.kernel, "-initrd", files.initrd, "-append", append,
         ] + disk(0, files.disk, "snapshot=on") + disk(1, second, "readonly=on")
+            + (third.map { disk(2, $0, "cache=writeback") } ?? [])
     }
 }

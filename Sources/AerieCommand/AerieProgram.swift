@@ -3,7 +3,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import HostSystem
 
-/// The program `aerie`: reads what is asked, calls down, and turns what comes back into text and exit codes.
+/// The program `aerie`: parses its arguments, calls down, and turns results into text and exit codes.
 @main
 struct AerieProgram: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,6 +19,7 @@ struct AerieProgram: AsyncParsableCommand {
         subcommands: [RunCommand.self, ImageCommand.self, DoctorCommand.self])
 
     static func main() async {
+        ProcessStart.prepare()
         do {
             // Beyond the limit on the size of files, a write fails; the signal that comes with it would end this program.
             SignalWatch.discard(SIGXFSZ)
@@ -31,6 +32,7 @@ struct AerieProgram: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            do throws(SystemError) { try ProcessStart.flushStandardOutput() } catch { throw AerieError(output: error) }
         } catch {
             Failure(error).exit()
         }

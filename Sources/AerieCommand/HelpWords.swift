@@ -11,14 +11,18 @@ enum HelpWords {
         var command: any ParsableCommand.Type = AerieProgram.self
         for word in arguments.dropFirst() where !word.hasPrefix("-") {
             let verbs = command.configuration.subcommands
-            guard let next = verbs.first(where: { $0.configuration.commandName == word }) else {
+            guard let next = verbs.first(where: { name($0) == word }) else {
+                let names = verbs.map { name($0) }.joined(separator: ", ")
                 throw AerieError(
                     .usage, asked: arguments.joined(separator: " "), found: "'\(word)' is not a verb",
-                    advice: verbs.isEmpty
-                        ? "leave it out"
-                        : "use one of \(verbs.compactMap(\.configuration.commandName).joined(separator: ", "))")
+                    advice: verbs.isEmpty ? "leave it out" : "use one of \(names)")
             }
             command = next
         }
+    }
+
+    /// Every verb has its name in its configuration.
+    private static func name(_ command: any ParsableCommand.Type) -> String {
+        command.configuration.commandName ?? ""
     }
 }

@@ -74,18 +74,7 @@ package final class GuestMemory: @unchecked Sendable {
         return nil
     }
 
-    /// Calls `body` with the guest's bytes in place, for host I/O without a copy.
-    ///
-    /// The bytes may change while `body` runs. `body` must not keep the buffer.
-    package func withBytes<Result>(
-        at address: UInt64, count: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Result
-    ) throws -> Result {
-        let bytes = try buffer(at: address, count: count)
-        defer { noteWrite(bytes) }
-        return try body(bytes)
-    }
-
-    /// Says that bytes found by `hostAddress` were written to. The functions that write do so themselves.
+    /// Marks bytes found by `hostAddress` as modified. Call after the write; this type's write functions already do.
     package func noteWrite(_ bytes: UnsafeMutableRawBufferPointer) {
         guard let start = bytes.baseAddress else { return }
         watch.noteWrite(from: UInt64(start - mapping.address), count: UInt64(bytes.count))

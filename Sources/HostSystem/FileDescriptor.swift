@@ -34,6 +34,9 @@ package struct FileDescriptor: ~Copyable, Sendable {
         UInt64(try checked("lseek") { lseek(rawValue, 0, Int32(SEEK_END)) })
     }
 
+    /// Whether the descriptor refers to a regular file.
+    package var isRegularFile: Bool { aerie_file_kind(rawValue) == 1 }
+
     /// Sets the file's size in bytes.
     package func truncate(to size: UInt64) throws(SystemError) {
         _ = try checked("ftruncate") { ftruncate(rawValue, off_t(size)) }

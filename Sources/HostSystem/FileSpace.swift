@@ -49,6 +49,11 @@ extension FileDescriptor {
         _ = try checked("fallocate ZERO_RANGE") { aerie_zero_range(rawValue, off_t(offset), off_t(count)) }
     }
 
+    /// Whether the file is in a file system whose files are in memory (tmpfs, ramfs).
+    package func isInMemory() throws(SystemError) -> Bool {
+        try checked("fstatfs") { aerie_is_in_memory(rawValue) } == 1
+    }
+
     /// Creates an unnamed empty file in `directory`. It is deleted when its last descriptor is closed.
     package init(unnamedIn directory: String) throws(SystemError) {
         do {

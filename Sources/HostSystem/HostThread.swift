@@ -30,8 +30,14 @@ package final class HostThread: @unchecked Sendable {
             }, start.toOpaque())
         if code != 0 {
             start.release()
+            joined = true
             throw SystemError("pthread_create \(name)", code: code)
         }
+    }
+
+    // A thread without an owner gives its stack back by itself when it ends.
+    deinit {
+        if !joined { pthread_detach(handle) }
     }
 
     /// Waits for the thread's body to return. Call it once, and not from the thread itself.
@@ -40,6 +46,10 @@ package final class HostThread: @unchecked Sendable {
         joined = true
         pthread_join(handle, nil)
     }
+
+    /// Makes a blocking system call of the thread return with EINTR, if it is in one. Before `join`; `InterruptibleThread`
+    /// keeps the rules.
+    func interrupt() { aerie_interrupt(UInt(handle)) }
 }
 
 /// Yields the processor to other threads, for a loop that waits for one of them.

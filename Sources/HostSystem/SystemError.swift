@@ -22,9 +22,10 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         code == EFBIG ? "raise the limit on the size of files (ulimit -f)" : nil
     }
 
-    package var description: String {
-        "\(call): \(String(cString: strerror(code)))"
-    }
+    /// The kernel's reason alone, for a message that names the call's object itself.
+    package var reason: String { String(cString: strerror(code)) }
+
+    package var description: String { "\(call): \(reason)" }
 }
 
 /// Runs a system call that returns -1 on failure, and repeats it after EINTR.

@@ -31,6 +31,7 @@ enum Layers {
         "Foundation": ["GuestImages", "AerieCommand"],
         "FoundationEssentials": ["GuestImages", "AerieCommand"],
         "ArgumentParser": ["AerieCommand"],
+        "Logging": ["AerieCommand"],
         "Subprocess": ["GuestImages"],
         "SystemPackage": ["GuestImages"],
     ]

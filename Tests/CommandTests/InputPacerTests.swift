@@ -1,4 +1,4 @@
-import Aerie
+import MachineSession
 import Testing
 
 /// A script that is typed into a guest whose behaviour the test spells out.

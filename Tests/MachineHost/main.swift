@@ -9,6 +9,7 @@ import Synchronization
 //     type TEXT     types a line on its console
 //
 // MachineHost SETTINGS.json [SAVED] starts it, or restores what was saved.
+// MachineHost --sessions N FIRMWARE ENGINE starts and ends N guests; see ManySessions.
 
 struct Settings: Decodable {
     let kernel: String
@@ -69,6 +70,16 @@ final class OutputConsole: ConsoleChannel {
 }
 
 func say(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
+
+if CommandLine.arguments[1] == "--sessions" {
+    var configuration = Configuration()
+    configuration.firmware = CommandLine.arguments[3]
+    configuration.engine = Configuration.Engine(rawValue: CommandLine.arguments[4]) ?? .auto
+    configuration.memory = .mebibytes(16)
+    configuration.codeCache = .mebibytes(4)
+    try ManySessions(configuration: configuration).run(Int(CommandLine.arguments[2]) ?? 0)
+    exit(0)
+}
 
 do {
     let settings = try JSONDecoder().decode(

@@ -12,7 +12,7 @@ private struct LegacyDisk {
     let board: TestBoard
 
     init(_ image: MemoryDisk = MemoryDisk(sectors: 64)) throws {
-        board = try TestBoard(BlockDevice(image: image), version: .legacy)
+        board = try TestBoard(BlockDevice(image: image, io: TestLoop.io), version: .legacy)
         try board.transport.start()
     }
 
@@ -141,7 +141,8 @@ private struct LegacyDisk {
             disk.board.transport.stop()
 
             let other = try TestBoard(
-                BlockDevice(image: MemoryDisk(sectors: 64)), memory: disk.board.memory, version: .legacy)
+                BlockDevice(image: MemoryDisk(sectors: 64), io: TestLoop.io), memory: disk.board.memory,
+                version: .legacy)
             try other.transport.restore(SavedRecord(encoded: state.encoded(), limit: 1 << 20))
             #expect(try other.transport.save() == state)
             try other.transport.start()
@@ -154,8 +155,8 @@ private struct LegacyDisk {
     }
 
     @Test func theVersionsDoNotTakeEachOthersState() throws {
-        let modern = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64)))
-        let legacy = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64)), version: .legacy)
+        let modern = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64), io: TestLoop.io))
+        let legacy = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64), io: TestLoop.io), version: .legacy)
         #expect(throws: SavedStateError.self) { try legacy.transport.restore(modern.transport.save()) }
         #expect(throws: SavedStateError.self) { try modern.transport.restore(legacy.transport.save()) }
     }

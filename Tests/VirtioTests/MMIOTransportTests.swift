@@ -1,14 +1,13 @@
 import GuestMemory
 import HostSystem
 import Machine
-import Synchronization
 import Testing
 import Virtio
 import VirtioDevices
 
 @Suite struct MMIOTransportTests {
     private func makeBoard(_ image: MemoryDisk = MemoryDisk(sectors: 64)) throws -> TestBoard {
-        let board = try TestBoard(BlockDevice(image: image))
+        let board = try TestBoard(BlockDevice(image: image, io: TestLoop.io))
         try board.transport.start()
         return board
     }
@@ -245,44 +244,6 @@ import VirtioDevices
             driver.board.setUp(0, driver.queue.layout())
             #expect(try driver.board.waitUsed(driver.queue) == (0, 1))
         }
-    }
-
-    @Test func aResetWithARequestInFlightDropsIt() throws {
-        let image = MemoryDisk(sectors: 64)
-        let driver = try DiskDriver.start(image)
-        defer { driver.stop() }
-        image.state.update { $0.isHeld = true }
-        defer { image.state.update { $0.isHeld = false } }
-        driver.post(0, data: [.in(DiskDriver.data, 512)])
-        try driver.board.wait("the request", until: { image.state.withLock { $0.entered } == 1 })
-        let isReset = Atomic(false)
-        let resetter = try Background {
-            driver.board.status = 0
-            isReset.store(true, ordering: .releasing)
-        }
-        // While the reset waits for the host's I/O, writes to registers are ignored.
-        let board = driver.board
-        try board.wait(
-            "the reset",
-            until: {
-                board.write(0x030, 0)
-                let first = board.read(0x034)
-                board.write(0x030, 5)
-                return board.read(0x034) == first
-            })
-        board.notify()
-        let wasReset = isReset.load(ordering: .acquiring)
-        #expect(!wasReset)
-        image.state.update { $0.isHeld = false }
-        resetter.join()
-        #expect(driver.board.status == 0)
-        // Dropped, or finished just before; nothing in between.
-        let status = try driver.board.memory.load(UInt8.self, at: DiskDriver.status)
-        #expect(driver.queue.deviceUsedIndex == 0 && status == 0xEE || driver.queue.deviceUsedIndex == 1 && status == 0)
-        #expect(driver.board.read(0x060) == 0)
-        #expect(!driver.board.line.withLock { $0.level })
-        let again = try DiskDriver(board: driver.board, queue: driver.board.bringUp())
-        #expect(try again.run(0, data: [.in(DiskDriver.data, 512)]) == (0, 513))
     }
 
     @Test func aBrokenRingMakesTheDeviceNeedAResetAndAResetHelps() throws {

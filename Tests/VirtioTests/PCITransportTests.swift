@@ -24,7 +24,8 @@ private final class Bus {
         memory = try GuestMemory(ranges: [(0x8000_0000, 0x10_0000)])
         let lines = self.lines
         transport = VirtioPCITransport(
-            name: "virtio0", device: EntropyDevice(), memory: memory, messages: hasMessages ? messages : nil)
+            name: "virtio0", device: EntropyDevice(), memory: memory, messages: hasMessages ? messages : nil,
+            loop: TestLoop.shared)
         host = PCIHost(
             name: "pci", functions: [transport],
             lines: (0..<4).map { InterruptLine(sink: lines, number: $0) })

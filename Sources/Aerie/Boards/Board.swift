@@ -1,5 +1,6 @@
 internal import DiskImages
 internal import GuestMemory
+internal import HostSystem
 internal import Machine
 
 /// The parts of a machine of any architecture that a virtual machine's lifecycle uses.
@@ -7,6 +8,8 @@ protocol Board: AnyObject, Sendable {
     var memory: GuestMemory { get }
     var timeBase: TimeBase { get }
     var processors: [any VirtualProcessor] { get }
+    /// The event loop on which devices wait for the host. It runs from before their `start` until after their `stop`.
+    var loop: EventLoop { get }
     /// In the order of starting; stopping uses the reverse order. Interrupt controllers come before sources of interrupts.
     var devices: [any Device] { get }
 

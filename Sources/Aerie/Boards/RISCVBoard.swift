@@ -20,6 +20,7 @@ final class RISCVBoard: Board {
     let processors: [any VirtualProcessor]
     let devices: [any Device]
     let disks: [any DiskImage]
+    let loop: EventLoop
 
     private let harts: [Hart]
     private let bus: AddressSpace
@@ -29,14 +30,10 @@ final class RISCVBoard: Board {
 
     /// Builds the machine. Nothing runs, and nothing is loaded yet.
     init(
-        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
+        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel, log: Log,
         events: @escaping SystemEventHandler
     ) throws(AerieError) {
-        boot = try wrapping("boot") { () throws(BootError) in
-            try RISCVBoot(
-                kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine,
-                firmware: configuration.firmware)
-        }
+        boot = try Self.makeBoot(configuration)
         memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
             try GuestMemory(ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)])
         }
@@ -46,12 +43,15 @@ final class RISCVBoard: Board {
         bootROM = BootROM(name: "boot-rom")
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
         let transport = configuration.transport ?? .mmio
-        disks = try configuration.disks.map { disk throws(AerieError) in try disk.open() }
+        let loop = try VirtioHost.makeLoop()
+        self.loop = loop
+        disks = try configuration.openDisks()
         let cards = VirtioCards.make(
-            configuration, disks: disks, console: console, control: control,
+            configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
             queueCount: transport == .pci ? min(configuration.cpus, 4) : 1)
-        let slots = Self.slots(transport == .pci ? [] : cards, transport, memory: memory, plic: plic)
-        let (bridge, functions) = Self.bus(transport == .pci ? cards : [], memory: memory, plic: plic)
+        let host = VirtioHost(memory: memory, loop: loop, log: log)
+        let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
+        let (bridge, functions) = Self.bus(transport == .pci ? cards : [], host: host, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
         let placed: [Placement] =
@@ -62,7 +62,7 @@ final class RISCVBoard: Board {
                 (Self.makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
                 (plic, RISCVMemoryMap.plic, PLIC.size),
                 (
-                    GoldfishRTC(name: "rtc", line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.rtc)),
+                    GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)),
                     RISCVMemoryMap.rtc, GoldfishRTC.size
                 ),
                 (
@@ -88,8 +88,7 @@ final class RISCVBoard: Board {
             pciHighWindow: PCIHighWindow.above(memory), console: configuration.console)
 
         if configuration.firmware == nil {
-            let services = SBI(
-                harts: harts, memory: memory, console: uartChannel, systemEvent: events)
+            let services = SBI(harts: harts, memory: memory, console: uartChannel, systemEvent: events)
             for hart in harts { hart.setSupervisorCallHandler(services) }
         }
     }
@@ -117,6 +116,14 @@ final class RISCVBoard: Board {
     }
 
     // MARK: Parts
+
+    private static func makeBoot(_ configuration: Configuration) throws(AerieError) -> RISCVBoot {
+        try wrapping("boot") { () throws(BootError) in
+            try RISCVBoot(
+                kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine,
+                firmware: configuration.firmware)
+        }
+    }
 
     private static func makeHarts(
         _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase
@@ -173,6 +180,12 @@ final class RISCVBoard: Board {
             })
     }
 
+    /// The clock's alarm is an interrupt, and ends suspensions.
+    private static func alarmLine(_ harts: [Hart], _ plic: PLIC) -> InterruptLine {
+        let interrupt = InterruptLine(sink: plic, number: RISCVMemoryMap.Source.rtc)
+        return InterruptLine(sink: WakeLine(interrupt: interrupt, harts: harts), number: 0)
+    }
+
     private static func makeSSWI(_ harts: [Hart]) -> ACLINTSupervisor {
         ACLINTSupervisor(
             name: "aclint-sswi",
@@ -187,7 +200,7 @@ final class RISCVBoard: Board {
 
     /// All slots for virtio devices in the address space: kernels probe every one. The first have devices.
     private static func slots(
-        _ cards: [any VirtioDevice], _ transport: Configuration.Transport, memory: GuestMemory, plic: PLIC
+        _ cards: [any VirtioDevice], _ transport: Configuration.Transport, host: VirtioHost, plic: PLIC
     ) -> [Placement] {
         precondition(cards.count <= RISCVMemoryMap.virtioSlots, "validation bounds the number of disks")
         let version: VirtioMMIOVersion = transport == .mmioLegacy ? .legacy : .modern
@@ -198,33 +211,35 @@ final class RISCVBoard: Board {
                 return (VirtioMMIOEmptySlot(name: name, version: version), base, RISCVMemoryMap.virtioStride)
             }
             let device = VirtioMMIOTransport(
-                name: "virtio\(slot)", device: cards[slot], memory: memory,
-                interrupt: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.virtio + slot), version: version)
+                name: "virtio\(slot)", device: cards[slot], memory: host.memory,
+                interrupt: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.virtio + slot), version: version,
+                loop: host.loop, log: host.log)
             return (device, base, RISCVMemoryMap.virtioStride)
         }
     }
 
     /// A PCI bus with virtio devices, which may be none, with the interrupt pins for want of a controller of messages.
     private static func bus(
-        _ cards: [any VirtioDevice], memory: GuestMemory, plic: PLIC
+        _ cards: [any VirtioDevice], host: VirtioHost, plic: PLIC
     ) -> (placed: [Placement], functions: [any Device]) {
         let functions = cards.enumerated().map { slot, card in
-            VirtioPCITransport(name: "virtio\(slot)", device: card, memory: memory, messages: nil)
+            VirtioPCITransport(
+                name: "virtio\(slot)", device: card, memory: host.memory, messages: nil, loop: host.loop, log: host.log)
         }
-        let high = PCIHighWindow.above(memory)
-        let host = PCIHost(
+        let high = PCIHighWindow.above(host.memory)
+        let bridge = PCIHost(
             name: "pci", functions: functions,
             lines: (0..<4).map { InterruptLine(sink: plic, number: RISCVMemoryMap.Source.pci + $0) })
         return (
             [
-                (host, RISCVMemoryMap.pciConfiguration, PCIHost.wholeConfigurationSize),
+                (bridge, RISCVMemoryMap.pciConfiguration, PCIHost.wholeConfigurationSize),
                 (PCIPortWindow(name: "pci-ports"), RISCVMemoryMap.pciPorts, PCIPortWindow.size),
                 (
-                    PCIWindow(name: "pci-window", host: host, base: RISCVMemoryMap.pciWindow),
+                    PCIWindow(name: "pci-window", host: bridge, base: RISCVMemoryMap.pciWindow),
                     RISCVMemoryMap.pciWindow, RISCVMemoryMap.pciWindowSize
                 ),
                 (
-                    PCIWindow(name: "pci-high-window", host: host, base: high.base), high.base, high.size
+                    PCIWindow(name: "pci-high-window", host: bridge, base: high.base), high.base, high.size
                 ),
             ], functions
         )

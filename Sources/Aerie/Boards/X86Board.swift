@@ -16,6 +16,7 @@
         let processors: [any VirtualProcessor]
         let devices: [any Device]
         let disks: [any DiskImage]
+        let loop: EventLoop
 
         private let vcpus: [X86Processor]
         private let bus: AddressSpace
@@ -28,7 +29,7 @@
 
         /// Builds the board. `load` puts the kernel or the firmware into memory.
         init(
-            _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
+            _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel, log: Log,
             events: @escaping SystemEventHandler
         ) throws(AerieError) {
             firmware = try configuration.firmware.map { path throws(AerieError) in try X86Firmware(path: path) }
@@ -57,12 +58,16 @@
             ports.attach(
                 power, ports: X86MemoryMap.Port.power...X86MemoryMap.Port.power + UInt16(PowerControl.size) - 1)
 
-            disks = try configuration.disks.map { disk throws(AerieError) in try disk.open() }
+            let loop = try VirtioHost.makeLoop()
+            self.loop = loop
+            disks = try configuration.openDisks()
             let cards = VirtioCards.make(
-                configuration, disks: disks, console: console, control: control, queueCount: min(configuration.cpus, 4)
+                configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
+                queueCount: min(configuration.cpus, 4)
             ).enumerated().map { slot, card in
                 VirtioPCITransport(
-                    name: "virtio\(slot)", device: card, memory: memory, messages: core.machine, bells: core.machine)
+                    name: "virtio\(slot)", device: card, memory: memory, messages: core.machine, bells: core.machine,
+                    loop: loop, log: log)
             }
             let host = PCIHost(
                 name: "pci", functions: cards,

@@ -79,6 +79,10 @@ public struct Configuration: Equatable, Sendable {
     public var firmware: String?
     /// The guest's disks in the order of their slots; at most 4. Serials must differ.
     public var disks: [Disk] = []
+    /// Directories for the changes of disks that discard them, in the order of preference. The first directory that is writable and
+    /// not in memory holds them in an unnamed file, which can become as large as the disks and is deleted with the machine. If all
+    /// directories are in memory, the first writable one holds it.
+    public var scratchDirectories = ["/var/tmp", "/tmp"]
     /// The transport of virtio devices; nil for the board's default: `mmio` on riscv64, `pci` on x86_64. The x86_64 board has
     /// only `pci`.
     public var transport: Transport?

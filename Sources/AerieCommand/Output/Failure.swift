@@ -51,6 +51,14 @@ struct Failure {
 
     func exit() -> Never {
         if !output.isEmpty { print(output) }
+        // Lost output makes a success a failure; the code of a failure stays.
+        do throws(SystemError) {
+            try ProcessStart.flushStandardOutput()
+        } catch {
+            let lost = Failure(AerieError(output: error))
+            if code == 0 { lost.exit() }
+            StandardError.write("aerie: \(lost.message)\n")
+        }
         if !message.isEmpty { StandardError.write("aerie: \(message)\n") }
         // Behind the image's name, the word is the guest's.
         let arguments = RunWords.terminated(Array(CommandLine.arguments.dropFirst())).prefix { $0 != "--" }

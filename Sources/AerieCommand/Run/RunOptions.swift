@@ -77,6 +77,18 @@ struct RunOptions: ParsableArguments {
         ))
     var stopTimeout: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "What the log has: error, warning, info or debug messages and all above (default: warning).",
+            valueName: "level"))
+    var logLevel: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Write the log to this file instead of standard error; at 8M it becomes FILE.1 and a new one begins.",
+            valueName: "file"))
+    var logFile: String?
+
     @Option(help: ArgumentHelp("Read settings from this JSON file; options win.", valueName: "file"))
     var config: String?
 
@@ -96,6 +108,7 @@ struct RunOptions: ParsableArguments {
             (.memory, memory),
             (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.transport, transport),
             (.console, console), (.stopTimeout, stopTimeout), (.codeCache, codeCache),
+            (.logLevel, logLevel), (.logFile, logFile),
         ]
         let lists = disk.map { (RunSetting.disk, $0) } + command.map { (RunSetting.command, $0) }
         for case (let setting, let text?) in texts + lists {

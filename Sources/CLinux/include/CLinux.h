@@ -28,6 +28,11 @@ static inline int aerie_open(const char *path, int flags, mode_t mode) {
     return open(path, flags | O_CLOEXEC, mode);
 }
 
+/// dup3(2): makes `number` refer to the open file of `descriptor`, close-on-exec, in one step.
+static inline int aerie_replace_descriptor(int descriptor, int number) {
+    return dup3(descriptor, number, O_CLOEXEC);
+}
+
 /// Sets the calling thread's name, which ps and perf show. The kernel keeps the first 15 bytes.
 static inline void aerie_name_thread(const char *name) {
     prctl(PR_SET_NAME, name);
@@ -80,14 +85,12 @@ static inline int aerie_file_kind(int descriptor) {
 /// Swift would then import timespec from this module.
 int64_t aerie_file_modified(int descriptor);
 
+/// Whether a file lies in a tmpfs or a ramfs: 1 or 0; -1 with errno set on failure.
+int aerie_is_in_memory(int descriptor);
+
 /// eventfd(2), close-on-exec and non-blocking; returns -1 with errno set on failure.
 static inline int aerie_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-}
-
-/// eventfd(2), close-on-exec, with a blocking read; returns -1 with errno set on failure.
-static inline int aerie_blocking_eventfd(void) {
-    return eventfd(0, EFD_CLOEXEC);
 }
 
 /// lseek(2) SEEK_DATA: the first offset with data at or after `offset`; -1 with ENXIO when there is none.

@@ -1,6 +1,6 @@
 internal import SavedState
 
-/// What a UART's lock protects.
+/// The state of a UART that its lock protects.
 struct UART16550State: Sendable {
     static let kind = "uart16550"
 
@@ -13,6 +13,10 @@ struct UART16550State: Sendable {
     var isPulling = false
     /// A thread is between `beginSending` and `endSending`.
     var isSending = false
+    /// The host announced room since `beginSending`.
+    var hostHasRoom = false
+    /// The transmitter was seen busy: when it has room again, its interrupt is due.
+    var owesEmptyInterrupt = false
     var isPaused = false
     /// What the interrupt line shows.
     var line = false
@@ -52,18 +56,38 @@ struct UART16550State: Sendable {
         held.removeFirst(count)
     }
 
-    /// Takes what is to be sent; nil when there is nothing, or another thread is at it and will come back for the rest.
+    /// Takes the bytes to send; nil when there are none, when the host has no room, or when another thread is sending and will
+    /// come back for the rest. A paused device sends nothing: its bytes are in its saved state.
     mutating func beginSending() -> [UInt8]? {
-        guard !isSending, !registers.transmitter.isEmpty else { return nil }
+        guard !isPaused, !isSending, !registers.isHeldUp, !registers.transmitter.isEmpty else { return nil }
         isSending = true
-        let wasFull = !registers.transmitterHasRoom
+        hostHasRoom = false
+        if !registers.transmitterHasRoom { owesEmptyInterrupt = true }
         let bytes = registers.transmitter
         registers.transmitter = []
-        if wasFull { registers.transmitterBecameEmpty = true }
         return bytes
     }
 
-    mutating func endSending() { isSending = false }
+    /// Puts the bytes back that the host did not take, before those that the guest has written meanwhile.
+    mutating func endSending(_ unsent: ArraySlice<UInt8>) {
+        isSending = false
+        registers.transmitter = unsent + registers.transmitter
+        // The host may have made room before it was noted that there was none.
+        registers.isHeldUp = !unsent.isEmpty && !hostHasRoom
+        if registers.isHeldUp {
+            registers.transmitterBecameEmpty = false
+            owesEmptyInterrupt = true
+        } else if owesEmptyInterrupt, registers.transmitterHasRoom {
+            registers.transmitterBecameEmpty = true
+            owesEmptyInterrupt = false
+        }
+    }
+
+    /// Notes that the host may have room again.
+    mutating func hostMadeRoom() {
+        hostHasRoom = true
+        registers.isHeldUp = false
+    }
 
     var saved: SavedRecord {
         var record = SavedRecord(kind: Self.kind, version: 2)
@@ -104,5 +128,6 @@ struct UART16550State: Sendable {
         registers.receiver = try record.bytes("receiver", limit: registers.capacity)
         registers.transmitter = try record.bytes("transmitter", limit: UART16550Registers.transmitLimit)
         held = try record.bytes("held", limit: UART16550Registers.fifoSize)
+        owesEmptyInterrupt = !registers.transmitter.isEmpty
     }
 }

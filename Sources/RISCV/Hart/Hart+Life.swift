@@ -25,7 +25,7 @@ extension Hart {
         return accepted
     }
 
-    /// Suspends the hart until an enabled interrupt is pending; then it goes on at the next instruction, or, when the
+    /// Suspends the hart until an enabled interrupt is pending or the wake line is high; then it goes on at the next instruction, or, when the
     /// suspension does not retain registers, at `resume`. Interrupts stay enabled, and the timer stays armed.
     package func suspend(resume: (address: UInt64, opaque: UInt64)?) {
         life.update { life in
@@ -57,7 +57,19 @@ extension Hart {
             _ = sleep(until: nil)
             return
         }
-        waitForInterrupt()
-        if state.pointee.pendingInterrupts() & state.pointee.csr.mie != 0 { life.update { $0 = afterwards } }
+        if !isWoken { waitForInterrupt() }
+        if isWoken { life.update { $0 = afterwards } }
+    }
+
+    private var isWoken: Bool {
+        state.pointee.pendingInterrupts() & state.pointee.csr.mie != 0
+            || signals.pointee.wakeLine.load(ordering: .sequentiallyConsistent)
+    }
+
+    /// Sets the level of the line by which devices end suspensions. They do so past the interrupt controller, because systems
+    /// disable the interrupts of devices before they suspend (SBI 2.0, section 9.1: "platform specific hardware event").
+    package func setWakeLine(_ level: Bool) {
+        signals.pointee.wakeLine.store(level, ordering: .sequentiallyConsistent)
+        if level { wake() }
     }
 }

@@ -28,11 +28,7 @@ extension VirtioMMIOTransport {
             // Legacy drivers use queues before DRIVER_OK, and the device has to serve them (section 3.1.2).
             core.beginEarly(queue: value)
             core.notify(value)
-        default:
-            core.state.withLock { state in
-                guard !state.isResetting else { return }
-                writeLegacyQueue(&state, offset, value)
-            }
+        default: core.write { writeLegacyQueue(&$0, offset, value) }
         }
     }
 
@@ -41,9 +37,7 @@ extension VirtioMMIOTransport {
         guard [Register.queueSize, Register.queueAlignment, Register.queuePageNumber].contains(offset) else {
             return writeState(&state, offset, value)
         }
-        guard let index = state.selected, state.queues[index].queue == nil, !state.queues[index].isStopping else {
-            return
-        }
+        guard let index = core.changeableQueue(state) else { return }
         switch offset {
         case Register.queueSize: state.queues[index].layout.size = UInt16(exactly: value) ?? 0
         case Register.queueAlignment:

@@ -7,7 +7,7 @@ private typealias Register = MMIORegister
 extension VirtioMMIOTransport {
     package func read(offset: UInt64, size: Int) -> UInt64 {
         if offset >= Register.configuration {
-            return readConfiguration(at: offset - Register.configuration, size: size)
+            return core.readConfiguration(at: offset - Register.configuration, size: size)
         }
         guard size == 4, offset % 4 == 0 else { return 0 }
         switch offset {
@@ -16,9 +16,7 @@ extension VirtioMMIOTransport {
         case Register.deviceID: return UInt64(device.type.rawValue)
         case Register.vendorID: return Register.vendor
         case Register.interruptStatus: return UInt64(signals.pending)
-        case Register.status:
-            let status = core.state.withLock { $0.status }
-            return UInt64(signals.needsReset ? status | VirtioStatus.needsReset : status)
+        case Register.status: return UInt64(core.statusField)
         case _ where version == .legacy: return readLegacy(offset)
         case Register.configurationGeneration: return UInt64(device.configurationGeneration)
         // No device has shared memory regions: length and address of a missing one are all ones.
@@ -29,9 +27,7 @@ extension VirtioMMIOTransport {
 
     func readState(_ state: borrowing VirtioTransportCore.State, _ offset: UInt64) -> UInt64 {
         switch offset {
-        case Register.deviceFeatures:
-            guard state.deviceFeaturesSelect < 2 else { return 0 }
-            return core.offeredFeatures >> (32 * UInt64(state.deviceFeaturesSelect)) & 0xFFFF_FFFF
+        case Register.deviceFeatures: return UInt64(core.selectedDeviceFeatures(state))
         case Register.queueSizeMaximum:
             return state.selected.map { UInt64(core.queueSizes[$0]) } ?? 0
         case Register.queueReady:
@@ -42,19 +38,9 @@ extension VirtioMMIOTransport {
         }
     }
 
-    private func readConfiguration(at offset: UInt64, size: Int) -> UInt64 {
-        let bytes = device.configuration
-        var value: UInt64 = 0
-        for position in 0..<size where offset < bytes.count && Int(offset) + position < bytes.count {
-            value |= UInt64(bytes[Int(offset) + position]) << (8 * UInt64(position))
-        }
-        return value
-    }
-
     package func write(offset: UInt64, size: Int, value: UInt64) {
         if offset >= Register.configuration {
-            let bytes = (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
-            return device.writeConfiguration(bytes, at: Int(clamping: offset - Register.configuration))
+            return core.writeConfiguration(at: offset - Register.configuration, size: size, value)
         }
         guard size == 4, offset % 4 == 0 else { return }
         let value = UInt32(truncatingIfNeeded: value)
@@ -64,14 +50,8 @@ extension VirtioMMIOTransport {
         case _ where version == .legacy: writeLegacy(offset, value)
         case Register.queueNotify: core.notify(value)
         case Register.queueReady where value == 0: core.disableSelectedQueue(forgetting: false)
-        case Register.queueReset where value == 1:
-            let isNegotiated = core.state.withLock { $0.isLive && $0.driverFeatures & VirtioFeatures.ringReset != 0 }
-            if isNegotiated { core.disableSelectedQueue(forgetting: true) }
-        default:
-            core.state.withLock { state in
-                guard !state.isResetting else { return }
-                writeState(&state, offset, value)
-            }
+        case Register.queueReset where value == 1: core.resetSelectedQueue()
+        default: core.write { writeState(&$0, offset, value) }
         }
     }
 
@@ -80,9 +60,7 @@ extension VirtioMMIOTransport {
         switch offset {
         case Register.deviceFeaturesSelect: state.deviceFeaturesSelect = value
         case Register.driverFeaturesSelect: state.driverFeaturesSelect = value
-        case Register.driverFeatures:
-            guard !state.areFeaturesFinal, state.driverFeaturesSelect < 2 else { return }
-            state.driverFeatures.replaceWord(Int(state.driverFeaturesSelect), with: value)
+        case Register.driverFeatures: core.setSelectedDriverFeatures(&state, value)
         case Register.queueSelect: state.queueSelect = value
         default: if version == .modern { writeQueue(&state, offset, value) }
         }
@@ -90,9 +68,7 @@ extension VirtioMMIOTransport {
 
     /// The registers of the selected queue, before it is ready.
     private func writeQueue(_ state: inout VirtioTransportCore.State, _ offset: UInt64, _ value: UInt32) {
-        guard let index = state.selected, state.queues[index].queue == nil, !state.queues[index].isStopping else {
-            return
-        }
+        guard let index = core.changeableQueue(state) else { return }
         let word = Int(offset / 4 % 2)
         switch offset {
         case Register.queueReady: if value == 1 { core.enableQueue(index, &state) }

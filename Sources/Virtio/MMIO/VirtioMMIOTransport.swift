@@ -1,4 +1,5 @@
 package import GuestMemory
+package import HostSystem
 package import Machine
 package import SavedState
 internal import Synchronization
@@ -18,16 +19,20 @@ package final class VirtioMMIOTransport: MemoryMappedDevice {
     package var device: any VirtioDevice { core.device }
 
     /// Puts `device` behind registers; the transport is the only user of it from then on.
+    ///
+    /// - Parameters:
+    ///   - loop: the event loop on which the device serves its queues. It runs from before `start` until after `stop`.
+    ///   - log: takes the reasons for which the device needs a reset.
     package init(
         name: String, device: any VirtioDevice, memory: GuestMemory, interrupt: InterruptLine,
-        version: VirtioMMIOVersion = .modern
+        version: VirtioMMIOVersion = .modern, loop: EventLoop, log: Log = .silent
     ) {
         self.name = name
         self.version = version
         signals = MMIOSignals(line: interrupt)
         let isLegacy = version == .legacy
         core = VirtioTransportCore(
-            device: device, memory: memory, signals: signals,
+            name: name, device: device, memory: memory, signals: signals, loop: loop, log: log,
             features: isLegacy ? VirtioFeatures.legacyCommon : VirtioFeatures.common,
             mask: isLegacy ? VirtioFeatures.legacyMask : .max)
         legacy = Mutex(LegacyQueueRegisters(queueCount: core.queueSizes.count))

@@ -45,11 +45,14 @@ extension VirtioTransportCore {
         for (index, queue) in try record.records("queues", count: queueSizes.count).enumerated() {
             restored.queues[index] = try restoreQueue(index, queue, features: restored.driverFeatures)
         }
-        device.reset()
+        resetDevice()
         try device.restore(try record.record("device"))
         try signals.restore(record, isLive: restored.isLive)
         if restored.isLive { activate(restored) }
-        state.withLock { $0 = restored }
+        state.withLock { state in
+            restored.epoch = state.epoch + 1
+            state = restored
+        }
     }
 
     private func restoreQueue(

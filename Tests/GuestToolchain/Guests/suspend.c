@@ -20,6 +20,7 @@ static struct result call(u64 extension, u64 function, u64 a, u64 b, u64 c) {
 #define RESET 0x53525354
 enum { STARTED, STOPPED, SUSPENDED = 4 };
 #define NON_RETENTIVE 0x80000000ul
+#define CLOCK ((volatile u32 *)0x101000ul)
 #define SOFTWARE (1ul << 1)
 #define TIMER (1ul << 5)
 
@@ -104,11 +105,27 @@ void secondary_main(u64 hart, u64 opaque) {
         call(HSM, 1, 0, 0, 0);
         fail(__LINE__, 0);
         break;
-    default:
-        // The first hart, after the suspension of the system.
+    case 3:
+        // The first hart, after the suspension of the system. The next one ends with the clock's alarm, though no interrupt
+        // is enabled: 100 ms from now, with the time's upper half kept by the read of the lower one.
         EXPECT(hart, first);
         EXPECT(opaque, 44);
         EXPECT(read_csr(sip) & TIMER, TIMER);
+        write_csr(sie, 0);
+        u64 now = CLOCK[0];
+        now |= (u64)CLOCK[1] << 32;
+        now += 100000000;
+        CLOCK[3] = (u32)(now >> 32);
+        CLOCK[2] = (u32)now;
+        CLOCK[4] = 1;
+        call(SUSPEND, 0, 0, (u64)secondary_start, 55);
+        fail(__LINE__, 0);
+        break;
+    default:
+        EXPECT(opaque, 55);
+        // The alarm has fired.
+        EXPECT(CLOCK[6], 0);
+        CLOCK[7] = 1;
         print("all suspensions ended\n");
         call(RESET, 0, 0, 0, 0);
         fail(__LINE__, 0);

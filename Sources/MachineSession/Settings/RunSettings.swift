@@ -1,4 +1,6 @@
 package import Aerie
+internal import Glibc
+package import HostSystem
 
 /// What a user says about a guest to run, on the command line or in a file; nil where nothing is said.
 package struct RunSettings: Equatable {
@@ -25,6 +27,9 @@ package struct RunSettings: Equatable {
     package var controlPort: Bool?
     /// Seconds.
     package var stopTimeout: Int?
+    package var logLevel: LogLevel?
+    /// Where the log goes; nil is standard error.
+    package var logFile: String?
 
     package init() {}
 
@@ -51,6 +56,8 @@ package struct RunSettings: Equatable {
         result.noReboot = noReboot ?? other.noReboot
         result.controlPort = controlPort ?? other.controlPort
         result.stopTimeout = stopTimeout ?? other.stopTimeout
+        result.logLevel = logLevel ?? other.logLevel
+        result.logFile = logFile ?? other.logFile
         return result
     }
 
@@ -80,6 +87,9 @@ package struct RunSettings: Equatable {
         result.commandLine = commandLine ?? ""
         result.firmware = firmware
         result.disks = disks ?? []
+        if let directory = getenv("TMPDIR").map({ String(cString: $0) }), directory.hasPrefix("/") {
+            result.scratchDirectories.insert(directory, at: 0)
+        }
         result.transport = transport
         if let console { result.console = console }
         result.hasControlPort = controlPort ?? false

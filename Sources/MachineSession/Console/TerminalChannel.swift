@@ -1,3 +1,4 @@
+package import Aerie
 internal import Glibc
 internal import HostSystem
 internal import Synchronization
@@ -5,10 +6,12 @@ internal import Synchronization
 /// A guest's console on this process's standard input and output, or on any two descriptors.
 ///
 /// A terminal is switched to raw mode: every key is the guest's, except Ctrl-] three times within a second. Input that is
-/// no terminal is a script for the guest's shell; `InputPacer` says how it gets there, and what comes after its end.
-public final class TerminalChannel: ConsoleChannel {
+/// not a terminal is a script for the guest's shell; `InputPacer` decides when the guest gets it, and what follows its end.
+///
+/// Output waits in a bounded queue for its reader. When the queue is full, the guest's console holds the guest up.
+package final class TerminalChannel: ConsoleChannel {
     /// What happens on the host's side of a console.
-    public enum Event: Equatable, Sendable {
+    package enum Event: Equatable, Sendable {
         /// Ctrl-] was typed three times within a second.
         case escape
         /// Nothing more can be written, for this reason: the reader of a pipe is gone, a disk is full.
@@ -19,20 +22,20 @@ public final class TerminalChannel: ConsoleChannel {
         var queue = ByteQueue(capacity: 1 << 16)
         var inputEnded = false
         var escape = EscapeDetector()
-        /// Only for input that is no terminal.
+        /// Only for input that is not a terminal.
         var pacer: InputPacer?
-        var handler: (@Sendable () -> Void)?
-        /// The guest wants more than it got, so the handler is to be called when there is more.
+        /// The device wants more than it got, so the handler is to be called when there is more.
         var isAsking = true
-        var windowChanged = false
-        var outputLost = false
+        /// The handler is to be called in any case: the window has another size, or output has room again.
+        var hasNews = false
         var closed = false
         /// Until when the input thread sleeps if nobody wakes it.
         var plannedWake: UInt64?
 
         /// When the handler is to be called; nil when input or output must come first.
         var wakeTime: UInt64? {
-            guard isAsking, handler != nil else { return nil }
+            if hasNews { return 0 }
+            guard isAsking else { return nil }
             if let pacer { return pacer.wakeTime(waiting: queue.count, isEnded: inputEnded) }
             return queue.count > 0 ? 0 : nil
         }
@@ -45,6 +48,10 @@ public final class TerminalChannel: ConsoleChannel {
     }
 
     private static let chunk = 4096
+    /// Bytes of output that wait for the reader at most.
+    private static let outputCapacity = 1 << 16
+    /// Room for the last bytes of a device that has stopped and so cannot wait: more than a UART holds back.
+    private static let reserve = 8192
 
     private let input: Int32
     private let output: Int32
@@ -52,19 +59,15 @@ public final class TerminalChannel: ConsoleChannel {
     private let outputIsTerminal: Bool
     private let clock: @Sendable () -> UInt64
     private let onEvent: @Sendable (Event) -> Void
+    private let handler = HandlerSlot()
+    private let queue: OutputQueue
     private let state: Mutex<State>
+    private let thread = Mutex<InterruptibleThread?>(nil)
     private let wake: EventCounter
-    private let closing: EventCounter
 
     /// A console on two open descriptors, which stay the caller's. `onEvent` is called on any thread and must not block.
-    public convenience init(
-        input: Int32 = 0, output: Int32 = 1, onEvent: @escaping @Sendable (Event) -> Void
-    ) throws(AerieError) {
-        try self.init(input: input, output: output, clock: HostClock.monotonic, onEvent: onEvent)
-    }
-
-    init(
-        input: Int32, output: Int32, clock: @escaping @Sendable () -> UInt64,
+    package init(
+        input: Int32 = 0, output: Int32 = 1, clock: @escaping @Sendable () -> UInt64 = { HostClock.monotonic() },
         onEvent: @escaping @Sendable (Event) -> Void
     ) throws(AerieError) {
         self.input = input
@@ -73,9 +76,9 @@ public final class TerminalChannel: ConsoleChannel {
         self.onEvent = onEvent
         inputIsTerminal = Terminal.isTerminal(input)
         outputIsTerminal = Terminal.isTerminal(output)
+        queue = OutputQueue(name: "console-output", descriptor: output, capacity: Self.outputCapacity)
         do throws(SystemError) {
             wake = try EventCounter()
-            closing = try EventCounter()
         } catch { throw AerieError(opening: "the console", error) }
         var state = State()
         if !inputIsTerminal { state.pacer = InputPacer(now: clock()) }
@@ -83,46 +86,65 @@ public final class TerminalChannel: ConsoleChannel {
     }
 
     /// Whether somebody sits at the keyboard.
-    public var isInteractive: Bool { inputIsTerminal }
+    package var isInteractive: Bool { inputIsTerminal }
 
-    /// Switches a terminal to raw mode and begins to take input. Call it once, before the machine starts.
-    public func open() throws(AerieError) {
+    // MARK: Lifecycle
+
+    /// Switches a terminal to raw mode and begins to take input and output. Call it once, before the machine starts, and
+    /// `close` afterwards, also after an error.
+    package func open() throws(AerieError) {
         do throws(SystemError) {
             if inputIsTerminal { try Terminal.enterRawMode(input: input, output: output) }
-            _ = try HostThread(name: "console") { [self] in serveInput() }
+            try queue.start(onRoom: { [self] in outputHasRoom() }) { [onEvent] error in
+                onEvent(.outputLost(reason: error.description))
+            }
+            let thread = try InterruptibleThread(name: "console-input") { [self] in serveInput() }
+            self.thread.withLock { $0 = thread }
         } catch { throw AerieError(opening: "the console", error) }
     }
 
-    /// Puts the terminal back and lets every thread go that waits here. Output that comes later is dropped.
-    public func close() {
+    /// Waits until all output is written, for as long as the reader takes; `abandonOutput` ends the wait.
+    package func flush() { _ = queue.flush() }
+
+    /// From now on nobody waits for the reader: output that it does not take at once is dropped. Any thread; it never waits.
+    package func abandonOutput() { queue.abandon() }
+
+    /// Puts the terminal back and ends the threads. Output that the reader does not take at once is dropped, like output
+    /// that comes later.
+    ///
+    /// - Returns: the number of bytes that were dropped.
+    @discardableResult
+    package func close() -> Int {
         state.withLock { $0.closed = true }
-        closing.signal()
         wake.signal()
+        let thread = self.thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        thread?.join()
+        let dropped = queue.close()
         Terminal.restore()
+        return dropped
     }
 
-    /// Tells that the terminal's window has another size: the guest's console looks at `windowSize` again.
-    public func windowSizeChanged() {
-        state.withLock { $0.windowChanged = true }
-        wake.signal()
-    }
+    // MARK: The guest's side
 
-    /// Columns and rows of the terminal's window; nil when input or output is no terminal.
-    public var windowSize: (columns: UInt16, rows: UInt16)? {
+    /// Announces that the terminal's window has another size: the guest's console looks at `windowSize` again.
+    package func windowSizeChanged() { callHandlerSoon() }
+
+    /// Columns and rows of the terminal's window; nil when input or output is not a terminal.
+    package var windowSize: (columns: UInt16, rows: UInt16)? {
         inputIsTerminal ? Terminal.windowSize(output) : nil
     }
 
-    /// Registers what to call when `read` has something new or `windowSize` has changed.
-    public func setHandler(_ handler: (@Sendable () -> Void)?) {
-        state.withLock {
-            $0.handler = handler
-            $0.isAsking = true
-        }
+    package func setHandler(_ handler: (@Sendable () -> Void)?) {
+        self.handler.set(handler)
+        state.withLock { $0.isAsking = true }
         wake.signal()
     }
 
     /// Takes input that is the guest's by now.
-    public func read(limit: Int) -> [UInt8] {
+    package func read(limit: Int) -> [UInt8] {
         let (bytes, tellThread) = state.withLock { state in
             let wasFull = state.queue.room < Self.chunk
             var bytes: [UInt8]
@@ -140,51 +162,33 @@ public final class TerminalChannel: ConsoleChannel {
         return bytes
     }
 
-    /// Writes to the host, waiting for a slow reader until the console is closed.
-    public func write(_ bytes: [UInt8]) -> Int {
-        let (isLost, tellThread) = state.withLock { state in
-            guard state.pacer != nil else { return (state.outputLost, false) }
-            state.pacer!.guestWrote(bytes, at: clock())
-            return (state.outputLost, state.oversleeps)
+    /// Queues output. A caller without a handler cannot wait for room, and gets some beyond the queue's capacity.
+    package func write(_ bytes: [UInt8]) -> Int {
+        let count = queue.write(bytes, reserve: handler.isEmpty ? Self.reserve : 0)
+        let taken = count == bytes.count ? bytes : Array(bytes.prefix(count))
+        let tellThread = state.withLock { state in
+            guard state.pacer != nil, !taken.isEmpty else { return false }
+            state.pacer!.guestWrote(taken, at: clock())
+            return state.oversleeps
         }
         if tellThread { wake.signal() }
-        if outputIsTerminal && bytes.contains(0x1b) { Terminal.noteEscapeSequence() }
-        if !isLost { bytes.withUnsafeBytes { writeAll($0) } }
-        return bytes.count
+        if outputIsTerminal && taken.contains(0x1b) { Terminal.noteEscapeSequence() }
+        return count
+    }
+
+    private func outputHasRoom() { callHandlerSoon() }
+
+    /// Lets the input thread call the handler: one thread for all calls.
+    private func callHandlerSoon() {
+        state.withLock { $0.hasNews = true }
+        wake.signal()
     }
 }
 
+// MARK: The input thread
+
 extension TerminalChannel {
-    private func writeAll(_ bytes: UnsafeRawBufferPointer) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            // A pipe that polls as writable takes PIPE_BUF (4096) bytes without blocking.
-            let part = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.chunk))
-            var entries = [
-                pollfd(fd: output, events: Int16(POLLOUT), revents: 0),
-                pollfd(fd: closing.rawValue, events: Int16(POLLIN), revents: 0),
-            ]
-            if poll(&entries, 2, -1) == -1 { continue }
-            if entries[1].revents != 0 { return }
-            let count = Glibc.write(output, part.baseAddress, part.count)
-            if count >= 0 {
-                rest = rest.dropFirst(count)
-            } else if errno != EINTR && errno != EAGAIN {
-                loseOutput(SystemError.last("write"))
-                return
-            }
-        }
-    }
-
-    private func loseOutput(_ error: SystemError) {
-        let isNews = state.withLock { state in
-            defer { state.outputLost = true }
-            return !state.outputLost
-        }
-        if isNews { onEvent(.outputLost(reason: error.description)) }
-    }
-
-    /// The input thread: reads what there is room for, and calls the handler when it is time.
+    /// Reads what there is room for, and calls the handler when it is time.
     private func serveInput() {
         while true {
             let (takesInput, wakeTime) = state.withLock { state in
@@ -235,15 +239,15 @@ extension TerminalChannel {
     }
 
     private func callHandlerWhenDue() {
-        let handler = state.withLock { state -> (@Sendable () -> Void)? in
-            if state.windowChanged {
-                state.windowChanged = false
-                return state.handler
+        let isDue = state.withLock { state in
+            if state.hasNews {
+                state.hasNews = false
+                return true
             }
-            guard let time = state.wakeTime, time <= clock() else { return nil }
+            guard let time = state.wakeTime, time <= clock() else { return false }
             state.isAsking = false
-            return state.handler
+            return true
         }
-        handler?()
+        if isDue { handler.call() }
     }
 }

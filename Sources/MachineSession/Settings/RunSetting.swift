@@ -1,4 +1,5 @@
 package import Aerie
+internal import HostSystem
 
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
@@ -9,6 +10,8 @@ package enum RunSetting: String, CaseIterable, Sendable {
     case noReboot = "no-reboot"
     case controlPort = "control-port"
     case stopTimeout = "stop-timeout"
+    case logLevel = "log-level"
+    case logFile = "log-file"
 
     /// What its value looks like.
     package enum Kind: Sendable {
@@ -50,6 +53,8 @@ extension RunSettings {
         case .transport: transport = try Self.choice(text, asked: asked)
         case .console: console = try Self.choice(text, asked: asked)
         case .stopTimeout: stopTimeout = try Self.integer(text, asked: asked, in: Self.stopTimeoutRange)
+        case .logLevel: logLevel = try Self.choice(text, asked: asked)
+        case .logFile: logFile = text
         case .readOnly, .noReboot, .controlPort: preconditionFailure("a flag has no text")
         }
     }
