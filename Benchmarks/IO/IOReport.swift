@@ -1,4 +1,5 @@
 import Foundation
+import TextTables
 
 /// Operations in a second and CPU time for each, on each machine; medians of the rounds.
 struct IOReport: Encodable {
@@ -48,7 +49,7 @@ struct IOReport: Encodable {
     }
 
     func text() -> String {
-        var table = TextTable()
+        var table = TextTable.measurements
         table.add("fio, operations/s", "", machines)
         for row in loads {
             table.add(row.load, "", cells(row.operationsPerSecond) { String(Int($0.rounded())) })
