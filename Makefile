@@ -14,9 +14,9 @@ run: bootstrap
 build: bootstrap
 	$(SWIFT) build -c release
 
-# FILTER=Name runs only the suites and tests whose name matches.
+# FILTER=Name runs only the suites and tests whose name matches. The last lines name the tests that were skipped.
 test: bootstrap-tests
-	$(SWIFT) test -c release --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
+	@SWIFT='$(SWIFT)' scripts/test $(if $(FILTER),--filter '$(FILTER)')
 
 # Random programs here and on QEMU: SEED and COUNT choose which and how many.
 fuzz: bootstrap-tests
@@ -33,7 +33,7 @@ bench: bootstrap-tests
 
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)
-	bash -n scripts/bootstrap .ci/run
+	for script in scripts/bootstrap scripts/test .ci/run; do bash -n "$$script" || exit 1; done
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel $(SOURCES)

@@ -27,6 +27,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     ],
     targets: [
         // Ground
@@ -34,7 +35,8 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
-        module("SavedState"),
+        module("TextTables"),
+        module("SavedState", ["CLinux"]),
         module("GuestMemory", ["HostSystem"]),
         // Machine
         module("Machine", ["GuestMemory", "SavedState", "HostSystem"]),
@@ -60,13 +62,16 @@ let package = Package(
         // Control
         module(
             "GuestImages",
-            ["Aerie", "HostSystem", .product(name: "Subprocess", package: "swift-subprocess")]),
+            [
+                "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]),
         module("MachineSession", ["Aerie", "HostSystem"]),
         // Front
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Aerie", "GuestImages", "KVMEngine", "HostSystem",
+                "MachineSession", "Aerie", "GuestImages", "KVMEngine", "HostSystem", "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -82,38 +87,43 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "GuestToolchain",
+                "GuestToolchain", "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks", exclude: ["Guests"], swiftSettings: settings),
 
-        tests("GroundTests", ["HostSystem", "SavedState", "GuestMemory", "Machine"]),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        tests("GroundTests", ["TextTables", "GuestToolchain", "HostSystem", "SavedState", "GuestMemory", "Machine"]),
         // The host's floating-point unit, for comparison.
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
-        tests("TranslatorTests", ["Translator", "GuestToolchain", "HostSystem"]),
+        tests("TranslatorTests", ["Translator", "GuestToolchain"]),
         .target(
             name: "GuestToolchain", path: "Tests/GuestToolchain", exclude: ["Guests"], swiftSettings: settings),
         tests(
             "RISCVTests",
             [
-                "RISCV", "Translator", "GuestToolchain", "CFloatReference", "PlatformDevices", "Machine", "GuestMemory",
-                "SavedState", "HostSystem",
+                "RISCV", "Translator", "GuestToolchain", "TestSupport", "CFloatReference", "PlatformDevices", "Machine",
+                "GuestMemory", "SavedState", "HostSystem",
             ]),
         tests(
             "KVMEngineTests",
             ["KVMEngine", "CKVM", "GuestToolchain", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        tests("PlatformDevicesTests", ["PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        tests(
+            "PlatformDevicesTests",
+            ["PlatformDevices", "TestSupport", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("DiskImagesTests", ["DiskImages", "GuestToolchain", "SavedState", "HostSystem"]),
         tests(
             "VirtioTests",
             ["VirtioDevices", "Virtio", "PCI", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "GuestMemory", "HostSystem", "CZlib", "CZstd"]),
+        tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
-        tests("MachineTests", ["Aerie", "KVMEngine", "GuestToolchain"]),
+        tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport"]),
         // A machine in a process that a test may kill.
         .executableTarget(
             name: "MachineHost", dependencies: ["Aerie"], path: "Tests/MachineHost", swiftSettings: settings),
-        tests("CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "MachineHost"], exclude: ["Guests"]),
+        tests(
+            "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost"],
+            exclude: ["Guests"]),
         tests("ArchitectureTests", []),
 
         // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.

@@ -1,14 +1,16 @@
 import ArgumentParser
 
-/// What `make bench` runs: programs of our own here, on Aerie's engines and on Debian's QEMU, in turn.
+/// The benchmarks of `make bench`: the same programs on the host, on Aerie's engines and on Debian's QEMU, alternating.
 ///
-/// Every figure is CPU seconds, user and system, of the process that runs the program, as a multiple of what the host needs
-/// for the same program. The median of the rounds counts.
+/// The measure is the CPU time, user and system, of the process that runs the program. Results are medians of the rounds, as
+/// multiples of the host's time for the same program.
 @main
 struct Benchmarks: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "Benchmarks",
         abstract: "Measures Aerie beside the host and beside QEMU.",
-        subcommands: [KernelsCommand.self, SystemCommand.self, WorkloadsCommand.self, HardwareCommand.self],
+        subcommands: [
+            KernelsCommand.self, SystemCommand.self, WorkloadsCommand.self, HardwareCommand.self, IOCommand.self,
+        ],
         defaultSubcommand: KernelsCommand.self)
 }

@@ -1,7 +1,7 @@
 import Foundation
 import GuestToolchain
 
-/// The files of the image that `aerie image build debian` made.
+/// The files of an image of `aerie image build debian`.
 struct DebianFiles {
     let kernel: String
     let initrd: String

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A cpio archive of the "new" format with one program in it, as Linux unpacks it at its start.
+/// An initial RAM disk with one program: a cpio archive in the "newc" format.
 enum InitialRAMDisk {
     static func archive(initProgram: Data) -> Data {
         var result = Data()

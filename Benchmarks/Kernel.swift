@@ -3,10 +3,10 @@ struct Kernel {
     enum Group: String, CaseIterable {
         case integer, memory
         case floatingPoint = "floating point"
-        /// Worst cases to look at: in no mean.
+        /// Worst cases, which belong to no mean.
         case other
 
-        /// Multiples of native: the best peer known, what is to be reached, and what would be better still.
+        /// Multiples of native time: of the best known peer, the required goal, and the desired goal.
         var goals: (peer: Double, required: Double, desired: Double)? {
             switch self {
             case .integer: (4.8, 2.5, 1.8)
@@ -29,7 +29,7 @@ struct Kernel {
         self.definitions = definitions
     }
 
-    /// What each machine needs to start and to end: subtracted from all others.
+    /// The empty program. Its time, a machine's start and end, is subtracted from every other kernel's.
     static let empty = Kernel("empty", .other)
 
     static let all = [

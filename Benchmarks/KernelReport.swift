@@ -1,6 +1,7 @@
 import Foundation
+import TextTables
 
-/// The kernels' table: seconds of the host, multiples of that for each machine, and the geometric means of the groups.
+/// The kernels' table: the host's seconds, each machine's multiples of them, and the geometric means of the groups.
 struct KernelReport: Encodable {
     private struct Row: Encodable {
         let kernel: String
@@ -11,10 +12,10 @@ struct KernelReport: Encodable {
 
     private struct Cell: Encodable {
         let machine: String
-        /// Without start-up.
+        /// The median without start-up.
         let seconds: Double
         let timesNative: Double
-        /// All rounds, with start-up.
+        /// Each round's seconds, with start-up.
         let rounds: [Double]
     }
 
@@ -26,15 +27,16 @@ struct KernelReport: Encodable {
 
     private let rows: [Row]
     private let means: [Mean]
-    /// CPU seconds of a machine that runs nothing.
+    /// Each machine's CPU seconds for the empty program.
     private let startUp: [String: Double]
 
-    /// Per kernel, the empty one first, and per machine, the host first.
+    /// - Parameter samples: an array for each kernel, beginning with the empty one, of a sample for each machine, beginning with
+    ///   the host.
     init(samples: [[Samples]]) {
         let start = samples[0].map(\.median)
         startUp = Dictionary(uniqueKeysWithValues: zip(samples[0].map(\.machine), start))
         rows = samples.dropFirst().map { line in
-            // A kernel in no time at all would divide by zero.
+            // Avoids a division by zero for a very short kernel.
             let native = max(line[0].median - start[0], 1e-6)
             let cells = line.indices.dropFirst().map { index in
                 let seconds = max(line[index].median - start[index], 0)
@@ -69,11 +71,11 @@ struct KernelReport: Encodable {
 
     func text() -> String {
         let machines = rows.first?.machines.map(\.machine) ?? []
-        var table = TextTable()
+        var table = TextTable.measurements
         table.add("CPU seconds of the host; multiples of it for each machine, without its start-up")
         table.add("kernel", "native s", machines)
         for row in rows {
-            // The rule is that no kernel is slower than QEMU.
+            // The goal for every kernel is to be at least as fast as QEMU.
             let peer = row.machines.first { $0.machine == "qemu" }?.timesNative ?? .infinity
             let cells = row.machines.map { table.ratio($0.timesNative) + ($0.timesNative > peer ? "!" : " ") }
             table.add(row.kernel, table.seconds(row.nativeSeconds), cells)

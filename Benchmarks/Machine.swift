@@ -1,14 +1,14 @@
 import Foundation
 
-/// What runs guests: QEMU, or a program `aerie` with one of its engines.
+/// A virtual machine monitor under test: QEMU, or an `aerie` program with one of its engines.
 struct Machine {
-    /// How the report calls it.
+    /// The name in the report.
     let name: String
     let path: String
-    /// nil for QEMU.
+    /// Nil for QEMU.
     let engine: String?
 
-    /// The arguments that run a flat program in M-mode from the start of memory.
+    /// The arguments for a flat program that runs in M-mode from the start of memory.
     func arguments(program: String) -> [String] {
         if let engine { return ["run", "--engine", engine, "--memory", "512M", "--firmware", program] }
         return [
@@ -17,7 +17,7 @@ struct Machine {
         ]
     }
 
-    /// The arguments that start Linux with an initial RAM disk; what it writes to its console is standard output.
+    /// The arguments for Linux with an initial RAM disk. Its console is standard output.
     func arguments(kernel: String, initrd: String) -> [String] {
         let append = "console=ttyS0 quiet"
         if let engine {
@@ -32,19 +32,18 @@ struct Machine {
         ]
     }
 
-    /// The arguments that start Debian from its root disk, whose changes are thrown away, and give it a second disk.
-    ///
-    /// `command` runs at the console, and the guest powers off after it.
-    func arguments(_ files: DebianFiles, second: String, command: [String]) -> [String] {
+    /// The arguments for Debian on its root disk, whose changes are discarded, with a second disk, and a third that it may write.
+    /// `command` runs on the console; then the guest powers off.
+    func arguments(_ files: DebianFiles, second: String, third: String? = nil, command: [String]) -> [String] {
         let words = Data(command.flatMap { Array($0.utf8) + [0] }).base64EncodedString()
         let append = "console=ttyS0 quiet root=/dev/vda aerie.command=\(words)"
         if let engine {
             return [
                 "run", "--engine", engine, "--memory", "512M", "--kernel", files.kernel, "--initrd", files.initrd,
                 "--append", append, "--disk", files.disk, "--disk", "\(second),readonly", "--read-only",
-            ]
+            ] + (third.map { ["--disk", $0] } ?? [])
         }
-        // QEMU lists its transports from the last to the first.
+        // QEMU numbers its virtio-mmio buses from the last slot to the first.
         func disk(_ number: Int, _ path: String, _ more: String) -> [String] {
             [
                 "-drive", "file=\(path),format=raw,if=none,id=d\(number),\(more)", "-device",
@@ -55,5 +54,6 @@ struct Machine {
             "-machine", "virt", "-m", "512M", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
             "-kernel", files.kernel, "-initrd", files.initrd, "-append", append,
         ] + disk(0, files.disk, "snapshot=on") + disk(1, second, "readonly=on")
+            + (third.map { disk(2, $0, "cache=writeback") } ?? [])
     }
 }

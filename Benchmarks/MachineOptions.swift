@@ -2,12 +2,13 @@ import ArgumentParser
 import Foundation
 import GuestToolchain
 
-/// Which machines take part: the same options for every kind of benchmark.
+/// The options that select the machines of any benchmark.
 struct MachineOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The aerie to measure; the one beside this program by default.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("The aerie program to measure; the one beside this program by default.", valueName: "path"))
     var aerie: String?
 
-    @Option(help: ArgumentHelp("Another aerie to measure in the same run.", valueName: "path"))
+    @Option(help: ArgumentHelp("Another aerie program to measure in the same run.", valueName: "path"))
     var versus: String?
 
     @Option(help: ArgumentHelp("An engine to measure: translate (the default) or interpret. Repeatable."))
@@ -32,7 +33,7 @@ struct MachineOptions: ParsableArguments {
         }
     }
 
-    /// In the order in which they run in each round; the host is not among them.
+    /// The machines, without the host, in the order of each round.
     func machines() -> [Machine] {
         var result: [Machine] = []
         if qemu {
@@ -52,7 +53,7 @@ struct MachineOptions: ParsableArguments {
     }
 }
 
-/// Says something that is no measurement.
+/// Prints a message to standard error.
 func complain(_ text: String) {
     FileHandle.standardError.write(Data("\(text)\n".utf8))
 }

@@ -1,9 +1,9 @@
 import Foundation
 
-/// One run of a guest that marks on its console where each load begins and ends.
+/// A run of a guest that prints marks on its console around each load.
 ///
-/// The marks are lines: `@init` when its first program begins, `@begin NAME` and `@end NAME` around each load, `@result NAME
-/// TEXT` for what a load computed, and `@done`. At each mark, the CPU time of the process that runs the guest is read.
+/// The marks are lines: `@init` at the start of the first program, `@begin NAME` and `@end NAME` around a load, `@result NAME
+/// TEXT` with a load's result, and `@done`. The CPU time of the monitor's process is read at each mark.
 struct MarkedRun {
     static let memory = 512 << 20
 
@@ -11,9 +11,9 @@ struct MarkedRun {
     private(set) var start = 0.0
     /// CPU seconds of each load.
     private(set) var loads: [String: Double] = [:]
-    /// What the loads computed.
+    /// The loads' results.
     private(set) var results: [String: String] = [:]
-    /// Resident memory at `@init`, in bytes: the guest's own, and the rest.
+    /// Memory of the process at `@init`, in bytes: the guest's, and the rest.
     private(set) var guestMemory = 0
     private(set) var otherMemory = 0
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A running process whose lines of output are read one by one, and whose costs can be asked at any of them.
+/// A running process. Its output is read line by line, and its CPU time and memory can be read at any line.
 final class ObservedProcess {
     private let process = Process()
     private let pipe = Pipe()
@@ -8,7 +8,7 @@ final class ObservedProcess {
     private var buffer: [UInt8] = []
     private(set) var transcript: [String] = []
 
-    /// A process that runs for longer than `limit` seconds is killed: a watchdog, not a measurement.
+    /// Starts a process. A watchdog kills it after `limit` seconds.
     init(_ path: String, _ arguments: [String], limit: Double) throws {
         process.executableURL = URL(filePath: path)
         process.arguments = arguments
@@ -17,7 +17,7 @@ final class ObservedProcess {
         process.standardError = pipe
         process.terminationHandler = { [ended] _ in ended.signal() }
         try process.run()
-        // The reading end sees the end of the output only when nobody writes any more.
+        // Closed here, because the read end reports the end of the output only without open write ends.
         try pipe.fileHandleForWriting.close()
         let identifier = process.processIdentifier
         DispatchQueue.global().asyncAfter(deadline: .now() + limit) { [ended] in
@@ -25,7 +25,7 @@ final class ObservedProcess {
         }
     }
 
-    /// The next line, without its end; nil after the last.
+    /// The next line without its terminator; nil after the last line.
     func line() -> String? {
         while true {
             if let end = buffer.firstIndex(of: 10) {
@@ -56,12 +56,12 @@ final class ObservedProcess {
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
-    /// What the process has in memory, with the guest's apart: mappings of `guestSize` bytes or more.
+    /// The process's memory. Mappings of at least `guestSize` bytes are guest memory.
     func residentMemory(guestSize: Int) throws -> ProcessMemory {
         try ProcessMemory(of: process.processIdentifier, guestSize: guestSize)
     }
 
-    /// How often threads of the process have gone to sleep so far, by their names.
+    /// The voluntary context switches of the process's threads so far, by thread name.
     func sleeps() throws -> [String: Int] {
         let tasks = "/proc/\(process.processIdentifier)/task"
         var result: [String: Int] = [:]
@@ -78,7 +78,7 @@ final class ObservedProcess {
         return result
     }
 
-    /// Ends the process, if it still runs, and waits for that.
+    /// Kills the process, if it still runs, and waits for its end.
     func end() {
         process.terminate()
         if ended.wait(timeout: .now() + 2) == .timedOut {

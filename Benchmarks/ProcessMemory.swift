@@ -1,21 +1,21 @@
 import Foundation
 
-/// The memory of a process besides its guest's, in bytes (proc(5), /proc/PID/smaps).
+/// A process's memory in bytes, separate for guest memory and the rest (proc(5), /proc/PID/smaps).
 struct ProcessMemory {
-    /// Of the mapping that is the guest's memory: its proportional set.
+    /// Proportional set size (Pss) of guest memory.
     var guest = 0
-    /// Everything that is mapped and present, whoever else has it.
+    /// Resident set size (Rss) of the rest: present pages, shared or not.
     var resident = 0
-    /// The same, divided by how many processes have it.
+    /// Proportional set size (Pss) of the rest: each page divided by the number of processes that share it.
     var proportional = 0
-    /// What only this process has, and has written to.
+    /// Private dirty pages of the rest.
     var privateDirty = 0
 
     init() {}
 
-    /// - Parameter guestSize: mappings from this size on are the guest's memory.
+    /// - Parameter guestSize: mappings of at least this size are guest memory.
     init(of process: pid_t, guestSize: Int) throws {
-        // Files of /proc have no size: they are read to their end.
+        // Files in /proc report size 0, so they are read until end of file.
         let file = try FileHandle(forReadingFrom: URL(filePath: "/proc/\(process)/smaps"))
         defer { try? file.close() }
         let text = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
@@ -25,7 +25,7 @@ struct ProcessMemory {
             guard words.count >= 3, words[2] == "kB", let kilobytes = Int(words[1]) else { continue }
             let bytes = kilobytes << 10
             switch words[0] {
-            // The first line of each mapping's.
+            // The first line of a mapping.
             case "Size:": isGuest = bytes >= guestSize
             case "Pss:": if isGuest { guest += bytes } else { proportional += bytes }
             case "Rss:": if !isGuest { resident += bytes }

@@ -1,13 +1,13 @@
 import Foundation
 import GuestToolchain
 
-/// One run of a program to its end, with what it cost.
+/// A run of a program to its end, with its CPU time.
 struct ProcessRun {
     /// User and system time of the process and of its children, in seconds.
     let seconds: Double
     let lines: [String]
 
-    /// Fails when the program does.
+    /// Throws when the program fails.
     init(_ path: String, _ arguments: [String]) throws {
         let before = Self.childSeconds()
         let result = try HostProgram.run(path, arguments, limit: 900)
@@ -19,7 +19,7 @@ struct ProcessRun {
         lines = text.split(whereSeparator: \.isNewline).map(String.init)
     }
 
-    /// CPU seconds of all processes that this one has started and waited for.
+    /// CPU seconds of all child processes that were waited for.
     private static func childSeconds() -> Double {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &usage)

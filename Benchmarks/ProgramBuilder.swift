@@ -1,14 +1,14 @@
 import Foundation
 import GuestToolchain
 
-/// Compiles benchmarks, for the host and for the guest, by the same compiler with the same flags, each for the architecture
-/// that Debian compiles for: x86-64 without extensions, rv64gc.
+/// Compiles benchmarks for the host and for the guest, with the same compiler and flags, for Debian's baselines: x86-64 without
+/// extensions and rv64gc.
 struct ProgramBuilder {
     static let flags = ["-O2", "-ffreestanding", "-fno-math-errno", "-Wall", "-Wextra", "-Werror"]
     static let guestArchitecture = ["--target=riscv64-none-elf", "-march=rv64gc", "-mabi=lp64d"]
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Guests").path
 
-    /// Holds what was built, until `remove`.
+    /// The directory of the compiled programs, which `remove` deletes.
     let directory: URL
 
     init() throws {

@@ -1,10 +1,10 @@
-/// What was measured of one program on one machine.
+/// The measurements of a program on a machine.
 struct Samples {
     let kernel: Kernel
     let machine: String
-    /// CPU seconds, one a round.
+    /// CPU seconds of each round.
     var seconds: [Double] = []
-    /// What the guest printed: the same in every round, or the machine is wrong.
+    /// The guest's output, which must be the same in every round.
     private(set) var output: [String]?
 
     init(kernel: Kernel, machine: String) {

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import GuestToolchain
 
-/// Debian's kernel with a program of ours as its first process: system calls, switches, processes, page faults.
+/// Debian's kernel with our program as its first process: system calls, context switches, processes, page faults.
 struct SystemCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "system", abstract: "Debian's kernel: its start, system calls, processes, page faults, memory.")
@@ -11,7 +11,9 @@ struct SystemCommand: ParsableCommand {
 
     @OptionGroup var options: MachineOptions
 
-    @Option(help: ArgumentHelp("The kernel; that of `aerie image build debian` by default.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("The kernel; by default that of the image of `aerie image build debian`.", valueName: "path")
+    )
     var linux: String?
 
     func run() throws {

@@ -1,11 +1,12 @@
 import Foundation
+import TextTables
 
-/// The loads of `system`: medians of the rounds.
+/// The results of `system`: medians of the rounds.
 struct SystemReport: Encodable {
     private struct Row: Encodable {
         let load: String
         let nativeSeconds: Double
-        /// One for each machine.
+        /// A value for each machine.
         let seconds: [Double]
         let timesNative: [Double]
     }
@@ -14,7 +15,7 @@ struct SystemReport: Encodable {
     private let loads: [Row]
     private let means: [Double]
     private let startSeconds: [Double]
-    /// Megabytes (10^6 bytes) at init.
+    /// Memory at init in megabytes (10^6 bytes).
     private let memory: [Double]
     private let memoryBesideGuest: [Double]
 
@@ -42,7 +43,7 @@ struct SystemReport: Encodable {
     }
 
     func text() -> String {
-        var table = TextTable()
+        var table = TextTable.measurements
         table.add("Debian's kernel, 1 vCPU", "native s", machines)
         for row in loads {
             table.add(row.load, table.seconds(row.nativeSeconds), row.timesNative.map { table.ratio($0) })

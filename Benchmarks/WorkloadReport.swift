@@ -1,10 +1,11 @@
 import Foundation
+import TextTables
 
-/// CPU seconds of Debian's programs on each machine; medians of the rounds.
+/// The results of `workloads`: CPU seconds of Debian's programs on each machine, medians of the rounds.
 struct WorkloadReport: Encodable {
     private struct Row: Encodable {
         let load: String
-        /// One for each machine.
+        /// A value for each machine.
         let seconds: [Double]
     }
 
@@ -28,7 +29,7 @@ struct WorkloadReport: Encodable {
     }
 
     func text() -> String {
-        var table = TextTable()
+        var table = TextTable.measurements
         table.add("Debian, 1 vCPU; CPU s", "", machines)
         let peer = machines.firstIndex(of: "qemu")
         for row in loads {

@@ -2,11 +2,11 @@ import ArgumentParser
 import Foundation
 import GuestToolchain
 
-/// Large programs and many processes inside Debian: package tools, Perl, and, where the image has them, Python and gcc.
+/// Debian's programs in a guest: package tools, shells, Perl, and, if they are in the image, Python and gcc.
 struct WorkloadsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "workloads",
-        abstract: "Programs of Debian: dpkg, apt, Perl, shells; Python and gcc where the image has them.",
+        abstract: "Debian's programs: dpkg, apt, Perl, shells; Python and gcc if they are in the image.",
         discussion: "An image with all: aerie image build debian --package gcc --package libc6-dev --package python3")
 
     @OptionGroup var options: MachineOptions
@@ -45,8 +45,8 @@ struct WorkloadsCommand: ParsableCommand {
         print(options.json ? try report.json() : report.text())
     }
 
-    /// A shell script that first writes the files that its loads need. It is read from a disk, so its size is a whole number
-    /// of sectors.
+    /// A shell script that writes its loads' files and runs the loads. The guest reads it from a disk, so its size is padded to
+    /// whole sectors.
     private static func script() throws -> Data {
         let directory = URL(filePath: ProgramBuilder.sources)
         var text = "mkdir -p /tmp/bench\n"

@@ -58,7 +58,7 @@ static void here(int hole) { code[hole] = place; }
 
 enum { N, X, LENGTH, TOTAL, A, B, LIMIT };
 
-// A function of X: how many steps until it is 1, in LENGTH. The cells remember what is known.
+// A function of X: the number of steps until it is 1, in LENGTH. The cells cache known lengths.
 static int assemble_collatz(void) {
     int start = place;
     emit_with(PUSH, 0), emit_with(STORE, LENGTH);

@@ -10,7 +10,7 @@ static struct line {
 u64 benchmark(void) {
     u64 random = 88172645463325252ul * seed;
     for (u64 i = 0; i < LINES; i++) lines[i].next = i;
-    // Sattolo's shuffle: what comes out is one cycle.
+    // Sattolo's shuffle, whose result is a single cycle.
     for (u64 i = LINES - 1; i > 0; i--) {
         u64 j = (next_random(&random) >> 32) * i >> 32;
         u64 next = lines[i].next;

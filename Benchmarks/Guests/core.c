@@ -1,4 +1,4 @@
-// What small controllers do all day: lists, small matrices, a state machine over text, and check sums of the results.
+// Work of small controllers: lists, small matrices, a state machine over text, and checksums of the results.
 #include "kernel.h"
 
 #define NODES 512
@@ -77,7 +77,7 @@ static u16 lists(struct node **list, u16 sum, u32 round) {
         *list = reverse(*list);
         if (node) {
             found += node->key;
-            // What was found moves behind the first.
+            // Moves the found element behind the first.
             if (node->next) {
                 struct node *moved = node->next;
                 node->next = moved->next;

@@ -4,7 +4,7 @@
 #define UART 0x10000000ul
 #define FINISHER 0x100000ul
 #define MEMORY 0x80000000ul
-// What is mapped, with pages of 4 KiB as a process has them.
+// The mapped range, in pages of 4 KiB as in a process.
 #define MAPPED (128ul << 20)
 
 enum { V = 1, R = 2, W = 4, X = 8, A = 64, D = 128 };
@@ -12,7 +12,7 @@ enum { V = 1, R = 2, W = 4, X = 8, A = 64, D = 128 };
 u64 seed = 1;
 u64 exact;
 
-// From the linker script: where what is executed ends.
+// The end of executable code, from the linker script.
 extern char text_end[];
 
 static u64 root[512] __attribute__((aligned(4096)));

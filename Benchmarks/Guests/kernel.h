@@ -1,5 +1,5 @@
-// What every kernel shares, in the guest and on the host. A kernel is one function; it returns a checksum of all that it
-// computed, so that a wrong engine is found out and the compiler cannot leave work out.
+// Shared by all kernels, in the guest and on the host. A kernel is a function that returns a checksum of its results. The checksum
+// detects wrong engines and keeps the compiler from removing work.
 #pragma once
 
 typedef unsigned char u8;
@@ -9,14 +9,14 @@ typedef unsigned long u64;
 typedef int i32;
 typedef long i64;
 
-// The kernel. Its result is the same on every machine.
+// The kernel. Its result is equal on every machine.
 u64 benchmark(void);
 
-// What is the same on every machine of one instruction set only: a sum of doubles whose last bits depend on whether the
-// compiler fused multiplications and additions. Guests print it, and it must agree among them.
+// A second result, equal on machines of the same instruction set only: a sum of doubles whose last bits depend on fused
+// multiplications. Guests print it, and it must agree among them.
 extern u64 exact;
 
-// Defined elsewhere, so that no compiler computes a kernel from it at compile time. It is 1.
+// Always 1. Defined in another file, so that the compiler cannot evaluate a kernel at compile time.
 extern u64 seed;
 
 // xorshift64: all kernels' random numbers. The state must not be zero.

@@ -19,7 +19,7 @@ u64 benchmark(void) {
     u64 random = 88172645463325252ul * seed, sum = 0;
     for (int i = 0; i < SIZE; i++)
         for (int j = 0; j < SIZE; j++) {
-            // Small whole numbers: products and sums are exact, whatever is fused.
+            // Small whole numbers: products and sums are exact, fused or not.
             a[i][j] = (double)(i64)(next_random(&random) & 255) - 128;
             b[i][j] = (double)(i64)(next_random(&random) & 255) - 128;
         }

@@ -41,12 +41,12 @@ static __attribute__((noinline)) void sort(char *base, u64 count, u64 size, comp
             while (compare(pivot, j) < 0);
             if (i >= j) break;
             exchange(i, j, size);
-            // The pivot may be what was exchanged.
+            // The pivot may be one of the exchanged elements.
             if (pivot == i) pivot = j;
             else if (pivot == j) pivot = i;
         }
         u64 left = (u64)(j - base) / size + 1;
-        // The smaller part by a call, the larger by going on.
+        // Recursion for the smaller part, iteration for the larger.
         if (left < count - left) {
             sort(base, left, size, compare);
             base += left * size;

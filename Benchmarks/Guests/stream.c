@@ -1,5 +1,5 @@
-// Copy, scale, add and triad over three arrays of about 16 MB each. COUNT may be given: a power of two puts the arrays where
-// direct-mapped structures keep only one of them.
+// Copy, scale, add and triad over three arrays of about 16 MB each. With a power of two as COUNT, the arrays conflict in
+// direct-mapped structures.
 #include "kernel.h"
 
 #ifndef COUNT
@@ -10,7 +10,7 @@
 static double a[COUNT], b[COUNT], c[COUNT];
 
 u64 benchmark(void) {
-    // Small whole numbers: every sum is exact, whatever is fused.
+    // Small whole numbers: every sum is exact, fused or not.
     for (u64 i = 0; i < COUNT; i++) {
         a[i] = (double)(i & 255);
         b[i] = 0;

@@ -1,6 +1,5 @@
-// What an operating system does, from the side of its programs: system calls, switches, processes, page faults.
-// As the first process of a guest it runs every load, between marks on the console; on the host, the one that its argument
-// names. See MarkedRun.swift.
+// Loads of an operating system, as a program sees them: system calls, context switches, processes, page faults. As a guest's first
+// process it runs all loads between marks on the console; on the host it runs the load of its argument. See MarkedRun.swift.
 #include "system.h"
 
 struct load {
@@ -44,7 +43,7 @@ static void quit(int code) {
     for (;;) CALL1(exit_group, code);
 }
 
-// A byte goes to another process and comes back: 100000 times.
+// A byte goes to another process and back, 100000 times.
 static int ping_pong(void) {
     int there[2], back[2];
     if (CALL2(pipe2, there, 0) || CALL2(pipe2, back, 0)) return 0;
@@ -109,13 +108,13 @@ static const struct load loads[] = {
 };
 #define LOADS (sizeof loads / sizeof loads[0])
 
-// Waits until the console has sent everything, so that what follows is not charged for it.
+// Waits until the console has sent all output, so that the next load does not include it.
 static void drain(void) { CALL3(ioctl, 1, 0x5409 /* TCSBRK */, 1); }
 
 static void run_all(void) {
     say("\n@init\n");
     drain();
-    // Time for whoever watches to measure the memory.
+    // Time for the observer to measure memory.
     struct timespec pause = { 0, 500000000 };
     CALL2(nanosleep, &pause, 0);
     for (u64 i = 0; i < LOADS; i++) {
@@ -159,7 +158,7 @@ __attribute__((used, noreturn)) void start(i64 *stack) {
     self = arguments[0];
     for (u64 i = 0; i < LOADS; i++) {
         if (count != 2 || !equal(arguments[1], loads[i].name)) continue;
-        // What exec starts is on one processor already.
+        // A program started by exec inherits the affinity.
         if (i + 1 < LOADS) stay_here();
         quit(loads[i].run() ? 0 : 1);
     }

@@ -2,16 +2,17 @@ import ArgumentParser
 import Foundation
 import GuestToolchain
 
-/// Guests that the host's own processor executes: what starting one costs, what leaving it costs, and what it keeps of the
-/// host's speed.
+/// x86-64 guests on KVM: the costs of a start, of an exit and of a notification, and the speed of user code.
 struct HardwareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hardware", abstract: "x86-64 guests through KVM: start, memory, exits, user code, notifications.")
 
-    /// What a guest of these programs has. More than any other mapping of a monitor, so that it is known by its size.
+    /// Size of guest memory: larger than any other mapping of a monitor, so that it is identified by its size.
     static let memory = 64 << 20
 
-    @Option(help: ArgumentHelp("The aerie-vm to measure; the one beside this program by default.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "The aerie-vm program to measure; the one beside this program by default.", valueName: "path"))
     var aerieVM: String?
 
     @Flag(inversion: .prefixedNo, help: "Measure QEMU's microvm machine as well.")
@@ -48,7 +49,7 @@ struct HardwareCommand: ParsableCommand {
         print(json ? try report.json() : report.text())
     }
 
-    /// Aerie is the first.
+    /// The monitors; Aerie is the first.
     private func monitors() throws -> [Monitor] {
         let own = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
             .appending(path: "aerie-vm").path
@@ -69,13 +70,13 @@ struct HardwareCommand: ParsableCommand {
     }
 }
 
-/// A program that runs x86-64 guests through KVM.
+/// A virtual machine monitor for x86-64 guests on KVM.
 struct Monitor {
     let name: String
     let path: String
     let isQEMU: Bool
 
-    /// The arguments that run a program with a PVH entry, its serial port on standard output.
+    /// The arguments for a program with a PVH entry. Its serial port is standard output.
     func arguments(_ program: String) -> [String] {
         if isQEMU {
             return [

@@ -1,14 +1,14 @@
 import Foundation
 import GuestToolchain
 
-/// What `hardware` runs, built from `Guests/hardware`: programs of guests, and their counterparts on the host.
+/// The programs of `hardware`, compiled from `Guests/hardware`: guests, and their counterparts on the host.
 struct HardwarePrograms {
-    /// Exits in a program that exits, and computations in one that computes.
+    /// Number of exits or computations of a program.
     static let exits = 200_000
     static let computations = 4
     static let notifications = 20_000
 
-    /// A guest, and the same for the monitor that `monitor.c` is.
+    /// The same guest for Aerie and for the monitor in `monitor.c`.
     struct ExitProgram {
         let guest: String
         let flat: String
@@ -23,7 +23,7 @@ struct HardwarePrograms {
     let noUser: String
     let hostUser: String
     let bells: String
-    /// The program of the host that runs guests straight on /dev/kvm.
+    /// The monitor in `monitor.c`, which runs guests directly on /dev/kvm.
     let monitor: String
 
     init(_ builder: ProgramBuilder) throws {
@@ -42,7 +42,7 @@ struct HardwarePrograms {
                     ] + files.map { "\(sources)/\($0)" })
             return result
         }
-        // Ring 0 has no floating point here: nobody saves its registers, and not every KVM executes it there.
+        // Without floating point in ring 0: nothing saves its registers, and emulating KVMs lack it there.
         let kernelFlags = ["-mgeneral-regs-only"]
         func exiting(_ name: String, _ count: Int, _ flags: [String]) throws -> ExitProgram {
             let built = try guest(name, ["hardware/exits.c"], kernelFlags + flags + ["-DCOUNT=\(count)"])

@@ -1,6 +1,7 @@
 import Foundation
+import TextTables
 
-/// The measurements of `hardware`: medians of the rounds.
+/// The results of `hardware`: medians of the rounds.
 struct HardwareReport {
     var starts: [StartSamples]
     var notifications: [NotificationSample] = []
@@ -8,7 +9,7 @@ struct HardwareReport {
     private var registerSeconds = Pair()
     private var userSeconds = Pair()
 
-    /// The same work here and beside it.
+    /// The same work on Aerie and on its peer.
     private struct Pair {
         var ours: [Double] = []
         var theirs: [Double] = []
@@ -20,7 +21,7 @@ struct HardwareReport {
         self.starts = starts
     }
 
-    /// The two monitors take turns, and what each needs without exits is subtracted.
+    /// Runs the two monitors alternately. Each monitor's time for the guest without exits is subtracted.
     mutating func addExits(_ aerie: Monitor, _ programs: HardwarePrograms) throws {
         func seconds(_ program: HardwarePrograms.ExitProgram) throws -> (ours: Double, theirs: Double) {
             (
@@ -50,7 +51,7 @@ struct HardwareReport {
 
     // MARK: Output
 
-    /// Threads woken by a notification: the median of the rounds for each, of those that it wakes at all.
+    /// Wake-ups of each thread for a notification, as medians of the rounds. Threads that are never woken are left out.
     private var wakes: [(thread: String, count: Double)] {
         let names = Set(notifications.flatMap(\.wakes.keys))
         return names.sorted().map { name in (name, Statistics.median(notifications.map { $0.wakes[name] ?? 0 })) }
@@ -60,7 +61,7 @@ struct HardwareReport {
     private func each(_ pair: [Double], _ count: Int) -> Double { Statistics.median(pair) / Double(count) * 1e6 }
 
     func text() -> String {
-        var table = TextTable()
+        var table = TextTable.measurements
         table.add("to the first instruction", "", starts.map(\.monitor))
         table.add("CPU, ms", "", starts.map { table.ratio(Statistics.median($0.seconds) * 1e3) }, note: "goal 10")
         table.add("memory beside guest, KiB", "", starts.map { "\($0.memory.resident >> 10)" }, note: "goal 5120")

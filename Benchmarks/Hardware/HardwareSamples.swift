@@ -1,9 +1,9 @@
 import Foundation
 
-/// What a monitor has spent when its guest executes its first instructions.
+/// A monitor's cost at its guest's first instructions.
 struct StartSamples {
     let monitor: String
-    /// CPU seconds from the process's start on.
+    /// CPU seconds since the process's start.
     private(set) var seconds: [Double] = []
     private(set) var memory = ProcessMemory()
 
@@ -11,13 +11,13 @@ struct StartSamples {
         self.monitor = monitor
     }
 
-    /// The guest says so, and halts for good.
+    /// Measures at the guest's mark; the guest then halts.
     mutating func add(_ monitor: Monitor, _ program: String) throws {
         let process = try ObservedProcess(monitor.path, monitor.arguments(program), limit: 60)
         defer { process.end() }
         while let line = process.line() {
             guard line.hasSuffix("@") else { continue }
-            // What comes after the mark belongs to it: the mark's end, and the thread's way back into the guest.
+            // The mark's last byte and the vCPU's return to the guest belong to the cost.
             usleep(20_000)
             seconds.append(try process.seconds())
             memory = try process.residentMemory(guestSize: HardwareCommand.memory)
@@ -28,9 +28,9 @@ struct StartSamples {
     }
 }
 
-/// What a guest's notifications of a device wake in the monitor.
+/// The wake-ups of a monitor's threads by a guest's notifications.
 struct NotificationSample {
-    /// How often threads slept, and so were woken, for each notification, by their names.
+    /// Voluntary context switches for each notification, by thread name.
     let wakes: [String: Double]
     let seconds: Double
 

@@ -2,9 +2,9 @@ internal import DiskImages
 internal import GuestBoot
 package import HostSystem
 
-/// Why Aerie cannot do what it was asked: for people in its text, for programs in its category.
+/// The reason why Aerie refuses or fails: for people in its text, for programs in its category.
 public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// What kind of failure it is, with the exit code of a command that ends with it.
+    /// The kind of a failure, with the exit code of a command that ends with it.
     public enum Category: Int32, Sendable {
         /// The request contradicts itself or is out of range.
         case usage = 64
@@ -12,6 +12,8 @@ public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
         case badInput = 65
         /// This host, or this build of Aerie, cannot do it.
         case unavailable = 69
+        /// Output could not be delivered: its reader is gone, a disk is full.
+        case inputOutput = 74
         /// A defect of Aerie.
         case internalError = 70
         /// Everything was in order, but the host would not start the virtual machine.
@@ -20,11 +22,11 @@ public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// The kind of failure.
     public let category: Category
-    /// What was asked, in the words of the one who asked, for example `--cpus 900`.
+    /// The request, in the caller's words, for example `--cpus 900`.
     public let asked: String
-    /// What was found instead.
+    /// The obstacle.
     public let found: String
-    /// What to do about it; empty when there is nothing to say.
+    /// Advice for the caller; empty when there is none.
     public let advice: String
 
     /// An error in three parts, each a phrase without a full stop.
@@ -35,7 +37,7 @@ public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
         self.advice = advice
     }
 
-    /// One line: what was asked, what was found, what to do.
+    /// One line: request, obstacle, advice.
     public var description: String {
         "\(asked): \(found)" + (advice.isEmpty ? "" : "; \(advice)")
     }
@@ -45,13 +47,26 @@ public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// The host refused something that the machine needs.
     package init(opening asked: String, _ error: SystemError) {
-        self.init(.notStarted, asked: asked, found: error.description)
+        self.init(.notStarted, asked: asked, found: error.description, advice: error.advice ?? "")
+    }
+
+    /// Throws a usage error when this program was started with an argument that is not UTF-8.
+    package static func checkArguments() throws(AerieError) {
+        guard let (position, text) = ProgramArguments.firstMalformed else { return }
+        throw AerieError(
+            .usage, asked: "argument \(position)", found: "'\(text)' is not valid UTF-8",
+            advice: "rename the file, or give a link to it")
+    }
+
+    /// The program's own output could not be written.
+    package init(output error: SystemError) {
+        self.init(.inputOutput, asked: "standard output", found: error.description, advice: "the output is incomplete")
     }
 }
 
-/// Calls `body`, and puts an error of a lower module into the words of this one.
+/// Calls `body`, and turns an error of a lower module into an `AerieError`.
 ///
-/// - Parameter asked: what was asked, for errors that do not say it themselves.
+/// - Parameter asked: the request, for errors that do not name it themselves.
 func wrapping<Result, Failure: Error>(
     _ asked: @autoclosure () -> String, _ body: () throws(Failure) -> Result
 ) throws(AerieError) -> Result {

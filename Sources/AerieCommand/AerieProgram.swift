@@ -1,8 +1,9 @@
 internal import Aerie
 internal import ArgumentParser
 internal import Foundation
+internal import HostSystem
 
-/// The program `aerie`: reads what is asked, calls down, and turns what comes back into text and exit codes.
+/// The program `aerie`: parses its arguments, calls down, and turns results into text and exit codes.
 @main
 struct AerieProgram: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,13 +19,20 @@ struct AerieProgram: AsyncParsableCommand {
         subcommands: [RunCommand.self, ImageCommand.self, DoctorCommand.self])
 
     static func main() async {
+        ProcessStart.prepare()
         do {
-            var command = try parseAsRoot()
+            // Beyond the limit on the size of files, a write fails; the signal that comes with it would end this program.
+            SignalWatch.discard(SIGXFSZ)
+            try AerieError.checkArguments()
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            try HelpWords.check(arguments)
+            var command = try parseAsRoot(RunWords.terminated(arguments))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
                 try command.run()
             }
+            do throws(SystemError) { try ProcessStart.flushStandardOutput() } catch { throw AerieError(output: error) }
         } catch {
             Failure(error).exit()
         }

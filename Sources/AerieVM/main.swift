@@ -1,21 +1,43 @@
-// The process of one machine. It starts often and stays for long, so it has no Foundation and no argument parser; what a
-// person types is `aerie run`'s business.
+// The process of one machine. It starts often and stays for long, so it has no Foundation and no argument parser; `aerie run`
+// is for what a person types.
 
 internal import Aerie
 internal import Glibc
 internal import HostSystem
 internal import MachineSession
 
-do throws(AerieError) {
-    switch try VMArguments(CommandLine.arguments.dropFirst()) {
-    case .help: print(VMArguments.helpText)
-    case .run(let settings):
-        let configuration = try settings.configuration()
-        try configuration.validate()
-        let timeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
-        exit(try GuestSession(configuration, stopTimeout: timeout).run())
+ProcessStart.prepare()
+// Beyond the limit on the size of files, a write fails; the signal that comes with it would end this program.
+SignalWatch.discard(SIGXFSZ)
+exit(Program.run())
+
+enum Program {
+    /// Returns the code to exit with.
+    static func run() -> Int32 {
+        do throws(AerieError) {
+            let code = try runMachine()
+            do throws(SystemError) { try ProcessStart.flushStandardOutput() } catch { throw AerieError(output: error) }
+            return code
+        } catch {
+            StandardError.write("aerie-vm: \(error)\n")
+            return error.exitCode
+        }
     }
-} catch {
-    StandardError.write("aerie-vm: \(error)\n")
-    exit(error.exitCode)
+
+    private static func runMachine() throws(AerieError) -> Int32 {
+        try AerieError.checkArguments()
+        switch try VMArguments(CommandLine.arguments.dropFirst()) {
+        case .help:
+            print(VMArguments.helpText)
+            return 0
+        case .run(let settings):
+            let configuration = try settings.configuration()
+            try configuration.validate()
+            let log = try SessionLog(
+                program: "aerie-vm", level: settings.logLevel ?? SessionLog.defaultLevel, path: settings.logFile)
+            defer { log.close() }
+            let timeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
+            return try GuestSession(configuration, stopTimeout: timeout, log: log).run()
+        }
+    }
 }

@@ -6,22 +6,22 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 
-// Real-time signals have no meaning of their own, so that nothing else in a process is likely to want this one.
+// A real-time signal has no predefined meaning, so other code in the process is unlikely to use it.
 static int kick_signal(void) { return SIGRTMIN + 5; }
 
-// The signal's only purpose is that KVM_RUN returns.
+// The handler does nothing: the signal's arrival makes KVM_RUN return EINTR.
 static void ignore(int signal) { (void)signal; }
 
-int aerie_kvm_prepare_kicks(void) {
+int aerie_kvm_install_kick_handler(void) {
     struct sigaction action = {.sa_handler = ignore};
     sigemptyset(&action.sa_mask);
-    // Without SA_RESTART: the interrupted call is to return.
+    // Without SA_RESTART, so that the interrupted call returns.
     return sigaction(kick_signal(), &action, NULL);
 }
 
 void aerie_kvm_kick(unsigned long thread) { pthread_kill((pthread_t)thread, kick_signal()); }
 
-unsigned long aerie_kvm_take_kicks(void) {
+unsigned long aerie_kvm_accept_kicks(void) {
     sigset_t kicks;
     sigemptyset(&kicks);
     sigaddset(&kicks, kick_signal());

@@ -1,8 +1,17 @@
-// C shims are header-only; SwiftPM wants one source file for a C target.
+// Functions that cannot be inline in the header; SwiftPM also requires a source file in a C target.
 #include "CLinux.h"
+
+#include <linux/magic.h>
+#include <sys/vfs.h>
 
 int64_t aerie_file_modified(int descriptor) {
     struct stat status;
     if (fstat(descriptor, &status) != 0) return -1;
     return (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+}
+
+int aerie_is_in_memory(int descriptor) {
+    struct statfs status;
+    if (fstatfs(descriptor, &status) != 0) return -1;
+    return status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC;
 }

@@ -6,9 +6,10 @@
 
 int aerie_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-int aerie_epoll_set(int epoll, int descriptor, bool isNew, bool readable, bool writable, uint64_t identifier) {
+int aerie_epoll_set(
+    int epoll, int descriptor, bool isNew, bool readable, bool writable, bool edges, uint64_t identifier) {
     struct epoll_event event = {
-        .events = (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0),
+        .events = (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0) | (edges ? EPOLLET : 0),
         .data.u64 = identifier,
     };
     return epoll_ctl(epoll, isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, descriptor, &event);

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -47,7 +50,9 @@ static void apply(const struct termios *mode) {
 static void leave_raw(void) {
     int saved_errno = errno;
     if (atomic_exchange(&active, false) && in_foreground()) {
-        if (atomic_load(&escapes)) (void)!write(terminal_output, undo, sizeof undo - 1);
+        // A terminal that nobody reads would keep the process waiting in write.
+        struct pollfd entry = {.fd = terminal_output, .events = POLLOUT};
+        if (atomic_load(&escapes) && poll(&entry, 1, 0) == 1) (void)!write(terminal_output, undo, sizeof undo - 1);
         apply(&original);
     }
     errno = saved_errno;
@@ -156,17 +161,32 @@ bool aerie_terminal_size(int descriptor, unsigned short *columns, unsigned short
 }
 
 int aerie_signal_pipe(void) {
+    static int read_end = -1;
     int ends[2];
+    if (read_end != -1) return read_end;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == -1) return -1;
+    read_end = ends[0];
     atomic_store(&signal_pipe, ends[1]);
-    return ends[0];
+    return read_end;
 }
+
+enum { last_watched = 64 };
+static struct sigaction unwatched[last_watched + 1];
+static bool watched[last_watched + 1];
 
 int aerie_signal_watch(int signal) {
     struct sigaction now;
-    if (sigaction(signal, NULL, &now) == -1) return -1;
-    if (now.sa_handler == SIG_IGN) return 0;
-    return install(signal, write_signal, NULL);
+    if (signal < 1 || signal > last_watched || sigaction(signal, NULL, &now) == -1) return -1;
+    if (now.sa_handler == SIG_IGN || watched[signal]) return 0;
+    if (install(signal, write_signal, &unwatched[signal]) == -1) return -1;
+    watched[signal] = true;
+    return 0;
+}
+
+void aerie_signal_unwatch(int signal) {
+    if (signal < 1 || signal > last_watched || !watched[signal]) return;
+    sigaction(signal, &unwatched[signal], NULL);
+    watched[signal] = false;
 }
 
 int aerie_signal_unblock(int signal) {
@@ -179,3 +199,48 @@ int aerie_signal_unblock(int signal) {
 static void drop(int signal) { (void)signal; }
 
 int aerie_signal_discard(int signal) { return install(signal, drop, NULL); }
+
+void aerie_signal_defaults(void) {
+    struct sigaction standard = {.sa_handler = SIG_DFL}, now;
+    sigset_t none;
+    sigemptyset(&standard.sa_mask);
+    sigaction(SIGCHLD, &standard, NULL);
+    // The Swift runtime's handler may be there already: it prints a report and lets the process go on.
+    if (sigaction(SIGQUIT, NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaction(SIGQUIT, &standard, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int aerie_standard_descriptors(void) {
+    for (int descriptor = 0; descriptor < 3; descriptor++) {
+        if (fcntl(descriptor, F_GETFD) != -1) continue;
+        // The lowest free number is the one that is missing.
+        if (open("/dev/null", O_RDWR) != descriptor) return -1;
+    }
+    return 0;
+}
+
+int aerie_flush_standard_output(void) {
+    int error = ferror(stdout) ? EIO : 0;
+    if (fflush(stdout) != 0) error = errno;
+    if (error == 0) return 0;
+    // Reported once: neither exit(3) nor another call tries the same bytes again.
+    __fpurge(stdout);
+    clearerr(stdout);
+    errno = error;
+    return -1;
+}
+
+// KVM's kick is SIGRTMIN + 5.
+static int interrupting_signal(void) { return SIGRTMIN + 6; }
+
+int aerie_interrupt_prepare(void) {
+    struct sigaction action = {.sa_handler = drop};
+    sigemptyset(&action.sa_mask);
+    // Without SA_RESTART: that the call ends is the purpose.
+    return sigaction(interrupting_signal(), &action, NULL);
+}
+
+void aerie_interrupt_admit(void) { aerie_signal_unblock(interrupting_signal()); }
+
+void aerie_interrupt(unsigned long thread) { pthread_kill((pthread_t)thread, interrupting_signal()); }

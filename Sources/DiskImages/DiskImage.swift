@@ -2,14 +2,20 @@ package import SavedState
 
 /// A guest's disk as the host keeps it: a run of sectors behind some file format.
 ///
-/// Offsets and counts are in bytes; a request is always within `size`, or it throws `outOfRange`. Calls may come from
-/// several threads at once (one for each queue of a disk) and block for host I/O. Requests that overlap in time may take
-/// effect in either order, but each sees whole what a call that had returned before it wrote.
+/// Offsets and counts are in bytes; a request outside of `size` fails with `outOfRange`, and one that changes a read-only disk
+/// with `readOnly`.
+///
+/// A request either blocks its caller (`read`, `write`, `flush`, `discard`, `writeZeroes`; any thread) or is submitted and
+/// completes later (`submit`; on the event loop, many at a time). A format has to implement the first way, and gets the second
+/// from it by way of a thread; it implements `submit` as well where it can do without the thread.
+///
+/// Requests that overlap in time may take effect in either order, but each sees whole what a request that had completed
+/// before it began has written. A flush makes durable what had completed before it began.
 package protocol DiskImage: AnyObject, Sendable {
-    /// What the guest sees, in bytes; a multiple of `sectorSize`. It does not change.
+    /// The size that the guest sees, in bytes; a multiple of `sectorSize`. It does not change.
     var size: UInt64 { get }
 
-    /// True when every call but `read` and `flush` throws `readOnly`.
+    /// True when everything but reading and flushing fails with `readOnly`.
     var isReadOnly: Bool { get }
 
     /// Reads as many bytes as `buffers` holds.
@@ -21,11 +27,17 @@ package protocol DiskImage: AnyObject, Sendable {
     /// Returns when everything written before is as durable as the image promises.
     func flush() throws(DiskImageError)
 
-    /// Tells that the guest has no use for the range's contents; what it reads there afterwards is up to the image.
+    /// Drops the contents of the range; later reads of it return any data that the image chooses.
     func discard(at offset: UInt64, count: UInt64) throws(DiskImageError)
 
     /// Makes the range read as zeroes; with `mayUnmap` the image may give the space back.
     func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(DiskImageError)
+
+    /// Begins a request. Only on the thread of the group's event loop, where `completion` is called later.
+    ///
+    /// The caller keeps the memory of the request's buffers in place until `completion`, and bounds the number of requests and
+    /// their size: an image may cut a request into as many host operations as it has clusters.
+    func submit(_ request: DiskRequest, in group: IOGroup, completion: @escaping DiskCompletion)
 
     /// What a machine that was saved with this image has to find again: its kind, and how to know its file. The contents
     /// are not in it. Nobody writes meanwhile.
@@ -50,5 +62,47 @@ extension DiskImage {
 
     func checkWritable() throws(DiskImageError) {
         if isReadOnly { throw .readOnly }
+    }
+
+    /// Serves a request on the calling thread.
+    package func perform(_ request: DiskRequest) throws(DiskImageError) {
+        switch request.operation {
+        case .read: try read(at: request.offset, into: request.buffers)
+        case .write: try write(at: request.offset, from: request.buffers)
+        case .flush: try flush()
+        case .discard: try discard(at: request.offset, count: request.count)
+        case .writeZeroes(let mayUnmap):
+            try writeZeroes(at: request.offset, count: request.count, mayUnmap: mayUnmap)
+        }
+    }
+
+    /// Serves a request on a thread of the pool.
+    package func submitBlocking(
+        _ request: DiskRequest, in group: IOGroup, completion: @escaping DiskCompletion
+    ) {
+        group.io.runBlocking(completion) { [self] in
+            if group.isCancelled { return .cancelled }
+            do throws(DiskImageError) { try perform(request) } catch { return error }
+            return nil
+        }
+    }
+
+    package func submit(_ request: DiskRequest, in group: IOGroup, completion: @escaping DiskCompletion) {
+        submitBlocking(request, in: group, completion: completion)
+    }
+
+    /// Completes the request with the error that `check` throws.
+    ///
+    /// - Returns: whether it threw none, so that the request goes on.
+    func passes(
+        in group: IOGroup, completion: @escaping DiskCompletion, _ check: () throws(DiskImageError) -> Void
+    ) -> Bool {
+        do {
+            try check()
+            return true
+        } catch {
+            group.io.finish(completion, error)
+            return false
+        }
     }
 }

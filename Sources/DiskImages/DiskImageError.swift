@@ -11,10 +11,12 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
     case writableBase
     case outOfRange(offset: UInt64, count: UInt64, size: UInt64)
     case readOnly
-    /// A write to the last sector of a file whose size is not a multiple of the sector size.
-    case partialSector(size: UInt64)
     /// The file ends before the size it had when it was opened.
     case truncated(at: UInt64)
+    /// The request's group was cancelled before it was done.
+    case cancelled
+    /// No directory takes the file for the changes of a copy-on-write disk.
+    case noScratch(directories: [String], SystemError)
     case system(SystemError)
 
     package var description: String {
@@ -29,9 +31,11 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
         case .outOfRange(let offset, let count, let size):
             "\(count) bytes at offset \(offset) are not within the disk of \(size) bytes"
         case .readOnly: "the disk is read-only"
-        case .partialSector(let size):
-            "the image's size, \(size) bytes, is not a multiple of \(sectorSize): its last sector is read-only; resize it"
         case .truncated(let offset): "the image file was truncated while in use: no data at offset \(offset)"
+        case .cancelled: "the request was cancelled"
+        case .noScratch(let directories, let error):
+            "the changes of a copy-on-write disk need a file in \(directories.joined(separator: " or ")): \(error); "
+                + "set TMPDIR to a directory that can be written"
         case .system(let error): error.description
         }
     }

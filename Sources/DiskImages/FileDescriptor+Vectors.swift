@@ -1,9 +1,6 @@
 internal import Glibc
 internal import HostSystem
 
-// IOV_MAX of Linux, which Swift does not import.
-private let maximumVectors = 1024
-
 // Zeroes to write where the file system cannot make them itself.
 // nonisolated(unsafe): nobody ever writes to it.
 private nonisolated(unsafe) let zeroes: UnsafeRawBufferPointer = {
@@ -15,34 +12,17 @@ private nonisolated(unsafe) let zeroes: UnsafeRawBufferPointer = {
 extension FileDescriptor {
     /// Fills `buffers` from `offset` on; the file must have that much.
     func readAll(at offset: UInt64, into buffers: IOBuffers) throws(DiskImageError) {
-        try transfer(at: offset, buffers, "preadv", preadv)
+        try run(FileTransfer(.read(present: .max), self, at: offset, buffers))
     }
 
     /// Writes all of `buffers` at `offset`.
     func writeAll(at offset: UInt64, from buffers: IOBuffers) throws(DiskImageError) {
-        try transfer(at: offset, buffers, "pwritev", pwritev)
+        try run(FileTransfer(.write, self, at: offset, buffers))
     }
 
-    private func transfer(
-        at offset: UInt64, _ buffers: IOBuffers, _ name: String,
-        _ call: (Int32, UnsafePointer<iovec>?, Int32, off_t) -> Int
-    ) throws(DiskImageError) {
-        var rest = buffers
-        var position = offset
-        while rest.count > 0 {
-            let vectors = rest.vectors
-            let done: Int
-            do {
-                done = try checked(name) {
-                    call(rawValue, vectors, Int32(min(vectors.count, maximumVectors)), off_t(position))
-                }
-            } catch {
-                throw .system(error)
-            }
-            if done == 0 { throw .truncated(at: position) }
-            position += UInt64(done)
-            rest = rest.slice(from: done, count: rest.count - done)
-        }
+    func run(_ transfer: FileTransfer) throws(DiskImageError) {
+        var transfer = transfer
+        if let error = transfer.run() { throw error }
     }
 
     /// Makes the range read as zeroes: by the file system where it can, else by writing them.

@@ -3,7 +3,9 @@ package import Glibc
 /// Scattered memory that one read or write fills or takes, in order.
 ///
 /// It refers to memory that its maker keeps alive, and that may be shared with a running guest.
-package struct IOBuffers {
+package struct IOBuffers: @unchecked Sendable {
+    // @unchecked: the vectors are addresses; whoever uses the memory behind them answers for who else does.
+
     /// None is empty.
     package private(set) var vectors: [iovec] = []
     /// All together, in bytes.

@@ -1,9 +1,9 @@
 internal import Glibc
-internal import HostSystem
+package import HostSystem
 
 /// A private, writable copy of a read-only image that costs nothing until it is written to.
 ///
-/// What the guest writes goes to a sparse file of the same layout, and a bitmap tells which clusters lie there. Clusters
+/// The guest's writes go to a sparse file of the same layout, and a bitmap has a bit for each cluster that lies there. Clusters
 /// are as small as a page and a block of common file systems, so that small random writes rarely have to copy the rest of a
 /// cluster. The changes last as long as the object; `flush` has nothing to make durable.
 package final class OverlayDiskImage: DiskImage {
@@ -16,24 +16,20 @@ package final class OverlayDiskImage: DiskImage {
     let changes: FileDescriptor
     let written: ClusterMap
     // Clusters that are being written for the first time. Two writers of one such cluster would undo each other's change
-    // when both copy the rest of it from the base.
-    private let claims = Monitor<[Range<UInt64>]>([])
+    // when both copy the rest of it from the base. Whoever has a claim never waits for a thread of the pool, where others may
+    // be waiting for the claim.
+    let claims = Monitor<[Range<UInt64>]>([])
 
     /// Puts an overlay on `base`, which must be read-only.
     ///
-    /// - Parameter directory: where the changes are kept, in a file without a name; nil keeps them in memory.
-    package init(base: any DiskImage, directory: String?) throws(DiskImageError) {
+    /// - Parameter changes: an empty file for the changes, which nobody else uses.
+    package init(base: any DiskImage, changes: consuming FileDescriptor) throws(DiskImageError) {
         guard base.isReadOnly else { throw .writableBase }
         do {
             let clusters = (base.size + Self.clusterSize - 1) / Self.clusterSize
-            let fileSize = clusters * Self.clusterSize
             written = try ClusterMap(count: clusters)
-            if let directory {
-                changes = try FileDescriptor(unnamedIn: directory)
-                try changes.truncate(to: fileSize)
-            } else {
-                changes = try makeMemoryFile(name: "disk-overlay", size: fileSize)
-            }
+            try changes.truncate(to: clusters * Self.clusterSize)
+            self.changes = changes
         } catch {
             throw .system(error)
         }
@@ -48,20 +44,25 @@ package final class OverlayDiskImage: DiskImage {
         let end = offset + UInt64(buffers.count)
         var position = offset
         while position < end {
-            let cluster = position / Self.clusterSize
-            let limit = (end + Self.clusterSize - 1) / Self.clusterSize
-            let changed = written.contains(cluster)
-            // A bit may be set meanwhile, never cleared: the run is at least the present cluster.
-            let run = max(written.runLength(from: cluster, limit: limit, marked: changed), 1)
-            let next = min((cluster + run) * Self.clusterSize, end)
-            let part = buffers.slice(from: Int(position - offset), count: Int(next - position))
-            if changed {
+            let run = self.run(from: position, to: end)
+            let part = buffers.slice(from: Int(position - offset), count: Int(run.end - position))
+            if run.isChanged {
                 try changes.readAll(at: position, into: part)
             } else {
                 try base.read(at: position, into: part)
             }
-            position = next
+            position = run.end
         }
+    }
+
+    /// How far the bytes from `position` on, below `end`, lie in the same file.
+    func run(from position: UInt64, to end: UInt64) -> (isChanged: Bool, end: UInt64) {
+        let cluster = position / Self.clusterSize
+        let limit = (end + Self.clusterSize - 1) / Self.clusterSize
+        let isChanged = written.contains(cluster)
+        // A bit may be set meanwhile, never cleared: the run is at least the present cluster.
+        let count = max(written.runLength(from: cluster, limit: limit, marked: isChanged), 1)
+        return (isChanged, min((cluster + count) * Self.clusterSize, end))
     }
 
     package func write(at offset: UInt64, from buffers: IOBuffers) throws(DiskImageError) {
@@ -90,24 +91,30 @@ package final class OverlayDiskImage: DiskImage {
     private func change(
         _ offset: UInt64, _ count: UInt64, _ body: () throws(DiskImageError) -> Void
     ) throws(DiskImageError) {
-        let first = offset / Self.clusterSize
-        let last = (offset + count - 1) / Self.clusterSize
-        let clusters = first..<last + 1
+        let clusters = Self.clusters(offset, count)
+        let (first, last) = (clusters.lowerBound, clusters.upperBound - 1)
         if written.contains(all: clusters) { return try body() }
         _ = claims.wait { claims -> Void? in
             if claims.contains(where: { $0.overlaps(clusters) }) { return nil }
             claims.append(clusters)
             return ()
         }
-        defer {
-            claims.update { claims in
-                if let index = claims.firstIndex(of: clusters) { claims.remove(at: index) }
-            }
-        }
+        defer { release(clusters) }
         if offset % Self.clusterSize != 0 { try copyUp(first) }
         if (offset + count) % Self.clusterSize != 0 { try copyUp(last) }
         try body()
         written.insert(clusters)
+    }
+
+    /// The clusters that a range of at least 1 byte touches.
+    static func clusters(_ offset: UInt64, _ count: UInt64) -> Range<UInt64> {
+        offset / clusterSize..<(offset + count - 1) / clusterSize + 1
+    }
+
+    func release(_ clusters: Range<UInt64>) {
+        claims.update { claims in
+            if let index = claims.firstIndex(of: clusters) { claims.remove(at: index) }
+        }
     }
 
     /// Copies a cluster from the base unless it is in the overlay already. The caller holds a claim on it.

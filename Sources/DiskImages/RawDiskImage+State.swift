@@ -11,9 +11,10 @@ extension RawDiskImage {
     package func save() throws(SavedStateError) -> SavedRecord {
         var record = SavedRecord(kind: Self.kind, version: 1)
         record.set("path", absolutePath)
-        record.set("size", fileSize)
         record.set("isReadOnly", isReadOnly)
         do {
+            // The file has grown if its last sector was not whole and was written.
+            record.set("size", try file.size())
             record.set("modified", try modificationTime())
             record.set("headChecksum", try headChecksum())
         } catch {
@@ -57,7 +58,9 @@ extension RawDiskImage {
     }
 
     private func headChecksum() throws(DiskImageError) -> UInt32 {
-        let head = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(min(Self.headLength, fileSize)), alignment: 16)
+        let present: UInt64
+        do { present = try file.size() } catch { throw .system(error) }
+        let head = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(min(Self.headLength, present)), alignment: 16)
         defer { head.deallocate() }
         try file.readAll(at: 0, into: IOBuffers(head))
         return CRC32C.checksum(of: head)

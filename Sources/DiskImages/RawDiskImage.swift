@@ -4,14 +4,14 @@ internal import HostSystem
 /// A disk whose sectors lie one after the other in a regular file or on a block device.
 ///
 /// The file is locked while it is open: shared for reading, exclusive for writing, against other programs and other images
-/// of this one. A file whose size is not a multiple of 512 appears with its last sector filled up with zeroes; that sector
-/// cannot be written, because writing would change the file's size.
+/// of this one. A file whose size is not a multiple of 512 appears with its last sector filled up with zeroes; the first write
+/// to that sector lets the file grow to whole sectors.
 package final class RawDiskImage: DiskImage {
     package let size: UInt64
     package let isReadOnly: Bool
     let file: FileDescriptor
     let path: String
-    // Bytes that the file has; less than `size` by the padding of the last sector.
+    // The bytes that the file had when it was opened; less than `size` by the padding of the last sector.
     let fileSize: UInt64
 
     /// Opens and locks `path`.
@@ -43,16 +43,37 @@ package final class RawDiskImage: DiskImage {
 
     package func read(at offset: UInt64, into buffers: IOBuffers) throws(DiskImageError) {
         try checkRange(offset, UInt64(buffers.count))
-        let present = offset < fileSize ? Int(min(UInt64(buffers.count), fileSize - offset)) : 0
-        try file.readAll(at: offset, into: buffers.slice(from: 0, count: present))
-        if present < buffers.count {
-            buffers.slice(from: present, count: buffers.count - present).clear()
-        }
+        try file.run(reading(at: offset, into: buffers))
     }
 
     package func write(at offset: UInt64, from buffers: IOBuffers) throws(DiskImageError) {
         try checkChange(offset, UInt64(buffers.count))
         try file.writeAll(at: offset, from: buffers)
+    }
+
+    package func submit(_ request: DiskRequest, in group: IOGroup, completion: @escaping DiskCompletion) {
+        let transfer: FileTransfer
+        switch request.operation {
+        case .read: transfer = reading(at: request.offset, into: request.buffers)
+        case .write: transfer = FileTransfer(.write, file, at: request.offset, request.buffers)
+        case .flush where isReadOnly: return group.io.finish(completion, nil)
+        case .flush: transfer = FileTransfer(.synchronize, file)
+        case .discard, .writeZeroes: return submitBlocking(request, in: group, completion: completion)
+        }
+        let isPossible = passes(in: group, completion: completion) { () throws(DiskImageError) in
+            if request.operation == .write { try checkWritable() }
+            try checkRange(request.offset, request.count)
+        }
+        guard isPossible else { return }
+        // The completion keeps the file open.
+        let operation = FileOperation(transfer, in: group) { [self] error in
+            withExtendedLifetime(self) { completion(error) }
+        }
+        group.io.submit(operation)
+    }
+
+    private func reading(at offset: UInt64, into buffers: IOBuffers) -> FileTransfer {
+        FileTransfer(.read(present: fileSize), file, at: offset, buffers)
     }
 
     package func close() { file.unlock() }
@@ -82,6 +103,5 @@ package final class RawDiskImage: DiskImage {
     private func checkChange(_ offset: UInt64, _ count: UInt64) throws(DiskImageError) {
         try checkWritable()
         try checkRange(offset, count)
-        guard count <= fileSize, offset <= fileSize - count else { throw .partialSector(size: fileSize) }
     }
 }

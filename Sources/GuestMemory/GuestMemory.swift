@@ -2,7 +2,7 @@ internal import Glibc
 package import HostSystem
 internal import Synchronization
 
-/// A guest-physical address range outside of memory, or one that crosses the end of it.
+/// A guest-physical address range that is not wholly in guest memory.
 package struct GuestMemoryError: Error, Equatable, CustomStringConvertible {
     package let address: UInt64
     package let count: UInt64
@@ -12,37 +12,36 @@ package struct GuestMemoryError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// The random-access memory of a guest: one memory file, mapped once, that appears at one or more guest-physical ranges.
+/// A guest's RAM: one memory file, mapped once into this process, at one or more guest-physical ranges.
 ///
-/// Every access names a guest-physical address and is checked against the ranges. The guest changes the memory at any
-/// time from other threads, so an access copies, and nothing may hold on to a reference into it or read a value twice
-/// where it matters that both reads agree.
+/// Every access is checked against the ranges. The guest changes the memory at any time from other threads. Accesses
+/// therefore copy; callers keep no reference into the memory and do not read a value twice that must not change in between.
 package final class GuestMemory: @unchecked Sendable {
     // @unchecked: `mapping`, `file` and `ranges` never change after init. The bytes are shared with guest code that runs
     // at the same time; accesses go through raw copies or atomics, as on any machine with shared memory.
 
-    /// One guest-physical range and where it lies in the memory file.
+    /// A guest-physical range and its place in the memory file.
     package struct Range: Equatable, Sendable {
         /// First guest-physical address; a multiple of 4096.
         package let base: UInt64
         /// Bytes; a multiple of 4096, more than 0.
         package let size: UInt64
-        /// Offset in the memory file, and from `hostBase`.
+        /// Offset in the memory file and from `hostBase`.
         package let offset: UInt64
     }
 
     package let ranges: [Range]
-    /// All ranges together, in bytes.
+    /// Bytes of all ranges together.
     package let size: UInt64
     /// The memory file behind the mapping.
     package let file: FileDescriptor
     private let mapping: Mapping
-    /// Pages that must not change unnoticed.
+    /// The versions of watched pages.
     package let watch: PageWatch
 
-    /// Reserves memory; the host provides pages as the guest touches them.
+    /// Reserves memory. The host allocates a page at the first access to it.
     ///
-    /// - Parameter ranges: base and size in bytes of each range, ascending and not overlapping, multiples of 4096.
+    /// - Parameter ranges: base and size in bytes of each range: multiples of 4096, ascending, without overlap.
     package init(ranges: [(base: UInt64, size: UInt64)]) throws(SystemError) {
         var offset: UInt64 = 0
         var layout: [Range] = []
@@ -59,11 +58,11 @@ package final class GuestMemory: @unchecked Sendable {
         watch = PageWatch(pages: Int(offset >> 12))
     }
 
-    /// Host address of the memory file's first byte, for engines that map or translate guest memory themselves. It is
-    /// valid as long as this object lives; bounds are the caller's duty.
+    /// Host address of the memory file's first byte, for engines that map or translate guest memory themselves. It is valid
+    /// while this object exists. The caller checks bounds.
     package var hostBase: UnsafeMutableRawPointer { mapping.address }
 
-    /// The host address of `count` bytes at a guest-physical address, or nil when they do not lie in one range.
+    /// The host address of `count` bytes at a guest-physical address; nil when they are not in one range.
     @inline(__always)
     package func hostAddress(of address: UInt64, count: UInt64) -> UnsafeMutableRawPointer? {
         for range in ranges where address >= range.base {
@@ -75,18 +74,7 @@ package final class GuestMemory: @unchecked Sendable {
         return nil
     }
 
-    /// Calls `body` with the bytes themselves, for host I/O straight into or out of guest memory.
-    ///
-    /// The bytes may change while `body` runs; it must not keep the buffer, nor trust a value that it reads twice.
-    package func withBytes<Result>(
-        at address: UInt64, count: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Result
-    ) throws -> Result {
-        let bytes = try buffer(at: address, count: count)
-        defer { noteWrite(bytes) }
-        return try body(bytes)
-    }
-
-    /// Says that bytes found by `hostAddress` were written to. The functions that write do so themselves.
+    /// Marks bytes found by `hostAddress` as modified. Call after the write; this type's write functions already do.
     package func noteWrite(_ bytes: UnsafeMutableRawBufferPointer) {
         guard let start = bytes.baseAddress else { return }
         watch.noteWrite(from: UInt64(start - mapping.address), count: UInt64(bytes.count))
@@ -99,24 +87,24 @@ package final class GuestMemory: @unchecked Sendable {
         return UnsafeMutableRawBufferPointer(start: start, count: count)
     }
 
-    /// Copies guest memory into `destination`.
+    /// Copies guest memory to `destination`.
     package func read(at address: UInt64, into destination: UnsafeMutableRawBufferPointer) throws(GuestMemoryError) {
         destination.copyMemory(from: UnsafeRawBufferPointer(try buffer(at: address, count: destination.count)))
     }
 
-    /// A copy of `count` bytes of guest memory. The caller bounds `count`.
+    /// Returns a copy of `count` bytes of guest memory. The caller limits `count`.
     package func bytes(at address: UInt64, count: Int) throws(GuestMemoryError) -> [UInt8] {
         Array(try buffer(at: address, count: count))
     }
 
-    /// Copies `source` into guest memory.
+    /// Copies `source` to guest memory.
     package func write(_ source: UnsafeRawBufferPointer, at address: UInt64) throws(GuestMemoryError) {
         let target = try buffer(at: address, count: source.count)
         target.copyMemory(from: source)
         noteWrite(target)
     }
 
-    /// Copies `bytes` into guest memory.
+    /// Copies `bytes` to guest memory.
     package func write(_ bytes: [UInt8], at address: UInt64) throws(GuestMemoryError) {
         let target = try buffer(at: address, count: bytes.count)
         bytes.withUnsafeBytes { target.copyMemory(from: $0) }
@@ -148,12 +136,12 @@ package final class GuestMemory: @unchecked Sendable {
         noteWrite(target)
     }
 
-    /// Reads an aligned 16-bit value with acquire ordering: what the guest wrote before it is visible after it.
+    /// Reads an aligned little-endian 16-bit value with acquire ordering: the guest's earlier writes are visible afterwards.
     package func loadAcquire(at address: UInt64) throws(GuestMemoryError) -> UInt16 {
         UInt16(littleEndian: try atomic(at: address).pointee.load(ordering: .acquiring))
     }
 
-    /// Writes an aligned 16-bit value with release ordering: whoever sees it sees everything written before it.
+    /// Writes an aligned little-endian 16-bit value with release ordering: a reader of it sees all earlier writes.
     package func storeRelease(_ value: UInt16, at address: UInt64) throws(GuestMemoryError) {
         let target = try atomic(at: address)
         target.pointee.store(value.littleEndian, ordering: .releasing)

@@ -1,20 +1,19 @@
 internal import Glibc
 package import Synchronization
 
-/// Pages of guest memory that somebody relies on to stay as they are, such as pages whose code was translated.
+/// Versions of the pages of guest memory, to detect writes to watched pages, such as pages with translated code.
 ///
-/// Whoever writes to guest memory by itself says so with `noteWrite`, after the write. Guest code that runs on an engine is that
-/// engine's business.
+/// A writer to guest memory calls `noteWrite` after the write. Engines do the same for the writes of guest code.
 ///
-/// A page's version is odd while it is watched, and another one each time that it is written to after it was watched.
+/// A page's version is odd while the page is watched. A write to a watched page increments the version and ends the watch.
 package final class PageWatch: @unchecked Sendable {
     // @unchecked: `versions` never changes after init, and consists of atomics.
 
-    /// By page of the memory file. Zeroed memory costs nothing until it is used.
+    /// Indexed by page of the memory file. The host allocates calloc's zeroed memory at the first access.
     private let versions: UnsafeMutablePointer<Atomic<UInt32>>
-    /// How many writes to watched pages there were.
+    /// Number of writes to watched pages.
     package let changes = Atomic<UInt64>(0)
-    /// Whether anything was ever watched.
+    /// Whether any page was ever watched.
     private let isUsed = Atomic<Bool>(false)
 
     init(pages count: Int) {
@@ -30,14 +29,14 @@ package final class PageWatch: @unchecked Sendable {
 
     package func isWatched(_ page: Int) -> Bool { version(of: page) & 1 == 1 }
 
-    /// Watches a page. What is read of it afterwards is as it was when the watch began, or its version changes.
+    /// Watches a page. A write after this call changes the page's version.
     package func watch(_ page: Int) {
         isUsed.store(true, ordering: .relaxed)
         versions[page].bitwiseOr(1, ordering: .sequentiallyConsistent)
         atomicMemoryFence(ordering: .sequentiallyConsistent)
     }
 
-    /// A page was written to.
+    /// Records a write to a page, by its index in the memory file.
     package func noteWrite(_ page: Int) {
         var version = version(of: page)
         while version & 1 == 1 {
@@ -51,9 +50,9 @@ package final class PageWatch: @unchecked Sendable {
         }
     }
 
-    /// Some bytes were written to: offsets in the memory file.
+    /// Records a write to `count` bytes at offset `start` of the memory file.
     func noteWrite(from start: UInt64, count: UInt64) {
-        // A watch that begins now sees what was written, or is seen here.
+        // Pairs with the fence in `watch`: either that watch's reader sees this write, or this read sees the watch.
         atomicMemoryFence(ordering: .sequentiallyConsistent)
         guard count > 0, isUsed.load(ordering: .relaxed) else { return }
         for page in start >> 12...(start + count - 1) >> 12 { noteWrite(Int(page)) }

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// An open file descriptor, closed when the owner goes away.
+/// An owned file descriptor, closed when the value is destroyed.
 package struct FileDescriptor: ~Copyable, Sendable {
     package let rawValue: Int32
 
@@ -17,22 +17,25 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
     deinit { close(rawValue) }
 
-    /// Gives the descriptor to the caller, who must close it.
+    /// Transfers ownership of the descriptor to the caller, who must close it.
     package consuming func release() -> Int32 {
         let value = rawValue
         discard self
         return value
     }
 
-    /// A second descriptor for the same open file.
+    /// A second descriptor of the same open file description.
     package func duplicate() throws(SystemError) -> FileDescriptor {
         FileDescriptor(owning: try checked("fcntl F_DUPFD_CLOEXEC") { fcntl(rawValue, F_DUPFD_CLOEXEC, 0) })
     }
 
-    /// The file's size in bytes; for a block device, the device's.
+    /// The size of a file or block device in bytes. Moves the file position to the end.
     package func size() throws(SystemError) -> UInt64 {
         UInt64(try checked("lseek") { lseek(rawValue, 0, Int32(SEEK_END)) })
     }
+
+    /// Whether the descriptor refers to a regular file.
+    package var isRegularFile: Bool { aerie_file_kind(rawValue) == 1 }
 
     /// Sets the file's size in bytes.
     package func truncate(to size: UInt64) throws(SystemError) {
@@ -44,7 +47,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
         try checked("read") { Glibc.read(rawValue, buffer.baseAddress, buffer.count) }
     }
 
-    /// Writes everything at the current position.
+    /// Writes the whole buffer at the current position.
     package func writeAll(_ buffer: UnsafeRawBufferPointer) throws(SystemError) {
         var rest = buffer[...]
         while !rest.isEmpty {

@@ -2,8 +2,8 @@ internal import CLinux
 internal import Glibc
 
 extension FileDescriptor {
-    /// The next range of a sparse file at or after `offset` that may have other contents than zeroes; nil when there is
-    /// none.
+    /// The next data range of a sparse file at or after `offset`; nil when only a hole follows. Bytes outside of data ranges are
+    /// zero.
     package func nextData(from offset: UInt64) throws(SystemError) -> Range<UInt64>? {
         let start = aerie_seek_data(rawValue, off_t(offset))
         guard start >= 0 else {

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// What a descriptor refers to.
+/// The kind of a descriptor's file.
 package enum FileKind: Equatable, Sendable {
     case regular
     case blockDevice
@@ -9,7 +9,7 @@ package enum FileKind: Equatable, Sendable {
 }
 
 extension FileDescriptor {
-    /// What kind of file this is.
+    /// The file's kind.
     package func kind() throws(SystemError) -> FileKind {
         switch try checked("fstat", { aerie_file_kind(rawValue) }) {
         case 1: .regular
@@ -18,15 +18,15 @@ extension FileDescriptor {
         }
     }
 
-    /// When the file's contents last changed, in nanoseconds since 1970.
+    /// The modification time of the file's contents, in nanoseconds since 1970.
     package func modificationTime() throws(SystemError) -> Int64 {
         try checked("fstat") { aerie_file_modified(rawValue) }
     }
 
-    /// Locks the whole file for this open file (F_OFD_SETLK), so that two programs that keep to such locks do not
-    /// write to it at once. It ends when the last duplicate of the descriptor is closed.
+    /// Takes an advisory lock on the whole file for this open file description (F_OFD_SETLK), without waiting. The lock ends
+    /// with `unlock`, or when the last duplicate of the descriptor is closed.
     ///
-    /// - Returns: false when somebody else holds a lock that conflicts.
+    /// - Returns: false when another open file description holds a conflicting lock.
     package func lock(exclusive: Bool) throws(SystemError) -> Bool {
         do {
             _ = try checked("fcntl F_OFD_SETLK") { aerie_lock_file(rawValue, exclusive ? 1 : 0) }
@@ -36,25 +36,30 @@ extension FileDescriptor {
         }
     }
 
-    /// Ends what `lock` began.
+    /// Releases the lock of `lock`.
     package func unlock() { _ = aerie_unlock_file(rawValue) }
 
-    /// Gives the range's blocks back to the file system; it reads as zeroes then. EOPNOTSUPP where that cannot be done.
+    /// Deallocates the range's blocks; it then reads as zeroes. Throws EOPNOTSUPP when the file system cannot do that.
     package func punchHole(at offset: UInt64, count: UInt64) throws(SystemError) {
         _ = try checked("fallocate PUNCH_HOLE") { aerie_punch_hole(rawValue, off_t(offset), off_t(count)) }
     }
 
-    /// Makes the range read as zeroes and keeps its blocks. EOPNOTSUPP where that cannot be done.
+    /// Zeroes the range and keeps its blocks allocated. Throws EOPNOTSUPP when the file system cannot do that.
     package func zeroRange(at offset: UInt64, count: UInt64) throws(SystemError) {
         _ = try checked("fallocate ZERO_RANGE") { aerie_zero_range(rawValue, off_t(offset), off_t(count)) }
     }
 
-    /// A new empty file in `directory` that has no name and vanishes with its last descriptor.
+    /// Whether the file is in a file system whose files are in memory (tmpfs, ramfs).
+    package func isInMemory() throws(SystemError) -> Bool {
+        try checked("fstatfs") { aerie_is_in_memory(rawValue) } == 1
+    }
+
+    /// Creates an unnamed empty file in `directory`. It is deleted when its last descriptor is closed.
     package init(unnamedIn directory: String) throws(SystemError) {
         do {
             self.init(owning: try checked("open O_TMPFILE in \(directory)") { aerie_open_unnamed(directory) })
         } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
-            // Some file systems (overlayfs over old kernels, NFS) have no O_TMPFILE: a name that lives for a moment.
+            // Some file systems (NFS, overlayfs on old kernels) lack O_TMPFILE: create a named file and unlink it.
             var suffix: UInt64 = 0
             try withUnsafeMutableBytes(of: &suffix) { bytes throws(SystemError) in try fillWithRandomBytes(bytes) }
             let path = directory + "/.aerie-" + String(suffix, radix: 36)

@@ -2,10 +2,10 @@ internal import Glibc
 
 /// The host's clocks, in nanoseconds.
 package enum HostClock {
-    /// Time since an arbitrary start; never goes back, stops while the host sleeps.
+    /// Time since an arbitrary start (CLOCK_MONOTONIC). Never decreases; stops while the host is suspended.
     package static func monotonic() -> UInt64 { read(CLOCK_MONOTONIC) }
 
-    /// Time since 1970-01-01 UTC.
+    /// Time since 1970-01-01 UTC (CLOCK_REALTIME).
     package static func realtime() -> UInt64 { read(CLOCK_REALTIME) }
 
     private static func read(_ clock: clockid_t) -> UInt64 {

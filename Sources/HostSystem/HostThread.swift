@@ -1,9 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-/// A dedicated thread of the host, for work that blocks or never ends: vCPUs, event loops, disk workers.
-///
-/// It is never a task of the cooperative pool, whose threads must not block.
+/// A dedicated host thread for work that blocks or never ends: vCPUs, event loops, disk workers. Such work must not run on
+/// Swift's cooperative thread pool.
 package final class HostThread: @unchecked Sendable {
     // @unchecked: `handle` is written once in init before the object is shared; `join` is called by one owner.
     private var handle = pthread_t()
@@ -18,7 +17,7 @@ package final class HostThread: @unchecked Sendable {
         }
     }
 
-    /// Starts a thread. `name` is shown by ps and perf; the kernel keeps its first 15 bytes.
+    /// Starts a thread. ps and perf show `name`; the kernel keeps its first 15 bytes.
     package init(name: String, body: @escaping @Sendable () -> Void) throws(SystemError) {
         let start = Unmanaged.passRetained(Start(name: name, body: body))
         let code = pthread_create(
@@ -31,8 +30,14 @@ package final class HostThread: @unchecked Sendable {
             }, start.toOpaque())
         if code != 0 {
             start.release()
+            joined = true
             throw SystemError("pthread_create \(name)", code: code)
         }
+    }
+
+    // A thread without an owner gives its stack back by itself when it ends.
+    deinit {
+        if !joined { pthread_detach(handle) }
     }
 
     /// Waits for the thread's body to return. Call it once, and not from the thread itself.
@@ -41,9 +46,13 @@ package final class HostThread: @unchecked Sendable {
         joined = true
         pthread_join(handle, nil)
     }
+
+    /// Makes a blocking system call of the thread return with EINTR, if it is in one. Before `join`; `InterruptibleThread`
+    /// keeps the rules.
+    func interrupt() { aerie_interrupt(UInt(handle)) }
 }
 
-/// Lets other threads run before the calling one goes on, in a loop that waits for one of them.
+/// Yields the processor to other threads, for a loop that waits for one of them.
 package func yieldProcessor() {
     sched_yield()
 }

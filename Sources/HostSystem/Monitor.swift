@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// A value behind a lock, with waiting for a change of it.
+/// A monitor: a value with a mutex and a condition variable.
 package final class Monitor<Value>: @unchecked Sendable {
-    // @unchecked: `value` is only touched with `mutex` held. Mutex and condition live at fixed addresses.
+    // @unchecked: `value` is accessed only with `mutex` held. Mutex and condition variable have fixed addresses.
     private var value: Value
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -24,7 +24,7 @@ package final class Monitor<Value>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Reads or changes the value, and wakes every waiter.
+    /// Reads or changes the value and wakes all waiters.
     package func update<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer {
@@ -34,17 +34,27 @@ package final class Monitor<Value>: @unchecked Sendable {
         return try body(&value)
     }
 
-    /// Reads or changes the value without waking anybody.
+    /// Changes the value and wakes one waiter. Only for changes on which any single waiter can act.
+    package func updateForOne<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+        pthread_mutex_lock(mutex)
+        defer {
+            pthread_cond_signal(condition)
+            pthread_mutex_unlock(mutex)
+        }
+        return try body(&value)
+    }
+
+    /// Reads or changes the value without waking waiters.
     package func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body(&value)
     }
 
-    /// Waits until `body` returns a result, calling it first at once and then after every `update`.
+    /// Waits until `body` returns a result. Calls `body` at once and after every `update`.
     ///
     /// - Parameter deadline: nanoseconds of `HostClock.monotonic`; nil waits without limit.
-    /// - Returns: the result, or nil when the deadline passed first.
+    /// - Returns: the result; nil when the deadline passed first.
     package func wait<Result>(until deadline: UInt64? = nil, _ body: (inout Value) -> Result?) -> Result? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }

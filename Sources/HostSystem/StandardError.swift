@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Where messages go that are not the output that was asked for.
+/// The process's standard error.
 package enum StandardError {
     package static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
@@ -11,7 +11,7 @@ package enum StandardError {
             if count > 0 {
                 rest = rest.dropFirst(count)
             } else if errno != EINTR {
-                // Nobody is left to be told.
+                // There is no other place to report the failure.
                 return
             }
         }

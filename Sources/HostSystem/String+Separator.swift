@@ -1,7 +1,7 @@
 extension String {
-    /// What stands before and after the first `separator`; nil when there is none.
+    /// The parts before and after the first `separator`; nil when there is none.
     ///
-    /// The searches for more than one character in Swift's library bring a megabyte of regular expressions into a program.
+    /// Swift's own search for more than one character links a megabyte of regular-expression code into the program.
     package func divided(at separator: String) -> (before: String, after: String)? {
         let text = Array(utf8)
         let wanted = Array(separator.utf8)

@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// A failed system call: which call, on what, and the kernel's reason.
+/// A failed system call with its object and its errno value.
 package struct SystemError: Error, Equatable, CustomStringConvertible {
-    /// The call as a reader of man pages knows it, for example `open /dev/kvm`.
+    /// The call by its name in the manual pages, with its object, for example `open /dev/kvm`.
     package let call: String
     /// The `errno` value of the failure.
     package let code: Int32
@@ -12,17 +12,23 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         self.code = code
     }
 
-    /// The failure that the calling thread's last system call reported. Call it before anything else can change `errno`.
+    /// The failure of the calling thread's last system call. Call this before other code can change `errno`.
     package static func last(_ call: String) -> SystemError {
         SystemError(call, code: errno)
     }
 
-    package var description: String {
-        "\(call): \(String(cString: strerror(code)))"
+    /// What the user can do about it, for failures that say little by themselves.
+    package var advice: String? {
+        code == EFBIG ? "raise the limit on the size of files (ulimit -f)" : nil
     }
+
+    /// The kernel's reason alone, for a message that names the call's object itself.
+    package var reason: String { String(cString: strerror(code)) }
+
+    package var description: String { "\(call): \(reason)" }
 }
 
-/// Runs a system call that returns -1 on failure, again when a signal interrupts it.
+/// Runs a system call that returns -1 on failure, and repeats it after EINTR.
 package func checked<Result: FixedWidthInteger>(
     _ call: @autoclosure () -> String, _ body: () -> Result
 ) throws(SystemError) -> Result {

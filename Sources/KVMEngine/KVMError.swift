@@ -1,24 +1,24 @@
 internal import Glibc
 package import HostSystem
 
-/// Why KVM cannot do what a machine needs. The description is one line for people: what was found, and what to do.
+/// A failure of KVM. The description is one line for people: what was found; what to do.
 package enum KVMError: Error, Equatable, CustomStringConvertible {
     /// The host has no /dev/kvm.
     case noDevice
-    /// /dev/kvm is there, but not for this user.
+    /// This user may not open /dev/kvm.
     case noPermission
     case wrongVersion(Int32)
-    /// The kernel lacks something that a machine cannot do without.
+    /// The kernel lacks a capability that the machine needs.
     case missing(KVMCapability)
-    /// A machine of `asked` vCPUs where the kernel allows `limit`.
-    case tooManyProcessors(asked: Int, limit: Int)
-    /// The host has no memory left for the machine.
+    /// The machine has `asked` vCPUs, and the kernel allows `limit`.
+    case tooManyVCPUs(asked: Int, limit: Int)
+    /// The host has too little memory (ENOMEM).
     case noMemory(SystemError)
-    /// A saved vCPU has a processor feature that this host's KVM does not offer.
-    case unsupportedProcessor(String)
-    /// The kernel did not take a register of a saved vCPU over.
-    case refusedRegister(UInt32)
-    /// Another call failed.
+    /// The saved CPUID model has a feature that this host lacks.
+    case unsupportedFeature(String)
+    /// The kernel refuses the value of a model-specific register, given by its number.
+    case refusedMSR(UInt32)
+    /// Another system call failed.
     case failed(SystemError)
 
     init(_ error: SystemError) {
@@ -28,29 +28,30 @@ package enum KVMError: Error, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .noDevice:
-            "there is no \(KVMSystem.path); load the kernel's kvm module, or let the host of this machine offer nested "
-                + "virtualization"
+            "\(KVMSystem.path) does not exist; load the kernel's kvm module, or enable nested virtualization on the host of "
+                + "this machine"
         case .noPermission:
-            "\(KVMSystem.path) may not be opened; join the group that owns it: usermod -aG kvm $USER"
+            "this user may not open \(KVMSystem.path); join the group that owns it: usermod -aG kvm $USER"
         case .wrongVersion(let version):
             "\(KVMSystem.path) has API version \(version), not \(KVMSystem.supportedVersion); use another kernel"
         case .missing(let capability):
             "this kernel's KVM lacks \(capability.meaning) (\(capability)); use a newer kernel"
-        case .tooManyProcessors(let asked, let limit):
-            "this kernel's KVM has \(limit) processors for a machine, not \(asked); ask for fewer"
-        case .noMemory(let error): "the host has too little memory (\(error)); give the machine less, or free some"
-        case .unsupportedProcessor(let feature):
-            "this host's processor or KVM lacks what the machine was saved with: \(feature); restore on a host like the "
-                + "one it was saved on"
-        case .refusedRegister(let index):
-            "KVM does not take model-specific register 0x\(String(index, radix: 16)) over; restore on a host like the one "
-                + "the machine was saved on"
+        case .tooManyVCPUs(let asked, let limit):
+            "this kernel's KVM allows \(limit) vCPUs in a machine, not \(asked); use fewer"
+        case .noMemory(let error):
+            "the host has too little memory (\(error)); give the machine less memory, or free some"
+        case .unsupportedFeature(let feature):
+            "this host's processor or KVM lacks a feature of the saved machine, \(feature); restore it on a host with the same "
+                + "processor features"
+        case .refusedMSR(let index):
+            "KVM refuses the saved value of model-specific register 0x\(String(index, radix: 16)); restore the machine on a "
+                + "host like the one that saved it"
         case .failed(let error): error.description
         }
     }
 }
 
-/// Calls `body` with the system errors of this module's calls as its own.
+/// Calls `body` and converts its `SystemError` to a `KVMError`.
 @discardableResult
 func kvm<Result: ~Copyable>(_ body: () throws(SystemError) -> Result) throws(KVMError) -> Result {
     do throws(SystemError) { return try body() } catch { throw KVMError(error) }

@@ -3,13 +3,13 @@ package import HostSystem
 package import Machine
 
 extension KVMMachine: InterruptSink {
-    /// Sets the level of a global system interrupt. On x86, 0 to 15 reach both the IOAPIC and the two PICs, 16 to 23 the
-    /// IOAPIC alone, until `setRouting` changes that.
+    /// Sets the level of a global system interrupt (GSI). With the kernel's initial routing, GSIs 0 to 15 of an x86 machine go
+    /// to the IOAPIC and to the PICs, and 16 to 23 to the IOAPIC alone.
     package func setInterrupt(_ number: Int, level: Bool) {
         var request = kvm_irq_level()
         request.irq = UInt32(number)
         request.level = level ? 1 : 0
-        // It fails only for a number that does not exist, which a board does not use.
+        // The call fails only for a GSI that does not exist, and boards use none of these.
         _ = try? descriptor.control("KVM_IRQ_LINE", AERIE_KVM_IRQ_LINE, &request)
     }
 }
@@ -21,14 +21,14 @@ extension KVMMachine: MessageSink {
         request.address_lo = UInt32(truncatingIfNeeded: message.address)
         request.address_hi = UInt32(truncatingIfNeeded: message.address >> 32)
         request.data = message.data
-        // A message that no processor takes, or one that means nothing, is the guest's own affair.
+        // The guest chose the message. One that no local APIC accepts is lost, as on hardware.
         _ = try? descriptor.control("KVM_SIGNAL_MSI", AERIE_KVM_SIGNAL_MSI, &request)
     }
 }
 
 extension KVMMachine {
-    /// Where a global system interrupt goes.
-    package enum Route: Equatable, Sendable {
+    /// The destination of a global system interrupt (GSI).
+    package enum InterruptRoute: Equatable, Sendable {
         /// An input of the IOAPIC.
         case ioapic(pin: UInt32)
         /// An input of the first (0 to 7) or the second PIC (8 to 15).
@@ -36,23 +36,23 @@ extension KVMMachine {
         case message(InterruptMessage)
     }
 
-    /// The routing of a PC: what the kernel begins with.
-    package static let standardRouting: [(interrupt: UInt32, route: Route)] =
+    /// A PC's routing, which is the kernel's initial routing.
+    package static let standardRouting: [(gsi: UInt32, route: InterruptRoute)] =
         (0..<16).map { ($0, .pic(pin: $0)) }
-        // The interval timer is wired to input 2 (MADT, interrupt source override).
+        // The interval timer, GSI 0, is wired to the IOAPIC's input 2 (MADT, interrupt source override).
         + (0..<24).map { ($0, .ioapic(pin: $0 == 0 ? 2 : $0)) }.filter { $0.0 != 2 }
 
-    /// Replaces all routes; an interrupt may have several.
-    package func setRouting(_ routes: [(interrupt: UInt32, route: Route)]) throws(KVMError) {
+    /// Replaces all routes. A GSI may have several.
+    package func setRouting(_ routes: [(gsi: UInt32, route: InterruptRoute)]) throws(KVMError) {
         let header = MemoryLayout<kvm_irq_routing>.size
         let stride = MemoryLayout<kvm_irq_routing_entry>.stride
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: header + stride * routes.count, alignment: 8)
         defer { buffer.deallocate() }
         buffer.storeBytes(of: UInt32(routes.count), toByteOffset: 0, as: UInt32.self)
         buffer.storeBytes(of: 0, toByteOffset: 4, as: UInt32.self)
-        for (index, (interrupt, route)) in routes.enumerated() {
+        for (index, (gsi, route)) in routes.enumerated() {
             buffer.storeBytes(
-                of: Self.entry(interrupt, route), toByteOffset: header + stride * index, as: kvm_irq_routing_entry.self)
+                of: Self.entry(gsi, route), toByteOffset: header + stride * index, as: kvm_irq_routing_entry.self)
         }
         try kvm { () throws(SystemError) in
             try descriptor.control(
@@ -60,9 +60,9 @@ extension KVMMachine {
         }
     }
 
-    private static func entry(_ interrupt: UInt32, _ route: Route) -> kvm_irq_routing_entry {
+    private static func entry(_ gsi: UInt32, _ route: InterruptRoute) -> kvm_irq_routing_entry {
         var entry = kvm_irq_routing_entry()
-        entry.gsi = interrupt
+        entry.gsi = gsi
         switch route {
         case .ioapic(let pin):
             entry.type = UInt32(KVM_IRQ_ROUTING_IRQCHIP)
@@ -79,47 +79,48 @@ extension KVMMachine {
         return entry
     }
 
-    /// From now on each signal of `event` raises an interrupt (an edge), without a way through this process.
-    package func connect(_ event: borrowing EventCounter, to interrupt: UInt32) throws(KVMError) {
-        try setConnection(event.rawValue, interrupt, flags: 0)
+    /// Attaches `event` as an irqfd: each signal raises the GSI as an edge, in the kernel.
+    package func attachIRQFD(_ event: borrowing EventCounter, to gsi: UInt32) throws(KVMError) {
+        try setIRQFD(event.rawValue, gsi, flags: 0)
     }
 
-    /// Ends what `connect` began.
-    package func disconnect(_ event: borrowing EventCounter, from interrupt: UInt32) throws(KVMError) {
-        try setConnection(event.rawValue, interrupt, flags: UInt32(KVM_IRQFD_FLAG_DEASSIGN))
+    /// Detaches an irqfd.
+    package func detachIRQFD(_ event: borrowing EventCounter, from gsi: UInt32) throws(KVMError) {
+        try setIRQFD(event.rawValue, gsi, flags: UInt32(KVM_IRQFD_FLAG_DEASSIGN))
     }
 
-    private func setConnection(_ event: Int32, _ interrupt: UInt32, flags: UInt32) throws(KVMError) {
+    private func setIRQFD(_ event: Int32, _ gsi: UInt32, flags: UInt32) throws(KVMError) {
         var request = kvm_irqfd()
         request.fd = UInt32(event)
-        request.gsi = interrupt
+        request.gsi = gsi
         request.flags = flags
         try kvm { () throws(SystemError) in try descriptor.control("KVM_IRQFD", AERIE_KVM_IRQFD, &request) }
     }
 
-    /// Where a guest's write is only a signal.
-    package enum DoorbellPlace: Sendable {
+    /// The address of an ioeventfd.
+    package enum IOEventFDAddress: Sendable {
         case memory(address: UInt64)
         case port(UInt16)
     }
 
-    /// From now on a write of `size` bytes (1, 2, 4 or 8) with `value` there signals `event`, and the vCPU goes on at once.
-    package func ring(
-        _ event: borrowing EventCounter, at doorbell: DoorbellPlace, size: UInt32, value: UInt64
+    /// Attaches `event` as an ioeventfd: a guest's write of `size` bytes (1, 2, 4 or 8) with `value` to the address signals
+    /// `event` without an exit.
+    package func attachIOEventFD(
+        _ event: borrowing EventCounter, at address: IOEventFDAddress, size: UInt32, value: UInt64
     ) throws(KVMError) {
-        try setDoorbell(event.rawValue, doorbell, size, value, flags: 0)
+        try setIOEventFD(event.rawValue, address, size, value, flags: 0)
     }
 
-    /// Ends what `ring` with the same arguments began.
-    package func unring(
-        _ event: borrowing EventCounter, at doorbell: DoorbellPlace, size: UInt32, value: UInt64
+    /// Detaches an ioeventfd. The arguments are those of `attachIOEventFD`.
+    package func detachIOEventFD(
+        _ event: borrowing EventCounter, at address: IOEventFDAddress, size: UInt32, value: UInt64
     ) throws(KVMError) {
         // KVM_IOEVENTFD_FLAG_DEASSIGN
-        try setDoorbell(event.rawValue, doorbell, size, value, flags: 1 << 2)
+        try setIOEventFD(event.rawValue, address, size, value, flags: 1 << 2)
     }
 
-    private func setDoorbell(
-        _ event: Int32, _ doorbell: DoorbellPlace, _ size: UInt32, _ value: UInt64, flags: UInt32
+    private func setIOEventFD(
+        _ event: Int32, _ address: IOEventFDAddress, _ size: UInt32, _ value: UInt64, flags: UInt32
     ) throws(KVMError) {
         var request = kvm_ioeventfd()
         request.fd = event
@@ -127,7 +128,7 @@ extension KVMMachine {
         request.datamatch = value
         // KVM_IOEVENTFD_FLAG_DATAMATCH and, for ports, KVM_IOEVENTFD_FLAG_PIO.
         request.flags = flags | 1 << 0
-        switch doorbell {
+        switch address {
         case .memory(let address): request.addr = address
         case .port(let port):
             request.addr = UInt64(port)
@@ -139,12 +140,12 @@ extension KVMMachine {
 
 extension KVMMachine: DoorbellBoard {
     package func connect(_ bell: Doorbell, at address: UInt64, size: Int, value: UInt64) -> Bool {
-        // Refused where two connections would be the same, or beyond the kernel's thousand.
-        (try? setDoorbell(bell.rawValue, .memory(address: address), UInt32(size), value, flags: 0)) != nil
+        // The kernel refuses a second ioeventfd with equal arguments, and more than about a thousand of them.
+        (try? setIOEventFD(bell.rawValue, .memory(address: address), UInt32(size), value, flags: 0)) != nil
     }
 
     package func disconnect(_ bell: Doorbell, at address: UInt64, size: Int, value: UInt64) {
         // KVM_IOEVENTFD_FLAG_DEASSIGN
-        _ = try? setDoorbell(bell.rawValue, .memory(address: address), UInt32(size), value, flags: 1 << 2)
+        _ = try? setIOEventFD(bell.rawValue, .memory(address: address), UInt32(size), value, flags: 1 << 2)
     }
 }

@@ -3,40 +3,41 @@ package import GuestMemory
 internal import HostSystem
 internal import Synchronization
 
-/// A virtual machine of the kernel: its memory, its interrupts, and its clock. Any thread may use it.
+/// A KVM virtual machine (the descriptor of KVM_CREATE_VM): memory slots, interrupts, ioeventfds. Safe on any thread.
 package final class KVMMachine: Sendable {
     let descriptor: FileDescriptor
+    /// Bytes of a vCPU's `kvm_run` mapping.
     let runAreaSize: Int
-    /// How many entries each vCPU's dirty ring has; 0 when there is a log instead.
+    /// Entries of each vCPU's dirty ring; 0 when dirty pages are tracked in bitmaps.
     let ringEntries: Int
-    /// The vCPUs' rings. Whoever needs both locks takes this one first.
+    /// The vCPUs' dirty rings. Lock order: `rings` before `memorySlots`.
     let rings = Mutex<[DirtyRing]>([])
-    let slots = Mutex<[Slot]>([])
+    let memorySlots = Mutex<[MemorySlot]>([])
 
-    /// A range of guest-physical addresses that is memory to the kernel.
-    struct Slot {
+    /// A KVM memory slot: a guest-physical range that is backed by host memory.
+    struct MemorySlot {
         var region: kvm_userspace_memory_region
         // Keeps the mapping alive for as long as the guest can reach it.
         let memory: GuestMemory
-        /// What rings have told, and nobody has asked for yet.
-        var written: PageBitmap?
+        /// Pages harvested from dirty rings since the last `takeDirtyPages`.
+        var harvested: DirtyBitmap?
 
         var isLogged: Bool { region.flags & AERIE_KVM_MEM_LOG_DIRTY_PAGES != 0 }
 
-        mutating func note(_ change: (inout PageBitmap) -> Void) {
-            var pages = written.take() ?? PageBitmap(count: region.memory_size / 4096)
+        mutating func updateHarvested(_ change: (inout DirtyBitmap) -> Void) {
+            var pages = harvested.take() ?? DirtyBitmap(count: region.memory_size / 4096)
             change(&pages)
-            written = pages
+            harvested = pages
         }
     }
 
-    /// Which changes of a memory range are kept track of, and whether the guest may change it at all.
+    /// The guest's access to a memory slot, and whether its dirty pages are tracked.
     package enum MemoryAccess: Sendable {
         case readWrite
-        /// Writes reach the address space's devices instead.
+        /// The guest's writes become MMIO exits (KVM_MEM_READONLY).
         case readOnly
-        /// Pages that the guest writes to are told by `takeDirtyPages`.
-        case logged
+        /// Writable; `takeDirtyPages` returns the dirty pages (KVM_MEM_LOG_DIRTY_PAGES).
+        case dirtyLogged
     }
 
     init(descriptor: consuming FileDescriptor, runAreaSize: Int, ringEntries: Int) {
@@ -47,9 +48,9 @@ package final class KVMMachine: Sendable {
 
     // MARK: Memory
 
-    /// Gives the guest every range of `memory`.
+    /// Maps every range of `memory` into the guest as a memory slot.
     ///
-    /// - Returns: the slots, one for each range, for `takeDirtyPages`.
+    /// - Returns: the slots' numbers, one for each range, for `takeDirtyPages`.
     @discardableResult
     package func map(_ memory: GuestMemory, access: MemoryAccess = .readWrite) throws(KVMError) -> [UInt32] {
         var numbers: [UInt32] = []
@@ -59,15 +60,15 @@ package final class KVMMachine: Sendable {
                 switch access {
                 case .readWrite: 0
                 case .readOnly: AERIE_KVM_MEM_READONLY
-                case .logged: AERIE_KVM_MEM_LOG_DIRTY_PAGES
+                case .dirtyLogged: AERIE_KVM_MEM_LOG_DIRTY_PAGES
                 }
             region.guest_phys_addr = range.base
             region.memory_size = range.size
-            // `memory` lives in `slots` as long as this object, which the vCPUs hold.
+            // `memorySlots` keeps `memory` alive as long as this object, and the vCPUs keep this object alive.
             region.userspace_addr = UInt64(UInt(bitPattern: memory.hostBase)) + range.offset
-            region.slot = slots.withLock { [region] slots in
+            region.slot = memorySlots.withLock { [region] slots in
                 let number = UInt32(slots.count)
-                slots.append(Slot(region: region, memory: memory))
+                slots.append(MemorySlot(region: region, memory: memory))
                 slots[slots.count - 1].region.slot = number
                 return number
             }

@@ -2,17 +2,17 @@ internal import CKVM
 internal import Glibc
 internal import HostSystem
 
-/// The host's KVM: /dev/kvm, open.
+/// The open /dev/kvm.
 package struct KVMSystem: ~Copyable, Sendable {
     package static let path = "/dev/kvm"
-    /// The only version there will be; the kernel's documentation asks programs to refuse any other.
+    /// KVM_GET_API_VERSION's only value; programs shall refuse any other (api.rst, 4.1).
     package static let supportedVersion: Int32 = 12
 
     let descriptor: FileDescriptor
-    /// Bytes of a vCPU's run area.
+    /// Bytes of a vCPU's `kvm_run` mapping.
     let runAreaSize: Int
 
-    /// Opens /dev/kvm and checks that it has what every machine needs.
+    /// Opens /dev/kvm and checks its version and its required capabilities.
     package init() throws(KVMError) {
         let device = try Self.open()
         let (version, runAreaSize) = try kvm { () throws(SystemError) in
@@ -46,34 +46,35 @@ package struct KVMSystem: ~Copyable, Sendable {
         }
     }
 
-    /// Whether the kernel has a capability.
+    /// Whether the kernel has the capability.
     package func has(_ capability: KVMCapability) -> Bool { Self.limit(capability.number, descriptor.rawValue) > 0 }
 
-    /// How many vCPUs a machine may have.
-    package var mostProcessors: Int {
-        // Before there was a maximum, the recommended number was it; before that, 4 (api.rst, KVM_CREATE_VCPU).
+    /// The largest number of vCPUs of a machine.
+    package var maximumVCPUs: Int {
+        // Without KVM_CAP_MAX_VCPUS the recommended number is the limit, and without that it is 4 (api.rst, KVM_CREATE_VCPU).
         let limits = [KVM_CAP_MAX_VCPUS, KVM_CAP_NR_VCPUS].map { Self.limit(UInt($0), descriptor.rawValue) }
         return Int(limits.first { $0 > 0 } ?? 4)
     }
 
-    /// How many entries the rings of a machine are to have; 0 for a log.
-    func ringEntries(for tracking: KVMMachine.WriteTracking) -> Int {
+    /// Entries of each vCPU's dirty ring; 0 for bitmaps.
+    func ringEntries(for tracking: KVMMachine.DirtyTracking) -> Int {
         guard case .rings(let entries) = tracking else { return 0 }
         precondition(
-            (1024...65536).contains(entries) && entries & (entries - 1) == 0, "a dirty ring of \(entries) entries")
-        // The kernel's number is the bytes of its largest ring, a power of two as well; 0 where it has none.
+            (1024...65536).contains(entries) && entries & (entries - 1) == 0,
+            "a dirty ring has 1024 to 65536 entries, a power of two; not \(entries)")
+        // The capability's value is the largest ring's size in bytes, a power of two; 0 means that there are no rings.
         let largest = Self.limit(KVMCapability.dirtyRings.number, descriptor.rawValue)
         return min(entries, Int(largest) / DirtyRing.entrySize)
     }
 
     private static func limit(_ capability: UInt, _ device: Int32) -> Int32 {
-        // The call has no error besides "no": it asks for nothing.
+        // An error counts as a missing capability.
         max(aerie_kvm_ioctl_value(device, AERIE_KVM_CHECK_EXTENSION, capability), 0)
     }
 }
 
 extension FileDescriptor {
-    /// ioctl(2) with a number.
+    /// ioctl(2) with an integer argument.
     @discardableResult
     borrowing func control(
         _ name: @autoclosure () -> String, _ request: UInt, _ argument: UInt
@@ -82,7 +83,7 @@ extension FileDescriptor {
         return try checked("ioctl \(name())") { aerie_kvm_ioctl_value(descriptor, request, argument) }
     }
 
-    /// ioctl(2) with a structure, which the kernel may change.
+    /// ioctl(2) with a structure that the kernel reads and may change.
     @discardableResult
     borrowing func control<Value>(
         _ name: @autoclosure () -> String, _ request: UInt, _ value: inout Value
@@ -95,7 +96,7 @@ extension FileDescriptor {
         }
     }
 
-    /// ioctl(2) with a structure that the kernel fills.
+    /// ioctl(2) with a copy of `value`; returns the copy as the kernel filled it.
     borrowing func fetch<Value>(
         _ name: @autoclosure () -> String, _ request: UInt, into value: Value
     ) throws(SystemError) -> Value {

@@ -3,11 +3,11 @@ internal import Glibc
 internal import HostSystem
 internal import Synchronization
 
-/// A vCPU of the kernel with its run area, and the rules for getting it out of guest code.
+/// A KVM vCPU: its descriptor, its `kvm_run` mapping, and the signal that makes KVM_RUN return.
 struct VCPU: ~Copyable, Sendable {
     let descriptor: FileDescriptor
     private let area: Mapping
-    /// The thread that is running the vCPU, for the signal that interrupts it.
+    /// The thread that runs the vCPU and receives the kick signal; nil while no thread does.
     private let thread = Mutex<UInt?>(nil)
 
     init(_ machine: borrowing KVMMachine, identifier: Int) throws(KVMError) {
@@ -18,10 +18,10 @@ struct VCPU: ~Copyable, Sendable {
         let count = machine.runAreaSize
         let rawValue = descriptor.rawValue
         let area = try kvm { () throws(SystemError) in
-            _ = try checked("sigaction") { aerie_kvm_prepare_kicks() }
+            _ = try checked("sigaction") { aerie_kvm_install_kick_handler() }
             return try Mapping(count: count, flags: MAP_SHARED, descriptor: rawValue)
         }
-        if machine.ringEntries > 0 { try machine.addRing(of: identifier, rawValue) }
+        if machine.ringEntries > 0 { try machine.addRing(ofVCPU: identifier, rawValue) }
         self.init(owning: descriptor, area)
     }
 
@@ -30,19 +30,18 @@ struct VCPU: ~Copyable, Sendable {
         self.area = area
     }
 
-    /// The run area: shared with the kernel, which writes it only while the vCPU's own thread is in KVM_RUN, and reads
-    /// `immediate_exit` there.
+    /// The `kvm_run` mapping. The kernel writes to it only while the vCPU's thread is in KVM_RUN, and reads `immediate_exit` there.
     var runArea: UnsafeMutableRawPointer { area.address }
 
-    // MARK: Getting out
+    // MARK: Kicks
 
-    /// The calling thread is going to run the vCPU.
-    func take() { thread.withLock { $0 = aerie_kvm_take_kicks() } }
+    /// Makes the calling thread the vCPU's thread.
+    func bindToCurrentThread() { thread.withLock { $0 = aerie_kvm_accept_kicks() } }
 
-    /// The calling thread does not run the vCPU any more.
-    func leave() { thread.withLock { $0 = nil } }
+    /// Ends `bindToCurrentThread`.
+    func unbind() { thread.withLock { $0 = nil } }
 
-    /// Makes KVM_RUN return EINTR: the present call, or the next one.
+    /// Makes KVM_RUN return EINTR: the present call, or else the next one.
     func kick() {
         thread.withLock { thread in
             setImmediateExit(1)
@@ -50,8 +49,8 @@ struct VCPU: ~Copyable, Sendable {
         }
     }
 
-    /// Whether `kick` was called since the last time; the next KVM_RUN enters guest code again.
-    func takeKick() -> Bool {
+    /// Returns and clears whether `kick` was called. The next KVM_RUN enters guest code again.
+    func consumeKick() -> Bool {
         thread.withLock { _ in
             let kicked = runArea.load(fromByteOffset: AERIE_RUN_IMMEDIATE_EXIT, as: UInt8.self) != 0
             setImmediateExit(0)

@@ -1,8 +1,8 @@
 package import GuestMemory
 
-/// A guest's physical address space: memory, and the registers of devices.
+/// A guest's physical address space: memory and the registers of devices.
 ///
-/// It is put together before vCPUs start and does not change while they run.
+/// The board attaches devices before vCPUs start. The layout does not change afterwards.
 package final class AddressSpace: @unchecked Sendable {
     // @unchecked: `attach` is only called during composition, before any other thread has the object.
 
@@ -21,7 +21,7 @@ package final class AddressSpace: @unchecked Sendable {
         self.memory = memory
     }
 
-    /// Places a device's registers. Regions must not overlap each other or memory: that is a mistake of the board.
+    /// Maps a device's registers at a guest-physical range. Regions must not overlap each other or memory (precondition).
     package func attach(_ device: any MemoryMappedDevice, base: UInt64, size: UInt64) {
         let overlapsRegion = regions.contains { base < $0.base + $0.size && $0.base < base + size }
         let overlapsMemory = memory.ranges.contains { base < $0.base + $0.size && $0.base < base + size }
@@ -30,10 +30,10 @@ package final class AddressSpace: @unchecked Sendable {
         regions.insert(Region(base: base, size: size, device: device), at: index)
     }
 
-    /// Lets go of all devices, which hold processors that hold this object: the end of a machine.
+    /// Releases all devices at the end of a machine. They hold vCPUs, which hold this object.
     package func detachAll() { regions.removeAll() }
 
-    /// The region that holds all of `size` bytes at `address`, or nil.
+    /// The region that contains all `size` bytes at `address`; nil when there is none.
     package func region(at address: UInt64, size: Int) -> Region? {
         var low = 0
         var high = regions.count
@@ -47,13 +47,13 @@ package final class AddressSpace: @unchecked Sendable {
         return offset < region.size && UInt64(size) <= region.size - offset ? region : nil
     }
 
-    /// A device read of 1, 2, 4 or 8 bytes; nil when nothing answers there.
+    /// Reads 1, 2, 4 or 8 bytes from a device; nil when there is no device.
     package func readDevice(at address: UInt64, size: Int) -> UInt64? {
         guard let region = region(at: address, size: size) else { return nil }
         return region.device.read(offset: address - region.base, size: size)
     }
 
-    /// A device write of 1, 2, 4 or 8 bytes; false when nothing answers there.
+    /// Writes 1, 2, 4 or 8 bytes to a device; false when there is no device.
     package func writeDevice(at address: UInt64, size: Int, value: UInt64) -> Bool {
         guard let region = region(at: address, size: size) else { return false }
         region.device.write(offset: address - region.base, size: size, value: value)

@@ -1,21 +1,21 @@
 package import SavedState
 
-/// A part of a machine besides its processors and its memory.
+/// A device of a machine: every part other than vCPUs and memory.
 ///
-/// The composition calls, in this order:
+/// The machine calls, in this order:
 /// 1. `start` once, before any vCPU runs: open event sources, start threads.
-/// 2. Guest accesses, from any vCPU thread, several at a time. A device protects its own state.
+/// 2. Guest accesses, from several vCPU threads at a time. The device protects its own state.
 /// 3. `pause`: when it returns, the device touches neither guest memory nor interrupt lines until `resume`, and host I/O
 ///    it has in flight is finished or recorded in its state. vCPUs are stopped before devices are paused.
 /// 4. `save` or `restore`, only between `pause` and `resume`, or `restore` before `start`.
-/// 5. `resume`, after which vCPUs run again. What arrived from the host in between is delivered now.
-/// 6. `reset`, only while paused: the state the device has at power-on. Host resources stay open.
-/// 7. `stop` once, last: finish or cancel host I/O, join threads, flush what the guest was told is written. vCPUs have
-///    ended before. Afterwards the object is only released.
+/// 5. `resume`, before vCPUs run again. The device then delivers host input that arrived during the pause.
+/// 6. `reset`, only while paused: returns the device to its power-on state. Host resources stay open.
+/// 7. `stop` once, last, after vCPUs have ended: finish or cancel host I/O, join threads, flush every write that was reported
+///    to the guest as complete.
 ///
-/// None of these may fail because of what the guest did.
+/// No guest action may make one of these fail.
 package protocol Device: AnyObject, Sendable {
-    /// Unique in the machine and stable over versions, for example `uart0`: the state is filed under it.
+    /// The key of the device's state in a saved machine, for example `uart0`: unique in the machine, stable over versions.
     var name: String { get }
 
     func start() throws
@@ -24,14 +24,14 @@ package protocol Device: AnyObject, Sendable {
     func reset()
     func stop()
 
-    /// Everything the guest can observe of the device, typed and versioned.
+    /// The device's whole guest-visible state.
     func save() throws(SavedStateError) -> SavedRecord
-    /// Takes over what `save` of the same or an older version returned; on an error the machine is discarded.
+    /// Restores a state that `save` of this or an older version returned. After an error the machine is discarded.
     func restore(_ state: SavedRecord) throws(SavedStateError)
 }
 
 extension Device {
-    // A device without threads or host I/O has nothing to do at these points. State has no default.
+    // Defaults for devices without threads and host I/O. Reset and state have no default.
     package func start() throws {}
     package func pause() {}
     package func resume() {}
@@ -42,8 +42,8 @@ extension Device {
 package protocol MemoryMappedDevice: Device {
     /// Reads `size` (1, 2, 4 or 8) bytes at `offset` from the device's base, little endian, zero-extended.
     ///
-    /// `offset + size` never exceeds the attached size; alignment is as the guest chose. An access that the device does
-    /// not support reads 0. It must not block: the calling thread is a vCPU.
+    /// `offset + size` does not exceed the attached size. Any alignment is possible. An unsupported access reads 0. The caller
+    /// is a vCPU's thread, so the method must not block.
     func read(offset: UInt64, size: Int) -> UInt64
 
     /// Writes the low `size` bytes of `value`, under the rules of `read`. Unsupported writes are ignored.

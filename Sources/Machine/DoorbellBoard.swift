@@ -1,14 +1,15 @@
 package import HostSystem
 
-/// Where an engine can let a guest's write ring a bell without leaving guest code.
+/// An engine that can signal an eventfd for a guest's write without an exit (KVM's ioeventfd).
 ///
-/// It is a short cut: where a connection cannot be made, the write reaches the device on the bus, which rings by itself.
+/// This is an optimization. Without a connection the write reaches the device, which signals the doorbell itself.
 package protocol DoorbellBoard: AnyObject, Sendable {
-    /// From now on a write of `size` bytes with `value` at the guest-physical `address` rings `bell` and reaches nobody else.
+    /// Connects `bell`: a write of `size` bytes with `value` to the guest-physical `address` then signals it and does not reach
+    /// the device.
     ///
-    /// - Returns: whether it does.
+    /// - Returns: false when the engine cannot connect it.
     func connect(_ bell: Doorbell, at address: UInt64, size: Int, value: UInt64) -> Bool
 
-    /// Ends what `connect` with the same arguments began.
+    /// Disconnects a bell. The arguments are those of `connect`.
     func disconnect(_ bell: Doorbell, at address: UInt64, size: Int, value: UInt64)
 }

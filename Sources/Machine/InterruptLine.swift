@@ -1,10 +1,10 @@
-/// What takes interrupt lines in: an interrupt controller, or a processor's pins.
+/// A receiver of interrupt lines: an interrupt controller, or a vCPU's pins.
 package protocol InterruptSink: AnyObject, Sendable {
-    /// Sets the level of line `number`. Any thread; setting the present level again is harmless.
+    /// Sets the level of line `number`, on any thread. Setting the same level again has no effect.
     func setInterrupt(_ number: Int, level: Bool)
 }
 
-/// One wire from a device to an interrupt sink.
+/// A wire from a device to an input of an interrupt sink.
 package struct InterruptLine: Sendable {
     private let sink: any InterruptSink
     private let number: Int

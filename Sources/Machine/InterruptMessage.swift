@@ -1,4 +1,4 @@
-/// A message-signalled interrupt: a write to memory that a controller takes for an interrupt.
+/// A message-signalled interrupt (MSI): the address and the data of a write that an interrupt controller receives.
 package struct InterruptMessage: Equatable, Sendable {
     package var address: UInt64
     package var data: UInt32
@@ -9,8 +9,8 @@ package struct InterruptMessage: Equatable, Sendable {
     }
 }
 
-/// What takes interrupt messages in.
+/// A receiver of message-signalled interrupts.
 package protocol MessageSink: AnyObject, Sendable {
-    /// Raises the interrupt that the message stands for. Any thread; a message without meaning is ignored.
+    /// Delivers a message, on any thread. A message that no controller accepts is ignored.
     func send(_ message: InterruptMessage)
 }

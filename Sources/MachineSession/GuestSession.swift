@@ -7,6 +7,9 @@ internal import HostSystem
 /// SIGTERM, SIGINT and SIGHUP ask the guest to power off; a second one, or `stopTimeout` without an end, kills it. The exit
 /// codes are podman's: the guest's own when it ended by itself, even when it was asked to, and 137 (128 + SIGKILL) when
 /// it was killed. Leaving with Ctrl-] is no failure.
+///
+/// What the guest wrote before its end is delivered for as long as the reader takes. The same signals end this wait, and
+/// nothing waits for the reader of a guest that was killed.
 package struct GuestSession {
     /// Seconds.
     package static let defaultStopTimeout = 10
@@ -14,53 +17,124 @@ package struct GuestSession {
 
     private let configuration: Configuration
     private let stopTimeout: Int
+    private let log: SessionLog
 
-    package init(_ configuration: Configuration, stopTimeout: Int) {
+    /// - Parameter stopTimeout: seconds.
+    package init(_ configuration: Configuration, stopTimeout: Int, log: SessionLog) {
         self.configuration = configuration
         self.stopTimeout = stopTimeout
+        self.log = log
     }
 
-    /// Runs the guest and returns the code to exit with.
-    package func run() throws(AerieError) -> Int32 {
-        // A reader of our output that goes away is told by write(2), in the console.
+    /// Runs the guest on two descriptors, which stay the caller's, and returns the code to exit with.
+    package func run(input: Int32 = STDIN_FILENO, output: Int32 = STDOUT_FILENO) throws(AerieError) -> Int32 {
+        // A reader of our output that goes away is reported by write(2), in the console.
         SignalWatch.discard(SIGPIPE)
-        let stopper = GuestStopper(timeout: UInt64(stopTimeout) * 1_000_000_000)
-        let console = try TerminalChannel { event in
-            switch event {
-            case .escape: stopper.leave()
-            case .outputLost: stopper.ask()
-            }
+        let relay = EventRelay()
+        let console = try TerminalChannel(input: input, output: output) { relay.send($0) }
+        let stopper = GuestStopper(timeout: UInt64(stopTimeout) * 1_000_000_000) { console.abandonOutput() }
+        relay.connect(stopper)
+        // Console, relay and stopper refer to each other in a ring.
+        defer { relay.disconnect() }
+        let machine = try VirtualMachine(configuration, console: console, log: log.machine)
+        let loop = try Self.opening { () throws(SystemError) in
+            let loop = try EventLoop(name: "session")
+            try loop.start()
+            return loop
         }
-        let machine = try VirtualMachine(configuration, console: console)
-        do throws(SystemError) {
-            try stopper.start(machine)
-            _ = try SignalWatch([SIGTERM, SIGINT, SIGHUP, SIGWINCH]) { signal in
+        defer { loop.stop() }
+        let watch = try Self.opening { () throws(SystemError) in
+            try stopper.start(machine, on: loop)
+            return try SignalWatch([SIGTERM, SIGINT, SIGHUP, SIGWINCH], on: loop) { signal in
                 if signal == SIGWINCH { return console.windowSizeChanged() }
                 stopper.ask()
             }
-        } catch {
-            throw AerieError(opening: "the guest's session", error)
         }
+        defer {
+            watch.cancel()
+            stopper.finish()
+        }
+        let outcome: VirtualMachine.Outcome
+        do throws(AerieError) {
+            outcome = try run(machine, on: console)
+        } catch {
+            console.close()
+            throw error
+        }
+        let dropped = console.close()
+        return try exitCode(of: outcome, left: stopper.hasLeft, lost: relay.lossReason, dropped: dropped)
+    }
+
+    private func run(
+        _ machine: VirtualMachine, on console: TerminalChannel
+    ) throws(AerieError) -> VirtualMachine.Outcome {
         try console.open()
-        defer { console.close() }
         if console.isInteractive && StandardError.isTerminal {
             StandardError.write("aerie: Ctrl-] three times leaves the guest\r\n")
         }
         try machine.start()
         let outcome = machine.wait()
-        stopper.finish()
-        return try exitCode(of: outcome, left: stopper.hasLeft)
+        console.flush()
+        return outcome
     }
 
-    private func exitCode(of outcome: VirtualMachine.Outcome, left: Bool) throws(AerieError) -> Int32 {
-        switch outcome {
-        case .poweredOff, .reset: return 0
-        // The shell keeps eight bits, and 0 would be a success.
-        case .failed(let code): return (1...255).contains(code) ? Int32(code) : 255
-        case .stopped: return left ? 0 : Self.killedCode
-        case .crashed(let reason):
+    private static func opening<Result>(_ body: () throws(SystemError) -> Result) throws(AerieError) -> Result {
+        do throws(SystemError) {
+            return try body()
+        } catch {
+            throw AerieError(opening: "the guest's session", error)
+        }
+    }
+
+    private func exitCode(
+        of outcome: VirtualMachine.Outcome, left: Bool, lost: String?, dropped: Int
+    ) throws(AerieError) -> Int32 {
+        if case .crashed(let reason) = outcome {
             throw AerieError(
                 .internalError, asked: "running the guest", found: reason, advice: "report it if the guest is sound")
+        }
+        if let lost {
+            throw AerieError(
+                .inputOutput, asked: "the guest's console on standard output", found: lost,
+                advice: "the guest was told to power off; what it wrote since is lost")
+        }
+        if outcome == .stopped { return left ? 0 : Self.killedCode }
+        if dropped > 0 {
+            throw AerieError(
+                .inputOutput, asked: "the guest's console on standard output",
+                found: "nobody read the last \(dropped) bytes before a signal ended the wait",
+                advice: "the guest itself ended in order")
+        }
+        // The shell keeps eight bits, and 0 would be a success.
+        guard case .failed(let code) = outcome else { return 0 }
+        return (1...255).contains(code) ? Int32(code) : 255
+    }
+}
+
+/// Passes the console's events on to the stopper, which is made after the console.
+private final class EventRelay: Sendable {
+    private struct State {
+        var stopper: GuestStopper?
+        var lossReason: String?
+    }
+
+    private let state = Monitor(State())
+
+    func connect(_ stopper: GuestStopper) { state.withLock { $0.stopper = stopper } }
+
+    func disconnect() { state.withLock { $0.stopper = nil } }
+
+    /// Why output was lost; nil when it was not.
+    var lossReason: String? { state.withLock { $0.lossReason } }
+
+    func send(_ event: TerminalChannel.Event) {
+        let stopper = state.withLock { state in
+            if case .outputLost(let reason) = event { state.lossReason = reason }
+            return state.stopper
+        }
+        switch event {
+        case .escape: stopper?.leave()
+        case .outputLost: stopper?.ask()
         }
     }
 }

@@ -1,41 +1,81 @@
 internal import Aerie
 internal import HostSystem
 
-/// Ends a guest that is asked to end: in order first, then hard.
+/// Ends a guest that is asked to end: in order first, then hard. After the guest's end, the same requests end the wait for
+/// the reader of its output.
 final class GuestStopper: Sendable {
     private struct State {
-        var asks = 0
+        var hasBeenAsked = false
         var left = false
-        var finished = false
+        /// Nothing waits any more, neither for the guest nor for its reader.
+        var hasGivenUp = false
+        var machine: VirtualMachine?
+        var timer: EventTimer?
     }
 
     private let timeout: UInt64
+    /// Ends the wait for the reader of the guest's output.
+    private let abandonOutput: @Sendable () -> Void
     private let state = Monitor(State())
 
-    /// - Parameter timeout: nanoseconds from the first request to the kill.
-    init(timeout: UInt64) {
+    /// - Parameters:
+    ///   - timeout: nanoseconds from the first request to the kill.
+    ///   - abandonOutput: any thread; it must not block.
+    init(timeout: UInt64, abandonOutput: @escaping @Sendable () -> Void) {
         self.timeout = timeout
+        self.abandonOutput = abandonOutput
     }
 
     /// Begins to serve requests, also those that came before.
-    func start(_ machine: VirtualMachine) throws(SystemError) {
-        _ = try HostThread(name: "stopper") { [self] in
-            guard state.wait({ $0.finished ? false : $0.asks > 0 || $0.left ? true : nil }) == true else { return }
-            if !state.withLock({ $0.left }) { machine.requestPowerOff() }
-            let deadline = HostClock.monotonic() &+ timeout
-            let isOver = state.wait(until: deadline) { $0.finished ? true : $0.asks > 1 || $0.left ? false : nil }
-            if isOver != true { machine.kill() }
+    func start(_ machine: VirtualMachine, on loop: EventLoop) throws(SystemError) {
+        let timer = try EventTimer(on: loop) { [self] in giveUp() }
+        let (wasAsked, hasGivenUp) = state.update { state in
+            state.machine = machine
+            state.timer = timer
+            return (state.hasBeenAsked, state.hasGivenUp)
         }
+        if hasGivenUp { return giveUp() }
+        if wasAsked { stop(machine, timer) }
     }
 
-    /// Asks the guest to power off, or kills it when it has been asked before. Any thread.
-    func ask() { state.update { $0.asks += 1 } }
+    /// Asks the guest to power off, or kills it when it has been asked before. Any thread; it never waits.
+    func ask() {
+        let (isFirst, machine, timer) = state.update { state in
+            defer { state.hasBeenAsked = true }
+            return (!state.hasBeenAsked, state.machine, state.timer)
+        }
+        guard isFirst else { return giveUp() }
+        if let machine, let timer { stop(machine, timer) }
+    }
 
-    /// Kills the guest because its user left. Any thread.
-    func leave() { state.update { $0.left = true } }
+    /// Kills the guest because its user left. Any thread; it never waits.
+    func leave() {
+        state.update { $0.left = true }
+        giveUp()
+    }
 
     var hasLeft: Bool { state.withLock { $0.left } }
 
-    /// The guest has ended: nothing is left to do.
-    func finish() { state.update { $0.finished = true } }
+    /// The session is over: nothing is left to do.
+    func finish() {
+        let timer = state.update { state in
+            defer { (state.timer, state.machine) = (nil, nil) }
+            return state.timer
+        }
+        timer?.cancel()
+    }
+
+    private func stop(_ machine: VirtualMachine, _ timer: EventTimer) {
+        machine.requestPowerOff()
+        timer.schedule(at: HostClock.monotonic() &+ timeout)
+    }
+
+    private func giveUp() {
+        let machine = state.update { state in
+            state.hasGivenUp = true
+            return state.machine
+        }
+        machine?.kill()
+        abandonOutput()
+    }
 }

@@ -2,8 +2,8 @@ package import Machine
 package import SavedState
 internal import Synchronization
 
-/// Message-signalled interrupts of a function (PCI Local Bus 3.0, section 6.8.2): a table of messages and an array of pending
-/// bits in memory registers, and a capability that turns it on.
+/// A function's MSI-X (PCI Local Bus 3.0, section 6.8.2): a table of messages, pending bits, and the capability that enables
+/// them.
 ///
 ///     table entry, 16 bytes                      registers of `MSIXTable`
 ///      0  4  address, low                         000      table
@@ -13,7 +13,7 @@ internal import Synchronization
 package final class MSIXTable: Sendable {
     package static let identifier: UInt8 = 0x11
     package static let registersSize: UInt32 = 4096
-    /// So that the table ends below the pending bits.
+    /// The limit keeps the table below the pending bits.
     package static let mostVectors = 128
     private static let pendingOffset: UInt64 = 0x800
     private static let entrySize: UInt64 = 16
@@ -51,18 +51,18 @@ package final class MSIXTable: Sendable {
         state = Mutex(State(count: count))
     }
 
-    /// The capability's bytes behind its identifier and link: message control, and where table and pending bits are.
+    /// The capability's bytes after identifier and link: message control, and the offsets of table and pending bits in `bar`.
     package func capability(bar: Int) -> (body: [UInt8], writable: [UInt8]) {
         let table = UInt32(bar)
         let pending = UInt32(Self.pendingOffset) | UInt32(bar)
         let bytes = [UInt32(count - 1), table, pending].map { value in
             (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) }
         }
-        // Of message control, bits 15 (enabled) and 14 (all masked) are the guest's.
+        // The guest can write bits 15 (enable) and 14 (function mask) of message control.
         return (Array(bytes[0][..<2]) + bytes[1] + bytes[2], [0, 0xC0])
     }
 
-    /// The guest has written message control.
+    /// Handles the guest's write to message control.
     package func control(_ value: UInt16) {
         state.withLock { state in
             state.isEnabled = value & 1 << 15 != 0
@@ -73,8 +73,8 @@ package final class MSIXTable: Sendable {
 
     package var isEnabled: Bool { state.withLock { $0.isEnabled } }
 
-    /// Raises the interrupt of an entry, or notes it while that is masked. Numbers that the table lacks are ignored: the
-    /// guest chose them.
+    /// Sends the message of an entry, or sets its pending bit while it is masked. A vector outside of the table, which the guest
+    /// may have chosen, is ignored.
     package func signal(_ vector: Int) {
         state.withLock { state in
             guard state.isEnabled, vector < count else { return }
@@ -96,7 +96,7 @@ package final class MSIXTable: Sendable {
 
     // MARK: Registers
 
-    /// Aligned accesses of 4 and 8 bytes count; others read 0.
+    /// Reads 4 or 8 aligned bytes; other accesses read 0.
     package func read(offset: UInt64, size: Int) -> UInt64 {
         guard size == 4 || size == 8, offset % UInt64(size) == 0 else { return 0 }
         return state.withLock { state in
@@ -122,7 +122,7 @@ package final class MSIXTable: Sendable {
         state.withLock { state in
             for part in 0..<size / 4 {
                 let bits = UInt32(truncatingIfNeeded: value >> UInt64(32 * part))
-                // Of control, only the mask exists; the address's low two bits are zero.
+                // Only the mask bit of vector control is writable; the address's low two bits are zero.
                 state.entries[index].words[word + part] =
                     word + part == 3 ? bits & 1 : word + part == 0 ? bits & ~3 : bits
             }

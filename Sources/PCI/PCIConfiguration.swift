@@ -7,8 +7,8 @@ internal import Synchronization
 ///     04 command, status    2C subsystem's vendor, and subsystem          3C interrupt line, pin
 ///     08 revision, class    30 expansion ROM (none)                       40 capabilities
 ///
-/// What the guest writes goes only where a mask lets it. Accesses of any size and alignment within the first 256 bytes are
-/// made byte by byte; beyond, there is nothing, which reads as zero.
+/// Masks select the bits that the guest can write. Accesses in the first 256 bytes have any size and alignment; bytes beyond
+/// read as zero.
 package final class PCIConfiguration: Sendable {
     package static let size = 256
 
@@ -30,7 +30,7 @@ package final class PCIConfiguration: Sendable {
         var bytes: [UInt8]
         var masks: [UInt8]
         struct BAR {
-            /// Bytes; 0 for a register that is not there, or is the upper half of the one before it.
+            /// Bytes; 0 for a missing register and for the upper half of a 64-bit register.
             var size: UInt64 = 0
             var isWide = false
         }
@@ -38,7 +38,7 @@ package final class PCIConfiguration: Sendable {
         var bars = Array(repeating: BAR(), count: 6)
         var lastCapability: Int?
         var nextCapability = 0x40
-        /// What power-on restores.
+        /// The bytes at power-on.
         var initial: [UInt8] = []
     }
 
@@ -59,7 +59,7 @@ package final class PCIConfiguration: Sendable {
         state.bytes.put(subsystem, at: 0x2E)
         state.bytes[Self.interruptPinOffset] = hasInterruptPin ? 1 : 0
         state.masks.put(Command.writable, at: Self.commandOffset)
-        // The cache line size and the interrupt line are the guest's notes.
+        // Cache line size and interrupt line are storage for the guest.
         state.masks[0x0C] = 0xFF
         state.masks[0x3C] = 0xFF
         state.initial = state.bytes
@@ -94,7 +94,7 @@ package final class PCIConfiguration: Sendable {
         }
     }
 
-    /// Adds a capability: its identifier, then `body`, which goes behind the link to the next one.
+    /// Adds a capability: its identifier, the link to the next capability, then `body`.
     ///
     /// - Parameter writable: masks for the bytes of `body`; missing ones are 0.
     /// - Returns: the capability's offset.
@@ -127,7 +127,7 @@ package final class PCIConfiguration: Sendable {
         }
     }
 
-    /// Writes 1 to 8 bytes where the masks let it.
+    /// Writes the writable bits of 1 to 8 bytes, little endian.
     package func write(at offset: Int, size: Int, value: UInt64) {
         state.withLock { state in
             for index in 0..<size where offset + index < Self.size {
@@ -139,14 +139,14 @@ package final class PCIConfiguration: Sendable {
         }
     }
 
-    /// Sets bytes whatever their masks say: the device's own doing.
+    /// Sets bytes on behalf of the device, regardless of the masks.
     package func set(_ bytes: [UInt8], at offset: Int) {
         state.withLock { $0.bytes.replaceSubrange(offset..<offset + bytes.count, with: bytes) }
     }
 
     package var command: UInt16 { UInt16(truncatingIfNeeded: read(at: Self.commandOffset, size: 2)) }
 
-    /// The status bit that says that the function asserts its pin.
+    /// Sets or clears the interrupt status bit: the function asserts its pin.
     package func setInterruptStatus(_ isAsserted: Bool) {
         state.withLock { state in
             if isAsserted {
@@ -157,7 +157,7 @@ package final class PCIConfiguration: Sendable {
         }
     }
 
-    /// Where the guest has placed a base address register; nil while it answers nowhere.
+    /// The guest-physical address of a base address register; nil while memory decoding is off or the register is 0.
     package func address(ofBAR index: Int) -> UInt64? {
         state.withLock { state in
             guard state.bytes[Self.commandOffset] & UInt8(Command.memory) != 0 else { return nil }
@@ -165,7 +165,7 @@ package final class PCIConfiguration: Sendable {
         }
     }
 
-    /// What a base address register holds; nil for 0, which nobody has set.
+    /// The address in a base address register; nil for 0, the value before the guest sets it.
     private static func base(ofBAR index: Int, _ state: borrowing State) -> UInt64? {
         let bar = state.bars[index]
         var register: UInt64 = 0
@@ -176,7 +176,7 @@ package final class PCIConfiguration: Sendable {
         return base == 0 ? nil : base
     }
 
-    /// The register among the base address registers that answers at `address`, and the offset in it; nil when none does.
+    /// The base address register that decodes `address`, and the offset in it; nil when there is none.
     func bar(at address: UInt64, size: Int) -> (index: Int, offset: UInt64)? {
         state.withLock { state in
             guard state.bytes[Self.commandOffset] & UInt8(Command.memory) != 0 else { return nil }
@@ -203,12 +203,12 @@ package final class PCIConfiguration: Sendable {
     }
 
     package func restore(_ record: SavedRecord) throws(SavedStateError) {
-        // Version 1 had functions whose registers lay below 4 GiB only.
+        // Version 1 belongs to functions with 32-bit base address registers.
         try record.expect(kind: "pci-configuration", versions: 2...2)
         let bytes = try record.bytes("bytes", limit: Self.size)
         guard bytes.count == Self.size else { throw .badField(kind: record.kind, field: "bytes") }
         let isOurs = state.withLock { state in
-            // What the guest cannot write has to be what this function is; the status bit of the pin follows its line.
+            // Read-only bits must equal this function's; the interrupt status bit follows its pin.
             let isOurs = bytes.indices.allSatisfy { index in
                 index == Self.statusOffset || (bytes[index] ^ state.initial[index]) & ~state.masks[index] == 0
             }

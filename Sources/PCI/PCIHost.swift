@@ -2,14 +2,16 @@ package import Machine
 package import SavedState
 internal import Synchronization
 
-/// A PCI Express host bridge with one bus: the configuration space of its functions in memory (ECAM: PCI Express Base, section
-/// 7.2.2), windows of addresses in which the guest places their registers, and four interrupt lines.
+/// A PCI Express host bridge with one bus: memory-mapped configuration space (ECAM: PCI Express Base, section 7.2.2), memory
+/// windows for the functions' registers, and four interrupt lines.
 ///
-/// Guests may place registers anywhere, over each other and outside of the windows: the bridge passes on only what lies in one
-/// (`PCIWindow`), to the function with the lowest number that answers.
+/// Guests may place registers anywhere, also over each other and outside of the windows. The bridge forwards accesses in a
+/// window (`PCIWindow`) to the function with the lowest number that decodes the address.
 package final class PCIHost: MemoryMappedDevice {
     /// One bus: 32 devices of 8 functions with 4096 bytes each.
     package static let configurationSize: UInt64 = 1 << 20
+    /// The configuration space of 256 buses, of which all but the first are empty.
+    package static let wholeConfigurationSize: UInt64 = 256 << 20
     package static let slots = 32
 
     package let name: String
@@ -17,7 +19,7 @@ package final class PCIHost: MemoryMappedDevice {
     private let pins: [PCIInterruptPin]
 
     /// - Parameters:
-    ///   - functions: one to a device, from device 1 on; device 0 is the bridge itself.
+    ///   - functions: function 0 of each device, from device 1; device 0 is the bridge itself.
     ///   - lines: INTA to INTD.
     package init(name: String, functions: [any PCIFunction], lines: [InterruptLine]) {
         precondition(functions.count < Self.slots && lines.count == 4, "a bus has 32 devices, a bridge four lines")
@@ -25,17 +27,17 @@ package final class PCIHost: MemoryMappedDevice {
         self.functions = [PCIHostBridge()] + functions
         pins = lines.map(PCIInterruptPin.init)
         for (slot, function) in self.functions.enumerated() {
-            // Each device's pin A goes to another line, so that they share as little as can be (the usual swizzle).
+            // The usual swizzle: pin A of neighbouring devices goes to different lines.
             function.connect(InterruptLine(sink: pins[slot % 4], number: slot))
         }
     }
 
-    /// The line that pin A of the device in `slot` is wired to: what a board has to tell its guest.
+    /// The line of pin A of the device in `slot`, for the board's description to the guest.
     package static func line(ofSlot slot: Int) -> Int { slot % 4 }
 
     // MARK: Configuration space
 
-    /// Bus, device and function are bits 20 on, 15 to 19, and 12 to 14 of the offset.
+    /// The function of an ECAM offset: bus in bits 20 and up, device in bits 15 to 19, function in bits 12 to 14.
     private func function(at offset: UInt64) -> (any PCIFunction)? {
         let slot = Int(offset >> 15 & 31)
         guard offset < Self.configurationSize, offset >> 12 & 7 == 0, slot < functions.count else { return nil }
@@ -43,7 +45,7 @@ package final class PCIHost: MemoryMappedDevice {
     }
 
     package func read(offset: UInt64, size: Int) -> UInt64 {
-        // Where there is no function, a read is all ones.
+        // Without a function, a read is all ones.
         guard let function = function(at: offset) else { return UInt64.max >> UInt64(64 - 8 * size) }
         let register = Int(offset & 0xFFF)
         function.configurationWillBeRead(at: register, size: size)
@@ -76,8 +78,8 @@ package final class PCIHost: MemoryMappedDevice {
 
     // MARK: State
 
-    /// Functions are devices of their own, which the board resets and saves; the bridge has nothing that changes but what
-    /// a guest notes in its configuration space.
+    /// Resets the bridge. The board resets and saves the other functions as devices of their own. The bridge's only changing
+    /// state is its configuration space.
     package func reset() { functions[0].reset() }
 
     package func save() throws(SavedStateError) -> SavedRecord {

@@ -1,7 +1,7 @@
 internal import Machine
 internal import SavedState
 
-/// The bridge as it appears on its own bus: a function without registers.
+/// The host bridge's function on its own bus, without registers.
 final class PCIHostBridge: PCIFunction {
     let name = "pci-host-bridge"
     // Red Hat's identifiers for a generic PCI Express host bridge, which no driver binds to.

@@ -1,7 +1,7 @@
 internal import Machine
 internal import Synchronization
 
-/// A line that several functions share: high while any of them asserts it. Its inputs are slots.
+/// An interrupt line that several functions share: high while at least one asserts it. The inputs are numbered by slot.
 final class PCIInterruptPin: InterruptSink {
     private let line: InterruptLine
     private let asserted = Mutex<UInt32>(0)
@@ -14,7 +14,7 @@ final class PCIInterruptPin: InterruptSink {
         asserted.withLock { asserted in
             let bit: UInt32 = 1 << UInt32(number)
             if level { asserted |= bit } else { asserted &= ~bit }
-            // Under the lock, so that the line's last level belongs to the last state.
+            // Under the lock, so that the line's level always matches the state.
             line.set(asserted != 0)
         }
     }

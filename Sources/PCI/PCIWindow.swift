@@ -1,13 +1,13 @@
 internal import Machine
 package import SavedState
 
-/// The addresses in which a host bridge's functions have their registers, wherever the guest places them.
+/// A host bridge's memory window: guest-physical addresses that are forwarded to the functions' registers.
 package final class PCIWindow: MemoryMappedDevice {
     package let name: String
     private let host: PCIHost
     private let base: UInt64
 
-    /// - Parameter base: where the board attaches this: what functions are told are addresses.
+    /// - Parameter base: the guest-physical address at which the board attaches the window.
     package init(name: String, host: PCIHost, base: UInt64) {
         self.name = name
         self.host = host
@@ -22,7 +22,7 @@ package final class PCIWindow: MemoryMappedDevice {
 
     package func reset() {}
 
-    /// Nothing: everything is in the functions.
+    /// An empty record: the functions hold all state.
     package func save() throws(SavedStateError) -> SavedRecord { SavedRecord(kind: "pci-window", version: 1) }
 
     package func restore(_ record: SavedRecord) throws(SavedStateError) {

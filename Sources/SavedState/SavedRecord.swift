@@ -1,4 +1,4 @@
-/// One value of a saved state.
+/// A field's value in a saved state.
 package enum SavedValue: Equatable, Sendable {
     case boolean(Bool)
     case unsigned(UInt64)
@@ -9,10 +9,10 @@ package enum SavedValue: Equatable, Sendable {
     case record(SavedRecord)
 }
 
-/// The saved state of one part of a machine: its kind, the version of its layout, and named, typed fields.
+/// The saved state of a part of a machine: its kind, the version of its layout, and named, typed fields.
 ///
-/// A part writes a record with `set`, and reads it back with the typed getters, which throw when a field is missing, has
-/// another type, or does not fit: a damaged or foreign state is an error, never a crash.
+/// A part writes its fields with `set` and reads them with the typed getters. A getter throws `SavedStateError` when the field
+/// is missing, has another type, or is out of range. A damaged or foreign state is therefore an error, never a crash.
 package struct SavedRecord: Equatable, Sendable {
     package let kind: String
     package let version: UInt32
@@ -59,7 +59,7 @@ package struct SavedRecord: Equatable, Sendable {
         return value
     }
 
-    /// An integer field, which must fit `Integer`.
+    /// An integer field that is in the range of `Integer`.
     package func integer<Integer: FixedWidthInteger>(
         _ name: String, as type: Integer.Type = Integer.self
     ) throws(SavedStateError) -> Integer {
@@ -84,7 +84,7 @@ package struct SavedRecord: Equatable, Sendable {
         return value
     }
 
-    /// A bytes field of at most `limit` bytes.
+    /// A field of at most `limit` bytes.
     package func bytes(_ name: String, limit: Int) throws(SavedStateError) -> [UInt8] {
         guard case .bytes(let value) = try value(name), value.count <= limit else {
             throw .badField(kind: kind, field: name)
@@ -97,14 +97,14 @@ package struct SavedRecord: Equatable, Sendable {
         return value
     }
 
-    /// A list field of exactly `count` integers (any number when nil).
+    /// A list of exactly `count` unsigned integers; of any length when nil.
     package func integers(_ name: String, count: Int? = nil) throws(SavedStateError) -> [UInt64] {
         try list(name, count: count) { value in
             if case .unsigned(let integer) = value { integer } else { nil }
         }
     }
 
-    /// A list field of exactly `count` records (any number when nil).
+    /// A list of exactly `count` records; of any length when nil.
     package func records(_ name: String, count: Int? = nil) throws(SavedStateError) -> [SavedRecord] {
         try list(name, count: count) { value in
             if case .record(let record) = value { record } else { nil }

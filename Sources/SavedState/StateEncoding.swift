@@ -11,7 +11,7 @@
 //     value  := u8 tag, then by tag: boolean u8 | unsigned u64 | signed i64 | text | bytes | list | record
 //     text   := u32 length, UTF-8        bytes := u32 length, bytes        list := u32 count, values
 //
-// Fields are written in order of their names, so that equal records have equal encodings.
+// Fields are in order of their names, so that equal records have equal encodings.
 
 private let magic: [UInt8] = Array("AERIEST\n".utf8)
 private let headerSize = 24
@@ -32,9 +32,9 @@ extension SavedRecord {
         return result.output
     }
 
-    /// Decodes what `encoded` wrote.
+    /// Decodes the form that `encoded` returns.
     ///
-    /// The size is checked against `limit` first, the checksum next, and only then is anything decoded.
+    /// The payload's size is checked against `limit` first, then the checksum. Fields are decoded only after both.
     package init(encoded bytes: [UInt8], limit: UInt64) throws(SavedStateError) {
         guard bytes.count >= headerSize else { throw bytes.starts(with: magic) ? .truncated : .notAState }
         guard bytes.starts(with: magic) else { throw .notAState }
@@ -150,7 +150,7 @@ private struct Decoder {
         case 3: return .text(try text())
         case 4: return .bytes(try bytes())
         case 5:
-            // Every element takes a byte at least, which bounds the count by the input's size.
+            // Every element takes at least a byte, so the input's size limits the count.
             let count = Int(try integer(UInt32.self))
             guard count <= input.count else { throw .truncated }
             var values: [SavedValue] = []

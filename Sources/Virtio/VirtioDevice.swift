@@ -1,5 +1,4 @@
 package import GuestMemory
-package import HostSystem
 package import SavedState
 
 /// The kind of a virtio device (VIRTIO 1.2, section 5).
@@ -14,21 +13,20 @@ package enum VirtioDeviceType: UInt32, Sendable {
     case socket = 19
 }
 
-/// A virtio device without its transport: what it offers, and what it does with its queues.
+/// A virtio device without its transport: its features and its configuration, and the answers to the requests in its queues.
 ///
-/// A transport (MMIO now, PCI later) owns the device, keeps the driver's view of it (status, features, queue addresses) and
-/// calls, in this order:
-/// 1. `start` once.
-/// 2. `activate` when the driver has set DRIVER_OK, then `startQueue` for each queue that the driver has set up, later
-///    also for queues that it sets up again.
-/// 3. `notify` for each notification of the driver, from any vCPU thread. It may come late: for a queue that was stopped,
-///    or after `reset`; then it means nothing.
-/// 4. `stopQueue` and `reset` from a vCPU thread when the driver says so: when they return, the device touches neither the
-///    queues in question nor their buffers. They wait for host I/O that cannot be cancelled, and for nothing else.
-/// 5. `pause`, `resume`, `save`, `restore` and `stop` as `Device` in module Machine demands of the transport. At `pause` a
-///    device finishes the requests that it has taken off a queue, or puts them back; the rest waits in the queue. At
-///    `resume`, and when a queue starts, it looks for waiting requests without a notification. `restore` is followed by
-///    `activate` and `startQueue` when the driver had gone that far.
+/// A transport (MMIO or PCI) owns the device, keeps the driver's view of it (status, features, queue addresses), and has a
+/// `QueueService` run it on the event loop of the machine. The service calls, in this order:
+/// 1. `start` once, from the thread that composes the machine, while nothing else runs. When it throws, nothing follows.
+/// 2. `activate` when the driver has set DRIVER_OK, and after a restore.
+/// 3. `serve` for each request. It never blocks: what has to wait for the host is `pending`, and `QueueService.finish`
+///    follows on the loop's thread. `awaken` comes first when the device called `wake`, and after `activate` and a resume.
+/// 4. `abandon` when the driver stops a queue: requests of it that are pending are cancelled, and every one of them is still
+///    finished. `reset` after that for all queues, when the driver resets the device; also before a restore.
+/// 5. `stop` once, last, from the thread that composes the machine.
+///
+/// From `activate` to `reset` calls come on the loop's thread, so that they need no locks among each other. While the machine
+/// is paused no request is pending and nothing is called; `save` and `restore` happen then.
 ///
 /// The configuration may be read and written from any vCPU thread at any time.
 package protocol VirtioDevice: AnyObject, Sendable {
@@ -49,22 +47,29 @@ package protocol VirtioDevice: AnyObject, Sendable {
     /// The driver writes 1 to 8 bytes at `offset`. Writes to what is not writable are ignored.
     func writeConfiguration(_ bytes: [UInt8], at offset: Int)
 
-    func start() throws
+    func start(_ service: QueueService) throws
     func activate(_ session: VirtioSession)
-    func startQueue(_ queue: VirtQueue)
-    func notify(queue index: Int)
-    /// What wakes the thread that serves the queue: ringing it is as good as `notify`, and as meaningless at the wrong time.
-    /// Nil when a notification needs more than that.
-    func doorbell(queue index: Int) -> Doorbell?
-    func stopQueue(_ index: Int)
+    func awaken(_ session: VirtioSession)
+
+    /// - Throws: when the driver broke a rule; the device then needs a reset.
+    func serve(_ request: TakenRequest, _ session: VirtioSession) throws(VirtQueueError) -> RequestProgress
+    func abandon(queue index: Int)
     func reset()
-    func pause()
-    func resume()
     func stop()
 
     /// What the guest can observe of the device besides what the transport saves.
     func save() throws(SavedStateError) -> SavedRecord
     func restore(_ state: SavedRecord) throws(SavedStateError)
+}
+
+extension VirtioDevice {
+    // A device without host I/O has nothing to do at these points. State has no default.
+    package func start(_ service: QueueService) throws {}
+    package func activate(_ session: VirtioSession) {}
+    package func awaken(_ session: VirtioSession) {}
+    package func abandon(queue index: Int) {}
+    package func reset() {}
+    package func stop() {}
 }
 
 /// How a device reaches its driver. A transport implements it with a register and a line, or with a message for each queue.
@@ -77,12 +82,11 @@ package protocol VirtioSignals: AnyObject, Sendable {
     /// Tells the driver to read the configuration again.
     func signalConfigurationChange()
 
-    /// The driver broke the rules of a queue: sets DEVICE_NEEDS_RESET and tells the driver so (section 2.1.2). The device
-    /// must not touch its queues until `reset`.
+    /// The driver broke the rules of a queue: sets DEVICE_NEEDS_RESET and tells the driver so (section 2.1.2).
     func signalNeedsReset(_ reason: VirtQueueError)
 }
 
-/// What a device works with from DRIVER_OK until its reset.
+/// The device's side of a driver's use of it, from DRIVER_OK until its reset.
 package struct VirtioSession: Sendable {
     /// The features that driver and device agreed on.
     package let features: UInt64

@@ -5,6 +5,8 @@ import Testing
 struct HouseRuleTests {
     /// Tables of instructions grow with the instruction set and are read by row, not from top to bottom.
     private static let longTables: Set<String> = ["InstructionTable.swift"]
+    /// Functions that are tables, too.
+    private static let longFunctions: Set<String> = ["Format.swift unpackCompressed"]
 
     @Test("Every module has its row in the layer table")
     func everyModuleIsInTheTable() throws {
@@ -21,17 +23,30 @@ struct HouseRuleTests {
 
     @Test("Package.swift declares every import, and nothing that points up")
     func importsAreDeclared() throws {
-        let manifest = try String(contentsOf: SourceTree.root.appending(path: "Package.swift"), encoding: .utf8)
+        let manifest = try PackageManifest()
         var wrong: [String] = []
         for (module, files) in Dictionary(grouping: try SourceTree.files(under: "Sources"), by: \.module) {
-            let declared = try #require(SourceTree.declaredDependencies(of: module, manifest: manifest))
-            // Names of packages stand in the same brackets as names of products.
+            let declared = try #require(manifest.dependencies(of: module), "\(module)")
             let ours = declared.filter { Layers.level(of: $0) != nil }
             wrong += ours.filter { !Layers.allow(module, importing: $0) }.map { "Package.swift: \(module) on \($0)" }
-            let imported = Set(files.flatMap(\.imports)).filter { Layers.level(of: $0) != nil }
+            let imported = Set(files.flatMap(\.imports)).subtracting(Layers.toolchain)
             wrong += imported.subtracting(declared).map { "\(module) imports \($0), which Package.swift does not say" }
         }
         #expect(wrong == [])
+    }
+
+    @Test("Package.swift declares no dependency that nothing imports")
+    func declaredDependenciesAreUsed() throws {
+        let manifest = try PackageManifest()
+        let files = try ["Sources", "Tests"].flatMap { try SourceTree.files(under: $0) }
+        var unused: [String] = []
+        for (module, files) in Dictionary(grouping: files, by: \.module) {
+            let declared = try #require(manifest.dependencies(of: module), "\(module)")
+            // A test starts the programs that it depends on; nothing imports a program.
+            let importable = declared.subtracting(manifest.programs)
+            unused += importable.subtracting(files.flatMap(\.imports)).map { "\(module) on \($0)" }
+        }
+        #expect(unused.sorted() == [])
     }
 
     @Test("Files have at most 400 lines")
@@ -39,6 +54,17 @@ struct HouseRuleTests {
         let files = try SourceTree.files(under: "Sources") + SourceTree.files(under: "Tests")
         let long = files.filter { $0.lines.count > 401 && !Self.longTables.contains($0.name) }
         #expect(long.map { "\($0.path): \($0.lines.count - 1) lines" } == [])
+    }
+
+    @Test("Functions have at most 60 lines")
+    func functionsAreSmall() throws {
+        let files = try ["Sources", "Tests", "Benchmarks"].flatMap { try SourceTree.files(under: $0) }
+        let long = files.flatMap { file in
+            FunctionBody.all(in: file.lines.joined(separator: "\n"))
+                .filter { $0.lines > 60 && !Self.longFunctions.contains("\(file.name) \($0.name)") }
+                .map { "\(file.path):\($0.firstLine): \($0.name) has \($0.lines) lines" }
+        }
+        #expect(long == [])
     }
 
     @Test("No placeholder stands where code should")
@@ -101,9 +127,49 @@ struct SourceReadingTests {
         #expect(!Layers.allow("Machine", importing: "Unheard"))
     }
 
+    @Test("Bodies of functions are found and measured whatever stands in comments, strings and signatures")
+    func functionBodies() {
+        let text = ##"""
+            protocol P {
+                func requirement() throws(E) -> Int
+                var value: Int { get }
+                init()
+            }
+            struct S {  // func comment() {
+                /* func block() { /* nested */ */
+                var stored = Set<Int>()
+                let closure = { 1 }
+                func first(_ body: () -> Void = {}) -> [String: Int] {
+                    print("}", "\(map { "}" })", #"\#(1) " } "#)
+                    return [:]
+                }
+                init(
+                    value: Int
+                ) {
+                    self.init(text: """
+                        } " \(value)
+                        """)
+                }
+                var computed: Int {
+                    1
+                }
+                deinit { end() }
+            }
+            """##
+        #expect(
+            FunctionBody.all(in: text) == [
+                FunctionBody(name: "value", firstLine: 3, lines: 1),
+                FunctionBody(name: "first", firstLine: 10, lines: 4),
+                FunctionBody(name: "init", firstLine: 14, lines: 7),
+                FunctionBody(name: "computed", firstLine: 21, lines: 3),
+                FunctionBody(name: "deinit", firstLine: 24, lines: 1),
+            ])
+    }
+
     @Test("Dependencies are read from every form of target in Package.swift")
     func manifest() {
         let text = """
+                    .library(name: "A", targets: ["A"]),
                     .target(name: "A"),
                     module("B"),
                     module("C", ["B"]),
@@ -111,14 +177,20 @@ struct SourceReadingTests {
                         "D",
                         ["B", .product(name: "P", package: "p-package")]),
                     .executableTarget(
-                        name: "E",
+                        name: "E", path: "Somewhere", exclude: ["Guests"],
                         dependencies: ["D"],
+                    .executableTarget(name: "F", exclude: ["Guests"]),
+                    tests("CTests", ["C"], exclude: ["Guests"]),
             """
-        let read = { SourceTree.declaredDependencies(of: $0, manifest: text) }
-        #expect(read("B") == [])
-        #expect(read("C") == ["B"])
-        #expect(read("D") == ["B", "P", "p-package"])
-        #expect(read("E") == ["D"])
-        #expect(read("F") == nil)
+        let manifest = PackageManifest(text: text)
+        #expect(manifest.dependencies(of: "A") == [])
+        #expect(manifest.dependencies(of: "B") == [])
+        #expect(manifest.dependencies(of: "C") == ["B"])
+        #expect(manifest.dependencies(of: "D") == ["B", "P"])
+        #expect(manifest.dependencies(of: "E") == ["D"])
+        #expect(manifest.dependencies(of: "F") == [])
+        #expect(manifest.dependencies(of: "CTests") == ["C"])
+        #expect(manifest.dependencies(of: "G") == nil)
+        #expect(manifest.programs == ["E", "F"])
     }
 }

@@ -2,7 +2,7 @@
 enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
-        ["CLinux", "CKVM", "CZlib", "CZstd", "HostSystem", "SavedState", "GuestMemory"],
+        ["CLinux", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem", "SavedState", "GuestMemory"],
         ["Machine"],
         ["Translator", "RISCV", "KVMEngine"],
         ["DiskImages", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
@@ -14,6 +14,7 @@ enum Layers {
     /// The edges allowed inside a layer.
     static let siblings: [String: Set<String>] = [
         "HostSystem": ["CLinux"],
+        "SavedState": ["CLinux"],
         "GuestMemory": ["HostSystem"],
         "RISCV": ["Translator"],
         "Virtio": ["PCI"],
@@ -28,9 +29,13 @@ enum Layers {
         "Foundation": ["GuestImages", "AerieCommand"],
         "FoundationEssentials": ["GuestImages", "AerieCommand"],
         "ArgumentParser": ["AerieCommand"],
+        "Logging": ["AerieCommand"],
         "Subprocess": ["GuestImages"],
         "SystemPackage": ["GuestImages"],
     ]
+
+    /// Modules that come with Swift, which Package.swift does not name.
+    static let toolchain: Set<String> = ["Glibc", "Synchronization", "Foundation", "FoundationEssentials"]
 
     static func level(of module: String) -> Int? {
         fromTheGround.firstIndex { $0.contains(module) }

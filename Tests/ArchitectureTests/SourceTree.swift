@@ -57,17 +57,4 @@ enum SourceTree {
     static func modules() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: root.appending(path: "Sources").path).sorted()
     }
-
-    /// The dependencies that Package.swift declares for a target: the strings of the first bracket after its name.
-    static func declaredDependencies(of target: String, manifest: String) -> Set<String>? {
-        let starts = ["module(\"\(target)\"", "module(\n            \"\(target)\"", "name: \"\(target)\",\n"]
-        guard let start = starts.lazy.compactMap({ manifest.range(of: $0) }).first else { return nil }
-        let rest = manifest[start.upperBound...]
-        // A target without dependencies ends before the next bracket opens.
-        guard let open = rest.firstIndex(of: "["), !rest[..<open].contains("\n        module(") else { return [] }
-        if rest.first == ")" { return [] }
-        guard let close = rest[open...].firstIndex(of: "]") else { return nil }
-        let parts = rest[open...close].split(separator: "\"", omittingEmptySubsequences: false)
-        return Set(stride(from: 1, to: parts.count, by: 2).map { String(parts[$0]) })
-    }
 }

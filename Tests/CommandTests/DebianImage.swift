@@ -17,7 +17,7 @@ struct DebianImage {
     /// Of the usual image.
     static var obstacle: String? { usual.obstacle }
     static let environment = usual.environment
-    private var environment: [String: String] { Self.environment(data) }
+    var environment: [String: String] { Self.environment(data) }
 
     static func file(_ name: String) throws -> String { try usual.file(name) }
 
@@ -79,7 +79,7 @@ struct DebianImage {
             (try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date) ?? .distantFuture
         }
         let sources = root.appending(path: "Sources/GuestImages").path
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: sources)) ?? []
+        let names = (try? FileManager.default.subpathsOfDirectory(atPath: sources)) ?? []
         guard let made = try? file("manifest.json", data), !made.isEmpty,
             let manifest = try? String(contentsOfFile: made, encoding: .utf8),
             packages.allSatisfy({ manifest.contains("\"\($0)\"") })

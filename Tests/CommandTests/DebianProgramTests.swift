@@ -30,4 +30,18 @@ struct DebianProgramTests {
         ]
         for line in expected { #expect(result.output.contains(line), "\(line): \(result.output)") }
     }
+
+    @Test("Ctrl-C raises KeyboardInterrupt in Python")
+    func keyboardInterrupt() throws {
+        let aerie = try AerieProcess()
+        let terminal = try PseudoTerminal()
+        let program = "import time; print('begins', flush=True); time.sleep(100000)"
+        try terminal.start(
+            AerieProcess.executable, ["run", "debian", "python3", "-c", program],
+            environment: aerie.environment.merging(DebianImage.programs.environment) { $1 })
+        try #require(terminal.wait(for: "begins"))
+        terminal.type([0x03])
+        #expect(terminal.wait(for: "KeyboardInterrupt"))
+        #expect(terminal.end() == 130)
+    }
 }

@@ -1,5 +1,6 @@
 import GuestToolchain
 import Foundation
+import TestSupport
 import Testing
 
 /// Builds that do not come to their end, by the built program on real packages.
@@ -67,7 +68,8 @@ struct FailedBuildTests {
         process.arguments =
             (getuid() == 0 ? ["-m"] : ["-Urm"]) + ["/bin/sh", "-c", script, "sh", directory, AerieProcess.executable]
         process.environment = environment.merging(
-            directory.hasPrefix(data) ? [:] : ["XDG_CACHE_HOME": directory], uniquingKeysWith: { $1 })
+            directory.hasPrefix(data) ? ["XDG_DATA_HOME": directory] : ["XDG_CACHE_HOME": directory],
+            uniquingKeysWith: { $1 })
         let output = Pipe()
         let error = try aerie.directory.file("error", Data())
         process.standardOutput = output
@@ -92,15 +94,17 @@ struct FailedBuildTests {
 
     @Test(
         "A full disk ends a build with one line, and leaves nothing there",
-        .enabled("this host lets nobody mount in a name space of their own") { canMount }, arguments: [20, 180])
-    func fullDisk(mebibytes: Int) throws {
-        let result = try buildOnSmallDisk(data, mebibytes: mebibytes)
-        try requireMirror(result.error)
-        #expect(result.code == 69, "\(result.error)")
-        #expect(result.output == "")
-        let lines = result.error.split(separator: "\n").filter { $0.hasPrefix("aerie: ") }
-        #expect(lines.count == 1)
-        #expect(lines.first?.contains("free some space") == true, "\(result.error)")
+        .enabled("this host lets nobody mount in a name space of their own") { canMount })
+    func fullDisk() throws {
+        for mebibytes in [20, 180] {
+            let result = try buildOnSmallDisk("\(data)/\(mebibytes)", mebibytes: mebibytes)
+            try requireMirror(result.error)
+            #expect(result.code == 69, "\(result.error)")
+            #expect(result.output == "")
+            let lines = result.error.split(separator: "\n").filter { $0.hasPrefix("aerie: ") }
+            #expect(lines.count == 1)
+            #expect(lines.first?.contains("free some space") == true, "\(result.error)")
+        }
     }
 
     @Test(
@@ -117,6 +121,18 @@ struct FailedBuildTests {
     }
 
     // MARK: Interruptions
+
+    @Test("Under a limit on the size of files, a build says that the limit is the reason")
+    func fileSizeLimit() throws {
+        let script = "ulimit -f 2000; exec \"$0\" \"$@\""
+        let result = try aerie.run(
+            ["image", "build", "debian"], environment: ["XDG_DATA_HOME": data],
+            wrapper: ["/bin/sh", "-c", script])
+        try requireMirror(result.error)
+        #expect(result.code == 69, "\(result.error)")
+        #expect(result.error.hasSuffix("; raise the limit on the size of files (ulimit -f)\n"), "\(result.error)")
+        #expect(leftovers == [])
+    }
 
     private final class RunningBuild {
         private let process = Process()
@@ -174,8 +190,7 @@ struct FailedBuildTests {
                 #expect(build.messages.contains("aerie: building an image: interrupted; nothing was stored\n"))
                 #expect(leftovers == [], "\(phase)")
                 // A process that was ended may take a moment to go.
-                for _ in 0..<100 where toolsAtWork != [] { usleep(50_000) }
-                #expect(toolsAtWork == [], "\(phase)")
+                #expect(Patience.wait { toolsAtWork == [] }, "\(phase)")
             }
             #expect(try aerie.run(["image", "ls", "--format", "json"], environment: environment).output == "[\n\n]\n")
         }

@@ -57,6 +57,44 @@ enum GuestProgram {
         0x0000_006f,  // j    .
     ])
 
+    /// Writes 'x' to the serial port without end, whenever the transmitter is empty.
+    static let flood = assembled([
+        0x1000_02b7,  // lui  t0, 0x10000
+        0x0780_0313,  // addi t1, zero, 'x'
+        0x0052_c383,  // lbu  t2, 5(t0)      wait: line status
+        0x0203_f393,  // andi t2, t2, 0x20
+        0xfe03_8ce3,  // beqz t2, wait
+        0x0062_8023,  // sb   t1, 0(t0)
+        0xff1f_f06f,  // j    wait
+    ])
+
+    /// What `writeAndPowerOff` writes: more than a pipe and all that is queued before it.
+    static let writtenCount = 0x4_0000
+    static let writeAndPowerOff = writing(0x40)
+    /// What `writeLittleAndPowerOff` writes: more than a pipe holds, but not more than the console queues besides.
+    static let littleCount = 0x1_1000
+    static let writeLittleAndPowerOff = writing(0x11)
+
+    /// Writes `pages` times 4096 'x' to the serial port, whenever the transmitter is empty, and switches the board off.
+    private static func writing(_ pages: UInt32) -> Data {
+        assembled([
+            0x1000_02b7,  // lui  t0, 0x10000
+            0x0000_0eb7 | pages << 12,  // lui  t4, pages
+            0x0780_0313,  // addi t1, zero, 'x'
+            0x0052_c383,  // lbu  t2, 5(t0)      wait: line status
+            0x0203_f393,  // andi t2, t2, 0x20
+            0xfe03_8ce3,  // beqz t2, wait
+            0x0062_8023,  // sb   t1, 0(t0)
+            0xfffe_8e93,  // addi t4, t4, -1
+            0xfe0e_96e3,  // bnez t4, wait
+            0x0010_02b7,  // lui  t0, 0x100
+            0x0000_5337,  // lui  t1, 0x5
+            0x5553_0313,  // addi t1, t1, 0x555
+            0x0062_a023,  // sw   t1, 0(t0)
+            0x0000_006f,  // j    .
+        ])
+    }
+
     private static func assembled(_ words: [UInt32]) -> Data {
         Data(words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } })
     }

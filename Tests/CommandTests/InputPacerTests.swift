@@ -1,4 +1,4 @@
-import Aerie
+import MachineSession
 import Testing
 
 /// A script that is typed into a guest whose behaviour the test spells out.
@@ -16,6 +16,11 @@ private struct Typing {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Looks for input without taking any, as a driver does that starts to listen.
+    mutating func listen(at milliseconds: UInt64) {
+        for _ in 0..<2 { #expect(next(16, at: milliseconds) == "") }
+    }
+
     mutating func output(_ text: String, at milliseconds: UInt64) {
         pacer.guestWrote(Array(text.utf8), at: milliseconds * 1_000_000)
     }
@@ -31,7 +36,7 @@ struct InputPacerTests {
     func waitsForPrompt() {
         var typing = Typing("ls\n")
         typing.output("[    0.1] booting\r\n", at: 1000)
-        #expect(typing.next(16, at: 1100) == "")
+        typing.listen(at: 1100)
         typing.output("root@debian:~# ", at: 2000)
         #expect(typing.wakeTime == 2150)
         #expect(typing.next(16, at: 2149) == "")
@@ -44,13 +49,37 @@ struct InputPacerTests {
         typing.output("# ", at: 0)
         // The device is told once that there is something to ask for.
         #expect(typing.wakeTime == 0)
+        #expect(typing.next(16, at: 5000) == "")
+        #expect(typing.wakeTime == 0)
         #expect(typing.next(16, at: 5000) == "ls\n")
+    }
+
+    @Test("A driver that looks at the port's state for each byte that it sends does not ask for input")
+    func looksBeforeOutputAreNoQuestions() {
+        var typing = Typing("ls\n")
+        for time in UInt64(0)..<50 {
+            #expect(typing.next(1, at: time) == "")
+            typing.output("#", at: time)
+        }
+        #expect(typing.next(1, at: 60_000) == "")
+    }
+
+    @Test("A guest that does nothing but look for input gets it, though it prints no prompt and is never silent")
+    func typesToAGuestThatPolls() {
+        var typing = Typing("ls\n")
+        for time in UInt64(0)..<10 {
+            typing.output(".", at: time)
+            for _ in 1..<InputPacer.busyAsks { #expect(typing.next(1, at: time) == "") }
+        }
+        #expect(typing.next(1, at: 9) == "l")
+        typing.output(".", at: 10)
+        #expect(typing.next(1, at: 10) == "s")
     }
 
     @Test("A guest without a prompt gets its script after three silent seconds")
     func typesAfterSilence() {
         var typing = Typing("ls\n")
-        #expect(typing.next(16, at: 500) == "")
+        typing.listen(at: 500)
         typing.output("ready\r\n", at: 1000)
         #expect(typing.wakeTime == 4000)
         #expect(typing.next(16, at: 3999) == "")
@@ -60,6 +89,7 @@ struct InputPacerTests {
     @Test("At most 1024 bytes are ahead of the guest's echo")
     func staysBehindEcho() {
         var typing = Typing(String(repeating: "x", count: 4000))
+        typing.listen(at: 0)
         typing.output("# ", at: 0)
         #expect(typing.next(4096, at: 1000).count == 1024)
         #expect(typing.next(4096, at: 1000) == "")
@@ -71,6 +101,7 @@ struct InputPacerTests {
     @Test("Other output than the echo lets no more input through")
     func ignoresOtherOutput() {
         var typing = Typing(String(repeating: "x", count: 4000))
+        typing.listen(at: 0)
         typing.output("# ", at: 0)
         #expect(typing.next(4096, at: 1000).count == 1024)
         typing.output(String(repeating: "other output\r\n", count: 1000), at: 1010)
@@ -80,6 +111,7 @@ struct InputPacerTests {
     @Test("Without an echo, 256 bytes go after each of ever longer waits")
     func retriesSlower() {
         var typing = Typing(String(repeating: "x", count: 4000))
+        typing.listen(at: 0)
         typing.output("# ", at: 0)
         #expect(typing.next(4096, at: 1000).count == 1024)
         #expect(typing.wakeTime == 1250)
@@ -104,6 +136,7 @@ struct InputPacerTests {
     @Test("The end comes after the last command's prompt, not while the command runs")
     func endsAfterLastCommand() {
         var typing = Typing("sleep 9\n")
+        typing.listen(at: 0)
         typing.output("# ", at: 0)
         #expect(typing.next(16, at: 150) == "sleep 9\n")
         #expect(typing.next(16, at: 200) == "")
@@ -118,6 +151,7 @@ struct InputPacerTests {
     func endIsAnEndForEverybody() {
         var typing = Typing("")
         var ends = 0
+        typing.listen(at: 0)
         for prompt in 0..<20 {
             let time = UInt64(prompt) * 1000
             typing.output("\r\n# ", at: time)
@@ -130,6 +164,7 @@ struct InputPacerTests {
     @Test("A last line without its newline gets one, before the end")
     func completesLastLine() {
         var typing = Typing("uname -m")
+        typing.listen(at: 0)
         typing.output("# ", at: 0)
         #expect(typing.next(64, at: 1000) == "uname -m")
         #expect(typing.next(64, at: 1000) == "\n")
@@ -141,6 +176,7 @@ struct InputPacerTests {
     func waitsForMore() {
         var typing = Typing("")
         typing.isEnded = false
+        typing.listen(at: 0)
         typing.output("# ", at: 0)
         #expect(typing.next(16, at: 1000) == "")
         #expect(typing.wakeTime == nil)
@@ -154,6 +190,7 @@ struct InputPacerTests {
         let expected = String(repeating: line, count: 20_000)
         var rest = Array(expected.utf8)[...]
         var received: [UInt8] = []
+        typing.listen(at: 0)
         typing.output("# ", at: 0)
         for time in 1000..<3000 where received.count < expected.utf8.count {
             let part = rest.prefix(typing.script.room)

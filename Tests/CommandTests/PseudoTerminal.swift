@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 
 /// A terminal of the test's own, with a program on it that believes a person sits there.
 final class PseudoTerminal {
@@ -72,9 +73,10 @@ final class PseudoTerminal {
         return kill(child, signal) == 0
     }
 
-    /// Reads output until `condition` holds; false when the program's output ends, or a generous time passes, before that.
+    /// Reads output until `condition` holds; false when the limit of patience passes before that.
     func wait(until condition: () -> Bool) -> Bool {
-        for _ in 0..<3000 {
+        let end = ContinuousClock.now + Patience.limit
+        while ContinuousClock.now < end {
             if condition() { return true }
             var entry = pollfd(fd: controller, events: Int16(POLLIN), revents: 0)
             guard poll(&entry, 1, 10) > 0 else { continue }
@@ -93,6 +95,15 @@ final class PseudoTerminal {
     func end() -> Int32? {
         var status: Int32 = 0
         guard wait(until: { waitpid(process, &status, WNOHANG) == process }) else { return nil }
+        process = 0
+        let signal = status & 0x7f
+        return signal == 0 ? status >> 8 & 0xff : -signal
+    }
+
+    /// Waits for the program's end, which nobody helps by reading its output, in the words of `end`.
+    func endUnread() -> Int32? {
+        var status: Int32 = 0
+        guard waitpid(process, &status, 0) == process else { return nil }
         process = 0
         let signal = status & 0x7f
         return signal == 0 ? status >> 8 & 0xff : -signal

@@ -28,9 +28,39 @@ struct UsageTests {
     func unknown() throws {
         try expect(64, ["frobnicate"], saying: ["frobnicate"])
         try expect(64, ["run", "--frobnicate"], saying: ["--frobnicate"])
-        try expect(64, ["run", "debian", "ubuntu"], saying: ["ubuntu"])
+        try expect(64, ["image", "inspect", "debian", "ubuntu"], saying: ["ubuntu"])
         try expect(64, ["run", "--cpus"], saying: ["--cpus"])
         try expect(64, ["image", "rm"], saying: ["image"])
+    }
+
+    @Test("Help for a word that is not a verb is a usage error that lists the verbs")
+    func helpForNothing() throws {
+        try expect(64, ["help", "bogus"], saying: ["help bogus", "'bogus' is not a verb", "run, image, doctor"])
+        try expect(64, ["help", "image", "bogus"], saying: ["help image bogus", "'bogus'", "build"])
+        try expect(64, ["help", "run", "debian"], saying: ["help run debian", "'debian' is not a verb"])
+    }
+
+    @Test("An unknown option is answered with a suggestion only when one is near")
+    func suggestions() throws {
+        for (option, suggestion) in [("--cpu", "--cpus"), ("--memroy", "--memory"), ("--kernal", "--kernel")] {
+            try expect(64, ["run", option, "1"], saying: ["'\(option)'. Did you mean '\(suggestion)'?"])
+        }
+        for option in ["--bogus", "--disc9", "--zzz"] {
+            try expect(64, ["run", option], saying: ["aerie: Unknown option '\(option)'; see 'aerie help'"])
+        }
+    }
+
+    @Test("Words after the image are the guest's command, with their options; a wrong option before it is aerie's")
+    func commandWords() throws {
+        // An image that nobody can build shows that the words before it were understood.
+        for words in [
+            ["ls", "-l", "/"], ["--", "ls", "-l"], ["grep", "--cpus", "many"], ["sh", "-c", "exit 3", "--"],
+        ] {
+            try expect(64, ["run", "--cpus", "2", "plan9"] + words, saying: ["plan9", "debian"])
+        }
+        try expect(64, ["run", "plan9", "--cpus", "many", "ls"], saying: ["--cpus", "'many'"])
+        try expect(64, ["run", "--config", "absent", "--cpus", "many", "ls"], saying: ["--cpus", "'many'"])
+        try expect(64, ["run", "plan9", "-l", "ls"], saying: ["Unknown option '-l'"])
     }
 
     @Test("A guest with nothing to boot is a usage error")
@@ -86,6 +116,62 @@ struct UsageTests {
         try expect(64, run + ["--disk", "\(kernel),format=qcow2"], saying: ["qcow2", "raw"])
         try expect(64, run + ["--disk", "\(kernel),serial=ABCDEFGHIJKLMNOPQRSTU"], saying: ["serial"])
         try expect(64, run + ["--read-only"], saying: ["--read-only", "no disk"])
+    }
+
+    @Test("An argument that is not UTF-8 is a usage error and opens no other file", arguments: ["aerie", "aerie-vm"])
+    func malformedArguments(program: String) throws {
+        // The name that a repair of the bytes would give.
+        _ = try aerie.directory.file("kernel-\u{FFFD}", GuestProgram.fail42)
+        let verb = program == "aerie" ? "run" : ""
+        let script = "exec \"$0\" \(verb) --firmware \"$(printf 'kernel-\\377')\""
+        let result = try aerie.run([], program: program, wrapper: ["/bin/sh", "-c", script])
+        #expect(result.code == 64)
+        #expect(
+            result.error == "\(program): argument \(verb.isEmpty ? 2 : 3): 'kernel-\u{FFFD}' is not valid UTF-8; "
+                + "rename the file, or give a link to it\n")
+    }
+
+    @Test("A directory of the store whose name is not UTF-8 is a usage error")
+    func malformedEnvironment() throws {
+        let script = "XDG_DATA_HOME=\"$(printf '/tmp/data-\\377')\" exec \"$0\" image ls"
+        let result = try aerie.run([], wrapper: ["/bin/sh", "-c", script])
+        #expect(result.code == 64, "\(result.error)")
+        #expect(result.error.contains("is not valid UTF-8; set XDG_DATA_HOME"), "\(result.error)")
+        #expect(result.output == "")
+    }
+
+    @Test("Under a limit on the size of files the error names the limit", arguments: ["aerie", "aerie-vm"])
+    func fileSizeLimit(program: String) throws {
+        let verb = program == "aerie" ? "run" : ""
+        let script = "ulimit -f 100; exec \"$0\" \(verb) \"$@\""
+        let result = try aerie.run(
+            ["--firmware", kernel, "--memory", "16M"], program: program, wrapper: ["/bin/sh", "-c", script])
+        #expect(result.code == 125)
+        #expect(result.error.hasPrefix("\(program): --memory 16M: "), "\(result.error)")
+        #expect(
+            result.error.hasSuffix(": File too large; raise the limit on the size of files (ulimit -f)\n"),
+            "\(result.error)")
+    }
+
+    @Test("A disk that is given twice is a usage error that says so, unless nothing is written to it")
+    func diskGivenTwice() throws {
+        let disk = try aerie.directory.file("disk", Data(count: 4096))
+        let link = aerie.directory.path("link")
+        #expect(symlink(disk, link) == 0)
+        let run = ["run", "--firmware", kernel, "--memory", "16M"]
+        try expect(
+            64, run + ["--disk", disk, "--disk", disk], saying: ["--disk \(disk): the machine has this disk already;"])
+        try expect(
+            64, run + ["--disk", "\(disk),readonly", "--disk", link],
+            saying: ["--disk \(link): the machine has this disk already as \(disk); leave one out"])
+        #expect(try aerie.run(run + ["--disk", "\(disk),readonly", "--disk", "\(link),readonly"]).code == 0)
+    }
+
+    @Test("A trace that cannot be written is named with the reason and a remedy")
+    func badTrace() throws {
+        try expect(
+            65, ["run", "--firmware", kernel, "--memory", "16M", "--trace", "absent/trace"],
+            saying: ["--trace absent/trace: No such file or directory; name a file in a directory that exists"])
     }
 
     @Test("A command needs an image to run in")

@@ -29,8 +29,8 @@ import Testing
         return path
     }
 
-    @Test func aRawImageReportsItAndWorksAgainWhenThereIsSpace() throws {
-        let image = try RawDiskImage(path: try sparseFile(), readOnly: false)
+    @Test(arguments: Way.allCases) func aRawImageReportsItAndWorksAgainWhenThereIsSpace(_ way: Way) throws {
+        let image = try way.of(RawDiskImage(path: try sparseFile(), readOnly: false))
         try withLimit {
             #expect(throws: Self.refused) { try image.write(pattern(8192), at: Self.limit - 4096) }
             #expect(throws: Self.refused) { try image.write(pattern(512), at: Self.limit) }
@@ -41,9 +41,8 @@ import Testing
         #expect(try image.bytes(at: Self.limit - 4096, count: 8192) == pattern(8192))
     }
 
-    @Test func anOverlayKeepsWhatTheGuestCouldReadBefore() throws {
-        let image = try OverlayDiskImage(
-            base: RawDiskImage(path: try sparseFile(), readOnly: true), directory: directory.path)
+    @Test(arguments: Way.allCases) func anOverlayKeepsWhatTheGuestCouldReadBefore(_ way: Way) throws {
+        let image = try way.of(directory.overlay(of: sparseFile()))
         try image.write(pattern(4096, 1), at: Self.limit - 8192)
         try withLimit {
             // Whole clusters, and parts of clusters that have to be copied up first.

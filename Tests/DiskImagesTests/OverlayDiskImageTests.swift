@@ -7,68 +7,59 @@ import Testing
 @Suite struct OverlayDiskImageTests {
     private let directory = TemporaryDirectory()
 
-    private func overlay(_ bytes: [UInt8], inMemory: Bool = true) throws -> (OverlayDiskImage, String) {
+    private func overlay(_ bytes: [UInt8], _ way: Way = .blocking) throws -> (any DiskImage, String) {
         let path = try directory.file("base", bytes)
-        let base = try RawDiskImage(path: path, readOnly: true)
-        return (try OverlayDiskImage(base: base, directory: inMemory ? nil : directory.path), path)
+        return (try way.of(directory.overlay(of: path)), path)
     }
 
-    @Test func anUntouchedOverlayReadsAsItsBase() throws {
-        let (image, _) = try overlay(pattern(20_000))
+    @Test(arguments: Way.allCases) func anUntouchedOverlayReadsAsItsBase(_ way: Way) throws {
+        let (image, _) = try overlay(pattern(20_000), way)
         #expect(image.size == 20_480)
         #expect(!image.isReadOnly)
         #expect(try image.bytes(at: 0, count: 20_480) == pattern(20_000) + Array(repeating: 0, count: 480))
     }
 
-    @Test func writesStayInTheOverlay() throws {
-        for inMemory in [true, false] {
-            let (image, path) = try overlay(pattern(40_960), inMemory: inMemory)
-            try image.write(pattern(512, 77), at: 4096 + 512)
-            var expected = pattern(40_960)
-            expected.replaceSubrange(4608..<5120, with: pattern(512, 77))
-            #expect(try image.bytes(at: 0, count: 40_960) == expected)
-            #expect(try directory.contents(path) == pattern(40_960))
-            // The file of the changes has no name.
-            #expect(try directory.names() == ["base"])
-        }
+    @Test(arguments: Way.allCases) func writesStayInTheOverlay(_ way: Way) throws {
+        let (image, path) = try overlay(pattern(40_960), way)
+        try image.write(pattern(512, 77), at: 4096 + 512)
+        var expected = pattern(40_960)
+        expected.replaceSubrange(4608..<5120, with: pattern(512, 77))
+        #expect(try image.bytes(at: 0, count: 40_960) == expected)
+        #expect(try directory.contents(path) == pattern(40_960))
+        // The file of the changes has no name.
+        #expect(try directory.names() == ["base"])
     }
 
     @Test func aBaseThatCanBeWrittenIsRefused() throws {
         let base = try RawDiskImage(path: try directory.file("base", pattern(512)), readOnly: false)
-        #expect(throws: DiskImageError.writableBase) { try OverlayDiskImage(base: base, directory: nil) }
+        let scratch = ScratchDirectory(candidates: [directory.path])
+        #expect(throws: DiskImageError.writableBase) {
+            try OverlayDiskImage(base: base, changes: scratch.makeFile())
+        }
     }
 
     @Test func manyOverlaysShareABase() throws {
         let path = try directory.file("base", pattern(8192))
-        let images = try (0..<3).map { _ in
-            try OverlayDiskImage(base: RawDiskImage(path: path, readOnly: true), directory: nil)
-        }
+        let images = try (0..<3).map { _ in try directory.overlay(of: path) }
         for (index, image) in images.enumerated() { try image.write(pattern(512, index), at: 512) }
         for (index, image) in images.enumerated() {
             #expect(try image.bytes(at: 512, count: 512) == pattern(512, index))
         }
     }
 
-    @Test func aDirectoryThatIsNotThereIsAnError() throws {
-        let base = try RawDiskImage(path: try directory.file("base", pattern(512)), readOnly: true)
-        let missing = directory.path + "/missing"
-        #expect(
-            throws: DiskImageError.system(SystemError("open O_TMPFILE in \(missing)", code: ENOENT))
-        ) { try OverlayDiskImage(base: base, directory: missing) }
-    }
-
-    @Test func rangesBeyondTheEndAreRefused() throws {
-        let (image, _) = try overlay(pattern(1024))
+    @Test(arguments: Way.allCases) func rangesBeyondTheEndAreRefused(_ way: Way) throws {
+        let (image, _) = try overlay(pattern(1024), way)
         let error = DiskImageError.outOfRange(offset: 1000, count: 512, size: 1024)
         #expect(throws: error) { try image.write(pattern(512), at: 1000) }
         #expect(throws: error) { try image.bytes(at: 1000, count: 512) }
         #expect(throws: error) { try image.writeZeroes(at: 1000, count: 512, mayUnmap: false) }
     }
 
-    @Test(arguments: 0..<6) func randomOperationsAgreeWithAnArray(_ seed: Int) throws {
+    @Test(arguments: 0..<3, Way.allCases)
+    func randomOperationsAgreeWithAnArray(_ seed: Int, _ way: Way) throws {
         let size = 300 * 512
         var model = pattern(size)
-        let (image, path) = try overlay(model, inMemory: seed % 2 == 0)
+        let (image, path) = try overlay(model, way)
         var state = UInt64(seed) &* 0x9E37_79B9_7F4A_7C15 &+ 1
         func random(_ limit: Int) -> Int {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -100,9 +91,9 @@ import Testing
         #expect(try directory.contents(path) == pattern(size))
     }
 
-    @Test func writersOfOneClusterDoNotUndoEachOther() throws {
+    @Test(arguments: Way.allCases) func writersOfOneClusterDoNotUndoEachOther(_ way: Way) throws {
         let clusters = 200
-        let (image, _) = try overlay(pattern(clusters * 4096))
+        let (image, _) = try overlay(pattern(clusters * 4096), way)
         // Eight threads write the eight sectors of every cluster, each for the first time in that cluster.
         let threads = try (0..<8).map { lane in
             try HostThread(name: "writer") {

@@ -7,9 +7,9 @@ import Testing
 @Suite struct RawDiskImageTests {
     private let directory = TemporaryDirectory()
 
-    @Test func bytesGoWhereTheyBelong() throws {
+    @Test(arguments: Way.allCases) func bytesGoWhereTheyBelong(_ way: Way) throws {
         let path = try directory.file("disk", pattern(8192))
-        let image = try RawDiskImage(path: path, readOnly: false)
+        let image = try way.of(RawDiskImage(path: path, readOnly: false))
         #expect(image.size == 8192)
         #expect(try image.bytes(at: 1000, count: 3000, cut: [1, 0, 999]) == Array(pattern(8192)[1000..<4000]))
         try image.write(pattern(2000, 99), at: 3000, cut: [512, 3])
@@ -19,17 +19,17 @@ import Testing
         #expect(try directory.contents(path) == expected)
     }
 
-    @Test func moreBuffersThanTheKernelTakesAtOnceArePassedInTurns() throws {
+    @Test(arguments: Way.allCases) func moreBuffersThanTheKernelTakesAtOnceArePassedInTurns(_ way: Way) throws {
         let path = try directory.file("disk", pattern(8192))
-        let image = try RawDiskImage(path: path, readOnly: false)
+        let image = try way.of(RawDiskImage(path: path, readOnly: false))
         let cut = Array(repeating: 2, count: 3000)
         #expect(try image.bytes(at: 0, count: 8192, cut: cut) == pattern(8192))
         try image.write(pattern(8192, 3), at: 0, cut: cut)
         #expect(try directory.contents(path) == pattern(8192, 3))
     }
 
-    @Test func rangesBeyondTheEndAreRefused() throws {
-        let image = try RawDiskImage(path: try directory.file("disk", pattern(1024)), readOnly: false)
+    @Test(arguments: Way.allCases) func rangesBeyondTheEndAreRefused(_ way: Way) throws {
+        let image = try way.of(RawDiskImage(path: try directory.file("disk", pattern(1024)), readOnly: false))
         for (offset, count) in [(UInt64(1024), 1), (1023, 2), (0, 1025), (.max, 1), (.max - 1, 512)] {
             let error = DiskImageError.outOfRange(offset: offset, count: UInt64(count), size: 1024)
             #expect(throws: error) { try image.bytes(at: offset, count: count) }
@@ -39,10 +39,10 @@ import Testing
         }
     }
 
-    @Test func zeroesAndHolesReadAsZeroes() throws {
+    @Test(arguments: Way.allCases) func zeroesAndHolesReadAsZeroes(_ way: Way) throws {
         for mayUnmap in [false, true] {
             let path = try directory.file("disk", pattern(65536))
-            let image = try RawDiskImage(path: path, readOnly: false)
+            let image = try way.of(RawDiskImage(path: path, readOnly: false))
             try image.writeZeroes(at: 512, count: 40000, mayUnmap: mayUnmap)
             var expected = pattern(65536)
             for index in 512..<40512 { expected[index] = 0 }
@@ -53,15 +53,30 @@ import Testing
         }
     }
 
-    @Test func aFileThatEndsWithinASectorIsFilledUpWithZeroesThatCannotBeWritten() throws {
+    @Test(arguments: Way.allCases)
+    func aFileThatEndsWithinASectorIsFilledUpWithZeroesAndGrowsWhenThatSectorIsWritten(_ way: Way) throws {
         let path = try directory.file("disk", pattern(1000))
-        let image = try RawDiskImage(path: path, readOnly: false)
+        let image = try way.of(RawDiskImage(path: path, readOnly: false))
         #expect(image.size == 1024)
-        #expect(try image.bytes(at: 512, count: 512) == Array(pattern(1000)[512...]) + Array(repeating: 0, count: 24))
+        let padded = pattern(1000) + Array(repeating: 0, count: 24)
+        #expect(try image.bytes(at: 512, count: 512) == Array(padded[512...]))
         #expect(try image.bytes(at: 1010, count: 14) == Array(repeating: 0, count: 14))
-        #expect(throws: DiskImageError.partialSector(size: 1000)) { try image.write(pattern(512), at: 512) }
         try image.write(pattern(512, 5), at: 0)
         #expect(try directory.contents(path).count == 1000)
+        try image.write(pattern(512, 9), at: 512)
+        #expect(try directory.contents(path) == pattern(512, 5) + pattern(512, 9))
+        #expect(try image.bytes(at: 0, count: 1024) == pattern(512, 5) + pattern(512, 9))
+    }
+
+    @Test(arguments: Way.allCases)
+    func aDiskIsDiscardedAndZeroedWholeThoughItsFileEndsWithinASector(_ way: Way) throws {
+        for mayUnmap in [false, true] {
+            let path = try directory.file("disk", pattern(1000))
+            let image = try way.of(RawDiskImage(path: path, readOnly: false))
+            try image.discard(at: 0, count: 1024)
+            try image.writeZeroes(at: 0, count: 1024, mayUnmap: mayUnmap)
+            #expect(try image.bytes(at: 0, count: 1024) == Array(repeating: 0, count: 1024))
+        }
     }
 
     @Test func whatIsNoDiskIsRefusedWithTheReason() throws {
@@ -103,9 +118,9 @@ import Testing
         #expect(first.size == second.size)
     }
 
-    @Test func aReadOnlyImageIsNotChanged() throws {
+    @Test(arguments: Way.allCases) func aReadOnlyImageIsNotChanged(_ way: Way) throws {
         let path = try directory.file("disk", pattern(1024))
-        let image = try RawDiskImage(path: path, readOnly: true)
+        let image = try way.of(RawDiskImage(path: path, readOnly: true))
         #expect(throws: DiskImageError.readOnly) { try image.write(pattern(512), at: 0) }
         #expect(throws: DiskImageError.readOnly) { try image.discard(at: 0, count: 512) }
         #expect(throws: DiskImageError.readOnly) { try image.writeZeroes(at: 0, count: 512, mayUnmap: true) }
@@ -113,9 +128,9 @@ import Testing
         #expect(try directory.contents(path) == pattern(1024))
     }
 
-    @Test func aFileThatShrinksUnderTheDiskIsAnErrorNotZeroes() throws {
+    @Test(arguments: Way.allCases) func aFileThatShrinksUnderTheDiskIsAnErrorNotZeroes(_ way: Way) throws {
         let path = try directory.file("disk", pattern(8192))
-        let image = try RawDiskImage(path: path, readOnly: true)
+        let image = try way.of(RawDiskImage(path: path, readOnly: true))
         #expect(truncate(path, 4096) == 0)
         #expect(throws: DiskImageError.truncated(at: 4096)) { try image.bytes(at: 0, count: 8192) }
     }

@@ -8,7 +8,7 @@ import Testing
     private let directory = TemporaryDirectory()
 
     private func overlay(_ path: String) throws -> OverlayDiskImage {
-        try OverlayDiskImage(base: RawDiskImage(path: path, readOnly: true), directory: nil)
+        try directory.overlay(of: path)
     }
 
     /// Carries the changes of one overlay over to another as a saved machine does.
@@ -87,6 +87,15 @@ import Testing
             }
         }
         #expect(try image.nextChanges(from: 0) == nil)
+    }
+
+    @Test func aFileThatGrewToItsLastSectorIsKnownAgain() throws {
+        let path = try directory.file("disk", pattern(1000))
+        let image = try RawDiskImage(path: path, readOnly: false)
+        try image.write(pattern(512, 9), at: 512)
+        let saved = try image.save()
+        image.close()
+        try RawDiskImage(path: path, readOnly: false).verify(saved)
     }
 
     @Test func aFileIsKnownAgainByItsSizeItsTimeOfChangeAndItsHead() throws {

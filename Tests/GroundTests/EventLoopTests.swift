@@ -51,7 +51,8 @@ struct EventLoopTests {
             isInside.wait { $0 ? () : nil }
             let helper = try HostThread(name: "helper") { mayLeave.update { $0 = true } }
             source.cancel()
-            #expect(hasLeft.load(ordering: .acquiring))
+            let isOut = hasLeft.load(ordering: .acquiring)
+            #expect(isOut)
             helper.join()
         }
     }
@@ -121,5 +122,35 @@ struct EventLoopTests {
             #expect(found.wait { $0 }?.contains(.failed) == true)
             source.cancel()
         }
+    }
+
+    @Test("Jobs for the time before the next wait run after the handlers of the same events, and may add further jobs")
+    func beforeWaiting() throws {
+        try withLoop { loop in
+            let order = Monitor<[Int]>([])
+            loop.async {
+                loop.beforeWaiting {
+                    order.update { $0.append(2) }
+                    loop.beforeWaiting { order.update { $0.append(3) } }
+                }
+                order.update { $0.append(0) }
+            }
+            loop.async { order.update { $0.append(1) } }
+            #expect(order.wait { $0.count == 4 ? $0 : nil }.map { $0.suffix(2) } == [2, 3])
+            #expect(order.withLock { $0.sorted() } == [0, 1, 2, 3])
+        }
+    }
+
+    @Test("A job for the end runs on the loop's thread after all others, each time that the loop ends")
+    func atEnd() throws {
+        let loop = try EventLoop(name: "test-loop")
+        let order = Monitor<[String]>([])
+        loop.atEnd { order.update { $0.append(loop.isCurrent ? "end" : "end elsewhere") } }
+        for _ in 0..<2 {
+            try loop.start()
+            loop.async { order.update { $0.append("job") } }
+            loop.stop()
+        }
+        #expect(order.withLock { $0 } == ["job", "end", "job", "end"])
     }
 }

@@ -1,5 +1,6 @@
 import GuestBoot
 import GuestMemory
+import TestSupport
 import Testing
 
 @Suite struct BadKernelTests {
@@ -61,8 +62,14 @@ import Testing
     }
 
     @Test func whatIsNoKernelIsRefused() throws {
-        #expect(try refusal(kernel: pattern(1000)) == .unknownFormat(kernelItem))
-        #expect(try refusal(kernel: [0]) == .unknownFormat(kernelItem))
+        // Less than an instruction, and the two encodings that are illegal for ever.
+        for kernel in [[0x13], [0, 0, 1, 2], [0xFF, 0xFF, 1, 2]] as [[UInt8]] {
+            #expect(try refusal(kernel: kernel) == .unknownFormat(kernelItem))
+        }
+        // A Debian package, which is binary behind its first line; compressed code without a header.
+        let archive = "!<arch>\ndebian-binary   1410122664  0     0     100644  4         `\n2.0\n"
+        #expect(try refusal(kernel: Array(archive.utf8) + pattern(1000)) == .unknownFormat(kernelItem))
+        #expect(try refusal(kernel: pattern(1000).gzipped()) == .unknownFormat(kernelItem))
         #expect(try refusal(kernel: Array("#!/bin/sh\n".utf8)) == .unknownFormat(kernelItem))
         #expect(try refusal(kernel: [UInt8]().gzipped()) == .empty(kernelItem))
         #expect(try refusal(kernel: [UInt8]().zstandard()) == .empty(kernelItem))
@@ -168,19 +175,20 @@ import Testing
             zboot(image.zstandard(), compression: "zstd"),
         ]
         let memory = try makeMemory()
+        // Of raw code everything is a whole; a file that ends before its magic number does is taken for it.
         for file in files {
-            for count in file.indices {
+            for count in [0, 1] + Array(8..<file.count) {
                 #expect(throws: BootError.self, "\(count)") { try load(kernel: Array(file[..<count]), memory: memory) }
             }
         }
-        // A flat Image does not say how long its file is; its header must be whole.
-        for count in 0..<64 {
+        // A flat Image does not say how long its file is; its header must be whole, from its magic number at 56 on.
+        for count in 60..<64 {
             #expect(throws: BootError.self) { try load(kernel: Array(image[..<count]), memory: memory) }
         }
     }
 
     @Test func mutatedFilesAreRefusedOrLoadedInsideOfMemory() throws {
-        var random = SeededGenerator(state: 2024)
+        var random = SeededGenerator(seed: 2024)
         let image = flatImage(imageSize: 0x2000, payload: 300)
         let elf = TestELF(
             entry: dram, segments: [.init(at: dram, pattern(100)), .init(at: dram + 0x1000, pattern(50))])

@@ -31,6 +31,9 @@ import Testing
         #expect(address == dram + 8 * mebibyte - 0x1_1000)
         #expect(placements[2].address == address - 0x3000)
         #expect(try memory.bytes(at: placements[2].address, count: initrd.count) == initrd)
+        // A boot loader that copies the tree by its size can add properties: 4 KiB behind the strings are its own.
+        let fields = try [4, 12, 32].map { try memory.load(UInt32.self, at: address + $0).byteSwapped }
+        #expect(fields[0] == fields[1] + fields[2] + 0x1000)
         let chosen = try #require(try tree(at: address, in: memory).node("/chosen"))
         #expect(chosen.string("stdout-path") == "/soc/serial@10000000")
         #expect(chosen.string("bootargs") == "console=ttyS0 quiet")
@@ -211,7 +214,8 @@ import Testing
             try RISCVBoot(kernel: kernel, initrd: empty)
         }
         #expect(
-            BootError.missing(BootItem(.kernel, "v")).description == "kernel v: there is no such file; check the path")
+            BootError.missing(BootItem(.kernel, "v")).description == "kernel v: the file does not exist; check the path"
+        )
     }
 
     @Test func aFileCutAfterItWasOpenedIsTruncated() throws {
@@ -222,6 +226,33 @@ import Testing
         #expect(throws: BootError.truncated(BootItem(.kernel, file), needed: 1064, found: 500)) {
             try boot.load(memory: makeMemory(), deviceTree: DeviceTree())
         }
+    }
+
+    @Test func rawCodeGoesWhereKernelsBegin() throws {
+        let memory = try makeMemory()
+        // As U-Boot begins: csrr tp, mhartid.
+        let code = [0x73, 0x22, 0x40, 0xF1] + pattern(100_001)
+        let (start, placements) = try load(kernel: code, memory: memory)
+        #expect(try supervisor(start).entry == dram + 0x20_0000)
+        #expect(placements[0].size == 100_005)
+        #expect(try memory.bytes(at: dram + 0x20_0000, count: code.count) == code)
+        #expect(
+            try refusal(kernel: code, memory: 2 * mebibyte)
+                == .outsideMemory(
+                    kernelItem, address: dram + 0x20_0000, memory: dram..<dram + 2 * mebibyte))
+    }
+
+    @Test func aCommandLineThatLinuxWouldCutOffIsRefused() throws {
+        let longest = String(repeating: "x", count: 1023)
+        _ = try load(kernel: flatImage(), commandLine: longest, memory: makeMemory())
+        #expect(throws: BootError.badCommandLine(reason: "1024 bytes are more than the 1023 that Linux keeps")) {
+            try load(kernel: flatImage().gzipped(), commandLine: longest + "x", memory: makeMemory())
+        }
+        // Another kernel gets it whole.
+        let memory = try makeMemory()
+        let (start, _) = try load(kernel: [0x73, 0x22, 0x40, 0xF1], commandLine: longest + "x", memory: memory)
+        let chosen = try #require(try tree(at: try supervisor(start).deviceTree, in: memory).node("/chosen"))
+        #expect(chosen.string("bootargs") == longest + "x")
     }
 
     @Test func aCommandLineIsBounded() throws {

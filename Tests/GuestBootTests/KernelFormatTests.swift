@@ -1,5 +1,6 @@
 import GuestBoot
 import GuestMemory
+import TestSupport
 import Testing
 
 @Suite struct KernelFormatTests {
@@ -35,7 +36,7 @@ import Testing
     }
 
     @Test func incompressibleDataThatFillsChunksExactlyIsLoaded() throws {
-        var random = SeededGenerator(state: 3)
+        var random = SeededGenerator(seed: 3)
         for size in [1 << 17, 1 << 18, 1 << 19] {
             var image = flatImage(payload: size - 64)
             for index in 64..<image.count { image[index] = UInt8(truncatingIfNeeded: random.next()) }

@@ -44,6 +44,41 @@ import Testing
         #expect(sources.entries.last?.components == ["main", "non-free"])
     }
 
+    @Test func aGuestHasTheSourcesOfItsHostForItsOwnSuite() throws {
+        var sources = AptSources()
+        sources.addList(
+            """
+            deb http://mirror.example/debian/ bookworm main
+            deb http://mirror.example/debian bookworm-updates main
+            deb http://security.example/debian-security/ bookworm-security main
+            """)
+        let found = try #require(PackageSources(sources))
+        let keyring = "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+        #expect(
+            found.text(suite: "trixie") == """
+                Types: deb
+                URIs: http://mirror.example/debian
+                Suites: trixie trixie-updates
+                Components: main
+                \(keyring)
+                Types: deb
+                URIs: http://security.example/debian-security
+                Suites: trixie-security
+                Components: main
+                \(keyring)
+                """)
+        let unreleased = "Types: deb\nURIs: http://mirror.example/debian\nSuites: sid\nComponents: main\n" + keyring
+        #expect(found.text(suite: "sid") == unreleased)
+        #expect(PackageSources(mirror: "http://mirror.example/debian").text(suite: "sid") == unreleased)
+    }
+
+    @Test func aMirrorThatTheUserNamesIsTheGuestsOnlySource() {
+        #expect(
+            PackageSources(mirror: "https://m.example/d").text(suite: "trixie")
+                == "Types: deb\nURIs: https://m.example/d\nSuites: trixie\nComponents: main\n"
+                + "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n")
+    }
+
     @Test func aDisabledEntryAndAnotherDistributionAreNoMirror() {
         var sources = AptSources()
         sources.addDeb822(

@@ -17,11 +17,13 @@ import Testing
     }
 
     private func failure(
-        environment: [String: String] = ProcessInfo.processInfo.environment, _ change: (inout BuildOptions) -> Void
+        environment: [String: String] = ProcessInfo.processInfo.environment, aptDirectory: String? = nil,
+        _ change: (inout BuildOptions) -> Void
     ) async -> ImageError? {
         var options = BuildOptions()
         change(&options)
-        let builder = DebianImageBuilder(store: store, options: options, environment: environment)
+        var builder = DebianImageBuilder(store: store, options: options, environment: environment)
+        builder.aptDirectory = aptDirectory ?? "\(scratch.path)/apt"
         do {
             _ = try await builder.build(progress: { _ in }, configure: { _ in })
             return nil
@@ -38,6 +40,20 @@ import Testing
     @Test(arguments: ["ftp://x", "http://a b", "http://a\nb", "", "http://x\"y"])
     func whatIsNoAddressIsNoMirror(mirror: String) async {
         #expect(await failure { $0.mirror = mirror }?.kind == .usage)
+    }
+
+    @Test func withoutSourcesOfTheHostAndWithoutAMirrorTheBuildSaysWhatToGive() async throws {
+        try Files.makeDirectories("\(scratch.path)/other/sources.list.d")
+        try Files.write("deb http://archive.example/other noble main\n", to: "\(scratch.path)/other/sources.list")
+        for directory in ["absent", "other"] {
+            let error = await failure(aptDirectory: "\(scratch.path)/\(directory)") { _ in }
+            #expect(error?.kind.exitCode == 69)
+            #expect(
+                error?.message
+                    == "packages for image debian:trixie: the package sources of this host name no mirror of "
+                    + "Debian; name one with 'aerie image build debian:trixie --arch riscv64 --mirror URL'")
+        }
+        #expect(!Files.exists("\(scratch.path)/images"))
     }
 
     @Test(arguments: [0, 1 << 20, (1 << 30) + 1, 1 << 41, UInt64.max] as [UInt64])
@@ -61,7 +77,7 @@ import Testing
             Issue.record("nobody else holds the lock")
             return
         }
-        let error = await failure { _ in }
+        let error = await failure { $0.mirror = "http://m.example/debian" }
         // Without the tools the build ends even earlier, and says so.
         if HostTool.allCases.allSatisfy({ $0.locate(in: HostTool.searchPath(nil)) != nil }) {
             #expect(error?.message.contains("another process is building it") == true)
@@ -83,8 +99,9 @@ import Testing
 
     @Test func aStoreThatCannotBeWrittenIsAnErrorWithARemedy() async throws {
         try Files.write("in the way", to: "\(scratch.path)/images")
-        let error = await failure { _ in }
+        let error = await failure { $0.mirror = "http://m.example/debian" }
         #expect(error?.kind == .unavailable)
+        #expect(error?.message.contains("\(scratch.path)/images") == true)
     }
 
     @Test func theConsoleOfTheSecondStageIsFollowedAndBounded() {

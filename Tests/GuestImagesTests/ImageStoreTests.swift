@@ -1,5 +1,6 @@
 import GuestToolchain
 import FoundationEssentials
+import Synchronization
 import Testing
 
 @testable import GuestImages
@@ -26,8 +27,8 @@ import Testing
 
     /// Puts a small image into the store as a build does at its end.
     @discardableResult
-    private func adopt(_ reference: ImageReference, digest: String) throws -> StoredImage {
-        let directory = "\(store.building)/test/image"
+    private func adopt(_ reference: ImageReference, digest: String, key: String = "test") throws -> StoredImage {
+        let directory = "\(store.building)/\(key)/image"
         try Files.makeDirectories(directory)
         for name in ["kernel", "initrd", "root.raw"] { try Files.write(name, to: "\(directory)/\(name)") }
         let manifest = manifest(reference, digest: digest)
@@ -108,6 +109,58 @@ import Testing
         #expect(!Files.exists("\(store.building)/dead"))
         #expect(Files.exists("\(store.building)/living/image"))
         _ = consume lock
+    }
+
+    private final class Flag: Sendable {
+        let isSet = Atomic(false)
+    }
+
+    @Test func imagesThatAreAdoptedWhileOthersPruneAndRemoveAreAllThereAtTheEnd() async throws {
+        let kept = try ImageReference(parsing: "kept:1")
+        let isOver = Flag()
+        async let pruning: Void = Task.detached {
+            while !isOver.isSet.load(ordering: .relaxed) { _ = try store.prune() }
+        }.value
+        // Two names for the same files come and go, and a third one stays: whichever goes last must not take its files along.
+        async let adopting: Void = withThrowingTaskGroup(of: Void.self) { group in
+            for worker in 0..<3 {
+                group.addTask {
+                    let reference = try ImageReference(parsing: worker == 0 ? "kept:1" : "name\(worker):1")
+                    for round in 0..<60 {
+                        let image = try adopt(reference, digest: "d\(round % 5)", key: "w\(worker)")
+                        #expect(image.manifest.reference.tag == "1")
+                        if worker > 0 { try store.remove(reference, .riscv64) }
+                        #expect(try store.image(worker == 0 ? reference : kept, .riscv64).identity.hasPrefix("d"))
+                    }
+                }
+                if worker == 0 { try await group.next() }
+            }
+            try await group.waitForAll()
+        }
+        try await adopting
+        isOver.isSet.store(true, ordering: .relaxed)
+        try await pruning
+        #expect(store.list().map(\.identity) == ["d4"])
+        #expect(Files.list(store.building).filter { $0.hasPrefix("discarded") } == [])
+        _ = try store.prune()
+        #expect(Files.list("\(scratch.path)/images/objects") == ["d4"])
+    }
+
+    @Test func aBuildThatBeginsWhileOthersPruneGetsItsLock() async throws {
+        let isOver = Flag()
+        async let pruning: Void = Task.detached {
+            while !isOver.isSet.load(ordering: .relaxed) { _ = try store.prune() }
+        }.value
+        for _ in 0..<200 {
+            try Files.makeDirectories("\(store.building)/key/image")
+            guard let lock = try store.buildLock("\(store.building)/key") else {
+                Issue.record("only prune held the lock")
+                break
+            }
+            _ = consume lock
+        }
+        isOver.isSet.store(true, ordering: .relaxed)
+        try await pruning
     }
 
     @Test func damagedImagesAreReportedNotListed() throws {

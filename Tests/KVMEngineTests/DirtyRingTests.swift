@@ -5,19 +5,19 @@ import Testing
 
 @testable import KVMEngine
 
-/// The kernel's side of a ring, as its dirty_ring.c has it: places in the ring only grow.
+/// The kernel's side of a dirty ring, after virt/kvm/dirty_ring.c. `appended` and `freed` only grow.
 private final class KernelRing {
     static let entries = 1024
     private let address: UnsafeMutableRawPointer
     private var appended = 0
     private var freed = 0
 
-    /// In a mapping that outlives it.
+    /// Uses the ring's mapping, which must outlive this object.
     init(_ address: UnsafeMutableRawPointer) { self.address = address }
 
     private func entry(_ place: Int) -> UnsafeMutableRawPointer { address + place % Self.entries * DirtyRing.entrySize }
 
-    /// What lets a vCPU out; at once, if the kernel is as it should be.
+    /// The soft limit, at which a vCPU exits; 64 entries are the reserve.
     var isFull: Bool { appended - freed >= Self.entries - 64 }
 
     func append(_ page: UInt64) {
@@ -28,7 +28,10 @@ private final class KernelRing {
         appended += 1
     }
 
-    /// - Parameter limit: how many entries until a signal arrives.
+    /// KVM_RESET_DIRTY_RINGS.
+    ///
+    /// - Parameter limit: entries until a signal interrupts the call.
+    /// - Returns: the number of reset entries.
     func reset(limit: Int = .max) -> Int {
         var count = 0
         while count < limit, entry(freed).load(as: UInt32.self) & 2 != 0 {
@@ -40,19 +43,21 @@ private final class KernelRing {
     }
 }
 
-@Suite("Dirty rings, with a kernel of our own") struct DirtyRingTests {
+@Suite("Dirty rings, against a model of the kernel") struct DirtyRingTests {
     private let ring: DirtyRing
     private let kernel: KernelRing
 
     init() throws {
         let mapping = try Mapping(count: KernelRing.entries * DirtyRing.entrySize, flags: MAP_PRIVATE | MAP_ANONYMOUS)
         kernel = KernelRing(mapping.address)
-        ring = DirtyRing(processor: 0, entries: KernelRing.entries, mapping)
+        ring = DirtyRing(vcpu: 0, entries: KernelRing.entries, mapping)
     }
 
-    private func take(isFull: Bool = false, _ reset: (() -> Int)? = nil) throws -> (pages: [UInt64], isComplete: Bool) {
+    private func harvest(isFull: Bool = false, _ reset: (() -> Int)? = nil) throws -> (
+        pages: [UInt64], isComplete: Bool
+    ) {
         var pages: [UInt64] = []
-        let isComplete = try ring.take(isFull: isFull) { slot, page in
+        let isComplete = try ring.harvest(isFull: isFull) { slot, page in
             #expect(slot == 7)
             pages.append(page)
         } reset: {
@@ -63,82 +68,82 @@ private final class KernelRing {
 
     private func append(_ pages: Range<UInt64>) { for page in pages { kernel.append(page) } }
 
-    @Test("What the kernel appends is taken in its order, up to the last entry before its reserve, around the ring")
+    @Test("Entries are harvested in order, up to the reserve, also when the ring wraps around")
     func inOrder() throws {
         for round in 0..<5 as Range<UInt64> {
             append(round * 1000..<round * 1000 + 960)
             #expect(kernel.isFull)
-            let (pages, isComplete) = try take(isFull: true)
+            let (pages, isComplete) = try harvest(isFull: true)
             #expect(pages == Array(round * 1000..<round * 1000 + 960) && isComplete)
             #expect(!kernel.isFull)
         }
-        #expect(try take() == ([], true))
+        #expect(try harvest() == ([], true))
     }
 
-    @Test("Signals that cut the kernel's work short delay it, and nothing is lost")
+    @Test("No entry is lost when signals interrupt the reset")
     func signals() throws {
         append(0..<500)
         var calls = 0
-        let (pages, isComplete) = try take {
+        let (pages, isComplete) = try harvest {
             calls += 1
             return kernel.reset(limit: calls % 2 * 100)
         }
         #expect(pages == Array(0..<500) && isComplete)
         #expect(calls == 9)
         append(500..<1200)
-        #expect(try take() == (Array(500..<1200), true))
+        #expect(try harvest() == (Array(500..<1200), true))
     }
 
     @Test(
-        "A ring that the kernel ran around tells of it, and is exact again after it",
+        "An overrun is reported, and later harvests are exact again",
         arguments: [1024, 1030, 1500, 2047, 2048, 3100, 5000])
     func overrun(count: UInt64) throws {
         append(0..<300)
-        #expect(try take().isComplete)
+        #expect(try harvest().isComplete)
         append(0..<count)
-        #expect(try take(isFull: true).isComplete == false)
-        // The kernel may count a ring full of entries that are overwritten. Its vCPU leaves the guest until it does not.
+        #expect(try harvest(isFull: true).isComplete == false)
+        // The kernel may count overwritten entries as a full ring. The vCPU exits until they are reset.
         var exits = 0
         while kernel.isFull, exits < 100 {
-            #expect(try take(isFull: true) == ([], true))
+            #expect(try harvest(isFull: true) == ([], true))
             exits += 1
         }
         #expect(exits < 100)
         append(9000..<9003)
-        #expect(try take() == ([9000, 9001, 9002], true))
+        #expect(try harvest() == ([9000, 9001, 9002], true))
         append(0..<960)
-        #expect(try take(isFull: true) == (Array(0..<960), true))
+        #expect(try harvest(isFull: true) == (Array(0..<960), true))
     }
 
-    @Test("Entries that the kernel writes over while they are taken are not silently lost")
+    @Test("An overrun during the harvest is reported")
     func overrunMeanwhile() throws {
         append(0..<900)
         var isFirst = true
-        let (_, isComplete) = try take {
-            // The vCPU goes on between our marks and the kernel's reset.
+        let (_, isComplete) = try harvest {
+            // The vCPU runs between the marks and the reset.
             if isFirst { append(900..<1100) }
             isFirst = false
             return kernel.reset()
         }
         #expect(!isComplete)
-        while try !take(isFull: kernel.isFull).isComplete {}
+        while try !harvest(isFull: kernel.isFull).isComplete {}
         append(2000..<2010)
-        #expect(try take() == (Array(2000..<2010), true))
+        #expect(try harvest() == (Array(2000..<2010), true))
     }
 
-    @Test("An empty ring whose vCPU left the guest, as another thread was faster, is left alone")
+    @Test("A full ring that another thread has just harvested is left alone")
     func emptied() throws {
         append(0..<960)
-        #expect(try take().isComplete)
-        #expect(try take(isFull: true) == ([], true))
+        #expect(try harvest().isComplete)
+        #expect(try harvest(isFull: true) == ([], true))
         append(0..<960)
-        #expect(try take().isComplete)
-        #expect(try take(isFull: true) == ([], true))
+        #expect(try harvest().isComplete)
+        #expect(try harvest(isFull: true) == ([], true))
         append(5..<7)
-        #expect(try take() == ([5, 6], true))
+        #expect(try harvest() == ([5, 6], true))
     }
 
-    @Test("Whatever the kernel overruns, every page is named, or all count as written")
+    @Test("Every dirty page is harvested, or an overrun is reported")
     func anything() throws {
         var state: UInt64 = 20_260_101
         func random(_ bound: UInt64) -> UInt64 {
@@ -156,9 +161,9 @@ private final class KernelRing {
             var isComplete = true
             var exits = 0
             repeat {
-                let taken = try take(isFull: kernel.isFull)
-                named.formUnion(taken.pages)
-                if !taken.isComplete { isComplete = false }
+                let harvested = try harvest(isFull: kernel.isFull)
+                named.formUnion(harvested.pages)
+                if !harvested.isComplete { isComplete = false }
                 exits += 1
             } while kernel.isFull && exits < 100
             try #require(exits < 100)

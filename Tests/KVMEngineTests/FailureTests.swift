@@ -12,7 +12,7 @@ import Testing
         return reason
     }
 
-    @Test("A triple fault ends the vCPU, with the state in words")
+    @Test("A triple fault ends the run with the vCPU's state in the message")
     func tripleFault() throws {
         let guest = try KVMGuest(
             """
@@ -25,11 +25,11 @@ import Testing
         let reason = failure(try guest.run())
         #expect(
             reason.hasPrefix(
-                "the guest's processor shut down (triple fault); in 64-bit mode, ring 0, rip 0x8007, cs 0x10"))
+                "triple fault; in 64-bit mode, ring 0, rip 0x8007, cs 0x10"))
         #expect(reason.hasSuffix("cr3 0x2000, cr4 0x20, efer 0x500"))
     }
 
-    @Test("A guest in an endless loop is left when that is asked for, before or while it runs, and can go on")
+    @Test("An exit requested before or during an endless loop ends the run, and the vCPU can run again")
     func kicks() throws {
         let guest = try KVMGuest(
             """
@@ -54,7 +54,7 @@ import Testing
         #expect(try guest.processors[0].state().registers.rip >= KVMGuest.program)
     }
 
-    @Test("A processor that waits to be started, and one that is halted, are left when that is asked for")
+    @Test("A requested exit ends the run of a halted vCPU and of one that waits for SIPI")
     func kicksOfSleepers() throws {
         let guest = try KVMGuest(
             """
@@ -71,7 +71,7 @@ import Testing
         #expect(exits == [.requested, .requested])
     }
 
-    @Test("INT3 reaches its handler, which returns to what follows, whoever executes it")
+    @Test("INT3 reaches its handler, which returns to the next instruction, on native and on emulating KVMs")
     func breakpoint() throws {
         let guest = try KVMGuest(
             LongMode.prologue + """
@@ -93,7 +93,7 @@ import Testing
         #expect(guest.port.values == [0, 0xAF])
     }
 
-    @Test("What KVM cannot emulate is told with its bytes and the guest's state")
+    @Test("The message of an emulation failure has the instruction's bytes and the vCPU's state")
     func emulationFailure() throws {
         let guest = try KVMGuest(".code64\n1: jmp 1b", mode: .long)
         let processor = guest.processors[0]
@@ -112,7 +112,7 @@ import Testing
         #expect(
             processor.completeOrDescribe(area)?.hasPrefix(
                 "KVM cannot emulate the instruction f0 48 0f c7; in 64-bit mode, ring 0, rip 0x8000") == true)
-        // Without bytes from the kernel, those in memory are told.
+        // Without bytes from the kernel, the message has those in guest memory.
         area.storeBytes(of: 0, toByteOffset: AERIE_RUN_INTERNAL_COUNT, as: UInt32.self)
         #expect(
             processor.completeOrDescribe(area)?.hasPrefix("KVM cannot emulate the instruction eb fe 00") == true)
@@ -122,27 +122,27 @@ import Testing
         area.storeBytes(of: 0x77, toByteOffset: AERIE_RUN_INTERNAL_DATA, as: UInt64.self)
         #expect(
             processor.completeOrDescribe(area)?.hasPrefix(
-                "KVM failed internally (an exit while an event was delivered, data 0x77); in 64-bit mode") == true)
+                "KVM internal error (an exit while an event was delivered, data 0x77); in 64-bit mode") == true)
     }
 
-    @Test("A state that the processor cannot enter is an error, not a crash")
+    @Test("An invalid vCPU state is an error")
     func entryFailure() throws {
         let guest = try KVMGuest(".code64\n1: jmp 1b", mode: .long)
         var state = try guest.processors[0].state()
         // Paging without protection.
-        state.special.cr0 = 0x8000_0010
+        state.specialRegisters.cr0 = 0x8000_0010
         #expect(throws: KVMError.self) { try guest.processors[0].setState(state) }
     }
 
-    @Test("More processors than the kernel has for a machine are refused")
-    func tooManyProcessors() throws {
+    @Test("More vCPUs than the kernel allows are refused")
+    func tooManyVCPUs() throws {
         let system = try KVMSystem()
-        let limit = system.mostProcessors
-        let machine = try KVMMachine(system, interruptControllers: .all)
+        let limit = system.maximumVCPUs
+        let machine = try KVMMachine(system, irqchip: .full)
         let memory = try GuestMemory(ranges: [(0, 4096)])
-        #expect(throws: KVMError.tooManyProcessors(asked: limit + 1, limit: limit)) {
+        #expect(throws: KVMError.tooManyVCPUs(asked: limit + 1, limit: limit)) {
             _ = try X86Processor(
-                index: 0, count: limit + 1, machine: machine, processors: try X86Processors(system), system: system,
+                index: 0, count: limit + 1, machine: machine, cpuid: try CPUIDModel(system), system: system,
                 addressSpace: AddressSpace(memory: memory), ports: PortSpace(), events: { _ in })
         }
     }

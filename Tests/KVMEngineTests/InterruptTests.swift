@@ -5,7 +5,7 @@ import Machine
 import Testing
 
 @Suite("KVM: interrupts", .enabled(if: Host.hasKVM, "this host has no KVM for us")) struct InterruptTests {
-    /// Real-mode code that sends the first PIC's inputs to vectors 0x20 on, masked by `mask`.
+    /// Real-mode code that sets up the first PIC: vectors from 0x20, `mask` as its mask, `handler` for `vector`.
     private static func pic(mask: Int, vector: Int, handler: String) -> String {
         """
         .code16
@@ -58,8 +58,8 @@ import Testing
         #expect(guest.port.values == [0x7C, 0x7C, 0x7C, 0x7C, 0x7C])
     }
 
-    @Test("An event descriptor raises an interrupt without this process, and no more once it is disconnected")
-    func eventDescriptor() throws {
+    @Test("An irqfd raises its interrupt until it is detached")
+    func irqfd() throws {
         let guest = try KVMGuest(
             Self.pic(mask: 0xDF, vector: 0x25, handler: "event") + """
                 sti
@@ -74,20 +74,20 @@ import Testing
                 2: jmp 2b
                 """)
         let event = try EventCounter()
-        try guest.machine.connect(event, to: 5)
+        try guest.machine.attachIRQFD(event, to: 5)
         let exits = try guest.run {
             guest.port.wait(count: 1)
             event.signal()
         }
         #expect(exits == [.requested])
         #expect(guest.port.values == [1, 0x55])
-        try guest.machine.disconnect(event, from: 5)
-        // A second connection to the same descriptor would be refused while the first exists.
-        try guest.machine.connect(event, to: 6)
-        try guest.machine.disconnect(event, from: 6)
+        try guest.machine.detachIRQFD(event, from: 5)
+        // The kernel refuses a second irqfd on the same event while the first exists.
+        try guest.machine.attachIRQFD(event, to: 6)
+        try guest.machine.detachIRQFD(event, from: 6)
     }
 
-    /// A 64-bit guest that enables its local APIC, says that it is ready, and reports interrupt 0x40.
+    /// A 64-bit guest that enables its local APIC, writes 1 to the port, and reports interrupt 0x40.
     private static let waitsForMessage =
         LongMode.prologue + """
             lea message(%rip), %rax
@@ -108,10 +108,10 @@ import Testing
             """
 
     @Test(
-        "A message is delivered to the local APIC it names, also where the kernel has no other controller",
-        arguments: [KVMMachine.InterruptControllers.all, .local])
-    func message(controllers: KVMMachine.InterruptControllers) throws {
-        let guest = try KVMGuest(Self.waitsForMessage, mode: .long, controllers: controllers)
+        "A message is delivered to the local APIC of its address, with a full and with a split irqchip",
+        arguments: [KVMMachine.IRQChip.full, .split])
+    func message(irqchip: KVMMachine.IRQChip) throws {
+        let guest = try KVMGuest(Self.waitsForMessage, mode: .long, irqchip: irqchip)
         let exits = try guest.run {
             guest.port.wait(count: 1)
             guest.machine.send(InterruptMessage(address: 0xFEE0_0000, data: 0x40))
@@ -120,13 +120,13 @@ import Testing
         #expect(guest.port.values == [1, 0x40])
     }
 
-    @Test("A routed event descriptor delivers its message")
+    @Test("An irqfd with a message route delivers the message")
     func routedMessage() throws {
         let guest = try KVMGuest(Self.waitsForMessage, mode: .long)
         try guest.machine.setRouting(
             KVMMachine.standardRouting + [(24, .message(InterruptMessage(address: 0xFEE0_0000, data: 0x40)))])
         let event = try EventCounter()
-        try guest.machine.connect(event, to: 24)
+        try guest.machine.attachIRQFD(event, to: 24)
         let exits = try guest.run {
             guest.port.wait(count: 1)
             event.signal()
@@ -200,7 +200,7 @@ import Testing
         #expect(guest.port.values.prefix(4) == [1, 0x50, 0x50, 0x50])
     }
 
-    @Test("The first processor starts the others, at the page it names, each knowing its number")
+    @Test("vCPU 0 starts the others at the page of its SIPI, and each has its own APIC ID")
     func applicationProcessors() throws {
         let guest = try KVMGuest(
             LongMode.startingOthers(
@@ -221,7 +221,7 @@ import Testing
         #expect(guest.port.values.sorted() == [1, 2, 3])
     }
 
-    @Test("All of 64 processors start, each with its number in its local APIC and in CPUID")
+    @Test("All of 64 vCPUs start, each with its APIC ID in its local APIC and in CPUID")
     func sixtyFourProcessors() throws {
         let guest = try KVMGuest(
             LongMode.startingOthers(

@@ -8,8 +8,9 @@ import Machine
 import SavedState
 import Synchronization
 
-/// Whether this host has KVM; why not, otherwise.
+/// The host's KVM, for tests that need it.
 enum Host {
+    /// The reason why this host has no KVM; nil when it has.
     static let refusal: String? = {
         do throws(KVMError) {
             _ = try KVMSystem()
@@ -30,8 +31,8 @@ enum Host {
     }()
 }
 
-/// A small machine of one kind for all tests: memory below 0xA0000 and from 1 MiB to 2 MiB, a recording device at 0xA0000,
-/// and a recording port at 0xE0. A write to port 0xE4 ends the run.
+/// The small machine of all tests: memory below 0xA0000 and from 1 MiB to 2 MiB, a recording device at 0xA0000, a recording
+/// port at 0xE0. A write to port 0xE4 ends the run.
 final class KVMGuest {
     enum Mode {
         case real, protected, long
@@ -47,8 +48,8 @@ final class KVMGuest {
     let memory: GuestMemory
     let slots: [UInt32]
     let processors: [X86Processor]
-    let clock: X86Clock
-    let chips: X86Chips?
+    let clock: KVMClock
+    let chip: InKernelIRQChip?
     let port = Recorder(name: "port")
     let registers = Recorder(name: "registers")
     let done = Recorder(name: "done")
@@ -57,29 +58,29 @@ final class KVMGuest {
 
     init(
         _ assembly: String, mode: Mode = .real, cpus: Int = 1,
-        controllers: KVMMachine.InterruptControllers = .all, access: KVMMachine.MemoryAccess = .readWrite,
-        writeTracking: KVMMachine.WriteTracking = .log
+        irqchip: KVMMachine.IRQChip = .full, access: KVMMachine.MemoryAccess = .readWrite,
+        dirtyTracking: KVMMachine.DirtyTracking = .bitmap
     ) throws {
         system = try KVMSystem()
         machine = try KVMMachine(
-            system, interruptControllers: controllers, writeTracking: writeTracking)
+            system, irqchip: irqchip, dirtyTracking: dirtyTracking)
         memory = try GuestMemory(ranges: [(0, 0xA0000), (0x10_0000, 0x10_0000)])
         slots = try machine.map(memory, access: access)
         bus = AddressSpace(memory: memory)
         bus.attach(registers, base: Self.device, size: 0x1000)
         ports.attach(port, ports: 0xE0...0xE3)
         ports.attach(done, ports: 0xE4...0xE4)
-        let features = try X86Processors(system)
+        let cpuid = try CPUIDModel(system)
         var processors: [X86Processor] = []
         for index in 0..<cpus {
             processors.append(
                 try X86Processor(
-                    index: index, count: cpus, machine: machine, processors: features, system: system,
+                    index: index, count: cpus, machine: machine, cpuid: cpuid, system: system,
                     addressSpace: bus, ports: ports, events: { _ in }))
         }
         self.processors = processors
-        clock = X86Clock(machine: machine, processors: processors)
-        if case .all = controllers { chips = try X86Chips(machine: machine) } else { chips = nil }
+        clock = KVMClock(machine: machine, processors: processors)
+        if case .full = irqchip { chip = try InKernelIRQChip(machine: machine) } else { chip = nil }
         done.onWrite = { [processors] _, _ in for processor in processors { processor.requestExit() } }
         try memory.write(try X86Toolchain.assemble(assembly, at: Self.program), at: Self.program)
         try enter(mode)
@@ -96,7 +97,7 @@ final class KVMGuest {
         for (index, descriptor) in [0, 0, 0x00AF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF].enumerated() {
             try memory.store(UInt64(descriptor), at: 0x1000 + 8 * UInt64(index))
         }
-        // Everything is the user's too: a guest of ours protects nothing from itself.
+        // All pages are user pages, for the tests in ring 3.
         try memory.store(UInt64(0x3007), at: 0x2000)
         for index in 0..<4 as Range<UInt64> {
             try memory.store(0x4007 + index << 12, at: 0x3000 + 8 * index)
@@ -123,18 +124,17 @@ final class KVMGuest {
         var state = processor.initialState
         state.enterLongMode(
             at: Self.program, rsi: UInt64(processor.index), pageTable: 0x2000, descriptorTable: 0x1000)
-        // No descriptors stand behind these selectors; nothing loads them again.
-        state.special.cs.dpl = 3
-        state.special.cs.selector = 0x23
-        state.special.ss.dpl = 3
-        state.special.ss.selector = 0x2B
+        // The GDT has no descriptors for these selectors; the guest does not load them again.
+        state.specialRegisters.cs.dpl = 3
+        state.specialRegisters.cs.selector = 0x23
+        state.specialRegisters.ss.dpl = 3
+        state.specialRegisters.ss.selector = 0x2B
         // An I/O privilege level of 3.
         state.registers.rflags = 0x3002
         try processor.setState(state)
     }
 
-    /// Runs every vCPU, each on a thread of its own, until all have returned. A guest that hangs is stopped after a minute:
-    /// a watchdog, not a measurement.
+    /// Runs every vCPU on its own thread until all have returned. A watchdog stops a guest that hangs.
     func run(_ meanwhile: () throws -> Void = {}) throws -> [ProcessorExit] {
         let exits = Monitor<[Int: ProcessorExit]>([:])
         let threads = try processors.map { processor in
@@ -144,7 +144,7 @@ final class KVMGuest {
             }
         }
         try meanwhile()
-        let deadline = HostClock.monotonic() + 20_000_000_000
+        let deadline = HostClock.monotonic() + 300_000_000_000
         let count = processors.count
         if exits.wait(until: deadline, { $0.count == count ? () : nil }) == nil {
             for processor in processors { processor.requestExit() }
@@ -154,10 +154,10 @@ final class KVMGuest {
     }
 
     func save() throws -> [SavedRecord] {
-        try processors.map { try $0.save() } + [try chips!.save(), try clock.save()]
+        try processors.map { try $0.save() } + [try chip!.save(), try clock.save()]
     }
 
-    /// Takes over what another guest saved, with its memory.
+    /// Restores another guest's saved state and copies its memory.
     func restore(_ records: [SavedRecord], memory other: GuestMemory) throws {
         for range in other.ranges {
             try memory.write(try other.bytes(at: range.base, count: Int(range.size)), at: range.base)
@@ -165,12 +165,12 @@ final class KVMGuest {
         for (processor, record) in zip(processors, records) {
             try processor.restore(try SavedRecord(encoded: record.encoded(), limit: 1 << 20))
         }
-        try chips!.restore(records[processors.count])
+        try chip!.restore(records[processors.count])
         try clock.restore(records[processors.count + 1])
     }
 }
 
-/// A device that keeps what is written to it, and answers reads with what it is told to.
+/// A device that records writes and answers reads by `onRead`.
 final class Recorder: MemoryMappedDevice, @unchecked Sendable {
     // @unchecked: `onWrite` and `onRead` are set before vCPUs run.
     struct Access: Equatable {
@@ -189,9 +189,9 @@ final class Recorder: MemoryMappedDevice, @unchecked Sendable {
     var written: [Access] { accesses.withLock { $0 } }
     var values: [UInt64] { written.map(\.value) }
 
-    /// Waits for so many writes, at most a minute.
+    /// Waits for `count` writes. A watchdog ends the wait.
     func wait(count: Int) {
-        accesses.wait(until: HostClock.monotonic() + 20_000_000_000) { $0.count >= count ? () : nil }
+        accesses.wait(until: HostClock.monotonic() + 300_000_000_000) { $0.count >= count ? () : nil }
     }
 
     func read(offset: UInt64, size: Int) -> UInt64 { onRead(offset, size) }
@@ -211,7 +211,7 @@ extension Host {
     static var now: UInt64 { HostClock.monotonic() }
 }
 
-/// Whether an event has been signalled; it is not any more afterwards.
+/// Returns and clears whether the event was signalled.
 func isSignalled(_ event: borrowing EventCounter) -> Bool {
     var entry = pollfd(fd: event.rawValue, events: Int16(POLLIN), revents: 0)
     let isSet = poll(&entry, 1, 0) == 1

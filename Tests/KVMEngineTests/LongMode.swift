@@ -1,5 +1,5 @@
-/// What guests in 64-bit mode begin with: an interrupt table at 0x6000, and `set_gate`, which makes RAX the handler of
-/// vector EDI; `lapic`, the local APIC's page, in R15.
+/// Code at the start of 64-bit guests: an IDT at 0x6000; `set_gate`, which makes RAX the handler of vector EDI; the local
+/// APIC's address in R15.
 enum LongMode {
     static let prologue = """
         .code64
@@ -24,10 +24,11 @@ enum LongMode {
 
         """
 
-    /// Has every other processor execute 16-bit `code` and count itself in the byte at 0x500, and goes on with `rest`.
+    /// vCPU 0 starts every other vCPU with INIT and SIPI, then executes `rest`. The others execute 16-bit `code` and increment
+    /// the byte at 0x500.
     static func startingOthers(_ code: String, rest: String) -> String {
         prologue + """
-            // A copy in the page that the start-up message names, after INIT.
+            // The SIPI's vector is 9: the trampoline is copied to 0x9000.
             mov $trampoline, %rsi
             mov $0x9000, %edi
             mov $(trampoline_end - trampoline), %ecx

@@ -5,7 +5,7 @@ import Machine
 import Testing
 
 @Suite("KVM: memory and devices", .enabled(if: Host.hasKVM, "this host has no KVM for us")) struct MemoryTests {
-    @Test("Read-only memory can be read and executed, and writes to it change nothing")
+    @Test("A read-only memory slot can be read and executed, and writes do not change it")
     func readOnly() throws {
         let guest = try KVMGuest(
             """
@@ -28,7 +28,7 @@ import Testing
         #expect(try rom.load(UInt8.self, at: 0x20_0001) == 0x42)
     }
 
-    @Test("Device registers are read and written in every size; what nobody answers reads as ones and swallows writes")
+    @Test("Device registers take every access size; without a device, reads are all ones and writes are lost")
     func deviceAccess() throws {
         let guest = try KVMGuest(
             """
@@ -63,8 +63,8 @@ import Testing
         #expect(guest.port.values == [0x01, 0x2008, 0xFFFF_FFFF, 0xFFFF_FFFF])
     }
 
-    @Test("A doorbell signals its descriptor without an access to the device, for its value only")
-    func doorbells() throws {
+    @Test("An ioeventfd signals its event for its value only, without an access to the device")
+    func ioeventfds() throws {
         let guest = try KVMGuest(
             """
             .code64
@@ -78,13 +78,13 @@ import Testing
             """, mode: .long)
         let memory = try EventCounter()
         let port = try EventCounter()
-        try guest.machine.ring(memory, at: .memory(address: 0xA0100), size: 4, value: 3)
-        try guest.machine.ring(port, at: .port(0xE0), size: 4, value: 3)
+        try guest.machine.attachIOEventFD(memory, at: .memory(address: 0xA0100), size: 4, value: 3)
+        try guest.machine.attachIOEventFD(port, at: .port(0xE0), size: 4, value: 3)
         #expect(try guest.run() == [.requested])
         #expect(guest.registers.written == [.init(offset: 0x100, size: 4, value: 4)])
         #expect(guest.port.written == [])
         #expect(isSignalled(memory) && isSignalled(port))
-        try guest.machine.unring(memory, at: .memory(address: 0xA0100), size: 4, value: 3)
-        try guest.machine.unring(port, at: .port(0xE0), size: 4, value: 3)
+        try guest.machine.detachIOEventFD(memory, at: .memory(address: 0xA0100), size: 4, value: 3)
+        try guest.machine.detachIOEventFD(port, at: .port(0xE0), size: 4, value: 3)
     }
 }

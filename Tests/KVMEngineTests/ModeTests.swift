@@ -4,7 +4,7 @@ import Machine
 import Testing
 
 @Suite("KVM: processor modes", .enabled(if: Host.hasKVM, "this host has no KVM for us")) struct ModeTests {
-    @Test("Real-mode code runs from where it is told to, with ports of every size, and string instructions")
+    @Test("Real-mode code runs from its entry, with port accesses of every size and string instructions")
     func realMode() throws {
         let guest = try KVMGuest(
             """
@@ -48,7 +48,7 @@ import Testing
         #expect(try guest.memory.load(UInt32.self, at: 0x510) == 0xAB03_AB02)
     }
 
-    @Test("The way from real mode through protected mode to paged 64-bit mode, by the guest's own hand")
+    @Test("A guest switches itself from real mode to protected mode and to paged 64-bit mode")
     func modeSwitches() throws {
         let guest = try KVMGuest(
             """
@@ -99,7 +99,7 @@ import Testing
         #expect(try guest.memory.load(UInt64.self, at: 0x10_0000) == 0x1234_5678_9ABC_DEF0)
     }
 
-    @Test("Protected mode starts flat at its entry, with EBX as given")
+    @Test("Protected mode starts at its entry with flat segments and the given EBX")
     func protectedEntry() throws {
         let guest = try KVMGuest(
             """
@@ -124,7 +124,7 @@ import Testing
         #expect(guest.port.values == [0x1234_5678, 0x11, 2, 0x10, 0x18])
     }
 
-    @Test("User code runs in ring 3, and its faults arrive in ring 0, which lets it go on")
+    @Test("User code runs in ring 3, its faults arrive in ring 0, and it continues after them")
     func userCode() throws {
         let guest = try KVMGuest(
             LongMode.prologue + """

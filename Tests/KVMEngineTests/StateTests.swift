@@ -28,7 +28,7 @@ import Testing
             2: jmp 2b
             """
 
-    @Test("A guest saved in the middle goes on in another machine, as often as that happens")
+    @Test("A guest saved in the middle continues in another machine, time after time")
     func savedInTheMiddle() throws {
         var guest = try KVMGuest(Self.counting, mode: .long)
         var moves = 0
@@ -63,12 +63,12 @@ import Testing
         state.registers.rax = 0x0123_4567_89AB_CDEF
         state.registers.r15 = .max
         state.registers.rflags = 0xAD7
-        state.special.cr2 = 0x1234_5000
-        state.special.fs.base = 0x7FFF_0000_1000
-        state.debug.db.0 = 0xAAAA
+        state.specialRegisters.cr2 = 0x1234_5000
+        state.specialRegisters.fs.base = 0x7FFF_0000_1000
+        state.debugRegisters.db.0 = 0xAAAA
         // An SSE register: XMM3, at 160 + 16 × 3 of the legacy area; its state is in use (XSTATE_BV at 512).
-        state.extended[208] = 0x5A
-        state.extended[512] |= 2
+        state.xsave[208] = 0x5A
+        state.xsave[512] |= 2
         try guest.processors[0].setState(state)
         let record = try guest.processors[0].save()
         let other = try KVMGuest(Self.counting, mode: .long)
@@ -77,17 +77,17 @@ import Testing
         #expect(restored.registers.rax == 0x0123_4567_89AB_CDEF)
         #expect(restored.registers.r15 == .max)
         #expect(restored.registers.rflags == 0xAD7)
-        #expect(restored.special.cr2 == 0x1234_5000)
-        #expect(restored.special.fs.base == 0x7FFF_0000_1000)
-        #expect(restored.special.cr3 == 0x2000)
-        #expect(restored.debug.db.0 == 0xAAAA)
-        #expect(restored.extended[208] == 0x5A)
+        #expect(restored.specialRegisters.cr2 == 0x1234_5000)
+        #expect(restored.specialRegisters.fs.base == 0x7FFF_0000_1000)
+        #expect(restored.specialRegisters.cr3 == 0x2000)
+        #expect(restored.debugRegisters.db.0 == 0xAAAA)
+        #expect(restored.xsave[208] == 0x5A)
         #expect(restored.localAPIC == state.localAPIC)
-        let unclocked = { (state: X86State) in state.modelSpecific.filter { $0.index != 0x10 } }
+        let unclocked = { (state: X86State) in state.msrs.filter { $0.index != 0x10 } }
         #expect(unclocked(restored) == unclocked(state))
     }
 
-    @Test("A damaged state, and one with features that this host lacks, are refused")
+    @Test("A damaged state, and a CPUID model with features that this host lacks, are refused")
     func refusals() throws {
         let guest = try KVMGuest(Self.counting, mode: .long)
         let record = try guest.processors[0].save()
@@ -105,44 +105,44 @@ import Testing
         changed.set("features", features)
         do {
             try guest.processors[0].restore(changed)
-            Issue.record("an impossible processor was taken over")
+            Issue.record("an impossible CPUID model was accepted")
         } catch {
             #expect(error.description.hasPrefix("vCPU 0 cannot be restored: this host's processor or KVM lacks"))
             #expect(error.description.contains("CPUID 0x7 ebx bit "))
         }
     }
 
-    @Test("Time stands still over a pause: the counter, and the paravirtual clock")
+    @Test("The TSC and the paravirtual clock stand still during a pause")
     func pausedTime() throws {
         let guest = try KVMGuest(Self.counting, mode: .long)
         let processor = guest.processors[0]
-        // Where KVM is itself emulated, the counter may be the host's own, which nothing sets.
-        let isVirtual = try setsCounter(processor)
+        // On an emulating KVM the TSC may be the host's own, which cannot be set.
+        let isVirtual = try setsTSC(processor)
         guest.clock.pause()
-        let before = try processor.state().modelSpecific[0]
+        let before = try processor.state().msrs[0]
         let clock = try guest.clock.save()
         let end = Host.now + 300_000_000
         while Host.now < end { yieldALittle() }
-        #expect(try processor.state().modelSpecific[0] == before)
+        #expect(try processor.state().msrs[0] == before)
         #expect(try guest.clock.save() == clock)
         guest.clock.resume()
         #expect(try guest.clock.save() != clock)
-        let counter = try processor.state().modelSpecific[0].value
+        let counter = try processor.state().msrs[0].value
         #expect(counter > before.value)
         // 300 ms are hundreds of millions of ticks on any processor; setting the clock takes far less.
         if isVirtual { #expect(counter - before.value < 100_000_000) }
     }
 
-    private func setsCounter(_ processor: X86Processor) throws -> Bool {
+    private func setsTSC(_ processor: X86Processor) throws -> Bool {
         var state = try processor.state()
-        let far = state.modelSpecific[0].value &+ 1 << 50
-        state.modelSpecific[0].value = far
+        let far = state.msrs[0].value &+ 1 << 50
+        state.msrs[0].value = far
         try processor.setState(state)
-        return try processor.state().modelSpecific[0].value >= far
+        return try processor.state().msrs[0].value >= far
     }
 
-    @Test("The chips come back as they were, and a reset makes them new")
-    func chips() throws {
+    @Test("The irqchip's state survives saving, and a reset restores its power-on state")
+    func irqchip() throws {
         let guest = try KVMGuest(
             """
             .code16
@@ -159,18 +159,18 @@ import Testing
             out %al, $0xE4
             1: jmp 1b
             """)
-        let fresh = try guest.chips!.save()
+        let fresh = try guest.chip!.save()
         #expect(try guest.run() == [.requested])
-        guest.chips!.pause()
-        let saved = try guest.chips!.save()
+        guest.chip!.pause()
+        let saved = try guest.chip!.save()
         let pic = try #require(try saved.records("pics").first)
         #expect(try pic.integer("base") == 0x60)
         #expect(try pic.integer("masked") == 0x5A)
         let other = try KVMGuest(".code16\n1: jmp 1b")
-        try other.chips!.restore(saved)
-        #expect(try other.chips!.save().records("pics") == saved.records("pics"))
-        #expect(try other.chips!.save().record("ioapic") == saved.record("ioapic"))
-        other.chips!.reset()
-        #expect(try other.chips!.save().records("pics") == fresh.records("pics"))
+        try other.chip!.restore(saved)
+        #expect(try other.chip!.save().records("pics") == saved.records("pics"))
+        #expect(try other.chip!.save().record("ioapic") == saved.record("ioapic"))
+        other.chip!.reset()
+        #expect(try other.chip!.save().records("pics") == fresh.records("pics"))
     }
 }

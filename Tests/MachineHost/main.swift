@@ -1,10 +1,15 @@
 import Aerie
 import Foundation
+import Synchronization
 
-// One virtual machine in a process of its own, for tests that end the process: its console on standard output, the name of
-// a file on each line of standard input where it is to be saved, and what became of it on standard error.
+// One virtual machine in a process of its own, for tests that end the process: its console on standard output, what became of
+// it on standard error, and a command on each line of standard input:
 //
-//     MachineHost SETTINGS.json [SAVED]     starts it, or restores what was saved
+//     save FILE     saves it
+//     type TEXT     types a line on its console
+//
+// MachineHost SETTINGS.json [SAVED] starts it, or restores what was saved.
+// MachineHost --sessions N FIRMWARE ENGINE starts and ends N guests; see ManySessions.
 
 struct Settings: Decodable {
     let kernel: String
@@ -32,31 +37,70 @@ struct Settings: Decodable {
 }
 
 final class OutputConsole: ConsoleChannel {
-    func read(limit: Int) -> [UInt8] { [] }
+    private struct Input {
+        var bytes: [UInt8] = []
+        var handler: (@Sendable () -> Void)?
+    }
+
+    private let input = Mutex(Input())
+
+    func type(_ line: Substring) {
+        let handler = input.withLock { input in
+            input.bytes += Array(line.utf8) + [0x0A]
+            return input.handler
+        }
+        handler?()
+    }
+
+    func read(limit: Int) -> [UInt8] {
+        input.withLock { input in
+            let bytes = Array(input.bytes.prefix(limit))
+            input.bytes.removeFirst(bytes.count)
+            return bytes
+        }
+    }
+
     func write(_ bytes: [UInt8]) -> Int {
         FileHandle.standardOutput.write(Data(bytes))
         return bytes.count
     }
-    func setHandler(_ handler: (@Sendable () -> Void)?) {}
+
+    func setHandler(_ handler: (@Sendable () -> Void)?) { input.withLock { $0.handler = handler } }
     var windowSize: (columns: UInt16, rows: UInt16)? { nil }
 }
 
 func say(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
 
+if CommandLine.arguments[1] == "--sessions" {
+    var configuration = Configuration()
+    configuration.firmware = CommandLine.arguments[3]
+    configuration.engine = Configuration.Engine(rawValue: CommandLine.arguments[4]) ?? .auto
+    configuration.memory = .mebibytes(16)
+    configuration.codeCache = .mebibytes(4)
+    try ManySessions(configuration: configuration).run(Int(CommandLine.arguments[2]) ?? 0)
+    exit(0)
+}
+
 do {
     let settings = try JSONDecoder().decode(
         Settings.self, from: Data(contentsOf: URL(filePath: CommandLine.arguments[1])))
-    let machine = try VirtualMachine(settings.configuration, console: OutputConsole())
+    let console = OutputConsole()
+    let machine = try VirtualMachine(settings.configuration, console: console)
     if CommandLine.arguments.count > 2 {
         try machine.start(restoring: CommandLine.arguments[2])
     } else {
         try machine.start()
     }
     Thread.detachNewThread {
-        while let path = readLine() {
+        while let line = readLine() {
+            let words = line.split(separator: " ", maxSplits: 1)
+            if words[0] == "type" {
+                console.type(words[1])
+                continue
+            }
             do {
                 try machine.pause()
-                try machine.save(to: path)
+                try machine.save(to: String(words[1]))
                 say("saved")
             } catch {
                 say("not saved: \(error)")

@@ -2,28 +2,23 @@ import Aerie
 import Glibc
 import Testing
 
-/// Runs a machine to its end, and on the way saves it to a file, kills it and restores it, at most `limit` times.
+/// Runs a machine with a load that goes on until it is told to end; before that, saves it to a file, kills it and restores it.
 ///
 /// - Parameters:
 ///   - path: of the file.
+///   - count: how often.
 ///   - wait: lets the guest work until the next move.
 /// - Returns: what the guest printed on all its consoles.
 func runMoving(
-    _ configuration: Configuration, through path: String, limit: Int, wait: (_ moves: Int) -> Void
+    _ configuration: Configuration, through path: String, count: Int, wait: (_ moves: Int) -> Void
 ) throws -> String {
     var printed = ""
     var console = RecordingConsole()
     var machine = try VirtualMachine(configuration, console: console)
     try machine.start()
-    var moves = 0
-    while moves < limit {
+    for moves in 0..<count {
         wait(moves)
-        do {
-            try machine.pause()
-        } catch {
-            // It has ended.
-            break
-        }
+        try machine.pause()
         try machine.save(to: path)
         machine.kill()
         #expect(machine.wait() == .stopped)
@@ -31,9 +26,8 @@ func runMoving(
         console = RecordingConsole()
         machine = try VirtualMachine(configuration, console: console)
         try machine.start(restoring: path)
-        moves += 1
     }
-    #expect(moves > 0)
+    console.tellToEnd()
     #expect(machine.wait() == .poweredOff)
     return printed + console.text
 }

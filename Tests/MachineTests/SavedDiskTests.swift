@@ -1,13 +1,14 @@
 import Aerie
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Saving a machine with disks") struct SavedDiskTests {
     private static let diskSize = 2048 * 512
 
     /// A guest that writes to its disk, reads it back, and prints a sum of it at the end.
-    private func guest(_ access: Disk.Access, rounds: Int = 800) throws -> (BareProgram, Configuration) {
-        let program = try BareProgram(["runtime.S", "guest.c", "disk.c"], flags: ["-DROUNDS=\(rounds)"])
+    private func guest(_ access: Disk.Access) throws -> (BareProgram, Configuration) {
+        let program = try BareProgram(["runtime.S", "guest.c", "disk.c"], flags: ["-DROUNDS=800"])
         var configuration = program.configuration
         configuration.disks = [Disk(path: program.path("disk"), access: access)]
         try contents().write(to: URL(filePath: program.path("disk")))
@@ -24,8 +25,8 @@ import Testing
         let console = RecordingConsole()
         let machine = try VirtualMachine(configuration, console: console)
         try machine.start()
-        // The first dot: an eighth of the rounds is done, and the disk has changed. The others last until a busy host gets to it.
-        for _ in 0..<60_000 where !console.text.hasPrefix(".") { usleep(1000) }
+        // The first dot: an eighth of the rounds is done, and the disk has changed.
+        #expect(Patience.wait { console.text.hasPrefix(".") })
         try machine.pause()
         try machine.save(to: path)
         machine.kill()
@@ -54,6 +55,7 @@ import Testing
         let (program, configuration) = try guest(access)
         let console = RecordingConsole()
         let machine = try VirtualMachine(configuration, console: console)
+        console.tellToEnd()
         try machine.start()
         #expect(machine.wait() == .poweredOff)
         let expected = console.text
@@ -61,7 +63,7 @@ import Testing
         try contents().write(to: URL(filePath: program.path("disk")))
 
         var random = SeededGenerator(seed: 1)
-        let printed = try runMoving(configuration, through: program.path("saved"), limit: 10) { _ in
+        let printed = try runMoving(configuration, through: program.path("saved"), count: 10) { _ in
             usleep(UInt32(random.next() % 30_000))
         }
         #expect(printed == expected)
@@ -73,7 +75,7 @@ import Testing
         "A disk that is not what it was when the machine was saved is refused, and the line says why",
         arguments: [Disk.Access.discardChanges, .readWrite])
     func changedDisk(access: Disk.Access) throws {
-        let (program, configuration) = try guest(access, rounds: 8000)
+        let (program, configuration) = try guest(access)
         let disk = program.path("disk")
         let path = try savedMachine(program, configuration)
         let good = try Data(contentsOf: URL(filePath: disk))
@@ -83,7 +85,7 @@ import Testing
             #expect(error?.category == .badInput)
             return error?.found
         }
-        let was = "disk \(disk) is not as it was when the machine was saved"
+        let was = "disk \(disk) has changed since the machine was saved"
         #expect(
             try change(good + Data(count: 512))
                 == "\(was): it had \(Self.diskSize) bytes and now has \(Self.diskSize + 512)")
@@ -100,7 +102,7 @@ import Testing
 
     @Test("A copy of a disk with its time of change is the same disk, wherever it lies")
     func copiedDisk() throws {
-        let (program, configuration) = try guest(.discardChanges, rounds: 8000)
+        let (program, configuration) = try guest(.discardChanges)
         let path = try savedMachine(program, configuration)
         let copy = program.path("copy")
         let process = try Process.run(
@@ -114,7 +116,7 @@ import Testing
 
     @Test("Damage anywhere in the saved changes of a disk is noticed")
     func damagedChanges() throws {
-        let (program, configuration) = try guest(.discardChanges, rounds: 8000)
+        let (program, configuration) = try guest(.discardChanges)
         let path = try savedMachine(program, configuration)
         let good = [UInt8](try Data(contentsOf: URL(filePath: path)))
         // The changes are the last part of the file.

@@ -1,5 +1,6 @@
 import Aerie
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Saving and restoring a machine") struct SavingTests {
@@ -9,6 +10,7 @@ import Testing
     private func undisturbed(_ program: BareProgram) throws -> String {
         let console = RecordingConsole()
         let machine = try VirtualMachine(program.configuration, console: console)
+        console.tellToEnd()
         try machine.start()
         #expect(machine.wait() == .poweredOff)
         return console.text
@@ -23,8 +25,8 @@ import Testing
         #expect(expected.hasPrefix("........ "))
 
         var random = SeededGenerator(seed: UInt64(harts))
-        let printed = try runMoving(program.configuration, through: program.path("saved"), limit: 12) { _ in
-            // Up to 20 ms of the guest's work, which takes a few hundred: a moment nobody chose.
+        let printed = try runMoving(program.configuration, through: program.path("saved"), count: 12) { _ in
+            // Up to 20 ms of the guest's work: a moment nobody chose.
             usleep(UInt32(random.next() % 20_000))
         }
         #expect(printed == expected)
@@ -41,6 +43,7 @@ import Testing
         let before = console.text
         usleep(50_000)
         #expect(console.text == before)
+        console.tellToEnd()
         try machine.resume()
         #expect(machine.wait() == .poweredOff)
         #expect(console.text == expected)
@@ -87,6 +90,29 @@ import Testing
         } catch {
             return error
         }
+    }
+
+    @Test("Saving writes to no file that is there already, and leaves none behind when it fails")
+    func savingBesideOthers() throws {
+        let program = try BareProgram(Self.load)
+        let path = program.path("saved")
+        let victim = program.path("victim")
+        try Data("precious".utf8).write(to: URL(filePath: victim))
+        #expect(symlink(victim, "\(path).\(getpid()).0.partial") == 0)
+        let machine = try VirtualMachine(program.configuration, console: RecordingConsole())
+        try machine.start()
+        try machine.pause()
+        try machine.save(to: path)
+        #expect(try Data(contentsOf: URL(filePath: victim)) == Data("precious".utf8))
+        #expect(FileManager.default.fileExists(atPath: path))
+        // A directory cannot be replaced by a file.
+        let directory = program.path("directory")
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+        let error = #expect(throws: AerieError.self) { try machine.save(to: directory) }
+        #expect(error?.category == .notStarted)
+        #expect(!FileManager.default.fileExists(atPath: "\(directory).\(getpid()).0.partial"))
+        machine.kill()
+        #expect(machine.wait() == .stopped)
     }
 
     @Test("A machine that runs cannot be saved")

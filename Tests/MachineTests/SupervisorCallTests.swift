@@ -19,4 +19,18 @@ import Testing
         #expect(machine.wait() == .poweredOff)
         #expect(console.text == "all harts answered\n")
     }
+
+    @Test(
+        "A suspended hart says so, keeps its timer, and begins anew or goes on as the call says; so does the system",
+        arguments: [Configuration.Engine.interpret, .translate])
+    func suspension(engine: Configuration.Engine) throws {
+        let program = try BareProgram(kernel: ["sbi_start.S", "suspend.c"], harts: 2, flags: [])
+        var configuration = program.configuration
+        configuration.engine = engine
+        let console = RecordingConsole()
+        let machine = try VirtualMachine(configuration, console: console)
+        try machine.start()
+        #expect(machine.wait() == .poweredOff)
+        #expect(console.text == "all suspensions ended\n")
+    }
 }

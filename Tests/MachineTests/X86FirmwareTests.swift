@@ -88,7 +88,9 @@ import Testing
         #expect([UInt8](try Data(contentsOf: file)) == bytes)
     }
 
-    @Test("A file that is no chip's size is refused before anything starts", arguments: [1000, 4097, 16 << 20 | 4096])
+    @Test(
+        "A firmware file of an invalid size is refused before anything starts",
+        arguments: [1000, 4097, 16 << 20 | 4096])
     func badSizes(count: Int) throws {
         var configuration = Configuration()
         configuration.architecture = .x86_64
@@ -97,8 +99,8 @@ import Testing
         configuration.firmware = file.path
         #expect(
             throws: AerieError(
-                .badInput, asked: "--firmware \(file.path)", found: "\(count) bytes are no chip's",
-                advice: "give a file of 4K to 16M in steps of 4K")
+                .badInput, asked: "--firmware \(file.path)", found: "the size of \(count) bytes is not valid",
+                advice: "give a file of 4K to 16M, a multiple of 4K")
         ) { try VirtualMachine(configuration, console: RecordingConsole()) }
     }
 }

@@ -1,6 +1,7 @@
 import Aerie
 import Foundation
 import GuestToolchain
+import TestSupport
 import Testing
 
 @Suite("x86-64 machines", .enabled(if: X86Host.refusal == nil, "this host has no KVM for us")) struct X86MachineTests {
@@ -18,6 +19,7 @@ import Testing
     private func run(_ configuration: Configuration) throws -> (VirtualMachine.Outcome, String) {
         let console = RecordingConsole()
         let machine = try VirtualMachine(configuration, console: console)
+        console.tellToEnd()
         try machine.start()
         return (machine.wait(), console.text)
     }
@@ -76,7 +78,7 @@ import Testing
         let (outcome, expected) = try run(configuration)
         #expect(outcome == .poweredOff)
         #expect(expected.hasPrefix("........ "))
-        let printed = try runMoving(configuration, through: directory.url.appending(path: "saved").path, limit: 8) {
+        let printed = try runMoving(configuration, through: directory.url.appending(path: "saved").path, count: 8) {
             moves in
             // Moments that have nothing to do with the guest's rounds.
             usleep(UInt32((moves + 1) * 7919 % 20_000))
@@ -95,6 +97,7 @@ import Testing
         let before = console.text
         usleep(50_000)
         #expect(console.text == before)
+        console.tellToEnd()
         try machine.resume()
         #expect(machine.wait() == .poweredOff)
         #expect(console.text == expected)
@@ -147,7 +150,7 @@ import Testing
         }
         #expect(
             reason.hasPrefix(
-                "vCPU 0: the guest's processor shut down (triple fault); in 64-bit mode, ring 0, rip 0x"))
+                "vCPU 0: triple fault; in 64-bit mode, ring 0, rip 0x"))
     }
 
     private func error(_ configuration: Configuration) -> AerieError? {

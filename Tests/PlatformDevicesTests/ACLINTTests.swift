@@ -2,6 +2,7 @@ import Machine
 import PlatformDevices
 import SavedState
 import Synchronization
+import TestSupport
 import Testing
 
 /// A hart's timer that remembers what it was last set to, and every value before.

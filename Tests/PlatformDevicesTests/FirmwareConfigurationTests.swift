@@ -2,6 +2,7 @@ import GuestMemory
 import Machine
 import PlatformDevices
 import SavedState
+import TestSupport
 import Testing
 
 @Suite struct FirmwareConfigurationTests {

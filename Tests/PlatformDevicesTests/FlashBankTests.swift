@@ -3,6 +3,7 @@ import HostSystem
 import Machine
 import PlatformDevices
 import SavedState
+import TestSupport
 import Testing
 
 @Suite struct FlashBankTests {

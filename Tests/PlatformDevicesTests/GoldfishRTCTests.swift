@@ -2,6 +2,7 @@ import HostSystem
 import Machine
 import PlatformDevices
 import Synchronization
+import TestSupport
 import Testing
 
 /// A wall clock that tests set.

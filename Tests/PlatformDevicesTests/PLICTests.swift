@@ -1,6 +1,7 @@
 import Machine
 import PlatformDevices
 import SavedState
+import TestSupport
 import Testing
 
 @Suite struct PLICTests {

@@ -7,6 +7,8 @@ final class RecordingChannel: CharacterChannel {
         var input: [UInt8] = []
         var writes: [[UInt8]] = []
         var handler: (@Sendable () -> Void)?
+        /// Bytes of output that are taken; nil is no limit.
+        var room: Int?
     }
 
     private let state = Mutex(State())
@@ -18,6 +20,15 @@ final class RecordingChannel: CharacterChannel {
             return state.handler
         }
         handler?()
+    }
+
+    /// Limits how much output is taken from now on, and tells the device when that is something.
+    func makeRoom(_ count: Int?) {
+        let handler = state.withLock { state in
+            state.room = count
+            return state.handler
+        }
+        if count != 0 { handler?() }
     }
 
     var waiting: [UInt8] { state.withLock { $0.input } }
@@ -34,8 +45,12 @@ final class RecordingChannel: CharacterChannel {
     }
 
     func write(_ bytes: [UInt8]) -> Int {
-        state.withLock { $0.writes.append(bytes) }
-        return bytes.count
+        state.withLock { state in
+            let count = min(bytes.count, state.room ?? bytes.count)
+            state.writes.append(Array(bytes.prefix(count)))
+            state.room? -= count
+            return count
+        }
     }
 
     func setHandler(_ handler: (@Sendable () -> Void)?) { state.withLock { $0.handler = handler } }

@@ -31,7 +31,7 @@ enum SavedRecordCopy {
         #expect(throws: SavedStateError.wrongKind(found: "toaster", expected: saved.kind)) {
             try device.restore(copy(kind: "toaster", version: saved.version) { $1 })
         }
-        #expect(throws: SavedStateError.unknownVersion(kind: saved.kind, found: 99, known: 1...1)) {
+        #expect(throws: SavedStateError.unknownVersion(kind: saved.kind, found: 99, known: 1...saved.version)) {
             try device.restore(copy(kind: saved.kind, version: 99) { $1 })
         }
         try device.restore(saved)

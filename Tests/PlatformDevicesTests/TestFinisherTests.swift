@@ -1,6 +1,7 @@
 import Machine
 import PlatformDevices
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite struct TestFinisherTests {

@@ -173,6 +173,10 @@ extension EncoderListing {
                 add("mov qword ptr \(Self.name(address)), \(value)") { $0.store(address, value: value) }
             }
         }
+        addConditionalMoves()
+    }
+
+    private mutating func addConditionalMoves() {
         for (condition, name) in Self.conditions {
             for register in Self.registers {
                 add("set\(name) \(Self.name(register, 1))") { $0.set(condition, register) }

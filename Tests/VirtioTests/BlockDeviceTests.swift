@@ -11,7 +11,7 @@ import VirtioDevices
     private let pattern = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 13 &+ 5) }
 
     @Test func theConfigurationTellsTheDisk() throws {
-        let board = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64)))
+        let board = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64), io: TestLoop.io))
         #expect(board.read(0x000) == 0x7472_6976)
         #expect(board.read(0x004) == 2)
         #expect(board.read(0x008) == 2)
@@ -160,7 +160,7 @@ import VirtioDevices
         let file = try makeMemoryFile(name: "disk", size: 8192)
         #expect(fcntl(file.rawValue, 1033, 8) == 0)  // F_ADD_SEALS, F_SEAL_WRITE
         let image = try RawDiskImage(path: "/proc/self/fd/\(file.rawValue)", readOnly: false)
-        let board = try TestBoard(BlockDevice(image: image))
+        let board = try TestBoard(BlockDevice(image: image, io: TestLoop.io))
         try board.transport.start()
         let driver = DiskDriver(board: board, queue: try board.bringUp())
         defer { driver.stop() }

@@ -118,10 +118,93 @@ import VirtioDevices
         #expect(console.board.read(0x100) == 24 << 16 | 80)
         let generation = console.board.read(0x0FC)
         channel.state.update { $0.window = (132, 50) }
-        console.device.windowSizeMayHaveChanged()
+        channel.changed()
         try console.board.wait("the interrupt", until: { console.board.read(0x060) == 2 })
         #expect(console.board.read(0x100) == 50 << 16 | 132)
         #expect(console.board.read(0x0FC) == generation + 1)
+    }
+
+    @Test func outputThatFindsNoRoomWaitsInItsBufferAndIsNeitherLostNorDoubled() throws {
+        let channel = TestChannel()
+        channel.state.update { $0.room = 4 }
+        let console = try Console(channel: channel)
+        defer { console.stop() }
+        try console.board.memory.write(Array("0123456789abcdef".utf8), at: Self.data)
+        console.transmit.setChain([.out(Self.data, 3), .out(Self.data + 3, 7)])
+        console.transmit.publish(0)
+        console.transmit.setChain([.out(Self.data + 10, 6)], head: 2)
+        console.transmit.publish(2)
+        console.board.notify(1)
+        try console.board.wait("the first bytes", until: { channel.output.count == 4 })
+        // A pause waits for no reader, and everything else of the device goes on.
+        console.board.transport.pause()
+        #expect(console.transmit.deviceUsedIndex == 0)
+        console.board.transport.resume()
+        channel.type([42])
+        console.offerBuffer(3, 16)
+        #expect(try console.board.waitUsed(console.receive) == (3, 1))
+        for (room, total, used) in [(1, 5, 0), (6, 11, 1), (0, 11, 1), (100, 16, 2)] as [(Int, Int, UInt16)] {
+            channel.makeRoom(room)
+            try console.board.wait("more output", until: { channel.output.count == total })
+            try console.board.wait("the buffers", until: { console.transmit.deviceUsedIndex == used })
+        }
+        #expect(channel.output == Array("0123456789abcdef".utf8))
+    }
+
+    @Test func aSavedConsoleGoesOnWithTheByteAtWhichItsOutputStopped() throws {
+        let channel = TestChannel()
+        channel.state.update { $0.room = 4 }
+        let console = try Console(channel: channel)
+        try console.board.memory.write(Array("0123456789".utf8), at: Self.data)
+        console.transmit.setChain([.out(Self.data, 10)])
+        console.transmit.publish(0)
+        console.board.notify(1)
+        try console.board.wait("the first bytes", until: { channel.output.count == 4 })
+        console.board.transport.pause()
+        let state = try console.board.transport.save()
+        console.board.transport.stop()
+
+        let other = TestChannel()
+        let board = try TestBoard(ConsoleDevice(channel: other), memory: console.board.memory)
+        try board.transport.restore(SavedRecord(encoded: state.encoded(), limit: 1 << 16))
+        #expect(try board.transport.save() == state)
+        try board.transport.start()
+        defer { board.stop() }
+        #expect(try board.waitUsed(console.transmit) == (0, 0))
+        #expect(channel.output + other.output == Array("0123456789".utf8))
+        #expect(other.output.count == 6)
+    }
+
+    @Test func aResetForgetsHowMuchOfABufferIsOut() throws {
+        let channel = TestChannel()
+        channel.state.update { $0.room = 4 }
+        let console = try Console(channel: channel)
+        defer { console.stop() }
+        try console.board.memory.write(Array("0123456789".utf8), at: Self.data)
+        console.transmit.setChain([.out(Self.data, 10)])
+        console.transmit.publish(0)
+        console.board.notify(1)
+        try console.board.wait("the first bytes", until: { channel.output.count == 4 })
+        console.board.status = 0
+        #expect(console.board.status == 0)
+        channel.makeRoom(100)
+        let transmit = try console.board.bringUp(queue: 1, size: 8)
+        transmit.setChain([.out(Self.data, 3)])
+        transmit.publish(0)
+        console.board.notify(1)
+        #expect(try console.board.waitUsed(transmit) == (0, 0))
+        #expect(channel.output == Array("0123012".utf8))
+    }
+
+    @Test func anEmergencyWriteThatFindsNoRoomIsDropped() throws {
+        let channel = TestChannel()
+        channel.state.update { $0.room = 1 }
+        let board = try TestBoard(ConsoleDevice(channel: channel))
+        board.transport.write(offset: 0x108, size: 4, value: 0x41)
+        board.transport.write(offset: 0x108, size: 4, value: 0x42)
+        channel.makeRoom(1)
+        board.transport.write(offset: 0x108, size: 4, value: 0x43)
+        #expect(channel.output == [0x41, 0x43])
     }
 
     @Test func anEmergencyWriteNeedsNoQueues() throws {

@@ -41,7 +41,8 @@ import VirtioDevices
         let channel = TestChannel()
         channel.state.update { $0.input = Array(repeating: 65, count: 100) }
         return [
-            (BlockDevice(image: image), image), (ConsoleDevice(channel: channel), nil), (EntropyDevice(), nil),
+            (BlockDevice(image: image, io: TestLoop.io), image), (ConsoleDevice(channel: channel), nil),
+            (EntropyDevice(), nil),
         ]
     }
 

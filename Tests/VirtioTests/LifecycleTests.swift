@@ -75,7 +75,7 @@ import VirtioDevices
     }
 
     @Test func noNotificationAndNoInterruptIsLostBetweenDriverAndDevice() throws {
-        let board = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64)))
+        let board = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64), io: TestLoop.io))
         try board.transport.start()
         defer { stop(board) }
         let queue = try board.bringUp(size: 256)
@@ -99,7 +99,7 @@ import VirtioDevices
     }
 
     @Test func aPausedDeviceLeavesMemoryAlone() throws {
-        let board = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64)))
+        let board = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64), io: TestLoop.io))
         try board.transport.start()
         defer { stop(board) }
         let queue = try board.bringUp(size: 256)
@@ -128,7 +128,7 @@ import VirtioDevices
 
     @Test func aDiskMovesFromProcessToProcessUnderLoad() throws {
         let image = MemoryDisk(sectors: 64)
-        var board = try TestBoard(BlockDevice(image: image))
+        var board = try TestBoard(BlockDevice(image: image, io: TestLoop.io))
         try board.transport.start()
         let queue = try board.bringUp(size: 256)
         let load = Load(queue, board.memory)
@@ -142,7 +142,7 @@ import VirtioDevices
             let level = board.line.withLock { $0.level }
             board.transport.stop()
 
-            let next = try TestBoard(BlockDevice(image: image), memory: board.memory)
+            let next = try TestBoard(BlockDevice(image: image, io: TestLoop.io), memory: board.memory)
             try next.transport.restore(SavedRecord(encoded: state.encoded(), limit: 1 << 20))
             #expect(try next.transport.save() == state)
             try next.transport.start()
@@ -168,7 +168,8 @@ import VirtioDevices
         driver.board.transport.pause()
         let state = try driver.board.transport.save()
         driver.board.transport.stop()
-        let board = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64)), memory: driver.board.memory)
+        let board = try TestBoard(
+            BlockDevice(image: MemoryDisk(sectors: 64), io: TestLoop.io), memory: driver.board.memory)
         try board.transport.restore(state)
         try board.transport.start()
         defer { stop(board) }
@@ -192,15 +193,17 @@ import VirtioDevices
         }
         try expect(.badField(kind: "virtio-mmio", field: "deviceType"), EntropyDevice(), memory)
         try expect(
-            .badField(kind: "virtio-block", field: "size"), BlockDevice(image: MemoryDisk(sectors: 65)), memory)
+            .badField(kind: "virtio-block", field: "size"),
+            BlockDevice(image: MemoryDisk(sectors: 65), io: TestLoop.io), memory)
         try expect(
             .badField(kind: "virtio-mmio", field: "driverFeatures"),
-            BlockDevice(image: MemoryDisk(sectors: 64, isReadOnly: true)), memory)
+            BlockDevice(image: MemoryDisk(sectors: 64, isReadOnly: true), io: TestLoop.io), memory)
         try expect(
             .badField(kind: "virtio-mmio", field: "queues"),
-            BlockDevice(image: MemoryDisk(sectors: 64), queueCount: 2), memory)
+            BlockDevice(image: MemoryDisk(sectors: 64), io: TestLoop.io, queueCount: 2), memory)
         try expect(
-            .badField(kind: "virtio-queue", field: "size"), BlockDevice(image: MemoryDisk(sectors: 64)),
+            .badField(kind: "virtio-queue", field: "size"),
+            BlockDevice(image: MemoryDisk(sectors: 64), io: TestLoop.io),
             GuestMemory(ranges: [(0x1000, 0x1000)]))
     }
 
@@ -210,7 +213,7 @@ import VirtioDevices
         #expect(try driver.run(4) == (0, 1))
         driver.board.transport.pause()
         driver.board.transport.reset()
-        let fresh = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64)))
+        let fresh = try TestBoard(BlockDevice(image: MemoryDisk(sectors: 64), io: TestLoop.io))
         #expect(try driver.board.transport.save() == fresh.transport.save())
         #expect(!driver.board.line.withLock { $0.level })
         driver.board.transport.resume()
@@ -220,7 +223,7 @@ import VirtioDevices
 
     @Test func severalQueuesServeAtTheSameTime() throws {
         let image = MemoryDisk(sectors: 64)
-        let board = try TestBoard(BlockDevice(image: image, queueCount: 3))
+        let board = try TestBoard(BlockDevice(image: image, io: TestLoop.io, queueCount: 3))
         try board.transport.start()
         defer { stop(board) }
         board.negotiate()
@@ -229,7 +232,7 @@ import VirtioDevices
         }
         for (index, queue) in queues.enumerated() { board.setUp(index, queue.layout()) }
         board.status = 0x0F
-        image.state.update { $0.isHeld = true }
+        image.hold()
         for (index, queue) in queues.enumerated() {
             let header = Self.requests + UInt64(index) * 64
             try board.memory.store(UInt64(index), at: header + 8)
@@ -238,7 +241,7 @@ import VirtioDevices
             board.notify(index)
         }
         try board.wait("all requests in flight", until: { image.state.withLock { $0.entered } == 3 })
-        image.state.update { $0.isHeld = false }
+        image.letGo()
         for queue in queues { #expect(try board.waitUsed(queue) == (0, 513)) }
         #expect(try board.memory.bytes(at: Self.data, count: 1536) == Array(image.bytes[..<1536]))
     }

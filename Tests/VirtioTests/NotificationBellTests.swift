@@ -54,8 +54,10 @@ private final class NoMessages: MessageSink {
     }
 
     private func transport(_ bells: BellRecorder) -> VirtioPCITransport {
-        let disk = BlockDevice(image: MemoryDisk(sectors: 8), queueCount: 2)
-        return VirtioPCITransport(name: "disk", device: disk, memory: memory, messages: NoMessages(), bells: bells)
+        let disk = BlockDevice(image: MemoryDisk(sectors: 8), io: TestLoop.io, queueCount: 2)
+        return VirtioPCITransport(
+            name: "disk", device: disk, memory: memory, messages: NoMessages(), bells: bells,
+            loop: TestLoop.shared)
     }
 
     private func write(_ transport: VirtioPCITransport, _ offset: Int, _ size: Int, _ value: UInt64) {
@@ -120,7 +122,7 @@ private final class NoMessages: MessageSink {
             board.transport.pause()
             board.transport.stop()
         }
-        let bell = try #require(device.doorbell(queue: 0))
+        let bell = try #require(board.transport.core.service.bell(0))
         bell.ring()
         let queue = try board.bringUp()
         for head in 0..<2 as Range<UInt16> {

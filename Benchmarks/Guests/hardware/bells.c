@@ -1,4 +1,4 @@
-// Notifies a virtio device (random numbers on PCI) COUNT times, each time waiting until the buffer has come back.
+// Notifies a virtio entropy device on PCI COUNT times and waits for each buffer's return.
 #include "machine.h"
 
 #define ECAM 0xE0000000ul
@@ -46,7 +46,7 @@ void guest_main(void) {
     descriptors[0].address = (u64)buffer;
     descriptors[0].length = sizeof buffer;
     descriptors[0].flags = 2;
-    // No interrupts: only what a notification costs is of interest.
+    // No interrupts: only the notification's cost is measured.
     available.flags = 1;
 
     print("@begin\n");

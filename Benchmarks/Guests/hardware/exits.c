@@ -1,5 +1,5 @@
-// Exits to the monitor, as many as COUNT: through a port (the scratch register of a serial port), or with REGISTERS through
-// memory that is none (a byte of PCI configuration space that is the guest's to note something).
+// COUNT exits to the monitor: writes to a port (a serial port's scratch register), or with REGISTERS MMIO writes (a byte of PCI
+// configuration space that is storage for the guest).
 #include "machine.h"
 
 void guest_main(void) {

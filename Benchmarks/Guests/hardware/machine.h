@@ -1,4 +1,4 @@
-// What bare x86-64 programs have: ports, memory registers, the serial port.
+// Helpers of bare x86-64 programs: ports, memory-mapped registers, the serial port.
 #pragma once
 
 #include "../kernel.h"

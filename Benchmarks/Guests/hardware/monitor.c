@@ -1,5 +1,5 @@
-// The least that a monitor can be: runs a flat program at 1 MiB in protected mode, straight on /dev/kvm, with the same
-// interrupt controllers as Aerie. Ports and registers are bytes of this process. It ends when the guest writes to port 0x601.
+// A minimal monitor: runs a flat program at 1 MiB in protected mode, directly on /dev/kvm, with the same in-kernel irqchip as
+// Aerie. Ports and registers are bytes of this process. It ends when the guest writes to port 0x601.
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdio.h>

@@ -1,21 +1,24 @@
 internal import DiskImages
 internal import GuestMemory
+internal import HostSystem
 internal import Machine
 
-/// A machine model put together: what the lifecycle of a virtual machine has to know of it, whatever its architecture.
+/// The parts of a machine of any architecture that a virtual machine's lifecycle uses.
 protocol Board: AnyObject, Sendable {
     var memory: GuestMemory { get }
     var timeBase: TimeBase { get }
     var processors: [any VirtualProcessor] { get }
-    /// In the order in which they start; they stop in the opposite one. Sources of interrupts come after controllers.
+    /// The event loop on which devices wait for the host. It runs from before their `start` until after their `stop`.
+    var loop: EventLoop { get }
+    /// In the order of starting; stopping uses the reverse order. Interrupt controllers come before sources of interrupts.
     var devices: [any Device] { get }
 
     /// In the order of the configuration.
     var disks: [any DiskImage] { get }
 
-    /// Loads what the machine boots and sets the processors to begin with it: at power-on, and after a reset.
+    /// Loads kernel or firmware and sets the vCPUs to its entry. Called at power-on and after a reset.
     func load() throws(AerieError)
 
-    /// Cuts the references between parts that would keep each other alive. Nothing may run, now or later.
+    /// Breaks reference cycles between the parts. Nothing may run afterwards.
     func dismantle()
 }

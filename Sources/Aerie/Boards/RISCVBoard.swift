@@ -19,6 +19,7 @@ final class RISCVBoard: Board {
     let processors: [any VirtualProcessor]
     let devices: [any Device]
     let disks: [any DiskImage]
+    let loop: EventLoop
 
     private let harts: [Hart]
     private let bus: AddressSpace
@@ -28,14 +29,10 @@ final class RISCVBoard: Board {
 
     /// Builds the machine. Nothing runs, and nothing is loaded yet.
     init(
-        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
+        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel, log: Log,
         events: @escaping SystemEventHandler
     ) throws(AerieError) {
-        boot = try wrapping("boot") { () throws(BootError) in
-            try RISCVBoot(
-                kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine,
-                firmware: configuration.firmware)
-        }
+        boot = try Self.makeBoot(configuration)
         memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
             try GuestMemory(ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)])
         }
@@ -44,13 +41,16 @@ final class RISCVBoard: Board {
         let plic = Self.makePLIC(harts)
         bootROM = BootROM(name: "boot-rom")
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
-        let isPCI = configuration.transport == .pci
-        disks = try configuration.disks.map { disk throws(AerieError) in try disk.open() }
+        let transport = configuration.transport ?? .mmio
+        let loop = try VirtioHost.makeLoop()
+        self.loop = loop
+        disks = try configuration.openDisks()
         let cards = VirtioCards.make(
-            configuration, disks: disks, console: console, control: control,
-            queueCount: isPCI ? min(configuration.cpus, 4) : 1)
-        let (virtio, functions) =
-            isPCI ? Self.bus(cards, memory: memory, plic: plic) : (Self.slots(cards, memory: memory, plic: plic), [])
+            configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
+            queueCount: transport == .pci ? min(configuration.cpus, 4) : 1)
+        let host = VirtioHost(memory: memory, loop: loop, log: log)
+        let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
+        let (bridge, functions) = Self.bus(transport == .pci ? cards : [], host: host, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
         let placed: [Placement] =
@@ -61,7 +61,7 @@ final class RISCVBoard: Board {
                 (Self.makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
                 (plic, RISCVMemoryMap.plic, PLIC.size),
                 (
-                    GoldfishRTC(name: "rtc", line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.rtc)),
+                    GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)),
                     RISCVMemoryMap.rtc, GoldfishRTC.size
                 ),
                 (
@@ -72,22 +72,22 @@ final class RISCVBoard: Board {
                 ),
                 (
                     FirmwareConfiguration(
-                        name: "fw-cfg", memory: memory, items: FirmwareConfigurationItems()),
+                        name: "fw-cfg", memory: memory, items: Self.firmwareItems(configuration)),
                     RISCVMemoryMap.firmwareConfiguration, FirmwareConfiguration.size
                 ),
             ]
             + RISCVMemoryMap.flash.enumerated().map { (FlashBank(name: "flash\($0)"), $1, FlashBank.size) }
-            + virtio
+            + slots + bridge
         for (device, base, size) in placed { bus.attach(device, base: base, size: size) }
         devices = placed.map(\.device) + functions
         processors = harts
         deviceTree = RISCVDeviceTree.make(
-            harts: configuration.cpus, memory: configuration.memory.bytes, virtioSlots: isPCI ? 0 : cards.count,
-            pciHighWindow: isPCI ? PCIHighWindow.above(memory) : nil, console: configuration.console)
+            harts: configuration.cpus, processor: configuration.processor ?? Processor(),
+            memory: configuration.memory.bytes,
+            pciHighWindow: PCIHighWindow.above(memory), console: configuration.console)
 
         if configuration.firmware == nil {
-            let services = SBI(
-                harts: harts, memory: memory, console: uartChannel, systemEvent: events)
+            let services = SBI(harts: harts, memory: memory, console: uartChannel, systemEvent: events)
             for hart in harts { hart.setSupervisorCallHandler(services) }
         }
     }
@@ -116,13 +116,27 @@ final class RISCVBoard: Board {
 
     // MARK: Parts
 
+    private static func makeBoot(_ configuration: Configuration) throws(AerieError) -> RISCVBoot {
+        try wrapping("boot") { () throws(BootError) in
+            try RISCVBoot(
+                kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine,
+                firmware: configuration.firmware)
+        }
+    }
+
     private static func makeHarts(
         _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase
     ) throws(AerieError) -> [Hart] {
+        let pagingMode: PagingMode =
+            switch (configuration.processor ?? Processor()).pagingMode {
+            case .sv39: .sv39
+            case .sv48: .sv48
+            case .sv57: .sv57
+            }
         let harts = (0..<configuration.cpus).map {
             Hart(
                 index: $0, addressSpace: bus, timeBase: timeBase, resetAddress: RISCVMemoryMap.bootROM,
-                isAlone: configuration.cpus == 1)
+                pagingMode: pagingMode, isAlone: configuration.cpus == 1)
         }
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
             let trace = try configuration.translationTrace.map(makeTrace)
@@ -134,9 +148,13 @@ final class RISCVBoard: Board {
     }
 
     private static func makeTrace(_ path: String) throws(AerieError) -> TranslationTrace {
-        try wrapping("--trace \(path)") { () throws(SystemError) in
-            TranslationTrace(
+        do throws(SystemError) {
+            return TranslationTrace(
                 file: try FileDescriptor(path: path, flags: O_WRONLY | O_CREAT | O_TRUNC | O_APPEND))
+        } catch {
+            throw AerieError(
+                .badInput, asked: "--trace \(path)", found: String(cString: strerror(error.code)),
+                advice: "name a file in a directory that exists and that you may write")
         }
     }
 
@@ -161,46 +179,66 @@ final class RISCVBoard: Board {
             })
     }
 
+    /// The clock's alarm is an interrupt, and ends suspensions.
+    private static func alarmLine(_ harts: [Hart], _ plic: PLIC) -> InterruptLine {
+        let interrupt = InterruptLine(sink: plic, number: RISCVMemoryMap.Source.rtc)
+        return InterruptLine(sink: WakeLine(interrupt: interrupt, harts: harts), number: 0)
+    }
+
     private static func makeSSWI(_ harts: [Hart]) -> ACLINTSupervisor {
         ACLINTSupervisor(
             name: "aclint-sswi",
             harts: harts.map { InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.supervisorSoftware) })
     }
 
-    /// The virtio devices, each in a slot of its own in the address space.
+    /// The one item that QEMU's board has besides those of the device itself: the number of harts.
+    private static func firmwareItems(_ configuration: Configuration) -> FirmwareConfigurationItems {
+        let key = FirmwareConfigurationItems.Key.processorCount
+        return FirmwareConfigurationItems(numbered: [key: [UInt8(configuration.cpus), 0]])
+    }
+
+    /// All slots for virtio devices in the address space: kernels probe every one. The first have devices.
     private static func slots(
-        _ cards: [any VirtioDevice], memory: GuestMemory, plic: PLIC
+        _ cards: [any VirtioDevice], _ transport: Configuration.Transport, host: VirtioHost, plic: PLIC
     ) -> [Placement] {
         precondition(cards.count <= RISCVMemoryMap.virtioSlots, "validation bounds the number of disks")
-        return cards.enumerated().map { slot, card in
-            let transport = VirtioMMIOTransport(
-                name: "virtio\(slot)", device: card, memory: memory,
-                interrupt: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.virtio + slot))
+        let version: VirtioMMIOVersion = transport == .mmioLegacy ? .legacy : .modern
+        return (0..<RISCVMemoryMap.virtioSlots).map { slot in
             let base = RISCVMemoryMap.virtio + UInt64(slot) * RISCVMemoryMap.virtioStride
-            return (transport, base, RISCVMemoryMap.virtioStride)
+            let name = "virtio-slot\(slot)"
+            guard slot < cards.count else {
+                return (VirtioMMIOEmptySlot(name: name, version: version), base, RISCVMemoryMap.virtioStride)
+            }
+            let device = VirtioMMIOTransport(
+                name: "virtio\(slot)", device: cards[slot], memory: host.memory,
+                interrupt: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.virtio + slot), version: version,
+                loop: host.loop, log: host.log)
+            return (device, base, RISCVMemoryMap.virtioStride)
         }
     }
 
-    /// The virtio devices on a PCI bus, with the interrupt pins for want of a controller of messages.
+    /// A PCI bus with virtio devices, which may be none, with the interrupt pins for want of a controller of messages.
     private static func bus(
-        _ cards: [any VirtioDevice], memory: GuestMemory, plic: PLIC
+        _ cards: [any VirtioDevice], host: VirtioHost, plic: PLIC
     ) -> (placed: [Placement], functions: [any Device]) {
         let functions = cards.enumerated().map { slot, card in
-            VirtioPCITransport(name: "virtio\(slot)", device: card, memory: memory, messages: nil)
+            VirtioPCITransport(
+                name: "virtio\(slot)", device: card, memory: host.memory, messages: nil, loop: host.loop, log: host.log)
         }
-        let high = PCIHighWindow.above(memory)
-        let host = PCIHost(
+        let high = PCIHighWindow.above(host.memory)
+        let bridge = PCIHost(
             name: "pci", functions: functions,
             lines: (0..<4).map { InterruptLine(sink: plic, number: RISCVMemoryMap.Source.pci + $0) })
         return (
             [
-                (host, RISCVMemoryMap.pciConfiguration, PCIHost.configurationSize),
+                (bridge, RISCVMemoryMap.pciConfiguration, PCIHost.wholeConfigurationSize),
+                (PCIPortWindow(name: "pci-ports"), RISCVMemoryMap.pciPorts, PCIPortWindow.size),
                 (
-                    PCIWindow(name: "pci-window", host: host, base: RISCVMemoryMap.pciWindow),
+                    PCIWindow(name: "pci-window", host: bridge, base: RISCVMemoryMap.pciWindow),
                     RISCVMemoryMap.pciWindow, RISCVMemoryMap.pciWindowSize
                 ),
                 (
-                    PCIWindow(name: "pci-high-window", host: host, base: high.base), high.base, high.size
+                    PCIWindow(name: "pci-high-window", host: bridge, base: high.base), high.base, high.size
                 ),
             ], functions
         )

@@ -9,16 +9,16 @@ internal import RISCV
 enum RISCVDeviceTree {
     /// - Parameters:
     ///   - memory: bytes.
-    ///   - virtioSlots: how many slots have a device.
-    ///   - pciHighWindow: where registers of 64 bits go; nil without a PCI bus.
+    ///   - pciHighWindow: where registers of 64 bits go.
     static func make(
-        harts: Int, memory: UInt64, virtioSlots: Int, pciHighWindow: (base: UInt64, size: UInt64)?,
+        harts: Int, processor: Processor, memory: UInt64, pciHighWindow: (base: UInt64, size: UInt64),
         console: Configuration.Console
     ) -> DeviceTree {
         var tree = DeviceTree()
+        let processors = (0..<harts).map { _ in tree.makePhandle() }
         let interruptControllers = (0..<harts).map { _ in tree.makePhandle() }
         let handles = Handles(
-            harts: interruptControllers, plic: tree.makePhandle(), test: tree.makePhandle())
+            processors: processors, harts: interruptControllers, plic: tree.makePhandle(), test: tree.makePhandle())
 
         tree.root.set("#address-cells", cells: [2])
         tree.root.set("#size-cells", cells: [2])
@@ -26,15 +26,18 @@ enum RISCVDeviceTree {
         tree.root.set("model", string: "riscv-virtio,aerie")
         tree.root.add(chosen(console))
         tree.root.add(memoryNode(memory))
-        tree.root.add(processors(handles.harts))
+        tree.root.add(cpus(handles, processor))
         tree.root.add(power("poweroff", value: 0x5555, test: handles.test))
         tree.root.add(power("reboot", value: 0x7777, test: handles.test))
-        for node in flash() { tree.root.add(node) }
-        tree.root.add(soc(handles, virtioSlots: virtioSlots, pciHighWindow: pciHighWindow))
+        tree.root.add(flash())
+        tree.root.add(firmwareConfiguration())
+        tree.root.add(soc(handles, pciHighWindow: pciHighWindow))
         return tree
     }
 
     private struct Handles {
+        let processors: [UInt32]
+        /// The interrupt controllers of harts.
         let harts: [UInt32]
         let plic: UInt32
         let test: UInt32
@@ -63,13 +66,14 @@ enum RISCVDeviceTree {
         "zawrs", "zba", "zbb", "zbs", "sstc", "svadu", "svinval", "svnapot", "svpbmt",
     ]
 
-    private static func processors(_ controllers: [UInt32]) -> DeviceTree.Node {
+    private static func cpus(_ handles: Handles, _ processor: Processor) -> DeviceTree.Node {
         var cpus = DeviceTree.Node("cpus")
         cpus.set("#address-cells", cells: [1])
         cpus.set("#size-cells", cells: [0])
         cpus.set("timebase-frequency", cells: [UInt32(TimeBase.frequency)])
-        for (index, controller) in controllers.enumerated() {
+        for (index, controller) in handles.harts.enumerated() {
             var cpu = DeviceTree.Node("cpu@\(hexadecimal(UInt64(index)))")
+            cpu.set(phandle: handles.processors[index])
             cpu.set("device_type", string: "cpu")
             cpu.set("reg", cells: [UInt32(index)])
             cpu.set("status", string: "okay")
@@ -82,7 +86,7 @@ enum RISCVDeviceTree {
             cpu.set("riscv,isa-extensions", strings: extensions)
             cpu.set("riscv,cbom-block-size", cells: [UInt32(cacheBlockSize)])
             cpu.set("riscv,cboz-block-size", cells: [UInt32(cacheBlockSize)])
-            cpu.set("mmu-type", string: "riscv,sv57")
+            cpu.set("mmu-type", string: "riscv,\(processor.pagingMode.rawValue)")
             var interrupts = DeviceTree.Node("interrupt-controller")
             interrupts.set("#interrupt-cells", cells: [1])
             interrupts.set("interrupt-controller")
@@ -91,7 +95,21 @@ enum RISCVDeviceTree {
             cpu.add(interrupts)
             cpus.add(cpu)
         }
+        cpus.add(topology(handles.processors))
         return cpus
+    }
+
+    /// All harts are cores of one package (Linux, Documentation/devicetree/bindings/cpu/cpu-topology.txt).
+    private static func topology(_ processors: [UInt32]) -> DeviceTree.Node {
+        var cluster = DeviceTree.Node("cluster0")
+        for (index, processor) in processors.enumerated() {
+            var core = DeviceTree.Node("core\(index)")
+            core.set("cpu", cells: [processor])
+            cluster.add(core)
+        }
+        var map = DeviceTree.Node("cpu-map")
+        map.add(cluster)
+        return map
     }
 
     // MARK: Devices
@@ -106,17 +124,22 @@ enum RISCVDeviceTree {
         return node
     }
 
-    private static func flash() -> [DeviceTree.Node] {
+    private static func flash() -> DeviceTree.Node {
         var node = DeviceTree.Node("flash@\(hexadecimal(RISCVMemoryMap.flash[0]))")
         node.set("compatible", string: "cfi-flash")
         node.set("reg", cells64: RISCVMemoryMap.flash.flatMap { [$0, FlashBank.size] })
         node.set("bank-width", cells: [4])
-        return [node]
+        return node
     }
 
-    private static func soc(
-        _ handles: Handles, virtioSlots: Int, pciHighWindow: (base: UInt64, size: UInt64)?
-    ) -> DeviceTree.Node {
+    private static func firmwareConfiguration() -> DeviceTree.Node {
+        var node = device("fw-cfg", RISCVMemoryMap.firmwareConfiguration, FirmwareConfiguration.size)
+        node.set("compatible", string: "qemu,fw-cfg-mmio")
+        node.set("dma-coherent")
+        return node
+    }
+
+    private static func soc(_ handles: Handles, pciHighWindow: (base: UInt64, size: UInt64)) -> DeviceTree.Node {
         var soc = DeviceTree.Node("soc")
         soc.set("#address-cells", cells: [2])
         soc.set("#size-cells", cells: [2])
@@ -142,13 +165,7 @@ enum RISCVDeviceTree {
         uart.interrupt(RISCVMemoryMap.Source.uart, parent: handles.plic)
         soc.add(uart)
 
-        var firmware = device(
-            "fw-cfg", RISCVMemoryMap.firmwareConfiguration, FirmwareConfiguration.size)
-        firmware.set("compatible", string: "qemu,fw-cfg-mmio")
-        firmware.set("dma-coherent")
-        soc.add(firmware)
-
-        for slot in 0..<virtioSlots {
+        for slot in 0..<RISCVMemoryMap.virtioSlots {
             let base = RISCVMemoryMap.virtio + UInt64(slot) * RISCVMemoryMap.virtioStride
             var virtio = device("virtio_mmio", base, RISCVMemoryMap.virtioStride)
             virtio.set("compatible", string: "virtio,mmio")
@@ -156,37 +173,43 @@ enum RISCVDeviceTree {
             virtio.interrupt(RISCVMemoryMap.Source.virtio + slot, parent: handles.plic)
             soc.add(virtio)
         }
-        if let pciHighWindow { soc.add(pci(highWindow: pciHighWindow, plic: handles.plic)) }
+        soc.add(pci(highWindow: pciHighWindow, plic: handles.plic))
         return soc
     }
 
     /// The host bridge (IEEE 1275 PCI bus binding; Linux, Documentation/devicetree/bindings/pci/host-generic-pci.yaml).
     private static func pci(highWindow: (base: UInt64, size: UInt64), plic: UInt32) -> DeviceTree.Node {
-        var node = device("pci", RISCVMemoryMap.pciConfiguration, PCIHost.configurationSize)
+        var node = device("pci", RISCVMemoryMap.pciConfiguration, PCIHost.wholeConfigurationSize)
         node.set("compatible", string: "pci-host-ecam-generic")
         node.set("device_type", string: "pci")
         node.set("#address-cells", cells: [3])
         node.set("#size-cells", cells: [2])
         node.set("#interrupt-cells", cells: [1])
-        node.set("bus-range", cells: [0, 0])
+        node.set("bus-range", cells: [0, 255])
         node.set("linux,pci-domain", cells: [0])
         node.set("dma-coherent")
-        // At the same addresses on the bus as for processors: the kind of memory, both addresses, and the size.
-        func range(_ kind: UInt32, _ base: UInt64, _ size: UInt64) -> [UInt32] {
-            [kind] + [base, base, size].flatMap { [UInt32($0 >> 32), UInt32(truncatingIfNeeded: $0)] }
+        // The kind of space, its address on the bus and for processors, and its size.
+        func range(_ kind: UInt32, _ bus: UInt64, _ base: UInt64, _ size: UInt64) -> [UInt32] {
+            [kind] + [bus, base, size].flatMap { [UInt32($0 >> 32), UInt32(truncatingIfNeeded: $0)] }
         }
+        let ports: UInt32 = 0x0100_0000
         let memory32: UInt32 = 0x0200_0000
-        let prefetchable64: UInt32 = 0x4300_0000
+        // Not prefetchable, as on QEMU's board: U-Boot without 64-bit PCI ignores such a window, but would place registers
+        // in a prefetchable one and fail.
+        let memory64: UInt32 = 0x0300_0000
+        let (low, lowSize) = (RISCVMemoryMap.pciWindow, RISCVMemoryMap.pciWindowSize)
         node.set(
             "ranges",
-            cells: range(memory32, RISCVMemoryMap.pciWindow, RISCVMemoryMap.pciWindowSize)
-                + range(prefetchable64, highWindow.base, highWindow.size))
-        // Of a device's number the low two bits count, and pin A is the only one in use.
+            cells: range(ports, 0, RISCVMemoryMap.pciPorts, PCIPortWindow.size) + range(memory32, low, low, lowSize)
+                + range(memory64, highWindow.base, highWindow.base, highWindow.size))
+        // Of a device's number the low two bits count: pins 1 to 4 are INTA to INTD, each slot's on another line.
         node.set("interrupt-map-mask", cells: [0x1800, 0, 0, 7])
+        let pins = (0..<4).flatMap { slot in (0..<4).map { pin in (slot, pin) } }
         node.set(
             "interrupt-map",
-            cells: (0..<4).flatMap { slot in
-                [UInt32(slot) << 11, 0, 0, 1, plic, UInt32(RISCVMemoryMap.Source.pci + PCIHost.line(ofSlot: slot))]
+            cells: pins.flatMap { slot, pin in
+                let source = RISCVMemoryMap.Source.pci + PCIHost.line(ofSlot: slot + pin)
+                return [UInt32(slot) << 11, 0, 0, UInt32(pin + 1), plic, UInt32(source)]
             })
         return node
     }

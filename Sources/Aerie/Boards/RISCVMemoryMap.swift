@@ -12,6 +12,7 @@ enum RISCVMemoryMap {
     static let virtioSlots = 8
     static let firmwareConfiguration: UInt64 = 0x1010_0000
     static let flash: [UInt64] = [0x2000_0000, 0x2200_0000]
+    static let pciPorts: UInt64 = 0x300_0000
     static let pciConfiguration: UInt64 = 0x3000_0000
     static let pciWindow: UInt64 = 0x4000_0000
     static let pciWindowSize: UInt64 = 0x4000_0000

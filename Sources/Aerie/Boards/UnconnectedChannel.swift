@@ -1,6 +1,6 @@
 internal import Machine
 
-/// The host side of a character device that leads nowhere.
+/// The host side of an unconnected character device: no input, and output is discarded.
 final class UnconnectedChannel: CharacterChannel {
     func read(limit: Int) -> [UInt8] { [] }
     func write(_ bytes: [UInt8]) -> Int { bytes.count }

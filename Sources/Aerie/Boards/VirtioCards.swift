@@ -8,14 +8,15 @@ enum VirtioCards {
     /// In the order of their slots: disks, consoles, random numbers.
     ///
     /// - Parameters:
-    ///   - disks: what is behind the configuration's disks.
+    ///   - disks: the images of the configuration's disks.
+    ///   - io: does the disks' host I/O.
     ///   - queueCount: how many queues devices have that may have several.
     static func make(
-        _ configuration: Configuration, disks: [any DiskImage], console: any CharacterChannel,
+        _ configuration: Configuration, disks: [any DiskImage], io: DiskIO, console: any CharacterChannel,
         control: any CharacterChannel, queueCount: Int
     ) -> [any VirtioDevice] {
         var cards: [any VirtioDevice] = zip(disks, configuration.disks).map { image, disk in
-            BlockDevice(image: image, serial: disk.serial ?? "", queueCount: queueCount)
+            BlockDevice(image: image, io: io, serial: disk.serial ?? "", queueCount: queueCount)
         }
         let channels =
             (configuration.console == .virtio ? [console] : []) + (configuration.hasControlPort ? [control] : [])

@@ -3,7 +3,7 @@
     internal import PCI
     internal import PlatformDevices
 
-    /// Describes the x86-64 board to its guest.
+    /// The ACPI tables of the x86-64 board.
     enum X86ACPI {
         static func tables(processors: Int, pciHighWindow: (base: UInt64, size: UInt64)) -> ACPITables {
             let power = X86MemoryMap.Port.power
@@ -17,13 +17,13 @@
                 devices: [
                     .scope(
                         "\\_SB", [serial, clock, pci(pciHighWindow), reservations] + (0..<processors).map(processor)),
-                    // The value for the sleep control register that switches off.
+                    // The sleep control register's value for power-off.
                     .name("\\_S5", .package([.integer(UInt64(PowerControl.offState)), .integer(0)])),
                 ])
         }
 
         private static func processor(_ index: Int) -> AML {
-            // C000 on, without the formatting of numbers, which would be the only one in the start of a machine.
+            // C000 and up. String(format:)-like code is avoided, because it would add to the start of a machine.
             let digits = Array("0123456789ABCDEF".utf8)
             let name = "C" + String(decoding: [8, 4, 0].map { digits[index >> $0 & 15] }, as: UTF8.self)
             return .device(name, [.name("_HID", .text("ACPI0007")), .name("_UID", .integer(UInt64(index)))])
@@ -53,7 +53,7 @@
         }
 
         private static func pci(_ highWindow: (base: UInt64, size: UInt64)) -> AML {
-            // Each device's pin A, to the line that the bridge wires it to. Pins B to D have no functions.
+            // Pin A of each device, with the line that the bridge wires it to. No function uses pins B to D.
             let routes = (1..<PCIHost.slots).map { slot in
                 AML.package([
                     .integer(UInt64(slot) << 16 | 0xFFFF), .integer(0), .integer(0),
@@ -77,7 +77,7 @@
                 ])
         }
 
-        /// Addresses that belong to no device and yet are taken: Linux uses a configuration space only if it is one of them.
+        /// Motherboard resources: reserved addresses without a device. Linux uses ECAM only if it is among them.
         private static var reservations: AML {
             .device(
                 "RES0",

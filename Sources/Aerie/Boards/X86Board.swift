@@ -9,36 +9,31 @@
     internal import PlatformDevices
     internal import Virtio
 
-    /// The x86-64 machine: a PC without legacy, on KVM.
+    /// The x86-64 board: a legacy-free PC on KVM.
     final class X86Board: Board {
         let memory: GuestMemory
         let timeBase = TimeBase()
         let processors: [any VirtualProcessor]
         let devices: [any Device]
         let disks: [any DiskImage]
+        let loop: EventLoop
 
         private let vcpus: [X86Processor]
         private let bus: AddressSpace
         private let ports = PortSpace()
-        /// What the machine starts with: one of them.
+        // Exactly one of `boot` and `firmware` is set.
         private let boot: X86Boot?
         private let firmware: X86Firmware?
         private let map: [X86MemoryMapEntry]
         private let tables: ACPITables
 
-        /// Builds the machine. Nothing runs, and nothing is loaded yet.
+        /// Builds the board. `load` puts the kernel or the firmware into memory.
         init(
-            _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
+            _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel, log: Log,
             events: @escaping SystemEventHandler
         ) throws(AerieError) {
             firmware = try configuration.firmware.map { path throws(AerieError) in try X86Firmware(path: path) }
-            boot =
-                firmware == nil
-                ? try wrapping("boot") { () throws(BootError) in
-                    try X86Boot(
-                        kernel: configuration.kernel, initrd: configuration.initrd,
-                        commandLine: configuration.commandLine)
-                } : nil
+            boot = firmware == nil ? try Self.makeBoot(configuration) : nil
             let size = configuration.memory.bytes
             let memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
                 try GuestMemory(ranges: X86MemoryMap.memory(size))
@@ -52,7 +47,7 @@
             vcpus = core.processors
             processors = vcpus
 
-            // Time and interrupts; then what raises them.
+            // `devices` below lists time and interrupt controllers first, then the sources of interrupts.
             let uart = UART16550(
                 name: "uart0", channel: configuration.console == .serial ? console : UnconnectedChannel(),
                 line: InterruptLine(sink: core.machine, number: X86MemoryMap.Interrupt.uart))
@@ -63,12 +58,16 @@
             ports.attach(
                 power, ports: X86MemoryMap.Port.power...X86MemoryMap.Port.power + UInt16(PowerControl.size) - 1)
 
-            disks = try configuration.disks.map { disk throws(AerieError) in try disk.open() }
+            let loop = try VirtioHost.makeLoop()
+            self.loop = loop
+            disks = try configuration.openDisks()
             let cards = VirtioCards.make(
-                configuration, disks: disks, console: console, control: control, queueCount: min(configuration.cpus, 4)
+                configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
+                queueCount: min(configuration.cpus, 4)
             ).enumerated().map { slot, card in
                 VirtioPCITransport(
-                    name: "virtio\(slot)", device: card, memory: memory, messages: core.machine, bells: core.machine)
+                    name: "virtio\(slot)", device: card, memory: memory, messages: core.machine, bells: core.machine,
+                    loop: loop, log: log)
             }
             let host = PCIHost(
                 name: "pci", functions: cards,
@@ -83,34 +82,41 @@
             bus.attach(highWindow, base: high.base, size: high.size)
             devices =
                 [
-                    X86Clock(machine: core.machine, processors: vcpus), core.chips, uart, clock, power, test, host,
+                    KVMClock(machine: core.machine, processors: vcpus), core.irqchip, uart, clock, power, test, host,
                     window, highWindow,
                 ]
                 + cards + (firmware.map { [$0] } ?? [])
         }
 
-        /// What the kernel runs: a machine with the memory, its chips, and its vCPUs.
+        private static func makeBoot(_ configuration: Configuration) throws(AerieError) -> X86Boot {
+            try wrapping("boot") { () throws(BootError) in
+                try X86Boot(
+                    kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine)
+            }
+        }
+
+        /// Creates the KVM machine with its memory slots, irqchip and vCPUs.
         private static func makeCore(
             _ configuration: Configuration, memory: GuestMemory, firmware: X86Firmware?, bus: AddressSpace,
             ports: PortSpace, events: @escaping SystemEventHandler
-        ) throws(AerieError) -> (machine: KVMMachine, chips: X86Chips, processors: [X86Processor]) {
+        ) throws(AerieError) -> (machine: KVMMachine, irqchip: InKernelIRQChip, processors: [X86Processor]) {
             do throws(KVMError) {
                 let system = try KVMSystem()
-                let machine = try KVMMachine(system, interruptControllers: .all)
+                let machine = try KVMMachine(system, irqchip: .full)
                 try machine.map(memory)
                 if let firmware {
                     guard system.has(.readOnlyMemory) else { throw .missing(.readOnlyMemory) }
                     try machine.map(firmware.memory, access: .readOnly)
                 }
-                let features = try X86Processors(system)
+                let cpuid = try CPUIDModel(system)
                 var processors: [X86Processor] = []
                 for index in 0..<configuration.cpus {
                     processors.append(
                         try X86Processor(
-                            index: index, count: configuration.cpus, machine: machine, processors: features,
+                            index: index, count: configuration.cpus, machine: machine, cpuid: cpuid,
                             system: system, addressSpace: bus, ports: ports, events: events))
                 }
-                return (machine, try X86Chips(machine: machine), processors)
+                return (machine, try InKernelIRQChip(machine: machine), processors)
             } catch {
                 throw AerieError(starting: error, of: configuration)
             }
@@ -119,7 +125,7 @@
         func load() throws(AerieError) {
             for vcpu in vcpus { vcpu.reset() }
             if let boot { try load(boot) }
-            // The first vCPU is at the reset vector.
+            // With firmware, vCPU 0 starts at the reset vector.
             try firmware?.shadow(in: memory)
         }
 
@@ -157,18 +163,18 @@
     }
 
     extension AerieError {
-        /// KVM refused a machine.
+        /// The error of a machine that KVM cannot create.
         init(starting error: KVMError, of configuration: Configuration) {
             let (found, advice) = error.description.divided(at: "; ") ?? (error.description, "")
             let engine = "--engine \(configuration.engine.rawValue) for an x86_64 guest"
             switch error {
             case .noDevice, .noPermission, .wrongVersion, .missing:
                 self.init(.unavailable, asked: engine, found: found, advice: advice)
-            case .tooManyProcessors:
+            case .tooManyVCPUs:
                 self.init(.unavailable, asked: "--cpus \(configuration.cpus)", found: found, advice: advice)
             case .noMemory:
                 self.init(.notStarted, asked: "--memory \(configuration.memory)", found: found, advice: advice)
-            case .unsupportedProcessor, .refusedRegister, .failed:
+            case .unsupportedFeature, .refusedMSR, .failed:
                 self.init(.notStarted, asked: engine, found: found, advice: advice)
             }
         }

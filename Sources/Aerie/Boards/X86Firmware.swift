@@ -5,13 +5,13 @@
     internal import Machine
     internal import SavedState
 
-    /// The chip with the firmware of an x86 machine: read-only memory that ends at 4 GiB, where a processor starts at its reset
-    /// vector, 16 bytes below the end. What the guest writes to it is lost.
+    /// The firmware ROM of an x86 machine: read-only memory that ends at 4 GiB. vCPU 0 starts at the reset vector, 16 bytes below
+    /// the end. The guest's writes are lost.
     final class X86Firmware: Device {
-        /// Below lie the local APICs, and the pages that KVM itself needs.
+        /// Keeps the ROM above the local APICs and KVM's own pages.
         private static let mostBytes: UInt64 = 16 << 20
         private static let end: UInt64 = 1 << 32
-        /// A PC's firmware finds its last part below 1 MiB as well, as long as it has not put memory there.
+        /// The ROM's last part is also below 1 MiB, as on a PC at power-on.
         private static let shadowEnd: UInt64 = 0x10_0000
         private static let mostShadowed: UInt64 = 0x2_0000
 
@@ -19,7 +19,7 @@
         let memory: GuestMemory
         private let size: UInt64
 
-        /// Reads the whole file: whole pages, at most 16 MiB.
+        /// Reads the file. Its size is a multiple of 4096 bytes and at most 16 MiB.
         init(path: String) throws(AerieError) {
             let source = try wrapping("--firmware \(path)") { () throws(BootError) in
                 try BootSource(.firmware, path: path)
@@ -27,8 +27,8 @@
             let size = source.size
             guard size % 4096 == 0, size <= Self.mostBytes else {
                 throw AerieError(
-                    .badInput, asked: "--firmware \(path)", found: "\(size) bytes are no chip's",
-                    advice: "give a file of 4K to 16M in steps of 4K")
+                    .badInput, asked: "--firmware \(path)", found: "the size of \(size) bytes is not valid",
+                    advice: "give a file of 4K to 16M, a multiple of 4K")
             }
             let memory = try wrapping("--firmware \(path)") { () throws(SystemError) in
                 try GuestMemory(ranges: [(Self.end - size, size)])
@@ -41,7 +41,7 @@
             self.memory = memory
         }
 
-        /// Puts the part below 1 MiB where it is at power-on.
+        /// Copies the ROM's last part below 1 MiB.
         func shadow(in target: GuestMemory) throws(AerieError) {
             let count = min(size, Self.mostShadowed)
             do throws(GuestMemoryError) {
@@ -53,13 +53,13 @@
         }
 
         private var checksum: UInt32 {
-            // The memory has `size` bytes and lives as long as this object; nobody writes to it.
+            // The memory has `size` bytes and exists as long as this object; nothing writes to it.
             CRC32C.checksum(of: UnsafeRawBufferPointer(start: memory.hostBase, count: Int(size)))
         }
 
         func reset() {}
 
-        /// The sum of its bytes: the file itself is part of the configuration.
+        /// The ROM's size and checksum. The file belongs to the configuration and is not saved.
         func save() throws(SavedStateError) -> SavedRecord {
             var record = SavedRecord(kind: "x86-firmware", version: 1)
             record.set("size", size)
@@ -73,7 +73,7 @@
                 try record.integer("size"), try record.integer("checksum")
             )
             guard savedSize == size, savedSum == checksum else {
-                throw .cannotRestore(name: name, reason: "the firmware's file is another one than when it was saved")
+                throw .cannotRestore(name: name, reason: "the firmware file has changed since the machine was saved")
             }
         }
     }

@@ -1,12 +1,12 @@
 #if arch(x86_64)
     internal import GuestBoot
 
-    /// Where the x86-64 board has its parts.
+    /// The address map of the x86-64 board: memory, registers, ports and interrupts.
     enum X86MemoryMap {
-        /// Memory goes from 0 up to here, and what is more, from 4 GiB on.
+        /// The end of memory below 4 GiB. More memory begins at `highMemory`.
         static let lowMemoryEnd: UInt64 = 0xC000_0000
         static let highMemory: UInt64 = 0x1_0000_0000
-        /// The registers of PCI functions.
+        /// The window for 32-bit registers of PCI functions.
         static let pciWindow: UInt64 = 0xC000_0000
         static let pciWindowSize: UInt64 = 0x2000_0000
         static let pciConfiguration: UInt64 = 0xE000_0000
@@ -14,7 +14,7 @@
         static let ioapic: UInt32 = 0xFEC0_0000
         static let localAPIC: UInt32 = 0xFEE0_0000
 
-        /// Below 1 MiB: where cards and firmware are on a PC, and where operating systems look for ACPI's root.
+        /// A PC's range for option ROMs and firmware, where operating systems look for ACPI's RSDP.
         static let legacy: Range<UInt64> = 0xA_0000..<0x10_0000
         static let acpiTables: UInt64 = 0xE_0000
 
@@ -36,7 +36,7 @@
             return [(0, low)] + (size > low ? [(highMemory, size - low)] : [])
         }
 
-        /// What the guest is told.
+        /// The memory map for the guest.
         static func map(_ size: UInt64) -> [X86MemoryMapEntry] {
             memory(size).flatMap { range -> [X86MemoryMapEntry] in
                 guard range.base == 0 else { return [.init(base: range.base, size: range.size, kind: .memory)] }

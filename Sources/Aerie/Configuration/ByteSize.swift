@@ -1,19 +1,19 @@
-/// A number of bytes as people write it: a whole number, or one with K, M or G behind it (powers of 1024).
+/// A number of bytes. Its text form is a whole number with an optional unit K, M or G (powers of 1024).
 public struct ByteSize: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The size in bytes.
     public let bytes: UInt64
 
-    /// A size of so many bytes.
+    /// A size of `bytes` bytes.
     public init(bytes: UInt64) {
         self.bytes = bytes
     }
 
-    /// A size of so many mebibytes.
+    /// A size of `count` mebibytes (2^20 bytes each). `count` is less than 2^44.
     public static func mebibytes(_ count: UInt64) -> ByteSize { ByteSize(bytes: count << 20) }
 
-    /// Reads `512M`, `4G`, `65536K` or `1048576`; units in either case.
+    /// Parses a size such as `512M`, `4G`, `65536K` or `1048576`. Units may be in lower case.
     ///
-    /// Nil for everything else: zero, negative numbers, fractions, other units, and what does not fit 63 bits.
+    /// The result is nil for zero, negative numbers, fractions, other units, and sizes of 2^63 bytes or more.
     public init?(_ text: String) {
         var digits = Array(text.utf8)[...]
         let shift: UInt64 =
@@ -24,7 +24,7 @@ public struct ByteSize: Hashable, Comparable, Sendable, CustomStringConvertible 
             default: 0
             }
         if shift > 0 { digits = digits.dropLast() }
-        // UInt64's own reading takes a sign.
+        // UInt64's initializer would accept a sign.
         guard !digits.isEmpty, digits.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
             let count = UInt64(String(decoding: digits, as: UTF8.self)),
             count > 0, count <= UInt64(Int64.max) >> shift
@@ -32,7 +32,7 @@ public struct ByteSize: Hashable, Comparable, Sendable, CustomStringConvertible 
         bytes = count << shift
     }
 
-    /// The size in its largest whole unit, in the form that is read.
+    /// The size in the largest unit that divides it, in the form that `init(_:)` parses.
     public var description: String {
         for (unit, shift) in [("G", 30), ("M", 20), ("K", 10)] where bytes > 0 && bytes & (1 << UInt64(shift) - 1) == 0
         {
@@ -41,6 +41,6 @@ public struct ByteSize: Hashable, Comparable, Sendable, CustomStringConvertible 
         return "\(bytes)"
     }
 
-    /// The smaller size comes first.
+    /// Whether the left size is smaller.
     public static func < (left: ByteSize, right: ByteSize) -> Bool { left.bytes < right.bytes }
 }

@@ -1,15 +1,15 @@
 internal import Glibc
 
 extension Configuration {
-    /// The longest kernel command line that we pass on. Kernels may take less: 1023 bytes is what Linux takes on riscv64.
+    /// The longest kernel command line in bytes. A kernel's own limit may be lower.
     static let longestCommandLine = 2047
-    /// The board has eight virtio slots; console, random numbers and what is to come need theirs.
+    /// The most disks of a machine. The RISC-V board has eight virtio-mmio slots, and other devices need some of them.
     static let mostDisks = 4
 
-    /// Checks what can be said without starting anything: ranges, what this build can do, and that files can be read.
+    /// Checks the configuration without starting anything: ranges, features of this build and host, and access to files.
     ///
-    /// - Throws: `usage` for values out of range, `unavailable` for what neither this build nor this host has, `badInput`
-    ///   for files.
+    /// - Throws: an error of category `usage` for values out of range, `unavailable` for features that this build or this host
+    ///   lacks, and `badInput` for files that are missing, unreadable or unsuitable.
     public func validate() throws(AerieError) {
         try validateProcessors()
         try validateMemory()
@@ -17,7 +17,7 @@ extension Configuration {
         try validateDisks()
     }
 
-    /// The room for code that the machine gets.
+    /// The size of the machine's code cache.
     var codeCacheSize: ByteSize {
         codeCache ?? min(max(ByteSize(bytes: memory.bytes / 4), .mebibytes(64)), .mebibytes(256))
     }
@@ -26,21 +26,27 @@ extension Configuration {
         try validateEngine()
         guard translationTrace == nil || architecture == .riscv64 && engine != .interpret else {
             throw AerieError(
-                .usage, asked: "--trace", found: "the engine of this machine translates nothing",
+                .usage, asked: "--trace", found: "this machine's engine does not translate",
                 advice: "use it with a riscv64 guest and --engine translate")
         }
         guard Self.codeCacheRange.contains(codeCacheSize) else {
             throw AerieError(
-                .usage, asked: "--code-cache \(codeCacheSize)", found: "a machine has room for 4M to 1024M of code",
-                advice: "choose a size of these")
+                .usage, asked: "--code-cache \(codeCacheSize)", found: "the size of a code cache is 4M to 1024M",
+                advice: "choose a size in this range")
         }
         guard Self.cpuRange.contains(cpus) else {
             throw AerieError(
-                .usage, asked: "--cpus \(cpus)", found: "a machine has 1 to 64", advice: "choose a number of these")
+                .usage, asked: "--cpus \(cpus)", found: "a machine has 1 to 64 vCPUs",
+                advice: "choose a number in this range")
         }
     }
 
     private func validateEngine() throws(AerieError) {
+        guard processor == nil || architecture == .riscv64 else {
+            throw AerieError(
+                .unavailable, asked: "--cpu", found: "the processor of \(architecture.rawValue) guests is the host's",
+                advice: "leave it out")
+        }
         let asked = "--engine \(engine.rawValue)"
         switch architecture {
         case .riscv64:
@@ -56,9 +62,10 @@ extension Configuration {
                     .unavailable, asked: asked, found: "x86_64 guests run through KVM only",
                     advice: "use --engine auto or kvm")
             }
-            guard transport != .mmio else {
+            guard transport ?? .pci == .pci else {
                 throw AerieError(
-                    .unavailable, asked: "--transport mmio", found: "the x86_64 machine has its devices on PCI",
+                    .unavailable, asked: "--transport \(transport?.rawValue ?? "")",
+                    found: "the x86_64 machine has its devices on PCI",
                     advice: "use --transport pci, or leave it out")
             }
         case .x86_64, .aarch64:
@@ -81,13 +88,13 @@ extension Configuration {
     private func validateMemory() throws(AerieError) {
         guard Self.memoryRange.contains(memory), memory.bytes % 4096 == 0 else {
             throw AerieError(
-                .usage, asked: "--memory \(memory)", found: "a machine has 1M to 1024G, in steps of 4K",
-                advice: "choose a size of these")
+                .usage, asked: "--memory \(memory)", found: "a machine has 1M to 1024G of memory, in steps of 4K",
+                advice: "choose a size in this range")
         }
         let host = UInt64(sysconf(Int32(_SC_PHYS_PAGES))) * UInt64(sysconf(Int32(_SC_PAGESIZE)))
         guard memory.bytes <= host else {
             throw AerieError(
-                .unavailable, asked: "--memory \(memory)", found: "this host has \(host >> 20)M",
+                .unavailable, asked: "--memory \(memory)", found: "this host has \(host >> 20)M of memory",
                 advice: "choose a smaller size")
         }
     }
@@ -105,7 +112,7 @@ extension Configuration {
         }
         if kernel == nil && initrd != nil {
             throw AerieError(
-                .usage, asked: "--initrd", found: "there is no kernel that could use it",
+                .usage, asked: "--initrd", found: "no kernel is given",
                 advice: "give --kernel as well")
         }
         if commandLine.utf8.count > Self.longestCommandLine || commandLine.utf8.contains(0) {
@@ -128,6 +135,7 @@ extension Configuration {
             try disk.validate()
             try Self.requireFile(disk.path, option: "--disk", writable: disk.access == .readWrite)
         }
+        try validateDistinctDisks()
         let serials = disks.compactMap(\.serial)
         if serials.indices.contains(where: { serials[..<$0].contains(serials[$0]) }) {
             throw AerieError(
@@ -135,10 +143,31 @@ extension Configuration {
         }
     }
 
-    /// Looks at a file only so far that a mistake in its name is told in the words of the option.
+    /// A file that is written to can be no other disk as well: the second opening would find it locked by this process.
+    private func validateDistinctDisks() throws(AerieError) {
+        for (index, disk) in disks.enumerated() {
+            for other in disks[..<index] where disk.access == .readWrite || other.access == .readWrite {
+                guard let identity = Self.identity(disk.path), identity == Self.identity(other.path) else { continue }
+                let names = other.path == disk.path ? "" : " as \(other.path)"
+                throw AerieError(
+                    .usage, asked: "--disk \(disk.path)", found: "the machine has this disk already\(names)",
+                    advice: "leave one out, or add ',readonly' to both")
+            }
+        }
+    }
+
+    /// The device that a node stands for, or where a file's data are.
+    private static func identity(_ path: String) -> [UInt64]? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return status.st_mode & S_IFMT == S_IFBLK
+            ? [UInt64(status.st_rdev)] : [UInt64(status.st_dev), UInt64(status.st_ino)]
+    }
+
+    /// Checks that a file exists, is a file, and can be accessed, so that the error names the option.
     private static func requireFile(_ path: String, option: String, writable: Bool = false) throws(AerieError) {
         var status = stat()
-        // Only in an error: the start of a machine formats nothing.
+        // Evaluated only for an error: the start of a machine avoids formatting.
         func asked() -> String { "\(option) \(path)" }
         guard stat(path, &status) == 0 else {
             throw AerieError(

@@ -1,30 +1,40 @@
-/// Everything that makes a virtual machine what it is, before it starts.
+/// The settings of a virtual machine.
+///
+/// A new configuration is the default machine. `validate()` checks the values; `VirtualMachine.init` calls it.
 public struct Configuration: Equatable, Sendable {
-    /// An instruction set of guests.
+    /// A guest's instruction set architecture.
     public enum Architecture: String, CaseIterable, Sendable {
+        /// 64-bit RISC-V, on every host.
         case riscv64
+        /// x86-64, on x86-64 hosts with KVM.
         case x86_64
+        /// 64-bit Arm. No engine of this version runs it.
         case aarch64
     }
 
-    /// What executes the vCPUs.
+    /// The engine that executes the vCPUs.
     public enum Engine: String, CaseIterable, Sendable {
-        /// The fastest that this host has for the architecture.
+        /// The fastest engine that this host has for the architecture.
         case auto
+        /// The host's processor, through KVM: x86-64 guests.
         case kvm
+        /// The binary translator: RISC-V guests.
         case translate
+        /// The interpreter: RISC-V guests.
         case interpret
     }
 
-    /// How the guest finds its virtio devices.
+    /// The transport of virtio devices.
     public enum Transport: String, CaseIterable, Sendable {
-        /// Registers at fixed addresses, which the device tree names.
+        /// virtio-mmio: registers at fixed addresses, which the device tree lists.
         case mmio
-        /// Functions of a PCI Express bus.
+        /// virtio-mmio with the registers of the legacy interface (VIRTIO 1.2, section 4.2.4), for kernels that know no other.
+        case mmioLegacy = "mmio-legacy"
+        /// virtio-pci: functions of a PCI Express bus.
         case pci
     }
 
-    /// Where the guest's console is.
+    /// The device of the guest's console.
     public enum Console: String, CaseIterable, Sendable {
         /// The 16550A UART: `ttyS0` of a Linux guest.
         case serial
@@ -32,52 +42,58 @@ public struct Configuration: Equatable, Sendable {
         case virtio
     }
 
-    /// How many vCPUs a machine may have.
+    /// The valid numbers of vCPUs.
     public static let cpuRange = 1...64
-    /// How much memory a machine may have.
+    /// The valid sizes of guest memory.
     public static let memoryRange = ByteSize.mebibytes(1)...ByteSize.mebibytes(1 << 20)
 
-    /// How much room for translated code a machine may have.
+    /// The valid sizes of the code cache.
     public static let codeCacheRange = ByteSize.mebibytes(4)...ByteSize.mebibytes(1024)
 
-    /// The guest's instruction set.
+    /// The guest's instruction set architecture.
     public var architecture = Architecture.riscv64
-    /// What executes its vCPUs.
+    /// The engine that executes the vCPUs.
     public var engine = Engine.auto
-    /// The path of a file for what the translator makes: guest code, intermediate representation and host code of each
-    /// block. What was there is replaced; the file grows to some hundred megabytes when a distribution boots.
+    /// The path of a trace file, in which the translator writes guest code, intermediate representation and host code of each
+    /// block; nil for none. An existing file is replaced. The boot of a distribution writes some hundred megabytes.
     public var translationTrace: String?
-    /// Room for the code that the translator makes, which all vCPUs share: 4M to 1G. It is taken as it is used; when it is full,
-    /// the code of least use makes room. Nil for a quarter of the guest's memory, but 64M to 256M.
+    /// The size of the translator's code cache, which all vCPUs share: in `codeCacheRange`, 4M to 1G. The host allocates its pages
+    /// at first use; a full cache evicts the least used code. Nil for a quarter of the guest's memory, limited to 64M to 256M.
     public var codeCache: ByteSize?
-    /// How many vCPUs: 1 to 64.
+    /// The number of vCPUs: in `cpuRange`, 1 to 64.
     public var cpus = 1
-    /// The guest's memory: 1M to 1024G, in whole pages of 4 KiB.
+    /// The processor model of a riscv64 guest; nil for the default model. Other architectures require nil.
+    public var processor: Processor?
+    /// The size of guest memory: in `memoryRange`, 1M to 1024G, a multiple of 4 KiB, and at most the host's memory.
     public var memory = ByteSize.mebibytes(512)
-    /// The path of a kernel: flat `Image`, the same compressed, EFI zboot, or ELF for riscv64; `bzImage` or ELF with a PVH
-    /// entry for x86_64. Nil when firmware finds its own.
+    /// The path of a kernel; nil when firmware loads one. For riscv64: a flat `Image`, also compressed or in an EFI zboot file, or
+    /// ELF. For x86_64: a `bzImage`, or ELF with a PVH entry.
     public var kernel: String?
-    /// The path of the kernel's initial RAM disk.
+    /// The path of the kernel's initial RAM disk; nil for none.
     public var initrd: String?
-    /// The kernel's command line: up to 2047 bytes without NUL.
+    /// The kernel's command line: at most 2047 bytes, without NUL. A kernel's own limit may be lower.
     public var commandLine = ""
-    /// The path of firmware to start at reset. For riscv64: in machine mode; nil for the SBI of the machine's own. For x86_64: a
-    /// chip of whole pages up to 16 MiB that ends at 4 GiB, with the reset vector in its last 16 bytes; nil when there is a
-    /// kernel, which it does not take.
+    /// The path of firmware that starts at reset; nil for none. For riscv64: firmware for machine mode, in place of Aerie's own
+    /// SBI. For x86_64: a ROM image of 4K to 16M, a multiple of 4 KiB, which ends at 4 GiB with the reset vector in its last
+    /// 16 bytes; it excludes `kernel`.
     public var firmware: String?
-    /// The guest's disks, in the order in which it finds them; at most 4.
+    /// The guest's disks in the order of their slots; at most 4. Serials must differ.
     public var disks: [Disk] = []
-    /// How the guest finds its virtio devices; nil for the machine's usual way: `mmio` on riscv64, `pci` on x86_64, which
-    /// has no other.
+    /// Directories for the changes of disks that discard them, in the order of preference. The first directory that is writable and
+    /// not in memory holds them in an unnamed file, which can become as large as the disks and is deleted with the machine. If all
+    /// directories are in memory, the first writable one holds it.
+    public var scratchDirectories = ["/var/tmp", "/tmp"]
+    /// The transport of virtio devices; nil for the board's default: `mmio` on riscv64, `pci` on x86_64. The x86_64 board has
+    /// only `pci`.
     public var transport: Transport?
-    /// Where the guest's console is.
+    /// The device of the guest's console.
     public var console = Console.serial
-    /// Whether the guest has a second virtio console on which the host tells its init to power off, as images made by
-    /// Aerie expect; it comes after `console`, if that is virtio too.
+    /// Whether the guest has a control port: a virtio console on which the host asks the guest's init to power off
+    /// (`VirtualMachine.requestPowerOff()`). Images built by Aerie expect it. Its slot follows that of a virtio `console`.
     public var hasControlPort = false
-    /// Whether a guest that asks for a reset starts anew; otherwise a reset ends the machine.
+    /// Whether the machine restarts when the guest requests a reset. Otherwise the reset ends the machine.
     public var restartsOnReset = true
 
-    /// The default machine: one riscv64 vCPU and 512 MiB, with nothing to boot.
+    /// Creates the default configuration: riscv64, one vCPU, 512 MiB, nothing to boot. Set `kernel` or `firmware`.
     public init() {}
 }

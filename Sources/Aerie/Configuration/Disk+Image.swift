@@ -1,15 +1,27 @@
 internal import DiskImages
 
+extension Configuration {
+    /// Opens the images of all disks.
+    func openDisks() throws(AerieError) -> [any DiskImage] {
+        let scratch = ScratchDirectory(candidates: scratchDirectories)
+        return try disks.map { disk throws(AerieError) in try disk.open(scratch) }
+    }
+}
+
 extension Disk {
-    /// Opens the file as what the guest is to see.
-    func open() throws(AerieError) -> any DiskImage {
-        try wrapping("--disk \(path)") { () throws(DiskImageError) in
+    /// Opens the disk's image with the configured format and access.
+    fileprivate func open(_ scratch: ScratchDirectory) throws(AerieError) -> any DiskImage {
+        do {
             switch access {
-            case .readWrite: try RawDiskImage(path: path, readOnly: false)
-            case .readOnly: try RawDiskImage(path: path, readOnly: true)
+            case .readWrite: return try RawDiskImage(path: path, readOnly: false)
+            case .readOnly: return try RawDiskImage(path: path, readOnly: true)
             case .discardChanges:
-                try OverlayDiskImage(base: RawDiskImage(path: path, readOnly: true), directory: nil)
+                let base = try RawDiskImage(path: path, readOnly: true)
+                return try OverlayDiskImage(base: base, changes: scratch.makeFile())
             }
+        } catch {
+            let isHosts = if case .noScratch = error { true } else { false }
+            throw AerieError(isHosts ? .notStarted : .badInput, line: error.description)
         }
     }
 }

@@ -1,34 +1,35 @@
-/// A disk of a guest: a file of the host, and how the guest sees it.
+/// A guest's disk: a file of the host, its format, and the guest's access to it.
 public struct Disk: Equatable, Sendable {
-    /// How the file holds the disk's blocks.
+    /// A format of disk images.
     public enum Format: String, CaseIterable, Sendable {
-        /// Byte for byte.
+        /// The file's bytes are the disk's bytes.
         case raw
     }
 
-    /// What becomes of the guest's writes.
+    /// The guest's access to the file.
     public enum Access: Equatable, Sendable {
-        /// They go to the file.
+        /// The guest's writes go to the file.
         case readWrite
-        /// The guest's driver is told that the disk cannot be written.
+        /// The disk is read-only for the guest (VIRTIO_BLK_F_RO).
         case readOnly
-        /// The guest sees its own writes, but the file stays as it is, and they are gone when the machine ends.
+        /// The guest's writes go to a copy-on-write overlay, which is deleted when the machine ends. The file does not change.
         case discardChanges
     }
 
-    /// The longest serial number, in bytes (virtio 1.2, 5.2.6.1: GET_ID returns 20 bytes).
+    /// The longest serial number in bytes (virtio 1.2, section 5.2.6.1: GET_ID returns 20 bytes).
     public static let longestSerial = 20
 
     /// The file's path.
     public var path: String
-    /// How the file holds the disk's blocks.
+    /// The file's format.
     public var format: Format
-    /// What becomes of the guest's writes.
+    /// The guest's access to the file.
     public var access: Access
-    /// What the guest finds under `/dev/disk/by-id`: up to 20 printable ASCII characters; nil for none.
+    /// The serial number, which a Linux guest shows under `/dev/disk/by-id`: 1 to 20 printable ASCII characters without spaces;
+    /// nil for none.
     public var serial: String?
 
-    /// A disk on the file at `path`.
+    /// Describes a disk on the file at `path`. `Configuration.validate()` checks the values.
     public init(path: String, format: Format = .raw, access: Access = .readWrite, serial: String? = nil) {
         self.path = path
         self.format = format
@@ -36,7 +37,9 @@ public struct Disk: Equatable, Sendable {
         self.serial = serial
     }
 
-    /// Reads `FILE[,format=raw][,readonly][,serial=S]`. A comma in the file's name is written twice.
+    /// Parses `FILE[,format=raw][,readonly][,serial=S]`. A comma in the file's name is doubled.
+    ///
+    /// - Throws: an error of category `usage` for an unknown setting or format.
     public init(option text: String) throws(AerieError) {
         var parts: [String] = [""]
         var rest = Substring(text)
@@ -83,7 +86,7 @@ public struct Disk: Equatable, Sendable {
         {
             throw AerieError(
                 .usage, asked: "serial '\(serial)' of disk \(path)", found: "not 1 to 20 printable characters",
-                advice: "choose another one")
+                advice: "choose another serial")
         }
     }
 }

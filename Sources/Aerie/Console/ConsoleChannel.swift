@@ -11,19 +11,19 @@ public protocol ConsoleChannel: AnyObject, Sendable {
 
     /// Takes guest output, without blocking, from the start of `bytes`.
     ///
-    /// - Returns: how many bytes were taken. After fewer than all of them, the handler is called when there is room again.
+    /// - Returns: the number of bytes taken. If it is less than all, the handler is called when there is room again.
     func write(_ bytes: [UInt8]) -> Int
 
-    /// Registers what to call, on any thread, when `read` has something new, `windowSize` has changed, or `write` has room
-    /// again. At most one; nil removes it. When the call returns, the handler that it replaces does not run any more,
-    /// unless the handler itself makes the call.
+    /// Sets the machine's handler; nil removes it. Call it, on any thread, when `read` has new input, `windowSize` has changed,
+    /// or `write` has room again. When this method returns, the previous handler is not running, unless that handler itself
+    /// made the call.
     func setHandler(_ handler: (@Sendable () -> Void)?)
 
-    /// Columns and rows of the terminal behind the channel; nil when it is none.
+    /// Columns and rows of the terminal behind the channel; nil when it is not a terminal.
     var windowSize: (columns: UInt16, rows: UInt16)? { get }
 }
 
-/// Shows a public console to the machine's devices.
+/// Adapts a public console to the devices' protocol.
 final class ConsoleBridge: CharacterChannel {
     private let console: any ConsoleChannel
 

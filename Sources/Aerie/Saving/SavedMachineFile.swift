@@ -46,7 +46,6 @@ enum SavedMachineFile {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(runLimit), alignment: 4096)
         defer { buffer.deallocate() }
         for part in contents { try write(part, through: buffer, to: file) }
-        do { try file.synchronize() } catch { throw .system(error) }
     }
 
     private static func write(

@@ -8,24 +8,23 @@ internal import SavedState
 extension VirtualMachine {
     private static let kind = "virtual-machine"
 
-    /// Writes a paused machine whole to a file: processors, devices, memory, and what the guest has changed of the disks
-    /// whose changes are discarded. The machine stays paused.
+    /// Saves a paused machine to a file: vCPUs, devices, memory, and the changes of disks with `Disk.Access.discardChanges`. The
+    /// machine stays paused.
     ///
-    /// The files of disks are not part of it: when the machine is restored they have to be as they are now, which their
-    /// size, their time of change and their first 64 KiB tell. The file appears under its name only when it is complete
-    /// and on disk.
+    /// The disks' files are not saved and must not change until the restore, which compares their sizes, modification times
+    /// and first 64 KiB. The file appears under its name only when it is complete and durable.
     ///
-    /// - Throws: `unavailable` when a device cannot be saved, naming it; `notStarted` when the host cannot store the file.
+    /// - Parameter path: the file's path. An existing file is replaced.
+    /// - Throws: an error of category `usage` when the machine is not paused, `unavailable` when a device cannot be saved, and
+    ///   `notStarted` when the host cannot store the file.
     public func save(to path: String) throws(AerieError) {
         try whilePaused("save") { () throws(AerieError) in
             let record = try record(for: path)
-            let temporary = "\(path).\(getpid()).partial"
             do {
-                let file = try FileDescriptor(path: temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-                try SavedMachineFile.write(record, contents: contents, to: file)
-                guard rename(temporary, path) == 0 else { throw SystemError.last("rename") }
+                var replacement = try ReplacementFile(replacing: path, mode: 0o600)
+                try SavedMachineFile.write(record, contents: contents, to: replacement.file)
+                try replacement.commit()
             } catch {
-                unlink(temporary)
                 throw AerieError(
                     .notStarted, asked: "saving to \(path)", found: "\(error)",
                     advice: "the machine is unharmed; make room, or choose another place")
@@ -33,9 +32,10 @@ extension VirtualMachine {
         }
     }
 
-    /// Starts a machine that was just built with the configuration of a saved one, from where that one was saved.
+    /// Starts a new machine from a saved state. Its configuration must equal that of the saved machine; the engine may differ.
     ///
-    /// - Throws: `badInput` for a file that is damaged or of another machine, and what `start` throws.
+    /// - Parameter path: a file of `save(to:)`.
+    /// - Throws: an error of category `badInput` for a damaged file or one of another configuration, and the errors of `start()`.
     public func start(restoring path: String) throws(AerieError) {
         try begin { () throws(AerieError) in
             do {
@@ -53,7 +53,7 @@ extension VirtualMachine {
         }
     }
 
-    /// What is saved in pieces, in the order of the file.
+    /// The large contents, which are saved in pieces, in the order of the file.
     private var contents: [any SavedContents] {
         let overlays = board.disks.compactMap { $0 as? OverlayDiskImage }
         return [MemoryContents(memory: board.memory)] + overlays.map { OverlayContents(overlay: $0) }
@@ -75,7 +75,7 @@ extension VirtualMachine {
         }
     }
 
-    /// Throws unless this machine is built like the saved one, before anything of it changes.
+    /// Throws unless this machine's configuration matches the saved one. Changes nothing.
     private func verify(_ record: SavedRecord) throws {
         try record.expect(kind: Self.kind, versions: 1...1)
         let memory: UInt64 = try record.integer("memory")

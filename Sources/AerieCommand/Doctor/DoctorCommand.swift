@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import TextTables
 
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,7 +27,7 @@ struct DoctorCommand: ParsableCommand {
                     finding.reason + (finding.advice.isEmpty ? "" : "; \(finding.advice)"),
                 ]
             }
-            TextTable(titles: [], rows: rows).print()
+            print(TextTable(rows: rows).text)
         }
         if findings.contains(where: { $0.status == .missing }) { throw ExitCode(69) }
     }

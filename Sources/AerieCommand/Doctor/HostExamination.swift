@@ -55,7 +55,7 @@ struct HostExamination {
         do throws(KVMError) {
             let system = try KVMSystem()
             let missing = KVMCapability.allCases.filter { !system.has($0) }.map(\.meaning)
-            let processors = "\(KVMSystem.path), up to \(system.mostProcessors) vCPUs a machine"
+            let processors = "\(KVMSystem.path), up to \(system.maximumVCPUs) vCPUs for each machine"
             return Finding(
                 name: name, status: .ok,
                 reason: missing.isEmpty ? processors : "\(processors), without \(missing.joined(separator: ", "))")
@@ -115,14 +115,15 @@ struct HostExamination {
             return Finding(name: name, status: .ok, reason: "\(path) can be written")
         }
         return Finding(
-            name: name, status: .missing, reason: "\(existing.path) is no directory that can be written",
+            name: name, status: .missing, reason: "\(existing.path) is not a writable directory",
             advice: "set \(variable)")
     }
 
     private var terminal: Finding {
         guard Terminal.isTerminal(STDIN_FILENO) else {
             return Finding(
-                name: "terminal", status: .limited, reason: "standard input is none", advice: "it is typed as a script")
+                name: "terminal", status: .limited, reason: "standard input is not a terminal",
+                advice: "its contents are typed as a script")
         }
         let size = Terminal.windowSize(STDOUT_FILENO).map { "\($0.columns) columns and \($0.rows) rows" }
         return Finding(name: "terminal", status: .ok, reason: size ?? "its size is not known")

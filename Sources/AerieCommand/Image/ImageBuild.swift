@@ -12,7 +12,8 @@ struct ImageBuild: AsyncParsableCommand {
             Example:
               aerie image build debian:trixie --arch riscv64 --package openssh-client
 
-            Packages come from the mirror that this host's apt uses, or from --mirror, and their signatures are verified.
+            Packages come from the mirror that this host's apt uses, or from --mirror, and their signatures are verified. The \
+            guest's own package sources name the same mirror.
             """)
 
     @OptionGroup var selection: ImageSelection

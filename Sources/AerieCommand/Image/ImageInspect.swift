@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import GuestImages
+internal import TextTables
 
 struct ImageInspect: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,7 +31,7 @@ struct ImageInspect: ParsableCommand {
                 ("command line", manifest.commandLine), ("packages", "\(manifest.packages.count)"),
                 ("on this host", HumanSize.text(image.allocatedSize)), ("identity", image.identity),
             ]
-            TextTable(titles: [], rows: lines.map { [$0.0 + ":", $0.1] }).print()
+            print(TextTable(rows: lines.map { [$0.0 + ":", $0.1] }).text)
         }
     }
 }

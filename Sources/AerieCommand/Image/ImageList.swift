@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import GuestImages
+internal import TextTables
 
 struct ImageList: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,7 +26,7 @@ struct ImageList: ParsableCommand {
                     HumanSize.text(image.allocatedSize), image.manifest.created.formatted(.iso8601),
                 ]
             }
-            TextTable(titles: ["IMAGE", "ARCH", "SIZE", "CREATED"], rows: rows).print()
+            print(TextTable(titles: ["IMAGE", "ARCH", "SIZE", "CREATED"], rows: rows).text)
         }
     }
 }

@@ -10,18 +10,24 @@ final class Interruption: Sendable {
     private struct State {
         var cancel: (@Sendable () -> Void)?
         var signal: Int32?
+        var watch: SignalWatch?
+        var loop: EventLoop?
     }
 
     private let state: Mutex<State>
 
-    /// - Parameter cancel: called on a thread of its own.
+    /// - Parameter cancel: called on the thread of an event loop.
     init(cancel: @escaping @Sendable () -> Void) {
         state = Mutex(State(cancel: cancel))
     }
 
     /// Begins to watch.
     func start() throws(SystemError) {
-        _ = try SignalWatch([SIGINT, SIGTERM, SIGHUP]) { [self] signal in receive(signal) }
+        let loop = try EventLoop(name: "signals")
+        try loop.start()
+        state.withLock { $0.loop = loop }
+        let watch = try SignalWatch([SIGINT, SIGTERM, SIGHUP], on: loop) { [self] signal in receive(signal) }
+        state.withLock { $0.watch = watch }
     }
 
     private func receive(_ signal: Int32) {
@@ -40,10 +46,13 @@ final class Interruption: Sendable {
     ///
     /// - Parameter message: what to say, for people, when the work was interrupted.
     func finish(_ message: String?) {
-        let signal = state.withLock { state in
+        let (signal, watch, loop) = state.withLock { state in
             state.cancel = nil
-            return state.signal
+            defer { (state.watch, state.loop) = (nil, nil) }
+            return (state.signal, state.watch, state.loop)
         }
+        watch?.cancel()
+        loop?.stop()
         guard let signal else { return }
         if let message { StandardError.write("aerie: \(message)\n") }
         SignalWatch.end(by: signal)

@@ -45,14 +45,23 @@ struct Failure {
         }
         // The parser's advice stands in lines of its own.
         let line = AerieProgram.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
-        let text = line.hasSuffix(".") ? String(line.dropLast()) : line
+        let text = Suggestion.withoutFarOnes(line.hasSuffix(".") ? String(line.dropLast()) : line)
         return (parserCode.rawValue, "\(text); see 'aerie help'", "")
     }
 
     func exit() -> Never {
         if !output.isEmpty { print(output) }
+        // Lost output makes a success a failure; the code of a failure stays.
+        do throws(SystemError) {
+            try ProcessStart.flushStandardOutput()
+        } catch {
+            let lost = Failure(AerieError(output: error))
+            if code == 0 { lost.exit() }
+            StandardError.write("aerie: \(lost.message)\n")
+        }
         if !message.isEmpty { StandardError.write("aerie: \(message)\n") }
-        let arguments = CommandLine.arguments.prefix { $0 != "--" }
+        // Behind the image's name, the word is the guest's.
+        let arguments = RunWords.terminated(Array(CommandLine.arguments.dropFirst())).prefix { $0 != "--" }
         if !detail.isEmpty && arguments.contains("--verbose") { StandardError.write(detail + "\n") }
         Foundation.exit(code)
     }

@@ -73,7 +73,7 @@ final class ImageBoot {
         let count = configuration.commandLine.utf8.count
         guard count > limit else { return }
         throw AerieError(
-            .usage, asked: command.isEmpty ? "--append" : "the command after --",
+            .usage, asked: command.isEmpty ? "--append" : "the command for the guest",
             found: "the kernel's command line, which carries it, would have \(count) bytes, and Linux takes \(limit)",
             advice: "put what is long into a script on a disk (--disk FILE,readonly) and run that")
     }

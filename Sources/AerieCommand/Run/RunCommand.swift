@@ -1,5 +1,7 @@
 internal import Aerie
 internal import ArgumentParser
+internal import HostSystem
+internal import Logging
 internal import MachineSession
 
 struct RunCommand: AsyncParsableCommand {
@@ -10,15 +12,19 @@ struct RunCommand: AsyncParsableCommand {
             Examples:
               aerie run debian
               aerie run --kernel Image --initrd initrd.img --append "console=ttyS0" --memory 512M --cpus 4
-              aerie run debian -- apt-get --version
+              aerie run debian apt-get --version
+              aerie run --cpus 4 --memory 1G debian sh -c 'nproc; free -m'
               echo 'uname -m' | aerie run debian
+
+            Options of aerie stand before IMAGE, or between IMAGE and COMMAND. All words from COMMAND on are the guest's. A \
+            '--' before COMMAND is allowed.
 
             Ctrl-] three times in a second leaves the guest's console and ends the guest. Standard input that is no \
             terminal is typed at the guest's prompts, with an end-of-transmission character after the last byte.
 
             Exit codes: 0 when the guest powers off, its own code when it reports a failure, 64 for wrong usage, 65 for \
-            a bad input file, 69 when this host cannot do it, 125 when the guest could not be started, 137 when it was \
-            killed because it did not power off in time after a signal.
+            a bad input file, 69 when this host cannot do it, 74 when the guest's output could not be delivered, 125 when \
+            the guest could not be started, 137 when it was killed because it did not power off in time after a signal.
             """)
 
     @OptionGroup var options: RunOptions
@@ -27,24 +33,35 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         var settings = try options.settings()
         if let path = options.config { settings = settings.over(try SettingsFile.read(path)) }
-        let stopTimeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
+        let log = try SessionLog(
+            program: "aerie", level: settings.logLevel ?? SessionLog.defaultLevel, path: settings.logFile)
+        SessionLogHandler.install(log)
+        defer { log.close() }
         var configuration = try settings.configuration()
         if let image = settings.image {
             let boot = try await ImageBoot.find(image, architecture: settings.architecture)
             try boot.complete(&configuration, command: settings.command ?? [])
-            return try withExtendedLifetime(boot) { try run(configuration, stopTimeout) }
+            return try withExtendedLifetime(boot) { try run(configuration, settings, log) }
         }
         if settings.command != nil {
             throw AerieError(
                 .usage, asked: "a command for the guest", found: "no image is named", advice: "name one, such as debian"
             )
         }
-        try run(configuration, stopTimeout)
+        try run(configuration, settings, log)
     }
 
-    private func run(_ configuration: Configuration, _ stopTimeout: Int) throws {
+    private func run(_ configuration: Configuration, _ settings: RunSettings, _ log: SessionLog) throws {
         try configuration.validate()
-        let code = try GuestSession(configuration, stopTimeout: stopTimeout).run()
+        Logger(label: "run").debug(
+            "starting a guest",
+            metadata: [
+                "arch": "\(configuration.architecture.rawValue)", "engine": "\(configuration.engine.rawValue)",
+                "cpus": "\(configuration.cpus)", "memory": "\(configuration.memory)",
+                "kernel": "\(configuration.kernel ?? "none")", "firmware": "\(configuration.firmware ?? "none")",
+            ])
+        let timeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
+        let code = try GuestSession(configuration, stopTimeout: timeout, log: log).run()
         if code != 0 { throw ExitCode(code) }
     }
 }

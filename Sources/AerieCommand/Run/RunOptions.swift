@@ -20,6 +20,12 @@ struct RunOptions: ParsableArguments {
             valueName: "size"))
     var codeCache: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The processor of a riscv64 guest, as MODEL[,mmu=sv39|sv48|sv57] (default: max,mmu=sv48).", valueName: "cpu"
+        ))
+    var cpu: String?
+
     // Unconditional parsing lets a negative number through to a message that says what is wrong with it.
     @Option(parsing: .unconditional, help: ArgumentHelp("Virtual processors, 1 to 64 (default: 1).", valueName: "n"))
     var cpus: String?
@@ -49,7 +55,7 @@ struct RunOptions: ParsableArguments {
             valueName: "disk"))
     var disk: [String] = []
 
-    @Option(help: ArgumentHelp("How the guest finds its virtio devices: mmio or pci.", valueName: "kind"))
+    @Option(help: ArgumentHelp("How the guest finds its virtio devices: mmio, mmio-legacy or pci.", valueName: "kind"))
     var transport: String?
 
     @Option(help: ArgumentHelp("Where the guest's console is: serial (ttyS0) or virtio (hvc0).", valueName: "kind"))
@@ -71,6 +77,18 @@ struct RunOptions: ParsableArguments {
         ))
     var stopTimeout: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "What the log has: error, warning, info or debug messages and all above (default: warning).",
+            valueName: "level"))
+    var logLevel: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Write the log to this file instead of standard error; at 8M it becomes FILE.1 and a new one begins.",
+            valueName: "file"))
+    var logFile: String?
+
     @Option(help: ArgumentHelp("Read settings from this JSON file; options win.", valueName: "file"))
     var config: String?
 
@@ -79,16 +97,18 @@ struct RunOptions: ParsableArguments {
 
     @Argument(
         parsing: .postTerminator,
-        help: "After --: what to run in the image instead of a shell; its exit code becomes this program's.")
+        help: "The command to run in the image instead of a shell; its exit code becomes this program's.")
     var command: [String] = []
 
     /// What was typed, without the file.
     func settings() throws(AerieError) -> RunSettings {
         var result = RunSettings()
         let texts: [(RunSetting, String?)] = [
-            (.image, image), (.arch, arch), (.engine, engine), (.trace, trace), (.cpus, cpus), (.memory, memory),
+            (.image, image), (.arch, arch), (.engine, engine), (.trace, trace), (.cpu, cpu), (.cpus, cpus),
+            (.memory, memory),
             (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.transport, transport),
             (.console, console), (.stopTimeout, stopTimeout), (.codeCache, codeCache),
+            (.logLevel, logLevel), (.logFile, logFile),
         ]
         let lists = disk.map { (RunSetting.disk, $0) } + command.map { (RunSetting.command, $0) }
         for case (let setting, let text?) in texts + lists {

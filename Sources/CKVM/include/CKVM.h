@@ -1,25 +1,25 @@
-// Linux's KVM interface (Documentation/virt/kvm/api.rst) for Swift, which imports its structures but none of its function-like
-// macros: request numbers, and offsets into the run area, become constants.
+// Linux's KVM interface (Documentation/virt/kvm/api.rst) for Swift. Swift imports its structures, but no function-like macros, so
+// request numbers and offsets in struct kvm_run are constants here.
 #pragma once
 
 #include <linux/kvm.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/// Installs the handler of the signal that makes KVM_RUN return; -1 with errno set on failure.
-int aerie_kvm_prepare_kicks(void);
+/// Installs the handler of the kick signal, which makes KVM_RUN return. Returns -1 with errno set on failure.
+int aerie_kvm_install_kick_handler(void);
 
-/// Makes KVM_RUN of another thread of this process return, if it is in it. The thread must not have ended.
+/// Sends the kick signal to a thread of this process: its KVM_RUN, if it is in one, returns. The thread must not have ended.
 void aerie_kvm_kick(unsigned long thread);
 
-/// Lets the calling thread be kicked, which it may have been started without (a mask is inherited), and returns what
-/// `aerie_kvm_kick` is to be called with.
-unsigned long aerie_kvm_take_kicks(void);
+/// Unblocks the kick signal for the calling thread, which may have inherited a mask that blocks it. Returns the thread's
+/// argument for `aerie_kvm_kick`.
+unsigned long aerie_kvm_accept_kicks(void);
 
-/// ioctl(2) KVM_RUN; 0, or the errno value.
+/// ioctl(2) KVM_RUN. Returns 0 or the errno value.
 int aerie_kvm_run(int descriptor);
 
-/// ioctl(2) with a number for an argument.
+/// ioctl(2) with an integer argument.
 int aerie_kvm_ioctl_value(int descriptor, unsigned long request, unsigned long argument);
 
 // Requests of every architecture.
@@ -40,14 +40,14 @@ static const unsigned long AERIE_KVM_SET_GSI_ROUTING = KVM_SET_GSI_ROUTING;
 static const unsigned long AERIE_KVM_GET_DEVICE_ATTR = KVM_GET_DEVICE_ATTR;
 static const unsigned long AERIE_KVM_SET_DEVICE_ATTR = KVM_SET_DEVICE_ATTR;
 
-// Flags of memory slots, which the kernel defines by shifts.
+// Flags of memory slots; Swift does not import shifts.
 static const uint32_t AERIE_KVM_MEM_LOG_DIRTY_PAGES = KVM_MEM_LOG_DIRTY_PAGES;
 static const uint32_t AERIE_KVM_MEM_READONLY = KVM_MEM_READONLY;
 
-// Where in a vCPU's descriptor its dirty ring is mapped, in pages; 0 where the architecture has none.
+// Page offset of the dirty ring in a vCPU's descriptor; 0 on architectures without dirty rings.
 static const size_t AERIE_KVM_DIRTY_RING_PAGE = KVM_DIRTY_LOG_PAGE_OFFSET;
 
-// Where the parts of struct kvm_run are. The structure is shared with the kernel, so that it is read in place.
+// Offsets in struct kvm_run, which is shared with the kernel and read in place.
 static const size_t AERIE_RUN_IMMEDIATE_EXIT = offsetof(struct kvm_run, immediate_exit);
 static const size_t AERIE_RUN_EXIT_REASON = offsetof(struct kvm_run, exit_reason);
 static const size_t AERIE_RUN_ENTRY_FAILURE = offsetof(struct kvm_run, fail_entry.hardware_entry_failure_reason);
@@ -66,7 +66,7 @@ static const size_t AERIE_RUN_IO_PORT = offsetof(struct kvm_run, io.port);
 static const size_t AERIE_RUN_IO_COUNT = offsetof(struct kvm_run, io.count);
 static const size_t AERIE_RUN_IO_DATA_OFFSET = offsetof(struct kvm_run, io.data_offset);
 
-// The redirection entries are a union with bit fields, which Swift does not import.
+// Offset of the redirection table; Swift does not import its union of bit fields.
 static const size_t AERIE_IOAPIC_REDIRECTIONS = offsetof(struct kvm_ioapic_state, redirtbl);
 
 // Requests of x86-64.

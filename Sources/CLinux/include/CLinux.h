@@ -1,4 +1,4 @@
-// Linux calls and constants that Swift's Glibc overlay does not import: variadic functions and function-like macros.
+// Linux calls that Swift does not import: variadic functions and function-like macros.
 #pragma once
 
 #define _GNU_SOURCE 1
@@ -28,77 +28,87 @@ static inline int aerie_open(const char *path, int flags, mode_t mode) {
     return open(path, flags | O_CLOEXEC, mode);
 }
 
-/// Names the calling thread, for ps and perf; the kernel keeps the first 15 bytes.
+/// dup3(2): makes `number` refer to the open file of `descriptor`, close-on-exec, in one step.
+static inline int aerie_replace_descriptor(int descriptor, int number) {
+    return dup3(descriptor, number, O_CLOEXEC);
+}
+
+/// Sets the calling thread's name, which ps and perf show. The kernel keeps the first 15 bytes.
 static inline void aerie_name_thread(const char *name) {
     prctl(PR_SET_NAME, name);
 }
 
-/// Takes an open-file-description lock on the whole file without waiting, exclusive or shared; -1 with EAGAIN when
-/// another open file holds a conflicting one.
+/// Takes an open-file-description lock on the whole file, exclusive or shared, without waiting. Returns -1 with EAGAIN when
+/// another open file description holds a conflicting lock.
 static inline int aerie_lock_file(int descriptor, int exclusive) {
     struct flock lock = {.l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
     return fcntl(descriptor, F_OFD_SETLK, &lock);
 }
 
-/// Gives up the lock that aerie_lock_file took.
+/// Releases the lock of aerie_lock_file.
 static inline int aerie_unlock_file(int descriptor) {
     struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
     return fcntl(descriptor, F_OFD_SETLK, &lock);
 }
 
-/// fallocate(2): gives a range's blocks back; the range reads as zeroes and the file keeps its size.
+/// fallocate(2): deallocates a range's blocks. The range reads as zeroes; the file keeps its size.
 static inline int aerie_punch_hole(int descriptor, off_t offset, off_t count) {
     return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, count);
 }
 
-/// fallocate(2): makes a range read as zeroes with its blocks kept allocated; the file keeps its size.
+/// fallocate(2): zeroes a range and keeps its blocks allocated. The file keeps its size.
 static inline int aerie_zero_range(int descriptor, off_t offset, off_t count) {
     return fallocate(descriptor, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, count);
 }
 
-/// Opens a file without a name in a directory, for this process only.
+/// Opens a new unnamed file in a directory (O_TMPFILE).
 static inline int aerie_open_unnamed(const char *directory) {
     return open(directory, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
 }
 
-/// getrandom(2) from the kernel's generator, waiting only while the host boots.
+/// getrandom(2) without flags: blocks only until the kernel's generator is seeded at boot.
 static inline ssize_t aerie_getrandom(void *buffer, size_t count) {
     // Declared here: with _GNU_SOURCE, sys/random.h defines fd_set in another way than Swift's Glibc sees it.
     extern ssize_t getrandom(void *buffer, size_t count, unsigned int flags);
     return getrandom(buffer, count, 0);
 }
 
-/// What a descriptor refers to: 1 a regular file, 2 a block device, 0 anything else; -1 on failure. Here because Swift takes
-/// struct stat, and timespec with it, from one module only.
+/// The kind of a descriptor's file: 1 for a regular file, 2 for a block device, 0 for others; -1 with errno set on failure. In
+/// C because Swift imports struct stat, and with it timespec, from one module only.
 static inline int aerie_file_kind(int descriptor) {
     struct stat status;
     if (fstat(descriptor, &status) != 0) return -1;
     return S_ISREG(status.st_mode) ? 1 : S_ISBLK(status.st_mode) ? 2 : 0;
 }
 
-/// When a file's contents last changed, in nanoseconds since 1970; -1 with errno set on failure. Not inline: it would claim
-/// timespec for this module.
+/// The modification time of a file's contents, in nanoseconds since 1970; -1 with errno set on failure. Not inline, because
+/// Swift would then import timespec from this module.
 int64_t aerie_file_modified(int descriptor);
+
+/// Whether a file lies in a tmpfs or a ramfs: 1 or 0; -1 with errno set on failure.
+int aerie_is_in_memory(int descriptor);
 
 /// eventfd(2), close-on-exec and non-blocking; returns -1 with errno set on failure.
 static inline int aerie_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
-/// eventfd(2), close-on-exec, whose read waits; returns -1 with errno set on failure.
-static inline int aerie_blocking_eventfd(void) {
-    return eventfd(0, EFD_CLOEXEC);
-}
-
-/// lseek(2): the first offset at or after `offset` that has data, or that has none; -1 with ENXIO past the last.
+/// lseek(2) SEEK_DATA: the first offset with data at or after `offset`; -1 with ENXIO when there is none.
 static inline off_t aerie_seek_data(int descriptor, off_t offset) {
     return lseek(descriptor, offset, SEEK_DATA);
 }
 
+/// lseek(2) SEEK_HOLE: the first offset in a hole at or after `offset`; the end of the file counts as a hole.
 static inline off_t aerie_seek_hole(int descriptor, off_t offset) {
     return lseek(descriptor, offset, SEEK_HOLE);
 }
 
-/// The processor's extensions that the translator's back end can use: 1 BMI2, 2 FMA with AVX state enabled by the kernel,
-/// 4 POPCNT, 8 LZCNT with BMI1 (Intel SDM, volume 2, CPUID). 0 on other processors.
+/// The host processor's extensions for the translator's back end, as bits: 1 BMI2, 2 FMA with AVX state enabled by the kernel,
+/// 4 POPCNT, 8 LZCNT with BMI1 (Intel SDM, volume 2, CPUID). 0 on other architectures.
 int aerie_host_features(void);
+
+/// Whether the processor has the instructions that `aerie_crc32c` needs: SSE4.2 and PCLMULQDQ.
+int aerie_has_crc32c(void);
+
+/// The register of a CRC-32C (reflected, not inverted) after `count` more bytes. Only where `aerie_has_crc32c` says so.
+uint32_t aerie_crc32c(uint32_t register_, const void *data, size_t count);

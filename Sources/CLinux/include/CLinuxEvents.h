@@ -7,9 +7,10 @@
 /// epoll_create1(2), close-on-exec; -1 with errno set on failure.
 int aerie_epoll_create(void);
 
-/// Adds (`isNew`) or changes the descriptor's interest in reading and writing; events carry `identifier`. Level-triggered.
-/// Errors and hang-ups are always reported. -1 with errno set on failure.
-int aerie_epoll_set(int epoll, int descriptor, bool isNew, bool readable, bool writable, uint64_t identifier);
+/// Adds (`isNew`) or changes the descriptor's interest in reading and writing; events carry `identifier`. Level-triggered, or
+/// edge-triggered (`edges`). Errors and hang-ups are always reported. -1 with errno set on failure.
+int aerie_epoll_set(
+    int epoll, int descriptor, bool isNew, bool readable, bool writable, bool edges, uint64_t identifier);
 
 /// Removes the descriptor.
 int aerie_epoll_remove(int epoll, int descriptor);

@@ -17,15 +17,41 @@ void aerie_terminal_saw_escape_sequence(void);
 /// Columns and rows of a terminal; false when `descriptor` is none or does not know.
 bool aerie_terminal_size(int descriptor, unsigned short *columns, unsigned short *rows);
 
-/// Makes a pipe that `aerie_signal_watch` writes to and returns its non-blocking read end; -1 with errno set on failure.
+/// The non-blocking read end of the process's signal pipe, which the first call makes and which stays open: a handler may
+/// write to it at any time. -1 with errno set on failure.
 int aerie_signal_pipe(void);
 
 /// From now on each arrival of `signal` writes its number as a byte into the pipe. A signal that the process was started
-/// with ignored (nohup, a shell's background job) stays ignored.
+/// with ignored (nohup, a shell's background job) stays ignored. -1 with errno set on failure.
 int aerie_signal_watch(int signal);
+
+/// Puts the signal's action back as it was before `aerie_signal_watch`.
+void aerie_signal_unwatch(int signal);
 
 /// Lets `signal` reach the calling thread, whatever mask it inherited.
 int aerie_signal_unblock(int signal);
 
 /// From now on `signal` is dropped here, but acts as by default in programs that this one starts.
 int aerie_signal_discard(int signal);
+
+/// Undoes what a process can inherit: an empty signal mask; the default action for SIGCHLD, which waitpid(2) needs, and for
+/// SIGQUIT unless it is ignored. Call it first, before there are other threads.
+void aerie_signal_defaults(void);
+
+/// Opens those of descriptors 0, 1 and 2 that are closed on /dev/null, so that no file of the program gets their number. -1
+/// with errno set on failure.
+int aerie_standard_descriptors(void);
+
+/// Writes out what stdio has buffered for standard output; -1 with errno set when this write failed or an earlier one did,
+/// whose own error is not known any more (EIO).
+int aerie_flush_standard_output(void);
+
+/// Installs the handler of the signal that `aerie_interrupt` sends. It does nothing: a blocking call returns with EINTR. -1
+/// with errno set on failure.
+int aerie_interrupt_prepare(void);
+
+/// Lets the interrupting signal reach the calling thread.
+void aerie_interrupt_admit(void);
+
+/// Interrupts a blocking call of a thread that has not been joined; `thread` is a pthread_t.
+void aerie_interrupt(unsigned long thread);

@@ -22,7 +22,7 @@ package struct AML: Equatable, Sendable {
     package static func identifier(_ value: String) -> AML {
         let characters = Array(value.utf8)
         let digits = UInt16(String(decoding: characters.dropFirst(3), as: UTF8.self), radix: 16)
-        precondition(characters.count == 7 && digits != nil, "\(value) is no EISA identifier")
+        precondition(characters.count == 7 && digits != nil, "\(value) is not an EISA identifier")
         let letters = characters[..<3].reduce(UInt16(0)) { $0 << 5 | UInt16($1 &- 0x40) & 0x1F }
         return AML([0x0C] + littleEndian(letters.byteSwapped) + littleEndian(digits!.byteSwapped))
     }
@@ -54,7 +54,7 @@ package struct AML: Equatable, Sendable {
         let bytes = Array(name.utf8)
         let root = bytes.prefix { $0 == UInt8(ascii: "\\") }
         let segment = bytes.dropFirst(root.count)
-        precondition(root.count < 2 && (1...4).contains(segment.count), "\(name) is no name of ACPI")
+        precondition(root.count < 2 && (1...4).contains(segment.count), "\(name) is not an ACPI name")
         return root + segment + [UInt8](repeating: UInt8(ascii: "_"), count: 4 - segment.count)
     }
 

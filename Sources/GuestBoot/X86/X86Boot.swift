@@ -57,7 +57,7 @@ package struct X86Boot: Sendable {
             switch try KernelImage(kernel, architecture: .x86_64, limit: memory.size) {
             case .bzImage(let header, let source): try load(header, source, machine, into: &layout)
             case .elf(let elf): try load(elf, machine, into: &layout)
-            case .riscvImage: throw .unknownFormat(kernel.item)
+            case .riscvImage, .flat: throw .unknownFormat(kernel.item)
             }
         return (start, layout.placements)
     }

@@ -26,6 +26,10 @@ package final class EventLoop: Sendable {
         /// The source whose handler runs now; 0 is none.
         var running: UInt64 = 0
         var jobs: [@Sendable () -> Void] = []
+        /// Run before the next wait.
+        var deferred: [@Sendable () -> Void] = []
+        /// Run by the thread at its end.
+        var last: [@Sendable () -> Void] = []
         var isEnding = false
         var thread: HostThread?
         /// The loop's thread while it runs.
@@ -47,7 +51,7 @@ package final class EventLoop: Sendable {
         epoll = FileDescriptor(owning: try checked("epoll_create1") { aerie_epoll_create() })
         wake = try EventCounter()
         _ = try checked("epoll_ctl") {
-            aerie_epoll_set(epoll.rawValue, wake.rawValue, true, true, false, Self.wakeIdentifier)
+            aerie_epoll_set(epoll.rawValue, wake.rawValue, true, true, false, false, Self.wakeIdentifier)
         }
     }
 
@@ -79,8 +83,11 @@ package final class EventLoop: Sendable {
     /// Calls `handler` whenever the descriptor has one of `events`, until the source is cancelled.
     ///
     /// The descriptor stays the caller's, who cancels the source before closing it.
+    ///
+    /// - Parameter onlyChanges: call once for each time that the descriptor becomes ready, whether or not the handler takes
+    ///   the readiness back (EPOLLET). An eventfd that is watched like this never has to be read.
     package func watch(
-        _ descriptor: Int32, for events: Events, handler: @escaping Handler
+        _ descriptor: Int32, for events: Events, onlyChanges: Bool = false, handler: @escaping Handler
     ) throws(SystemError) -> EventSource {
         let identifier = state.update { state in
             state.lastIdentifier += 1
@@ -88,18 +95,29 @@ package final class EventLoop: Sendable {
             return state.lastIdentifier
         }
         do {
-            try set(descriptor, events, identifier, isNew: true)
+            try set(descriptor, events, identifier, isNew: true, onlyChanges: onlyChanges)
         } catch {
             state.update { _ = $0.handlers.removeValue(forKey: identifier) }
             throw error
         }
-        return EventSource(loop: self, descriptor: descriptor, identifier: identifier)
+        return EventSource(loop: self, descriptor: descriptor, identifier: identifier, onlyChanges: onlyChanges)
     }
 
     /// Runs `job` on the loop's thread, after jobs that came before. Any thread; it never waits.
     package func async(_ job: @escaping @Sendable () -> Void) {
         state.update { $0.jobs.append(job) }
         wake.signal()
+    }
+
+    /// Runs `job` before the loop waits again, after the handlers of the events that are already there. Only from the loop's
+    /// thread. Handlers share the costs of such a job: a system call for several requests, an interrupt for several results.
+    package func beforeWaiting(_ job: @escaping @Sendable () -> Void) {
+        state.withLock { $0.deferred.append(job) }
+    }
+
+    /// Runs `job` on the loop's thread each time that it ends, after everything else.
+    package func atEnd(_ job: @escaping @Sendable () -> Void) {
+        state.withLock { $0.last.append(job) }
     }
 
     /// Runs `body` between two handlers and returns its result: on the calling thread if that is the loop's own.
@@ -119,10 +137,13 @@ package final class EventLoop: Sendable {
     /// Whether the calling thread is the loop's.
     package var isCurrent: Bool { state.withLock { $0.threadIdentity } == UInt(pthread_self()) }
 
-    func set(_ descriptor: Int32, _ events: Events, _ identifier: UInt64, isNew: Bool) throws(SystemError) {
+    func set(
+        _ descriptor: Int32, _ events: Events, _ identifier: UInt64, isNew: Bool, onlyChanges: Bool
+    ) throws(SystemError) {
         _ = try checked("epoll_ctl") {
             aerie_epoll_set(
-                epoll.rawValue, descriptor, isNew, events.contains(.readable), events.contains(.writable), identifier)
+                epoll.rawValue, descriptor, isNew, events.contains(.readable), events.contains(.writable), onlyChanges,
+                identifier)
         }
     }
 
@@ -144,7 +165,20 @@ package final class EventLoop: Sendable {
             let count = aerie_epoll_wait(epoll.rawValue, &events, Int32(Self.eventsAtOnce))
             precondition(count >= 0, "epoll_wait fails only for bad arguments")
             for event in events.prefix(Int(count)) { serve(event) }
-            if state.withLock({ $0.isEnding && $0.jobs.isEmpty }) { return }
+            runDeferred()
+            if state.withLock({ $0.isEnding && $0.jobs.isEmpty }) { break }
+        }
+        for job in state.withLock({ $0.last }) { job() }
+    }
+
+    private func runDeferred() {
+        while true {
+            let jobs = state.withLock { state in
+                defer { state.deferred = [] }
+                return state.deferred
+            }
+            if jobs.isEmpty { return }
+            for job in jobs { job() }
         }
     }
 

@@ -5,12 +5,14 @@ package final class EventSource: Sendable {
     private let loop: EventLoop
     private let descriptor: Int32
     private let identifier: UInt64
+    private let onlyChanges: Bool
     private let isCancelled = Atomic(false)
 
-    init(loop: EventLoop, descriptor: Int32, identifier: UInt64) {
+    init(loop: EventLoop, descriptor: Int32, identifier: UInt64, onlyChanges: Bool) {
         self.loop = loop
         self.descriptor = descriptor
         self.identifier = identifier
+        self.onlyChanges = onlyChanges
     }
 
     deinit { cancel() }
@@ -19,7 +21,7 @@ package final class EventSource: Sendable {
     package func setEvents(_ events: EventLoop.Events) {
         guard !isCancelled.load(ordering: .acquiring) else { return }
         // The descriptor is in the set until it is cancelled, so that this cannot fail.
-        try? loop.set(descriptor, events, identifier, isNew: false)
+        try? loop.set(descriptor, events, identifier, isNew: false, onlyChanges: onlyChanges)
     }
 
     /// Ends the source. When this returns, its handler does not run and will not run again, unless the handler itself calls

@@ -1,18 +1,3 @@
-/// The importance of a log message, most important first.
-package enum LogLevel: Int, CaseIterable, Comparable, Sendable {
-    case error, warning, info, debug
-
-    package static func < (left: LogLevel, right: LogLevel) -> Bool { left.rawValue < right.rawValue }
-}
-
-/// A message of the VMM about a machine, for the person who operates it.
-package struct LogMessage: Equatable, Sendable {
-    package let level: LogLevel
-    /// The part of the machine, for example `virtio0`.
-    package let subject: String
-    package let text: String
-}
-
 /// Takes messages about one machine and passes them to a sink, at a rate that no guest can raise.
 ///
 /// Each pair of subject and cause has a budget of its own, because a guest can repeat whatever it does: `burst` messages at

@@ -1,27 +1,35 @@
 internal import CLinux
 internal import Glibc
 
-/// Turns signals into calls on a thread of its own, where everything is allowed that a signal handler must not do.
+/// Turns signals into calls on an event loop, where everything is allowed that a signal handler must not do.
 ///
-/// It lasts as long as the process. A later one takes over the signals of earlier ones.
+/// At most one watch at a time: signals are the process's.
 package final class SignalWatch: Sendable {
-    private let thread: HostThread
+    private let signals: [Int32]
+    private let source: EventSource
 
-    /// Watches `signals`; those that the process was started with ignored stay ignored.
-    package init(_ signals: [Int32], handler: @escaping @Sendable (Int32) -> Void) throws(SystemError) {
-        let descriptor = try checked("pipe2") { aerie_signal_pipe() }
-        thread = try HostThread(name: "signals") {
-            let pipe = FileDescriptor(owning: descriptor)
-            // Whoever started this process may have had them blocked, as many threads have.
-            for signal in signals { _ = aerie_signal_unblock(signal) }
+    /// Watches `signals` until `cancel`; those that the process was started with ignored stay ignored.
+    package init(
+        _ signals: [Int32], on loop: EventLoop, handler: @escaping @Sendable (Int32) -> Void
+    ) throws(SystemError) {
+        self.signals = signals
+        let pipe = try checked("pipe2") { aerie_signal_pipe() }
+        source = try loop.watch(pipe, for: .readable) { _ in
             var byte: UInt8 = 0
-            while true {
-                var entry = pollfd(fd: pipe.rawValue, events: Int16(POLLIN), revents: 0)
-                _ = poll(&entry, 1, -1)
-                while Glibc.read(pipe.rawValue, &byte, 1) == 1 { handler(Int32(byte)) }
-            }
+            while Glibc.read(pipe, &byte, 1) == 1 { handler(Int32(byte)) }
         }
         for signal in signals { _ = try checked("sigaction \(signal)") { aerie_signal_watch(signal) } }
+        // Every other thread may have them blocked: `KVM_RUN` and libraries do so.
+        loop.async { for signal in signals { _ = aerie_signal_unblock(signal) } }
+    }
+
+    deinit { cancel() }
+
+    /// Gives the signals their former actions back. When this returns, the handler does not run any more, unless it makes the
+    /// call.
+    package func cancel() {
+        for signal in signals { aerie_signal_unwatch(signal) }
+        source.cancel()
     }
 
     /// Ends the process by `signal`, as if it had never been watched.

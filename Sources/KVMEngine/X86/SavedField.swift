@@ -1,7 +1,7 @@
 #if arch(x86_64)
     internal import SavedState
 
-    /// A field of one of the kernel's structures under the name in which it is saved; one table serves both directions.
+    /// A field of a KVM structure with its name in the saved state. The same table encodes and decodes the structure.
     struct SavedField<Structure: Sendable>: Sendable {
         let name: String
         let get: @Sendable (Structure) -> UInt64
@@ -20,6 +20,7 @@
         }
     }
 
+    /// Encodes and decodes a KVM structure by a table of its fields.
     enum SavedFields {
         static func encode<Structure: Sendable>(
             _ kind: String, _ structure: Structure, _ fields: [SavedField<Structure>]

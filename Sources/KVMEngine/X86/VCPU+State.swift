@@ -2,9 +2,10 @@
     internal import CKVM
     internal import HostSystem
 
-    /// The kernel's calls for each part of a vCPU's state (api.rst, the calls named after the parts).
+    /// Reads and writes the parts of a vCPU's state (api.rst, KVM_GET_REGS and so on).
     extension VCPU {
-        func setProcessors(_ leaves: [X86Processors.Leaf]) throws(KVMError) {
+        /// Sets the CPUID leaves. Call before the first KVM_RUN.
+        func setCPUID(_ leaves: [CPUIDModel.Leaf]) throws(KVMError) {
             let header = MemoryLayout<kvm_cpuid2>.size
             let stride = MemoryLayout<kvm_cpuid_entry2>.stride
             let size = header + stride * leaves.count
@@ -23,50 +24,51 @@
             }
         }
 
-        func state(registers indices: [UInt32]) throws(KVMError) -> X86State {
+        /// Reads the state, with the MSRs of `indices` in that order.
+        func state(msrs indices: [UInt32]) throws(KVMError) -> X86State {
             var result = X86State()
             try kvm { () throws(SystemError) in
-                // First: it takes pending start-up messages in, which changes other parts.
-                result.activity = try descriptor.fetch(
+                // First, because the call processes a pending INIT or SIPI, which changes other parts.
+                result.mpState = try descriptor.fetch(
                     "KVM_GET_MP_STATE", AERIE_KVM_GET_MP_STATE, into: kvm_mp_state()
                 ).mp_state
                 result.registers = try descriptor.fetch("KVM_GET_REGS", AERIE_KVM_GET_REGS, into: kvm_regs())
-                result.special = try descriptor.fetch("KVM_GET_SREGS", AERIE_KVM_GET_SREGS, into: kvm_sregs())
-                result.control = try descriptor.fetch("KVM_GET_XCRS", AERIE_KVM_GET_XCRS, into: kvm_xcrs())
-                result.debug = try descriptor.fetch(
+                result.specialRegisters = try descriptor.fetch("KVM_GET_SREGS", AERIE_KVM_GET_SREGS, into: kvm_sregs())
+                result.xcrs = try descriptor.fetch("KVM_GET_XCRS", AERIE_KVM_GET_XCRS, into: kvm_xcrs())
+                result.debugRegisters = try descriptor.fetch(
                     "KVM_GET_DEBUGREGS", AERIE_KVM_GET_DEBUGREGS, into: kvm_debugregs())
                 result.events = try descriptor.fetch(
                     "KVM_GET_VCPU_EVENTS", AERIE_KVM_GET_VCPU_EVENTS, into: kvm_vcpu_events())
-                result.extended = try bytes("KVM_GET_XSAVE", AERIE_KVM_GET_XSAVE, count: X86State.extendedSize)
+                result.xsave = try bytes("KVM_GET_XSAVE", AERIE_KVM_GET_XSAVE, count: X86State.xsaveSize)
                 result.localAPIC = try bytes("KVM_GET_LAPIC", AERIE_KVM_GET_LAPIC, count: X86State.localAPICSize)
             }
-            result.modelSpecific = try modelSpecific(indices)
-            guard result.modelSpecific.count == indices.count else {
-                let missing = zip(indices, result.modelSpecific).first { $0 != $1.index }?.0
-                throw .refusedRegister(missing ?? indices[result.modelSpecific.count])
+            result.msrs = try msrs(indices)
+            guard result.msrs.count == indices.count else {
+                let missing = zip(indices, result.msrs).first { $0 != $1.index }?.0
+                throw .refusedMSR(missing ?? indices[result.msrs.count])
             }
             return result
         }
 
-        /// Order matters: control registers decide what the others may be; the local APIC's mode is in them; timers follow
-        /// the clock; events are last, because other calls drop them.
+        /// Writes the state in the order of dependences: special registers, which hold the local APIC's mode, before the rest;
+        /// the TSC before timers; events last, because other calls drop them.
         func setState(_ state: X86State) throws(KVMError) {
             var state = state
             try kvm { () throws(SystemError) in
-                var activity = kvm_mp_state(mp_state: state.activity)
-                try descriptor.control("KVM_SET_MP_STATE", AERIE_KVM_SET_MP_STATE, &activity)
-                try descriptor.control("KVM_SET_SREGS", AERIE_KVM_SET_SREGS, &state.special)
+                var mpState = kvm_mp_state(mp_state: state.mpState)
+                try descriptor.control("KVM_SET_MP_STATE", AERIE_KVM_SET_MP_STATE, &mpState)
+                try descriptor.control("KVM_SET_SREGS", AERIE_KVM_SET_SREGS, &state.specialRegisters)
                 try descriptor.control("KVM_SET_REGS", AERIE_KVM_SET_REGS, &state.registers)
-                if state.control.nr_xcrs > 0 {
-                    try descriptor.control("KVM_SET_XCRS", AERIE_KVM_SET_XCRS, &state.control)
+                if state.xcrs.nr_xcrs > 0 {
+                    try descriptor.control("KVM_SET_XCRS", AERIE_KVM_SET_XCRS, &state.xcrs)
                 }
-                try setBytes("KVM_SET_XSAVE", AERIE_KVM_SET_XSAVE, state.extended)
-                try descriptor.control("KVM_SET_DEBUGREGS", AERIE_KVM_SET_DEBUGREGS, &state.debug)
+                try setBytes("KVM_SET_XSAVE", AERIE_KVM_SET_XSAVE, state.xsave)
+                try descriptor.control("KVM_SET_DEBUGREGS", AERIE_KVM_SET_DEBUGREGS, &state.debugRegisters)
                 try setBytes("KVM_SET_LAPIC", AERIE_KVM_SET_LAPIC, state.localAPIC)
             }
-            let accepted = try setModelSpecific(state.modelSpecific)
-            if let refused = zip(state.modelSpecific, accepted).first(where: { !$1 }) {
-                throw .refusedRegister(refused.0.index)
+            let accepted = try setMSRs(state.msrs)
+            if let refused = zip(state.msrs, accepted).first(where: { !$1 }) {
+                throw .refusedMSR(refused.0.index)
             }
             try kvm { () throws(SystemError) in
                 try descriptor.control("KVM_SET_VCPU_EVENTS", AERIE_KVM_SET_VCPU_EVENTS, &state.events)

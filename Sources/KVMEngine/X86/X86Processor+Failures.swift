@@ -5,21 +5,21 @@
     internal import Machine
 
     extension X86Processor {
-        /// Completes an instruction that KVM could not, when that is small and exact.
+        /// Handles KVM_EXIT_INTERNAL_ERROR. Completes INT3, which some emulating kernels do not know.
         ///
-        /// - Returns: nil when the vCPU can go on; otherwise what happened, in words.
+        /// - Returns: nil when the vCPU can continue; otherwise a description of the failure.
         func completeOrDescribe(_ area: UnsafeMutableRawPointer) -> String? {
             let suberror = area.load(fromByteOffset: AERIE_RUN_INTERNAL_SUBERROR, as: UInt32.self)
             guard suberror == UInt32(KVM_INTERNAL_ERROR_EMULATION) else {
                 let words = internalData(area).map { "0x" + String($0, radix: 16) }.joined(separator: " ")
-                return "KVM failed internally (\(Self.name(ofSuberror: suberror)), data \(words)); \(stateInWords())"
+                return "KVM internal error (\(Self.name(ofSuberror: suberror)), data \(words)); \(stateInWords())"
             }
             guard let state = try? state() else {
-                return "KVM cannot emulate an instruction, nor tell the vCPU's state"
+                return "KVM cannot emulate an instruction; the vCPU's state cannot be read"
             }
             let bytes = instructionBytes(area, state)
             if bytes.first == 0xCC, raiseBreakpoint(state) { return nil }
-            let text = bytes.isEmpty ? "that lies in no memory" : Self.hexadecimal(bytes)
+            let text = bytes.isEmpty ? "outside of memory" : Self.hexadecimal(bytes)
             return "KVM cannot emulate the instruction \(text); \(Self.words(state))"
         }
 
@@ -39,7 +39,7 @@
             }
         }
 
-        /// The bytes at the instruction pointer: those that the kernel tells, else those in the guest's memory.
+        /// The bytes at the instruction pointer: from the exit's data, else from guest memory.
         private func instructionBytes(_ area: UnsafeMutableRawPointer, _ state: X86State) -> [UInt8] {
             // struct emulation_failure: flags, then a size and 15 bytes.
             let flags = area.load(fromByteOffset: AERIE_RUN_INTERNAL_DATA, as: UInt64.self)
@@ -52,7 +52,7 @@
                     }
                 }
             }
-            let linear = state.special.cs.base &+ state.registers.rip
+            let linear = state.specialRegisters.cs.base &+ state.registers.rip
             var bytes: [UInt8] = []
             while bytes.count < 15, let address = physicalAddress(of: linear &+ UInt64(bytes.count)),
                 let byte = try? addressSpace.memory.load(UInt8.self, at: address)
@@ -71,9 +71,10 @@
             return translation.physical_address
         }
 
-        /// INT3 raises #BP, a trap: the handler returns to what follows (Intel SDM, volume 3, section 6.15).
+        /// Raises #BP for INT3. It is a trap: the saved RIP is that of the next instruction (Intel SDM, volume 3, section 6.15).
+        ///
+        /// - Returns: false when that failed, or another event is being delivered.
         private func raiseBreakpoint(_ state: X86State) -> Bool {
-            // One that was raised while another event is on its way is not this simple.
             guard state.events.exception.injected == 0, state.events.interrupt.injected == 0 else { return false }
             var registers = state.registers
             registers.rip &+= 1
@@ -90,18 +91,18 @@
             }
         }
 
-        // MARK: Words
+        // MARK: Descriptions
 
-        func tripleFault() -> String { "the guest's processor shut down (triple fault); \(stateInWords())" }
+        func tripleFault() -> String { "triple fault; \(stateInWords())" }
 
-        /// Where the vCPU is and in which mode, for messages.
+        /// The vCPU's mode and main registers, for messages.
         func stateInWords() -> String {
             guard let state = try? state() else { return "its state cannot be read" }
             return Self.words(state)
         }
 
         static func words(_ state: X86State) -> String {
-            let special = state.special
+            let special = state.specialRegisters
             let registers = state.registers
             let mode =
                 if special.cr0 & 1 == 0 {

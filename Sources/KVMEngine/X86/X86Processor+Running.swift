@@ -9,13 +9,13 @@
         package func requestExit() { vcpu.kick() }
 
         package func reset() {
-            // The kernel gave this state out itself, so that it takes it back.
+            // The kernel accepts the state, because it was read from the kernel.
             do { try setState(initialState) } catch { preconditionFailure("vCPU \(index) cannot be reset: \(error)") }
         }
 
         package func save() throws(SavedStateError) -> SavedRecord {
             do throws(KVMError) {
-                return try state().record(processor: processors)
+                return try state().record(cpuid: cpuid)
             } catch {
                 throw .cannotSave(name: "vCPU \(index)", reason: error.description)
             }
@@ -23,7 +23,7 @@
 
         package func restore(_ record: SavedRecord) throws(SavedStateError) {
             let state = try X86State(record)
-            let saved = try X86Processors(try record.record("features"))
+            let saved = try CPUIDModel(try record.record("features"))
             do throws(KVMError) {
                 try adopt(saved)
                 try setState(state)
@@ -33,16 +33,16 @@
         }
 
         package func run() -> ProcessorExit {
-            vcpu.take()
-            defer { vcpu.leave() }
+            vcpu.bindToCurrentThread()
+            defer { vcpu.unbind() }
             let area = vcpu.runArea
             let descriptor = vcpu.descriptor.rawValue
             while true {
                 let code = aerie_kvm_run(descriptor)
                 if code != 0 {
                     switch code {
-                    case EINTR: if vcpu.takeKick() { return .requested }
-                    // A processor that was waiting to be started has been.
+                    case EINTR: if vcpu.consumeKick() { return .requested }
+                    // A vCPU that waited for SIPI has received it.
                     case EAGAIN: break
                     default: return .failed("KVM_RUN: \(String(cString: strerror(code)))")
                     }
@@ -53,29 +53,29 @@
                 case KVM_EXIT_MMIO: accessMemory(area)
                 case KVM_EXIT_DIRTY_RING_FULL:
                     do throws(KVMError) {
-                        try machine.emptyRing(of: index)
+                        try machine.drainRing(ofVCPU: index)
                     } catch {
-                        return .failed("the pages that the guest has written to are not told any more: \(error)")
+                        return .failed("the dirty ring cannot be harvested: \(error)")
                     }
-                case KVM_EXIT_INTR: if vcpu.takeKick() { return .requested }
+                case KVM_EXIT_INTR: if vcpu.consumeKick() { return .requested }
                 case KVM_EXIT_SHUTDOWN: return .failed(tripleFault())
                 case KVM_EXIT_INTERNAL_ERROR:
                     if let reason = completeOrDescribe(area) { return .failed(reason) }
                 case KVM_EXIT_FAIL_ENTRY:
                     let reason = area.load(fromByteOffset: AERIE_RUN_ENTRY_FAILURE, as: UInt64.self)
                     return .failed(
-                        "the processor refuses to enter the guest (hardware reason 0x\(String(reason, radix: 16))); "
+                        "the processor refuses the guest's state at entry (hardware reason 0x\(String(reason, radix: 16))); "
                             + stateInWords())
                 case KVM_EXIT_HLT:
-                    // Only a vCPU without a local APIC leaves the kernel to halt, and ours have one.
-                    return .failed("the vCPU halted outside of the kernel; \(stateInWords())")
+                    // Only a vCPU without an in-kernel local APIC exits for HLT, and ours have one.
+                    return .failed("KVM_EXIT_HLT of a vCPU with a local APIC; \(stateInWords())")
                 case let reason:
-                    return .failed("KVM left the guest for the unknown reason \(reason); \(stateInWords())")
+                    return .failed("unknown KVM exit reason \(reason); \(stateInWords())")
                 }
             }
         }
 
-        /// Port accesses: `count` times the same, for string instructions. The kernel bounds all of it to a page.
+        /// Performs a port access. A string instruction repeats it `count` times; the kernel bounds the data to a page.
         private func accessPorts(_ area: UnsafeMutableRawPointer) {
             let size = Int(area.load(fromByteOffset: AERIE_RUN_IO_SIZE, as: UInt8.self))
             let port = area.load(fromByteOffset: AERIE_RUN_IO_PORT, as: UInt16.self)
@@ -92,8 +92,8 @@
             }
         }
 
-        /// An access to memory that is none. Instructions of odd sizes, and accesses over the end of a page, come as pieces
-        /// of 1 to 8 bytes; devices know powers of two.
+        /// Performs an MMIO access. KVM reports accesses of odd sizes, or over the end of a page, in pieces of 1 to 8 bytes;
+        /// devices take sizes that are powers of two.
         private func accessMemory(_ area: UnsafeMutableRawPointer) {
             let address = area.load(fromByteOffset: AERIE_RUN_MMIO_ADDRESS, as: UInt64.self)
             let count = min(Int(area.load(fromByteOffset: AERIE_RUN_MMIO_LENGTH, as: UInt32.self)), 8)
@@ -105,7 +105,7 @@
                 while size > count - done { size /= 2 }
                 let place = address &+ UInt64(done)
                 if isWrite {
-                    // Nobody's address: the write is lost, as on a bus.
+                    // A write to an address without a device is lost, as on a bus.
                     _ = addressSpace.writeDevice(at: place, size: size, value: Self.load(data + done, size))
                 } else {
                     Self.store(addressSpace.readDevice(at: place, size: size) ?? .max, data + done, size)

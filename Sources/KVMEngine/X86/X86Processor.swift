@@ -3,60 +3,59 @@
     internal import HostSystem
     package import Machine
 
-    /// A vCPU of x86-64 that the host's processor executes.
+    /// An x86-64 vCPU on KVM.
     ///
-    /// Interrupts arrive in the kernel; what leaves it are accesses to devices and whatever cannot go on.
+    /// The kernel delivers interrupts. Exits to this process are accesses to devices, full dirty rings, and failures.
     package final class X86Processor: @unchecked Sendable {
-        // @unchecked: `powerOn`, `processors` and `stoppedTime` are only used while no thread is in `run`, as the protocol demands.
+        // @unchecked: `powerOnState`, `cpuid` and `stoppedTime` are used only while no thread is in `run`, as the protocol demands.
         package let index: Int
         let vcpu: VCPU
         let machine: KVMMachine
         let addressSpace: AddressSpace
         let ports: PortSpace
         let events: SystemEventHandler
-        /// The model-specific registers that are part of the state, in the order in which they are set.
-        let stateRegisters: [UInt32]
+        /// The MSRs of the vCPU's state, in the order of writing.
+        let savedMSRs: [UInt32]
         private let count: Int
-        private(set) var processors: X86Processors
-        /// The state that `reset` returns to: the one in which the kernel made the vCPU.
-        private var powerOn = X86State()
-        /// Time as it was when the machine was paused; nil while it runs.
+        private(set) var cpuid: CPUIDModel
+        /// The vCPU's state at its creation.
+        private var powerOnState = X86State()
+        /// The vCPU's time when the machine was paused; nil while it runs.
         var stoppedTime: StoppedTime?
 
-        /// Makes vCPU `index` of `count`, in the state of power-on: the first one at the reset vector, the others waiting to
-        /// be started.
+        /// Creates vCPU `index` of `count` in its power-on state: vCPU 0 at the reset vector, the others waiting for INIT and SIPI.
         package init(
-            index: Int, count: Int, machine: KVMMachine, processors: X86Processors, system: borrowing KVMSystem,
+            index: Int, count: Int, machine: KVMMachine, cpuid: CPUIDModel, system: borrowing KVMSystem,
             addressSpace: AddressSpace, ports: PortSpace, events: @escaping SystemEventHandler
         ) throws(KVMError) {
-            let limit = system.mostProcessors
-            guard count <= limit else { throw .tooManyProcessors(asked: count, limit: limit) }
+            let limit = system.maximumVCPUs
+            guard count <= limit else { throw .tooManyVCPUs(asked: count, limit: limit) }
             self.index = index
             self.count = count
             self.machine = machine
             self.addressSpace = addressSpace
             self.ports = ports
             self.events = events
-            self.processors = processors
+            self.cpuid = cpuid
             vcpu = try VCPU(machine, identifier: index)
-            try vcpu.setProcessors(processors.leaves(of: index, in: count))
-            stateRegisters = try vcpu.usableRegisters(
-                of: X86ModelSpecific.candidates(try vcpu.supportedRegisters(system)))
-            powerOn = try state()
+            try vcpu.setCPUID(cpuid.leaves(ofVCPU: index, in: count))
+            savedMSRs = try vcpu.usableMSRs(
+                of: X86MSR.candidates(try vcpu.supportedMSRs(system)))
+            powerOnState = try state()
         }
 
         // MARK: State
 
-        /// Everything the vCPU is.
+        /// The vCPU's whole state. While the machine is paused, its time is that of the pause.
         package func state() throws(KVMError) -> X86State {
-            var state = try vcpu.state(registers: stateRegisters)
+            var state = try vcpu.state(msrs: savedMSRs)
             guard let stoppedTime else { return state }
             if let localAPIC = stoppedTime.localAPIC { state.localAPIC = localAPIC }
-            for index in state.modelSpecific.indices {
-                switch state.modelSpecific[index].index {
-                case X86ModelSpecific.timeStampCounter: state.modelSpecific[index].value = stoppedTime.counter
-                case X86ModelSpecific.timerDeadline:
-                    if let deadline = stoppedTime.deadline { state.modelSpecific[index].value = deadline }
+            for index in state.msrs.indices {
+                switch state.msrs[index].index {
+                case X86MSR.timeStampCounter: state.msrs[index].value = stoppedTime.counter
+                case X86MSR.tscDeadline:
+                    if let deadline = stoppedTime.deadline { state.msrs[index].value = deadline }
                 default: break
                 }
             }
@@ -68,20 +67,21 @@
             try vcpu.setState(state)
         }
 
-        /// The state of power-on, for a start from somewhere else than the reset vector.
+        /// The power-on state without the TSC, which a reset does not change.
         package var initialState: X86State {
-            var state = powerOn
-            // Time goes on over a reset.
-            state.modelSpecific.removeAll { $0.index == X86ModelSpecific.timeStampCounter }
+            var state = powerOnState
+            state.msrs.removeAll { $0.index == X86MSR.timeStampCounter }
             return state
         }
 
-        /// Takes the features of a saved vCPU over, which this host must have.
-        func adopt(_ saved: X86Processors) throws(KVMError) {
-            guard saved != processors else { return }
-            if let feature = processors.missingFeature(of: saved) { throw .unsupportedProcessor(feature) }
-            try vcpu.setProcessors(saved.leaves(of: index, in: count))
-            processors = saved
+        /// Replaces the CPUID model by a saved vCPU's.
+        ///
+        /// - Throws: `unsupportedFeature` when this host lacks a feature of it.
+        func adopt(_ saved: CPUIDModel) throws(KVMError) {
+            guard saved != cpuid else { return }
+            if let feature = cpuid.missingFeature(of: saved) { throw .unsupportedFeature(feature) }
+            try vcpu.setCPUID(saved.leaves(ofVCPU: index, in: count))
+            cpuid = saved
         }
     }
 #endif

@@ -12,7 +12,7 @@
             SavedField("r14", \.r14),
             SavedField("r15", \.r15), SavedField("rip", \.rip), SavedField("rflags", \.rflags),
         ]
-        static let special: [SavedField<kvm_sregs>] = [
+        static let specialRegisters: [SavedField<kvm_sregs>] = [
             SavedField("cr0", \.cr0), SavedField("cr2", \.cr2), SavedField("cr3", \.cr3), SavedField("cr4", \.cr4),
             SavedField("cr8", \.cr8),
             SavedField("efer", \.efer), SavedField("apicBase", \.apic_base), SavedField("gdtBase", \.gdt.base),
@@ -34,7 +34,7 @@
             ("cs", \.cs), ("ds", \.ds), ("es", \.es), ("fs", \.fs), ("gs", \.gs), ("ss", \.ss), ("tr", \.tr),
             ("ldt", \.ldt),
         ]
-        static let debug: [SavedField<kvm_debugregs>] = [
+        static let debugRegisters: [SavedField<kvm_debugregs>] = [
             SavedField("dr0", \.db.0), SavedField("dr1", \.db.1), SavedField("dr2", \.db.2), SavedField("dr3", \.db.3),
             SavedField("dr6", \.dr6),
             SavedField("dr7", \.dr7),
@@ -57,41 +57,45 @@
     extension X86State {
         static let kind = "x86-64-vcpu"
 
-        package func record(processor: X86Processors) -> SavedRecord {
+        /// The saved form, with the CPUID model. Kinds and field names stay as earlier builds wrote them.
+        package func record(cpuid: CPUIDModel) -> SavedRecord {
             var record = SavedRecord(kind: Self.kind, version: 1)
-            record.set("features", processor.record)
+            record.set("features", cpuid.record)
             record.set("registers", SavedFields.encode("x86-registers", registers, Fields.registers))
-            var control = SavedFields.encode("x86-control", special, Fields.special)
+            var control = SavedFields.encode("x86-control", specialRegisters, Fields.specialRegisters)
             for (name, path) in Fields.segments {
-                control.set(name, SavedFields.encode("x86-segment", special[keyPath: path], Fields.segment))
+                control.set(name, SavedFields.encode("x86-segment", specialRegisters[keyPath: path], Fields.segment))
             }
             record.set("control", control)
-            record.set("extended", extended)
-            record.set("extendedControl", extendedControls)
-            record.set("debug", SavedFields.encode("x86-debug", debug, Fields.debug))
+            record.set("extended", xsave)
+            record.set("extendedControl", xcrPairs)
+            record.set("debug", SavedFields.encode("x86-debug", debugRegisters, Fields.debugRegisters))
             record.set("events", SavedFields.encode("x86-events", events, Fields.events))
-            record.set("activity", activity)
+            record.set("activity", mpState)
             record.set("localAPIC", localAPIC)
-            record.set("modelSpecificIndices", modelSpecific.map { UInt64($0.index) })
-            record.set("modelSpecificValues", modelSpecific.map(\.value))
+            record.set("modelSpecificIndices", msrs.map { UInt64($0.index) })
+            record.set("modelSpecificValues", msrs.map(\.value))
             return record
         }
 
+        /// Decodes a saved state. The CPUID model is the record's field `features`.
         package init(_ record: SavedRecord) throws(SavedStateError) {
             try record.expect(kind: Self.kind, versions: 1...1)
             registers = try SavedFields.decode(
                 try record.record("registers"), "x86-registers", kvm_regs(), Fields.registers)
             let controlRecord = try record.record("control")
-            special = try SavedFields.decode(controlRecord, "x86-control", kvm_sregs(), Fields.special)
+            specialRegisters = try SavedFields.decode(
+                controlRecord, "x86-control", kvm_sregs(), Fields.specialRegisters)
             for (name, path) in Fields.segments {
-                special[keyPath: path] = try SavedFields.decode(
+                specialRegisters[keyPath: path] = try SavedFields.decode(
                     try controlRecord.record(name), "x86-segment", kvm_segment(), Fields.segment)
             }
-            extended = try Self.bytes(record, "extended", count: Self.extendedSize)
-            try setExtendedControls(try record.integers("extendedControl"), of: record)
-            debug = try SavedFields.decode(try record.record("debug"), "x86-debug", kvm_debugregs(), Fields.debug)
+            xsave = try Self.bytes(record, "extended", count: Self.xsaveSize)
+            try setXCRs(try record.integers("extendedControl"), of: record)
+            debugRegisters = try SavedFields.decode(
+                try record.record("debug"), "x86-debug", kvm_debugregs(), Fields.debugRegisters)
             events = try SavedFields.decode(try record.record("events"), "x86-events", kvm_vcpu_events(), Fields.events)
-            activity = try record.integer("activity")
+            mpState = try record.integer("activity")
             localAPIC = try Self.bytes(record, "localAPIC", count: Self.localAPICSize)
             let indices = try record.integers("modelSpecificIndices")
             let values = try record.integers("modelSpecificValues", count: indices.count)
@@ -99,25 +103,25 @@
                 guard let index = UInt32(exactly: index) else {
                     throw .badField(kind: record.kind, field: "modelSpecificIndices")
                 }
-                modelSpecific.append(ModelSpecificRegister(index: index, value: value))
+                msrs.append(MSR(index: index, value: value))
             }
         }
 
-        /// Pairs of number and value.
-        private var extendedControls: [UInt64] {
-            withUnsafeBytes(of: control.xcrs) { bytes in
-                bytes.bindMemory(to: kvm_xcr.self).prefix(Int(control.nr_xcrs)).flatMap { [UInt64($0.xcr), $0.value] }
+        /// The extended control registers as pairs of index and value.
+        private var xcrPairs: [UInt64] {
+            withUnsafeBytes(of: xcrs.xcrs) { bytes in
+                bytes.bindMemory(to: kvm_xcr.self).prefix(Int(xcrs.nr_xcrs)).flatMap { [UInt64($0.xcr), $0.value] }
             }
         }
 
-        private mutating func setExtendedControls(
+        private mutating func setXCRs(
             _ pairs: [UInt64], of record: SavedRecord
         ) throws(SavedStateError) {
             guard pairs.count % 2 == 0, pairs.count / 2 <= Int(KVM_MAX_XCRS),
                 stride(from: 0, to: pairs.count, by: 2).allSatisfy({ pairs[$0] <= UInt32.max })
             else { throw .badField(kind: record.kind, field: "extendedControl") }
-            control.nr_xcrs = UInt32(pairs.count / 2)
-            withUnsafeMutableBytes(of: &control.xcrs) { bytes in
+            xcrs.nr_xcrs = UInt32(pairs.count / 2)
+            withUnsafeMutableBytes(of: &xcrs.xcrs) { bytes in
                 let registers = bytes.bindMemory(to: kvm_xcr.self)
                 for index in 0..<pairs.count / 2 {
                     registers[index] = kvm_xcr(xcr: UInt32(pairs[2 * index]), reserved: 0, value: pairs[2 * index + 1])

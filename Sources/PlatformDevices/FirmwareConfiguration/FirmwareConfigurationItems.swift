@@ -6,6 +6,12 @@ package struct FirmwareConfigurationItems: Sendable {
     private static let firstFileKey: UInt16 = 0x20
     private static let nameLimit = 55
 
+    /// Numbered items of QEMU's machines.
+    package enum Key {
+        /// Processors at power-on, 16 bits.
+        package static let processorCount: UInt16 = 0x05
+    }
+
     private(set) var items: [UInt16: [UInt8]] = [:]
 
     /// - Parameters:

@@ -4,8 +4,13 @@ package import SavedState
 
 /// A 16550A serial port with 16-byte FIFOs (National Semiconductor's data sheet of the PC16550D) on a character channel.
 ///
-/// Output goes to the channel at once, or after a burst of at most 16 bytes. Input stays in the channel until the guest
-/// takes input, by interrupt or by polling: a driver that resets the FIFOs as it starts does not lose what came before.
+/// Output goes to the channel at once, or after a burst of at most 16 bytes. When the channel has no room, the bytes stay in
+/// the transmitter, LSR reports that it is busy, and the transmitter-empty interrupt comes when the channel has taken them:
+/// a driver waits as for a slow line, and no thread does.
+///
+/// Input stays in the channel until the guest can see it: with the received-data interrupt enabled a FIFO is filled as soon
+/// as there is input; otherwise each look at LSR or RBR brings one byte, so that a driver that resets the FIFOs as it starts
+/// loses one byte at most.
 ///
 /// Locks: the channel is called without the device's lock, since it may call the input handler back; the flags of
 /// `UART16550State` keep bytes in order. The interrupt line is set with the lock held, so that levels arrive in order:
@@ -30,7 +35,7 @@ package final class UART16550: MemoryMappedDevice {
     /// Reads a register. Wider reads answer the byte register at their offset, zero-extended.
     package func read(offset: UInt64, size: Int) -> UInt64 {
         guard offset < Self.size else { return 0 }
-        if offset == 5 { offerInput() }
+        if offset == 0 || offset == 5 { offerInput(offset) }
         let (value, sends, pulls) = state.withLock { state in
             let value = state.registers.read(offset)
             settle(&state)
@@ -55,18 +60,14 @@ package final class UART16550: MemoryMappedDevice {
         if pulls { pull() }
     }
 
-    /// Before LSR is read: counts the poll, and lets a polling guest see input that waits.
-    ///
-    /// Only here is input taken for a polling guest, so that what is in the receiver has always been shown to it.
-    private func offerInput() {
+    /// Before a register that shows input is read: an empty receiver takes a byte that waits.
+    private func offerInput(_ register: UInt64) {
         let pulls = state.withLock { state in
-            if state.registers.receiver.isEmpty, state.registers.consecutivePolls < UInt8.max {
-                state.registers.consecutivePolls += 1
-            }
-            state.admit()
-            return state.registers.receivesByPolling
+            guard state.registers.showsInput(register) else { return false }
+            state.admit(polled: true)
+            return state.registers.receiver.isEmpty
         }
-        if pulls { pull() }
+        if pulls { pull(polled: true) }
     }
 
     private func settle(_ state: inout UART16550State) {
@@ -80,46 +81,51 @@ package final class UART16550: MemoryMappedDevice {
 
     // MARK: Host side
 
-    private func pull() {
-        while let limit = state.withLock({ $0.beginPull() }) {
+    private func pull(polled: Bool = false) {
+        while let limit = state.withLock({ $0.beginPull(polled: polled) }) {
             let bytes = channel.read(limit: limit)
             state.update { state in
-                state.endPull(Array(bytes.prefix(limit)))
+                state.endPull(Array(bytes.prefix(limit)), polled: polled)
                 settle(&state)
             }
+            if polled { return }
         }
     }
 
     private func send() {
         while let bytes = state.withLock({ $0.beginSending() }) {
-            _ = channel.write(bytes)
+            let count = min(max(channel.write(bytes), 0), bytes.count)
             state.update { state in
-                state.endSending()
+                state.endSending(bytes[count...])
                 settle(&state)
             }
         }
     }
 
-    private func inputArrived() {
+    /// The channel has input, or room for output.
+    private func channelIsReady() {
         let pulls = state.withLock { state in
             state.inputMayWait = true
+            state.hostMadeRoom()
             return state.registers.receivesByInterrupt
         }
+        send()
         if pulls { pull() }
     }
 
     // MARK: Lifecycle
 
     package func start() {
-        channel.setHandler { [weak self] in self?.inputArrived() }
+        channel.setHandler { [weak self] in self?.channelIsReady() }
         resume()
     }
 
+    /// Bytes that the channel has no room for stay in the transmitter, and so in the saved state.
     package func pause() {
         send()
         state.update { $0.isPaused = true }
-        // Input on its way from the channel must be in the state before it is saved.
-        state.wait { $0.isPulling ? nil : () }
+        // A byte on its way to or from the channel must be on one side before the state is saved.
+        state.wait { $0.isPulling || $0.isSending ? nil : () }
     }
 
     package func resume() {
@@ -128,16 +134,22 @@ package final class UART16550: MemoryMappedDevice {
             state.line = state.registers.pendingInterrupt != nil
             line.set(state.line)
         }
-        inputArrived()
+        channelIsReady()
     }
 
-    /// Power-on state. Host input that was never shown to the guest is kept for it.
+    /// Power-on state. Host input that was never shown to the guest is kept for it, and so is its output for the host.
     package func reset() {
-        state.withLock { $0.registers = UART16550Registers() }
+        state.withLock { state in
+            let unsent = state.registers.transmitter
+            state.registers = UART16550Registers()
+            state.registers.transmitter = unsent
+        }
     }
 
+    /// Hands the channel the last bytes, as far as it has room. A paused device sends nothing: its bytes may have been saved.
     package func stop() {
         channel.setHandler(nil)
+        state.withLock { $0.hostMadeRoom() }
         send()
     }
 
@@ -150,6 +162,7 @@ package final class UART16550: MemoryMappedDevice {
         state.withLock { state in
             state.registers = restored.registers
             state.held = restored.held
+            state.owesEmptyInterrupt = restored.owesEmptyInterrupt
         }
     }
 }

@@ -10,12 +10,13 @@
 ///          6  MSR
 ///          7  SCR   SCR
 ///
-/// The line has no speed: a byte written is sent at once, and four character times without input pass at once, so that
+/// The line has no speed: a byte written is sent at once unless the host's reader stalls, and four character times without input pass at once, so that
 /// bytes below the trigger level show as a character timeout right away. Parity, framing and break errors do not happen;
 /// an overrun only happens in loopback, because input from the host waits until there is room.
 struct UART16550Registers: Equatable, Sendable {
     static let fifoSize = 16
-    /// What may wait for the host in all; beyond the FIFO's size the transmitter reports that it is busy.
+    /// Bytes that wait for the host at most. A guest that heeds LSR does not get there: beyond the FIFO's size, and as long as
+    /// the host takes nothing, the transmitter reports that it is busy. Bytes beyond the limit are lost, as on hardware.
     static let transmitLimit = 4096
 
     enum InterruptEnable {
@@ -63,14 +64,15 @@ struct UART16550Registers: Equatable, Sendable {
     var receiver: [UInt8] = []
     /// Bytes the guest wrote that the host does not have yet.
     var transmitter: [UInt8] = []
+    /// The host took less than it was given. Until it has room again, the bytes stay in `transmitter`.
+    var isHeldUp = false
     /// The guest answers transmitter-empty interrupts: it has seen one in IIR since it last wrote IER.
     var servesTransmitInterrupts = false
-    /// Reads of LSR since the guest last did anything else but take a received byte.
-    var consecutivePolls: UInt8 = 0
 
     var capacity: Int { fifosEnabled ? Self.fifoSize : 1 }
     var isLoopback: Bool { modemControl & Self.loopback != 0 }
-    var transmitterHasRoom: Bool { transmitter.count < Self.fifoSize }
+    /// LSR's THRE and TEMT: the transmitter is empty, or its bytes only wait for the rest of a burst.
+    var transmitterHasRoom: Bool { isHeldUp ? transmitter.isEmpty : transmitter.count < Self.fifoSize }
     private var hasDivisorAccess: Bool { lineControl & Self.divisorLatchAccess != 0 }
 
     /// The guest takes received bytes by interrupt.
@@ -78,9 +80,8 @@ struct UART16550Registers: Equatable, Sendable {
         interruptEnable & InterruptEnable.receivedData != 0 && !isLoopback
     }
 
-    /// The guest waits for input by reading LSR. A driver that looks whether it may send reads it once for each byte, and
-    /// one that only sets the device up reads other registers in between; neither would take the input.
-    var receivesByPolling: Bool { consecutivePolls >= 2 && !isLoopback }
+    /// Whether a read of `register` shows received input: RBR, or LSR with its bit 0.
+    func showsInput(_ register: UInt64) -> Bool { register == 5 || register == 0 && !hasDivisorAccess }
 
     /// The identity of the most important pending interrupt, or nil: the level of the interrupt line.
     var pendingInterrupt: UInt8? {
@@ -108,8 +109,6 @@ struct UART16550Registers: Equatable, Sendable {
     }
 
     mutating func read(_ register: UInt64) -> UInt8 {
-        let isReceivedByte = register == 0 && !hasDivisorAccess && !receiver.isEmpty
-        if register != 5 && !isReceivedByte { consecutivePolls = 0 }
         switch register {
         case 0:
             if hasDivisorAccess { return divisorLow }
@@ -137,7 +136,6 @@ struct UART16550Registers: Equatable, Sendable {
     }
 
     mutating func write(_ register: UInt64, _ value: UInt8) {
-        consecutivePolls = 0
         switch register {
         case 0:
             if hasDivisorAccess { divisorLow = value } else { transmit(value) }
@@ -202,12 +200,12 @@ struct UART16550Registers: Equatable, Sendable {
         modemChanges |= (changed & 0xB0 | ringEnded) >> 4
     }
 
-    /// Whether what the guest wrote goes to the host now, after an access to `register`.
+    /// Whether the transmitter's bytes go to the host now, after an access to `register`.
     ///
     /// A guest that answers transmitter-empty interrupts soon writes another byte, or looks at IIR or LSR, since each byte
     /// makes the interrupt pending again; bytes wait for that so that a driver's burst is one write on the host.
     func sendsNow(afterWriteOf register: UInt64?) -> Bool {
-        guard !transmitter.isEmpty else { return false }
+        guard !transmitter.isEmpty, !isHeldUp else { return false }
         guard register == 0, servesTransmitInterrupts, interruptEnable & InterruptEnable.transmitterEmpty != 0 else {
             return true
         }

@@ -1,6 +1,6 @@
 internal import SavedState
 
-/// What a UART's lock protects.
+/// The state of a UART that its lock protects.
 struct UART16550State: Sendable {
     static let kind = "uart16550"
 
@@ -13,55 +13,84 @@ struct UART16550State: Sendable {
     var isPulling = false
     /// A thread is between `beginSending` and `endSending`.
     var isSending = false
+    /// The host announced room since `beginSending`.
+    var hostHasRoom = false
+    /// The transmitter was seen busy: when it has room again, its interrupt is due.
+    var owesEmptyInterrupt = false
     var isPaused = false
     /// What the interrupt line shows.
     var line = false
 
     init() {}
 
-    /// How many bytes to take from the channel now; nil when there is no room, no reader, or another thread at it.
+    /// Bytes to take from the channel now; nil when there is no room, no reader, or another thread at it.
     ///
-    /// It waits for an empty receiver, so that a burst of input is a few large reads on the host.
-    mutating func beginPull() -> Int? {
-        guard !isPaused, !isPulling, inputMayWait, held.isEmpty, registers.receiver.isEmpty,
-            registers.receivesByInterrupt || registers.receivesByPolling
+    /// Waits for an empty receiver, so that a burst of input is a few large reads on the host.
+    ///
+    /// - Parameter polled: the guest reads LSR or RBR, which shows one byte whether or not interrupts are enabled. Each
+    ///   such look is passed on to the channel, which may judge by them how eagerly the guest waits.
+    mutating func beginPull(polled: Bool) -> Int? {
+        guard !isPaused, !isPulling, inputMayWait || polled, held.isEmpty, registers.receiver.isEmpty,
+            !registers.isLoopback,
+            registers.receivesByInterrupt || polled
         else { return nil }
         isPulling = true
         // Cleared before the channel is asked: what arrives meanwhile sets it again.
         inputMayWait = false
-        return registers.capacity
+        return registers.receivesByInterrupt ? registers.capacity : 1
     }
 
-    mutating func endPull(_ bytes: [UInt8]) {
+    mutating func endPull(_ bytes: [UInt8], polled: Bool) {
         isPulling = false
         if !bytes.isEmpty { inputMayWait = true }
         held += bytes
-        admit()
+        admit(polled: polled)
     }
 
-    /// Moves held input into the receiver as far as there is room and a reader.
-    mutating func admit() {
-        guard !held.isEmpty, registers.receivesByInterrupt || registers.receivesByPolling else { return }
-        let count = min(held.count, registers.capacity - registers.receiver.count)
+    /// Moves held input into the receiver: as much as there is room for with the interrupt enabled, one byte for a poll.
+    mutating func admit(polled: Bool = false) {
+        guard !held.isEmpty, !registers.isLoopback, registers.receivesByInterrupt || polled else { return }
+        let room = (registers.receivesByInterrupt ? registers.capacity : 1) - registers.receiver.count
+        let count = max(0, min(held.count, room))
         registers.receiver += held.prefix(count)
         held.removeFirst(count)
     }
 
-    /// Takes what is to be sent; nil when there is nothing, or another thread is at it and will come back for the rest.
+    /// Takes the bytes to send; nil when there are none, when the host has no room, or when another thread is sending and will
+    /// come back for the rest. A paused device sends nothing: its bytes are in its saved state.
     mutating func beginSending() -> [UInt8]? {
-        guard !isSending, !registers.transmitter.isEmpty else { return nil }
+        guard !isPaused, !isSending, !registers.isHeldUp, !registers.transmitter.isEmpty else { return nil }
         isSending = true
-        let wasFull = !registers.transmitterHasRoom
+        hostHasRoom = false
+        if !registers.transmitterHasRoom { owesEmptyInterrupt = true }
         let bytes = registers.transmitter
         registers.transmitter = []
-        if wasFull { registers.transmitterBecameEmpty = true }
         return bytes
     }
 
-    mutating func endSending() { isSending = false }
+    /// Puts the bytes back that the host did not take, before those that the guest has written meanwhile.
+    mutating func endSending(_ unsent: ArraySlice<UInt8>) {
+        isSending = false
+        registers.transmitter = unsent + registers.transmitter
+        // The host may have made room before it was noted that there was none.
+        registers.isHeldUp = !unsent.isEmpty && !hostHasRoom
+        if registers.isHeldUp {
+            registers.transmitterBecameEmpty = false
+            owesEmptyInterrupt = true
+        } else if owesEmptyInterrupt, registers.transmitterHasRoom {
+            registers.transmitterBecameEmpty = true
+            owesEmptyInterrupt = false
+        }
+    }
+
+    /// Notes that the host may have room again.
+    mutating func hostMadeRoom() {
+        hostHasRoom = true
+        registers.isHeldUp = false
+    }
 
     var saved: SavedRecord {
-        var record = SavedRecord(kind: Self.kind, version: 1)
+        var record = SavedRecord(kind: Self.kind, version: 2)
         record.set("interruptEnable", registers.interruptEnable)
         record.set("lineControl", registers.lineControl)
         record.set("modemControl", registers.modemControl)
@@ -75,13 +104,13 @@ struct UART16550State: Sendable {
         record.set("transmitterBecameEmpty", registers.transmitterBecameEmpty)
         record.set("receiver", registers.receiver)
         record.set("transmitter", registers.transmitter)
-        record.set("consecutivePolls", registers.consecutivePolls)
         record.set("held", held)
         return record
     }
 
     init(_ record: SavedRecord) throws(SavedStateError) {
-        try record.expect(kind: Self.kind, versions: 1...1)
+        // Version 1 counted reads of LSR as well.
+        try record.expect(kind: Self.kind, versions: 1...2)
         registers.interruptEnable = try record.bits("interruptEnable", mask: 0x0F)
         registers.lineControl = try record.integer("lineControl")
         registers.modemControl = try record.bits("modemControl", mask: 0x1F)
@@ -98,7 +127,7 @@ struct UART16550State: Sendable {
         registers.transmitterBecameEmpty = try record.boolean("transmitterBecameEmpty")
         registers.receiver = try record.bytes("receiver", limit: registers.capacity)
         registers.transmitter = try record.bytes("transmitter", limit: UART16550Registers.transmitLimit)
-        registers.consecutivePolls = try record.integer("consecutivePolls")
         held = try record.bytes("held", limit: UART16550Registers.fifoSize)
+        owesEmptyInterrupt = !registers.transmitter.isEmpty
     }
 }

@@ -27,9 +27,11 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     /// - Parameters:
     ///   - index: the hart ID.
     ///   - resetAddress: guest-physical address of the first instruction after power-on, in M-mode.
+    ///   - pagingMode: the one with the widest addresses; satp takes it and those below.
     ///   - isAlone: no other hart uses the same memory.
     package init(
-        index: Int, addressSpace: AddressSpace, timeBase: TimeBase, resetAddress: UInt64, isAlone: Bool = false
+        index: Int, addressSpace: AddressSpace, timeBase: TimeBase, resetAddress: UInt64,
+        pagingMode: PagingMode = .sv57, isAlone: Bool = false
     ) {
         self.index = index
         self.resetAddress = resetAddress
@@ -39,7 +41,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         state.initialize(
             to: HartState(
                 index: index, addressSpace: addressSpace, timeBase: timeBase, signals: UnsafePointer(signals),
-                isAlone: isAlone))
+                pagingMode: pagingMode, isAlone: isAlone))
         reset()
     }
 
@@ -111,10 +113,10 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
             state.pointee.translator?.makeRoomIfFull(for: self)
             signals.pointee.inGuest.store(true, ordering: .sequentiallyConsistent)
             serveRequests()
-            if signals.pointee.exitRequested.load(ordering: .relaxed) || isHalted {
+            if signals.pointee.exitRequested.load(ordering: .relaxed) || !mayExecute() {
                 signals.pointee.inGuest.store(false, ordering: .sequentiallyConsistent)
                 if signals.pointee.exitRequested.exchange(false, ordering: .relaxed) { return .requested }
-                waitToBeStarted()
+                waitToExecute()
                 continue
             }
             takePendingInterrupt()
@@ -163,7 +165,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     }
 
     /// WFI: sleeps until an enabled interrupt is pending, whether or not it can be taken (Privileged Architecture 3.3.3).
-    private func waitForInterrupt() {
+    func waitForInterrupt() {
         while state.pointee.pendingInterrupts() & state.pointee.csr.mie == 0 {
             var deadline: UInt64 = .max
             if state.pointee.csr.mie & Interrupt.mtip != 0 {
@@ -177,7 +179,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     }
 
     /// Sleeps until `wake` or the host time; true when somebody wants attention.
-    private func sleep(until deadline: UInt64?) -> Bool {
+    func sleep(until deadline: UInt64?) -> Bool {
         signals.pointee.sleeping.store(true, ordering: .sequentiallyConsistent)
         defer { signals.pointee.sleeping.store(false, ordering: .relaxed) }
         return bed.wait(until: deadline) { [signals] _ in
@@ -194,66 +196,6 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     package func setMachineTimer(_ deadline: UInt64) {
         signals.pointee.machineDeadline.store(deadline, ordering: .relaxed)
         wake()
-    }
-
-    // MARK: Hart state management
-
-    /// Whether the hart executes.
-    package var lifeState: HartLife { life.withLock { $0 } }
-
-    private var isHalted: Bool {
-        switch life.withLock({ $0 }) {
-        case .started: false
-        case .stopped, .suspended: true
-        case .starting: !takeStart()
-        }
-    }
-
-    /// Stops the hart before it executes the next instruction; `start` lets it go on elsewhere.
-    package func stop() {
-        life.update { $0 = .stopped }
-    }
-
-    /// Makes a stopped hart execute from `address` in S-mode with its hart ID in a0 and `opaque` in a1, as SBI says.
-    ///
-    /// - Returns: false when the hart is not stopped.
-    package func start(at address: UInt64, opaque: UInt64) -> Bool {
-        let accepted = life.update { life in
-            guard life == .stopped else { return false }
-            life = .starting(address: address, opaque: opaque)
-            return true
-        }
-        if accepted { wake() }
-        return accepted
-    }
-
-    /// Waits until an enabled interrupt is pending, then goes on: at the next instruction, or, when the suspension does not
-    /// retain registers, at `resume` as `start` does.
-    package func suspend(resume: (address: UInt64, opaque: UInt64)?) {
-        if let resume {
-            life.update { $0 = .suspended(address: resume.address, opaque: resume.opaque) }
-        } else {
-            waitForInterrupt()
-        }
-    }
-
-    private func waitToBeStarted() {
-        if case .suspended(let address, let opaque) = lifeState {
-            waitForInterrupt()
-            if state.pointee.pendingInterrupts() & state.pointee.csr.mie != 0 {
-                life.update { $0 = .starting(address: address, opaque: opaque) }
-            }
-        } else {
-            _ = sleep(until: nil)
-        }
-    }
-
-    /// Begins where `start` said; true when there was something to begin.
-    private func takeStart() -> Bool {
-        guard case .starting(let address, let opaque) = lifeState else { return false }
-        state.pointee.enterSupervisor(at: address, arguments: (UInt64(index), opaque))
-        life.update { $0 = .started }
-        return true
     }
 
     // MARK: Fences from other harts
@@ -277,15 +219,6 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
             yieldProcessor()
         }
     }
-}
-
-/// Whether a hart executes (SBI 2.0, chapter 9).
-package enum HartLife: Equatable, Sendable {
-    case started
-    case stopped
-    case starting(address: UInt64, opaque: UInt64)
-    /// Non-retentive suspension, which ends at `address`.
-    case suspended(address: UInt64, opaque: UInt64)
 }
 
 /// Answers ECALLs from S-mode.

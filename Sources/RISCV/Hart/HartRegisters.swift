@@ -49,6 +49,8 @@ extension HartState {
         x = InlineArray(repeating: 0)
         f = InlineArray(repeating: 0)
         csr = ControlRegisters()
+        // Software for QEMU's `virt` board relies on A and D bits that hardware sets from reset on, and on memory types.
+        csr.menvcfg = Environment.adue | Environment.pbmte
         csr.cycleOffset = 0 &- retired
         csr.instretOffset = 0 &- retired
         protection = MemoryProtection()
@@ -72,6 +74,19 @@ extension HartState {
         csr.satp = 0
         csr.stvec = 0
         csr.stimecmp = .max
+        privilege = .supervisor
+        reservation.clear()
+        x[10] = arguments.0
+        x[11] = arguments.1
+        pc = address
+        flushTranslations()
+    }
+
+    /// The end of a non-retentive suspension: the registers of SBI 2.0, table 4, are set, and all others, among them the
+    /// timer and the enabled interrupts, stay as they are.
+    mutating func resumeSupervisor(at address: UInt64, arguments: (UInt64, UInt64)) {
+        csr.setStatus(csr.status & ~Status.sie)
+        csr.satp = 0
         privilege = .supervisor
         reservation.clear()
         x[10] = arguments.0

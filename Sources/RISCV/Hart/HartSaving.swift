@@ -31,6 +31,7 @@ extension Hart {
             throw .badField(kind: Self.kind, field: "privilege")
         }
         let csr = try ControlRegisters(record: try record.record("csr"), retired: state.pointee.retired)
+        guard state.pointee.pagingMode.accepts(satp: csr.satp) else { throw .badField(kind: Self.kind, field: "satp") }
         let configurations = try record.integers("pmpConfigurations", count: MemoryProtection.count)
         let addresses = try record.integers("pmpAddresses", count: MemoryProtection.count)
         let lines = try record.integer("lines", as: UInt64.self)
@@ -59,13 +60,15 @@ extension Hart {
 
 extension HartLife {
     fileprivate var record: SavedRecord {
-        var record = SavedRecord(kind: "hart-life", version: 1)
+        var record = SavedRecord(kind: "hart-life", version: 2)
         let (name, address, opaque): (String, UInt64, UInt64) =
             switch self {
             case .started: ("started", 0, 0)
             case .stopped: ("stopped", 0, 0)
             case .starting(let address, let opaque): ("starting", address, opaque)
+            case .suspendedRetentively: ("suspended-retentively", 0, 0)
             case .suspended(let address, let opaque): ("suspended", address, opaque)
+            case .resuming(let address, let opaque): ("resuming", address, opaque)
             }
         record.set("name", name)
         record.set("address", address)
@@ -74,14 +77,16 @@ extension HartLife {
     }
 
     fileprivate init(record: SavedRecord) throws(SavedStateError) {
-        try record.expect(kind: "hart-life", versions: 1...1)
+        try record.expect(kind: "hart-life", versions: 1...2)
         let address: UInt64 = try record.integer("address")
         let opaque: UInt64 = try record.integer("opaque")
         switch try record.text("name") {
         case "started": self = .started
         case "stopped": self = .stopped
         case "starting": self = .starting(address: address, opaque: opaque)
+        case "suspended-retentively": self = .suspendedRetentively
         case "suspended": self = .suspended(address: address, opaque: opaque)
+        case "resuming": self = .resuming(address: address, opaque: opaque)
         default: throw .badField(kind: "hart-life", field: "name")
         }
     }
@@ -128,7 +133,6 @@ extension ControlRegisters {
             throw .badField(kind: Self.kind, field: "mstatus")
         }
         setStatus(mstatus)
-        guard [0, 8, 9, 10].contains(satp >> 60) else { throw .badField(kind: Self.kind, field: "satp") }
         fflags = try record.integer("fflags", as: UInt8.self) & 31
         frm = try record.integer("frm", as: UInt8.self) & 7
         let mcycle: UInt64 = try record.integer("mcycle")

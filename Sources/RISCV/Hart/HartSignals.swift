@@ -10,6 +10,8 @@ struct HartSignals: ~Copyable {
     let software = Atomic<UInt64>(0)
     /// The value of mtimecmp.
     let machineDeadline = Atomic<UInt64>(.max)
+    /// A device that wakes the machine has something to say, whether or not its interrupt is enabled.
+    let wakeLine = Atomic<Bool>(false)
     /// `run` is to return.
     let exitRequested = Atomic<Bool>(false)
     /// Fences that other harts asked for, counted, and those carried out.

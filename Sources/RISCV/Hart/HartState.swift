@@ -77,6 +77,7 @@ struct HartState: ~Copyable {
     var signals: UnsafePointer<HartSignals>
     let addressSpace: AddressSpace
     let timeBase: TimeBase
+    let pagingMode: PagingMode
     /// Host address of guest-physical 0, for addresses inside the first memory range.
     let memoryBase: UnsafeMutableRawPointer
     let memoryStart: UInt64
@@ -88,11 +89,13 @@ struct HartState: ~Copyable {
     static let controlOffset = 67 * 8
 
     init(
-        index: Int, addressSpace: AddressSpace, timeBase: TimeBase, signals: UnsafePointer<HartSignals>, isAlone: Bool
+        index: Int, addressSpace: AddressSpace, timeBase: TimeBase, signals: UnsafePointer<HartSignals>,
+        pagingMode: PagingMode, isAlone: Bool
     ) {
         self.index = index
         self.addressSpace = addressSpace
         self.timeBase = timeBase
+        self.pagingMode = pagingMode
         self.signals = signals
         let range = addressSpace.memory.ranges[0]
         memoryStart = range.base

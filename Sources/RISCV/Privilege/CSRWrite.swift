@@ -124,8 +124,8 @@ extension HartState {
     }
 
     private mutating func writeTranslation(_ value: UInt64) {
-        // Bare, Sv39, Sv48 and Sv57; a write with another mode has no effect at all (10.1.11).
-        guard [0, 8, 9, 10].contains(value >> 60) else { return }
+        // A write with a mode that the hart lacks has no effect at all (10.1.11).
+        guard pagingMode.accepts(satp: value) else { return }
         guard value != csr.satp else { return }
         csr.satp = value
         addressSpaceChanged()

@@ -56,6 +56,8 @@ package final class SBI: SupervisorCallHandler {
                 hart[integer: 10] = 0
                 hart[integer: 11] = value
             }
+        } catch .again {
+            hart.pc &-= 4
         } catch {
             hart[integer: 10] = UInt64(bitPattern: error.rawValue)
             if number > SBIExtension.lastLegacy { hart[integer: 11] = 0 }
@@ -81,7 +83,7 @@ package final class SBI: SupervisorCallHandler {
             hart.setSupervisorTimer(arguments[0])
             return 0
         case .legacyPutCharacter:
-            _ = console?.write([UInt8(truncatingIfNeeded: arguments[0])])
+            if let console { try put(arguments[0], on: console) }
             return 0
         case .legacyGetCharacter:
             return console?.read(limit: 1).first.map { UInt64($0) } ?? UInt64(bitPattern: -1)

@@ -5,7 +5,7 @@ extension SBI {
     /// Bytes that one call moves at most; the guest calls again for the rest.
     package static let consoleLimit: UInt64 = 4096
 
-    /// SBI 2.0, chapter 12.
+    /// SBI 2.0, chapter 12. A write of a buffer takes as many bytes as there is room for, and returns their number.
     func debugConsole(_ function: UInt32, _ arguments: SBIArguments) throws(SBIError) -> UInt64 {
         guard let console else { throw .notSupported }
         switch function {
@@ -29,10 +29,18 @@ extension SBI {
             }
             return UInt64(input.count)
         case 2:
-            _ = console.write([UInt8(truncatingIfNeeded: arguments[0])])
+            try put(arguments[0], on: console)
             return 0
         default: throw .notSupported
         }
+    }
+
+    /// Writes one byte for a call that returns only when it is written (console_write_byte, and the legacy putchar).
+    ///
+    /// Without room the call is made again: the hart executes its ECALL once more. It takes interrupts and can be paused,
+    /// saved and stopped in between, and no thread of the host waits.
+    func put(_ byte: UInt64, on console: any CharacterChannel) throws(SBIError) {
+        guard console.write([UInt8(truncatingIfNeeded: byte)]) == 1 else { throw .again }
     }
 
     /// The memory that a call names by size and the lower and upper half of an address, which is all in the lower half for

@@ -8,6 +8,8 @@ enum SBIError: Int64, Error {
     case alreadyAvailable = -6
     case alreadyStarted = -7
     case alreadyStopped = -8
+    /// For our own use: there is no answer yet, and the hart makes the call again.
+    case again = 1
 }
 
 /// Extension IDs, in a7.

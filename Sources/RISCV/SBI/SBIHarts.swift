@@ -87,7 +87,8 @@ extension HartLife {
         case .started: 0
         case .stopped: 1
         case .starting: 2
-        case .suspended: 4
+        case .suspended, .suspendedRetentively: 4
+        case .resuming: 6
         }
     }
 }

@@ -77,19 +77,7 @@ extension Generator {
             assembler.jump(to: pieces.exitJump)
         case .lookup(let site, let address):
             assembler.linkHere(site)
-            if let lookup = pieces.lookup {
-                load(.rax, address: address)
-                return assembler.jump(to: lookup)
-            }
-            if isRelative {
-                load(.rax, address: address)
-                return emitLookup()
-            }
-            let hash = address ^ address >> UInt64(layout.jumps.hashShift)
-            let index = Int(truncatingIfNeeded: hash >> 1) & (layout.jumps.count - 1)
-            assembler.move(.rcx, .memory(state(layout.jumps.entries)))
-            assembler.move(.rax, value: address)
-            followEntry(offset: Int32(index << 5))
+            emitLookup(of: address)
         case .otherPart(let site, let block):
             assembler.linkHere(site)
             emitMoves(toPartOf: block)
@@ -120,6 +108,23 @@ extension Generator {
             assembler.word64(record.words.1)
             assembler.word64(record.words.2)
         }
+    }
+
+    /// A jump by the lookup cache to an address that is known now.
+    private mutating func emitLookup(of address: UInt64) {
+        if let lookup = pieces.lookup {
+            load(.rax, address: address)
+            return assembler.jump(to: lookup)
+        }
+        if isRelative {
+            load(.rax, address: address)
+            return emitLookup()
+        }
+        let hash = address ^ address >> UInt64(layout.jumps.hashShift)
+        let index = Int(truncatingIfNeeded: hash >> 1) & (layout.jumps.count - 1)
+        assembler.move(.rcx, .memory(state(layout.jumps.entries)))
+        assembler.move(.rax, value: address)
+        followEntry(offset: Int32(index << 5))
     }
 
     private mutating func emitSlowStore(

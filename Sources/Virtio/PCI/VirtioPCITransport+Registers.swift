@@ -49,7 +49,7 @@ extension VirtioPCITransport {
         switch offset - place {
         case Structure.common: return Register.accepts(place, size) ? readCommon(place, size) : 0
         case Structure.status: return place == 0 ? UInt64(signals.takeStatus()) : 0
-        case Structure.device: return readConfiguration(at: place, size: size)
+        case Structure.device: return core.readConfiguration(at: place, size: size)
         default: return 0
         }
     }
@@ -59,9 +59,7 @@ extension VirtioPCITransport {
         case Register.configurationVector: return UInt64(signals.configurationVector)
         case Register.queueCount: return UInt64(core.queueSizes.count)
         case Register.generation: return UInt64(UInt8(truncatingIfNeeded: device.configurationGeneration))
-        case Register.status:
-            let status = core.state.withLock { $0.status }
-            return UInt64(signals.needsReset ? status | VirtioStatus.needsReset : status)
+        case Register.status: return UInt64(core.statusField)
         default: return core.state.withLock { readState($0, offset, size) }
         }
     }
@@ -69,13 +67,9 @@ extension VirtioPCITransport {
     private func readState(_ state: borrowing VirtioTransportCore.State, _ offset: UInt64, _ size: Int) -> UInt64 {
         switch offset {
         case Register.deviceFeaturesSelect: return UInt64(state.deviceFeaturesSelect)
-        case Register.deviceFeatures:
-            guard state.deviceFeaturesSelect < 2 else { return 0 }
-            return core.offeredFeatures >> (32 * UInt64(state.deviceFeaturesSelect)) & 0xFFFF_FFFF
+        case Register.deviceFeatures: return UInt64(core.selectedDeviceFeatures(state))
         case Register.driverFeaturesSelect: return UInt64(state.driverFeaturesSelect)
-        case Register.driverFeatures:
-            guard state.driverFeaturesSelect < 2 else { return 0 }
-            return state.driverFeatures >> (32 * UInt64(state.driverFeaturesSelect)) & 0xFFFF_FFFF
+        case Register.driverFeatures: return UInt64(core.selectedDriverFeatures(state))
         case Register.queueSelect: return UInt64(state.queueSelect)
         default: break
         }
@@ -95,23 +89,13 @@ extension VirtioPCITransport {
         }
     }
 
-    private func readConfiguration(at offset: UInt64, size: Int) -> UInt64 {
-        let bytes = device.configuration
-        return (0..<size).reduce(0) { value, position in
-            let index = Int(offset) + position
-            return index < bytes.count ? value | UInt64(bytes[index]) << (8 * UInt64(position)) : value
-        }
-    }
-
     // MARK: Writes
 
     func writeRegister(_ offset: UInt64, _ size: Int, _ value: UInt64) {
         let place = offset % Structure.stride
         switch offset - place {
         case Structure.common: if Register.accepts(place, size) { writeCommon(place, size, value) }
-        case Structure.device:
-            let bytes = (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
-            device.writeConfiguration(bytes, at: Int(place))
+        case Structure.device: core.writeConfiguration(at: place, size: size, value)
         case Structure.notifications:
             // The place says which queue; the value repeats it.
             core.notify(UInt32(place / UInt64(Self.notificationStride)))
@@ -123,14 +107,8 @@ extension VirtioPCITransport {
         switch offset {
         case Register.status: core.writeStatus(UInt8(truncatingIfNeeded: value))
         case Register.configurationVector: signals.setConfigurationVector(UInt16(truncatingIfNeeded: value))
-        case Register.queueReset where value == 1:
-            let isNegotiated = core.state.withLock { $0.isLive && $0.driverFeatures & VirtioFeatures.ringReset != 0 }
-            if isNegotiated { core.disableSelectedQueue(forgetting: true) }
-        default:
-            core.state.withLock { state in
-                guard !state.isResetting else { return }
-                writeState(&state, offset, size, value)
-            }
+        case Register.queueReset where value == 1: core.resetSelectedQueue()
+        default: core.write { writeState(&$0, offset, size, value) }
         }
     }
 
@@ -141,23 +119,20 @@ extension VirtioPCITransport {
         switch offset {
         case Register.deviceFeaturesSelect: state.deviceFeaturesSelect = word
         case Register.driverFeaturesSelect: state.driverFeaturesSelect = word
-        case Register.driverFeatures:
-            guard state.status & VirtioStatus.featuresOK == 0, state.driverFeaturesSelect < 2 else { return }
-            state.driverFeatures.replaceWord(Int(state.driverFeaturesSelect), with: word)
+        case Register.driverFeatures: core.setSelectedDriverFeatures(&state, word)
         case Register.queueSelect: state.queueSelect = word
         default: writeQueue(&state, offset, size, value)
         }
     }
 
-    /// The registers of the selected queue: before it is enabled, from DRIVER on.
+    /// The registers of the selected queue, before it is enabled.
     private func writeQueue(
         _ state: inout VirtioTransportCore.State, _ offset: UInt64, _ size: Int, _ value: UInt64
     ) {
-        guard let index = state.selected, state.status & VirtioStatus.driver != 0 else { return }
-        if offset == Register.queueVector {
+        if offset == Register.queueVector, let index = state.selected {
             return signals.setQueueVector(index, UInt16(truncatingIfNeeded: value))
         }
-        guard state.queues[index].queue == nil, !state.queues[index].isStopping else { return }
+        guard let index = core.changeableQueue(state) else { return }
         switch offset {
         case Register.queueSize: state.queues[index].layout.size = UInt16(truncatingIfNeeded: value)
         case Register.queueEnable where value == 1:

@@ -1,4 +1,5 @@
 package import GuestMemory
+package import HostSystem
 package import Machine
 package import PCI
 package import SavedState
@@ -42,9 +43,11 @@ package final class VirtioPCITransport: PCIFunction {
     /// - Parameters:
     ///   - messages: where message-signalled interrupts go; nil leaves the interrupt pin only.
     ///   - bells: where notifications may ring without a way through this process; nil brings them here.
+    ///   - loop: where the device serves its queues; it runs from before `start` until after `stop`.
+    ///   - log: takes the reasons for which the device needs a reset.
     package init(
         name: String, device: any VirtioDevice, memory: GuestMemory, messages sink: (any MessageSink)?,
-        bells board: (any DoorbellBoard)? = nil
+        bells board: (any DoorbellBoard)? = nil, loop: EventLoop, log: Log = .silent
     ) {
         self.name = name
         let type = UInt16(device.type.rawValue)
@@ -55,11 +58,13 @@ package final class VirtioPCITransport: PCIFunction {
         let queueCount = device.queueSizes.count
         // One for each queue, and one for changes of the configuration.
         messages = sink.map { MSIXTable(count: min(queueCount + 1, MSIXTable.mostVectors), sink: $0) }
-        bells = board.map { board in
-            NotificationBells(board: board, bells: (0..<queueCount).map(device.doorbell(queue:)))
-        }
         signals = PCISignals(queueCount: queueCount, messages: messages, configuration: configuration)
-        core = VirtioTransportCore(device: device, memory: memory, signals: signals)
+        let core = VirtioTransportCore(
+            name: name, device: device, memory: memory, signals: signals, loop: loop, log: log)
+        self.core = core
+        bells = board.map { board in
+            NotificationBells(board: board, bells: (0..<queueCount).map(core.service.bell))
+        }
         configuration.addBAR(Self.registersBAR, size: Self.registersSize, kind: .wide)
         windowOffset = Self.addCapabilities(to: configuration, queueCount: queueCount)
         if let messages {
@@ -73,10 +78,11 @@ package final class VirtioPCITransport: PCIFunction {
 
     private static func classCode(of type: VirtioDeviceType) -> UInt32 {
         switch type {
-        case .block: 0x01_8000
+        // As QEMU has them; drivers go by vendor and device.
+        case .block: 0x01_0000
         case .network: 0x02_0000
         case .console: 0x07_8000
-        default: 0xFF_0000
+        default: 0x00_FF00
         }
     }
 

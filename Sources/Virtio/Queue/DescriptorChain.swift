@@ -5,7 +5,7 @@ package struct DescriptorChain: Sendable {
     /// Index of the first descriptor, by which the driver knows the request.
     package let head: UInt16
     package fileprivate(set) var readable = GuestBuffers()
-    package fileprivate(set) var writable = GuestBuffers(isWritable: true)
+    package fileprivate(set) var writable = GuestBuffers()
 }
 
 /// Collects a chain from the descriptor table. Each descriptor is read once, and everything it says is checked.

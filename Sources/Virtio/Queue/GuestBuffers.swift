@@ -15,10 +15,7 @@ package struct GuestBuffers: Sendable {
     /// All together, in bytes.
     package private(set) var count = 0
 
-    /// Whether the device writes to it.
-    private let isWritable: Bool
-
-    package init(isWritable: Bool = false) { self.isWritable = isWritable }
+    package init() {}
 
     mutating func append(_ segment: Segment) {
         segments.append(segment)
@@ -26,6 +23,8 @@ package struct GuestBuffers: Sendable {
     }
 
     /// Calls `body` with the host's addresses of `length` bytes from byte `start` on, piece by piece.
+    ///
+    /// Whoever writes there, now or later, calls `markModified` afterwards.
     ///
     /// - Returns: how many bytes were there, which is less than `length` at the end.
     @discardableResult
@@ -44,13 +43,16 @@ package struct GuestBuffers: Sendable {
             guard let address = memory.hostAddress(of: segment.address + UInt64(skip), count: UInt64(part)) else {
                 break
             }
-            let bytes = UnsafeMutableRawBufferPointer(start: address, count: part)
-            body(bytes)
-            if isWritable { memory.noteWrite(bytes) }
+            body(UnsafeMutableRawBufferPointer(start: address, count: part))
             done += part
             skip = 0
         }
         return done
+    }
+
+    /// Marks `length` bytes from byte `start` on as modified. Call after the write, and before the driver is told of it.
+    package func markModified(from start: Int = 0, count length: Int, in memory: GuestMemory) {
+        forEach(from: start, count: length, in: memory) { memory.noteWrite($0) }
     }
 
     /// A copy of up to `length` bytes from byte `start` on. The caller bounds `length`.
@@ -74,6 +76,7 @@ package struct GuestBuffers: Sendable {
             var rest = source[...]
             return forEach(from: start, count: bytes.count, in: memory) { target in
                 target.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest.prefix(target.count)))
+                memory.noteWrite(target)
                 rest = rest.dropFirst(target.count)
             }
         }

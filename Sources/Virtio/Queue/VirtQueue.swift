@@ -7,8 +7,8 @@ internal import Synchronization
 /// Every access to the rings is a copy out of or into guest memory; the guest may change them at any time, and whatever it
 /// writes leads to a value or to a `VirtQueueError`.
 package final class VirtQueue: @unchecked Sendable {
-    // @unchecked: one thread at a time uses a queue: the device's worker between `startQueue` and `stopQueue`, `reset` or
-    // `pause`; the transport outside of that.
+    // @unchecked: one thread at a time uses a queue: the loop's between `startQueue` and `stopQueue`, `reset` or `pause`; the
+    // transport's caller outside of that.
 
     package let index: Int
     package let layout: VirtQueueLayout
@@ -19,7 +19,7 @@ package final class VirtQueue: @unchecked Sendable {
     // Free-running counters, as in the rings: the next available entry to take, and the next used entry to write.
     private var nextAvailable: UInt16 = 0
     private var nextUsed: UInt16 = 0
-    // `nextUsed` when the driver was last told, or found not to want to be told.
+    // `nextUsed` at the last interrupt decision.
     private var announced: UInt16 = 0
 
     /// A queue that the driver just set up.

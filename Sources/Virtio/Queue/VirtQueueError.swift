@@ -43,4 +43,23 @@ package enum VirtQueueError: Error, Equatable, CustomStringConvertible {
         case .badRequest(let reason): reason
         }
     }
+
+    /// The kind of the error, for a log's budget.
+    package var cause: StaticString {
+        switch self {
+        case .badSize: "queue size"
+        case .misaligned: "ring alignment"
+        case .outsideMemory: "outside memory"
+        case .indexJump: "index jump"
+        case .tooManyOutstanding: "too many outstanding"
+        case .badDescriptorIndex: "descriptor index"
+        case .chainTooLong: "chain length"
+        case .indirectNotNegotiated: "indirect not negotiated"
+        case .misplacedIndirect: "misplaced indirect"
+        case .badIndirectTable: "indirect table"
+        case .readableAfterWritable: "readable after writable"
+        case .chainTooLarge: "chain size"
+        case .badRequest: "bad request"
+        }
+    }
 }

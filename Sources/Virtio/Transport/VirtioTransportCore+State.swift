@@ -26,29 +26,33 @@ extension VirtioTransportCore {
         return record
     }
 
-    func restore(_ record: SavedRecord) throws(SavedStateError) {
+    /// - Parameter isUsedEarly: the transport's record says that a legacy driver used the device before DRIVER_OK.
+    func restore(_ record: SavedRecord, isUsedEarly: Bool = false) throws(SavedStateError) {
         guard try record.integer("deviceType", as: UInt32.self) == device.type.rawValue else {
             throw .badField(kind: record.kind, field: "deviceType")
         }
         var restored = State(queueCount: queueSizes.count)
         restored.status = try record.integer("status")
+        restored.isUsedEarly = isUsedEarly
         restored.deviceFeaturesSelect = try record.integer("deviceFeaturesSelect")
         restored.driverFeaturesSelect = try record.integer("driverFeaturesSelect")
         restored.driverFeatures = try record.integer("driverFeatures")
         restored.queueSelect = try record.integer("queueSelect")
         // What was agreed on once must still be offered: a disk that became read-only is another disk.
-        let isAgreed = restored.status & VirtioStatus.featuresOK != 0
-        guard !isAgreed || restored.driverFeatures & ~offeredFeatures == 0 else {
+        guard !restored.areFeaturesFinal || restored.driverFeatures & ~offeredFeatures == 0 else {
             throw .badField(kind: record.kind, field: "driverFeatures")
         }
         for (index, queue) in try record.records("queues", count: queueSizes.count).enumerated() {
             restored.queues[index] = try restoreQueue(index, queue, features: restored.driverFeatures)
         }
-        device.reset()
+        resetDevice()
         try device.restore(try record.record("device"))
         try signals.restore(record, isLive: restored.isLive)
         if restored.isLive { activate(restored) }
-        state.withLock { $0 = restored }
+        state.withLock { state in
+            restored.epoch = state.epoch + 1
+            state = restored
+        }
     }
 
     private func restoreQueue(

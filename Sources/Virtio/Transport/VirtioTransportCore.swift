@@ -1,4 +1,5 @@
 internal import GuestMemory
+internal import HostSystem
 internal import Synchronization
 
 /// What the transports have in common: the driver's view of a device, and what its writes set off.
@@ -7,7 +8,7 @@ final class VirtioTransportCore: Sendable {
     struct QueueState {
         var layout = VirtQueueLayout()
         var queue: VirtQueue?
-        // A vCPU is waiting for the device to let go of the queue; what others write to it meanwhile is ignored.
+        // The device has not let go of the queue yet; writes to its registers are ignored meanwhile.
         var isStopping = false
     }
 
@@ -19,56 +20,92 @@ final class VirtioTransportCore: Sendable {
         var driverFeatures: UInt64 = 0
         var queueSelect: UInt32 = 0
         var queues: [QueueState]
-        // A vCPU is waiting for the device to stop; what others write meanwhile is ignored.
+        // The device has not let go of everything yet; writes are ignored meanwhile.
         var isResetting = false
+        /// The number of resets. The end of a queue's stop counts only for the reset before which it began.
+        var epoch: UInt64 = 0
+        /// The driver notified a queue before DRIVER_OK, which the legacy interface allows (section 3.1.2).
+        var isUsedEarly = false
 
         init(queueCount: Int) {
             queues = Array(repeating: QueueState(), count: queueCount)
         }
 
-        var isLive: Bool { status & VirtioStatus.driverOK != 0 }
+        var isLive: Bool { status & VirtioStatus.driverOK != 0 || isUsedEarly }
+
+        /// Features can be changed until the driver says that they are final, or uses the device.
+        var areFeaturesFinal: Bool { isLive || status & VirtioStatus.featuresOK != 0 }
 
         /// The selected queue, when there is one.
         var selected: Int? { queueSelect < queues.count ? Int(queueSelect) : nil }
     }
+
+    /// The longest time that a vCPU waits for a reset, in nanoseconds. It takes longer only when the host does not finish I/O
+    /// that cannot be cancelled; the driver then reads the register until the reset is complete, as the standard asks of it
+    /// (sections 2.4.2 and 2.6.1.2). Not every driver does so, which is why a vCPU waits at all.
+    private static let patience: UInt64 = 50_000_000
 
     let device: any VirtioDevice
     let memory: GuestMemory
     let signals: any TransportSignals
     let offeredFeatures: UInt64
     let queueSizes: [UInt16]
-    // Never held while the device is asked to stop anything, which may wait for host I/O.
+    let service: QueueService
+    // Never held while anybody waits for the device.
     let state: Mutex<State>
 
-    init(device: any VirtioDevice, memory: GuestMemory, signals: any TransportSignals) {
+    /// - Parameters:
+    ///   - features: the transport's and the queues' bits.
+    ///   - mask: the bits for which the transport has registers.
+    init(
+        name: String, device: any VirtioDevice, memory: GuestMemory, signals: any TransportSignals, loop: EventLoop,
+        log: Log, features: UInt64 = VirtioFeatures.common, mask: UInt64 = .max
+    ) {
         self.device = device
         self.memory = memory
         self.signals = signals
-        offeredFeatures = device.features | VirtioFeatures.common
+        offeredFeatures = (device.features | features) & mask
         queueSizes = device.queueSizes
+        service = QueueService(name: name, device: device, memory: memory, signals: signals, loop: loop, log: log)
         state = Mutex(State(queueCount: queueSizes.count))
     }
 
     // MARK: Lifecycle
 
     func start() throws {
-        try device.start()
+        try service.start()
         signals.driveLine()
     }
 
-    func pause() { device.pause() }
+    func pause() { service.pause() }
 
     func resume() {
         signals.driveLine()
-        device.resume()
+        service.resume()
     }
 
-    func stop() { device.stop() }
+    func stop() { service.stop() }
 
+    /// While the machine is paused: nothing is in flight.
     func reset() {
-        device.reset()
+        resetDevice()
+        finishReset()
+    }
+
+    /// Gives the device the state of power-on, at once because nothing is in flight.
+    func resetDevice() {
+        let done = Completion()
+        service.reset { done.signal() }
+        done.wait()
+    }
+
+    private func finishReset() {
         signals.reset()
-        state.withLock { $0 = State(queueCount: queueSizes.count) }
+        state.withLock { state in
+            let epoch = state.epoch
+            state = State(queueCount: queueSizes.count)
+            state.epoch = epoch + 1
+        }
     }
 
     // MARK: What the driver's writes set off
@@ -80,63 +117,91 @@ final class VirtioTransportCore: Sendable {
             guard !state.isResetting else { return }
             let wasLive = state.isLive
             state.status = VirtioStatus.advanced(
-                state.status, writing: value, featuresAcceptable: acceptable(state.driverFeatures))
+                state.status, writing: value, featuresAcceptable: state.driverFeatures & ~offeredFeatures == 0)
             // Under the lock, so that a reset by another vCPU comes before or after all of it; nothing here waits.
-            if state.isLive, !wasLive {
-                signals.goLive()
-                activate(state)
-            }
+            if state.isLive, !wasLive { goLive(&state) }
         }
     }
 
-    private func acceptable(_ features: UInt64) -> Bool {
-        features & ~offeredFeatures == 0 && features & VirtioFeatures.version1 != 0
+    /// A legacy driver notifies a queue that it has set up before DRIVER_OK: the device begins to work.
+    func beginEarly(queue index: UInt32) {
+        state.withLock { state in
+            guard !state.isLive, !state.isResetting, index < state.queues.count,
+                state.queues[Int(index)].queue != nil
+            else { return }
+            state.isUsedEarly = true
+            goLive(&state)
+        }
+    }
+
+    private func goLive(_ state: inout State) {
+        // A driver that never said FEATURES_OK may have chosen features that were not offered, or after its queues.
+        state.driverFeatures &= offeredFeatures
+        for index in state.queues.indices where state.queues[index].queue != nil {
+            state.queues[index].queue = nil
+            enableQueue(index, &state, starting: false)
+        }
+        signals.goLive()
+        activate(state)
     }
 
     func activate(_ state: State) {
         // A queue that was wrong before DRIVER_OK leaves nothing to do but reset.
         guard !signals.needsReset else { return }
-        device.activate(VirtioSession(features: state.driverFeatures, memory: memory, signals: signals))
-        for case let queue? in state.queues.map(\.queue) { device.startQueue(queue) }
+        service.activate(features: state.driverFeatures, queues: state.queues.compactMap(\.queue))
     }
 
+    /// A write of 0 to Status. Queues that are being stopped are stopped with the rest.
     private func resetByDriver() {
-        let mine = state.withLock { state in
-            let free = !state.isResetting && !state.queues.contains { $0.isStopping }
-            if free { state.isResetting = true }
-            return free
+        let isFirst = state.withLock { state in
+            defer { state.isResetting = true }
+            return !state.isResetting
         }
-        // Another vCPU is at it already; the driver that uses two vCPUs for this reads the status until it is 0.
-        guard mine else { return }
-        reset()
+        // Another vCPU has begun it; its driver reads the status until it is 0.
+        guard isFirst else { return }
+        let done = Completion()
+        service.reset { [self] in
+            finishReset()
+            done.signal()
+        }
+        done.wait(atMost: Self.patience)
     }
 
     /// A write of 1 to QueueReady: the queue is checked, and used from now on or from DRIVER_OK on.
-    func enableQueue(_ index: Int, _ state: inout State) {
+    func enableQueue(_ index: Int, _ state: inout State, starting: Bool = true) {
         guard state.queues[index].queue == nil, !signals.needsReset else { return }
         do {
             let queue = try VirtQueue(
                 index: index, layout: state.queues[index].layout, limit: queueSizes[index], memory: memory,
-                features: state.driverFeatures)
+                features: state.driverFeatures & offeredFeatures)
             state.queues[index].queue = queue
-            if state.isLive { device.startQueue(queue) }
+            if state.isLive, starting { service.startQueue(queue) }
         } catch {
-            signals.signalNeedsReset(error)
+            service.report(error)
         }
     }
 
-    /// A write of 0 to QueueReady, or of 1 to QueueReset: returns when the device has let go of the queue.
+    /// A write of 0 to QueueReady, or of 1 to QueueReset: the device lets go of the queue. The register says when it has.
     ///
     /// - Parameter forgetting: also forget its size and addresses.
     func disableSelectedQueue(forgetting: Bool) {
-        let index: Int? = state.withLock { state in
+        let target: (index: Int, epoch: UInt64)? = state.withLock { state in
             guard let index = state.selected, !state.isResetting, !state.queues[index].isStopping else { return nil }
             state.queues[index].isStopping = true
-            return index
+            return (index, state.epoch)
         }
-        guard let index else { return }
-        device.stopQueue(index)
+        guard let target else { return }
+        let done = Completion()
+        service.stopQueue(target.index) { [self] in
+            finishStop(target.index, target.epoch, forgetting: forgetting)
+            done.signal()
+        }
+        done.wait(atMost: Self.patience)
+    }
+
+    private func finishStop(_ index: Int, _ epoch: UInt64, forgetting: Bool) {
         state.withLock { state in
+            guard state.epoch == epoch else { return }
             state.queues[index].queue = nil
             state.queues[index].isStopping = false
             if forgetting { state.queues[index].layout = VirtQueueLayout() }
@@ -148,6 +213,6 @@ final class VirtioTransportCore: Sendable {
         let isUsable = state.withLock { state in
             state.isLive && !state.isResetting && index < state.queues.count && state.queues[Int(index)].queue != nil
         }
-        if isUsable { device.notify(queue: Int(index)) }
+        if isUsable { service.bell(Int(index))?.ring() }
     }
 }

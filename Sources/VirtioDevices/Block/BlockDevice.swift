@@ -1,43 +1,44 @@
 package import DiskImages
-package import HostSystem
+internal import GuestMemory
+internal import HostSystem
 package import SavedState
 internal import Synchronization
 package import Virtio
 
-/// A disk (VIRTIO 1.2, section 5.2): requests run on a thread for each queue, straight between the image and guest memory.
-package final class BlockDevice: VirtioDevice {
+/// A disk (VIRTIO 1.2, section 5.2): requests go straight between the image and guest memory, as many at a time as the queues
+/// hold, and are completed in the order in which the host is done with them.
+package final class BlockDevice: VirtioDevice, @unchecked Sendable {
+    // @unchecked: `groups` is touched on the loop's thread only, as all calls of `QueueService` are.
+
     package let type = VirtioDeviceType.block
     package let features: UInt64
     package let queueSizes: [UInt16]
 
-    let image: any DiskImage
-    let serial: [UInt8]
-    private let workers: [QueueWorker]
-    private let cache: CacheMode
+    private let image: any DiskImage
+    private let serial: [UInt8]
+    private let io: DiskIO
+    private let cache = CacheMode()
+    private let service = Mutex<QueueService?>(nil)
+    /// By queue: what a stop of the queue cancels.
+    private var groups: [IOGroup]
 
     /// - Parameters:
     ///   - image: what the disk holds. The device is its only user.
+    ///   - io: does the host I/O, on the event loop of the device's transport.
     ///   - serial: what GET_ID answers (`/sys/block/vda/serial`); 20 bytes of ASCII at most, more are cut off.
-    ///   - queueCount: 1 to 64; as many requests run at a time.
-    package init(image: any DiskImage, serial: String = "", queueCount: Int = 1) {
+    ///   - queueCount: 1 to 64.
+    package init(image: any DiskImage, io: DiskIO, serial: String = "", queueCount: Int = 1) {
         precondition((1...64).contains(queueCount), "a disk has 1 to 64 queues")
         self.image = image
+        self.io = io
         self.serial = Array(serial.utf8.prefix(20))
         features = BlockConfiguration.features(of: image, queueCount: queueCount)
         queueSizes = Array(repeating: BlockConfiguration.queueSize, count: queueCount)
-        let cache = CacheMode()
-        self.cache = cache
-        let server = BlockRequestServer(image: image, serial: self.serial, cache: cache)
-        workers = (0..<queueCount).map { index in
-            QueueWorker(name: "disk-\(index)", queueCount: queueCount) { turn throws(VirtQueueError) in
-                guard let queue = turn.queue(index) else { return }
-                try server.serve(queue, turn)
-            }
-        }
+        groups = (0..<queueCount).map { _ in IOGroup(io) }
     }
 
     package var configuration: [UInt8] {
-        BlockConfiguration.bytes(of: image, queueCount: workers.count, writeBack: cache.isWriteBack)
+        BlockConfiguration.bytes(of: image, queueCount: queueSizes.count, writeBack: cache.isWriteBack)
     }
 
     // Only the driver changes the configuration.
@@ -49,32 +50,73 @@ package final class BlockDevice: VirtioDevice {
         cache.choose(writeBack: bytes[index] != 0)
     }
 
+    // MARK: Requests
+
+    package func serve(_ taken: TakenRequest, _ session: VirtioSession) throws(VirtQueueError) -> RequestProgress {
+        let memory = session.memory
+        let request = try BlockRequest(taken.chain, in: memory)
+        let demand = request.demand(on: image, serial: serial, isWriteBack: cache.isWriteBack, memory: memory)
+        switch demand {
+        case .answer(let status, let data):
+            let count = taken.chain.writable.write(data, in: memory)
+            return .done(written: Self.finish(request, status, written: count, in: memory))
+        case .host(let requests):
+            guard let service = service.withLock({ $0 }) else { return .waits }
+            run(BlockSteps(requests), in: groups[taken.queue]) { error in
+                // Also after an error or a reset: the host may have written a part.
+                if request.isRead { taken.chain.writable.markModified(count: request.room, in: memory) }
+                service.finish(taken) {
+                    // Whatever the host's reason, the driver knows one kind of failure.
+                    let written = error == nil && request.isRead ? request.room : 0
+                    return Self.finish(request, error == nil ? .ok : .ioError, written: written, in: memory)
+                }
+            }
+            return .pending
+        }
+    }
+
+    /// Writes the status behind the room for data.
+    ///
+    /// - Returns: how many bytes were written from the start of the writable buffers on, given how many of data were.
+    private static func finish(
+        _ request: BlockRequest, _ status: BlockRequest.Status, written: Int, in memory: GuestMemory
+    ) -> Int {
+        request.chain.writable.write([status.rawValue], from: request.room, in: memory)
+        return written == request.room ? written + 1 : written
+    }
+
+    private func run(_ steps: BlockSteps, in group: IOGroup, _ completion: @escaping DiskCompletion) {
+        var rest = steps
+        guard let next = rest.next() else { return io.loop.beforeWaiting { completion(nil) } }
+        run(next, before: rest, in: group, completion)
+    }
+
+    private func run(
+        _ request: DiskRequest, before rest: BlockSteps, in group: IOGroup, _ completion: @escaping DiskCompletion
+    ) {
+        image.submit(request, in: group) { [self] error in
+            var rest = rest
+            if error == nil, !group.isCancelled, let next = rest.next() {
+                run(next, before: rest, in: group, completion)
+            } else {
+                completion(error)
+            }
+        }
+    }
+
+    package func abandon(queue index: Int) {
+        groups[index].cancel()
+        groups[index] = IOGroup(io)
+    }
+
     // MARK: Lifecycle
 
-    package func start() throws {
-        for worker in workers { try worker.start() }
-    }
-
-    package func activate(_ session: VirtioSession) {
-        cache.negotiated(session)
-        for worker in workers { worker.activate(session) }
-    }
-
-    package func startQueue(_ queue: VirtQueue) { workers[queue.index].startQueue(queue) }
-    package func notify(queue index: Int) { workers[index].wake() }
-    package func doorbell(queue index: Int) -> Doorbell? { workers[index].doorbell }
-    package func stopQueue(_ index: Int) { workers[index].stopQueue(index) }
-
-    package func reset() {
-        for worker in workers { worker.reset() }
-        cache.reset()
-    }
-
-    package func pause() { for worker in workers { worker.pause() } }
-    package func resume() { for worker in workers { worker.resume() } }
+    package func start(_ service: QueueService) { self.service.withLock { $0 = service } }
+    package func activate(_ session: VirtioSession) { cache.negotiated(session) }
+    package func reset() { cache.reset() }
 
     package func stop() {
-        for worker in workers { worker.stop() }
+        service.withLock { $0 = nil }
         // The guest is gone: nobody is left to tell of an error. Its own flushes were answered with theirs.
         try? image.flush()
         image.close()

@@ -1,6 +1,6 @@
-package import HostSystem
 package import Machine
 package import SavedState
+internal import Synchronization
 package import Virtio
 
 /// A console with one port (VIRTIO 1.2, section 5.3): bytes between the driver and a channel of the host, and the size of
@@ -21,20 +21,13 @@ package final class ConsoleDevice: VirtioDevice {
     package let queueSizes: [UInt16] = [128, 128]
     private let channel: any CharacterChannel
     private let port: ConsolePort
-    private let worker: QueueWorker
+    private let service = Mutex<QueueService?>(nil)
 
-    /// The device takes over the channel's input handler.
+    /// The device takes over the channel's handler.
     package init(channel: any CharacterChannel) {
         self.channel = channel
-        let port = ConsolePort(channel: channel)
-        self.port = port
-        worker = QueueWorker(name: "console", queueCount: 2) { turn throws(VirtQueueError) in
-            try port.serve(turn)
-        }
+        port = ConsolePort(channel: channel)
     }
-
-    /// The terminal behind the channel may have another size now: the driver is told if so. Any thread.
-    package func windowSizeMayHaveChanged() { worker.wake() }
 
     package var configuration: [UInt8] {
         let window = port.currentWindow
@@ -47,46 +40,58 @@ package final class ConsoleDevice: VirtioDevice {
 
     package var configurationGeneration: UInt32 { port.currentWindow.generation }
 
+    /// An emergency write for which the channel has no room is dropped: the driver cannot be made to wait.
     package func writeConfiguration(_ bytes: [UInt8], at offset: Int) {
         guard offset == Self.emergencyWriteOffset, let byte = bytes.first else { return }
         _ = channel.write([byte])
     }
 
-    // MARK: Lifecycle
+    // MARK: Requests
 
-    package func start() throws {
-        try worker.start()
-        channel.setHandler { [worker] in worker.wake() }
+    package func awaken(_ session: VirtioSession) {
+        if port.updateWindow() { session.signals.signalConfigurationChange() }
     }
 
-    package func activate(_ session: VirtioSession) { worker.activate(session) }
-    package func startQueue(_ queue: VirtQueue) { worker.startQueue(queue) }
-    package func notify(queue index: Int) { worker.wake() }
-    package func doorbell(queue index: Int) -> Doorbell? { worker.doorbell }
-    package func stopQueue(_ index: Int) { worker.stopQueue(index) }
-    package func reset() { worker.reset() }
-    package func pause() { worker.pause() }
-    package func resume() { worker.resume() }
+    package func serve(_ request: TakenRequest, _ session: VirtioSession) throws(VirtQueueError) -> RequestProgress {
+        if request.queue == ConsolePort.receiveQueue {
+            return port.receive(request.chain.writable, in: session.memory)
+        }
+        return port.transmit(request.chain.readable, in: session.memory) { service.withLock { $0 }?.wake() }
+    }
+
+    package func abandon(queue index: Int) {
+        if index == ConsolePort.transmitQueue { port.transmittedCount = 0 }
+    }
+
+    // MARK: Lifecycle
+
+    package func start(_ service: QueueService) {
+        self.service.withLock { $0 = service }
+        channel.setHandler { service.wake() }
+    }
 
     package func stop() {
         channel.setHandler(nil)
-        worker.stop()
+        service.withLock { $0 = nil }
     }
 
     package func save() throws(SavedStateError) -> SavedRecord {
         let window = port.currentWindow
-        var record = SavedRecord(kind: "virtio-console", version: 1)
+        var record = SavedRecord(kind: "virtio-console", version: 2)
         record.set("columns", window.columns)
         record.set("rows", window.rows)
         record.set("generation", window.generation)
+        record.set("transmitted", UInt64(port.transmittedCount))
         return record
     }
 
     /// The restored guest learns of the present terminal's size when the device goes on.
     package func restore(_ state: SavedRecord) throws(SavedStateError) {
-        try state.expect(kind: "virtio-console", versions: 1...1)
+        try state.expect(kind: "virtio-console", versions: 1...2)
         port.currentWindow = ConsolePort.Window(
             columns: try state.integer("columns"), rows: try state.integer("rows"),
             generation: try state.integer("generation"))
+        port.transmittedCount =
+            state.version == 1 ? 0 : Int(clamping: try state.integer("transmitted", as: UInt64.self))
     }
 }

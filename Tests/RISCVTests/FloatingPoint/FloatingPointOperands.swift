@@ -1,15 +1,17 @@
+import TestSupport
+
 /// A seeded source of operands in one format, most of them near what arithmetic treats specially.
 struct FloatingPointOperands {
     /// Bits of the trailing significand field, and of the whole.
     let fractionBits: Int
     let width: Int
-    private var state: UInt64
+    private var generator: SeededGenerator
     /// The operands drawn before, the last one first.
     private var history: (UInt64, UInt64) = (0, 0)
 
     init(isDouble: Bool, seed: UInt64) {
         (fractionBits, width) = isDouble ? (52, 64) : (23, 32)
-        state = seed
+        generator = SeededGenerator(seed: seed)
     }
 
     private var maximumField: Int { 1 << (width - 1 - fractionBits) - 1 }
@@ -18,14 +20,7 @@ struct FloatingPointOperands {
 
     private func field(_ bits: UInt64) -> Int { Int(bits >> UInt64(fractionBits)) & maximumField }
 
-    /// SplitMix64.
-    mutating func random() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
+    mutating func random() -> UInt64 { generator.next() }
 
     mutating func random(below bound: Int) -> Int { Int(random() % UInt64(bound)) }
 

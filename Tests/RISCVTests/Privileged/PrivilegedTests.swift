@@ -1,4 +1,8 @@
+import GuestMemory
 import GuestToolchain
+import Machine
+import RISCV
+import SavedState
 import Testing
 
 /// Bare-metal programs of `Guests`, each of which checks one part of the privileged architecture and ends with the number
@@ -7,6 +11,33 @@ import Testing
     @Test(arguments: GuestRunners.all)
     func exceptionsDelegationAndReturnsFollowTheSpecification(runner: any GuestRunner) throws {
         try check("traps.c", on: runner)
+    }
+
+    @Test(arguments: GuestRunners.all)
+    func afterResetHardwareSetsAccessedAndDirtyBits(runner: any GuestRunner) throws {
+        try check("fresh.c", on: runner)
+    }
+
+    @Test(arguments: PagingMode.allCases)
+    func satpTakesTheHartsPagingModeAndNarrowerOnes(widest: PagingMode) throws {
+        let space = AddressSpace(memory: try GuestMemory(ranges: [(base: Toolchain.base, size: 1 << 20)]))
+        let hart = Hart(index: 0, addressSpace: space, timeBase: TimeBase(), resetAddress: 0, pagingMode: widest)
+        for mode in 0..<16 as Range<UInt64> {
+            hart.writeCSR(CSR.satp, 0)
+            let value = mode << 60 | 0x8_0000
+            hart.writeCSR(CSR.satp, value)
+            let isLegal = mode == 0 || mode >= 8 && mode <= widest.rawValue
+            #expect(hart.readCSR(CSR.satp) == (isLegal ? value : 0), "mode \(mode)")
+        }
+        // A saved hart that uses wider addresses is another processor.
+        let wide = Hart(index: 0, addressSpace: space, timeBase: TimeBase(), resetAddress: 0)
+        wide.writeCSR(CSR.satp, 10 << 60 | 0x8_0000)
+        let record = try wide.save()
+        if widest < .sv57 {
+            #expect(throws: SavedStateError.badField(kind: "riscv-hart", field: "satp")) { try hart.restore(record) }
+        } else {
+            try hart.restore(record)
+        }
     }
 
     @Test(arguments: GuestRunners.all)

@@ -2,6 +2,7 @@ import GuestMemory
 import HostSystem
 import Machine
 import RISCV
+import TestSupport
 import Testing
 
 /// SBI as a guest's program reaches it, on real harts.
@@ -22,8 +23,8 @@ import Testing
         let events = Monitor([SystemEvent]())
         let sbi = SBI(harts: harts, memory: memory, console: nil) { event in
             events.update { $0.append(event) }
-            // Hart 1 may be here before hart 0 has come to its stop; bounded, so that a hart that never stops fails below.
-            for _ in 0..<1_000_000 where harts[0].lifeState != .stopped { yieldProcessor() }
+            // Hart 1 may be here before hart 0 has come to its stop. A hart that never stops fails below.
+            _ = Patience.wait { harts[0].lifeState == .stopped }
             for hart in harts { hart.requestExit() }
         }
         for hart in harts { hart.setSupervisorCallHandler(sbi) }

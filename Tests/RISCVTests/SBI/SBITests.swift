@@ -228,6 +228,9 @@ private let all = UInt64.max
         machine.harts[2].lifeState = .starting(address: 0, opaque: 0)
         machine.harts[3].lifeState = .suspended(address: 0, opaque: 0)
         #expect((0..<4).map { machine.call(hsm, 2, $0) } == [.value(0), .value(1), .value(2), .value(4)])
+        machine.harts[1].lifeState = .suspendedRetentively
+        machine.harts[2].lifeState = .resuming(address: 0, opaque: 0)
+        #expect((1..<3).map { machine.call(hsm, 2, $0) } == [.value(4), .value(6)])
         #expect(machine.call(hsm, 2, 4) == .invalidParameter)
         #expect(machine.call(hsm, 2, all) == .invalidParameter)
     }

@@ -49,7 +49,32 @@ import Testing
     /// by pointer.
     @Test(arguments: [1, 4], [false, true])
     func pagesThatLoseSomeOfTheirCodeRunOn(harts: Int, isRelative: Bool) throws {
-        var program = try Toolchain.assemble(
+        var program = try Self.caller(harts: harts)
+        let page = try Self.calledPage()
+        // Images end with a word of their own.
+        program.removeLast(8)
+        try #require(program.count == 4096 && page.count <= 4096)
+        let room = [UInt8](repeating: 0, count: 4096 - page.count)
+        for _ in 0..<400 { program += page + room }
+        let sum = 0x1000 - 8..<0x1000
+        let memory = 16 << 20
+        let expected = try AerieRunner().run(program, harts: harts, memory: memory, dump: sum)
+        for makesRegions in [false, true] {
+            let runner = AerieRunner(
+                translates: true, makesRegions: makesRegions, findsRegions: true, isRelative: isRelative,
+                codeCapacity: 4 << 20)
+            let (outcome, counts) = try runner.runCounting(program, harts: harts, memory: memory, dump: sum)
+            #expect(outcome.end == .exit(0) && expected.end == .exit(0))
+            #expect(outcome.memory == expected.memory)
+            let made = try #require(counts)
+            #expect(made.evictions > 4 && made.regions > 0)
+            if makesRegions { #expect(made.replacedRegions > 0) }
+        }
+    }
+
+    /// Calls the pages behind it in random order, by function pointer, and adds what they compute to `sum`.
+    private static func caller(harts: Int) throws -> [UInt8] {
+        try Toolchain.assemble(
             """
                 .option norvc
                 .option norelax
@@ -82,7 +107,11 @@ import Testing
             sum:
                 .dword 0
             """, at: Toolchain.base)
-        let page = try Toolchain.assemble(
+    }
+
+    /// Functions of three blocks that jump to each other, with a call by pointer among them.
+    private static func calledPage() throws -> [UInt8] {
+        try Toolchain.assemble(
             """
                 .option norvc
                 .option norelax
@@ -117,24 +146,5 @@ import Testing
                 addi s3, s3, 7
                 jr t6
             """, at: Toolchain.base)
-        // Images end with a word of their own.
-        program.removeLast(8)
-        try #require(program.count == 4096 && page.count <= 4096)
-        let room = [UInt8](repeating: 0, count: 4096 - page.count)
-        for _ in 0..<400 { program += page + room }
-        let sum = 0x1000 - 8..<0x1000
-        let memory = 16 << 20
-        let expected = try AerieRunner().run(program, harts: harts, memory: memory, dump: sum)
-        for makesRegions in [false, true] {
-            let runner = AerieRunner(
-                translates: true, makesRegions: makesRegions, findsRegions: true, isRelative: isRelative,
-                codeCapacity: 4 << 20)
-            let (outcome, counts) = try runner.runCounting(program, harts: harts, memory: memory, dump: sum)
-            #expect(outcome.end == .exit(0) && expected.end == .exit(0))
-            #expect(outcome.memory == expected.memory)
-            let made = try #require(counts)
-            #expect(made.evictions > 4 && made.regions > 0)
-            if makesRegions { #expect(made.replacedRegions > 0) }
-        }
     }
 }

@@ -16,7 +16,7 @@ struct DiskDriver {
     static func start(
         _ image: MemoryDisk, serial: String = "", size: UInt16 = 16, features: UInt64 = TestBoard.allFeatures
     ) throws -> DiskDriver {
-        let board = try TestBoard(BlockDevice(image: image, serial: serial))
+        let board = try TestBoard(BlockDevice(image: image, io: TestLoop.io, serial: serial))
         try board.transport.start()
         return DiskDriver(board: board, queue: try board.bringUp(size: size, features: features))
     }

@@ -31,12 +31,14 @@ final class GuestQueue: @unchecked Sendable {
     var usedIndex: UInt16 = 0
 
     /// Lays the rings out from `base` on; 32 KiB are enough for 256 entries.
-    init(memory: GuestMemory, base: UInt64, size: UInt16) {
+    ///
+    /// - Parameter alignment: of the used ring in bytes; the legacy interface has larger ones.
+    init(memory: GuestMemory, base: UInt64, size: UInt16, alignment: UInt64 = 4) {
         self.memory = memory
         self.size = size
         descriptors = base
         available = base + 16 * UInt64(max(size, 1))
-        used = (available + 6 + 2 * UInt64(size) + 3) & ~3
+        used = (available + 6 + 2 * UInt64(size) + alignment - 1) & ~(alignment - 1)
         clear()
     }
 

@@ -3,7 +3,9 @@ import Glibc
 import HostSystem
 import SavedState
 
-/// A disk in an array, that can be told to fail or to hold requests back.
+/// A disk in an array, that can be told to fail or to hold requests back, as a host does whose disk is slow.
+///
+/// Held requests cannot be cancelled: they are carried out when they are let go, whatever has become of their device.
 final class MemoryDisk: DiskImage, @unchecked Sendable {
     // @unchecked: everything that changes is behind the monitor.
     struct State {
@@ -13,6 +15,7 @@ final class MemoryDisk: DiskImage, @unchecked Sendable {
         var entered = 0
         var flushes = 0
         var discards: [Range<UInt64>] = []
+        var held: [@Sendable () -> Void] = []
     }
 
     let size: UInt64
@@ -25,12 +28,41 @@ final class MemoryDisk: DiskImage, @unchecked Sendable {
         state = Monitor(State(bytes: (0..<sectors * 512).map { UInt8(truncatingIfNeeded: $0 / 512 &* 7 &+ $0) }))
     }
 
+    // MARK: Requests
+
+    func submit(_ request: DiskRequest, in group: IOGroup, completion: @escaping DiskCompletion) {
+        let loop = group.io.loop
+        let serve: @Sendable () -> Void = { [self] in
+            var result: DiskImageError?
+            do throws(DiskImageError) { try perform(request) } catch { result = error }
+            loop.async { [result] in completion(result) }
+        }
+        let isHeld = state.update { state in
+            state.entered += 1
+            if state.isHeld { state.held.append(serve) }
+            return state.isHeld
+        }
+        if !isHeld { serve() }
+    }
+
+    func hold() { state.update { $0.isHeld = true } }
+
+    /// Carries out what was held, the last first or in the order of its arrival.
+    func letGo(lastFirst: Bool = false) {
+        let held = state.update { state in
+            state.isHeld = false
+            defer { state.held = [] }
+            return state.held
+        }
+        for serve in lastFirst ? held.reversed() : held { serve() }
+    }
+
+    // MARK: What they do
+
     private func access<Result>(
         _ offset: UInt64, _ count: Int, _ body: (inout State) -> Result
     ) throws(DiskImageError) -> Result {
         precondition(offset + UInt64(count) <= size, "the device checks ranges")
-        state.update { $0.entered += 1 }
-        _ = state.wait { $0.isHeld ? nil : () }
         if let error = state.withLock({ $0.error }) { throw error }
         return state.withLock(body)
     }

@@ -6,7 +6,7 @@ import Testing
 import Virtio
 
 /// A virtio-mmio device on a small machine, and what a driver does with its registers.
-final class TestBoard: InterruptSink {
+final class TestBoard: InterruptSink, DriverBoard {
     struct Line {
         var level = false
         var rises = 0
@@ -21,10 +21,14 @@ final class TestBoard: InterruptSink {
     // Set once in init.
     nonisolated(unsafe) private(set) var transport: VirtioMMIOTransport!
 
-    init(_ device: any VirtioDevice, memory: GuestMemory? = nil) throws {
+    init(
+        _ device: any VirtioDevice, memory: GuestMemory? = nil, version: VirtioMMIOVersion = .modern,
+        log: Log = .silent
+    ) throws {
         self.memory = try memory ?? GuestMemory(ranges: [(Self.base, Self.size)])
         transport = VirtioMMIOTransport(
-            name: "virtio0", device: device, memory: self.memory, interrupt: InterruptLine(sink: self, number: 1))
+            name: "virtio0", device: device, memory: self.memory, interrupt: InterruptLine(sink: self, number: 1),
+            version: version, loop: TestLoop.shared, log: log)
     }
 
     func setInterrupt(_ number: Int, level: Bool) {
@@ -75,35 +79,27 @@ final class TestBoard: InterruptSink {
         if ready { write(0x044, 1) }
     }
 
-    /// Brings the device up with one queue of `size`, at the start of memory.
-    func bringUp(queue index: Int = 0, size: UInt16 = 16, features: UInt64 = allFeatures) throws -> GuestQueue {
-        let queue = GuestQueue(memory: memory, base: Self.base + 0x8000 * UInt64(index), size: size)
-        negotiate(features)
-        setUp(index, queue.layout())
-        status = 0x0F
-        try #require(status == 0x0F)
-        return queue
-    }
-
     func notify(_ index: Int = 0) { write(0x050, UInt32(index)) }
 
+    func resetQueue(_ index: Int) {
+        write(0x030, UInt32(index))
+        write(0x0C0, 1)
+    }
+
+    func isQueueResetting(_ index: Int) -> Bool {
+        write(0x030, UInt32(index))
+        return read(0x0C0) == 1
+    }
+
+    func start() throws { try transport.start() }
+
+    func stop() {
+        transport.pause()
+        transport.stop()
+    }
+
+    func pause() { transport.pause() }
+    func resume() { transport.resume() }
+
     func acknowledgeInterrupts() { write(0x064, read(0x060)) }
-
-    var needsReset: Bool { status & VirtioStatus.needsReset != 0 }
-
-    /// Waits for what another thread will make true.
-    func wait(_ what: String, until condition: () -> Bool, at location: SourceLocation = #_sourceLocation) throws {
-        let deadline = HostClock.monotonic() + 20_000_000_000
-        while !condition() {
-            try #require(HostClock.monotonic() < deadline, "never came true: \(what)", sourceLocation: location)
-            usleep(50)
-        }
-    }
-
-    func waitUsed(_ queue: GuestQueue, at location: SourceLocation = #_sourceLocation) throws -> (
-        head: UInt32, length: UInt32
-    ) {
-        try wait("a used buffer", until: { queue.deviceUsedIndex != queue.usedIndex }, at: location)
-        return try #require(queue.popUsed(), sourceLocation: location)
-    }
 }

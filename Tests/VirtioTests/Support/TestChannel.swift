@@ -6,6 +6,8 @@ final class TestChannel: CharacterChannel {
     struct State {
         var input: [UInt8] = []
         var output: [UInt8] = []
+        /// Bytes of output that are taken before the reader has to read.
+        var room = Int.max
         var largestRead = 0
         var window: (columns: UInt16, rows: UInt16)?
         var handler: (@Sendable () -> Void)?
@@ -23,9 +25,22 @@ final class TestChannel: CharacterChannel {
     }
 
     func write(_ bytes: [UInt8]) -> Int {
-        state.update { $0.output += bytes }
-        return bytes.count
+        state.update { state in
+            let taken = min(bytes.count, state.room)
+            state.output += bytes.prefix(taken)
+            if state.room != .max { state.room -= taken }
+            return taken
+        }
     }
+
+    /// The reader has read.
+    func makeRoom(_ count: Int) {
+        state.update { $0.room += count }
+        changed()
+    }
+
+    func changed() { state.withLock { $0.handler }?() }
+
     func setHandler(_ handler: (@Sendable () -> Void)?) { state.update { $0.handler = handler } }
     var windowSize: (columns: UInt16, rows: UInt16)? { state.withLock { $0.window } }
 

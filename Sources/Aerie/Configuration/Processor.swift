@@ -1,0 +1,71 @@
+/// The processor model of a riscv64 guest.
+public struct Processor: Equatable, Sendable {
+    /// A set of extensions.
+    public enum Model: String, CaseIterable, Sendable {
+        /// All extensions that the harts implement. The device tree lists them.
+        case max
+    }
+
+    /// The widest paging mode, which is the device tree's `mmu-type`. Guests may also use narrower modes (Privileged Architecture,
+    /// chapters on Sv39, Sv48 and Sv57).
+    public enum PagingMode: String, CaseIterable, Sendable {
+        /// Virtual addresses of 39 bits, three levels of page tables.
+        case sv39
+        /// Virtual addresses of 48 bits, four levels of page tables.
+        case sv48
+        /// Virtual addresses of 57 bits, five levels of page tables. Some programs that tag pointers, such as OpenJDK, do not start
+        /// in this mode.
+        case sv57
+    }
+
+    /// Profiles of the RISC-V standard, each with the reason why it is not available.
+    private static let lackingProfiles = [
+        "rva20": "no model leaves out the extensions that RVA20 does not have",
+        "rva22": "the harts lack Zfhmin and Zkt of RVA22",
+        "rva23": "the harts lack V, H, Zfhmin and others of RVA23",
+    ]
+
+    /// The set of extensions.
+    public var model: Model
+    /// The widest paging mode.
+    public var pagingMode: PagingMode
+
+    /// Creates a processor model. The default has all extensions and Sv48.
+    public init(model: Model = .max, pagingMode: PagingMode = .sv48) {
+        self.model = model
+        self.pagingMode = pagingMode
+    }
+
+    /// Parses `MODEL[,mmu=sv39|sv48|sv57]`. The model is optional.
+    ///
+    /// - Throws: an error of category `usage` for an unknown model or setting, `unavailable` for a profile that the harts lack.
+    public init(option text: String) throws(AerieError) {
+        self.init()
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        for (index, part) in parts.enumerated() { try apply(part, isFirst: index == 0, of: text) }
+    }
+
+    private mutating func apply(_ part: String, isFirst: Bool, of text: String) throws(AerieError) {
+        let asked = "--cpu \(text)"
+        let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        if pair.count == 2, pair[0] == "mmu" {
+            guard let known = PagingMode(rawValue: pair[1]) else {
+                throw AerieError(
+                    .usage, asked: asked, found: "mmu '\(pair[1])' is not known", advice: "use sv39, sv48 or sv57")
+            }
+            pagingMode = known
+        } else if pair.count == 2 {
+            throw AerieError(
+                .usage, asked: asked, found: "extension '\(pair[0])' cannot be switched",
+                advice: "use a model and mmu=sv39, sv48 or sv57")
+        } else if isFirst, let known = Model(rawValue: part) {
+            model = known
+        } else if let lack = Self.lackingProfiles[part] {
+            throw AerieError(.unavailable, asked: asked, found: lack, advice: "use the model max")
+        } else {
+            throw AerieError(
+                .usage, asked: asked, found: "'\(part)' is not a known model",
+                advice: "use max, with mmu=sv39, sv48 or sv57 behind it")
+        }
+    }
+}

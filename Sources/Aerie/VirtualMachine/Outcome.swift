@@ -1,0 +1,28 @@
+extension VirtualMachine {
+    /// How a virtual machine ended.
+    public enum Outcome: Equatable, Sendable {
+        /// The guest switched the machine off.
+        case poweredOff
+        /// The guest reported a failure with this code, and the machine is off.
+        case failed(code: Int)
+        /// The guest asked for a reset, which the configuration turns into an end.
+        case reset
+        /// The machine could not start or could not continue, for this reason.
+        case crashed(String)
+        /// `kill` ended it.
+        case stopped
+    }
+}
+
+extension VirtualMachine.Outcome {
+    /// For the log.
+    var text: String {
+        switch self {
+        case .poweredOff: "the guest powered off"
+        case .failed(let code): "the guest reported failure \(code)"
+        case .reset: "the guest asked for a reset"
+        case .crashed(let reason): "crash: \(reason)"
+        case .stopped: "killed"
+        }
+    }
+}

@@ -1,0 +1,319 @@
+/// The programs of ours in a guest: small scripts, because a guest whose processor is emulated boots slowly enough.
+///
+/// Words on the kernel's command line steer them:
+///
+///     aerie.root=DEVICE|LABEL=NAME   the root disk (default: /dev/vda)
+///     aerie.rootflags=OPTIONS        options of its mount
+///     aerie.overlay                  changes go to memory; also without it when the disk is read-only
+///     aerie.hostname=NAME
+///     aerie.rows=N aerie.columns=N aerie.term=NAME   the terminal at the console
+///     aerie.raw                      no echo and no line editing at the console
+///     aerie.command=BASE64           run this instead of a shell: arguments, each with a zero byte after it
+///     aerie.control=TTY              where the host asks for power-off: a console's name, such as hvc0
+///     aerie.stage2                   finish the image's packages, once, during its build
+enum GuestScripts {
+    /// `/init` of the initial RAM disk, for busybox's shell: finds the root disk and hands over to its init.
+    static let initialRamdisk = #"""
+        #!/bin/sh
+        # Loads what the root disk needs, mounts it, and becomes the init on it.
+        bb() { /bin/busybox "$@"; }
+        load() {
+            while read -r module; do bb insmod "/lib/modules/$module.ko" 2>/dev/null; done <"/lib/modules/$1"
+        }
+        die() {
+            echo "aerie: $1; powering off" >/dev/console
+            bb sync
+            bb poweroff -f
+        }
+
+        bb mount -t proc proc /proc
+        bb mount -t sysfs sysfs /sys
+        bb mount -t devtmpfs dev /dev
+        bb mount -t tmpfs -o mode=0755,nosuid,nodev run /run
+
+        root=/dev/vda flags= mode=rw overlay= init=/usr/lib/aerie/init
+        set -f
+        for word in $(bb cat /proc/cmdline); do
+            case $word in
+            aerie.root=*) root=${word#*=} ;;
+            aerie.rootflags=*) flags=,${word#*=} ;;
+            aerie.overlay) overlay=yes ;;
+            init=*) init=${word#*=} ;;
+            ro) mode=ro ;;
+            rw) mode=rw ;;
+            esac
+        done
+        set +f
+        load boot
+
+        # Devices appear while the drivers look for them.
+        tries=0 device=
+        while :; do
+            case $root in
+            LABEL=* | UUID=*) device=$(bb findfs "$root" 2>/dev/null) ;;
+            *) device=$root ;;
+            esac
+            [ -n "$device" ] && [ -b "$device" ] && break
+            tries=$((tries + 1))
+            [ "$tries" -gt 100 ] && die "the root disk $root did not appear"
+            bb usleep 100000
+        done
+        if [ "$(bb cat "/sys/class/block/${device##*/}/ro" 2>/dev/null)" = 1 ]; then overlay=yes; fi
+
+        bb mkdir -p /root
+        if [ -n "$overlay" ]; then
+            load overlay
+            bb mkdir -p /run/aerie/lower /run/aerie/upper
+            bb mount -t ext4 -o "ro$flags" "$device" /run/aerie/lower || die "the root disk $device cannot be mounted"
+            bb mount -t tmpfs -o mode=0755 changes /run/aerie/upper
+            bb mkdir /run/aerie/upper/files /run/aerie/upper/work
+            bb mount -t overlay -o lowerdir=/run/aerie/lower,upperdir=/run/aerie/upper/files,workdir=/run/aerie/upper/work \
+                root /root || die "the root disk's overlay cannot be mounted"
+        else
+            bb mount -t ext4 -o "$mode$flags" "$device" /root || die "the root disk $device cannot be mounted"
+        fi
+        [ -x "/root$init" ] || [ -L "/root$init" ] || die "there is no $init on the root disk"
+        bb mount -o move /proc /root/proc
+        bb mount -o move /sys /root/sys
+        bb mount -o move /dev /root/dev
+        bb mount -o move /run /root/run
+        exec /bin/busybox switch_root /root "$init"
+
+        """#
+
+    /// `/usr/lib/aerie/init`: process 1 of the guest, for dash, which collects orphans while it waits.
+    static let initProcess = #"""
+        #!/bin/sh
+        # Process 1: sets the system up, runs one program at the console, and powers off when it ends.
+        # SIGUSR1 asks for halt, SIGUSR2 for power-off, SIGTERM and SIGINT for a restart.
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
+        export PATH LANG
+        umask 022
+        action=
+        trap 'action=halt' USR1
+        trap 'action=poweroff' USR2
+        trap 'action=reboot' TERM INT
+
+        mkdir -p /dev/pts /dev/shm /run/lock /run/aerie
+        mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+        mount -t tmpfs -o mode=1777,nosuid,nodev shm /dev/shm
+        ln -sf /proc/self/fd /dev/fd
+
+        read -r hostname </etc/hostname
+        read -r words </proc/cmdline
+        mode=shell control=
+        set -f
+        for word in $words; do
+            case $word in
+            aerie.hostname=*) hostname=${word#*=} ;;
+            aerie.control=*) control=${word#*=} ;;
+            aerie.stage2) mode=stage2 ;;
+            esac
+        done
+        set +f
+        echo "$hostname" >/proc/sys/kernel/hostname
+        read -r active </sys/class/tty/console/active
+        tty=/dev/${active##* }
+        [ "$tty" = /dev/tty0 ] && tty=/dev/tty1
+        [ -c "$tty" ] || tty=/dev/console
+
+        if [ "$mode" = shell ]; then
+            ip link set lo up
+            /usr/lib/aerie/network &
+        fi
+        [ -n "$control" ] && [ -c "/dev/$control" ] && /usr/lib/aerie/control <"/dev/$control" >/dev/null 2>&1 &
+        # A shell starts its background jobs with SIGINT and SIGQUIT ignored, and only env can undo that: programs of a login
+        # ignore no signal. setsid makes the job the leader of a session that has the terminal.
+        env --default-signal setsid -c "/usr/lib/aerie/$mode" <"$tty" >"$tty" 2>&1 &
+        child=$!
+        while [ -z "$action" ] && kill -0 "$child" 2>/dev/null; do wait "$child"; done
+        action=${action:-poweroff}
+
+        # Ask what still runs to end, and insist after two seconds.
+        trap '' HUP INT TERM USR1 USR2
+        busy() {
+            for process in /proc/[1-9]*; do
+                [ "$process" != /proc/1 ] && [ -e "$process/exe" ] && return 0
+            done
+            return 1
+        }
+        if busy; then
+            kill -s HUP -- -1
+            kill -s TERM -- -1
+            tries=0
+            while [ "$tries" -lt 20 ] && busy; do
+                sleep 0.1
+                tries=$((tries + 1))
+            done
+            kill -s KILL -- -1
+        fi
+        sync
+        mount -o remount,ro / 2>/dev/null
+        sync
+        status=0
+        [ -f /run/aerie/status ] && read -r status </run/aerie/status
+        if [ "$status" != 0 ] && [ "$action" = poweroff ]; then
+            /usr/lib/aerie/end "$status"
+        fi
+        busybox "$action" -f
+
+        """#
+
+    /// `/usr/lib/aerie/end`: ends the machine with a status other than 0, by the board's test device.
+    static func end(_ architecture: ImageArchitecture) -> String {
+        """
+        #!/bin/sh
+        exec busybox devmem 0x\(String(architecture.testDevice, radix: 16)) 32 $(($1 << 16 | 0x3333)) 2>/dev/null
+
+        """
+    }
+
+    /// `/usr/lib/aerie/shell`: what stands at the console, as leader of a session of its own.
+    static let shell = #"""
+        #!/bin/sh
+        # A root shell, or the command that the host asked for.
+        rows= columns= term=vt220 raw= command=
+        read -r words </proc/cmdline
+        set -f
+        for word in $words; do
+            case $word in
+            aerie.rows=*) rows=${word#*=} ;;
+            aerie.columns=*) columns=${word#*=} ;;
+            aerie.term=*) term=${word#*=} ;;
+            aerie.raw) raw=yes ;;
+            aerie.command=*) command=${word#*=} ;;
+            esac
+        done
+        set +f
+        stty sane ${rows:+rows "$rows"} ${columns:+columns "$columns"} 2>/dev/null
+        [ -n "$raw" ] && stty raw -echo
+        # A name that this system does not know would break every program that draws.
+        known=
+        for directory in /etc/terminfo /lib/terminfo /usr/lib/terminfo /usr/share/terminfo; do
+            [ -e "$directory/$(printf %.1s "$term")/$term" ] && known=yes
+        done
+        [ -n "$known" ] || term=vt220
+        export TERM="$term" HOME=/root USER=root LOGNAME=root SHELL=/bin/bash
+        cd /root || exit
+        if [ -n "$command" ]; then
+            printf %s "$command" | base64 -d >/run/aerie/command
+            # Ctrl-C is the command's: this shell outlives it, to note the status. A command starts without these traps.
+            exec bash -c 'trap : INT QUIT; mapfile -d "" -t words </run/aerie/command
+                "${words[@]}"
+                echo $? >/run/aerie/status'
+        fi
+        exec /bin/bash --login
+
+        """#
+
+    /// `/usr/lib/aerie/control`: what the host asks of the system, one word a line.
+    static let control = #"""
+        #!/bin/sh
+        # Passes the host's wishes on to process 1.
+        stty raw -echo
+        while read -r word; do
+            case $word in
+            poweroff) kill -s USR2 1 ;;
+            esac
+        done
+
+        """#
+
+    /// `/usr/lib/aerie/network`: brings up the network devices that the host gave the guest.
+    static let network = #"""
+        #!/bin/sh
+        # Asks for an address on every Ethernet device.
+        modprobe -q virtio_net
+        for device in /sys/class/net/*; do
+            name=${device##*/}
+            [ -e "$device/device" ] || continue
+            ip link set "$name" up
+            busybox udhcpc -b -q -S -t 10 -T 1 -i "$name" -s /usr/lib/aerie/dhcp >/dev/null 2>&1
+        done
+
+        """#
+
+    /// `/usr/lib/aerie/dhcp`: what udhcpc calls with an address in its environment.
+    static let dhcp = #"""
+        #!/bin/sh
+        # Takes over an address, routes and name servers.
+        case $1 in
+        deconfig) ip -4 address flush dev "$interface" ;;
+        bound | renew)
+            ip -4 address replace "$ip/${mask:-24}" dev "$interface"
+            for gateway in $router; do ip route replace default via "$gateway" dev "$interface"; done
+            {
+                [ -n "$domain" ] && echo "search $domain"
+                for server in $dns; do echo "nameserver $server"; done
+            } >/etc/resolv.conf
+            ;;
+        esac
+
+        """#
+
+    /// `/usr/local/sbin/poweroff`, `reboot` and `halt`: signals to process 1; with `-f`, at once.
+    static let power = #"""
+        #!/bin/sh
+        # Ends the guest. Options other than -f are taken and ignored.
+        action=${0##*/}
+        for word; do
+            if [ "$word" = -f ] || [ "$word" = --force ]; then
+                sync
+                exec busybox "$action" -f
+            fi
+        done
+        case $action in
+        halt) signal=USR1 ;;
+        poweroff) signal=USR2 ;;
+        *) signal=TERM ;;
+        esac
+        kill -s "$signal" 1
+
+        """#
+
+    /// `/usr/lib/aerie/stage2`: finishes the installation of the packages that the host only unpacked.
+    static let stage2 = #"""
+        #!/bin/sh
+        # Runs the packages' own scripts, which are programs of this architecture.
+        stty sane -echo columns 200 2>/dev/null
+        state=/var/lib/aerie/stage2
+        export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true DEBCONF_NOWARNINGS=yes
+        export DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_NAME DPKG_MAINTSCRIPT_PACKAGE LC_ALL=C.UTF-8 HOME=/root
+        fail() {
+            echo "aerie-stage2: failed: $1"
+            exit 1
+        }
+        # At a first installation no command of this helper does anything, but each starts many programs.
+        mkdir -p /run/aerie/first
+        printf '#!/bin/sh\nexit 0\n' >/run/aerie/first/dpkg-maintscript-helper
+        chmod 755 /run/aerie/first/dpkg-maintscript-helper
+        usual=$PATH
+        PATH=/run/aerie/first:$PATH
+        DPKG_MAINTSCRIPT_ARCH=$(dpkg --print-architecture) || fail "dpkg does not run"
+        DPKG_MAINTSCRIPT_NAME=preinst
+        while read -r name info; do
+            echo "aerie-stage2: preparing $name"
+            DPKG_MAINTSCRIPT_PACKAGE=$name
+            "/var/lib/dpkg/info/$info.preinst" install </dev/null || fail "the preinst script of $name"
+        done <"$state/preinst"
+        unset DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_NAME DPKG_MAINTSCRIPT_PACKAGE
+        dpkg --force-unsafe-io --configure -a </dev/null || fail "dpkg --configure -a"
+        PATH=$usual
+        # The host enabled the certificates; only their links by hash need a program of this architecture.
+        if [ -d /etc/ssl/certs ] && command -v openssl >/dev/null; then
+            openssl rehash /etc/ssl/certs || fail "openssl rehash"
+        fi
+        if [ -d "$state/packages" ]; then
+            # Nothing is fetched: without sources, apt knows no other packages than these. (With --no-download it takes no
+            # file whose name it has to quote.)
+            apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
+                -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null \
+                -o Dpkg::Use-Pty=0 install "$state"/packages/*.deb </dev/null || fail "apt-get install"
+        fi
+        rm -rf "$state" /var/lib/dpkg/status-old /var/cache/debconf/*-old /tmp/* /root/.bash_history
+        cp /var/lib/dpkg/status /var/lib/dpkg/status-old
+        echo complete >/var/lib/aerie/configured
+        echo "aerie-stage2: complete"
+
+        """#
+}

@@ -1,0 +1,21 @@
+internal import CLinux
+internal import Glibc
+
+/// Makes a program independent of the descriptors, the signal mask and the signal actions that it was started with.
+package enum ProcessStart {
+    /// Call it first, before any file is opened and any thread started.
+    package static func prepare() {
+        aerie_signal_defaults()
+        guard aerie_standard_descriptors() == 0 else {
+            StandardError.write("/dev/null: \(SystemError.last("open")); it takes the place of closed descriptors\n")
+            exit(EX_OSFILE)
+        }
+    }
+
+    /// Writes out what `print` has buffered.
+    ///
+    /// - Throws: the error of this write, or of an earlier one.
+    package static func flushStandardOutput() throws(SystemError) {
+        _ = try checked("write") { aerie_flush_standard_output() }
+    }
+}

@@ -1,0 +1,94 @@
+package import Aerie
+internal import HostSystem
+
+/// The settings by the names that the command line and a file give them.
+package enum RunSetting: String, CaseIterable, Sendable {
+    case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, transport,
+        console
+    case codeCache = "code-cache"
+    case readOnly = "read-only"
+    case noReboot = "no-reboot"
+    case controlPort = "control-port"
+    case stopTimeout = "stop-timeout"
+    case logLevel = "log-level"
+    case logFile = "log-file"
+
+    /// What its value looks like.
+    package enum Kind: Sendable {
+        case text, number, flag
+        /// Any number of texts.
+        case list
+    }
+
+    package var kind: Kind {
+        switch self {
+        case .cpus, .stopTimeout: .number
+        case .readOnly, .noReboot, .controlPort: .flag
+        case .command, .disk: .list
+        default: .text
+        }
+    }
+}
+
+extension RunSettings {
+    private static let stopTimeoutRange = 0...86_400
+
+    /// Takes a value over as it is typed; one more element for a list. `asked` names where the value stands.
+    package mutating func set(_ setting: RunSetting, to text: String, asked: String) throws(AerieError) {
+        switch setting {
+        case .image: image = text
+        case .command: command = (command ?? []) + [text]
+        case .arch: architecture = try Self.choice(text, asked: asked)
+        case .engine: engine = try Self.choice(text, asked: asked)
+        case .trace: trace = text
+        case .codeCache: codeCache = try Self.size(text, asked: asked)
+        case .cpu: processor = try Processor(option: text)
+        case .cpus: cpus = try Self.integer(text, asked: asked, in: Configuration.cpuRange)
+        case .memory: memory = try Self.size(text, asked: asked)
+        case .kernel: kernel = text
+        case .initrd: initrd = text
+        case .append: commandLine = text
+        case .firmware: firmware = text
+        case .disk: disks = (disks ?? []) + [try Disk(option: text)]
+        case .transport: transport = try Self.choice(text, asked: asked)
+        case .console: console = try Self.choice(text, asked: asked)
+        case .stopTimeout: stopTimeout = try Self.integer(text, asked: asked, in: Self.stopTimeoutRange)
+        case .logLevel: logLevel = try Self.choice(text, asked: asked)
+        case .logFile: logFile = text
+        case .readOnly, .noReboot, .controlPort: preconditionFailure("a flag has no text")
+        }
+    }
+
+    /// Sets a flag.
+    package mutating func set(_ setting: RunSetting, to value: Bool) {
+        switch setting {
+        case .readOnly: readOnly = value
+        case .noReboot: noReboot = value
+        case .controlPort: controlPort = value
+        default: preconditionFailure("\(setting.rawValue) is not a flag")
+        }
+    }
+
+    private static func choice<Value: RawRepresentable & CaseIterable>(
+        _ text: String, asked: String
+    ) throws(AerieError) -> Value where Value.RawValue == String {
+        if let value = Value(rawValue: text) { return value }
+        let known = Value.allCases.map(\.rawValue).joined(separator: ", ")
+        throw AerieError(.usage, asked: asked, found: "'\(text)' is not known", advice: "use one of \(known)")
+    }
+
+    /// Reads a number of bytes; `asked` names where it stands.
+    package static func size(_ text: String, asked: String) throws(AerieError) -> ByteSize {
+        if let size = ByteSize(text) { return size }
+        throw AerieError(
+            .usage, asked: asked, found: "'\(text)' is not a valid size",
+            advice: "use a whole number with K, M or G, such as 512M")
+    }
+
+    private static func integer(_ text: String, asked: String, in range: ClosedRange<Int>) throws(AerieError) -> Int {
+        if let value = Int(text), range.contains(value) { return value }
+        throw AerieError(
+            .usage, asked: asked, found: "'\(text)' is not a number from \(range.lowerBound) to \(range.upperBound)",
+            advice: "choose a number in this range")
+    }
+}

@@ -1,0 +1,99 @@
+package import Aerie
+internal import Glibc
+package import HostSystem
+
+/// What a user says about a guest to run, on the command line or in a file; nil where nothing is said.
+package struct RunSettings: Equatable {
+    package var image: String?
+    /// What to run in the image instead of a shell.
+    package var command: [String]?
+    package var architecture: Configuration.Architecture?
+    package var engine: Configuration.Engine?
+    package var trace: String?
+    package var codeCache: ByteSize?
+    package var processor: Processor?
+    package var cpus: Int?
+    package var memory: ByteSize?
+    package var kernel: String?
+    package var initrd: String?
+    package var commandLine: String?
+    package var firmware: String?
+    package var disks: [Disk]?
+    package var transport: Configuration.Transport?
+    package var console: Configuration.Console?
+    package var readOnly: Bool?
+    package var noReboot: Bool?
+    /// Whether the host can tell the guest's init to power off.
+    package var controlPort: Bool?
+    /// Seconds.
+    package var stopTimeout: Int?
+    package var logLevel: LogLevel?
+    /// Where the log goes; nil is standard error.
+    package var logFile: String?
+
+    package init() {}
+
+    /// These settings, and where they say nothing, the others.
+    package func over(_ other: RunSettings) -> RunSettings {
+        var result = RunSettings()
+        result.image = image ?? other.image
+        result.command = command ?? other.command
+        result.architecture = architecture ?? other.architecture
+        result.engine = engine ?? other.engine
+        result.trace = trace ?? other.trace
+        result.codeCache = codeCache ?? other.codeCache
+        result.processor = processor ?? other.processor
+        result.cpus = cpus ?? other.cpus
+        result.memory = memory ?? other.memory
+        result.kernel = kernel ?? other.kernel
+        result.initrd = initrd ?? other.initrd
+        result.commandLine = commandLine ?? other.commandLine
+        result.firmware = firmware ?? other.firmware
+        result.disks = disks ?? other.disks
+        result.transport = transport ?? other.transport
+        result.console = console ?? other.console
+        result.readOnly = readOnly ?? other.readOnly
+        result.noReboot = noReboot ?? other.noReboot
+        result.controlPort = controlPort ?? other.controlPort
+        result.stopTimeout = stopTimeout ?? other.stopTimeout
+        result.logLevel = logLevel ?? other.logLevel
+        result.logFile = logFile ?? other.logFile
+        return result
+    }
+
+    /// The machine without an image.
+    package func configuration() throws(AerieError) -> Configuration {
+        var result = plainConfiguration
+        guard readOnly ?? false, image == nil else { return result }
+        guard !result.disks.isEmpty else {
+            throw AerieError(
+                .usage, asked: "--read-only", found: "the guest has no disk", advice: "name an image or give --disk")
+        }
+        if result.disks[0].access == .readWrite { result.disks[0].access = .discardChanges }
+        return result
+    }
+
+    private var plainConfiguration: Configuration {
+        var result = Configuration()
+        if let architecture { result.architecture = architecture }
+        if let engine { result.engine = engine }
+        result.translationTrace = trace
+        if let codeCache { result.codeCache = codeCache }
+        result.processor = processor
+        if let cpus { result.cpus = cpus }
+        if let memory { result.memory = memory }
+        result.kernel = kernel
+        result.initrd = initrd
+        result.commandLine = commandLine ?? ""
+        result.firmware = firmware
+        result.disks = disks ?? []
+        if let directory = getenv("TMPDIR").map({ String(cString: $0) }), directory.hasPrefix("/") {
+            result.scratchDirectories.insert(directory, at: 0)
+        }
+        result.transport = transport
+        if let console { result.console = console }
+        result.hasControlPort = controlPort ?? false
+        result.restartsOnReset = !(noReboot ?? false)
+        return result
+    }
+}

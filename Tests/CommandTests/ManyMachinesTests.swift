@@ -1,0 +1,30 @@
+import Foundation
+import GuestToolchain
+import Testing
+
+@Suite("Many machines in one process") struct ManyMachinesTests {
+    private struct Holdings: Decodable {
+        let descriptors: Int
+        let threads: Int
+        let mappings: Int
+        let memory: Int
+    }
+
+    @Test(
+        "Machines that have ended leave no descriptor, no thread, no mapping and no memory behind",
+        arguments: [("interpret", 1000), ("translate", 50)])
+    func nothingIsLeft(engine: String, count: Int) throws {
+        let aerie = try AerieProcess()
+        let firmware = try aerie.directory.file("firmware", GuestProgram.powerOff)
+        let result = try aerie.run(["--sessions", "\(count)", firmware, engine], program: "MachineHost")
+        #expect(result.code == 0, "\(result.error)")
+        let holdings = try JSONDecoder().decode([Holdings].self, from: Data(result.output.utf8))
+        let (before, after) = (holdings[0], holdings[1])
+        #expect(after.descriptors == before.descriptors)
+        #expect(after.threads == before.threads)
+        // The allocator may divide a mapping or add an arena: one mapping for each machine would be far more.
+        #expect(after.mappings <= before.mappings + 20)
+        // A stack that is left behind has 8 KiB in memory at least, a machine much more.
+        #expect(after.memory <= before.memory + count * 2048 + (2 << 20))
+    }
+}

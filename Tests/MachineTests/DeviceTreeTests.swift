@@ -1,0 +1,109 @@
+import Foundation
+import GuestBoot
+import GuestToolchain
+import Testing
+
+@testable import Aerie
+
+/// The device tree beside that of QEMU's `virt`.
+@Suite("The device tree") struct DeviceTreeTests {
+    /// Nodes and properties of QEMU's tree that ours lacks or has in another form; docs/riscv-board.md has the reasons.
+    private static let differences: Set<String> = [
+        "/ model", "/chosen rng-seed", "/platform-bus@4000000", "/pmu", "/cpus/cpu riscv,isa",
+        "/cpus/cpu riscv,isa-extensions", "/cpus/cpu mmu-type", "/cpus/cpu riscv,cbop-block-size",
+        "/soc/plic@c000000 riscv,ndev",
+    ]
+
+    /// Properties whose cells at some places are phandles: every `stride` cells from `first` on.
+    private static let references: [String: (first: Int, stride: Int)] = [
+        "interrupt-parent": (0, 1), "regmap": (0, 1), "cpu": (0, 1), "interrupts-extended": (0, 2),
+        "interrupt-map": (4, 6),
+    ]
+
+    private func ours(_ processor: Processor = Processor()) -> DeviceTree {
+        RISCVDeviceTree.make(
+            harts: 2, processor: processor, memory: 512 << 20, pciHighWindow: (0x4_0000_0000, 0x4_0000_0000),
+            console: .serial)
+    }
+
+    /// All properties by the path of their node and their name, with phandles in place of numbers.
+    private func properties(_ tree: DeviceTree) -> [String: [String]] {
+        var paths: [UInt32: String] = [:]
+        func collect(_ node: DeviceTree.Node, _ path: String) {
+            if let phandle = node.cells("phandle")?.first { paths[phandle] = path }
+            for child in node.children { collect(child, "\(path)/\(child.name)") }
+        }
+        collect(tree.root, "")
+        var result: [String: [String]] = [:]
+        func list(_ node: DeviceTree.Node, _ path: String) {
+            for property in node.properties where property.name != "phandle" {
+                var values = property.value.map { String($0) }
+                if let (first, stride) = Self.references[property.name], let cells = node.cells(property.name) {
+                    values = cells.enumerated().map { index, cell in
+                        index % stride == first ? paths[cell] ?? "none" : String(cell)
+                    }
+                }
+                result["\(path.isEmpty ? "/" : path) \(property.name)"] = values
+            }
+            for child in node.children { list(child, "\(path)/\(child.name)") }
+        }
+        list(tree.root, "")
+        return result
+    }
+
+    private func isDifferent(_ key: String) -> Bool {
+        let key = key.replacing("/cpu@0", with: "/cpu").replacing("/cpu@1", with: "/cpu")
+        return Self.differences.contains { key == $0 || key.hasPrefix($0 + " ") }
+    }
+
+    @Test(
+        "Every node and property of QEMU's tree is in ours, but for the documented differences",
+        .enabled(if: HostProgram.find("qemu-system-riscv64") != nil, "qemu-system-riscv64 is not installed"))
+    func comparison() throws {
+        let directory = TemporaryDirectory()
+        let file = directory.path("virt.dtb")
+        let qemu = try #require(HostProgram.find("qemu-system-riscv64"))
+        _ = try HostProgram.run(
+            qemu, ["-machine", "virt,dumpdtb=\(file)", "-smp", "2", "-m", "512M", "-display", "none"])
+        let theirs = properties(
+            try DeviceTree(blob: [UInt8](try Data(contentsOf: URL(filePath: file)))))
+        let ours = properties(self.ours())
+        #expect(theirs.count > 100)
+        for (key, value) in theirs where !isDifferent(key) { #expect(ours[key] == value, "\(key)") }
+    }
+
+    @Test("Processors are described with the paging mode that was asked for", arguments: Processor.PagingMode.allCases)
+    func pagingModes(mode: Processor.PagingMode) throws {
+        let node = try #require(ours(Processor(pagingMode: mode)).node("/cpus/cpu@1"))
+        #expect(node.string("mmu-type") == "riscv,\(mode.rawValue)")
+    }
+
+    @Test("A processor is read as it is typed, with the default model and Sv48")
+    func options() throws {
+        for (text, mode) in [
+            ("max", Processor.PagingMode.sv48), ("max,mmu=sv39", .sv39), ("mmu=sv57", .sv57), ("max,mmu=sv48", .sv48),
+        ] {
+            #expect(try Processor(option: text) == Processor(pagingMode: mode))
+        }
+    }
+
+    @Test(
+        "What harts lack, and what is not known, is said",
+        arguments: [
+            ("rva23", AerieError.Category.unavailable, "the harts lack V, H, Zfhmin and others of RVA23"),
+            ("rva20,mmu=sv39", .unavailable, "no model leaves out the extensions that RVA20 does not have"),
+            ("max,mmu=sv64", .usage, "mmu 'sv64' is not known"),
+            ("max,v=on", .usage, "extension 'v' cannot be switched"),
+            ("", .usage, "'' is not a known model"), ("max,max", .usage, "'max' is not a known model"),
+        ])
+    func refusals(text: String, category: AerieError.Category, found: String) {
+        do {
+            _ = try Processor(option: text)
+            Issue.record("'\(text)' is taken")
+        } catch {
+            #expect(error.category == category)
+            #expect(error.asked == "--cpu \(text)")
+            #expect(error.found == found)
+        }
+    }
+}
