@@ -136,7 +136,7 @@ let package = Package(
         .executableTarget(
             name: "CoverageFuzzer", dependencies: ["FuzzTargets"], path: "Tests/CoverageFuzzer",
             swiftSettings: settings),
-        tests("FuzzTests", ["FuzzTargets"]),
+        tests("FuzzTests", ["FuzzTargets", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )
