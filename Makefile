@@ -4,7 +4,7 @@ SWIFT ?= swift
 SOURCES := Package.swift Sources Tests Benchmarks
 AERIE := .build/release/aerie
 
-.PHONY: run build test fuzz bench lint format clean
+.PHONY: run build test fuzz fuzz-target bench lint format clean
 
 # Boots Debian on this terminal: the first time it builds the image, which takes some minutes.
 run: bootstrap
@@ -22,6 +22,15 @@ test: bootstrap-tests
 fuzz: bootstrap-tests
 	AERIE_FUZZ_SEED=$(or $(SEED),1) AERIE_FUZZ_COUNT=$(or $(COUNT),100000) \
 		$(SWIFT) test -c release --disable-xctest --filter DifferentialTests
+
+# A coverage-guided fuzzer on one parser, for TIME seconds: TARGET=riscv-kernel, device-tree, saved-record, settings … New inputs go to
+# .build-fuzz/corpus-TARGET; a finding is written to the present directory.
+fuzz-target: bootstrap-tests
+	$(SWIFT) build -c release --product CoverageFuzzer --sanitize=fuzzer -Xswiftc -DCOVERAGE_FUZZER \
+		--scratch-path .build-fuzz
+	mkdir -p .build-fuzz/corpus-$(TARGET)
+	AERIE_FUZZ_TARGET=$(TARGET) .build-fuzz/release/CoverageFuzzer -max_total_time=$(or $(TIME),600) -max_len=65536 \
+		-timeout=20 .build-fuzz/corpus-$(TARGET) Tests/FuzzTargets/Corpora/$(TARGET)
 
 # BENCH="kernels --kernel sieve --versus PATH" chooses what and beside which; see `.build/release/Benchmarks --help`.
 bench: bootstrap-tests

@@ -131,6 +131,18 @@ let package = Package(
             "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost"],
             exclude: ["Guests"]),
         tests("ArchitectureTests", []),
+
+        // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "GuestBoot", "MachineSession", "PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem",
+            ],
+            path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),
+        .executableTarget(
+            name: "CoverageFuzzer", dependencies: ["FuzzTargets"], path: "Tests/CoverageFuzzer",
+            swiftSettings: settings),
+        tests("FuzzTests", ["FuzzTargets", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,43 @@
+internal import FuzzTargets
+internal import Glibc
+
+// One program for both ways of use: with COVERAGE_FUZZER defined and the fuzzer's sanitizer linked, libFuzzer has `main` and calls
+// the entry; without, the program runs the inputs in files, to try a finding again.
+
+/// The target that AERIE_FUZZ_TARGET names.
+private func namedTarget() -> FuzzTarget {
+    if let name = getenv("AERIE_FUZZ_TARGET"), let target = FuzzTarget(rawValue: String(cString: name)) {
+        return target
+    }
+    let names = FuzzTarget.allCases.map(\.rawValue).joined(separator: ", ")
+    fputs("set AERIE_FUZZ_TARGET to one of: \(names)\n", stderr)
+    exit(64)
+}
+
+#if COVERAGE_FUZZER
+    private let target = namedTarget()
+
+    @c(LLVMFuzzerTestOneInput)
+    public func fuzzOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+        target.run(UnsafeBufferPointer(start: data, count: count))
+        return 0
+    }
+#else
+    @main
+    enum CoverageFuzzer {
+        static func main() {
+            let target = namedTarget()
+            for path in CommandLine.arguments.dropFirst() {
+                guard let file = fopen(path, "rb") else {
+                    fputs("\(path): \(String(cString: strerror(errno)))\n", stderr)
+                    exit(65)
+                }
+                var bytes = [UInt8](repeating: 0, count: FuzzTarget.inputLimit)
+                bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, file))
+                fclose(file)
+                target.run(bytes)
+                print("\(path): no finding")
+            }
+        }
+    }
+#endif

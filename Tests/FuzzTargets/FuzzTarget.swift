@@ -1,0 +1,34 @@
+/// A part of the program that reads bytes a guest or a file controls, as an entry for fuzzers.
+///
+/// Whatever the bytes are, an entry returns: errors are caught, and a trap, a hang or a broken promise is a finding. Promises
+/// that hold for every input are preconditions in the entry.
+package enum FuzzTarget: String, CaseIterable, Sendable {
+    /// A kernel file for the RISC-V board.
+    case riscvKernel = "riscv-kernel"
+    /// A firmware file for the RISC-V board.
+    case riscvFirmware = "riscv-firmware"
+    /// A kernel file for the x86-64 board.
+    case x86Kernel = "x86-kernel"
+    case deviceTree = "device-tree"
+    case savedRecord = "saved-record"
+    /// The file of `--config`.
+    case settings
+    /// A guest's accesses to the registers of the platform devices.
+    case platformDevices = "platform-devices"
+
+    /// Longer inputs are cut off: they find nothing that shorter ones do not.
+    package static let inputLimit = 1 << 16
+
+    package func run(_ input: some Sequence<UInt8>) {
+        let bytes = Array(input.prefix(Self.inputLimit))
+        switch self {
+        case .riscvKernel: BootFuzzing.riscv(kernel: bytes)
+        case .riscvFirmware: BootFuzzing.riscv(firmware: bytes)
+        case .x86Kernel: BootFuzzing.x86(kernel: bytes)
+        case .deviceTree: BootFuzzing.deviceTree(bytes)
+        case .savedRecord: StateFuzzing.savedRecord(bytes)
+        case .settings: StateFuzzing.settings(bytes)
+        case .platformDevices: DeviceFuzzing.platformDevices(bytes)
+        }
+    }
+}
