@@ -125,10 +125,11 @@ let package = Package(
             ["VirtioDevices", "Virtio", "PCI", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
-        tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport"]),
+        tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
         // A machine in a process that a test may kill.
         .executableTarget(
-            name: "MachineHost", dependencies: ["Aerie"], path: "Tests/MachineHost", swiftSettings: settings),
+            name: "MachineHost", dependencies: ["MachineSession", "Aerie", "HostSystem"], path: "Tests/MachineHost",
+            swiftSettings: settings),
         tests(
             "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost"],
             exclude: ["Guests"]),
