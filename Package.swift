@@ -143,7 +143,7 @@ let package = Package(
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),
         .executableTarget(
-            name: "CoverageFuzzer", dependencies: ["FuzzTargets"], path: "Tests/CoverageFuzzer",
+            name: "CoverageFuzzer", dependencies: ["FuzzTargets", "HostSystem"], path: "Tests/CoverageFuzzer",
             swiftSettings: settings),
         tests("FuzzTests", ["FuzzTargets", "TestSupport"]),
     ],

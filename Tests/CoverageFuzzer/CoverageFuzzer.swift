@@ -1,5 +1,6 @@
 internal import FuzzTargets
 internal import Glibc
+internal import HostSystem
 
 // One program for both ways of use: with COVERAGE_FUZZER defined and the fuzzer's sanitizer linked, libFuzzer has `main` and calls
 // the entry; without, the program runs the inputs in files, to try a finding again.
@@ -10,7 +11,7 @@ private func namedTarget() -> FuzzTarget {
         return target
     }
     let names = FuzzTarget.allCases.map(\.rawValue).joined(separator: ", ")
-    fputs("set AERIE_FUZZ_TARGET to one of: \(names)\n", stderr)
+    StandardError.write("set AERIE_FUZZ_TARGET to one of: \(names)\n")
     exit(64)
 }
 
@@ -29,7 +30,7 @@ private func namedTarget() -> FuzzTarget {
             let target = namedTarget()
             for path in CommandLine.arguments.dropFirst() {
                 guard let file = fopen(path, "rb") else {
-                    fputs("\(path): \(String(cString: strerror(errno)))\n", stderr)
+                    StandardError.write("\(path): \(String(cString: strerror(errno)))\n")
                     exit(65)
                 }
                 var bytes = [UInt8](repeating: 0, count: FuzzTarget.inputLimit)

@@ -35,7 +35,7 @@ enum BootFuzzing {
         guard let source = try? BootSource(BootItem(.kernel, "input"), bytes: bytes),
             let boot = try? X86Boot(kernel: source, initrd: nil, commandLine: "console=ttyS0")
         else { return }
-        let map = [X86MemoryMapEntry(base: 0, size: x86Memory.size, kind: .usable)]
+        let map = [X86MemoryMapEntry(base: 0, size: x86Memory.size, kind: .memory)]
         guard let result = try? boot.load(memory: x86Memory, map: map, rsdp: 0xE0000) else { return }
         check(result.placements, x86Memory)
     }

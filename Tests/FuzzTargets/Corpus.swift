@@ -1,4 +1,4 @@
-package import Foundation
+internal import Foundation
 
 /// The inputs that are kept for a target: seeds that reach its parts, and what fuzzers found.
 package enum Corpus {
