@@ -35,7 +35,9 @@ private let prlimit = "/usr/bin/prlimit"
     @Test(
         "Without /dev/kvm, and without permission to open it, an x86-64 guest is unavailable and the doctor says why",
         .enabled("needs root, mount namespaces and an x86-64 host") { canHide },
-        arguments: [("true", "there is no /dev/kvm"), ("mknod /dev/kvm c 10 232", "/dev/kvm may not be opened")])
+        arguments: [
+            ("true", "/dev/kvm does not exist"), ("mknod /dev/kvm c 10 232", "this user may not open /dev/kvm"),
+        ])
     func noKVM(commands: String, reason: String) throws {
         for options in [["--arch", "x86_64"], ["--arch", "x86_64", "--engine", "kvm"]] {
             let result = try run(["run", "--kernel", kernel] + options, inDevicesAfter: commands)

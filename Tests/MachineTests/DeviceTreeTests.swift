@@ -21,9 +21,11 @@ import Testing
     ]
 
     private func ours(_ processor: Processor = Processor()) -> DeviceTree {
-        RISCVDeviceTree.make(
-            harts: 2, processor: processor, memory: 512 << 20, pciHighWindow: (0x4_0000_0000, 0x4_0000_0000),
-            console: .serial)
+        var configuration = Configuration()
+        configuration.cpus = 2
+        configuration.processor = processor
+        configuration.memory = .mebibytes(512)
+        return RISCVDeviceTree.make(configuration, pciHighWindow: (0x4_0000_0000, 0x4_0000_0000))
     }
 
     /// All properties by the path of their node and their name, with phandles in place of numbers.

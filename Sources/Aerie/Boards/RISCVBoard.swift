@@ -82,10 +82,7 @@ final class RISCVBoard: Board {
         for (device, base, size) in placed { bus.attach(device, base: base, size: size) }
         devices = placed.map(\.device) + functions
         processors = harts
-        deviceTree = RISCVDeviceTree.make(
-            harts: configuration.cpus, processor: configuration.processor ?? Processor(),
-            memory: configuration.memory.bytes,
-            pciHighWindow: PCIHighWindow.above(memory), console: configuration.console)
+        deviceTree = RISCVDeviceTree.make(configuration, pciHighWindow: PCIHighWindow.above(memory))
 
         if configuration.firmware == nil {
             let services = SBI(harts: harts, memory: memory, console: uartChannel, systemEvent: events)

@@ -7,13 +7,9 @@ internal import RISCV
 
 /// Describes the RISC-V board to its guest, with the bindings that QEMU's `virt` uses.
 enum RISCVDeviceTree {
-    /// - Parameters:
-    ///   - memory: bytes.
-    ///   - pciHighWindow: where registers of 64 bits go.
-    static func make(
-        harts: Int, processor: Processor, memory: UInt64, pciHighWindow: (base: UInt64, size: UInt64),
-        console: Configuration.Console
-    ) -> DeviceTree {
+    /// - Parameter pciHighWindow: guest-physical addresses for registers of 64 bits.
+    static func make(_ configuration: Configuration, pciHighWindow: (base: UInt64, size: UInt64)) -> DeviceTree {
+        let harts = configuration.cpus
         var tree = DeviceTree()
         let processors = (0..<harts).map { _ in tree.makePhandle() }
         let interruptControllers = (0..<harts).map { _ in tree.makePhandle() }
@@ -24,9 +20,9 @@ enum RISCVDeviceTree {
         tree.root.set("#size-cells", cells: [2])
         tree.root.set("compatible", string: "riscv-virtio")
         tree.root.set("model", string: "riscv-virtio,aerie")
-        tree.root.add(chosen(console))
-        tree.root.add(memoryNode(memory))
-        tree.root.add(cpus(handles, processor))
+        tree.root.add(chosen(configuration.console))
+        tree.root.add(memoryNode(configuration.memory.bytes))
+        tree.root.add(cpus(handles, configuration.processor ?? Processor()))
         tree.root.add(power("poweroff", value: 0x5555, test: handles.test))
         tree.root.add(power("reboot", value: 0x7777, test: handles.test))
         tree.root.add(flash())
