@@ -19,6 +19,9 @@ package protocol Device: AnyObject, Sendable {
     var name: String { get }
 
     func start() throws
+    /// The machine is killed, or its guest reset it: cancels host I/O whose results nobody needs any more, so that `pause` and
+    /// `stop` return soon. Any thread, at any time after `start`; it never waits.
+    func abandon()
     func pause()
     func resume()
     func reset()
@@ -33,6 +36,7 @@ package protocol Device: AnyObject, Sendable {
 extension Device {
     // Defaults for devices without threads and host I/O. Reset and state have no default.
     package func start() throws {}
+    package func abandon() {}
     package func pause() {}
     package func resume() {}
     package func stop() {}

@@ -105,6 +105,8 @@ private struct Encoder {
 
 private struct Decoder {
     var input: ArraySlice<UInt8>
+    /// A value takes two bytes of input and some dozens of memory: a file of the largest size must not take all of the host's.
+    var valuesLeft = 1 << 22
 
     mutating func integer<Integer: FixedWidthInteger>(_ type: Integer.Type) throws(SavedStateError) -> Integer {
         let size = MemoryLayout<Integer>.size
@@ -142,7 +144,8 @@ private struct Decoder {
     }
 
     mutating func value(depth: Int) throws(SavedStateError) -> SavedValue {
-        guard depth < maximumDepth else { throw .damaged }
+        guard depth < maximumDepth, valuesLeft > 0 else { throw .damaged }
+        valuesLeft -= 1
         switch try integer(UInt8.self) {
         case 0: return .boolean(try integer(UInt8.self) != 0)
         case 1: return .unsigned(try integer(UInt64.self))

@@ -18,6 +18,7 @@ private func namedTarget() -> FuzzTarget {
 #if COVERAGE_FUZZER
     private let target = namedTarget()
 
+    /// The entry that libFuzzer calls for each input; 0 keeps the input if it reaches something new.
     @c(LLVMFuzzerTestOneInput)
     public func fuzzOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         target.run(UnsafeBufferPointer(start: data, count: count))

@@ -54,6 +54,8 @@ extension VirtualMachine {
     }
 
     private func restart() -> Bool {
+        // The guest gave up on its requests.
+        for device in board.devices { device.abandon() }
         quiesce()
         for device in board.devices { device.reset() }
         do {

@@ -177,6 +177,8 @@ public final class VirtualMachine: Sendable {
         }
         guard isNoted else { return }
         for processor in board.processors { processor.requestExit() }
+        // A pause in progress must not wait for host I/O that nobody needs any more.
+        if case .kill = request { for device in board.devices { device.abandon() } }
     }
 
     func exclusively<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {

@@ -19,6 +19,8 @@ package final class DiskIO: @unchecked Sendable {
     package let loop: EventLoop
     private let method: Method
     private let pool: IOThreadPool
+    // Transfers that the ring refuses have a thread of their own: those of the pool may wait for what such a transfer holds.
+    private let refused = IOThreadPool(limit: 1)
     private let makeRing: @Sendable () throws(SystemError) -> IORing
     private var fileIO = FileIO.unknown
 
@@ -48,6 +50,7 @@ package final class DiskIO: @unchecked Sendable {
     private func close() {
         fileIO = .unknown
         pool.stop()
+        refused.stop()
     }
 
     /// Whether file I/O goes to the kernel without a thread of this process. Only on the loop's thread.
@@ -70,21 +73,27 @@ package final class DiskIO: @unchecked Sendable {
     /// Does an operation on a file.
     func submit(_ operation: FileOperation) {
         if case .ring(let ring) = chosen() {
-            ring.submit(operation) { [self] in runBlocking($0) }
+            ring.submit(operation) { [self] in run(on: refused, $0.completion, $0.runBlocking) }
         } else {
-            runBlocking(operation)
+            run(on: pool, operation.completion, operation.runBlocking)
         }
-    }
-
-    private func runBlocking(_ operation: FileOperation) {
-        runBlocking(operation.completion) { operation.runBlocking() }
     }
 
     /// Runs `body`, which may block, on a thread, and passes its result to `completion`.
     func runBlocking(_ completion: @escaping DiskCompletion, _ body: @escaping @Sendable () -> DiskImageError?) {
-        pool.run { [loop] in
-            let result = body()
-            loop.async { completion(result) }
+        run(on: pool, completion, body)
+    }
+
+    private func run(
+        on pool: IOThreadPool, _ completion: @escaping DiskCompletion, _ body: @escaping @Sendable () -> DiskImageError?
+    ) {
+        do {
+            try pool.run { [loop] in
+                let result = body()
+                loop.async { completion(result) }
+            }
+        } catch {
+            finish(completion, .system(error))
         }
     }
 

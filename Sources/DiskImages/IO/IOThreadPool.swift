@@ -18,18 +18,25 @@ final class IOThreadPool: Sendable {
     /// Runs `job` on a thread, after jobs that came before have begun. It does not wait.
     ///
     /// The number of waiting jobs is bounded by the requests that the guest's queues hold.
-    func run(_ job: @escaping @Sendable () -> Void) {
+    ///
+    /// - Throws: when there is no thread yet and the host gives none.
+    func run(_ job: @escaping @Sendable () -> Void) throws(SystemError) {
         let needsThread = state.updateForOne { state in
             state.jobs.append(job)
             return state.jobs.count > state.idle && state.threads.count < limit
         }
         guard needsThread else { return }
-        // A host without another thread to give is left to those that are there; without any, the caller has to work.
-        guard let thread = try? HostThread(name: "disk", body: { [self] in serve() }) else {
-            if state.withLock({ $0.threads.isEmpty }) { runWaiting() }
-            return
+        do {
+            let thread = try HostThread(name: "disk") { [self] in serve() }
+            state.withLock { $0.threads.append(thread) }
+        } catch {
+            // The threads that are there do without another. Only the loop's thread calls this, so that none ended meanwhile.
+            let isLost = state.withLock { state in
+                if state.threads.isEmpty { state.jobs.removeLast() }
+                return state.threads.isEmpty
+            }
+            if isLost { throw error }
         }
-        state.withLock { $0.threads.append(thread) }
     }
 
     /// Ends the threads after the jobs that wait, and joins them. `run` may be called again afterwards.
@@ -54,9 +61,5 @@ final class IOThreadPool: Sendable {
             guard let job, let job else { return }
             job()
         }
-    }
-
-    private func runWaiting() {
-        while let job = state.withLock({ $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }) { job() }
     }
 }

@@ -68,21 +68,24 @@ final class RingIO: @unchecked Sendable {
 
     /// Submits what waits and completes what has finished, until neither is left.
     private func push() {
-        isScheduled = false
+        // A completion may submit another request: it is taken in a later round, or after other handlers had their turn.
+        isScheduled = true
         for _ in 0..<Self.roundsAtOnce {
             prepareWaiting()
             let isTaken = ring.submit()
             let finished = collect()
             // Whatever the kernel has not taken, it takes when there is something to collect, or later.
             if !isTaken, finished == 0 { break }
-            if isTaken, finished == 0 || next == waiting.count { return }
+            if isTaken, finished == 0 || next == waiting.count {
+                isScheduled = false
+                return
+            }
         }
-        guard !isScheduled else { return }
-        isScheduled = true
         loop.async { [self] in push() }
     }
 
     private func prepareWaiting() {
+        defer { dropPrepared() }
         while next < waiting.count, let identifier = free.last {
             let operation = waiting[next].operation
             guard
@@ -94,10 +97,13 @@ final class RingIO: @unchecked Sendable {
             inFlight[identifier] = waiting[next]
             next += 1
         }
-        if next == waiting.count {
-            waiting.removeAll(keepingCapacity: true)
-            next = 0
-        }
+    }
+
+    /// Moving the rest only when half of the entries are gone keeps the cost of an entry constant.
+    private func dropPrepared() {
+        guard next * 2 >= waiting.count else { return }
+        waiting.removeFirst(next)
+        next = 0
     }
 
     private func collect() -> Int {

@@ -98,6 +98,7 @@ package final class OutputQueue: Sendable {
     /// - Returns: false when the output failed or was abandoned before that.
     package func flush() -> Bool {
         state.update { $0.isFlushing = true }
+        defer { state.update { $0.isFlushing = false } }
         let isWritten = state.wait { state -> Bool? in
             if state.failure != nil { return false }
             if state.count == 0 { return true }

@@ -50,8 +50,8 @@ struct FlashState: Equatable, Sendable {
         let step = FlashCommands.Step(
             code: try record.integer("step"), block: try record.integer("stepBlock"),
             remaining: try record.integer("stepRemaining"))
-        guard let step, step.block < contents.blocks.count,
-            step.remaining + commands.buffer.count <= FlashCommands.bufferWords
+        guard let step, contents.blocks.indices.contains(step.block),
+            step.remaining <= FlashCommands.bufferWords - commands.buffer.count
         else { throw .badField(kind: Self.kind, field: "step") }
         commands.step = step
         for block in try record.records("blocks") {

@@ -71,7 +71,8 @@ struct UART16550State: Sendable {
     /// Puts the bytes back that the host did not take, before those that the guest has written meanwhile.
     mutating func endSending(_ unsent: ArraySlice<UInt8>) {
         isSending = false
-        registers.transmitter = unsent + registers.transmitter
+        // A guest that ignores the line status loses bytes beyond the limit, as with a full transmitter.
+        registers.transmitter = Array((unsent + registers.transmitter).prefix(UART16550Registers.transmitLimit))
         // The host may have made room before it was noted that there was none.
         registers.isHeldUp = !unsent.isEmpty && !hostHasRoom
         if registers.isHeldUp {

@@ -38,12 +38,14 @@ extension Hart {
         let software = try record.integer("software", as: UInt64.self)
         let deadline = try record.integer("machineDeadline", as: UInt64.self)
         let restoredLife = try HartLife(record: try record.record("life"))
+        let pc: UInt64 = try record.integer("pc")
+        guard pc & 1 == 0 else { throw .badField(kind: record.kind, field: "pc") }
 
         for index in 0..<32 {
             state.pointee.x[index] = x[index]
             state.pointee.f[index] = f[index]
         }
-        state.pointee.pc = try record.integer("pc")
+        state.pointee.pc = pc
         state.pointee.privilege = privilege
         state.pointee.csr = csr
         state.pointee.protection.restore(configurations: configurations, addresses: addresses)
@@ -80,6 +82,7 @@ extension HartLife {
         try record.expect(kind: "hart-life", versions: 1...2)
         let address: UInt64 = try record.integer("address")
         let opaque: UInt64 = try record.integer("opaque")
+        guard address & 1 == 0 else { throw .badField(kind: "hart-life", field: "address") }
         switch try record.text("name") {
         case "started": self = .started
         case "stopped": self = .stopped

@@ -165,6 +165,7 @@ package final class VirtioPCITransport: PCIFunction {
     // MARK: Lifecycle
 
     package func start() throws { try core.start() }
+    package func abandon() { core.abandon() }
     package func pause() { core.pause() }
     package func resume() { core.resume() }
     package func stop() { core.stop() }

@@ -19,6 +19,8 @@ package final class QueueService: @unchecked Sendable {
         var inFlight = 0
         // Requests were completed that the driver was not told of.
         var isUnsignalled = false
+        // The rest of a long queue is served after other handlers of the loop: a notification adds nothing.
+        var isContinuing = false
     }
 
     private struct Waiter {
@@ -125,7 +127,7 @@ package final class QueueService: @unchecked Sendable {
         onLoop { [self] in
             let session = VirtioSession(features: features, memory: memory, signals: signals)
             self.session = session
-            for queue in queues { slots[queue.index].queue = queue }
+            for queue in queues { put(queue) }
             device.activate(session)
             attend()
         }
@@ -133,8 +135,23 @@ package final class QueueService: @unchecked Sendable {
 
     func startQueue(_ queue: VirtQueue) {
         onLoop { [self] in
-            slots[queue.index].queue = queue
+            put(queue)
             serve(queue.index)
+        }
+    }
+
+    /// What is in flight of an earlier queue in this place is not the new one's.
+    private func put(_ queue: VirtQueue) {
+        slots[queue.index].queue = queue
+        slots[queue.index].generation += 1
+    }
+
+    /// Cancels host I/O in flight, whose results nobody needs any more, so that `pause` and `stop` return soon.
+    func abandon() {
+        guard isRunning.load(ordering: .acquiring) else { return }
+        loop.async { [self] in
+            session = nil
+            for index in slots.indices { drop(index) }
         }
     }
 
@@ -208,7 +225,7 @@ package final class QueueService: @unchecked Sendable {
     }
 
     private func serve(_ index: Int) {
-        guard mayServe, let session, let queue = slots[index].queue else { return }
+        guard mayServe, !slots[index].isContinuing, let session, let queue = slots[index].queue else { return }
         do {
             try serve(queue, session)
         } catch {
@@ -231,9 +248,17 @@ package final class QueueService: @unchecked Sendable {
                 case .waits: return queue.putBack()
                 }
                 budget -= 1
-                guard budget > 0 else { return loop.async { [self] in serve(queue.index) } }
+                guard budget > 0 else { return continueLater(queue.index) }
             }
-        } while try queue.enableNotifications()
+        } while try self.session != nil && queue.enableNotifications()
+    }
+
+    private func continueLater(_ index: Int) {
+        slots[index].isContinuing = true
+        loop.async { [self] in
+            slots[index].isContinuing = false
+            serve(index)
+        }
     }
 
     private func complete(_ chain: DescriptorChain, of queue: VirtQueue, written: Int) {

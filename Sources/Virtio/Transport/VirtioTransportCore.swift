@@ -86,6 +86,8 @@ final class VirtioTransportCore: Sendable {
 
     func stop() { service.stop() }
 
+    func abandon() { service.abandon() }
+
     /// While the machine is paused: nothing is in flight.
     func reset() {
         resetDevice()
@@ -139,7 +141,8 @@ final class VirtioTransportCore: Sendable {
         state.driverFeatures &= offeredFeatures
         for index in state.queues.indices where state.queues[index].queue != nil {
             state.queues[index].queue = nil
-            enableQueue(index, &state, starting: false)
+            // A queue that another vCPU stops now is not the device's again.
+            if !state.queues[index].isStopping { enableQueue(index, &state, starting: false) }
         }
         signals.goLive()
         activate(state)

@@ -200,7 +200,9 @@ enum GuestScripts {
             # Ctrl-C is the command's: this shell outlives it, to note the status. A command starts without these traps.
             exec bash -c 'trap : INT QUIT; mapfile -d "" -t words </run/aerie/command
                 "${words[@]}"
-                echo $? >/run/aerie/status'
+                echo $? >/run/aerie/status
+                # The end of this shell hangs the terminal up, which drops output that the port has not sent: stty waits for it.
+                (trap "" TTOU; stty "$(stty -g)") 2>/dev/null'
         fi
         exec /bin/bash --login
 
