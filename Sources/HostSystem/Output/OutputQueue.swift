@@ -167,6 +167,9 @@ package final class OutputQueue: Sendable {
         return isTaken
     }
 
+    /// Whether a `write` had to leave bytes behind since there was room last.
+    package var isFull: Bool { state.withLock { $0.wantsRoom } }
+
     /// Why nothing can be written any more.
     package var failure: SystemError? { state.withLock { $0.failure } }
 

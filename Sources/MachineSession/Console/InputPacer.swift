@@ -36,6 +36,8 @@ package struct InputPacer {
     /// When the guest asked for input first: before that nobody listens. A driver that sends sees the state of the receiver
     /// beside that of the transmitter, so only a second look without output between them is a question.
     private var firstAsked: UInt64?
+    /// The same since the last output: a boot loader that looked at the receiver is not the silent kernel after it.
+    private var askedInSilence: UInt64?
     /// Looks for input since the last output.
     private var asks = 0
     private var begun = false
@@ -59,6 +61,7 @@ package struct InputPacer {
     package mutating func guestWrote(_ bytes: [UInt8], at now: UInt64) {
         lastOutput = now
         asks = 0
+        askedInSilence = nil
         outputSinceInput = true
         for byte in bytes {
             prompt.follow(byte)
@@ -78,6 +81,7 @@ package struct InputPacer {
     package mutating func next(limit: Int, from script: inout ByteQueue, isEnded: Bool, at now: UInt64) -> [UInt8] {
         if limit > 0 && asks < Self.busyAsks { asks += 1 }
         if asks >= 2 && firstAsked == nil { firstAsked = now }
+        if asks >= 2 && askedInSilence == nil { askedInSilence = now }
         guard limit > 0, script.count > 0 || isEnded, begins(at: now) else { return [] }
         if script.count > 0 {
             let bytes = script.take(min(limit, allowance(at: now)))
@@ -109,7 +113,8 @@ package struct InputPacer {
     private var beginTime: UInt64? {
         guard let firstAsked else { return nil }
         if prompt.showsPrompt { return max(lastOutput &+ Self.promptRest, firstAsked) }
-        return max(lastOutput, firstAsked) &+ Self.silence
+        guard let askedInSilence else { return nil }
+        return max(lastOutput, askedInSilence) &+ Self.silence
     }
 
     private mutating func begins(at now: UInt64) -> Bool {

@@ -145,7 +145,13 @@ package final class TerminalChannel: ConsoleChannel {
 
     /// Takes input that is the guest's by now.
     package func read(limit: Int) -> [UInt8] {
+        // A guest whose output is held up looks at the port's state for the transmitter's sake.
+        let isHeldUp = queue.isFull
         let (bytes, tellThread) = state.withLock { state in
+            guard state.pacer == nil || !isHeldUp else {
+                state.isAsking = false
+                return ([], false)
+            }
             let wasFull = state.queue.room < Self.chunk
             var bytes: [UInt8]
             if state.pacer != nil {
