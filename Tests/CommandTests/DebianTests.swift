@@ -55,13 +55,14 @@ struct DebianTests {
         let questions =
             "uname -m; dpkg --audit; echo audit=$?; stat -c %U:%a /usr/bin/su; ls /etc/ssl/certs | wc -l; tty; exit 7"
         let command = Data(["sh", "-c", questions].flatMap { Array($0.utf8) + [0] }).base64EncodedString()
+        // Other tests have the image open, with locks that QEMU takes for those of a writer.
         let result = try HostProgram.run(
             try #require(HostProgram.find("qemu-system-riscv64")),
             [
                 "-machine", "virt", "-m", "512M", "-nographic", "-no-reboot", "-kernel", try DebianImage.file("kernel"),
                 "-initrd", try DebianImage.file("initrd"), "-append",
                 "console=ttyS0 quiet panic=-1 aerie.command=\(command)", "-drive",
-                "file=\(try DebianImage.file("root.raw")),snapshot=on,format=raw,if=none,id=root",
+                "file=\(try DebianImage.file("root.raw")),snapshot=on,format=raw,if=none,id=root,file.locking=off",
                 "-device", "virtio-blk-device,drive=root", "-device", "virtio-rng-device",
             ])
         let text = String(decoding: result.output, as: UTF8.self).replacing("\r", with: "")
