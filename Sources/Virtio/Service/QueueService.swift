@@ -250,7 +250,7 @@ package final class QueueService: @unchecked Sendable {
                 budget -= 1
                 guard budget > 0 else { return continueLater(queue.index) }
             }
-        } while try self.session != nil && queue.enableNotifications()
+        } while try self.session == nil ? false : queue.enableNotifications()
     }
 
     private func continueLater(_ index: Int) {
