@@ -147,7 +147,7 @@ package final class TerminalChannel: ConsoleChannel {
     package func read(limit: Int) -> [UInt8] {
         // A guest whose output is held up looks at the port's state for the transmitter's sake.
         let isHeldUp = queue.isFull
-        let (bytes, tellThread) = state.withLock { state in
+        let (bytes, tellThread) = state.withLock { state -> ([UInt8], Bool) in
             guard state.pacer == nil || !isHeldUp else {
                 state.isAsking = false
                 return ([], false)
