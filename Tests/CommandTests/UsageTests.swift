@@ -42,7 +42,7 @@ struct UsageTests {
 
     @Test("An unknown option is answered with a suggestion only when one is near")
     func suggestions() throws {
-        for (option, suggestion) in [("--cpsu", "--cpus"), ("--memroy", "--memory"), ("--kernal", "--kernel")] {
+        for (option, suggestion) in [("--memroy", "--memory"), ("--kernal", "--kernel")] {
             try expect(64, ["run", option, "1"], saying: ["'\(option)'. Did you mean '\(suggestion)'?"])
         }
         for option in ["--bogus", "--disc9", "--zzz"] {
