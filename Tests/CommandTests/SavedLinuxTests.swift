@@ -9,10 +9,11 @@ import Testing
     .enabled("needs a Debian mirror and the tools that build an image") { DebianImage.obstacle == nil })
 struct SavedLinuxTests {
     /// Each worker makes files, reads them back from the disk, and writes and reads its part of a raw disk, again and again
-    /// until a line is read; its sums depend on nothing but the data, and are the same each time. The load runs on the host as
+    /// until a line is read; each round begins without the files of the last one, so its sums are the same. The load runs on the host as
     /// well, which says what is right, and there it is over after the first time.
     private static let load = """
         once() {
+            rm -f $1.?
             for i in 1 2 3; do
                 seq $1$i 30000 >$1.$i
                 cat $1.? >$1-all
