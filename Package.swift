@@ -51,17 +51,19 @@ let package = Package(
         // Devices
         module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module("DiskImages", ["SavedState", "HostSystem"]),
+        module("HostNetwork", ["CLinux", "HostSystem"]),
         module("PCI", ["Machine", "SavedState"]),
         module("Virtio", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        module("VirtioDevices", ["Virtio", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        module(
+            "VirtioDevices",
+            ["Virtio", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Composition
         module("GuestBoot", ["GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         module(
             "Aerie",
             [
                 "GuestBoot", "RISCV", "TranslationRuntime", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio",
-                "PCI", "DiskImages",
-                "Machine", "GuestMemory", "SavedState", "HostSystem",
+                "PCI", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ]),
         // Control
         module(

@@ -5,7 +5,7 @@ enum Layers {
         ["CLinux", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem", "SavedState", "GuestMemory"],
         ["Machine"],
         ["Translator", "HostX86_64", "TranslationRuntime", "RISCV", "KVMEngine"],
-        ["DiskImages", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
+        ["DiskImages", "HostNetwork", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
         ["GuestBoot", "Aerie"],
         ["MachineSession", "GuestImages"],
         ["AerieCommand", "AerieVM"],
@@ -20,7 +20,7 @@ enum Layers {
         "TranslationRuntime": ["Translator", "HostX86_64"],
         "RISCV": ["Translator", "TranslationRuntime"],
         "Virtio": ["PCI"],
-        "VirtioDevices": ["Virtio", "DiskImages"],
+        "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork"],
         "Aerie": ["GuestBoot"],
     ]
 

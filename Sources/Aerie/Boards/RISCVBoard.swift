@@ -46,9 +46,9 @@ final class RISCVBoard: Board {
         let loop = try VirtioHost.makeLoop()
         self.loop = loop
         disks = try configuration.openDisks()
-        let cards = VirtioCards.make(
+        let cards = try VirtioCards.make(
             configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
-            queueCount: transport == .pci ? min(configuration.cpus, 4) : 1)
+            queueCount: transport == .pci ? min(configuration.cpus, 4) : 1, log: log)
         let host = VirtioHost(memory: memory, loop: loop, log: log)
         let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
         let (bridge, functions) = Self.bus(transport == .pci ? cards : [], host: host, plic: plic)

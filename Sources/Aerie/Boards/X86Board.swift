@@ -61,9 +61,9 @@
             let loop = try VirtioHost.makeLoop()
             self.loop = loop
             disks = try configuration.openDisks()
-            let cards = VirtioCards.make(
+            let cards = try VirtioCards.make(
                 configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
-                queueCount: min(configuration.cpus, 4)
+                queueCount: min(configuration.cpus, 4), log: log
             ).enumerated().map { slot, card in
                 VirtioPCITransport(
                     name: "virtio\(slot)", device: card, memory: memory, messages: core.machine, bells: core.machine,

@@ -15,6 +15,7 @@ extension Configuration {
         try validateMemory()
         try validateBoot()
         try validateDisks()
+        try validateNetwork()
     }
 
     /// The size of the machine's code cache.

@@ -79,6 +79,10 @@ public struct Configuration: Equatable, Sendable {
     public var firmware: String?
     /// The guest's disks in the order of their slots; at most 4. Serials must differ.
     public var disks: [Disk] = []
+    /// The guest's network cards in the order of their slots; none by default.
+    public var networkCards: [NetworkCard] = []
+    /// Ports of the host that lead to the guest. They need a card with the network `user`, and the first such card has them.
+    public var publishedPorts: [PublishedPort] = []
     /// Directories for the changes of disks that discard them, in the order of preference. The first directory that is writable and
     /// not in memory holds them in an unnamed file, which can become as large as the disks and is deleted with the machine. If all
     /// directories are in memory, the first writable one holds it.

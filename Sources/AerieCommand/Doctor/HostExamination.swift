@@ -1,3 +1,4 @@
+internal import Aerie
 internal import Foundation
 internal import GuestImages
 internal import HostSystem
@@ -13,6 +14,7 @@ struct HostExamination {
 
     func findings() -> [Finding] {
         [architecture, runtime, processors, memory, kvm] + engines + HostTool.allCases.map(tool) + [
+            userNetwork,
             directory("cache directory", variable: "XDG_CACHE_HOME", fallback: ".cache"),
             directory("data directory", variable: "XDG_DATA_HOME", fallback: ".local/share"),
             terminal,
@@ -99,6 +101,13 @@ struct HostExamination {
         return Finding(
             name: tool.rawValue, status: .missing, reason: "not found, and building images needs it",
             advice: "apt-get install \(tool.debianPackage)")
+    }
+
+    private var userNetwork: Finding {
+        if let path = Configuration.findPasst() { return Finding(name: "passt", status: .ok, reason: path) }
+        return Finding(
+            name: "passt", status: .limited, reason: "not found, and guests have no network without it",
+            advice: "apt-get install passt")
     }
 
     private func directory(_ name: String, variable: String, fallback: String) -> Finding {

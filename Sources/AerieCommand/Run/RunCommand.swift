@@ -14,6 +14,7 @@ struct RunCommand: AsyncParsableCommand {
               aerie run --kernel Image --initrd initrd.img --append "console=ttyS0" --memory 512M --cpus 4
               aerie run debian apt-get --version
               aerie run --cpus 4 --memory 1G debian sh -c 'nproc; free -m'
+              aerie run --publish 8080:80 debian
               echo 'uname -m' | aerie run debian
 
             Options of aerie stand before IMAGE, or between IMAGE and COMMAND. All words from COMMAND on are the guest's. A \
@@ -39,6 +40,11 @@ struct RunCommand: AsyncParsableCommand {
         defer { log.close() }
         var configuration = try settings.configuration()
         if let image = settings.image {
+            if settings.lacksNetwork {
+                StandardError.write(
+                    "aerie: network: passt is not installed, so the guest has no network; apt-get install passt, or use "
+                        + "--network none\n")
+            }
             let boot = try await ImageBoot.find(image, architecture: settings.architecture)
             try boot.complete(&configuration, command: settings.command ?? [])
             return try withExtendedLifetime(boot) { try run(configuration, settings, log) }

@@ -55,6 +55,18 @@ struct RunOptions: ParsableArguments {
             valueName: "disk"))
     var disk: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "A network card, as user|none|tap[=NAME]|switch=NAME[,mac=M] (default: user, where passt is installed). Repeatable.",
+            valueName: "network"))
+    var network: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Lead a port of the host to the guest, as [ADDRESS:]HOSTPORT:GUESTPORT[/udp] (default address: 127.0.0.1). Repeatable.",
+            valueName: "ports"))
+    var publish: [String] = []
+
     @Option(help: ArgumentHelp("How the guest finds its virtio devices: mmio, mmio-legacy or pci.", valueName: "kind"))
     var transport: String?
 
@@ -110,7 +122,9 @@ struct RunOptions: ParsableArguments {
             (.console, console), (.stopTimeout, stopTimeout), (.codeCache, codeCache),
             (.logLevel, logLevel), (.logFile, logFile),
         ]
-        let lists = disk.map { (RunSetting.disk, $0) } + command.map { (RunSetting.command, $0) }
+        let lists =
+            disk.map { (RunSetting.disk, $0) } + network.map { (.network, $0) } + publish.map { (.publish, $0) }
+            + command.map { (RunSetting.command, $0) }
         for case (let setting, let text?) in texts + lists {
             try result.set(setting, to: text, asked: "--\(setting.rawValue)")
         }

@@ -3,8 +3,9 @@ internal import HostSystem
 
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
-    case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, transport,
-        console
+    case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, network,
+        publish,
+        transport, console
     case codeCache = "code-cache"
     case readOnly = "read-only"
     case noReboot = "no-reboot"
@@ -24,7 +25,7 @@ package enum RunSetting: String, CaseIterable, Sendable {
         switch self {
         case .cpus, .stopTimeout: .number
         case .readOnly, .noReboot, .controlPort: .flag
-        case .command, .disk: .list
+        case .command, .disk, .network, .publish: .list
         default: .text
         }
     }
@@ -50,6 +51,8 @@ extension RunSettings {
         case .append: commandLine = text
         case .firmware: firmware = text
         case .disk: disks = (disks ?? []) + [try Disk(option: text)]
+        case .network: networks = try Self.networks(networks, adding: text)
+        case .publish: publishedPorts = (publishedPorts ?? []) + [try PublishedPort(option: text)]
         case .transport: transport = try Self.choice(text, asked: asked)
         case .console: console = try Self.choice(text, asked: asked)
         case .stopTimeout: stopTimeout = try Self.integer(text, asked: asked, in: Self.stopTimeoutRange)
@@ -67,6 +70,16 @@ extension RunSettings {
         case .controlPort: controlPort = value
         default: preconditionFailure("\(setting.rawValue) is not a flag")
         }
+    }
+
+    /// `none` stands alone, and is a list without cards.
+    private static func networks(_ cards: [NetworkCard]?, adding text: String) throws(AerieError) -> [NetworkCard] {
+        if text == "none", cards == nil { return [] }
+        guard text != "none", cards?.isEmpty != true else {
+            throw AerieError(
+                .usage, asked: "--network none", found: "another network is given, too", advice: "leave one out")
+        }
+        return (cards ?? []) + [try NetworkCard(option: text)]
     }
 
     private static func choice<Value: RawRepresentable & CaseIterable>(

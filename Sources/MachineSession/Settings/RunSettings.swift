@@ -19,6 +19,9 @@ package struct RunSettings: Equatable {
     package var commandLine: String?
     package var firmware: String?
     package var disks: [Disk]?
+    /// Nil for the default, which is a user network where passt is installed; empty for no network.
+    package var networks: [NetworkCard]?
+    package var publishedPorts: [PublishedPort]?
     package var transport: Configuration.Transport?
     package var console: Configuration.Console?
     package var readOnly: Bool?
@@ -50,6 +53,8 @@ package struct RunSettings: Equatable {
         result.commandLine = commandLine ?? other.commandLine
         result.firmware = firmware ?? other.firmware
         result.disks = disks ?? other.disks
+        result.networks = networks ?? other.networks
+        result.publishedPorts = publishedPorts ?? other.publishedPorts
         result.transport = transport ?? other.transport
         result.console = console ?? other.console
         result.readOnly = readOnly ?? other.readOnly
@@ -73,6 +78,12 @@ package struct RunSettings: Equatable {
         return result
     }
 
+    /// Whether the guest has no network because passt is not installed.
+    package var lacksNetwork: Bool { networks == nil && !needsDefaultNetwork }
+
+    /// Published ports need a network, whose absence is then an error.
+    private var needsDefaultNetwork: Bool { Configuration.findPasst() != nil || publishedPorts?.isEmpty == false }
+
     private var plainConfiguration: Configuration {
         var result = Configuration()
         if let architecture { result.architecture = architecture }
@@ -87,6 +98,8 @@ package struct RunSettings: Equatable {
         result.commandLine = commandLine ?? ""
         result.firmware = firmware
         result.disks = disks ?? []
+        result.networkCards = networks ?? (needsDefaultNetwork ? [NetworkCard(network: .user)] : [])
+        result.publishedPorts = publishedPorts ?? []
         if let directory = getenv("TMPDIR").map({ String(cString: $0) }), directory.hasPrefix("/") {
             result.scratchDirectories.insert(directory, at: 0)
         }

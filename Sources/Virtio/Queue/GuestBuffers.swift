@@ -59,11 +59,22 @@ package struct GuestBuffers: Sendable {
     package func bytes(from start: Int = 0, count length: Int, in memory: GuestMemory) -> [UInt8] {
         let available = max(0, min(length, count - start))
         return [UInt8](unsafeUninitializedCapacity: available) { buffer, initialized in
-            var target = UnsafeMutableRawBufferPointer(buffer)[...]
-            initialized = forEach(from: start, count: available, in: memory) { source in
-                UnsafeMutableRawBufferPointer(rebasing: target).copyMemory(from: UnsafeRawBufferPointer(source))
-                target = target.dropFirst(source.count)
-            }
+            let target = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<available])
+            initialized = copy(from: start, into: target, in: memory)
+        }
+    }
+
+    /// Copies up to `target.count` bytes from byte `start` on into `target`.
+    ///
+    /// - Returns: how many were there.
+    @discardableResult
+    package func copy(
+        from start: Int = 0, into target: UnsafeMutableRawBufferPointer, in memory: GuestMemory
+    ) -> Int {
+        var rest = target[...]
+        return forEach(from: start, count: target.count, in: memory) { source in
+            UnsafeMutableRawBufferPointer(rebasing: rest).copyMemory(from: UnsafeRawBufferPointer(source))
+            rest = rest.dropFirst(source.count)
         }
     }
 
@@ -72,13 +83,19 @@ package struct GuestBuffers: Sendable {
     /// - Returns: how many did.
     @discardableResult
     package func write(_ bytes: [UInt8], from start: Int = 0, in memory: GuestMemory) -> Int {
-        bytes.withUnsafeBytes { source in
-            var rest = source[...]
-            return forEach(from: start, count: bytes.count, in: memory) { target in
-                target.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest.prefix(target.count)))
-                memory.noteWrite(target)
-                rest = rest.dropFirst(target.count)
-            }
+        bytes.withUnsafeBytes { write($0, from: start, in: memory) }
+    }
+
+    /// Copies `bytes` to byte `start` and on, as far as they fit.
+    ///
+    /// - Returns: how many did.
+    @discardableResult
+    package func write(_ bytes: UnsafeRawBufferPointer, from start: Int = 0, in memory: GuestMemory) -> Int {
+        var rest = bytes[...]
+        return forEach(from: start, count: bytes.count, in: memory) { target in
+            target.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest.prefix(target.count)))
+            memory.noteWrite(target)
+            rest = rest.dropFirst(target.count)
         }
     }
 }

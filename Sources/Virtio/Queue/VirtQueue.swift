@@ -61,24 +61,38 @@ package final class VirtQueue: @unchecked Sendable {
         return chain
     }
 
-    /// Puts the request that was taken last back, to take it again later.
-    package func putBack() {
-        precondition(nextAvailable != nextUsed, "only a taken request can be put back")
-        nextAvailable &-= 1
+    /// Puts the `count` requests that were taken last back, to take them again later.
+    package func putBack(_ count: Int = 1) {
+        precondition(count <= Int(nextAvailable &- nextUsed), "only taken requests can be put back")
+        nextAvailable &-= UInt16(count)
     }
 
     /// Gives a taken request back to the driver.
     ///
     /// - Parameter written: how many bytes of its writable buffers, from the first on, were written.
     package func complete(_ chain: DescriptorChain, written: Int) throws(VirtQueueError) {
+        try put(chain, written: written)
+        try publish()
+    }
+
+    /// Gives several requests back, of which the driver sees all or none (section 5.1.6.4, for a frame in several buffers).
+    package func complete(_ requests: [(request: TakenRequest, written: Int)]) throws(VirtQueueError) {
+        for (request, written) in requests { try put(request.chain, written: written) }
+        try publish()
+    }
+
+    private func put(_ chain: DescriptorChain, written: Int) throws(VirtQueueError) {
         let slot = layout.used + 4 + 8 * UInt64(nextUsed & (layout.size - 1))
         let length = UInt32(clamping: written)
         nextUsed &+= 1
         try guest { () throws(GuestMemoryError) in
             try memory.store(UInt64(length) << 32 | UInt64(chain.head), at: slot)
-            // Release: the driver that sees the index sees the entry and the data.
-            try memory.storeRelease(nextUsed, at: layout.used + 2)
         }
+    }
+
+    private func publish() throws(VirtQueueError) {
+        // Release: the driver that sees the index sees the entries and the data.
+        try guest { () throws(GuestMemoryError) in try memory.storeRelease(nextUsed, at: layout.used + 2) }
     }
 
     // MARK: Notifications

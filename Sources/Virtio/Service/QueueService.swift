@@ -17,6 +17,8 @@ package final class QueueService: @unchecked Sendable {
         // Another one for each time that the driver stops the queue.
         var generation: UInt64 = 0
         var inFlight = 0
+        // Requests that were taken since the device was last asked to serve one.
+        var takenCount = 0
         // Requests were completed that the driver was not told of.
         var isUnsignalled = false
         // The rest of a long queue is served after other handlers of the loop: a notification adds nothing.
@@ -202,6 +204,17 @@ package final class QueueService: @unchecked Sendable {
         }
     }
 
+    /// Has the device serve one queue now. On the loop's thread, from a handler of the device's own.
+    package func look(at index: Int) { serve(index) }
+
+    /// Takes another request off the queue whose request the device serves, for a result that needs several; nil if the driver has made
+    /// no more available. Only from `VirtioDevice.serve`.
+    package func takeNext(_ request: TakenRequest) throws(VirtQueueError) -> TakenRequest? {
+        guard let queue = slots[request.queue].queue, let chain = try queue.pop() else { return nil }
+        slots[request.queue].takenCount += 1
+        return TakenRequest(chain: chain, queue: request.queue, generation: request.generation)
+    }
+
     /// Finishes a request that was `pending`. On the loop's thread, once for each.
     ///
     /// - Parameter result: writes the last of the result to guest memory, and returns how many bytes of the writable buffers
@@ -240,12 +253,22 @@ package final class QueueService: @unchecked Sendable {
             while self.session != nil, let chain = try queue.pop() {
                 let request = TakenRequest(
                     chain: chain, queue: queue.index, generation: slots[queue.index].generation)
+                slots[queue.index].takenCount = 1
                 switch try device.serve(request, session) {
                 case .done(let written):
                     complete(chain, of: queue, written: written)
                     settleLater()
+                case .doneTogether(let requests):
+                    try queue.complete(requests)
+                    slots[queue.index].isUnsignalled = true
+                    settleLater()
                 case .pending: slots[queue.index].inFlight += 1
-                case .waits: return queue.putBack()
+                case .waits: return queue.putBack(slots[queue.index].takenCount)
+                case .needsMore:
+                    let hasMore = try queue.enableNotifications()
+                    queue.putBack(slots[queue.index].takenCount)
+                    guard hasMore else { return }
+                    try queue.disableNotifications()
                 }
                 budget -= 1
                 guard budget > 0 else { return continueLater(queue.index) }

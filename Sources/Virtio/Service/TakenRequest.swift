@@ -11,9 +11,14 @@ package struct TakenRequest: Sendable {
 package enum RequestProgress: Sendable {
     /// Finished, with so many bytes of its writable buffers written, from the first on.
     case done(written: Int)
+    /// Finished together with the requests that `QueueService.takeNext` added to it; the driver sees all or none.
+    case doneTogether([(request: TakenRequest, written: Int)])
     /// The host is at work; `QueueService.finish` follows.
     case pending
-    /// The device cannot take it now. It goes back to its queue, which is looked at again after `QueueService.wake` or a
-    /// notification.
+    /// The device cannot take it now. It goes back to its queue, with the requests that `QueueService.takeNext` added to it. The queue
+    /// is looked at again after `QueueService.wake`, `QueueService.look` or a notification.
     case waits
+    /// The device needs more requests than the driver has made available. All go back to the queue as for `waits`, and the driver
+    /// notifies of the next one.
+    case needsMore
 }

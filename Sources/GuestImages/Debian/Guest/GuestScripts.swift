@@ -45,6 +45,9 @@ enum GuestScripts {
         done
         set +f
         load boot
+        for id in /sys/bus/virtio/devices/*/device; do
+            [ -e "$id" ] && read -r id <"$id" && [ "$id" = 0x0001 ] && load network && break
+        done
 
         # Devices appear while the drivers look for them.
         tries=0 device=
@@ -117,11 +120,14 @@ enum GuestScripts {
         [ "$tty" = /dev/tty0 ] && tty=/dev/tty1
         [ -c "$tty" ] || tty=/dev/console
 
+        network=
         if [ "$mode" = shell ]; then
-            ip link set lo up
             /usr/lib/aerie/network &
+            network=$!
         fi
         [ -n "$control" ] && [ -c "/dev/$control" ] && /usr/lib/aerie/control <"/dev/$control" >/dev/null 2>&1 &
+        # The network is there before anything could use it, unless it takes long.
+        [ -n "$network" ] && wait "$network"
         # A shell starts its background jobs with SIGINT and SIGQUIT ignored, and only env can undo that: programs of a login
         # ignore no signal. setsid makes the job the leader of a session that has the terminal.
         env --default-signal setsid -c "/usr/lib/aerie/$mode" <"$tty" >"$tty" 2>&1 &
@@ -224,13 +230,20 @@ enum GuestScripts {
     /// `/usr/lib/aerie/network`: brings up the network devices that the host gave the guest.
     static let network = #"""
         #!/bin/sh
-        # Asks for an address on every Ethernet device.
+        # Asks for an address on every Ethernet device that has a link. A network that does not answer within two seconds is asked again in
+        # the background.
+        ip link set lo up
         modprobe -q virtio_net
         for device in /sys/class/net/*; do
-            name=${device##*/}
             [ -e "$device/device" ] || continue
+            name=${device##*/}
             ip link set "$name" up
-            busybox udhcpc -b -q -S -t 10 -T 1 -i "$name" -s /usr/lib/aerie/dhcp >/dev/null 2>&1
+            lease="busybox udhcpc -b -S -t 2 -T 1 -A 10 -i $name -s /usr/lib/aerie/dhcp"
+            if read -r carrier <"$device/carrier" && [ "$carrier" = 1 ]; then
+                $lease </dev/null >/dev/null 2>&1
+            else
+                $lease </dev/null >/dev/null 2>&1 &
+            fi
         done
 
         """#
@@ -238,16 +251,22 @@ enum GuestScripts {
     /// `/usr/lib/aerie/dhcp`: what udhcpc calls with an address in its environment.
     static let dhcp = #"""
         #!/bin/sh
-        # Takes over an address, routes and name servers.
+        # Takes over an address, routes and name servers. The router of a user network is the host.
         case $1 in
         deconfig) ip -4 address flush dev "$interface" ;;
         bound | renew)
-            ip -4 address replace "$ip/${mask:-24}" dev "$interface"
-            for gateway in $router; do ip route replace default via "$gateway" dev "$interface"; done
+            {
+                echo "address replace $ip/${mask:-24} dev $interface"
+                for gateway in $router; do echo "route replace default via $gateway dev $interface"; done
+            } | ip -batch -
             {
                 [ -n "$domain" ] && echo "search $domain"
                 for server in $dns; do echo "nameserver $server"; done
             } >/etc/resolv.conf
+            {
+                busybox sed '/[[:space:]]host\.aerie\.internal$/d' /etc/hosts
+                for gateway in $router; do echo "$gateway	host.aerie.internal"; done
+            } >/run/aerie/hosts && cat /run/aerie/hosts >/etc/hosts
             ;;
         esac
 

@@ -11,7 +11,9 @@ struct InitialRamdisk {
     /// Modules that are loaded early when the kernel has them: entropy for the first program that asks for it.
     static let early = ["virtio_rng"]
     /// Modules that are there for the script to load when the guest asks for what they do.
-    static let available = ["overlay"]
+    static let overlay = ["overlay"]
+    /// Modules that are loaded when the guest has a network card.
+    static let network = ["virtio_net"]
 
     /// - Parameters:
     ///   - tree: the root file system with the kernel's modules and their index.
@@ -25,7 +27,11 @@ struct InitialRamdisk {
             soft: tree.text("\(base)/modules.softdep") ?? "", aliases: tree.text("\(base)/modules.alias") ?? "")
         let boot = try modules.loadOrder(
             architecture.transportModules + Self.required + Self.early.filter(modules.has))
-        let overlay = try modules.loadOrder(Self.available.filter(modules.has)).filter { !boot.contains($0) }
+        func further(_ names: [String]) throws(ImageError) -> [String] {
+            try modules.loadOrder(names.filter(modules.has)).filter { !boot.contains($0) }
+        }
+        let overlay = try further(Self.overlay)
+        let network = try further(Self.network)
 
         var archive = CpioArchive()
         for path in ["bin", "dev", "proc", "sys", "run", "root", "lib", "lib/modules"] { archive.addDirectory(path) }
@@ -34,12 +40,13 @@ struct InitialRamdisk {
         archive.addCharacterDevice("dev/null", mode: 0o666, major: 1, minor: 3)
         archive.addFile("bin/busybox", mode: 0o755, try Files.read(try tree.hostPath(busybox), limit: 64 << 20))
         archive.addLink("bin/sh", to: "busybox")
-        for path in boot + overlay {
+        for path in boot + overlay + network {
             let data = try await decompressed(try tree.hostPath("\(base)/\(path)"))
             archive.addFile("lib/modules/\(KernelModules.name(of: path)).ko", ModuleSignature.removed(from: data))
         }
         archive.addFile("lib/modules/boot", Self.list(boot))
         archive.addFile("lib/modules/overlay", Self.list(overlay))
+        archive.addFile("lib/modules/network", Self.list(network))
         archive.addFile("init", mode: 0o755, Array(GuestScripts.initialRamdisk.utf8))
         return archive.finished()
     }

@@ -1,0 +1,96 @@
+internal import HostNetwork
+internal import HostSystem
+internal import VirtioDevices
+
+extension Configuration {
+    /// The most network cards of a machine.
+    static let mostNetworkCards = 8
+
+    /// The program of the network `user`; nil where it is not installed.
+    package static func findPasst() -> String? { PasstBackend.locate() }
+
+    func validateNetwork() throws(AerieError) {
+        if networkCards.count > Self.mostNetworkCards {
+            throw AerieError(
+                .usage, asked: "\(networkCards.count) network cards",
+                found: "a machine has at most \(Self.mostNetworkCards)", advice: "leave some out")
+        }
+        try validateSlots()
+        for card in networkCards { try card.validate() }
+        let addresses = networkCards.compactMap { $0.macAddress?.lowercased() }
+        if addresses.indices.contains(where: { addresses[..<$0].contains(addresses[$0]) }) {
+            throw AerieError(
+                .usage, asked: "--network", found: "two cards have the same MAC address", advice: "give each its own")
+        }
+        let hasUserNetwork = networkCards.contains { $0.network == .user }
+        if hasUserNetwork, Self.findPasst() == nil {
+            throw AerieError(
+                .unavailable, asked: "--network user", found: "passt is not installed",
+                advice: "apt-get install passt, or use --network none")
+        }
+        guard publishedPorts.isEmpty || hasUserNetwork else {
+            throw AerieError(
+                .usage, asked: "--publish", found: "the guest has no card with the network 'user'",
+                advice: "add --network user")
+        }
+        for port in publishedPorts { try port.validate() }
+    }
+
+    /// The virtio-mmio slots of the RISC-V board.
+    private func validateSlots() throws(AerieError) {
+        guard architecture == .riscv64, transport != .pci else { return }
+        let consoles = (console == .virtio ? 1 : 0) + (hasControlPort ? 1 : 0)
+        let used = disks.count + consoles + 1
+        guard used + networkCards.count > RISCVMemoryMap.virtioSlots else { return }
+        throw AerieError(
+            .usage, asked: "\(networkCards.count) network cards",
+            found:
+                "the machine's \(RISCVMemoryMap.virtioSlots) virtio-mmio slots have room for \(RISCVMemoryMap.virtioSlots - used)",
+            advice: "use --transport pci")
+    }
+
+    /// The cards' devices, in the order of the configuration.
+    func makeNetworkDevices(_ log: Log) throws(AerieError) -> [NetworkDevice] {
+        var ports = publishedPorts
+        var devices: [NetworkDevice] = []
+        for (index, card) in networkCards.enumerated() {
+            let backend = try card.makeBackend(name: "network\(index)", ports: ports)
+            if card.network == .user { ports = [] }
+            devices.append(NetworkDevice(backend: backend, address: try card.address(index), log: log))
+        }
+        return devices
+    }
+}
+
+extension NetworkCard {
+    /// The addresses of passt's network, the same on every host, so that a saved guest finds it again.
+    private static let userNetwork = ["--address", "10.0.2.15", "--netmask", "24", "--gateway", "10.0.2.2"]
+
+    fileprivate func makeBackend(name: String, ports: [PublishedPort]) throws(AerieError) -> any NetworkBackend {
+        switch network {
+        case .user:
+            return PasstBackend(
+                name: name, path: PasstBackend.locate() ?? "passt",
+                arguments: Self.userNetwork + ports.flatMap(\.passtOption))
+        case .tap(let interface):
+            return try wrapping("--network tap\(interface.map { "=\($0)" } ?? "")") { () throws(SystemError) in
+                try TapBackend(interface: interface)
+            }
+        case .segment(let segment):
+            return try wrapping("--network switch=\(segment)") { () throws(SystemError) in
+                try SegmentBackend(name: name, segment: segment)
+            }
+        }
+    }
+
+    /// A user network is the card's own, so that its address may be the same everywhere.
+    fileprivate func address(_ index: Int) throws(AerieError) -> MACAddress {
+        if let macAddress, let address = MACAddress(macAddress) { return address }
+        guard network != .user else { return MACAddress(local: 0xAE_71_E0_00_00 + UInt64(index)) }
+        var bits: UInt64 = 0
+        try wrapping("a random MAC address") { () throws(SystemError) in
+            try withUnsafeMutableBytes(of: &bits) { bytes throws(SystemError) in try fillWithRandomBytes(bytes) }
+        }
+        return MACAddress(local: bits)
+    }
+}

@@ -1,0 +1,35 @@
+// TAP interfaces, and sockets of Unix for Ethernet frames.
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/// Opens a TAP interface with the 12 bytes of virtio's header before each frame, creating it if there is none of that name; an empty
+/// `name` lets the kernel choose. `name` has room for 16 bytes and receives the interface's. Non-blocking and close-on-exec. -1 with
+/// errno set on failure.
+int aerie_tap_open(char *name);
+
+/// The offloads that the reader of a TAP interface accepts, as bits: 1 partial checksums, 2 TCP over IPv4, 4 over IPv6, 8 with ECN.
+int aerie_tap_set_offloads(int descriptor, unsigned offloads);
+
+/// Sets an interface up; -1 with errno set on failure, which is EPERM without privileges.
+int aerie_interface_set_up(const char *name);
+
+/// The MTU of an interface in bytes; -1 with errno set on failure.
+int aerie_interface_mtu(const char *name);
+
+/// A datagram socket of Unix that is bound to `path`, non-blocking and close-on-exec, with a send buffer for large frames. -1 with errno
+/// set on failure.
+int aerie_datagram_socket(const char *path);
+
+/// Sends `header` and `frame` as one datagram to the socket bound to `path`; -1 with errno set on failure.
+ssize_t aerie_datagram_send(
+    int descriptor, const char *path, const void *header, size_t headerLength, const void *frame, size_t frameLength);
+
+/// Receives a datagram, and the path of the sender's socket, which has room for 108 bytes. A datagram that is longer than `length` is
+/// cut off. -1 with errno set on failure.
+ssize_t aerie_datagram_receive(int descriptor, void *buffer, size_t length, char *sender);
+
+/// An inotify(7) instance that reports files that appear in a directory or vanish, non-blocking and close-on-exec. -1 with errno set on
+/// failure.
+int aerie_watch_directory(const char *path);

@@ -1,0 +1,46 @@
+internal import CLinux
+internal import Glibc
+internal import HostSystem
+
+/// The directory in which the members of an Ethernet segment have their sockets. It belongs to one user and nobody else can read it.
+struct SegmentDirectory {
+    let path: String
+
+    /// Makes the directory of the segment unless it is there.
+    init(segment: String) throws(SystemError) {
+        let runtime = getenv("XDG_RUNTIME_DIR").map { String(cString: $0) } ?? ""
+        let base: String
+        if runtime.hasPrefix("/") {
+            base = "\(runtime)/aerie"
+        } else {
+            base = "/tmp/aerie-\(getuid())"
+        }
+        let segments = "\(base)/segments"
+        path = "\(segments)/\(segment)"
+        for directory in [base, segments, path] { try Self.make(directory) }
+    }
+
+    /// A directory that somebody else made in /tmp is not used.
+    private static func make(_ path: String) throws(SystemError) {
+        if mkdir(path, 0o700) != 0, errno != EEXIST { throw .last("mkdir \(path)") }
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw .last("stat \(path)") }
+        guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
+            throw SystemError("\(path), which is not a private directory of this user", code: EACCES)
+        }
+    }
+
+    /// The paths of all sockets.
+    func members() -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var result: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name.hasSuffix(".socket") { result.append("\(path)/\(name)") }
+        }
+        return result
+    }
+}

@@ -1,0 +1,160 @@
+internal import CLinux
+package import HostSystem
+internal import Synchronization
+
+/// A network without privileges: passt translates the guest's packets to sockets of the host.
+///
+/// passt is started when the driver is ready, and again whenever it ends; the guest's link is down in between.
+package final class PasstBackend: NetworkBackend, @unchecked Sendable {
+    // @unchecked: `isUp` is atomic; the rest is used on the loop's thread, or before and after the loop's handlers.
+
+    /// Nanoseconds before a second start, doubled for each further one that fails.
+    private static let shortestPause: UInt64 = 200_000_000
+    private static let longestPause: UInt64 = 30_000_000_000
+    /// Nanoseconds after which a start counts as a success.
+    private static let probation: UInt64 = 1_000_000_000
+
+    package let mtu: UInt16 = 65520
+    // passt finishes no checksums; its own frames never leave the host's memory, so their checksums need no check.
+    package let hasPartialChecksums = false
+    package let hasSegmentation = false
+    package var isLinkUp: Bool { isUp.load(ordering: .relaxed) }
+
+    private let path: String
+    private let arguments: [String]
+    private let name: String
+    private let isUp = Atomic(true)
+
+    private var loop: EventLoop?
+    private var log = Log.silent
+    private var handler: (@Sendable (NetworkEvent) -> Void)?
+    private var timer: EventTimer?
+    private var process: PasstProcess?
+    private var stream: FrameStream?
+    private var source: EventSource?
+    private var pause = shortestPause
+
+    /// - Parameters:
+    ///   - name: the card's name in the log.
+    ///   - path: the program passt.
+    ///   - arguments: its options, without those for the connection to the card.
+    package init(name: String, path: String, arguments: [String]) {
+        self.name = name
+        self.path = path
+        self.arguments = arguments
+    }
+
+    /// The program's path; nil where PATH has none.
+    package static func locate() -> String? { PasstProcess.locate() }
+
+    package func start(
+        on loop: EventLoop, log: Log, handler: @escaping @Sendable (NetworkEvent) -> Void
+    ) throws(SystemError) {
+        timer = try EventTimer(on: loop) { [self] in timePassed() }
+        self.loop = loop
+        self.log = log
+        self.handler = handler
+    }
+
+    package func activate(_ offloads: ReceiveOffloads) {
+        if process == nil, isLinkUp { launch() }
+    }
+
+    package func stop() {
+        timer?.cancel()
+        timer = nil
+        disconnect()
+        handler = nil
+        loop = nil
+    }
+
+    // MARK: Frames
+
+    package func send(_ frame: OutgoingFrame) -> Bool {
+        guard let stream, (Ethernet.headerSize...Ethernet.longestFrame).contains(frame.bytes.count) else { return true }
+        let isTaken = stream.send(frame.bytes)
+        noticeFailure()
+        return isTaken
+    }
+
+    package func receive() -> IncomingFrame? {
+        guard let bytes = stream?.receive() else {
+            noticeFailure()
+            return nil
+        }
+        var header = OffloadHeader()
+        header.flags = OffloadHeader.dataValid
+        return IncomingFrame(header: header, bytes: bytes)
+    }
+
+    package func consume() { stream?.consume() }
+
+    // MARK: passt
+
+    private func launch() {
+        guard let loop else { return }
+        do throws(SystemError) {
+            var ends: [Int32] = [-1, -1]
+            _ = try checked("socketpair") { aerie_socket_pair(1, &ends) }
+            let own = FileDescriptor(owning: ends[0])
+            let theirs = FileDescriptor(owning: ends[1])
+            let process = try PasstProcess(path: path, arguments: arguments, socket: theirs)
+            let stream = FrameStream(owning: own)
+            source = try loop.watch(stream.descriptor.rawValue, for: [.readable, .writable], onlyChanges: true) {
+                [self] events in ready(events)
+            }
+            self.process = process
+            self.stream = stream
+            timer?.schedule(at: HostClock.monotonic() + Self.probation)
+        } catch {
+            goDown("\(error)")
+        }
+    }
+
+    private func ready(_ events: EventLoop.Events) {
+        if events.contains(.writable) { handler?(.writable) }
+        handler?(.readable)
+        // Without buffers nobody reads, and the end of the stream would go unnoticed.
+        if events.contains(.failed), stream?.receive() == nil { noticeFailure() }
+    }
+
+    private func noticeFailure() {
+        guard let failure = stream?.failure else { return }
+        let reason =
+            switch failure {
+            case .closed: process?.lastMessage() ?? "it ended"
+            case .badLength(let count): "it sent a frame of \(count) bytes"
+            case .system(let error): "\(error)"
+            }
+        goDown(reason)
+    }
+
+    private func goDown(_ reason: String) {
+        disconnect()
+        if isUp.exchange(false, ordering: .relaxed) {
+            log.note(
+                .warning, name, cause: "passt ended",
+                "\(path) failed: \(reason); the guest's network link is down until passt runs again")
+            handler?(.link)
+        }
+        timer?.schedule(at: HostClock.monotonic() + pause)
+        pause = min(pause * 2, Self.longestPause)
+    }
+
+    private func timePassed() {
+        if process == nil { return launch() }
+        // It has lived long enough.
+        pause = Self.shortestPause
+        guard !isUp.exchange(true, ordering: .relaxed) else { return }
+        log.note(.info, name, cause: "passt runs again", "passt runs again, and the guest's network link is up")
+        handler?(.link)
+    }
+
+    private func disconnect() {
+        source?.cancel()
+        source = nil
+        stream = nil
+        process?.end()
+        process = nil
+    }
+}

@@ -1,0 +1,272 @@
+package import HostNetwork
+package import HostSystem
+package import SavedState
+internal import Synchronization
+package import Virtio
+
+/// A network card (VIRTIO 1.2, section 5.1) with one pair of queues and a control queue.
+///
+///     offset  size  configuration
+///          0     6  MAC address
+///          6     2  status: 1 link up, 2 the driver shall announce itself
+///          8     2  most pairs of queues (not offered, 1)
+///         10     2  MTU
+package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
+    // @unchecked: `link` is a lock. The rest is used on the loop's thread, or while the device is paused.
+
+    static let receiveQueue = 0
+    static let transmitQueue = 1
+    static let controlQueue = 2
+
+    private struct Link {
+        var isUp: Bool
+        var mustAnnounce = false
+        var generation: UInt32 = 0
+
+        var status: UInt16 { (isUp ? 1 : 0) | (mustAnnounce ? 2 : 0) }
+    }
+
+    package let type = VirtioDeviceType.network
+    package let features: UInt64
+    package let queueSizes: [UInt16] = [256, 256, 64]
+
+    private let backend: any NetworkBackend
+    private let address: MACAddress
+    private let log: Log
+    private let link: Mutex<Link>
+    private var filter: ReceiveFilter
+    private var session: VirtioSession?
+    // A frame on its way out, or one whose checksum is finished on its way in.
+    private let frame = UnsafeMutableRawBufferPointer.allocate(byteCount: Ethernet.longestFrame, alignment: 16)
+
+    /// - Parameters:
+    ///   - backend: carries the card's frames; the device is its only user.
+    ///   - address: the card's MAC address, unless the driver sets another.
+    ///   - log: takes the backend's messages.
+    package init(backend: any NetworkBackend, address: MACAddress, log: Log = .silent) {
+        self.backend = backend
+        self.address = address
+        self.log = log
+        features = NetworkFeature.always | (backend.hasSegmentation ? NetworkFeature.segmentation : 0)
+        link = Mutex(Link(isUp: backend.isLinkUp))
+        filter = ReceiveFilter(address: address)
+    }
+
+    deinit { frame.deallocate() }
+
+    // MARK: Configuration
+
+    package var configuration: [UInt8] {
+        let words = [link.withLock(\.status), 1, backend.mtu]
+        return address.bytes + words.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
+    }
+
+    package var configurationGeneration: UInt32 { link.withLock(\.generation) }
+
+    package func writeConfiguration(_ bytes: [UInt8], at offset: Int) {}
+
+    // MARK: Requests
+
+    package func serve(_ request: TakenRequest, _ session: VirtioSession) throws(VirtQueueError) -> RequestProgress {
+        switch request.queue {
+        case Self.receiveQueue: try receive(request, session)
+        case Self.transmitQueue: transmit(request.chain, session)
+        default: control(request.chain, session)
+        }
+    }
+
+    private func headerSize(_ session: VirtioSession) -> Int {
+        session.has(VirtioFeatures.version1) || session.has(NetworkFeature.mergedBuffers)
+            ? OffloadHeader.size : OffloadHeader.legacySize
+    }
+
+    /// Frames that are too short, too long, or ask for what was not negotiated are dropped, as a network may do with any frame.
+    private func transmit(_ chain: DescriptorChain, _ session: VirtioSession) -> RequestProgress {
+        let headerSize = headerSize(session)
+        let count = chain.readable.count - headerSize
+        guard (Ethernet.headerSize...Ethernet.longestFrame).contains(count) else { return .done(written: 0) }
+        let header = withUnsafeTemporaryAllocation(byteCount: headerSize, alignment: 2) { bytes in
+            _ = chain.readable.copy(into: bytes, in: session.memory)
+            return OffloadHeader(UnsafeRawBufferPointer(bytes))
+        }
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: frame[..<count])
+        _ = chain.readable.copy(from: headerSize, into: bytes, in: session.memory)
+        guard header.segmentation == 0 || backend.hasSegmentation else { return .done(written: 0) }
+        var sent = header
+        if header.hasPartialChecksum, !backend.hasPartialChecksums {
+            guard InternetChecksum.complete(header, in: bytes) else { return .done(written: 0) }
+            sent.flags &= ~OffloadHeader.needsChecksum
+        }
+        return backend.send(OutgoingFrame(header: sent, bytes: UnsafeRawBufferPointer(bytes)))
+            ? .done(written: 0) : .waits
+    }
+
+    private func receive(_ request: TakenRequest, _ session: VirtioSession) throws(VirtQueueError) -> RequestProgress {
+        let headerSize = headerSize(session)
+        while let incoming = nextFrame() {
+            let total = headerSize + incoming.bytes.count
+            var requests = [(request: request, written: 0)]
+            var room = request.chain.writable.count
+            if session.has(NetworkFeature.mergedBuffers) {
+                while room < total {
+                    guard let next = try service?.takeNext(request) else {
+                        // A queue that is full of buffers and still too small never becomes large enough.
+                        if requests.count == Int(queueSizes[Self.receiveQueue]) { break }
+                        return .needsMore
+                    }
+                    requests.append((next, 0))
+                    room += next.chain.writable.count
+                }
+            }
+            if room >= total {
+                deliver(incoming, into: &requests, headerSize: headerSize, session)
+                backend.consume()
+                return .doneTogether(requests)
+            }
+            // The driver's buffers are too small for the frame.
+            backend.consume()
+            if requests.count > 1 { return .waits }
+        }
+        return .waits
+    }
+
+    private func nextFrame() -> IncomingFrame? {
+        while let incoming = backend.receive() {
+            if let destination = MACAddress(incoming.bytes), filter.admits(destination) { return incoming }
+            backend.consume()
+        }
+        return nil
+    }
+
+    private func deliver(
+        _ incoming: IncomingFrame, into requests: inout [(request: TakenRequest, written: Int)], headerSize: Int,
+        _ session: VirtioSession
+    ) {
+        var (header, bytes) = (incoming.header, incoming.bytes)
+        if !session.has(NetworkFeature.guestChecksum) {
+            if header.hasPartialChecksum {
+                frame.copyMemory(from: bytes)
+                let copy = UnsafeMutableRawBufferPointer(rebasing: frame[..<bytes.count])
+                _ = InternetChecksum.complete(header, in: copy)
+                bytes = UnsafeRawBufferPointer(copy)
+            }
+            header.flags = 0
+        }
+        header.bufferCount = UInt16(requests.count)
+        withUnsafeTemporaryAllocation(byteCount: headerSize, alignment: 2) { space in
+            header.store(into: space)
+            var parts = [UnsafeRawBufferPointer(space)[...], bytes[...]]
+            for index in requests.indices {
+                let buffers = requests[index].request.chain.writable
+                var done = 0
+                for part in parts.indices {
+                    let piece = UnsafeRawBufferPointer(rebasing: parts[part].prefix(buffers.count - done))
+                    done += buffers.write(piece, from: done, in: session.memory)
+                    parts[part] = parts[part].dropFirst(piece.count)
+                }
+                requests[index].written = done
+            }
+        }
+    }
+
+    // MARK: The control queue (section 5.1.6.5)
+
+    private func control(_ chain: DescriptorChain, _ session: VirtioSession) -> RequestProgress {
+        let command = chain.readable.bytes(count: 1 << 16, in: session.memory)
+        guard chain.writable.count > 0 else { return .done(written: 0) }
+        let isDone = command.count >= 2 && carryOut(class: command[0], command[1], command[2...])
+        chain.writable.write([isDone ? 0 : 1], in: session.memory)
+        return .done(written: 1)
+    }
+
+    private func carryOut(class kind: UInt8, _ command: UInt8, _ data: ArraySlice<UInt8>) -> Bool {
+        switch (kind, command) {
+        case (0, _):
+            guard let isOn = data.first else { return false }
+            return filter.setMode(command, isOn != 0)
+        case (1, 0): return filter.setTables(data)
+        case (1, 1):
+            guard let address = MACAddress(data), !address.isMulticast else { return false }
+            filter.address = address
+            return true
+        case (3, 0):
+            link.withLock { $0.mustAnnounce = false }
+            return true
+        default: return false
+        }
+    }
+
+    // MARK: Lifecycle
+
+    private var service: QueueService?
+
+    package func start(_ service: QueueService) throws {
+        self.service = service
+        try backend.start(on: service.loop, log: log) { [weak self] event in self?.take(event) }
+    }
+
+    private func take(_ event: NetworkEvent) {
+        switch event {
+        case .readable: service?.look(at: Self.receiveQueue)
+        case .writable: service?.look(at: Self.transmitQueue)
+        case .link:
+            let isUp = backend.isLinkUp
+            link.withLock {
+                $0.isUp = isUp
+                $0.generation &+= 1
+            }
+            session?.signals.signalConfigurationChange()
+        }
+    }
+
+    package func activate(_ session: VirtioSession) {
+        self.session = session
+        backend.activate(session.offloads)
+        guard session.has(NetworkFeature.announcement), link.withLock(\.mustAnnounce) else { return }
+        session.signals.signalConfigurationChange()
+    }
+
+    package func reset() {
+        session = nil
+        filter = ReceiveFilter(address: address)
+        link.withLock { $0.mustAnnounce = false }
+    }
+
+    package func stop() {
+        backend.stop()
+        session = nil
+        service = nil
+    }
+
+    // MARK: State
+
+    package func save() throws(SavedStateError) -> SavedRecord {
+        var record = SavedRecord(kind: "virtio-network", version: 1)
+        record.set("generation", configurationGeneration)
+        filter.save(into: &record)
+        return record
+    }
+
+    /// The restored driver announces itself: its network may be another one.
+    package func restore(_ state: SavedRecord) throws(SavedStateError) {
+        try state.expect(kind: "virtio-network", versions: 1...1)
+        filter = try ReceiveFilter(state)
+        let generation: UInt32 = try state.integer("generation")
+        link.withLock {
+            $0.generation = generation &+ 1
+            $0.mustAnnounce = true
+        }
+    }
+}
+
+extension VirtioSession {
+    /// The offloads of frames to the guest that the driver accepts.
+    fileprivate var offloads: ReceiveOffloads {
+        var result: ReceiveOffloads = []
+        if has(NetworkFeature.guestChecksum) { result.insert(.partialChecksums) }
+        if has(NetworkFeature.guestTSO4) { result.insert(.segmentsIPv4) }
+        if has(NetworkFeature.guestTSO6) { result.insert(.segmentsIPv6) }
+        if has(NetworkFeature.guestECN) { result.insert(.segmentsWithECN) }
+        return result
+    }
+}
