@@ -121,10 +121,14 @@ let package = Package(
         tests(
             "PlatformDevicesTests",
             ["PlatformDevices", "TestSupport", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        tests("HostNetworkTests", ["HostNetwork", "GuestToolchain", "TestSupport", "HostSystem"]),
         tests("DiskImagesTests", ["DiskImages", "GuestToolchain", "SavedState", "HostSystem"]),
         tests(
             "VirtioTests",
-            ["VirtioDevices", "Virtio", "PCI", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+            [
+                "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState",
+                "HostSystem",
+            ]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),

@@ -78,7 +78,7 @@ extension NetworkCard {
             }
         case .segment(let segment):
             return try wrapping("--network switch=\(segment)") { () throws(SystemError) in
-                try SegmentBackend(name: name, segment: segment)
+                try SegmentBackend(segment: segment)
             }
         }
     }

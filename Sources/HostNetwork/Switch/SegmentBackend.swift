@@ -22,7 +22,6 @@ package final class SegmentBackend: NetworkBackend, @unchecked Sendable {
     package let hasSegmentation = false
     package let isLinkUp = true
 
-    private let name: String
     private let directory: SegmentDirectory
     private let ownPath: String
     private let descriptor: FileDescriptor
@@ -40,9 +39,10 @@ package final class SegmentBackend: NetworkBackend, @unchecked Sendable {
     private var handler: (@Sendable (NetworkEvent) -> Void)?
 
     /// Joins the segment.
-    package init(name: String, segment: String) throws(SystemError) {
-        self.name = name
-        directory = try SegmentDirectory(segment: segment)
+    ///
+    /// - Parameter base: the directory of the user's segments; nil for the standard one.
+    package init(segment: String, base: String? = nil) throws(SystemError) {
+        directory = try SegmentDirectory(segment: segment, base: base ?? SegmentDirectory.standardBase)
         watch = FileDescriptor(
             owning: try checked("inotify \(directory.path)") { [directory] in aerie_watch_directory(directory.path) })
         var random: UInt32 = 0

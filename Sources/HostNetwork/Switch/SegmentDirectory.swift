@@ -6,15 +6,14 @@ internal import HostSystem
 struct SegmentDirectory {
     let path: String
 
-    /// Makes the directory of the segment unless it is there.
-    init(segment: String) throws(SystemError) {
+    /// The directory of a user's segments.
+    static var standardBase: String {
         let runtime = getenv("XDG_RUNTIME_DIR").map { String(cString: $0) } ?? ""
-        let base: String
-        if runtime.hasPrefix("/") {
-            base = "\(runtime)/aerie"
-        } else {
-            base = "/tmp/aerie-\(getuid())"
-        }
+        return runtime.hasPrefix("/") ? "\(runtime)/aerie" : "/tmp/aerie-\(getuid())"
+    }
+
+    /// Makes the directory of the segment below `base` unless it is there.
+    init(segment: String, base: String) throws(SystemError) {
         let segments = "\(base)/segments"
         path = "\(segments)/\(segment)"
         for directory in [base, segments, path] { try Self.make(directory) }

@@ -19,6 +19,8 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     static let controlQueue = 2
 
     private struct Link {
+        /// The card's own address, which the driver reads.
+        var address: MACAddress
         var isUp: Bool
         var mustAnnounce = false
         var generation: UInt32 = 0
@@ -31,7 +33,6 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     package let queueSizes: [UInt16] = [256, 256, 64]
 
     private let backend: any NetworkBackend
-    private let address: MACAddress
     private let log: Log
     private let link: Mutex<Link>
     private var filter: ReceiveFilter
@@ -45,10 +46,9 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     ///   - log: takes the backend's messages.
     package init(backend: any NetworkBackend, address: MACAddress, log: Log = .silent) {
         self.backend = backend
-        self.address = address
         self.log = log
         features = NetworkFeature.always | (backend.hasSegmentation ? NetworkFeature.segmentation : 0)
-        link = Mutex(Link(isUp: backend.isLinkUp))
+        link = Mutex(Link(address: address, isUp: backend.isLinkUp))
         filter = ReceiveFilter(address: address)
     }
 
@@ -57,7 +57,8 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     // MARK: Configuration
 
     package var configuration: [UInt8] {
-        let words = [link.withLock(\.status), 1, backend.mtu]
+        let (address, status) = link.withLock { ($0.address, $0.status) }
+        let words = [status, 1, backend.mtu]
         return address.bytes + words.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
     }
 
@@ -228,7 +229,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
 
     package func reset() {
         session = nil
-        filter = ReceiveFilter(address: address)
+        filter = ReceiveFilter(address: link.withLock(\.address))
         link.withLock { $0.mustAnnounce = false }
     }
 
@@ -243,6 +244,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     package func save() throws(SavedStateError) -> SavedRecord {
         var record = SavedRecord(kind: "virtio-network", version: 1)
         record.set("generation", configurationGeneration)
+        record.set("address", link.withLock(\.address).value)
         filter.save(into: &record)
         return record
     }
@@ -252,7 +254,9 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
         try state.expect(kind: "virtio-network", versions: 1...1)
         filter = try ReceiveFilter(state)
         let generation: UInt32 = try state.integer("generation")
+        let address = MACAddress(value: try state.integer("address"))
         link.withLock {
+            $0.address = address
             $0.generation = generation &+ 1
             $0.mustAnnounce = true
         }

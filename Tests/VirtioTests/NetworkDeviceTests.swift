@@ -1,0 +1,348 @@
+import GuestMemory
+import HostNetwork
+import HostSystem
+import SavedState
+import Testing
+import Virtio
+import VirtioDevices
+
+@Suite struct NetworkDeviceTests {
+    enum Transport: CaseIterable { case mmio, pci }
+
+    private static let mergedBuffers: UInt64 = 1 << 15
+    private static let guestChecksum: UInt64 = 1 << 1
+    private static let address = MACAddress(value: 0x02_00_00_00_00_01)
+
+    /// A card with its driver. Buffers lie at one page each.
+    private struct Card {
+        static let data = TestBoard.base + 0x10_0000
+
+        let network: TestNetwork
+        let device: NetworkDevice
+        let board: any DriverBoard
+        let receive: GuestQueue
+        let transmit: GuestQueue
+        let control: GuestQueue
+
+        init(
+            _ transport: Transport = .mmio, features: UInt64 = TestBoard.allFeatures,
+            network: TestNetwork = TestNetwork()
+        ) throws {
+            self.network = network
+            device = NetworkDevice(backend: network, address: NetworkDeviceTests.address)
+            board = transport == .mmio ? try TestBoard(device) : try PCIBoard(device)
+            try board.start()
+            let queues = try board.bringUp(queues: [0, 1, 2], size: 16, features: features)
+            (receive, transmit, control) = (queues[0], queues[1], queues[2])
+        }
+
+        func offer(_ head: UInt16, _ length: Int, notifies: Bool = true) {
+            receive.setChain([.in(Self.data + 0x1000 * UInt64(head), length)], head: head)
+            receive.publish(head)
+            if notifies { board.notify(0) }
+        }
+
+        func buffer(_ head: UInt32, _ count: UInt32) -> [UInt8] {
+            try! board.memory.bytes(at: Self.data + 0x1000 * UInt64(head), count: Int(count))
+        }
+
+        /// Sends the bytes in two buffers, cut at `cut`.
+        func send(_ bytes: [UInt8], cut: Int = 5) throws {
+            let place = Self.data + 0x8_0000
+            try board.memory.write(bytes, at: place)
+            let cut = min(cut, bytes.count)
+            transmit.setChain([.out(place, cut), .out(place + UInt64(cut), bytes.count - cut)])
+            transmit.publish(0)
+            board.notify(1)
+        }
+
+        func command(_ kind: UInt8, _ command: UInt8, _ data: [UInt8]) throws -> UInt8 {
+            let place = Self.data + 0x9_0000
+            let bytes = [kind, command] + data
+            try board.memory.write(bytes, at: place)
+            try board.memory.store(UInt8(0xEE), at: place + 0x1000)
+            control.setChain([.out(place, bytes.count), .in(place + 0x1000, 1)])
+            control.publish(0)
+            board.notify(2)
+            _ = try board.waitUsed(control)
+            return try board.memory.load(at: place + 0x1000)
+        }
+    }
+
+    private func frame(_ count: Int, to: [UInt8] = address.bytes) -> [UInt8] {
+        to + (6..<count).map { UInt8(truncatingIfNeeded: $0 &* 13) }
+    }
+
+    // MARK: Configuration
+
+    @Test func theConfigurationHasAddressStatusAndMTU() throws {
+        let network = TestNetwork()
+        let device = NetworkDevice(backend: network, address: Self.address)
+        #expect(device.configuration == [2, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0xDC, 0x05])
+        network.state.update { $0.isUp = false }
+        #expect(NetworkDevice(backend: network, address: Self.address).configuration[6] == 0)
+    }
+
+    @Test func segmentationIsOfferedOnlyWhereTheNetworkTakesIt() {
+        let segments: UInt64 = 1 << 7 | 1 << 8 | 1 << 11 | 1 << 12
+        #expect(NetworkDevice(backend: TestNetwork(), address: Self.address).features & segments == 0)
+        #expect(
+            NetworkDevice(backend: TestNetwork(hasOffloads: true), address: Self.address).features & segments
+                == segments)
+    }
+
+    @Test func aChangedLinkIsAnInterruptAndANewGeneration() throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        let board = try #require(card.board as? TestBoard)
+        let before = card.device.configurationGeneration
+        card.network.setLink(false)
+        #expect(board.read(0x060) & 2 == 2)
+        #expect(card.device.configuration[6] == 0)
+        #expect(card.device.configurationGeneration != before)
+    }
+
+    // MARK: Sending
+
+    @Test(arguments: Transport.allCases)
+    func aFrameLeavesWithoutItsHeader(transport: Transport) throws {
+        let card = try Card(transport)
+        defer { card.board.stop() }
+        let bytes = frame(60)
+        try card.send([UInt8](repeating: 0, count: 12) + bytes)
+        #expect(try card.board.waitUsed(card.transmit) == (0, 0))
+        #expect(card.network.sent == [bytes])
+    }
+
+    @Test func aPartialChecksumIsFinishedForANetworkThatCannot() throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        var bytes = frame(42)
+        (bytes[40], bytes[41]) = (0x12, 0x34)
+        var header = [UInt8](repeating: 0, count: 12)
+        (header[0], header[6], header[8]) = (1, 34, 6)
+        try card.send(header + bytes)
+        _ = try card.board.waitUsed(card.transmit)
+        let sent = try #require(card.network.state.withLock { $0.sent.first })
+        #expect(sent.header.flags == 0)
+        // The sum over a range with its checksum is all ones (RFC 1071).
+        #expect(sent.bytes[34...].withUnsafeBytes(InternetChecksum.sum) == 0xFFFF)
+        #expect(Array(sent.bytes[..<40]) == Array(bytes[..<40]))
+    }
+
+    @Test func aPartialChecksumIsLeftToANetworkThatCan() throws {
+        let card = try Card(network: TestNetwork(hasOffloads: true))
+        defer { card.board.stop() }
+        var header = [UInt8](repeating: 0, count: 12)
+        (header[0], header[6], header[8]) = (1, 34, 6)
+        try card.send(header + frame(60))
+        _ = try card.board.waitUsed(card.transmit)
+        let sent = try #require(card.network.state.withLock { $0.sent.first })
+        #expect((sent.header.flags, sent.header.checksumStart, sent.header.checksumOffset) == (1, 34, 6))
+        #expect(sent.bytes == frame(60))
+    }
+
+    @Test(arguments: [0, 1, 11, 12, 25])
+    func aFrameThatIsTooShortIsDropped(count: Int) throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        try card.send([UInt8](repeating: 0, count: count))
+        _ = try card.board.waitUsed(card.transmit)
+        #expect(card.network.sent.isEmpty)
+        #expect(!card.board.needsReset)
+    }
+
+    @Test func aFrameThatIsTooLongOrAsksForTheImpossibleIsDropped() throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        try card.send([UInt8](repeating: 0, count: 12 + Ethernet.longestFrame + 1))
+        _ = try card.board.waitUsed(card.transmit)
+        var header = [UInt8](repeating: 0, count: 12)
+        (header[0], header[6], header[7]) = (1, 0xFF, 0xFF)
+        try card.send(header + frame(60))
+        _ = try card.board.waitUsed(card.transmit)
+        header = [UInt8](repeating: 0, count: 12)
+        header[1] = 1
+        try card.send(header + frame(60))
+        _ = try card.board.waitUsed(card.transmit)
+        #expect(card.network.sent.isEmpty)
+        #expect(!card.board.needsReset)
+    }
+
+    @Test func aFullNetworkHoldsFramesBackInOrder() throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        card.network.state.update { $0.isFull = true }
+        try card.send([UInt8](repeating: 0, count: 12) + frame(60))
+        TestLoop.shared.sync {}
+        #expect(card.transmit.deviceUsedIndex == 0)
+        card.network.makeRoom()
+        _ = try card.board.waitUsed(card.transmit)
+        #expect(card.network.sent == [frame(60)])
+    }
+
+    // MARK: Receiving
+
+    @Test(arguments: Transport.allCases)
+    func aFrameArrivesBehindItsHeader(transport: Transport) throws {
+        let card = try Card(transport)
+        defer { card.board.stop() }
+        card.offer(0, 2048)
+        card.network.deliver(frame(100))
+        let used = try card.board.waitUsed(card.receive)
+        #expect(used == (0, 112))
+        #expect(card.buffer(0, 112) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0] + frame(100))
+    }
+
+    @Test func aLongFrameTakesSeveralBuffersAtOnce() throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        for head in 0..<3 as Range<UInt16> { card.offer(head, 64, notifies: head == 2) }
+        card.network.deliver(frame(150))
+        try card.board.wait("three buffers", until: { card.receive.deviceUsedIndex == 3 })
+        #expect(
+            [card.receive.popUsed()?.length, card.receive.popUsed()?.length, card.receive.popUsed()?.length] == [
+                64, 64, 34,
+            ])
+        #expect(card.buffer(0, 12)[10] == 3)
+        #expect(Array(card.buffer(0, 64)[12...]) + card.buffer(1, 64) + card.buffer(2, 34) == frame(150))
+    }
+
+    @Test func aLongFrameWaitsForTheDriversNextBuffer() throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        card.offer(0, 64)
+        card.offer(1, 64)
+        card.network.deliver(frame(150))
+        #expect(card.receive.deviceUsedIndex == 0)
+        // The driver is to notify of the third buffer.
+        #expect(card.receive.availableEvent == 2)
+        card.offer(2, 64)
+        try card.board.wait("three buffers", until: { card.receive.deviceUsedIndex == 3 })
+        #expect(card.buffer(0, 12)[10] == 3)
+    }
+
+    @Test func withoutMergedBuffersAFrameThatDoesNotFitIsDropped() throws {
+        let card = try Card(features: ~Self.mergedBuffers)
+        defer { card.board.stop() }
+        card.offer(0, 64)
+        card.offer(1, 64)
+        card.network.deliver(frame(100))
+        card.network.deliver(frame(50))
+        #expect(try card.board.waitUsed(card.receive) == (0, 62))
+        #expect(Array(card.buffer(0, 62)[12...]) == frame(50))
+        #expect(card.receive.deviceUsedIndex == 1)
+    }
+
+    @Test func aQueueFullOfBuffersThatAreTooSmallDropsTheFrame() throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        for head in 0..<16 as Range<UInt16> { card.offer(head, 16, notifies: false) }
+        card.network.deliver(frame(1000))
+        card.network.deliver(frame(20))
+        // The long frame waits: the queue could have 256 buffers. A reset lets it go with everything else.
+        #expect(card.receive.deviceUsedIndex == 0)
+        #expect(!card.board.needsReset)
+    }
+
+    @Test func aDriverThatWantsChecksumsGetsThem() throws {
+        let card = try Card(features: ~Self.guestChecksum, network: TestNetwork(hasOffloads: true))
+        defer { card.board.stop() }
+        #expect(card.network.state.withLock(\.offloads)?.contains(.partialChecksums) == false)
+        card.offer(0, 2048)
+        var header = OffloadHeader()
+        header.flags = OffloadHeader.needsChecksum
+        header.checksumStart = 34
+        header.checksumOffset = 6
+        card.network.deliver(frame(60), header: header)
+        let used = try card.board.waitUsed(card.receive)
+        let bytes = Array(card.buffer(used.head, used.length)[12...])
+        #expect(card.buffer(0, 1) == [0])
+        #expect(bytes[34...].withUnsafeBytes(InternetChecksum.sum) == 0xFFFF)
+    }
+
+    @Test func framesWaitWhileTheMachineIsPaused() throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        card.offer(0, 2048)
+        card.board.pause()
+        card.network.deliver(frame(60))
+        #expect(card.receive.deviceUsedIndex == 0)
+        card.board.resume()
+        #expect(try card.board.waitUsed(card.receive) == (0, 72))
+    }
+
+    // MARK: The control queue
+
+    @Test func theFilterKeepsFramesForOthersAway() throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        for head in 0..<4 as Range<UInt16> { card.offer(head, 2048) }
+        // Everything comes through until promiscuous mode is switched off.
+        card.network.deliver(frame(60, to: [2, 9, 9, 9, 9, 9]))
+        #expect(try card.board.waitUsed(card.receive).head == 0)
+        #expect(try card.command(0, 0, [0]) == 0)
+        let tables: [UInt8] = [1, 0, 0, 0, 2, 8, 8, 8, 8, 8, 1, 0, 0, 0, 0x33, 0x33, 0, 0, 0, 1]
+        #expect(try card.command(1, 0, tables) == 0)
+        card.network.deliver(frame(61, to: [2, 9, 9, 9, 9, 9]))
+        card.network.deliver(frame(61, to: [0x33, 0x33, 0, 0, 0, 2]))
+        card.network.deliver(frame(62, to: [2, 8, 8, 8, 8, 8]))
+        card.network.deliver(frame(63, to: [0x33, 0x33, 0, 0, 0, 1]))
+        card.network.deliver(frame(64, to: [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]))
+        #expect(try card.board.waitUsed(card.receive) == (1, 74))
+        #expect(try card.board.waitUsed(card.receive) == (2, 75))
+        #expect(try card.board.waitUsed(card.receive) == (3, 76))
+    }
+
+    @Test func theDriverCanSetItsAddress() throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        for head in 0..<2 as Range<UInt16> { card.offer(head, 2048) }
+        #expect(try card.command(0, 0, [0]) == 0)
+        #expect(try card.command(1, 1, [2, 7, 7, 7, 7, 7]) == 0)
+        card.network.deliver(frame(60))
+        card.network.deliver(frame(61, to: [2, 7, 7, 7, 7, 7]))
+        #expect(try card.board.waitUsed(card.receive) == (0, 73))
+        // An address of a group is nobody's.
+        #expect(try card.command(1, 1, [0xFF, 7, 7, 7, 7, 7]) == 1)
+    }
+
+    @Test(
+        arguments: [
+            ([0, 0], []), ([0, 99], [1]), ([1, 0], [1, 0, 0]), ([1, 0], [0xFF, 0xFF, 0xFF, 0xFF]),
+            ([1, 0], [1, 0, 0, 0, 2, 8, 8, 8, 8, 8]), ([1, 1], [2, 7]), ([3, 1], []), ([4, 0], [2, 0]), ([99, 0], []),
+        ] as [([UInt8], [UInt8])])
+    func aCommandThatMakesNoSenseIsRefused(command: [UInt8], data: [UInt8]) throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        #expect(try card.command(command[0], command[1], data) == 1)
+        #expect(!card.board.needsReset)
+    }
+
+    // MARK: State
+
+    @Test func aRestoredDriverKeepsItsFilterAndAnnouncesItself() throws {
+        let card = try Card()
+        #expect(try card.command(0, 0, [0]) == 0)
+        #expect(try card.command(1, 1, [2, 7, 7, 7, 7, 7]) == 0)
+        card.board.pause()
+        let saved = try card.device.save()
+        card.board.stop()
+
+        let device = NetworkDevice(backend: TestNetwork(), address: MACAddress(value: 0x02_00_00_00_00_99))
+        try device.restore(saved)
+        #expect(Array(device.configuration[..<6]) == Self.address.bytes)
+        #expect(device.configuration[6] == 3)
+        #expect(try device.save() != saved)
+        #expect(try device.save().integer("macAddress", as: UInt64.self) == 0x02_07_07_07_07_07)
+    }
+
+    @Test func aSavedTableOfAnotherLengthIsRefused() throws {
+        let card = try Card()
+        card.board.pause()
+        var saved = try card.device.save()
+        card.board.stop()
+        saved.set("unicastTable", [UInt8](repeating: 2, count: 7))
+        #expect(throws: SavedStateError.self) { try card.device.restore(saved) }
+    }
+}
