@@ -85,7 +85,7 @@ int aerie_datagram_socket(const char *path) {
     return bind(descriptor, (struct sockaddr *)&own, sizeof own) == 0 ? descriptor : fail(descriptor);
 }
 
-ssize_t aerie_datagram_send(
+long aerie_datagram_send(
     int descriptor, const char *path, const void *header, size_t headerLength, const void *frame, size_t frameLength) {
     struct sockaddr_un peer;
     if (address(&peer, path) != 0) return -1;
@@ -94,7 +94,7 @@ ssize_t aerie_datagram_send(
     return sendmsg(descriptor, &message, MSG_NOSIGNAL);
 }
 
-ssize_t aerie_datagram_receive(int descriptor, void *buffer, size_t length, char *sender) {
+long aerie_datagram_receive(int descriptor, void *buffer, size_t length, char *sender) {
     struct sockaddr_un peer = {0};
     socklen_t size = sizeof peer;
     ssize_t count = recvfrom(descriptor, buffer, length, 0, (struct sockaddr *)&peer, &size);

@@ -22,7 +22,7 @@ static int actions(posix_spawn_file_actions_t *files, int socket, int standardEr
 }
 
 int aerie_spawn_isolated(
-    pid_t *process, const char *path, char *const *arguments, int socket, int standardError) {
+    int *process, const char *path, char *const *arguments, int socket, int standardError) {
     posix_spawn_file_actions_t files;
     int code = actions(&files, socket, standardError);
     if (code != 0) return code;

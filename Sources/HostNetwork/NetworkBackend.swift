@@ -36,6 +36,18 @@ package protocol NetworkBackend: AnyObject, Sendable {
 
     /// Lets go of the frame that `receive` returned.
     func consume()
+
+    /// What a restored guest relies on and nobody tells it again: bytes for `restore`. Both come while the machine is paused.
+    func save() -> [UInt8]
+
+    /// Takes over what `save` returned, perhaps of another backend; what makes no sense is ignored.
+    func restore(_ saved: [UInt8])
+}
+
+extension NetworkBackend {
+    // A network that remembers nothing of its guest.
+    package func save() -> [UInt8] { [] }
+    package func restore(_ saved: [UInt8]) {}
 }
 
 /// The offloads of frames that the driver accepts.

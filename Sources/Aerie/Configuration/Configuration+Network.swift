@@ -34,6 +34,20 @@ extension Configuration {
                 advice: "add --network user")
         }
         for port in publishedPorts { try port.validate() }
+        _ = try egressRules()
+        guard allowedEgress.isEmpty || !networkCards.isEmpty else {
+            throw AerieError(
+                .usage, asked: "--allow-egress", found: "the guest has no network card", advice: "add --network user")
+        }
+    }
+
+    private func egressRules() throws(AerieError) -> [EgressRule] {
+        try allowedEgress.map { text throws(AerieError) in
+            if let rule = EgressRule(text) { return rule }
+            throw AerieError(
+                .usage, asked: "--allow-egress \(text)", found: "it is not a host, a domain or a range of addresses",
+                advice: "use a form such as deb.debian.org, *.debian.org:443, 192.0.2.0/24 or [2001:db8::/32]:443")
+        }
     }
 
     /// The virtio-mmio slots of the RISC-V board.
@@ -52,9 +66,12 @@ extension Configuration {
     /// The cards' devices, in the order of the configuration.
     func makeNetworkDevices(_ log: Log) throws(AerieError) -> [NetworkDevice] {
         var ports = publishedPorts
+        let rules = try egressRules()
         var devices: [NetworkDevice] = []
         for (index, card) in networkCards.enumerated() {
-            let backend = try card.makeBackend(name: "network\(index)", ports: ports)
+            let name = "network\(index)"
+            var backend = try card.makeBackend(name: name, ports: ports)
+            if !rules.isEmpty { backend = FilteredBackend(backend, rules: rules, name: name) }
             if card.network == .user { ports = [] }
             devices.append(NetworkDevice(backend: backend, address: try card.address(index), log: log))
         }

@@ -83,6 +83,10 @@ public struct Configuration: Equatable, Sendable {
     public var networkCards: [NetworkCard] = []
     /// Ports of the host that lead to the guest. They need a card with the network `user`, and the first such card has them.
     public var publishedPorts: [PublishedPort] = []
+    /// The destinations that the guest may reach through its network cards, each as `HOST|*.DOMAIN|CIDR[:PORT]`, with an IPv6 range in
+    /// brackets; empty for all. `host.aerie.internal` is the host's loopback. The host enforces it: other connections are refused at once,
+    /// and so are DNS queries for other names.
+    public var allowedEgress: [String] = []
     /// Directories for the changes of disks that discard them, in the order of preference. The first directory that is writable and
     /// not in memory holds them in an unnamed file, which can become as large as the disks and is deleted with the machine. If all
     /// directories are in memory, the first writable one holds it.

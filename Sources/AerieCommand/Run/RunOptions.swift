@@ -67,6 +67,12 @@ struct RunOptions: ParsableArguments {
             valueName: "ports"))
     var publish: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Let the guest reach only HOST, *.DOMAIN or CIDR[:PORT], and what further such options name. Repeatable.",
+            valueName: "destination"))
+    var allowEgress: [String] = []
+
     @Option(help: ArgumentHelp("How the guest finds its virtio devices: mmio, mmio-legacy or pci.", valueName: "kind"))
     var transport: String?
 
@@ -124,6 +130,7 @@ struct RunOptions: ParsableArguments {
         ]
         let lists =
             disk.map { (RunSetting.disk, $0) } + network.map { (.network, $0) } + publish.map { (.publish, $0) }
+            + allowEgress.map { (.allowEgress, $0) }
             + command.map { (RunSetting.command, $0) }
         for case (let setting, let text?) in texts + lists {
             try result.set(setting, to: text, asked: "--\(setting.rawValue)")

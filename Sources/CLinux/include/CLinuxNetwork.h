@@ -2,7 +2,6 @@
 #pragma once
 
 #include <stddef.h>
-#include <sys/types.h>
 
 /// Opens a TAP interface with the 12 bytes of virtio's header before each frame, creating it if there is none of that name; an empty
 /// `name` lets the kernel choose. `name` has room for 16 bytes and receives the interface's. Non-blocking and close-on-exec. -1 with
@@ -23,12 +22,12 @@ int aerie_interface_mtu(const char *name);
 int aerie_datagram_socket(const char *path);
 
 /// Sends `header` and `frame` as one datagram to the socket bound to `path`; -1 with errno set on failure.
-ssize_t aerie_datagram_send(
+long aerie_datagram_send(
     int descriptor, const char *path, const void *header, size_t headerLength, const void *frame, size_t frameLength);
 
 /// Receives a datagram, and the path of the sender's socket, which has room for 108 bytes. A datagram that is longer than `length` is
 /// cut off. -1 with errno set on failure.
-ssize_t aerie_datagram_receive(int descriptor, void *buffer, size_t length, char *sender);
+long aerie_datagram_receive(int descriptor, void *buffer, size_t length, char *sender);
 
 /// An inotify(7) instance that reports files that appear in a directory or vanish, non-blocking and close-on-exec. -1 with errno set on
 /// failure.

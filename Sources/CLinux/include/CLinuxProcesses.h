@@ -1,7 +1,6 @@
 // Starting a helper program, and sockets to it.
 #pragma once
 
-#include <sys/types.h>
 
 /// The number of the descriptor that a program of aerie_spawn_isolated finds its socket at.
 enum { aerie_spawn_first_descriptor = 3 };
@@ -9,7 +8,7 @@ enum { aerie_spawn_first_descriptor = 3 };
 /// Starts the program `path` in a session of its own, with default signal actions and an empty mask, `socket` as descriptor 3,
 /// standard error as given, and /dev/null for standard input and output. Returns 0 or an errno value, like posix_spawn(3).
 int aerie_spawn_isolated(
-    pid_t *process, const char *path, char *const *arguments, int socket, int standardError);
+    int *process, const char *path, char *const *arguments, int socket, int standardError);
 
 /// pipe2(2): close-on-exec and non-blocking at both ends; -1 with errno set on failure.
 int aerie_pipe(int *ends);

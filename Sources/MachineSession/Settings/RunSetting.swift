@@ -6,6 +6,7 @@ package enum RunSetting: String, CaseIterable, Sendable {
     case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, network,
         publish,
         transport, console
+    case allowEgress = "allow-egress"
     case codeCache = "code-cache"
     case readOnly = "read-only"
     case noReboot = "no-reboot"
@@ -25,7 +26,7 @@ package enum RunSetting: String, CaseIterable, Sendable {
         switch self {
         case .cpus, .stopTimeout: .number
         case .readOnly, .noReboot, .controlPort: .flag
-        case .command, .disk, .network, .publish: .list
+        case .command, .disk, .network, .publish, .allowEgress: .list
         default: .text
         }
     }
@@ -53,6 +54,7 @@ extension RunSettings {
         case .disk: disks = (disks ?? []) + [try Disk(option: text)]
         case .network: networks = try Self.networks(networks, adding: text)
         case .publish: publishedPorts = (publishedPorts ?? []) + [try PublishedPort(option: text)]
+        case .allowEgress: allowedEgress = (allowedEgress ?? []) + [text]
         case .transport: transport = try Self.choice(text, asked: asked)
         case .console: console = try Self.choice(text, asked: asked)
         case .stopTimeout: stopTimeout = try Self.integer(text, asked: asked, in: Self.stopTimeoutRange)

@@ -22,6 +22,7 @@ package struct RunSettings: Equatable {
     /// Nil for the default, which is a user network where passt is installed; empty for no network.
     package var networks: [NetworkCard]?
     package var publishedPorts: [PublishedPort]?
+    package var allowedEgress: [String]?
     package var transport: Configuration.Transport?
     package var console: Configuration.Console?
     package var readOnly: Bool?
@@ -55,6 +56,7 @@ package struct RunSettings: Equatable {
         result.disks = disks ?? other.disks
         result.networks = networks ?? other.networks
         result.publishedPorts = publishedPorts ?? other.publishedPorts
+        result.allowedEgress = allowedEgress ?? other.allowedEgress
         result.transport = transport ?? other.transport
         result.console = console ?? other.console
         result.readOnly = readOnly ?? other.readOnly
@@ -100,6 +102,7 @@ package struct RunSettings: Equatable {
         result.disks = disks ?? []
         result.networkCards = networks ?? (needsDefaultNetwork ? [NetworkCard(network: .user)] : [])
         result.publishedPorts = publishedPorts ?? []
+        result.allowedEgress = allowedEgress ?? []
         if let directory = getenv("TMPDIR").map({ String(cString: $0) }), directory.hasPrefix("/") {
             result.scratchDirectories.insert(directory, at: 0)
         }

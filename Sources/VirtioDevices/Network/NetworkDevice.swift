@@ -18,6 +18,8 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     static let transmitQueue = 1
     static let controlQueue = 2
 
+    private static let longestNetworkState = 4096
+
     private struct Link {
         /// The card's own address, which the driver reads.
         var address: MACAddress
@@ -245,6 +247,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
         var record = SavedRecord(kind: "virtio-network", version: 1)
         record.set("generation", configurationGeneration)
         record.set("address", link.withLock(\.address).value)
+        record.set("network", backend.save())
         filter.save(into: &record)
         return record
     }
@@ -253,6 +256,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     package func restore(_ state: SavedRecord) throws(SavedStateError) {
         try state.expect(kind: "virtio-network", versions: 1...1)
         filter = try ReceiveFilter(state)
+        backend.restore(try state.bytes("network", limit: Self.longestNetworkState))
         let generation: UInt32 = try state.integer("generation")
         let address = MACAddress(value: try state.integer("address"))
         link.withLock {

@@ -1,0 +1,61 @@
+import HostNetwork
+
+/// Frames of a guest or for it, written by hand.
+struct PacketBuilder {
+    var source = "10.0.2.15"
+    var destination = "192.0.2.7"
+    var sourcePort: UInt16 = 40000
+    var destinationPort: UInt16 = 443
+
+    static func word(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xFF)] }
+
+    private func ethernet(_ type: UInt16) -> [UInt8] { [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2] + Self.word(type) }
+
+    /// The checksum of the transport is left 0: nothing under test reads it.
+    func ip(_ transport: UInt8, _ payload: [UInt8], fragment: UInt16 = 0) -> [UInt8] {
+        let (from, to) = (IPAddress(source)!, IPAddress(destination)!)
+        if from.isIPv6 {
+            return ethernet(0x86DD) + [0x60, 0, 0, 0] + Self.word(UInt16(payload.count)) + [transport, 64] + from.bytes
+                + to.bytes + payload
+        }
+        return ethernet(0x0800) + [0x45, 0] + Self.word(UInt16(20 + payload.count)) + [0, 7] + Self.word(fragment)
+            + [64, transport, 0, 0] + from.bytes + to.bytes + payload
+    }
+
+    func tcp(flags: UInt8 = 0x02, sequence: [UInt8] = [0, 0, 0, 9], _ payload: [UInt8] = []) -> [UInt8] {
+        let header = Self.word(sourcePort) + Self.word(destinationPort) + sequence + [0, 0, 1, 0]
+        return ip(6, header + [0x50, flags, 0xFF, 0xFF, 0, 0, 0, 0] + payload)
+    }
+
+    func udp(_ payload: [UInt8] = [1, 2, 3]) -> [UInt8] {
+        ip(
+            17,
+            Self.word(sourcePort) + Self.word(destinationPort) + Self.word(UInt16(8 + payload.count)) + [0, 0] + payload
+        )
+    }
+
+    /// A message of DNS with one question for addresses.
+    static func dns(_ name: String, identifier: UInt16 = 77, answers: [(String, UInt32)]? = nil) -> [UInt8] {
+        let question = name.split(separator: ".").flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) } + [0, 0, 1, 0, 1]
+        var message = word(identifier) + (answers == nil ? [0x01, 0x00] : [0x81, 0x80]) + [0, 1]
+        message += word(UInt16(answers?.count ?? 0)) + [0, 0, 0, 0] + question
+        for (text, lifetime) in answers ?? [] {
+            let address = IPAddress(text)!
+            message +=
+                [0xC0, 0x0C, 0, address.isIPv6 ? 28 : 1, 0, 1] + word(UInt16(lifetime >> 16))
+                + word(UInt16(lifetime & 0xFFFF))
+            message += word(UInt16(address.bytes.count)) + address.bytes
+        }
+        return message
+    }
+
+    /// The answer of a DHCP server with router 10.0.2.2 and resolver 10.0.2.3.
+    static var lease: [UInt8] {
+        let message =
+            [UInt8](repeating: 0, count: 236) + [
+                99, 130, 83, 99, 53, 1, 5, 0, 3, 4, 10, 0, 2, 2, 6, 4, 10, 0, 2, 3, 255,
+            ]
+        return PacketBuilder(source: "10.0.2.2", destination: "10.0.2.15", sourcePort: 67, destinationPort: 68).udp(
+            message)
+    }
+}
