@@ -1,0 +1,181 @@
+import Foundation
+import GuestToolchain
+import Synchronization
+import TestSupport
+import Testing
+
+/// Debian's network, with servers on the host's loopback interface.
+@Suite(
+    "Debian's network", .serialized,
+    .enabled("needs a Debian mirror and the tools that build an image") { DebianImage.obstacle == nil },
+    .enabled("this host has no network interface for passt") { NetworkTests.hasOutside })
+struct NetworkTests {
+    /// passt takes the addresses of an interface with a default route.
+    static var hasOutside: Bool {
+        let routes = (try? String(contentsOfFile: "/proc/net/route", encoding: .utf8)) ?? ""
+        return routes.split(separator: "\n").contains { $0.split(separator: "\t").dropFirst().first == "00000000" }
+    }
+
+    /// A server of Perl's, which Debian always has: it answers each line, or datagram, with the same in capitals.
+    private static func server(_ port: Int, udp: Bool = false) -> String {
+        let socket = udp ? "Proto=>'udp'" : "Listen=>5,ReuseAddr=>1"
+        let loop =
+            udp
+            ? "while ($s->recv($_,999)) { $s->send(uc $_) }"
+            : "while ($c=$s->accept) { $_=<$c>; print $c uc $_; close $c }"
+        return
+            "perl -MIO::Socket::INET -e \"\\$s=IO::Socket::INET->new(LocalPort=>\(port),\(socket)); \(loop.replacing("$", with: "\\$"))\""
+    }
+
+    @Test("It is up before the first command, and carries data both ways", arguments: ["mmio", "pci"])
+    func transfer(transport: String) throws {
+        let data = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) }
+        let received = Received()
+        let server = try LoopbackServer { connection in
+            data.withUnsafeBytes { bytes in
+                var rest = bytes[...]
+                while !rest.isEmpty {
+                    let count = send(
+                        connection, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count, Int32(MSG_NOSIGNAL))
+                    guard count > 0 else { return }
+                    rest = rest.dropFirst(count)
+                }
+            }
+            var buffer = [UInt8](repeating: 0, count: 1 << 16)
+            while case let count = recv(connection, &buffer, buffer.count, 0), count > 0 {
+                received.add(buffer[..<count])
+            }
+        }
+        defer { server.stop() }
+        let script = """
+            exec 3<>/dev/tcp/host.aerie.internal/\(server.port) && head -c \(data.count) <&3 >/tmp/data && cat /tmp/data >&3; exec 3>&-
+            sha256sum </tmp/data; cat /sys/class/net/eth0/mtu; ip -br -4 address show dev eth0; grep -c nameserver /etc/resolv.conf
+            """
+        let result = try DebianImage.run(["run", "--transport", transport, "debian", "bash", "-c", script])
+        #expect(result.code == 0)
+        #expect(result.output.contains("65520"))
+        #expect(result.output.contains("10.0.2.15/24"))
+        #expect(Patience.wait { received.count == data.count })
+        #expect(received.bytes == data)
+        #expect(result.error == "")
+    }
+
+    @Test("A published port leads to a server in the guest", arguments: [false, true])
+    func published(udp: Bool) throws {
+        let kind = udp ? SOCK_DGRAM : SOCK_STREAM
+        let port = try LoopbackPort.free(kind)
+        let aerie = try AerieProcess()
+        let guest = try RunningProgram(
+            [
+                "run", "--stop-timeout", "1", "--publish", "\(port):7000\(udp ? "/udp" : "")", "debian", "sh", "-c",
+                Self.server(7000, udp: udp),
+            ], on: aerie, environment: DebianImage.environment)
+        #expect(Patience.wait { LoopbackPort.ask(port, "hello\n", kind) == "HELLO\n" })
+        // The port is the guest's as long as it runs, and free again afterwards.
+        let second = try aerie.run(
+            ["run", "--publish", "\(port):7000\(udp ? "/udp" : "")", "debian", "true"],
+            environment: DebianImage.environment)
+        #expect(second.code == 125)
+        #expect(second.error.contains("--publish 127.0.0.1:\(port):7000"))
+        #expect(second.error.contains("Address already in use"))
+        guest.send(SIGTERM)
+        _ = guest.readAll()
+        _ = guest.end()
+        let freed = Patience.wait {
+            let descriptor = socket(AF_INET, Int32(kind.rawValue), 0)
+            defer { close(descriptor) }
+            return LoopbackPort.ask(port, "hello\n", kind) == nil
+        }
+        #expect(freed)
+    }
+
+    @Test("An egress policy lets only what it names through, and refuses the rest at once")
+    func egress() throws {
+        let allowed = try LoopbackServer { connection in _ = send(connection, "open\n", 5, Int32(MSG_NOSIGNAL)) }
+        let refused = try LoopbackServer { connection in _ = send(connection, "leak\n", 5, Int32(MSG_NOSIGNAL)) }
+        defer { allowed.stop() }
+        defer { refused.stop() }
+        let script = """
+            cat </dev/tcp/host.aerie.internal/\(allowed.port)
+            cat </dev/tcp/host.aerie.internal/\(refused.port); echo reset $?
+            echo x >/dev/udp/host.aerie.internal/\(refused.port); getent hosts example.org; echo name $?
+            cat </dev/tcp/198.51.100.1/80; echo address $?
+            """
+        let result = try DebianImage.run([
+            "run", "--log-level", "info", "--allow-egress", "host.aerie.internal:\(allowed.port)", "debian", "bash",
+            "-c",
+            script,
+        ])
+        #expect(result.code == 0)
+        let text = result.output.replacing("\r", with: "")
+        #expect(text.contains("open\n"))
+        #expect(!text.contains("leak"))
+        #expect(text.contains("Connection refused"))
+        #expect(text.contains("reset 1\n"))
+        #expect(text.contains("name 2\n"))
+        #expect(text.contains("address 1\n"))
+        #expect(allowed.connections == 1)
+        #expect(refused.connections == 0)
+        #expect(result.error.contains("refused TCP to 10.0.2.2 port \(refused.port)"))
+        #expect(result.error.contains("refused the DNS query for example.org"))
+    }
+
+    @Test("Guests on one switch reach each other and nothing else")
+    func segment() throws {
+        let aerie = try AerieProcess()
+        var environment = DebianImage.environment
+        environment["XDG_RUNTIME_DIR"] = aerie.directory.url.path
+        let serving = try RunningProgram(
+            [
+                "run", "--stop-timeout", "1", "--network", "switch=lab", "debian", "sh", "-c",
+                "ip address add 192.168.7.1/24 dev eth0; \(Self.server(7000))",
+            ], on: aerie, environment: environment)
+        let script = """
+            ip address add 192.168.7.2/24 dev eth0
+            for try in $(seq 200); do exec 3<>/dev/tcp/192.168.7.1/7000 && break; sleep 0.2; done 2>/dev/null
+            echo from the other >&3; cat <&3
+            head -c 500000 /dev/zero | tr '\\0' a >/tmp/line; echo >>/tmp/line
+            exec 3<>/dev/tcp/192.168.7.1/7000; cat /tmp/line >&3; cat <&3 | tr -d '\\n' | tr A a | cmp - <(tr -d '\\n' </tmp/line) && echo same
+            ip route
+            """
+        let result = try aerie.run(
+            ["run", "--network", "switch=lab", "debian", "bash", "-c", script], environment: environment)
+        #expect(result.code == 0)
+        #expect(result.output.contains("FROM THE OTHER"))
+        #expect(result.output.contains("same"))
+        #expect(!result.output.contains("default"))
+        serving.send(SIGTERM)
+        _ = serving.readAll()
+        _ = serving.end()
+    }
+
+    @Test("Without passt a guest starts without a network, and one line says so")
+    func withoutPasst() throws {
+        var environment = DebianImage.environment
+        environment["PATH"] = "/nowhere"
+        let result = try AerieProcess().run(
+            ["run", "debian", "sh", "-c", "ls /sys/class/net"], environment: environment)
+        #expect(result.code == 0)
+        #expect(!result.output.contains("eth0"))
+        #expect(
+            result.error
+                == "aerie: network: passt is not installed, so the guest has no network; apt-get install passt, or use --network none\n"
+        )
+        let asked = try AerieProcess().run(["run", "--network", "user", "debian", "true"], environment: environment)
+        #expect(asked.code == 69)
+        #expect(asked.error.contains("passt is not installed"))
+        let none = try AerieProcess().run(
+            ["run", "--network", "none", "debian", "ls", "/sys/class/net"], environment: environment)
+        #expect(none.code == 0)
+        #expect(none.error == "")
+    }
+}
+
+/// Bytes that a server's thread collects.
+private final class Received: Sendable {
+    private let data = Mutex<[UInt8]>([])
+
+    func add(_ bytes: ArraySlice<UInt8>) { data.withLock { $0 += bytes } }
+    var bytes: [UInt8] { data.withLock { $0 } }
+    var count: Int { data.withLock(\.count) }
+}
