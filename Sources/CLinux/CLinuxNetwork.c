@@ -1,10 +1,12 @@
 #define _GNU_SOURCE 1
 #include "CLinuxNetwork.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -108,4 +110,21 @@ int aerie_watch_directory(const char *path) {
     if (descriptor == -1) return -1;
     uint32_t events = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
     return inotify_add_watch(descriptor, path, events) == -1 ? fail(descriptor) : descriptor;
+}
+
+int aerie_try_port(const char *address, int port, int isUDP) {
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    int isIPv6 = inet_pton(AF_INET6, address, &six.sin6_addr) == 1;
+    if (!isIPv6 && inet_pton(AF_INET, address, &four.sin_addr) != 1) return EINVAL;
+    int descriptor = socket(isIPv6 ? AF_INET6 : AF_INET, (isUDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+    if (descriptor == -1) return errno;
+    int one = 1;
+    // As passt binds: a port whose last connections still linger is free.
+    if (!isUDP) setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    int code = isIPv6 ? bind(descriptor, (struct sockaddr *)&six, sizeof six)
+                      : bind(descriptor, (struct sockaddr *)&four, sizeof four);
+    code = code == 0 ? 0 : errno;
+    close(descriptor);
+    return code;
 }

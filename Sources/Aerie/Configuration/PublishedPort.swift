@@ -1,4 +1,6 @@
 internal import Glibc
+internal import HostNetwork
+internal import HostSystem
 
 /// A port of the host whose connections or datagrams go to a port of the guest.
 public struct PublishedPort: Equatable, Sendable {
@@ -70,25 +72,18 @@ public struct PublishedPort: Equatable, Sendable {
     /// Checks that the address is one, and that the port is free.
     func validate() throws(AerieError) {
         let asked = "--publish \(address):\(hostPort):\(guestPort)\(transport == .udp ? "/udp" : "")"
-        var hints = addrinfo()
-        hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE
-        hints.ai_socktype = transport == .tcp ? Int32(SOCK_STREAM.rawValue) : Int32(SOCK_DGRAM.rawValue)
-        var result: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(address, "\(hostPort)", &hints, &result) == 0, let result else {
+        do throws(SystemError) {
+            try HostPort.check(address, hostPort, isUDP: transport == .udp)
+        } catch {
+            guard error.code != EINVAL else {
+                throw AerieError(
+                    .usage, asked: asked, found: "'\(address)' is not an IPv4 or IPv6 address",
+                    advice: "give one, with an IPv6 address in brackets")
+            }
             throw AerieError(
-                .usage, asked: asked, found: "'\(address)' is not an IPv4 or IPv6 address",
-                advice: "give one, with an IPv6 address in brackets")
+                .notStarted, asked: asked, found: error.reason,
+                advice: error.code == EADDRINUSE
+                    ? "end the program that uses the port, or choose another" : "choose another")
         }
-        defer { freeaddrinfo(result) }
-        let socket = Glibc.socket(result.pointee.ai_family, result.pointee.ai_socktype, result.pointee.ai_protocol)
-        guard socket != -1 else { return }
-        defer { close(socket) }
-        var one: Int32 = 1
-        if transport == .tcp { setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &one, 4) }
-        guard bind(socket, result.pointee.ai_addr, result.pointee.ai_addrlen) == -1 else { return }
-        let code = errno
-        throw AerieError(
-            .notStarted, asked: asked, found: String(cString: strerror(code)),
-            advice: code == EADDRINUSE ? "end the program that uses the port, or choose another" : "choose another")
     }
 }

@@ -32,3 +32,7 @@ long aerie_datagram_receive(int descriptor, void *buffer, size_t length, char *s
 /// An inotify(7) instance that reports files that appear in a directory or vanish, non-blocking and close-on-exec. -1 with errno set on
 /// failure.
 int aerie_watch_directory(const char *path);
+
+/// Whether a socket can be bound to a port of a numeric IPv4 or IPv6 address: 0, EINVAL for text that is no address, or the errno value
+/// of the refusal.
+int aerie_try_port(const char *address, int port, int isUDP);

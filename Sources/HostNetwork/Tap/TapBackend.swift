@@ -60,19 +60,17 @@ package final class TapBackend: NetworkBackend, @unchecked Sendable {
     package func send(_ frame: OutgoingFrame) -> Bool {
         withUnsafeTemporaryAllocation(byteCount: OffloadHeader.size, alignment: 2) { header in
             frame.header.store(into: header)
-            var pieces = (
-                iovec(iov_base: header.baseAddress, iov_len: header.count),
-                iovec(
+            return withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { pieces in
+                pieces[0] = iovec(iov_base: header.baseAddress, iov_len: header.count)
+                pieces[1] = iovec(
                     iov_base: UnsafeMutableRawPointer(mutating: frame.bytes.baseAddress), iov_len: frame.bytes.count)
-            )
-            do throws(SystemError) {
-                _ = try checked("writev") {
-                    withUnsafePointer(to: &pieces.0) { writev(descriptor.rawValue, $0, 2) }
+                do throws(SystemError) {
+                    _ = try checked("writev") { writev(descriptor.rawValue, pieces.baseAddress, 2) }
+                    return true
+                } catch {
+                    // Any other error is the frame's, or an interface that is down: the frame is lost, as on a wire.
+                    return error.code != EAGAIN
                 }
-                return true
-            } catch {
-                // Any other error is the frame's, or an interface that is down: the frame is lost, as on a wire.
-                return error.code != EAGAIN
             }
         }
     }

@@ -42,11 +42,12 @@ final class FrameStream {
         var prefix = UInt32(frame.count).bigEndian
         let total = Self.prefixSize + frame.count
         let sent = withUnsafeMutableBytes(of: &prefix) { prefix in
-            var pieces = (
-                iovec(iov_base: prefix.baseAddress, iov_len: prefix.count),
-                iovec(iov_base: UnsafeMutableRawPointer(mutating: frame.baseAddress), iov_len: frame.count)
-            )
-            return transmit { withUnsafeMutablePointer(to: &pieces.0) { sendPieces($0, count: 2) } }
+            withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { pieces in
+                pieces[0] = iovec(iov_base: prefix.baseAddress, iov_len: prefix.count)
+                pieces[1] = iovec(
+                    iov_base: UnsafeMutableRawPointer(mutating: frame.baseAddress), iov_len: frame.count)
+                return transmit { sendPieces(pieces) }
+            }
         }
         guard let sent else { return failure != nil }
         if sent < total {
@@ -70,10 +71,10 @@ final class FrameStream {
         return true
     }
 
-    private func sendPieces(_ pieces: UnsafeMutablePointer<iovec>, count: Int) -> Int {
+    private func sendPieces(_ pieces: UnsafeMutableBufferPointer<iovec>) -> Int {
         var message = msghdr()
-        message.msg_iov = pieces
-        message.msg_iovlen = count
+        message.msg_iov = pieces.baseAddress
+        message.msg_iovlen = pieces.count
         return sendmsg(descriptor.rawValue, &message, Int32(MSG_NOSIGNAL))
     }
 

@@ -112,7 +112,7 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     }
 
     private func ready(_ events: EventLoop.Events) {
-        if events.contains(.writable) { handler?(.writable) }
+        if events.contains(.writable), stream?.flush() == true { handler?(.writable) }
         handler?(.readable)
         // Without buffers nobody reads, and the end of the stream would go unnoticed.
         if events.contains(.failed), stream?.receive() == nil { noticeFailure() }
