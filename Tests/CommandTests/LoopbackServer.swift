@@ -81,3 +81,11 @@ enum LoopbackPort {
         return count > 0 ? String(decoding: answer[..<count], as: UTF8.self) : nil
     }
 }
+
+enum HostRoutes {
+    /// Whether an interface has a default route of IPv4, whose addresses passt takes.
+    static var hasDefault: Bool {
+        let routes = (try? String(contentsOfFile: "/proc/net/route", encoding: .utf8)) ?? ""
+        return routes.split(separator: "\n").contains { $0.split(separator: "\t").dropFirst().first == "00000000" }
+    }
+}

@@ -8,14 +8,8 @@ import Testing
 @Suite(
     "Debian's network", .serialized,
     .enabled("needs a Debian mirror and the tools that build an image") { DebianImage.obstacle == nil },
-    .enabled("this host has no network interface for passt") { NetworkTests.hasOutside })
+    .enabled("this host has no network interface for passt") { HostRoutes.hasDefault })
 struct NetworkTests {
-    /// passt takes the addresses of an interface with a default route.
-    static var hasOutside: Bool {
-        let routes = (try? String(contentsOfFile: "/proc/net/route", encoding: .utf8)) ?? ""
-        return routes.split(separator: "\n").contains { $0.split(separator: "\t").dropFirst().first == "00000000" }
-    }
-
     /// A server of Perl's, which Debian always has: it answers each line, or datagram, with the same in capitals.
     private static func server(_ port: Int, udp: Bool = false) -> String {
         let socket = udp ? "Proto=>'udp'" : "Listen=>5,ReuseAddr=>1"

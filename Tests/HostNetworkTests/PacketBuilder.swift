@@ -36,8 +36,11 @@ struct PacketBuilder {
 
     /// A message of DNS with one question for addresses.
     static func dns(_ name: String, identifier: UInt16 = 77, answers: [(String, UInt32)]? = nil) -> [UInt8] {
-        let question = name.split(separator: ".").flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) } + [0, 0, 1, 0, 1]
-        var message = word(identifier) + (answers == nil ? [0x01, 0x00] : [0x81, 0x80]) + [0, 1]
+        var question: [UInt8] = []
+        for label in name.split(separator: ".") { question += [UInt8(label.utf8.count)] + Array(label.utf8) }
+        question += [0, 0, 1, 0, 1]
+        var message = word(identifier)
+        message += answers == nil ? [0x01, 0x00, 0, 1] : [0x81, 0x80, 0, 1]
         message += word(UInt16(answers?.count ?? 0)) + [0, 0, 0, 0] + question
         for (text, lifetime) in answers ?? [] {
             let address = IPAddress(text)!
