@@ -4,37 +4,50 @@ internal import HostSystem
 /// Ends a guest that is asked to end: in order first, then hard. After the guest's end, the same requests end the wait for
 /// the reader of its output.
 final class GuestStopper: Sendable {
+    /// Why nothing waits any more, neither for the guest nor for its reader.
+    enum Reason: Equatable, Sendable {
+        /// The user left the guest.
+        case left
+        /// A signal came after the one that asked the guest to power off.
+        case secondRequest
+        /// The guest had its time to power off.
+        case timeout
+    }
+
     private struct State {
         var hasBeenAsked = false
-        var left = false
-        /// Nothing waits any more, neither for the guest nor for its reader.
-        var hasGivenUp = false
+        /// The first reason; nil as long as somebody waits.
+        var reason: Reason?
         var machine: VirtualMachine?
         var timer: EventTimer?
     }
 
     private let timeout: UInt64
-    /// Ends the wait for the reader of the guest's output.
+    private let onRequest: @Sendable () -> Void
     private let abandonOutput: @Sendable () -> Void
     private let state = Monitor(State())
 
     /// - Parameters:
     ///   - timeout: nanoseconds from the first request to the kill.
-    ///   - abandonOutput: any thread; it must not block.
-    init(timeout: UInt64, abandonOutput: @escaping @Sendable () -> Void) {
+    ///   - onRequest: called when the guest is asked to power off, on any thread; it must not block.
+    ///   - abandonOutput: ends the wait for the reader of the guest's output; called on any thread, and must not block.
+    init(
+        timeout: UInt64, onRequest: @escaping @Sendable () -> Void, abandonOutput: @escaping @Sendable () -> Void
+    ) {
         self.timeout = timeout
+        self.onRequest = onRequest
         self.abandonOutput = abandonOutput
     }
 
     /// Begins to serve requests, also those that came before.
     func start(_ machine: VirtualMachine, on loop: EventLoop) throws(SystemError) {
-        let timer = try EventTimer(on: loop) { [self] in giveUp() }
-        let (wasAsked, hasGivenUp) = state.update { state in
+        let timer = try EventTimer(on: loop) { [self] in giveUp(.timeout) }
+        let (wasAsked, reason) = state.update { state in
             state.machine = machine
             state.timer = timer
-            return (state.hasBeenAsked, state.hasGivenUp)
+            return (state.hasBeenAsked, state.reason)
         }
-        if hasGivenUp { return giveUp() }
+        if let reason { return giveUp(reason) }
         if wasAsked { stop(machine, timer) }
     }
 
@@ -44,17 +57,18 @@ final class GuestStopper: Sendable {
             defer { state.hasBeenAsked = true }
             return (!state.hasBeenAsked, state.machine, state.timer)
         }
-        guard isFirst else { return giveUp() }
+        guard isFirst else { return giveUp(.secondRequest) }
+        onRequest()
         if let machine, let timer { stop(machine, timer) }
     }
 
     /// Kills the guest because its user left. Any thread; it never waits.
     func leave() {
-        state.update { $0.left = true }
-        giveUp()
+        giveUp(.left)
     }
 
-    var hasLeft: Bool { state.withLock { $0.left } }
+    /// Why the guest was killed, if it was.
+    var reason: Reason? { state.withLock { $0.reason } }
 
     /// The session is over: nothing is left to do.
     func finish() {
@@ -70,9 +84,9 @@ final class GuestStopper: Sendable {
         timer.schedule(at: HostClock.monotonic() &+ timeout)
     }
 
-    private func giveUp() {
+    private func giveUp(_ reason: Reason) {
         let machine = state.update { state in
-            state.hasGivenUp = true
+            state.reason = state.reason ?? reason
             return state.machine
         }
         machine?.kill()
