@@ -20,7 +20,13 @@ final class GuestStopper: Sendable {
         var reason: Reason?
         var machine: VirtualMachine?
         var timer: EventTimer?
+        /// When the guest's time to power off is over.
+        var deadline: UInt64?
     }
+
+    /// Nanoseconds between two requests to power off. Linux drops bytes for a console that it has not made yet, though it offers
+    /// buffers for them, so that a request during boot may be lost.
+    private static let interval: UInt64 = 1_000_000_000
 
     private let timeout: UInt64
     private let onRequest: @Sendable () -> Void
@@ -41,7 +47,7 @@ final class GuestStopper: Sendable {
 
     /// Begins to serve requests, also those that came before.
     func start(_ machine: VirtualMachine, on loop: EventLoop) throws(SystemError) {
-        let timer = try EventTimer(on: loop) { [self] in giveUp(.timeout) }
+        let timer = try EventTimer(on: loop) { [self] in askAgain() }
         let (wasAsked, reason) = state.update { state in
             state.machine = machine
             state.timer = timer
@@ -80,8 +86,21 @@ final class GuestStopper: Sendable {
     }
 
     private func stop(_ machine: VirtualMachine, _ timer: EventTimer) {
+        state.update { $0.deadline = HostClock.monotonic() &+ timeout }
+        request(machine, timer)
+    }
+
+    private func request(_ machine: VirtualMachine, _ timer: EventTimer) {
         machine.requestPowerOff()
-        timer.schedule(at: HostClock.monotonic() &+ timeout)
+        let next = HostClock.monotonic() &+ Self.interval
+        timer.schedule(at: min(next, state.withLock { $0.deadline ?? next }))
+    }
+
+    /// The timer's handler: repeats the request as long as there is time.
+    private func askAgain() {
+        let (machine, timer, deadline) = state.withLock { ($0.machine, $0.timer, $0.deadline) }
+        guard let machine, let timer, let deadline, HostClock.monotonic() < deadline else { return giveUp(.timeout) }
+        request(machine, timer)
     }
 
     private func giveUp(_ reason: Reason) {

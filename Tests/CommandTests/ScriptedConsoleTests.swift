@@ -61,4 +61,20 @@ struct EndlessScriptTests {
         #expect(running.end() == 0)
         #expect(running.error == "")
     }
+
+    @Test("A request to power off that comes while the guest boots is not lost")
+    func earlyRequest() throws {
+        let aerie = try AerieProcess()
+        let log = aerie.directory.path("log")
+        let running = try RunningProgram(
+            ["run", "--stop-timeout", "3600", "--log-level", "info", "--log-file", log, "debian"], on: aerie,
+            environment: DebianImage.environment)
+        #expect(
+            Patience.wait {
+                (try? String(contentsOfFile: log, encoding: .utf8))?.contains("machine: started") ?? false
+            })
+        running.send(SIGTERM)
+        #expect(String(decoding: running.readAll(), as: UTF8.self).contains("reboot: Power down"))
+        #expect(running.end() == 0)
+    }
 }
