@@ -2,7 +2,7 @@ import Foundation
 import TextTables
 
 /// The kernels' table: the host's seconds, each machine's multiples of them, and the geometric means of the groups.
-struct KernelReport: Encodable {
+struct KernelReport: Report {
     private struct Row: Encodable {
         let kernel: String
         let group: String
@@ -61,12 +61,6 @@ struct KernelReport: Encodable {
             }
         }
         self.means = means
-    }
-
-    func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
     func text() -> String {

@@ -2,7 +2,7 @@ import Foundation
 import TextTables
 
 /// The results of `system`: medians of the rounds.
-struct SystemReport: Encodable {
+struct SystemReport: Report {
     private struct Row: Encodable {
         let load: String
         let nativeSeconds: Double
@@ -34,12 +34,6 @@ struct SystemReport: Encodable {
         startSeconds = runs.map { Statistics.median($0.map(\.start)) }
         memory = runs.map { Statistics.median($0.map { Double($0.guestMemory + $0.otherMemory) / 1e6 }) }
         memoryBesideGuest = runs.map { Statistics.median($0.map { Double($0.otherMemory) / 1e6 }) }
-    }
-
-    func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
     func text() -> String {

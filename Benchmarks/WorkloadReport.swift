@@ -1,8 +1,7 @@
-import Foundation
 import TextTables
 
 /// The results of `workloads`: CPU seconds of Debian's programs on each machine, medians of the rounds.
-struct WorkloadReport: Encodable {
+struct WorkloadReport: Report {
     private struct Row: Encodable {
         let load: String
         /// A value for each machine.
@@ -20,12 +19,6 @@ struct WorkloadReport: Encodable {
             + names.map { name in
                 Row(load: name, seconds: runs.map { Statistics.median($0.compactMap { $0.loads[name] }) })
             }
-    }
-
-    func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
     func text() -> String {

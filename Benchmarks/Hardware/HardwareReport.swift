@@ -2,7 +2,7 @@ import Foundation
 import TextTables
 
 /// The results of `hardware`: medians of the rounds.
-struct HardwareReport {
+struct HardwareReport: Report {
     var starts: [StartSamples]
     var notifications: [NotificationSample] = []
     private var portSeconds = Pair()
@@ -93,7 +93,7 @@ struct HardwareReport {
         return table.text
     }
 
-    func json() throws -> String {
+    func encode(to encoder: any Encoder) throws {
         struct Start: Encodable {
             let monitor: String
             let seconds: Double
@@ -113,8 +113,6 @@ struct HardwareReport {
             portExitRatio: portSeconds.ratio, registerExitRatio: registerSeconds.ratio,
             userSpeed: 1 / userSeconds.ratio,
             wakesPerNotification: Dictionary(uniqueKeysWithValues: wakes.map { ($0.thread, $0.count) }))
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        return String(decoding: try encoder.encode(output), as: UTF8.self)
+        try output.encode(to: encoder)
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 import TextTables
 
 /// Operations in a second and CPU time for each, on each machine; medians of the rounds.
-struct IOReport: Encodable {
+struct IOReport: Report {
     private struct Row: Encodable {
         let load: String
         /// One for each machine.
@@ -40,12 +40,6 @@ struct IOReport: Encodable {
         let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
         let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
         return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
-    }
-
-    func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
     func text() -> String {

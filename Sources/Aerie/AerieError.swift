@@ -1,6 +1,7 @@
 internal import DiskImages
 internal import GuestBoot
 package import HostSystem
+internal import TranslationRuntime
 
 /// The reason why Aerie refuses or fails: for people in its text, for programs in its category.
 public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -47,7 +48,11 @@ public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// The host refused something that the machine needs.
     package init(opening asked: String, _ error: SystemError) {
-        self.init(.notStarted, asked: asked, found: error.description, advice: error.advice ?? "")
+        // A limit of the process names itself, whichever call met it.
+        let isLimited = error.meetsFileSizeLimit
+        self.init(
+            isLimited ? .unavailable : .notStarted, asked: asked, found: isLimited ? error.reason : error.description,
+            advice: error.advice ?? "")
     }
 
     /// Throws a usage error when this program was started with an argument that is not UTF-8.
@@ -78,6 +83,9 @@ func wrapping<Result, Failure: Error>(
         throw AerieError(.badInput, line: error.description)
     } catch let error as SystemError {
         throw AerieError(opening: asked(), error)
+    } catch let error as TranslationError {
+        if let cause = error.cause { throw AerieError(opening: error.subject, cause) }
+        throw AerieError(.unavailable, asked: asked(), found: error.description)
     } catch {
         throw AerieError(.internalError, asked: asked(), found: "\(error)")
     }

@@ -25,7 +25,7 @@ struct AerieProgram: AsyncParsableCommand {
             SignalWatch.discard(SIGXFSZ)
             try AerieError.checkArguments()
             let arguments = Array(CommandLine.arguments.dropFirst())
-            try HelpWords.check(arguments)
+            try VerbWords.check(arguments)
             var command = try parseAsRoot(RunWords.terminated(arguments))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

@@ -46,7 +46,7 @@ package protocol DiskImage: AnyObject, Sendable {
     /// Throws unless this image, not yet written to, can stand in for the one that `save` described.
     func verify(_ saved: SavedRecord) throws(SavedStateError)
 
-    /// The last call: gives the image's files free for others, without waiting for the object's end.
+    /// The last call: gives the image's files free for others, without waiting for the object's end or for the host's disk.
     func close()
 }
 

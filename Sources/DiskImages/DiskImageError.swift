@@ -17,6 +17,8 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
     case cancelled
     /// No directory takes the file for the changes of a copy-on-write disk.
     case noScratch(directories: [String], SystemError)
+    /// The file for a copy-on-write disk's changes cannot have the size of the disk, in bytes.
+    case changesTooLarge(size: UInt64, SystemError)
     case system(SystemError)
 
     package var description: String {
@@ -36,6 +38,9 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
         case .noScratch(let directories, let error):
             "the changes of a copy-on-write disk need a file in \(directories.joined(separator: " or ")): \(error); "
                 + "set TMPDIR to a directory that can be written"
+        case .changesTooLarge(let size, let error):
+            "the file for the changes of a copy-on-write disk of \(size >> 20)M: \(error.reason)"
+                + (error.advice.map { "; \($0)" } ?? "; set TMPDIR to a directory that takes such a file")
         case .system(let error): error.description
         }
     }

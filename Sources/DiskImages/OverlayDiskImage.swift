@@ -25,14 +25,14 @@ package final class OverlayDiskImage: DiskImage {
     /// - Parameter changes: an empty file for the changes, which nobody else uses.
     package init(base: any DiskImage, changes: consuming FileDescriptor) throws(DiskImageError) {
         guard base.isReadOnly else { throw .writableBase }
+        let clusters = (base.size + Self.clusterSize - 1) / Self.clusterSize
+        do { written = try ClusterMap(count: clusters) } catch { throw .system(error) }
         do {
-            let clusters = (base.size + Self.clusterSize - 1) / Self.clusterSize
-            written = try ClusterMap(count: clusters)
             try changes.truncate(to: clusters * Self.clusterSize)
-            self.changes = changes
         } catch {
-            throw .system(error)
+            throw .changesTooLarge(size: base.size, error)
         }
+        self.changes = changes
         size = base.size
         self.base = base
     }

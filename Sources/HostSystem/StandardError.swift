@@ -4,6 +4,16 @@ internal import Glibc
 package enum StandardError {
     package static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
+    /// Writes a line, ended as a terminal in raw mode needs it, unless the reader would have to be waited for. For threads that
+    /// must not block.
+    package static func offer(line: String) {
+        let bytes = Array((line + (isTerminal ? "\r\n" : "\n")).utf8)
+        var entry = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+        guard poll(&entry, 1, 0) == 1 else { return }
+        // A pipe that polls as writable takes PIPE_BUF bytes.
+        _ = bytes.prefix(4096).withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+
     package static func write(_ text: String) {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A failed system call with its object and its errno value.
@@ -17,13 +18,20 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         SystemError(call, code: errno)
     }
 
-    /// What the user can do about it, for failures that say little by themselves.
-    package var advice: String? {
-        code == EFBIG ? "raise the limit on the size of files (ulimit -f)" : nil
-    }
+    /// The remedy, for failures whose reason does not suggest one.
+    package var advice: String? { meetsFileSizeLimit ? "raise it" : nil }
 
-    /// The kernel's reason alone, for a message that names the call's object itself.
-    package var reason: String { String(cString: strerror(code)) }
+    /// Whether the process's limit on the size of files (RLIMIT_FSIZE) is the reason. Files in memory have this limit, too.
+    package var meetsFileSizeLimit: Bool { code == EFBIG && aerie_file_size_limit() != .max }
+
+    /// The reason alone, for a message that names the call's object itself.
+    package var reason: String {
+        guard meetsFileSizeLimit else { return String(cString: strerror(code)) }
+        // Shells count in blocks of 512 or 1024 bytes.
+        let limit = aerie_file_size_limit()
+        return
+            "the limit on the size of files (ulimit -f) is \(limit % 1024 == 0 ? "\(limit / 1024)K" : "\(limit) bytes")"
+    }
 
     package var description: String { "\(call): \(reason)" }
 }

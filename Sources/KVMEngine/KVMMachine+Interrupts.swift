@@ -138,14 +138,14 @@ extension KVMMachine {
     }
 }
 
-extension KVMMachine: DoorbellBoard {
-    package func connect(_ bell: Doorbell, at address: UInt64, size: Int, value: UInt64) -> Bool {
+extension KVMMachine: IOEventBoard {
+    package func connect(_ notifier: EventNotifier, at address: UInt64, size: Int, value: UInt64) -> Bool {
         // The kernel refuses a second ioeventfd with equal arguments, and more than about a thousand of them.
-        (try? setIOEventFD(bell.rawValue, .memory(address: address), UInt32(size), value, flags: 0)) != nil
+        (try? setIOEventFD(notifier.rawValue, .memory(address: address), UInt32(size), value, flags: 0)) != nil
     }
 
-    package func disconnect(_ bell: Doorbell, at address: UInt64, size: Int, value: UInt64) {
+    package func disconnect(_ notifier: EventNotifier, at address: UInt64, size: Int, value: UInt64) {
         // KVM_IOEVENTFD_FLAG_DEASSIGN
-        _ = try? setIOEventFD(bell.rawValue, .memory(address: address), UInt32(size), value, flags: 1 << 2)
+        _ = try? setIOEventFD(notifier.rawValue, .memory(address: address), UInt32(size), value, flags: 1 << 2)
     }
 }

@@ -10,8 +10,8 @@ package import SavedState
 /// 4. `save` or `restore`, only between `pause` and `resume`, or `restore` before `start`.
 /// 5. `resume`, before vCPUs run again. The device then delivers host input that arrived during the pause.
 /// 6. `reset`, only while paused: returns the device to its power-on state. Host resources stay open.
-/// 7. `stop` once, last, after vCPUs have ended: finish or cancel host I/O, join threads, flush every write that was reported
-///    to the guest as complete.
+/// 7. `stop` once, last, after vCPUs have ended: finish or cancel host I/O, and join threads. It does not flush: it would wait
+///    for a disk that hangs, and a guest's own flushes say what has to be durable.
 ///
 /// No guest action may make one of these fail.
 package protocol Device: AnyObject, Sendable {

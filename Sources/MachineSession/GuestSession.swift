@@ -32,7 +32,11 @@ package struct GuestSession {
         SignalWatch.discard(SIGPIPE)
         let relay = EventRelay()
         let console = try TerminalChannel(input: input, output: output) { relay.send($0) }
-        let stopper = GuestStopper(timeout: UInt64(stopTimeout) * 1_000_000_000) { console.abandonOutput() }
+        let stopper = GuestStopper(timeout: UInt64(stopTimeout) * 1_000_000_000) {
+            console.endScript()
+        } abandonOutput: {
+            console.abandonOutput()
+        }
         relay.connect(stopper)
         // Console, relay and stopper refer to each other in a ring.
         defer { relay.disconnect() }
@@ -62,7 +66,7 @@ package struct GuestSession {
             throw error
         }
         let dropped = console.close()
-        return try exitCode(of: outcome, left: stopper.hasLeft, lost: relay.lossReason, dropped: dropped)
+        return try exitCode(of: outcome, killedFor: stopper.reason, lost: relay.lossReason, dropped: dropped)
     }
 
     private func run(
@@ -70,7 +74,7 @@ package struct GuestSession {
     ) throws(AerieError) -> VirtualMachine.Outcome {
         try console.open()
         if console.isInteractive && StandardError.isTerminal {
-            StandardError.write("aerie: Ctrl-] three times leaves the guest\r\n")
+            StandardError.write("\(log.program): Ctrl-] three times leaves the guest\r\n")
         }
         try machine.start()
         let outcome = machine.wait()
@@ -87,7 +91,7 @@ package struct GuestSession {
     }
 
     private func exitCode(
-        of outcome: VirtualMachine.Outcome, left: Bool, lost: String?, dropped: Int
+        of outcome: VirtualMachine.Outcome, killedFor reason: GuestStopper.Reason?, lost: String?, dropped: Int
     ) throws(AerieError) -> Int32 {
         if case .crashed(let reason) = outcome {
             throw AerieError(
@@ -98,7 +102,11 @@ package struct GuestSession {
                 .inputOutput, asked: "the guest's console on standard output", found: lost,
                 advice: "the guest was told to power off; what it wrote since is lost")
         }
-        if outcome == .stopped { return left ? 0 : Self.killedCode }
+        if outcome == .stopped {
+            if reason == .left { return 0 }
+            reportKill(reason)
+            return Self.killedCode
+        }
         if dropped > 0 {
             throw AerieError(
                 .inputOutput, asked: "the guest's console on standard output",
@@ -108,6 +116,15 @@ package struct GuestSession {
         // The shell keeps eight bits, and 0 would be a success.
         guard case .failed(let code) = outcome else { return 0 }
         return (1...255).contains(code) ? Int32(code) : 255
+    }
+
+    /// Like podman, which warns when a container that is stopped has to be killed.
+    private func reportKill(_ reason: GuestStopper.Reason?) {
+        let found =
+            reason == .secondRequest
+            ? "killed by a second signal before it had powered off"
+            : "killed because it did not power off within \(stopTimeout) s; --stop-timeout allows more"
+        StandardError.write("\(log.program): stopping the guest: \(found)\n")
     }
 }
 

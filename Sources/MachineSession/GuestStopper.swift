@@ -4,37 +4,56 @@ internal import HostSystem
 /// Ends a guest that is asked to end: in order first, then hard. After the guest's end, the same requests end the wait for
 /// the reader of its output.
 final class GuestStopper: Sendable {
-    private struct State {
-        var hasBeenAsked = false
-        var left = false
-        /// Nothing waits any more, neither for the guest nor for its reader.
-        var hasGivenUp = false
-        var machine: VirtualMachine?
-        var timer: EventTimer?
+    /// Why nothing waits any more, neither for the guest nor for its reader.
+    enum Reason: Equatable, Sendable {
+        /// The user left the guest.
+        case left
+        /// A signal came after the one that asked the guest to power off.
+        case secondRequest
+        /// The guest had its time to power off.
+        case timeout
     }
 
+    private struct State {
+        var hasBeenAsked = false
+        /// The first reason; nil as long as somebody waits.
+        var reason: Reason?
+        var machine: VirtualMachine?
+        var timer: EventTimer?
+        /// When the guest's time to power off is over.
+        var deadline: UInt64?
+    }
+
+    /// Nanoseconds between two requests to power off. Linux drops bytes for a console that it has not made yet, though it offers
+    /// buffers for them, so that a request during boot may be lost.
+    private static let interval: UInt64 = 1_000_000_000
+
     private let timeout: UInt64
-    /// Ends the wait for the reader of the guest's output.
+    private let onRequest: @Sendable () -> Void
     private let abandonOutput: @Sendable () -> Void
     private let state = Monitor(State())
 
     /// - Parameters:
     ///   - timeout: nanoseconds from the first request to the kill.
-    ///   - abandonOutput: any thread; it must not block.
-    init(timeout: UInt64, abandonOutput: @escaping @Sendable () -> Void) {
+    ///   - onRequest: called when the guest is asked to power off, on any thread; it must not block.
+    ///   - abandonOutput: ends the wait for the reader of the guest's output; called on any thread, and must not block.
+    init(
+        timeout: UInt64, onRequest: @escaping @Sendable () -> Void, abandonOutput: @escaping @Sendable () -> Void
+    ) {
         self.timeout = timeout
+        self.onRequest = onRequest
         self.abandonOutput = abandonOutput
     }
 
     /// Begins to serve requests, also those that came before.
     func start(_ machine: VirtualMachine, on loop: EventLoop) throws(SystemError) {
-        let timer = try EventTimer(on: loop) { [self] in giveUp() }
-        let (wasAsked, hasGivenUp) = state.update { state in
+        let timer = try EventTimer(on: loop) { [self] in askAgain() }
+        let (wasAsked, reason) = state.update { state in
             state.machine = machine
             state.timer = timer
-            return (state.hasBeenAsked, state.hasGivenUp)
+            return (state.hasBeenAsked, state.reason)
         }
-        if hasGivenUp { return giveUp() }
+        if let reason { return giveUp(reason) }
         if wasAsked { stop(machine, timer) }
     }
 
@@ -44,17 +63,18 @@ final class GuestStopper: Sendable {
             defer { state.hasBeenAsked = true }
             return (!state.hasBeenAsked, state.machine, state.timer)
         }
-        guard isFirst else { return giveUp() }
+        guard isFirst else { return giveUp(.secondRequest) }
+        onRequest()
         if let machine, let timer { stop(machine, timer) }
     }
 
     /// Kills the guest because its user left. Any thread; it never waits.
     func leave() {
-        state.update { $0.left = true }
-        giveUp()
+        giveUp(.left)
     }
 
-    var hasLeft: Bool { state.withLock { $0.left } }
+    /// Why the guest was killed, if it was.
+    var reason: Reason? { state.withLock { $0.reason } }
 
     /// The session is over: nothing is left to do.
     func finish() {
@@ -66,13 +86,26 @@ final class GuestStopper: Sendable {
     }
 
     private func stop(_ machine: VirtualMachine, _ timer: EventTimer) {
-        machine.requestPowerOff()
-        timer.schedule(at: HostClock.monotonic() &+ timeout)
+        state.update { $0.deadline = HostClock.monotonic() &+ timeout }
+        request(machine, timer)
     }
 
-    private func giveUp() {
+    private func request(_ machine: VirtualMachine, _ timer: EventTimer) {
+        machine.requestPowerOff()
+        let next = HostClock.monotonic() &+ Self.interval
+        timer.schedule(at: min(next, state.withLock { $0.deadline ?? next }))
+    }
+
+    /// The timer's handler: repeats the request as long as there is time.
+    private func askAgain() {
+        let (machine, timer, deadline) = state.withLock { ($0.machine, $0.timer, $0.deadline) }
+        guard let machine, let timer, let deadline, HostClock.monotonic() < deadline else { return giveUp(.timeout) }
+        request(machine, timer)
+    }
+
+    private func giveUp(_ reason: Reason) {
         let machine = state.update { state in
-            state.hasGivenUp = true
+            state.reason = state.reason ?? reason
             return state.machine
         }
         machine?.kill()

@@ -5,6 +5,8 @@ package import HostSystem
 package final class SessionLog: Sendable {
     package static let defaultLevel = LogLevel.warning
 
+    /// The program's name, which stands before its messages.
+    package let program: String
     package let level: LogLevel
     private let output: LogOutput
 
@@ -15,11 +17,17 @@ package final class SessionLog: Sendable {
     ///   - level: the least important level that is logged.
     ///   - path: of a file; nil is standard error.
     package init(program: String, level: LogLevel, path: String?) throws(AerieError) {
+        self.program = program
         self.level = level
         do throws(SystemError) {
             output =
                 try path.map { path throws(SystemError) in try LogOutput(path: path) } ?? LogOutput(program: program)
-            try output.start()
+            try output.start { error in
+                // Standard error itself has no place to report its loss.
+                guard let path else { return }
+                StandardError.offer(
+                    line: "\(program): --log-file \(path): \(error.reason); messages are lost from now on")
+            }
         } catch {
             throw AerieError(
                 .badInput, asked: path.map { "--log-file \($0)" } ?? "the log", found: error.reason,

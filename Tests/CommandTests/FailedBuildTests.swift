@@ -130,7 +130,9 @@ struct FailedBuildTests {
             wrapper: ["/bin/sh", "-c", script])
         try requireMirror(result.error)
         #expect(result.code == 69, "\(result.error)")
-        #expect(result.error.hasSuffix("; raise the limit on the size of files (ulimit -f)\n"), "\(result.error)")
+        #expect(
+            result.error.hasSuffix(": the limit on the size of files (ulimit -f) is 1000K; raise it\n"),
+            "\(result.error)")
         #expect(leftovers == [])
     }
 

@@ -111,6 +111,33 @@ struct InputPacerTests {
         #expect(typing.next(4096, at: 1020) == "")
     }
 
+    @Test("Control characters, whose echo nobody knows, are held back like other bytes without an echo")
+    func controlsAreHeldBack() {
+        var typing = Typing(String(repeating: "\0", count: 4000))
+        typing.listen(at: 0)
+        typing.output("# ", at: 0)
+        #expect(typing.next(4096, at: 1000).count == 1024)
+        #expect(typing.next(4096, at: 1000) == "")
+        typing.output(String(repeating: "^@", count: 1024), at: 1010)
+        #expect(typing.next(4096, at: 1020) == "")
+        #expect(typing.wakeTime == 1250)
+        #expect(typing.next(4096, at: 1250).count == 256)
+        #expect(typing.wakeTime == 1750)
+        #expect(typing.next(4096, at: 1750).count == 256)
+        #expect(typing.wakeTime == 2750)
+    }
+
+    @Test("The echo of a character shows that the control characters before it were taken as well")
+    func laterEchoCountsForControls() {
+        var typing = Typing(String(repeating: "\u{1b}", count: 1000) + String(repeating: "x", count: 3000))
+        typing.listen(at: 0)
+        typing.output("# ", at: 0)
+        #expect(typing.next(4096, at: 1000).count == 1024)
+        #expect(typing.next(4096, at: 1000) == "")
+        typing.output("x", at: 1010)
+        #expect(typing.next(4096, at: 1010).count == 1001)
+    }
+
     @Test("Without an echo, 256 bytes go after each of ever longer waits")
     func retriesSlower() {
         var typing = Typing(String(repeating: "x", count: 4000))

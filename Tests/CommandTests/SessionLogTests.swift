@@ -48,6 +48,27 @@ import Testing
         #expect(lines.allSatisfy { $0.wholeMatch(of: time) != nil })
     }
 
+    @Test("A log that a full disk does not take is one line, and the machine runs", arguments: ["aerie", "aerie-vm"])
+    func fullDisk(program: String) throws {
+        let result = try run(["--log-level", "debug", "--log-file", "/dev/full"], program: program)
+        #expect(result.code == 0)
+        #expect(
+            result.error
+                == "\(program): --log-file /dev/full: No space left on device; messages are lost from now on\n")
+    }
+
+    @Test("A trace that a full disk does not take is one line, and the machine runs", arguments: ["aerie", "aerie-vm"])
+    func fullDiskOfTrace(program: String) throws {
+        // A loop that is worth translating.
+        let firmware = try aerie.directory.file("loop", GuestProgram.writeLittleAndPowerOff)
+        let result = try run(
+            ["--firmware", firmware, "--engine", "translate", "--trace", "/dev/full"], program: program)
+        #expect(result.code == 0)
+        #expect(
+            result.error
+                == "\(program): error: --trace /dev/full: No space left on device; the trace ends here\n")
+    }
+
     @Test("Debug messages have the control side's, too")
     func debug() throws {
         let result = try run(["--log-level", "debug"])

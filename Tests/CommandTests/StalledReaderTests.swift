@@ -29,15 +29,20 @@ struct StalledReaderTests {
         running.send(SIGTERM)
         running.send(SIGINT)
         #expect(running.end() == 137)
-        #expect(running.error == "")
+        #expect(
+            running.error == "\(program): stopping the guest: killed by a second signal before it had powered off\n")
     }
 
-    @Test("A guest that does not power off in time is killed")
-    func timeout() throws {
-        let running = try start(GuestProgram.flood, ["--stop-timeout", "0"])
+    @Test("A guest that does not power off in time is killed, which is a line", arguments: ["aerie", "aerie-vm"])
+    func timeout(program: String) throws {
+        let running = try start(GuestProgram.flood, ["--stop-timeout", "0"], by: program)
         #expect(running.waitForUnread(Self.pipe))
         running.send(SIGTERM)
         #expect(running.end() == 137)
+        #expect(
+            running.error
+                == "\(program): stopping the guest: killed because it did not power off within 0 s; "
+                + "--stop-timeout allows more\n")
     }
 
     @Test("A terminal that nobody reads is given back as it was")

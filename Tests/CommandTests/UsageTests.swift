@@ -26,11 +26,47 @@ struct UsageTests {
 
     @Test("Unknown verbs, options and arguments are usage errors")
     func unknown() throws {
-        try expect(64, ["frobnicate"], saying: ["frobnicate"])
         try expect(64, ["run", "--frobnicate"], saying: ["--frobnicate"])
         try expect(64, ["image", "inspect", "debian", "ubuntu"], saying: ["ubuntu"])
         try expect(64, ["run", "--cpus"], saying: ["--cpus"])
         try expect(64, ["image", "rm"], saying: ["image"])
+    }
+
+    @Test("The advice for wrong words names the help of the verb that they follow")
+    func helpOfTheVerb() throws {
+        let lines = [
+            (["run", "--zzz"], "run: unknown option '--zzz'; see 'aerie help run'"),
+            (["run", "--cpus"], "run: missing value for '--cpus <n>'; see 'aerie help run'"),
+            (["image", "rm"], "image rm: missing expected argument '<image>'; see 'aerie help image rm'"),
+            (["doctor", "now"], "doctor: unexpected argument 'now'; see 'aerie help doctor'"),
+            (["--zzz"], "unknown option '--zzz'; see 'aerie help'"),
+        ]
+        for (arguments, line) in lines {
+            let result = try aerie.run(arguments)
+            #expect(result.code == 64)
+            #expect(result.error == "aerie: \(line)\n")
+        }
+    }
+
+    @Test("An unknown verb is answered with the one that it is like, or with all of them")
+    func unknownVerbs() throws {
+        let lines = [
+            (["rnu", "debian"], "rnu: 'rnu' is not a verb; did you mean 'run'?"),
+            (["image", "isnpect", "x"], "image isnpect: 'isnpect' is not a verb; did you mean 'inspect'?"),
+            (["frobnicate"], "frobnicate: 'frobnicate' is not a verb; use one of run, image, doctor"),
+        ]
+        for (arguments, line) in lines {
+            let result = try aerie.run(arguments)
+            #expect(result.code == 64)
+            #expect(result.error == "aerie: \(line)\n")
+        }
+    }
+
+    @Test("Of an option that is given twice, the last one counts, as with podman")
+    func repeatedOptions() throws {
+        try expect(64, ["run", "--firmware", kernel, "--cpus", "2", "--cpus", "many"], saying: ["--cpus: 'many'"])
+        let result = try aerie.run(["run", "--memory", "16M", "--firmware", "absent", "--firmware", kernel])
+        #expect(result.code == 0, "\(result.error)")
     }
 
     @Test("Help for a word that is not a verb is a usage error that lists the verbs")
@@ -43,10 +79,12 @@ struct UsageTests {
     @Test("An unknown option is answered with a suggestion only when one is near")
     func suggestions() throws {
         for (option, suggestion) in [("--memroy", "--memory"), ("--kernal", "--kernel")] {
-            try expect(64, ["run", option, "1"], saying: ["'\(option)'. Did you mean '\(suggestion)'?"])
+            try expect(
+                64, ["run", option, "1"],
+                saying: ["unknown option '\(option)'; did you mean '\(suggestion)'? see 'aerie help run'"])
         }
         for option in ["--bogus", "--disc9", "--zzz"] {
-            try expect(64, ["run", option], saying: ["aerie: Unknown option '\(option)'; see 'aerie help'"])
+            try expect(64, ["run", option], saying: ["aerie: run: unknown option '\(option)'; see 'aerie help run'"])
         }
     }
 
@@ -60,7 +98,7 @@ struct UsageTests {
         }
         try expect(64, ["run", "plan9", "--cpus", "many", "ls"], saying: ["--cpus", "'many'"])
         try expect(64, ["run", "--config", "absent", "--cpus", "many", "ls"], saying: ["--cpus", "'many'"])
-        try expect(64, ["run", "plan9", "-l", "ls"], saying: ["Unknown option '-l'"])
+        try expect(64, ["run", "plan9", "-l", "ls"], saying: ["unknown option '-l'"])
     }
 
     @Test("A guest with nothing to boot is a usage error")
@@ -76,9 +114,15 @@ struct UsageTests {
     }
 
     @Test(
-        "Sizes that are none are usage errors", arguments: ["0", "0M", "-512M", "1.5G", "lots", "", "9999999999999G"])
+        "Sizes that are none are usage errors that give the range",
+        arguments: ["0", "0M", "-512M", "1.5G", "1T", "lots", "", "9999999999999G"])
     func sizes(value: String) throws {
-        try expect(64, ["run", "--kernel", kernel, "--memory", value], saying: ["--memory", "'\(value)'", "512M"])
+        try expect(
+            64, ["run", "--kernel", kernel, "--memory", value],
+            saying: ["--memory: '\(value)' is not a valid size; ", ", from 1M to 1024G, such as 512M"])
+        try expect(
+            64, ["run", "--kernel", kernel, "--code-cache", value],
+            saying: ["--code-cache: '\(value)' is not a valid size; ", ", from 4M to 1G, such as 512M"])
     }
 
     @Test("Room for code is 4M to 1G")
@@ -143,14 +187,30 @@ struct UsageTests {
     @Test("Under a limit on the size of files the error names the limit", arguments: ["aerie", "aerie-vm"])
     func fileSizeLimit(program: String) throws {
         let verb = program == "aerie" ? "run" : ""
-        let script = "ulimit -f 100; exec \"$0\" \(verb) \"$@\""
-        let result = try aerie.run(
-            ["--firmware", kernel, "--memory", "16M"], program: program, wrapper: ["/bin/sh", "-c", script])
-        #expect(result.code == 125)
-        #expect(result.error.hasPrefix("\(program): --memory 16M: "), "\(result.error)")
-        #expect(
-            result.error.hasSuffix(": File too large; raise the limit on the size of files (ulimit -f)\n"),
-            "\(result.error)")
+        // A sparse file of 64 MiB, to be larger than the memory and smaller than the room for code.
+        let disk = try aerie.directory.file("disk", Data(count: 512))
+        #expect(truncate(disk, 64 << 20) == 0)
+        let machine = ["--firmware", kernel, "--memory", "16M"]
+        let cases = [
+            // Blocks of the shell have 512 bytes.
+            (100, machine, "--memory 16M", "50K"),
+            (
+                100_000, machine + ["--code-cache", "128M"], "the translator's code cache of 128M (--code-cache)",
+                "50000K"
+            ),
+            (
+                100_000, machine + ["--code-cache", "4M", "--disk", disk, "--read-only"],
+                "the file for the changes of a copy-on-write disk of 64M", "50000K"
+            ),
+        ]
+        for (blocks, arguments, subject, limit) in cases {
+            let script = "ulimit -f \(blocks); exec \"$0\" \(verb) \"$@\""
+            let result = try aerie.run(arguments, program: program, wrapper: ["/bin/sh", "-c", script])
+            #expect(result.code == 69)
+            #expect(
+                result.error
+                    == "\(program): \(subject): the limit on the size of files (ulimit -f) is \(limit); raise it\n")
+        }
     }
 
     @Test("A disk that is given twice is a usage error that says so, unless nothing is written to it")
@@ -221,6 +281,26 @@ struct InformationTests {
         #expect(result.output.contains("\n  aerie \(verb.joined(separator: " "))"))
     }
 
+    @Test(
+        "The examples of a verb's help stand on lines of their own, none of which is wrapped",
+        arguments: [["run"], ["doctor"], ["image", "build"], ["image", "ls"], ["image", "prune"]])
+    func examples(verb: [String]) throws {
+        let lines = try aerie.run(["help"] + verb).output.split(separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(lines.firstIndex { $0.hasPrefix("Example") })
+        let examples = lines[(start + 1)...].prefix { !$0.isEmpty }
+        #expect(!examples.isEmpty)
+        #expect(examples.allSatisfy { $0.hasPrefix("  ") && $0.contains("aerie ") }, "\(examples)")
+    }
+
+    @Test("The help of run shows the command without a '--', and every exit code")
+    func helpOfRun() throws {
+        let help = try aerie.run(["help", "run"]).output
+        #expect(help.contains("USAGE: aerie run [<options>] [<image> [<command> ...]]\n"))
+        for code in [64, 65, 69, 70, 74, 125, 137] {
+            #expect(help.contains(" \(code) ") || help.contains("\n\(code) "))
+        }
+    }
+
     @Test("A new user has no images")
     func noImages() throws {
         #expect(try aerie.run(["image", "ls"]).output == "IMAGE  ARCH  SIZE  CREATED\n")
@@ -249,5 +329,14 @@ struct InformationTests {
         let result = try aerie.run(["doctor"], environment: ["XDG_CACHE_HOME": "/dev/null"])
         #expect(result.code == 69)
         #expect(result.output.contains("XDG_CACHE_HOME"))
+    }
+
+    @Test("A directory whose name is not UTF-8 is missing for the doctor, as it is for the store")
+    func doctorWithMalformedDirectory() throws {
+        let script = "XDG_DATA_HOME=\"$(printf '/tmp/data-\\377')\" exec \"$0\" doctor"
+        let result = try aerie.run([], wrapper: ["/bin/sh", "-c", script])
+        #expect(result.code == 69)
+        #expect(
+            result.output.contains("' is not valid UTF-8; set XDG_DATA_HOME to another directory"), "\(result.output)")
     }
 }

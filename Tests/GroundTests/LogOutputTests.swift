@@ -38,6 +38,20 @@ struct LogOutputTests {
         remove(path)
     }
 
+    @Test("A file that takes no more is reported once")
+    func fullDisk() throws {
+        let output = try LogOutput(path: "/dev/full")
+        let failures = Monitor<[SystemError]>([])
+        try output.start { error in failures.update { $0.append(error) } }
+        for number in 0..<3 {
+            output.write(LogMessage(level: .info, subject: "test", text: "\(number)"))
+            #expect(failures.wait { $0.isEmpty ? nil : () } != nil)
+        }
+        output.close()
+        #expect(failures.withLock { $0 } == [SystemError("write", code: ENOSPC)])
+        remove()
+    }
+
     @Test("Times are ISO 8601 in UTC")
     func times() {
         #expect(Timestamp.text(seconds: 0, nanoseconds: 0) == "1970-01-01T00:00:00.000Z")

@@ -47,6 +47,10 @@ import Testing
 
     @Test(arguments: [
         ("E: Unable to locate package nonsense", ImageError.Kind.usage, "Unable to locate package nonsense"),
+        (
+            "Building dependency tree...\nE: Unable to locate package apt\nE: Unable to locate package mount", .usage,
+            "it has no packages for this architecture; choose another suite"
+        ),
         ("E: Package 'x' has no installation candidate", .usage, "check the package's name"),
         ("Err:1 http://m x InRelease\n  Temporary failure resolving 'm'", .unavailable, "cannot be reached"),
         ("E: The repository 'http://m x Release' does not have a Release file.", .usage, "no such suite"),

@@ -105,15 +105,6 @@ import Testing
         #expect(read(UART.receiver) == 0x41)
     }
 
-    @Test func pauseSendsABurstThatWaits() {
-        write(UART.interruptEnable, 0x02)
-        #expect(read(UART.interruptIdentity) == 0x02)
-        write(UART.transmitter, 0x41)
-        #expect(fixture.channel.output == [])
-        fixture.uart.pause()
-        #expect(fixture.channel.output == [0x41])
-    }
-
     @Test func stopRemovesTheInputHandler() {
         #expect(fixture.channel.hasHandler)
         fixture.uart.stop()

@@ -83,6 +83,34 @@ import Testing
         #expect(read(UART.interruptIdentity) == 0x02)
     }
 
+    @Test("Every byte is out before the driver's next access, whether or not it has answered a transmit interrupt")
+    func bytesDoNotWaitForTheDriver() {
+        write(UART.fifoControl, 0x01)
+        write(UART.interruptEnable, 0x02)
+        #expect(read(UART.interruptIdentity) == 0xC2)
+        for count in 1...20 {
+            write(UART.transmitter, 0x41)
+            #expect(fixture.channel.output.count == count)
+            #expect(fixture.isRaised)
+        }
+        #expect(read(UART.interruptIdentity) == 0xC2)
+        #expect(read(UART.interruptIdentity) == 0xC1)
+    }
+
+    @Test("A write to the transmitter clears its interrupt until the host has taken the byte")
+    func writingClearsTheTransmitInterrupt() {
+        write(UART.interruptEnable, 0x02)
+        #expect(fixture.isRaised)
+        fixture.channel.makeRoom(0)
+        write(UART.transmitter, 0x41)
+        #expect(!fixture.isRaised)
+        #expect(read(UART.interruptIdentity) == 0x01)
+        fixture.channel.makeRoom(nil)
+        #expect(fixture.isRaised)
+        #expect(read(UART.interruptIdentity) == 0x02)
+        #expect(read(UART.interruptIdentity) == 0x01)
+    }
+
     @Test func readingTheIdentityOfAnotherInterruptLeavesTheTransmitInterruptPending() {
         write(UART.interruptEnable, 0x03)
         fixture.channel.type([0x41])

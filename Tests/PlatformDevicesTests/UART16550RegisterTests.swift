@@ -65,36 +65,11 @@ import Testing
         #expect(fixture.channel.output == [])
     }
 
-    @Test func aDriverBurstUnderTransmitInterruptsIsOneHostWriteWhenTheDriverLooksAtTheStatus() {
-        for status in [UART.interruptIdentity, UART.lineStatus] {
-            let fixture = UART16550Fixture()
-            fixture.write(UART.interruptEnable, 0x02)
-            #expect(fixture.read(UART.interruptIdentity) == 0x02)
-            for byte in UInt64(1)...5 { fixture.write(UART.transmitter, byte) }
-            #expect(fixture.channel.writes == [])
-            #expect(fixture.isRaised)
-            _ = fixture.read(status)
-            #expect(fixture.channel.writes == [[1, 2, 3, 4, 5]])
-        }
-    }
-
     @Test func bytesDoNotWaitForAGuestThatEnablesTransmitInterruptsButDoesNotAnswerThem() {
         write(UART.interruptEnable, 0x02)
         write(UART.transmitter, 0x41)
         write(UART.transmitter, 0x42)
         #expect(fixture.channel.writes == [[0x41], [0x42]])
-    }
-
-    @Test func aBurstEndsAtSixteenBytesAtANewlineAndWhenTheInterruptIsTurnedOff() {
-        write(UART.interruptEnable, 0x02)
-        #expect(read(UART.interruptIdentity) == 0x02)
-        for byte in UInt64(0x41)...0x51 { write(UART.transmitter, byte) }
-        #expect(fixture.channel.writes == [Array(0x41...0x50)])
-        write(UART.transmitter, 0x0A)
-        #expect(fixture.channel.writes.last == [0x51, 0x0A])
-        write(UART.transmitter, 0x42)
-        write(UART.interruptEnable, 0)
-        #expect(fixture.channel.writes.last == [0x42])
     }
 
     @Test func inLoopbackTheModemOutputsAppearAsInputsWithTheirChanges() {

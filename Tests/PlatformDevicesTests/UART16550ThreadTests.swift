@@ -56,7 +56,7 @@ import Testing
 
     @Test func bytesFromSeveralHartsAllArriveEachHartsInOrder() throws {
         let fixture = UART16550Fixture()
-        // Whether the bytes go out at once or in bursts.
+        // With and without the transmitter's interrupt.
         for interrupts: UInt64 in [0x00, 0x02] {
             fixture.write(UART.interruptEnable, interrupts)
             _ = fixture.read(UART.interruptIdentity)

@@ -178,6 +178,15 @@ import VirtioDevices
         #expect(image.state.withLock { $0.flushes } == 1)
     }
 
+    @Test("Stopping a disk flushes nothing, and so does not wait for a host's disk that hangs")
+    func stopDoesNotFlush() throws {
+        let image = MemoryDisk(sectors: 64)
+        let driver = try DiskDriver.start(image)
+        #expect(try driver.run(1, data: [.out(DiskDriver.data, 512)]).status == 0)
+        driver.stop()
+        #expect(image.state.withLock { $0.flushes } == 0)
+    }
+
     @Test func theDriverChoosesTheCacheModeWhenItNegotiatedThat() throws {
         let image = MemoryDisk(sectors: 64)
         let driver = try DiskDriver.start(image)

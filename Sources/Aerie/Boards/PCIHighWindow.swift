@@ -1,6 +1,6 @@
 internal import GuestMemory
 
-/// The addresses above 4 GiB and above all memory where guests place prefetchable registers of 64 bits.
+/// The addresses above 4 GiB and above all memory where guests place registers of 64 bits.
 enum PCIHighWindow {
     /// 16 GiB, at a multiple of that: as QEMU's `virt` has it.
     private static let size: UInt64 = 1 << 34

@@ -38,7 +38,7 @@ final class RISCVBoard: Board {
             try GuestMemory(ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)])
         }
         bus = AddressSpace(memory: memory)
-        harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase)
+        harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase, log: log)
         let plic = Self.makePLIC(harts)
         bootROM = BootROM(name: "boot-rom")
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
@@ -123,7 +123,7 @@ final class RISCVBoard: Board {
     }
 
     private static func makeHarts(
-        _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase
+        _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase, log: Log
     ) throws(AerieError) -> [Hart] {
         let pagingMode: PagingMode =
             switch (configuration.processor ?? Processor()).pagingMode {
@@ -137,7 +137,7 @@ final class RISCVBoard: Board {
                 pagingMode: pagingMode, isAlone: configuration.cpus == 1)
         }
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
-            let trace = try configuration.translationTrace.map(makeTrace)
+            let trace = try configuration.translationTrace.map { path throws(AerieError) in try makeTrace(path, log) }
             try wrapping("--engine translate") { () throws(TranslationError) in
                 try Hart.startTranslating(harts, capacity: configuration.codeCacheSize.bytes, trace: trace)
             }
@@ -145,13 +145,15 @@ final class RISCVBoard: Board {
         return harts
     }
 
-    private static func makeTrace(_ path: String) throws(AerieError) -> TranslationTrace {
+    private static func makeTrace(_ path: String, _ log: Log) throws(AerieError) -> TranslationTrace {
         do throws(SystemError) {
-            return TranslationTrace(
-                file: try FileDescriptor(path: path, flags: O_WRONLY | O_CREAT | O_TRUNC | O_APPEND))
+            let file = try FileDescriptor(path: path, flags: O_WRONLY | O_CREAT | O_TRUNC | O_APPEND)
+            return TranslationTrace(file: file) { error in
+                log.note(.error, "--trace \(path)", cause: "lost", "\(error.reason); the trace ends here")
+            }
         } catch {
             throw AerieError(
-                .badInput, asked: "--trace \(path)", found: String(cString: strerror(error.code)),
+                .badInput, asked: "--trace \(path)", found: error.reason,
                 advice: "name a file in a directory that exists and that you may write")
         }
     }

@@ -66,7 +66,8 @@
                 queueCount: min(configuration.cpus, 4), log: log
             ).enumerated().map { slot, card in
                 VirtioPCITransport(
-                    name: "virtio\(slot)", device: card, memory: memory, messages: core.machine, bells: core.machine,
+                    name: "virtio\(slot)", device: card, memory: memory, messages: core.machine,
+                    notifiers: core.machine,
                     loop: loop, log: log)
             }
             let host = PCIHost(

@@ -20,8 +20,13 @@ extension Disk {
                 return try OverlayDiskImage(base: base, changes: scratch.makeFile())
             }
         } catch {
-            let isHosts = if case .noScratch = error { true } else { false }
-            throw AerieError(isHosts ? .notStarted : .badInput, line: error.description)
+            let category: AerieError.Category =
+                switch error {
+                case .changesTooLarge: .unavailable
+                case .noScratch: .notStarted
+                default: .badInput
+                }
+            throw AerieError(category, line: error.description)
         }
     }
 }

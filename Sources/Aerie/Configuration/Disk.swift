@@ -25,7 +25,7 @@ public struct Disk: Equatable, Sendable {
     public var format: Format
     /// The guest's access to the file.
     public var access: Access
-    /// The serial number, which a Linux guest shows under `/dev/disk/by-id`: 1 to 20 printable ASCII characters without spaces;
+    /// The serial number, which a Linux guest shows in `/sys/block/vda/serial` and, with udev, under `/dev/disk/by-id`: 1 to 20 printable ASCII characters without spaces;
     /// nil for none.
     public var serial: String?
 

@@ -114,6 +114,11 @@ struct HostExamination {
         let home = environment["HOME"] ?? NSHomeDirectory()
         let base = environment[variable].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "\(home)/\(fallback)"
         let path = "\(base)/aerie"
+        guard ImageDirectories.isValid(path) else {
+            return Finding(
+                name: name, status: .missing, reason: "the name of '\(path)' is not valid UTF-8",
+                advice: "set \(variable) to another directory")
+        }
         // What is not there yet is made where the nearest directory above it may be written.
         var existing = URL(filePath: path)
         while !FileManager.default.fileExists(atPath: existing.path), existing.path != "/" {

@@ -43,10 +43,9 @@ struct Failure {
         guard parserCode == .validationFailure else {
             return (internalError, "internal error: \(error); please report it", "")
         }
-        // The parser's advice stands in lines of its own.
-        let line = AerieProgram.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
-        let text = Suggestion.withoutFarOnes(line.hasSuffix(".") ? String(line.dropLast()) : line)
-        return (parserCode.rawValue, "\(text); see 'aerie help'", "")
+        let words = VerbWords.path(Array(CommandLine.arguments.dropFirst()))
+        let text = ParserMessage(AerieProgram.message(for: error)).line(verb: words)
+        return (parserCode.rawValue, text, "")
     }
 
     func exit() -> Never {

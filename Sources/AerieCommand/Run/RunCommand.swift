@@ -8,24 +8,26 @@ struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
         abstract: "Boot a guest and attach this terminal.",
+        usage: "aerie run [<options>] [<image> [<command> ...]]",
         discussion: """
             Examples:
               aerie run debian
-              aerie run --kernel Image --initrd initrd.img --append "console=ttyS0" --memory 512M --cpus 4
+              aerie run --kernel Image --initrd initrd.img --append console=ttyS0
               aerie run debian apt-get --version
               aerie run --cpus 4 --memory 1G debian sh -c 'nproc; free -m'
               aerie run --publish 8080:80 debian
               echo 'uname -m' | aerie run debian
 
             Options of aerie stand before IMAGE, or between IMAGE and COMMAND. All words from COMMAND on are the guest's. A \
-            '--' before COMMAND is allowed.
+            '--' before COMMAND is allowed. Of an option that is given twice, the last one counts, unless it is repeatable.
 
             Ctrl-] three times in a second leaves the guest's console and ends the guest. Standard input that is no \
             terminal is typed at the guest's prompts, with an end-of-transmission character after the last byte.
 
             Exit codes: 0 when the guest powers off, its own code when it reports a failure, 64 for wrong usage, 65 for \
-            a bad input file, 69 when this host cannot do it, 74 when the guest's output could not be delivered, 125 when \
-            the guest could not be started, 137 when it was killed because it did not power off in time after a signal.
+            a bad input file, 69 when this host cannot do it, 70 when the machine crashed, 74 when the guest's output could \
+            not be delivered, 125 when the guest could not be started, 137 when it was killed because it did not power \
+            off in time after a signal, or by a second signal.
             """)
 
     @OptionGroup var options: RunOptions

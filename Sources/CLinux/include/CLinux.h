@@ -103,6 +103,26 @@ static inline off_t aerie_seek_hole(int descriptor, off_t offset) {
     return lseek(descriptor, offset, SEEK_HOLE);
 }
 
+/// Kinds of a descriptor that bytes are read from.
+typedef enum {
+    /// A reader never waits: a regular file, a device that is no terminal.
+    AERIE_INPUT_FILE,
+    AERIE_INPUT_PIPE,
+    AERIE_INPUT_SOCKET,
+    /// Not the master side of a pseudo-terminal, whose second opening would be another terminal.
+    AERIE_INPUT_TERMINAL,
+} aerie_input_kind;
+
+/// The kind of `descriptor`'s file.
+aerie_input_kind aerie_kind_of_input(int descriptor);
+
+/// read(2) that does not wait for a pipe or a socket: -1 with EAGAIN when it is empty. On kernels that cannot do so for pipes
+/// (before Linux 6.4), it waits.
+ssize_t aerie_read_input(int descriptor, aerie_input_kind kind, void *buffer, size_t count);
+
+/// The most bytes that a file of this process may have (RLIMIT_FSIZE); UINT64_MAX without a limit.
+uint64_t aerie_file_size_limit(void);
+
 /// The host processor's extensions for the translator's back end, as bits: 1 BMI2, 2 FMA with AVX state enabled by the kernel,
 /// 4 POPCNT, 8 LZCNT with BMI1 (Intel SDM, volume 2, CPUID). 0 on other architectures.
 int aerie_host_features(void);

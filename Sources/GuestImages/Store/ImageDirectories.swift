@@ -24,13 +24,16 @@ package struct ImageDirectories: Equatable, Sendable {
             }
             return "\(String(cString: home))/\(fallback)"
         }
-        /// Swift repairs names that are not UTF-8, and a repaired name is the name of another directory.
         func checked(_ variable: String, _ path: String) throws(ImageError) -> String {
-            guard path.unicodeScalars.contains("\u{FFFD}") else { return path }
+            guard !Self.isValid(path) else { return path }
             throw ImageError(
                 .usage, "directory '\(path)': its name is not valid UTF-8; set \(variable) to another directory")
         }
         images = try checked("XDG_DATA_HOME", try base("XDG_DATA_HOME", ".local/share")) + "/aerie/images"
         cache = try checked("XDG_CACHE_HOME", try base("XDG_CACHE_HOME", ".cache")) + "/aerie"
     }
+
+    /// Whether a path of the environment was UTF-8: Swift repairs other names, and a repaired name is the name of another
+    /// directory.
+    package static func isValid(_ path: String) -> Bool { !path.unicodeScalars.contains("\u{FFFD}") }
 }

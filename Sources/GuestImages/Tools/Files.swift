@@ -37,7 +37,7 @@ enum Files {
             let file = try FileDescriptor(path: path, flags: O_RDONLY)
             let size = try file.size()
             guard size <= UInt64(limit) else {
-                throw SystemError("read \(path) (\(size) bytes, at most \(limit) are taken)", code: EFBIG)
+                throw SystemError("read \(path) (\(size) bytes, at most \(limit) are taken)", code: EOVERFLOW)
             }
             var bytes = [UInt8](repeating: 0, count: Int(size))
             let count = try bytes.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in

@@ -57,7 +57,12 @@ package final class LogOutput: Sendable {
     }
 
     /// Starts the thread.
-    package func start() throws(SystemError) { try queue.start() }
+    ///
+    /// - Parameter onFailure: called once, on the log's thread, when nothing more can be written; messages are dropped from then
+    ///   on.
+    package func start(onFailure: @escaping @Sendable (SystemError) -> Void = { _ in }) throws(SystemError) {
+        try queue.start(onFailure: onFailure)
+    }
 
     /// Writes a message when the thread gets to it. Any thread; it never waits.
     package func write(_ message: LogMessage) {

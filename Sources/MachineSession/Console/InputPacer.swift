@@ -45,6 +45,9 @@ package struct InputPacer {
     /// Bytes the guest got whose echo has not come, oldest first, from `echoed` on.
     private var unechoed: [UInt8] = []
     private var echoed = 0
+    /// Control characters that the guest got since the last echo. Their own echoes differ from one program to the next, or
+    /// do not come, so that only the echo of a later character shows that the guest has taken them.
+    private var unseenControls = 0
     private var retryWait = InputPacer.firstRetry
     private var retryTime: UInt64 = 0
 
@@ -67,6 +70,7 @@ package struct InputPacer {
             prompt.follow(byte)
             if echoed < unechoed.count && unechoed[echoed] == byte {
                 echoed += 1
+                unseenControls = 0
                 retryWait = Self.firstRetry
                 retryTime = now &+ retryWait
             }
@@ -108,7 +112,7 @@ package struct InputPacer {
         return endTime
     }
 
-    private var unechoedCount: Int { unechoed.count - echoed }
+    private var unechoedCount: Int { unechoed.count - echoed + unseenControls }
 
     private var beginTime: UInt64? {
         guard let firstAsked else { return nil }
@@ -132,7 +136,9 @@ package struct InputPacer {
     private mutating func allowance(at now: UInt64) -> Int {
         if unechoedCount >= Self.window && now >= retryTime {
             // The echo is off, or the guest does not read: give up on the oldest bytes' echo and be slower.
-            echoed += Self.retryBytes
+            let controls = min(unseenControls, Self.retryBytes)
+            unseenControls -= controls
+            echoed += Self.retryBytes - controls
             retryWait = min(retryWait * 2, Self.longestRetry)
             retryTime = now &+ retryWait
         }
@@ -143,12 +149,13 @@ package struct InputPacer {
         guard let last = bytes.last else { return }
         lastByte = last
         outputSinceInput = false
-        if unechoedCount == 0 {
+        if unechoed.count == echoed {
             unechoed.removeAll(keepingCapacity: true)
             echoed = 0
         }
         if retryTime < now &+ retryWait { retryTime = now &+ retryWait }
-        // Control characters have echoes of their own, or none.
+        let before = unechoed.count
         unechoed += bytes.lazy.filter { $0 >= 0x20 && $0 != 0x7f || $0 == UInt8(ascii: "\n") }
+        unseenControls += bytes.count - (unechoed.count - before)
     }
 }

@@ -19,7 +19,7 @@ package final class TerminalChannel: ConsoleChannel {
     }
 
     private struct State {
-        var queue = ByteQueue(capacity: 1 << 16)
+        var queue = ByteQueue(capacity: TerminalChannel.inputCapacity)
         var inputEnded = false
         var escape = EscapeDetector()
         /// Only for input that is not a terminal.
@@ -48,12 +48,15 @@ package final class TerminalChannel: ConsoleChannel {
     }
 
     private static let chunk = 4096
+    /// Bytes of input that wait for the guest at most.
+    private static let inputCapacity = 1 << 16
     /// Bytes of output that wait for the reader at most.
     private static let outputCapacity = 1 << 16
     /// Room for the last bytes of a device that has stopped and so cannot wait: more than a UART holds back.
     private static let reserve = 8192
 
     private let input: Int32
+    private let source: NonblockingInput
     private let output: Int32
     private let inputIsTerminal: Bool
     private let outputIsTerminal: Bool
@@ -71,6 +74,7 @@ package final class TerminalChannel: ConsoleChannel {
         onEvent: @escaping @Sendable (Event) -> Void
     ) throws(AerieError) {
         self.input = input
+        source = NonblockingInput(input)
         self.output = output
         self.clock = clock
         self.onEvent = onEvent
@@ -108,6 +112,18 @@ package final class TerminalChannel: ConsoleChannel {
 
     /// From now on nobody waits for the reader: output that it does not take at once is dropped. Any thread; it never waits.
     package func abandonOutput() { queue.abandon() }
+
+    /// Types no more of a script, nor its end: the guest shall power off. A person at a terminal can still type. Any thread; it
+    /// never waits.
+    package func endScript() {
+        state.withLock { state in
+            guard state.pacer != nil else { return }
+            state.inputEnded = true
+            state.pacer = nil
+            state.queue = ByteQueue(capacity: Self.inputCapacity)
+        }
+        wake.signal()
+    }
 
     /// Puts the terminal back and ends the threads. Output that the reader does not take at once is dropped, like output
     /// that comes later.
@@ -222,16 +238,18 @@ extension TerminalChannel {
 
     private func takeInput() {
         var chunk = [UInt8](repeating: 0, count: Self.chunk)
-        let count = Glibc.read(input, &chunk, chunk.count)
-        // Not an end: a signal came, or another process that shares the descriptor was quicker.
-        if count == -1 && (errno == EINTR || errno == EAGAIN) { return }
+        let outcome = chunk.withUnsafeMutableBytes { source.read(into: $0) }
         let escaped = state.withLock { state in
-            // Every other failure is an end: a terminal that was hung up, a directory.
-            guard count > 0 else {
+            // `endScript` may have come meanwhile.
+            if state.inputEnded { return false }
+            let bytes: [UInt8]
+            switch outcome {
+            case .empty: return false
+            case .ended:
                 state.inputEnded = true
                 return false
+            case .bytes(let count): bytes = Array(chunk[..<count])
             }
-            let bytes = Array(chunk[..<count])
             guard inputIsTerminal else {
                 state.queue.append(bytes)
                 return false

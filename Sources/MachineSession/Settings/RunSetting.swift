@@ -43,10 +43,10 @@ extension RunSettings {
         case .arch: architecture = try Self.choice(text, asked: asked)
         case .engine: engine = try Self.choice(text, asked: asked)
         case .trace: trace = text
-        case .codeCache: codeCache = try Self.size(text, asked: asked)
+        case .codeCache: codeCache = try Self.size(text, asked: asked, in: Configuration.codeCacheRange)
         case .cpu: processor = try Processor(option: text)
         case .cpus: cpus = try Self.integer(text, asked: asked, in: Configuration.cpuRange)
-        case .memory: memory = try Self.size(text, asked: asked)
+        case .memory: memory = try Self.size(text, asked: asked, in: Configuration.memoryRange)
         case .kernel: kernel = text
         case .initrd: initrd = text
         case .append: commandLine = text
@@ -92,12 +92,19 @@ extension RunSettings {
         throw AerieError(.usage, asked: asked, found: "'\(text)' is not known", advice: "use one of \(known)")
     }
 
-    /// Reads a number of bytes; `asked` names where it stands.
-    package static func size(_ text: String, asked: String) throws(AerieError) -> ByteSize {
+    /// Reads a number of bytes.
+    ///
+    /// - Parameters:
+    ///   - asked: names the option.
+    ///   - range: for the message; a size outside of it is refused later, with the other settings.
+    package static func size(
+        _ text: String, asked: String, in range: ClosedRange<ByteSize>? = nil
+    ) throws(AerieError) -> ByteSize {
         if let size = ByteSize(text) { return size }
+        let limits = range.map { ", from \($0.lowerBound) to \($0.upperBound)" } ?? ""
         throw AerieError(
             .usage, asked: asked, found: "'\(text)' is not a valid size",
-            advice: "use a whole number with K, M or G, such as 512M")
+            advice: "use a whole number with K, M or G\(limits), such as 512M")
     }
 
     private static func integer(_ text: String, asked: String, in range: ClosedRange<Int>) throws(AerieError) -> Int {

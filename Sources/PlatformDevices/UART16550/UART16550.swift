@@ -4,9 +4,9 @@ package import SavedState
 
 /// A 16550A serial port with 16-byte FIFOs (National Semiconductor's data sheet of the PC16550D) on a character channel.
 ///
-/// Output goes to the channel at once, or after a burst of at most 16 bytes. When the channel has no room, the bytes stay in
-/// the transmitter, LSR reports that it is busy, and the transmitter-empty interrupt comes when the channel has taken them:
-/// a driver waits as for a slow line, and no thread does.
+/// Output goes to the channel at once. When the channel has no room, the bytes stay in the transmitter, LSR reports that it is
+/// busy, and the transmitter-empty interrupt comes when the channel has taken them: a driver waits as for a slow line, and no
+/// thread does.
 ///
 /// Input stays in the channel until the guest can see it: with the received-data interrupt enabled a FIFO is filled as soon
 /// as there is input; otherwise each look at LSR or RBR brings one byte, so that a driver that resets the FIFOs as it starts
@@ -36,14 +36,11 @@ package final class UART16550: MemoryMappedDevice {
     package func read(offset: UInt64, size: Int) -> UInt64 {
         guard offset < Self.size else { return 0 }
         if offset == 0 || offset == 5 { offerInput(offset) }
-        let (value, sends, pulls) = state.withLock { state in
+        let (value, pulls) = state.withLock { state in
             let value = state.registers.read(offset)
             settle(&state)
-            return (
-                value, state.registers.sendsNow(afterWriteOf: nil), state.registers.receivesByInterrupt
-            )
+            return (value, state.registers.receivesByInterrupt)
         }
-        if sends { send() }
         if pulls { pull() }
         return UInt64(value)
     }
@@ -53,8 +50,10 @@ package final class UART16550: MemoryMappedDevice {
         guard offset < Self.size else { return }
         let (sends, pulls) = state.withLock { state in
             state.registers.write(offset, UInt8(truncatingIfNeeded: value))
-            settle(&state)
-            return (state.registers.sendsNow(afterWriteOf: offset), state.registers.receivesByInterrupt)
+            let sends = state.registers.sendsNow
+            // The transmitter is empty again after `send`, which settles the line, so that a byte is no pulse of the line.
+            if !sends { settle(&state) }
+            return (sends, state.registers.receivesByInterrupt)
         }
         if sends { send() }
         if pulls { pull() }
@@ -162,7 +161,6 @@ package final class UART16550: MemoryMappedDevice {
         state.withLock { state in
             state.registers = restored.registers
             state.held = restored.held
-            state.owesEmptyInterrupt = restored.owesEmptyInterrupt
         }
     }
 }

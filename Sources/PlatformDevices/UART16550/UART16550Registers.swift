@@ -10,13 +10,16 @@
 ///          6  MSR
 ///          7  SCR   SCR
 ///
-/// The line has no speed: a byte written is sent at once unless the host's reader stalls, and four character times without input pass at once, so that
-/// bytes below the trigger level show as a character timeout right away. Parity, framing and break errors do not happen;
-/// an overrun only happens in loopback, because input from the host waits until there is room.
+/// The line has no speed: a byte is sent as soon as it is written unless the host's reader stalls, and four character times
+/// without input pass at once, so that bytes below the trigger level show as a character timeout right away. Parity, framing and
+/// break errors do not happen; an overrun only happens in loopback, because input from the host waits until there is room.
+///
+/// The transmitter-empty interrupt follows the data sheet: it becomes pending when the transmitter becomes empty and when it is
+/// enabled while the transmitter is empty. A read of IIR that reports it, and a write to THR, clear it.
 struct UART16550Registers: Equatable, Sendable {
     static let fifoSize = 16
-    /// Bytes that wait for the host at most. A guest that heeds LSR does not get there: beyond the FIFO's size, and as long as
-    /// the host takes nothing, the transmitter reports that it is busy. Bytes beyond the limit are lost, as on hardware.
+    /// Bytes that wait for the host at most. A guest that heeds LSR does not get there: as long as the host has not taken all
+    /// bytes, the transmitter is not empty. Bytes beyond the limit are lost, as on hardware.
     static let transmitLimit = 4096
 
     enum InterruptEnable {
@@ -58,7 +61,7 @@ struct UART16550Registers: Equatable, Sendable {
     var overrun = false
     /// MSR bits 3...0, cleared by reading.
     var modemChanges: UInt8 = 0
-    /// The transmitter-empty interrupt, whether enabled or not.
+    /// The transmitter-empty interrupt is pending, whether enabled or not.
     var transmitterBecameEmpty = false
     /// Received bytes that the guest has not read, oldest first; at most `capacity`.
     var receiver: [UInt8] = []
@@ -66,13 +69,11 @@ struct UART16550Registers: Equatable, Sendable {
     var transmitter: [UInt8] = []
     /// The host took less than it was given. Until it has room again, the bytes stay in `transmitter`.
     var isHeldUp = false
-    /// The guest answers transmitter-empty interrupts: it has seen one in IIR since it last wrote IER.
-    var servesTransmitInterrupts = false
 
     var capacity: Int { fifosEnabled ? Self.fifoSize : 1 }
     var isLoopback: Bool { modemControl & Self.loopback != 0 }
-    /// LSR's THRE and TEMT: the transmitter is empty, or its bytes only wait for the rest of a burst.
-    var transmitterHasRoom: Bool { isHeldUp ? transmitter.isEmpty : transmitter.count < Self.fifoSize }
+    /// Whether the transmitter's bytes go to the host now.
+    var sendsNow: Bool { !transmitter.isEmpty && !isHeldUp }
     private var hasDivisorAccess: Bool { lineControl & Self.divisorLatchAccess != 0 }
 
     /// The guest takes received bytes by interrupt.
@@ -116,17 +117,14 @@ struct UART16550Registers: Equatable, Sendable {
         case 1: return hasDivisorAccess ? divisorHigh : interruptEnable
         case 2:
             let identity = pendingInterrupt
-            if identity == InterruptIdentity.transmitterEmpty {
-                transmitterBecameEmpty = false
-                servesTransmitInterrupts = true
-            }
+            if identity == InterruptIdentity.transmitterEmpty { transmitterBecameEmpty = false }
             return (identity ?? InterruptIdentity.none) | (fifosEnabled ? InterruptIdentity.fifosEnabled : 0)
         case 3: return lineControl
         case 4: return modemControl
         case 5:
             defer { overrun = false }
             return (receiver.isEmpty ? 0 : LineStatus.dataReady) | (overrun ? LineStatus.overrun : 0)
-                | (transmitterHasRoom ? LineStatus.transmitterIdle : 0)
+                | (transmitter.isEmpty ? LineStatus.transmitterIdle : 0)
         case 6:
             defer { modemChanges = 0 }
             return modemLines | modemChanges
@@ -156,7 +154,7 @@ struct UART16550Registers: Equatable, Sendable {
             return
         }
         if transmitter.count < Self.transmitLimit { transmitter.append(byte) }
-        transmitterBecameEmpty = transmitterHasRoom
+        transmitterBecameEmpty = false
     }
 
     private mutating func receiveLooped(_ byte: UInt8) {
@@ -172,9 +170,8 @@ struct UART16550Registers: Equatable, Sendable {
     private mutating func enableInterrupts(_ value: UInt8) {
         let rising = value & ~interruptEnable
         interruptEnable = value
-        servesTransmitInterrupts = false
         // Drivers rely on it that enabling the interrupt with an idle transmitter raises it, even if IIR was read before.
-        if rising & InterruptEnable.transmitterEmpty != 0 { transmitterBecameEmpty = transmitterHasRoom }
+        if rising & InterruptEnable.transmitterEmpty != 0 { transmitterBecameEmpty = transmitter.isEmpty }
     }
 
     private mutating func controlFIFOs(_ value: UInt8) {
@@ -198,17 +195,5 @@ struct UART16550Registers: Equatable, Sendable {
         // The ring indicator counts only when it ends.
         let ringEnded = before & changed & 0x40
         modemChanges |= (changed & 0xB0 | ringEnded) >> 4
-    }
-
-    /// Whether the transmitter's bytes go to the host now, after an access to `register`.
-    ///
-    /// A guest that answers transmitter-empty interrupts soon writes another byte, or looks at IIR or LSR, since each byte
-    /// makes the interrupt pending again; bytes wait for that so that a driver's burst is one write on the host.
-    func sendsNow(afterWriteOf register: UInt64?) -> Bool {
-        guard !transmitter.isEmpty, !isHeldUp else { return false }
-        guard register == 0, servesTransmitInterrupts, interruptEnable & InterruptEnable.transmitterEmpty != 0 else {
-            return true
-        }
-        return !transmitterHasRoom || transmitter.last == Self.newline
     }
 }

@@ -15,8 +15,6 @@ struct UART16550State: Sendable {
     var isSending = false
     /// The host announced room since `beginSending`.
     var hostHasRoom = false
-    /// The transmitter was seen busy: when it has room again, its interrupt is due.
-    var owesEmptyInterrupt = false
     var isPaused = false
     /// What the interrupt line shows.
     var line = false
@@ -62,7 +60,6 @@ struct UART16550State: Sendable {
         guard !isPaused, !isSending, !registers.isHeldUp, !registers.transmitter.isEmpty else { return nil }
         isSending = true
         hostHasRoom = false
-        if !registers.transmitterHasRoom { owesEmptyInterrupt = true }
         let bytes = registers.transmitter
         registers.transmitter = []
         return bytes
@@ -75,13 +72,8 @@ struct UART16550State: Sendable {
         registers.transmitter = Array((unsent + registers.transmitter).prefix(UART16550Registers.transmitLimit))
         // The host may have made room before it was noted that there was none.
         registers.isHeldUp = !unsent.isEmpty && !hostHasRoom
-        if registers.isHeldUp {
-            registers.transmitterBecameEmpty = false
-            owesEmptyInterrupt = true
-        } else if owesEmptyInterrupt, registers.transmitterHasRoom {
-            registers.transmitterBecameEmpty = true
-            owesEmptyInterrupt = false
-        }
+        // Another thread's bytes may have come meanwhile: they are sent next.
+        if registers.transmitter.isEmpty { registers.transmitterBecameEmpty = true }
     }
 
     /// Notes that the host may have room again.
@@ -129,6 +121,5 @@ struct UART16550State: Sendable {
         registers.receiver = try record.bytes("receiver", limit: registers.capacity)
         registers.transmitter = try record.bytes("transmitter", limit: UART16550Registers.transmitLimit)
         held = try record.bytes("held", limit: UART16550Registers.fifoSize)
-        owesEmptyInterrupt = !registers.transmitter.isEmpty
     }
 }

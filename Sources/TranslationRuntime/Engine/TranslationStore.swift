@@ -40,7 +40,8 @@ final class TranslationStore {
         _ options: TranslationOptions, trace: TranslationTrace?
     ) throws(TranslationError) {
         guard TranslationHost.canTranslate else {
-            throw TranslationError(description: "the translator generates code for x86-64 processors only")
+            throw TranslationError(
+                subject: "the translator generates code for x86-64 processors only", cause: nil)
         }
         let cache = try Self.makeCache(options.capacity)
         var layout = layout
@@ -62,7 +63,8 @@ final class TranslationStore {
         do throws(SystemError) {
             return try CodeCache(capacity: capacity)
         } catch {
-            throw TranslationError(description: "the translator's code cache: \(error)")
+            throw TranslationError(
+                subject: "the translator's code cache of \(capacity >> 20)M (--code-cache)", cause: error)
         }
     }
 

@@ -5,9 +5,16 @@ internal import Translator
 /// of the IR that they became, and the bytes of host code for each.
 package final class TranslationTrace: Sendable {
     private let file: FileDescriptor
+    private let onFailure: @Sendable (SystemError) -> Void
+    private let hasFailed = Monitor(false)
 
-    /// - Parameter file: open for appending, so that writes do not mix.
-    package init(file: consuming FileDescriptor) { self.file = file }
+    /// - Parameters:
+    ///   - file: open for appending, so that writes do not mix.
+    ///   - onFailure: called once, on any thread, when the file takes no more. The trace ends there, and the guest continues.
+    package init(file: consuming FileDescriptor, onFailure: @escaping @Sendable (SystemError) -> Void = { _ in }) {
+        self.file = file
+        self.onFailure = onFailure
+    }
 
     /// - Parameters:
     ///   - kind: `region` or `blocks`.
@@ -17,6 +24,7 @@ package final class TranslationTrace: Sendable {
         _ kind: String, processor: Int, of page: PageSnapshot, _ blocks: [GuestBlock], _ marks: [CodeMark], end: Int,
         code: UnsafeRawPointer, frontEnd: any GuestFrontEnd
     ) {
+        guard !hasFailed.withLock({ $0 }) else { return }
         var text = "\(kind) of vCPU \(processor), guest-physical page \(hex(page.physical))"
         text += page.isRelative ? ", at any address\n" : "\n"
         for (index, mark) in marks.enumerated() {
@@ -29,7 +37,11 @@ package final class TranslationTrace: Sendable {
             do throws(SystemError) {
                 try file.writeAll(bytes)
             } catch {
-                // A trace that cannot be written is no reason to stop the guest.
+                let isFirst = hasFailed.update { failed in
+                    defer { failed = true }
+                    return !failed
+                }
+                if isFirst { onFailure(error) }
             }
         }
     }

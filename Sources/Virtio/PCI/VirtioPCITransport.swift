@@ -31,7 +31,7 @@ package final class VirtioPCITransport: PCIFunction {
     let core: VirtioTransportCore
     let signals: PCISignals
     private let messages: MSIXTable?
-    private let bells: NotificationBells?
+    private let notifiers: QueueNotifiers?
     private let messagesOffset: Int?
     /// Where the window into the registers is in configuration space (section 4.1.4.9).
     private let windowOffset: Int
@@ -42,12 +42,13 @@ package final class VirtioPCITransport: PCIFunction {
     ///
     /// - Parameters:
     ///   - messages: where message-signalled interrupts go; nil leaves the interrupt pin only.
-    ///   - bells: where notifications may ring without a way through this process; nil brings them here.
+    ///   - notifiers: connects the queues' event notifiers, so that a notification does not exit to this process; nil for an engine
+    ///     that cannot do so.
     ///   - loop: where the device serves its queues; it runs from before `start` until after `stop`.
     ///   - log: takes the reasons for which the device needs a reset.
     package init(
         name: String, device: any VirtioDevice, memory: GuestMemory, messages sink: (any MessageSink)?,
-        bells board: (any DoorbellBoard)? = nil, loop: EventLoop, log: Log = .silent
+        notifiers board: (any IOEventBoard)? = nil, loop: EventLoop, log: Log = .silent
     ) {
         self.name = name
         let type = UInt16(device.type.rawValue)
@@ -62,8 +63,8 @@ package final class VirtioPCITransport: PCIFunction {
         let core = VirtioTransportCore(
             name: name, device: device, memory: memory, signals: signals, loop: loop, log: log)
         self.core = core
-        bells = board.map { board in
-            NotificationBells(board: board, bells: (0..<queueCount).map(core.service.bell))
+        notifiers = board.map { board in
+            QueueNotifiers(board: board, notifiers: (0..<queueCount).map(core.service.notifier))
         }
         configuration.addBAR(Self.registersBAR, size: Self.registersSize, kind: .wide)
         windowOffset = Self.addCapabilities(to: configuration, queueCount: queueCount)
@@ -115,7 +116,7 @@ package final class VirtioPCITransport: PCIFunction {
         }
         if overlaps(offset, size, 4, 2) { signals.driveLine() }
         // The registers' base address takes two words.
-        if overlaps(offset, size, 4, 2) || overlaps(offset, size, 0x10 + 4 * Self.registersBAR, 8) { moveBells() }
+        if overlaps(offset, size, 4, 2) || overlaps(offset, size, 0x10 + 4 * Self.registersBAR, 8) { moveNotifiers() }
         if overlaps(offset, size, windowOffset + 16, 4), let window = window {
             let value = configuration.read(at: windowOffset + 16, size: window.size)
             write(bar: window.bar, offset: window.offset, size: window.size, value: value)
@@ -156,8 +157,8 @@ package final class VirtioPCITransport: PCIFunction {
         }
     }
 
-    private func moveBells() {
-        bells?.move(stride: UInt64(Self.notificationStride)) {
+    private func moveNotifiers() {
+        notifiers?.move(stride: UInt64(Self.notificationStride)) {
             configuration.address(ofBAR: Self.registersBAR).map { $0 + Structure.notifications }
         }
     }
@@ -172,7 +173,7 @@ package final class VirtioPCITransport: PCIFunction {
 
     package func reset() {
         configuration.reset()
-        moveBells()
+        moveNotifiers()
         messages?.reset()
         core.reset()
     }
@@ -192,7 +193,7 @@ package final class VirtioPCITransport: PCIFunction {
             throw .badField(kind: record.kind, field: "hasMessages")
         }
         try configuration.restore(try record.record("configuration"))
-        moveBells()
+        moveNotifiers()
         try messages?.restore(try record.record("messages"))
         try core.restore(record)
     }

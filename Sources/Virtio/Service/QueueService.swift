@@ -5,7 +5,7 @@ internal import Synchronization
 /// Has a device serve its queues on the event loop of its machine, and keeps the rules for when it may.
 ///
 /// Every call of the device's code that touches queues or their buffers happens on the loop's thread, where nothing may block.
-/// A notification rings a bell that the loop watches. The device takes requests off a queue as long as there are any; those
+/// A notification signals an eventfd that the loop watches. The device takes requests off a queue as long as there are any; those
 /// that wait for the host are in flight until the device says `finish`. What a request leads to reaches the driver only if its
 /// queue was not stopped in between.
 package final class QueueService: @unchecked Sendable {
@@ -40,7 +40,7 @@ package final class QueueService: @unchecked Sendable {
     private let memory: GuestMemory
     private let signals: any VirtioSignals
     private let log: Log
-    private let bells: Result<[Doorbell], SystemError>
+    private let notifiers: Result<[EventNotifier], SystemError>
     private let isRunning = Atomic(false)
     private let isAwake = Atomic(false)
 
@@ -63,24 +63,24 @@ package final class QueueService: @unchecked Sendable {
         self.log = log
         let count = device.queueSizes.count
         slots = Array(repeating: Slot(), count: count)
-        bells = Result { () throws(SystemError) in
-            var bells: [Doorbell] = []
-            for _ in 0..<count { bells.append(try Doorbell()) }
-            return bells
+        notifiers = Result { () throws(SystemError) in
+            var notifiers: [EventNotifier] = []
+            for _ in 0..<count { notifiers.append(try EventNotifier()) }
+            return notifiers
         }
     }
 
-    /// What a notification of a queue rings; nil when the host had none left, so that `start` fails.
-    func bell(_ index: Int) -> Doorbell? { (try? bells.get())?[index] }
+    /// The event notifier of a queue; nil when the host had no descriptor left, so that `start` fails.
+    func notifier(_ index: Int) -> EventNotifier? { (try? notifiers.get())?[index] }
 
     // MARK: Lifecycle: the thread that composes the machine
 
     func start() throws {
-        let bells = try bells.get()
+        let notifiers = try notifiers.get()
         try device.start(self)
         do {
-            for (index, bell) in bells.enumerated() {
-                sources.append(try bell.watch(on: loop) { [self] in serve(index) })
+            for (index, notifier) in notifiers.enumerated() {
+                sources.append(try notifier.watch(on: loop) { [self] in serve(index) })
             }
         } catch {
             sources = []

@@ -64,7 +64,11 @@ enum AptOutput {
         let kind: ImageError.Kind
         let found: String
 
-        if let missing = line("Unable to locate package") ?? line("has no installation candidate")
+        // Every suite of Debian has the package apt.
+        if says("doesn't support architecture") || lines.contains("E: Unable to locate package apt") {
+            kind = .usage
+            found = "it has no packages for this architecture; choose another suite"
+        } else if let missing = line("Unable to locate package") ?? line("has no installation candidate")
             ?? line("Couldn't find any package by")
         {
             kind = .usage
@@ -78,9 +82,6 @@ enum AptOutput {
         } else if says("unmet dependencies", "held broken packages") {
             kind = .usage
             found = "these packages cannot be installed together; use --verbose for apt's reasons"
-        } else if says("doesn't support architecture") {
-            kind = .usage
-            found = "it has no packages for this architecture; choose another suite"
         } else if says(
             "Temporary failure resolving", "Could not resolve", "Could not connect", "Unable to connect",
             "Connection timed out", "Connection failed", "Connection refused", "Network is unreachable",

@@ -92,10 +92,39 @@ enum GuestScripts {
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
         export PATH LANG
         umask 022
-        action=
-        trap 'action=halt' USR1
-        trap 'action=poweroff' USR2
-        trap 'action=reboot' TERM INT
+        busy() {
+            for process in /proc/[1-9]*; do
+                [ "$process" != /proc/1 ] && [ -e "$process/exe" ] && return 0
+            done
+            return 1
+        }
+        # Asks what still runs to end, insists after two seconds, and ends the machine by the given action. It runs in the trap:
+        # a flag could be set between a look at it and the wait for the program, which would go on.
+        finish() {
+            trap '' HUP INT TERM USR1 USR2
+            if busy; then
+                kill -s HUP -- -1
+                kill -s TERM -- -1
+                tries=0
+                while [ "$tries" -lt 20 ] && busy; do
+                    sleep 0.1
+                    tries=$((tries + 1))
+                done
+                kill -s KILL -- -1
+            fi
+            sync
+            mount -o remount,ro / 2>/dev/null
+            sync
+            status=0
+            [ -f /run/aerie/status ] && read -r status </run/aerie/status
+            if [ "$status" != 0 ] && [ "$1" = poweroff ]; then
+                /usr/lib/aerie/end "$status"
+            fi
+            busybox "$1" -f
+        }
+        trap 'finish halt' USR1
+        trap 'finish poweroff' USR2
+        trap 'finish reboot' TERM INT
 
         mkdir -p /dev/pts /dev/shm /run/lock /run/aerie
         mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
@@ -132,36 +161,8 @@ enum GuestScripts {
         # ignore no signal. setsid makes the job the leader of a session that has the terminal.
         env --default-signal setsid -c "/usr/lib/aerie/$mode" <"$tty" >"$tty" 2>&1 &
         child=$!
-        while [ -z "$action" ] && kill -0 "$child" 2>/dev/null; do wait "$child"; done
-        action=${action:-poweroff}
-
-        # Ask what still runs to end, and insist after two seconds.
-        trap '' HUP INT TERM USR1 USR2
-        busy() {
-            for process in /proc/[1-9]*; do
-                [ "$process" != /proc/1 ] && [ -e "$process/exe" ] && return 0
-            done
-            return 1
-        }
-        if busy; then
-            kill -s HUP -- -1
-            kill -s TERM -- -1
-            tries=0
-            while [ "$tries" -lt 20 ] && busy; do
-                sleep 0.1
-                tries=$((tries + 1))
-            done
-            kill -s KILL -- -1
-        fi
-        sync
-        mount -o remount,ro / 2>/dev/null
-        sync
-        status=0
-        [ -f /run/aerie/status ] && read -r status </run/aerie/status
-        if [ "$status" != 0 ] && [ "$action" = poweroff ]; then
-            /usr/lib/aerie/end "$status"
-        fi
-        busybox "$action" -f
+        while kill -0 "$child" 2>/dev/null; do wait "$child"; done
+        finish poweroff
 
         """#
 

@@ -8,34 +8,34 @@ import Testing
 @testable import Virtio
 @testable import VirtioDevices
 
-/// Notes where bells are; a place can be made to refuse them.
-private final class BellRecorder: DoorbellBoard {
+/// Notes where notifiers are; a place can be made to refuse them.
+private final class NotifierRecorder: IOEventBoard {
     struct Place: Hashable {
         let address: UInt64
         let size: Int
         let value: UInt64
     }
 
-    private let places = Mutex<[Place: Doorbell]>([:])
+    private let places = Mutex<[Place: EventNotifier]>([:])
     private let refused: UInt64
 
     init(refusing address: UInt64 = 0) { refused = address }
 
     var all: [Place] { places.withLock { $0.keys.sorted { $0.address < $1.address } } }
 
-    func bell(at address: UInt64) -> Doorbell? {
+    func notifier(at address: UInt64) -> EventNotifier? {
         places.withLock { $0.first { $0.key.address == address }?.value }
     }
 
-    func connect(_ bell: Doorbell, at address: UInt64, size: Int, value: UInt64) -> Bool {
+    func connect(_ notifier: EventNotifier, at address: UInt64, size: Int, value: UInt64) -> Bool {
         guard address != refused else { return false }
-        places.withLock { $0[Place(address: address, size: size, value: value)] = bell }
+        places.withLock { $0[Place(address: address, size: size, value: value)] = notifier }
         return true
     }
 
-    func disconnect(_ bell: Doorbell, at address: UInt64, size: Int, value: UInt64) {
+    func disconnect(_ notifier: EventNotifier, at address: UInt64, size: Int, value: UInt64) {
         places.withLock { places in
-            if places[Place(address: address, size: size, value: value)] === bell {
+            if places[Place(address: address, size: size, value: value)] === notifier {
                 places[Place(address: address, size: size, value: value)] = nil
             }
         }
@@ -46,17 +46,17 @@ private final class NoMessages: MessageSink {
     func send(_ message: InterruptMessage) {}
 }
 
-@Suite("Notifications that ring") struct NotificationBellTests {
+@Suite("Notifications by eventfd") struct QueueNotifierTests {
     private let memory: GuestMemory
 
     init() throws {
         memory = try GuestMemory(ranges: [(TestBoard.base, TestBoard.size)])
     }
 
-    private func transport(_ bells: BellRecorder) -> VirtioPCITransport {
+    private func transport(_ notifiers: NotifierRecorder) -> VirtioPCITransport {
         let disk = BlockDevice(image: MemoryDisk(sectors: 8), io: TestLoop.io, queueCount: 2)
         return VirtioPCITransport(
-            name: "disk", device: disk, memory: memory, messages: NoMessages(), bells: bells,
+            name: "disk", device: disk, memory: memory, messages: NoMessages(), notifiers: notifiers,
             loop: TestLoop.shared)
     }
 
@@ -65,56 +65,56 @@ private final class NoMessages: MessageSink {
         transport.configurationWritten(at: offset, size: size)
     }
 
-    @Test("Each queue's bell is at its notification register, wherever the guest places it, and nowhere else")
+    @Test("Each queue's notifier is at its notification register, wherever the guest places it, and nowhere else")
     func moving() throws {
-        let bells = BellRecorder()
-        let transport = transport(bells)
+        let notifiers = NotifierRecorder()
+        let transport = transport(notifiers)
         write(transport, 0x10, 4, 0xC000_0000)
-        #expect(bells.all == [])
+        #expect(notifiers.all == [])
         write(transport, 4, 2, 2)
         #expect(
-            bells.all == [
+            notifiers.all == [
                 .init(address: 0xC000_3000, size: 2, value: 0), .init(address: 0xC000_3004, size: 2, value: 1),
             ])
-        let first = try #require(bells.bell(at: 0xC000_3000))
+        let first = try #require(notifiers.notifier(at: 0xC000_3000))
         write(transport, 0x10, 4, 0xD000_0000)
-        #expect(bells.all.map(\.address) == [0xD000_3000, 0xD000_3004])
-        #expect(bells.bell(at: 0xD000_3000) === first)
-        #expect(bells.bell(at: 0xD000_3004) !== first)
+        #expect(notifiers.all.map(\.address) == [0xD000_3000, 0xD000_3004])
+        #expect(notifiers.notifier(at: 0xD000_3000) === first)
+        #expect(notifiers.notifier(at: 0xD000_3004) !== first)
         write(transport, 0x14, 4, 0x40)
-        #expect(bells.all.map(\.address) == [0x40_D000_3000, 0x40_D000_3004])
+        #expect(notifiers.all.map(\.address) == [0x40_D000_3000, 0x40_D000_3004])
         write(transport, 4, 2, 0)
-        #expect(bells.all == [])
+        #expect(notifiers.all == [])
     }
 
-    @Test("Bells go at a reset, and come back where a restored driver has placed them")
+    @Test("Notifiers go at a reset, and come back where a restored driver has placed them")
     func resetAndRestore() throws {
-        let bells = BellRecorder()
-        let transport = transport(bells)
+        let notifiers = NotifierRecorder()
+        let transport = transport(notifiers)
         write(transport, 0x10, 4, 0xC000_0000)
         write(transport, 4, 2, 2)
         let saved = try transport.save()
         transport.reset()
-        #expect(bells.all == [])
+        #expect(notifiers.all == [])
         try transport.restore(saved)
-        #expect(bells.all.map(\.address) == [0xC000_3000, 0xC000_3004])
+        #expect(notifiers.all.map(\.address) == [0xC000_3000, 0xC000_3004])
     }
 
-    @Test("A bell that cannot be placed leaves the others, and moves with them later")
+    @Test("A notifier that cannot be placed leaves the others, and moves with them later")
     func refusal() throws {
-        let bells = BellRecorder(refusing: 0xC000_3000)
-        let transport = transport(bells)
+        let notifiers = NotifierRecorder(refusing: 0xC000_3000)
+        let transport = transport(notifiers)
         write(transport, 4, 2, 2)
         write(transport, 0x10, 4, 0xC000_0000)
-        #expect(bells.all.map(\.address) == [0xC000_3004])
+        #expect(notifiers.all.map(\.address) == [0xC000_3004])
         write(transport, 0x10, 4, 0xD000_0000)
-        #expect(bells.all.map(\.address) == [0xD000_3000, 0xD000_3004])
+        #expect(notifiers.all.map(\.address) == [0xD000_3000, 0xD000_3004])
         write(transport, 4, 2, 0)
-        #expect(bells.all == [])
+        #expect(notifiers.all == [])
     }
 
-    @Test("Ringing a device's bell is as good as notifying it, and before it has a queue it means nothing")
-    func ringing() throws {
+    @Test("A queue's event notifier notifies the device, and has no effect before the queue is there")
+    func notifying() throws {
         let device = EntropyDevice()
         let board = try TestBoard(device, memory: memory)
         try board.transport.start()
@@ -122,13 +122,13 @@ private final class NoMessages: MessageSink {
             board.transport.pause()
             board.transport.stop()
         }
-        let bell = try #require(board.transport.core.service.bell(0))
-        bell.ring()
+        let notifier = try #require(board.transport.core.service.notifier(0))
+        notifier.notify()
         let queue = try board.bringUp()
         for head in 0..<2 as Range<UInt16> {
             queue.setChain([.in(TestBoard.base + 0x10_0000, 64)], head: head)
             queue.publish(head)
-            bell.ring()
+            notifier.notify()
             #expect(try board.waitUsed(queue) == (UInt32(head), 64))
         }
     }
