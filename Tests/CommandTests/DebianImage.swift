@@ -7,7 +7,7 @@ struct DebianImage {
     /// With programs that are large, or translate themselves.
     static let programs = DebianImage(
         architecture: "riscv64", directory: "test-images-programs",
-        packages: ["nodejs", "python3", "gcc", "libc6-dev", "git"])
+        packages: ["nodejs", "python3", "default-jre-headless", "gcc", "libc6-dev", "git"])
     static let amd64 = DebianImage(architecture: "x86_64", directory: "test-images-x86_64", packages: [])
 
     /// Why there is no image; nil when there is one.
