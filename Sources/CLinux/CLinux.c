@@ -15,3 +15,11 @@ int aerie_is_in_memory(int descriptor) {
     if (fstatfs(descriptor, &status) != 0) return -1;
     return status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC;
 }
+
+int aerie_file_identity(const char *path, int descriptor, uint64_t identity[2]) {
+    struct stat status;
+    if ((path ? stat(path, &status) : fstat(descriptor, &status)) != 0) return -1;
+    identity[0] = S_ISBLK(status.st_mode) ? status.st_rdev : status.st_dev;
+    identity[1] = S_ISBLK(status.st_mode) ? 0 : status.st_ino;
+    return 0;
+}

@@ -18,6 +18,14 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
     /// No directory takes the file for the changes of a copy-on-write disk.
     case noScratch(directories: [String], SystemError)
     case system(SystemError)
+    /// The image contradicts itself, or refers to what it does not have.
+    case damaged(path: String, found: String)
+    /// The image is of a kind that cannot be used here.
+    case unsupported(path: String, found: String, advice: String)
+    /// No format was given, and the file begins as another format than raw.
+    case formatNotGiven(path: String)
+    /// The chain of backing files of `path` cannot be used.
+    case backing(path: String, found: String, advice: String)
 
     package var description: String {
         switch self {
@@ -37,6 +45,12 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
             "the changes of a copy-on-write disk need a file in \(directories.joined(separator: " or ")): \(error); "
                 + "set TMPDIR to a directory that can be written"
         case .system(let error): error.description
+        case .damaged(let path, let found): "disk image \(path): \(found); check it with 'aerie disk check'"
+        case .unsupported(let path, let found, let advice), .backing(let path, let found, let advice):
+            "disk image \(path): \(found); \(advice)"
+        case .formatNotGiven(let path):
+            "disk image \(path): the file begins as a qcow2 image and no format is given; add ',format=qcow2', or "
+                + "',format=raw' for a disk whose guest may have written this"
         }
     }
 }

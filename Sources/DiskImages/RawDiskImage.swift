@@ -16,26 +16,9 @@ package final class RawDiskImage: DiskImage {
 
     /// Opens and locks `path`.
     package init(path: String, readOnly: Bool) throws(DiskImageError) {
-        // O_NONBLOCK: a named pipe is an error to report, not a reason to wait for its other end.
-        let flags = (readOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK
-        do {
-            file = try FileDescriptor(path: path, flags: flags)
-        } catch {
-            throw error.code == EISDIR || error.code == ENXIO ? .notADisk(path: path) : .cannotOpen(path: path, error)
-        }
-        let isDisk: Bool
-        let isLocked: Bool
-        do {
-            // A pipe has neither locks nor a size.
-            isDisk = try file.kind() != .other
-            isLocked = isDisk ? try file.lock(exclusive: !readOnly) : false
-            fileSize = isLocked ? try file.size() : 0
-        } catch {
-            throw .cannotOpen(path: path, error)
-        }
-        guard isDisk else { throw .notADisk(path: path) }
-        guard isLocked else { throw .inUse(path: path, forWriting: !readOnly) }
-        guard fileSize > 0 else { throw .empty(path: path) }
+        let opened = try LockedFile(path: path, readOnly: readOnly)
+        fileSize = opened.size
+        file = opened.descriptor
         size = (fileSize + sectorSize - 1) / sectorSize * sectorSize
         isReadOnly = readOnly
         self.path = path
