@@ -75,7 +75,7 @@ let package = Package(
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Aerie", "GuestImages", "KVMEngine", "HostSystem", "TextTables",
+                "MachineSession", "Aerie", "GuestImages", "KVMEngine", "DiskImages", "HostSystem", "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -119,7 +119,13 @@ let package = Package(
         tests(
             "PlatformDevicesTests",
             ["PlatformDevices", "TestSupport", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        tests("DiskImagesTests", ["DiskImages", "GuestToolchain", "SavedState", "HostSystem"]),
+        // Writes to a disk image until a test kills it.
+        .executableTarget(
+            name: "DiskWriter", dependencies: ["DiskImages", "TestSupport", "HostSystem"], path: "Tests/DiskWriter",
+            swiftSettings: settings),
+        tests(
+            "DiskImagesTests",
+            ["DiskImages", "DiskWriter", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
         tests(
             "VirtioTests",
             ["VirtioDevices", "Virtio", "PCI", "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
@@ -139,7 +145,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GuestBoot", "MachineSession", "PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem",
+                "GuestBoot", "MachineSession", "PlatformDevices", "DiskImages", "Machine", "GuestMemory", "SavedState",
+                "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),
         .executableTarget(

@@ -1,6 +1,8 @@
 // Functions that cannot be inline in the header; SwiftPM also requires a source file in a C target.
 #include "CLinux.h"
 
+#include <stdio.h>
+
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
@@ -22,4 +24,14 @@ int aerie_file_identity(const char *path, int descriptor, uint64_t identity[2]) 
     identity[0] = S_ISBLK(status.st_mode) ? status.st_rdev : status.st_dev;
     identity[1] = S_ISBLK(status.st_mode) ? 0 : status.st_ino;
     return 0;
+}
+
+int aerie_rename_new(const char *from, const char *to) {
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+int64_t aerie_file_allocated(int descriptor) {
+    struct stat status;
+    if (fstat(descriptor, &status) != 0) return -1;
+    return (int64_t)status.st_blocks * 512;
 }

@@ -21,13 +21,22 @@ package struct DiskImageChain {
         return try chain.open(path, format ?? .raw, readOnly: readOnly)
     }
 
+    /// Opens a qcow2 image without what it is based on: only what lies in the image itself is right, and nothing but whole clusters
+    /// may be written.
+    package static func openAlone(path: String, readOnly: Bool) throws(DiskImageError) -> Qcow2DiskImage {
+        let file = try Qcow2File(path: path, readOnly: readOnly)
+        let header = try file.header()
+        if !readOnly { try file.prepareForWriting(header) }
+        return try Qcow2DiskImage(file, header, base: nil)
+    }
+
     private init(synchronizes: Bool) { self.synchronizes = synchronizes }
 
     private mutating func open(
         _ path: String, _ format: DiskImageFormat, readOnly: Bool
     ) throws(DiskImageError) -> any DiskImage {
         switch format {
-        case .raw: return try RawDiskImage(path: path, readOnly: readOnly)
+        case .raw: return try RawDiskImage(path: path, readOnly: readOnly, synchronizes: synchronizes)
         case .qcow2:
             let file = try Qcow2File(path: path, readOnly: readOnly)
             do { opened.append(try file.descriptor.identity()) } catch { throw .cannotOpen(path: path, error) }
@@ -51,6 +60,11 @@ package struct DiskImageChain {
                 path: path, found: "its backing file \(name) is based on it", advice: "correct the backing file's name")
         }
         do throws(DiskImageError) {
+            if let mark = backing.mark, try BackingMark(path: name) != mark {
+                throw .backing(
+                    path: path, found: "its backing file \(name) has changed since the image was made",
+                    advice: "restore that file, or make a new image")
+            }
             return try open(name, format, readOnly: true)
         } catch {
             if case .cannotOpen(name, let reason) = error {

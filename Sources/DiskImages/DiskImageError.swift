@@ -24,6 +24,8 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
     case unsupported(path: String, found: String, advice: String)
     /// No format was given, and the file begins as another format than raw.
     case formatNotGiven(path: String)
+    /// There is a file that was not to be replaced.
+    case exists(path: String)
     /// The chain of backing files of `path` cannot be used.
     case backing(path: String, found: String, advice: String)
 
@@ -48,6 +50,7 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
         case .damaged(let path, let found): "disk image \(path): \(found); check it with 'aerie disk check'"
         case .unsupported(let path, let found, let advice), .backing(let path, let found, let advice):
             "disk image \(path): \(found); \(advice)"
+        case .exists(let path): "disk image \(path): the file exists; choose another name, or add --force to replace it"
         case .formatNotGiven(let path):
             "disk image \(path): the file begins as a qcow2 image and no format is given; add ',format=qcow2', or "
                 + "',format=raw' for a disk whose guest may have written this"

@@ -57,11 +57,11 @@ struct SavedFile {
     }
 
     /// A device's node tells when the node was touched, which says nothing of its contents.
-    private func modificationTime(of file: borrowing FileDescriptor) throws(SystemError) -> Int64 {
+    func modificationTime(of file: borrowing FileDescriptor) throws(SystemError) -> Int64 {
         try file.kind() == .regular ? try file.modificationTime() : 0
     }
 
-    private func headChecksum(of file: borrowing FileDescriptor) throws(DiskImageError) -> UInt32 {
+    func headChecksum(of file: borrowing FileDescriptor) throws(DiskImageError) -> UInt32 {
         let present: UInt64
         do { present = try file.size() } catch { throw .system(error) }
         let head = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(min(Self.headLength, present)), alignment: 16)

@@ -113,7 +113,9 @@ struct UsageTests {
         try expect(65, run + ["--disk", "absent.img"], saying: ["--disk absent.img", "No such file"])
         try expect(65, run + ["--disk", aerie.directory.url.path], saying: ["directory"])
         try expect(64, run + ["--disk", "\(kernel),colour=red"], saying: ["colour=red"])
-        try expect(64, run + ["--disk", "\(kernel),format=qcow2"], saying: ["qcow2", "raw"])
+        try expect(64, run + ["--disk", "\(kernel),format=vmdk"], saying: ["'vmdk'", "format=qcow2"])
+        try expect(64, run + ["--disk", "\(kernel),cache=none"], saying: ["'none'", "cache=writeback"])
+        try expect(64, run + ["--overlay", "changes"], saying: ["--overlay changes", "no image"])
         try expect(64, run + ["--disk", "\(kernel),serial=ABCDEFGHIJKLMNOPQRSTU"], saying: ["serial"])
         try expect(64, run + ["--read-only"], saying: ["--read-only", "no disk"])
     }

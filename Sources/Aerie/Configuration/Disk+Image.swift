@@ -12,16 +12,16 @@ extension Disk {
     /// Opens the disk's image with the configured format and access.
     fileprivate func open(_ scratch: ScratchDirectory) throws(AerieError) -> any DiskImage {
         do {
-            switch access {
-            case .readWrite: return try RawDiskImage(path: path, readOnly: false)
-            case .readOnly: return try RawDiskImage(path: path, readOnly: true)
-            case .discardChanges:
-                let base = try RawDiskImage(path: path, readOnly: true)
-                return try OverlayDiskImage(base: base, changes: scratch.makeFile())
-            }
+            guard access == .discardChanges else { return try image(readOnly: access == .readOnly) }
+            return try OverlayDiskImage(base: try image(readOnly: true), changes: scratch.makeFile())
         } catch {
-            let isHosts = if case .noScratch = error { true } else { false }
-            throw AerieError(isHosts ? .notStarted : .badInput, line: error.description)
+            throw AerieError(disk: error)
         }
+    }
+
+    private func image(readOnly: Bool) throws(DiskImageError) -> any DiskImage {
+        try DiskImageChain.open(
+            path: path, format: format.map { $0 == .raw ? .raw : .qcow2 }, readOnly: readOnly,
+            synchronizes: cache != .unsafe)
     }
 }

@@ -1,4 +1,5 @@
 internal import Aerie
+internal import DiskImages
 internal import Foundation
 internal import GuestImages
 internal import HostSystem
@@ -36,8 +37,10 @@ final class ImageBoot {
     /// Adds what the image has to what the user asked for. The user's kernel, RAM disk and words come instead of the
     /// image's, or after them.
     ///
-    /// Guests do not change an image: what one writes to its root disk is gone when it ends.
-    func complete(_ configuration: inout Configuration, command: [String]) throws(AerieError) {
+    /// Guests do not change an image: what one writes to its root disk is gone when it ends, or in the overlay.
+    func complete(
+        _ configuration: inout Configuration, command: [String], overlay: String?
+    ) throws(AerieError) {
         var words: [String] = []
         if configuration.kernel == nil {
             configuration.kernel = image.kernelPath
@@ -63,7 +66,17 @@ final class ImageBoot {
         configuration.commandLine = words.joined(separator: " ")
         try checkLength(configuration, command: command)
         configuration.hasControlPort = true
-        configuration.disks.insert(Disk(path: image.rootDiskPath, access: .discardChanges), at: 0)
+        configuration.disks.insert(try rootDisk(overlay), at: 0)
+    }
+
+    private func rootDisk(_ overlay: String?) throws(AerieError) -> Disk {
+        guard let overlay else { return Disk(path: image.rootDiskPath, format: .raw, access: .discardChanges) }
+        do {
+            try DiskOverlay.prepare(path: overlay, base: image.rootDiskPath, format: .raw, size: nil)
+        } catch {
+            throw AerieError(disk: error)
+        }
+        return Disk(path: overlay, format: .qcow2)
     }
 
     /// The kernel cuts a longer command line off, and with it the command, without a word.

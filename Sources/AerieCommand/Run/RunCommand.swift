@@ -15,6 +15,7 @@ struct RunCommand: AsyncParsableCommand {
               aerie run debian apt-get --version
               aerie run --cpus 4 --memory 1G debian sh -c 'nproc; free -m'
               echo 'uname -m' | aerie run debian
+              aerie run --overlay work.qcow2 debian
 
             Options of aerie stand before IMAGE, or between IMAGE and COMMAND. All words from COMMAND on are the guest's. A \
             '--' before COMMAND is allowed.
@@ -40,7 +41,7 @@ struct RunCommand: AsyncParsableCommand {
         var configuration = try settings.configuration()
         if let image = settings.image {
             let boot = try await ImageBoot.find(image, architecture: settings.architecture)
-            try boot.complete(&configuration, command: settings.command ?? [])
+            try boot.complete(&configuration, command: settings.command ?? [], overlay: settings.overlay)
             return try withExtendedLifetime(boot) { try run(configuration, settings, log) }
         }
         if settings.command != nil {

@@ -51,9 +51,17 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A disk, as FILE[,format=raw][,readonly][,serial=S]; a comma in FILE is written twice. Repeatable.",
-            valueName: "disk"))
+            """
+            A disk, as FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|unsafe]; a comma in FILE is written \
+            twice. Repeatable.
+            """, valueName: "disk"))
     var disk: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Keep the changes to the image's disk in this qcow2 file, which is made if it is not there.",
+            valueName: "file"))
+    var overlay: String?
 
     @Option(help: ArgumentHelp("How the guest finds its virtio devices: mmio, mmio-legacy or pci.", valueName: "kind"))
     var transport: String?
@@ -106,7 +114,7 @@ struct RunOptions: ParsableArguments {
         let texts: [(RunSetting, String?)] = [
             (.image, image), (.arch, arch), (.engine, engine), (.trace, trace), (.cpu, cpu), (.cpus, cpus),
             (.memory, memory),
-            (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.transport, transport),
+            (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.overlay, overlay), (.transport, transport),
             (.console, console), (.stopTimeout, stopTimeout), (.codeCache, codeCache),
             (.logLevel, logLevel), (.logFile, logFile),
         ]

@@ -48,6 +48,9 @@ struct Qcow2Header: Equatable, Sendable {
         /// As it stands in the image: relative to the image's directory, or absolute.
         var name: String
         var format: String?
+        var mark: BackingMark?
+        /// Where the mark's data are in the header; nil without a mark.
+        var markOffset: Int?
     }
 
     var version = 3
@@ -67,7 +70,7 @@ struct Qcow2Header: Equatable, Sendable {
     /// Whether L2 entries can say that a cluster is zero.
     var hasZeroFlag: Bool { version >= 3 }
 
-    /// The first cluster of a new image. The backing file's name and format have to fit in.
+    /// The first cluster of a new image; `backingFits` holds.
     func encoded() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Int(geometry.clusterSize))
         bytes.storeBigEndian(Self.magic, at: 0)
@@ -89,11 +92,11 @@ struct Qcow2Header: Equatable, Sendable {
             bytes[Self.longLength] = compression.rawValue
         }
         guard let backing else { return bytes }
-        if let format = backing.format {
-            bytes.storeBigEndian(Extension.backingFormat, at: position)
-            bytes.storeBigEndian(UInt32(format.utf8.count), at: position + 4)
-            bytes.replaceSubrange(position + 8..<position + 8 + format.utf8.count, with: format.utf8)
-            position += 8 + (format.utf8.count + 7) / 8 * 8
+        for (type, data) in extensions(of: backing) {
+            bytes.storeBigEndian(type, at: position)
+            bytes.storeBigEndian(UInt32(data.count), at: position + 4)
+            bytes.replaceSubrange(position + 8..<position + 8 + data.count, with: data)
+            position += 8 + (data.count + 7) / 8 * 8
         }
         // The end of the extensions is 8 bytes of zero.
         position += 8
@@ -101,5 +104,20 @@ struct Qcow2Header: Equatable, Sendable {
         bytes.storeBigEndian(UInt32(backing.name.utf8.count), at: 16)
         bytes.replaceSubrange(position..<position + backing.name.utf8.count, with: backing.name.utf8)
         return bytes
+    }
+
+    private func extensions(of backing: Backing) -> [(UInt32, [UInt8])] {
+        var result: [(UInt32, [UInt8])] = []
+        if let format = backing.format { result.append((Extension.backingFormat, Array(format.utf8))) }
+        if let mark = backing.mark { result.append((BackingMark.extensionType, mark.encoded)) }
+        return result
+    }
+
+    /// Whether the first cluster has room for the backing file's name and what is said about the file.
+    var backingFits: Bool {
+        guard let backing else { return true }
+        let said = extensions(of: backing).reduce(0) { $0 + 8 + ($1.1.count + 7) / 8 * 8 }
+        return backing.name.utf8.count <= Self.longestBackingName
+            && Self.fullLength + said + 8 + backing.name.utf8.count <= Int(geometry.clusterSize)
     }
 }

@@ -112,6 +112,9 @@ struct Qcow2HeaderParser {
         case Qcow2Header.Extension.backingFormat:
             let format = try text(data, "the backing file's format")
             header.backing?.format = format
+        case BackingMark.extensionType:
+            header.backing?.mark = BackingMark(data)
+            header.backing?.markOffset = data.startIndex
         case Qcow2Header.Extension.externalData: externalDataName = try text(data, "the external data file's name")
         case Qcow2Header.Extension.featureNames:
             // 48 bytes each: type (0 is incompatible), bit, name padded with zeroes.

@@ -109,6 +109,27 @@ struct Qcow2Refcounts: ~Copyable {
         return cluster..<end
     }
 
+    /// Takes `count` clusters that lie together, at the end of the file.
+    mutating func allocateTogether(_ count: UInt64) throws(DiskImageError) -> Range<UInt64> {
+        guard count < 1 << blockBits else { throw Self.full }
+        var first = geometry.clusters(holding: file.end)
+        while true {
+            let blockEnd = (first >> blockBits + 1) << blockBits
+            guard first + count <= blockEnd else {
+                first = blockEnd
+                continue
+            }
+            try makeBlock(for: first)
+            var end = first
+            while end < first + count, try self.count(of: end) == 0 { end += 1 }
+            if end == first + count { break }
+            first = end + 1
+        }
+        for cluster in first..<first + count { try set(cluster, to: 1) }
+        file.extend(to: offset(of: first + count))
+        return first..<first + count
+    }
+
     /// Counts one reference less.
     ///
     /// - Returns: whether the cluster is free now.

@@ -3,8 +3,8 @@ internal import HostSystem
 
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
-    case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, transport,
-        console
+    case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, overlay,
+        transport, console
     case codeCache = "code-cache"
     case readOnly = "read-only"
     case noReboot = "no-reboot"
@@ -50,6 +50,7 @@ extension RunSettings {
         case .append: commandLine = text
         case .firmware: firmware = text
         case .disk: disks = (disks ?? []) + [try Disk(option: text)]
+        case .overlay: overlay = text
         case .transport: transport = try Self.choice(text, asked: asked)
         case .console: console = try Self.choice(text, asked: asked)
         case .stopTimeout: stopTimeout = try Self.integer(text, asked: asked, in: Self.stopTimeoutRange)

@@ -19,6 +19,8 @@ package struct RunSettings: Equatable {
     package var commandLine: String?
     package var firmware: String?
     package var disks: [Disk]?
+    /// The file that keeps the changes to the image's root disk.
+    package var overlay: String?
     package var transport: Configuration.Transport?
     package var console: Configuration.Console?
     package var readOnly: Bool?
@@ -50,6 +52,7 @@ package struct RunSettings: Equatable {
         result.commandLine = commandLine ?? other.commandLine
         result.firmware = firmware ?? other.firmware
         result.disks = disks ?? other.disks
+        result.overlay = overlay ?? other.overlay
         result.transport = transport ?? other.transport
         result.console = console ?? other.console
         result.readOnly = readOnly ?? other.readOnly
@@ -64,6 +67,18 @@ package struct RunSettings: Equatable {
     /// The machine without an image.
     package func configuration() throws(AerieError) -> Configuration {
         var result = plainConfiguration
+        if let overlay {
+            guard image != nil else {
+                throw AerieError(
+                    .usage, asked: "--overlay \(overlay)", found: "no image is named",
+                    advice: "name one, such as debian, or make an overlay of a disk with 'aerie disk create --backing'")
+            }
+            guard !(readOnly ?? false) else {
+                throw AerieError(
+                    .usage, asked: "--overlay \(overlay)", found: "--read-only throws the changes away",
+                    advice: "leave one out")
+            }
+        }
         guard readOnly ?? false, image == nil else { return result }
         guard !result.disks.isEmpty else {
             throw AerieError(

@@ -45,7 +45,10 @@ struct QemuImage {
 
     static func check(_ path: String) throws -> Check {
         let result = try run("qemu-img", ["check", "-f", "qcow2", "--output", "json", path])
-        return try JSONDecoder().decode(Check.self, from: Data(result.output))
+        // Lines for people stand before.
+        let text = String(decoding: result.output, as: UTF8.self)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).drop { $0 != "{" }
+        return try JSONDecoder().decode(Check.self, from: Data(lines.joined(separator: "\n").utf8))
     }
 
     /// The disk's contents, as qemu-img reads them.
