@@ -35,7 +35,7 @@ struct UsageTests {
 
     @Test("Help for a word that is not a verb is a usage error that lists the verbs")
     func helpForNothing() throws {
-        try expect(64, ["help", "bogus"], saying: ["help bogus", "'bogus' is not a verb", "run, image, doctor"])
+        try expect(64, ["help", "bogus"], saying: ["help bogus", "'bogus' is not a verb", "run, image, disk, doctor"])
         try expect(64, ["help", "image", "bogus"], saying: ["help image bogus", "'bogus'", "build"])
         try expect(64, ["help", "run", "debian"], saying: ["help run debian", "'debian' is not a verb"])
     }
