@@ -114,7 +114,8 @@ struct RunOptions: ParsableArguments {
         let texts: [(RunSetting, String?)] = [
             (.image, image), (.arch, arch), (.engine, engine), (.trace, trace), (.cpu, cpu), (.cpus, cpus),
             (.memory, memory),
-            (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.overlay, overlay), (.transport, transport),
+            (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.overlay, overlay),
+            (.transport, transport),
             (.console, console), (.stopTimeout, stopTimeout), (.codeCache, codeCache),
             (.logLevel, logLevel), (.logFile, logFile),
         ]
