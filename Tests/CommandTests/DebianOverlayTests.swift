@@ -30,6 +30,22 @@ struct DebianOverlayTests {
         #expect(try DebianImage.run(["run", "debian", "--", "test", "-e", "/root/tree"]).code == 1)
     }
 
+    @Test("The root disk and its file system grow, with an overlay and without")
+    func growth() throws {
+        let overlay = directory.path("large.qcow2")
+        let blocks = ["df", "--output=size", "-k", "/"]
+        func size(_ options: [String]) throws -> Int {
+            let result = try DebianImage.run(["run"] + options + ["debian"] + blocks)
+            #expect(result.code == 0, "\(result.error)")
+            return try #require(result.output.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.last)
+        }
+        #expect(try size(["--disk-size", "8G"]) > 7 << 20)
+        #expect(try size(["--overlay", overlay, "--disk-size", "8G"]) > 7 << 20)
+        // It has grown for good.
+        #expect(try size(["--overlay", overlay]) > 7 << 20)
+        #expect(try disk("check", overlay).code == 0)
+    }
+
     @Test("An overlay of another file, or of one that has changed or is gone, is refused")
     func wrongOverlays() throws {
         let base = try directory.file("base.raw", [UInt8](repeating: 0, count: 1 << 20))

@@ -116,6 +116,8 @@ struct UsageTests {
         try expect(64, run + ["--disk", "\(kernel),format=vmdk"], saying: ["'vmdk'", "format=qcow2"])
         try expect(64, run + ["--disk", "\(kernel),cache=none"], saying: ["'none'", "cache=writeback"])
         try expect(64, run + ["--overlay", "changes"], saying: ["--overlay changes", "no image"])
+        try expect(64, run + ["--disk-size", "4G"], saying: ["--disk-size 4G", "no image"])
+        try expect(64, run + ["--disk-size", "4097"], saying: ["--disk-size", "blocks of 4K"])
         try expect(64, run + ["--disk", "\(kernel),serial=ABCDEFGHIJKLMNOPQRSTU"], saying: ["serial"])
         try expect(64, run + ["--read-only"], saying: ["--read-only", "no disk"])
     }

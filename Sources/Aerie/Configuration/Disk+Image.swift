@@ -13,10 +13,20 @@ extension Disk {
     fileprivate func open(_ scratch: ScratchDirectory) throws(AerieError) -> any DiskImage {
         do {
             guard access == .discardChanges else { return try image(readOnly: access == .readOnly) }
-            return try OverlayDiskImage(base: try image(readOnly: true), changes: scratch.makeFile())
+            return try OverlayDiskImage(base: try grown(image(readOnly: true)), changes: scratch.makeFile())
         } catch {
             throw AerieError(disk: error)
         }
+    }
+
+    private func grown(_ image: any DiskImage) throws(DiskImageError) -> any DiskImage {
+        guard let size, size.bytes != image.size else { return image }
+        guard size.bytes > image.size else {
+            throw .unsupported(
+                path: path, found: "the disk has \(image.size) bytes, more than \(size)", advice: "choose a larger size"
+            )
+        }
+        return try GrownDiskImage(image, size: size.bytes)
     }
 
     private func image(readOnly: Bool) throws(DiskImageError) -> any DiskImage {

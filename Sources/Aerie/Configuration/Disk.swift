@@ -42,6 +42,9 @@ public struct Disk: Equatable, Sendable {
     public var serial: String?
     /// What becomes of the guest's writes when the host ends.
     public var cache = Cache.writeback
+    /// The size that the guest sees, with zeroes behind the end of the image; nil for the image's own. Only with `discardChanges`:
+    /// whole sectors of 512 bytes, and at least the image's size.
+    public var size: ByteSize?
 
     /// Describes a disk on the file at `path`. `Configuration.validate()` checks the values.
     public init(path: String, format: Format? = nil, access: Access = .readWrite, serial: String? = nil) {
@@ -99,6 +102,12 @@ public struct Disk: Equatable, Sendable {
     }
 
     func validate() throws(AerieError) {
+        if let size, access != .discardChanges || size.bytes % 512 != 0 {
+            throw AerieError(
+                .usage, asked: "a disk of \(size)",
+                found: "a size is whole sectors of 512 bytes, of a disk whose changes are "
+                    + "thrown away", advice: "choose another size")
+        }
         if path.isEmpty {
             throw AerieError(.usage, asked: "--disk", found: "no file is named", advice: "give its path")
         }

@@ -18,7 +18,8 @@ struct DiskWork {
         do throws(DiskImageError) {
             try work { (completed, total) throws(DiskImageError) in
                 if isCancelled.isSet { throw .cancelled }
-                display.show(phase, completed: completed, of: total)
+                // Scripts have the result, and nothing else.
+                if StandardError.isTerminal { display.show(phase, completed: completed, of: total) }
             }
             result = .success(())
         } catch {

@@ -3,6 +3,7 @@ internal import DiskImages
 internal import Foundation
 internal import GuestImages
 internal import HostSystem
+internal import MachineSession
 
 /// An image that a guest boots from, kept from being removed for as long as this object lives.
 final class ImageBoot {
@@ -39,7 +40,7 @@ final class ImageBoot {
     ///
     /// Guests do not change an image: what one writes to its root disk is gone when it ends, or in the overlay.
     func complete(
-        _ configuration: inout Configuration, command: [String], overlay: String?
+        _ configuration: inout Configuration, command: [String], _ settings: RunSettings
     ) throws(AerieError) {
         var words: [String] = []
         if configuration.kernel == nil {
@@ -58,6 +59,7 @@ final class ImageBoot {
                 words.append("aerie.term=\(name)")
             }
         }
+        if settings.diskSize != nil { words.append("aerie.grow") }
         if !command.isEmpty {
             let arguments = command.flatMap { argument -> [UInt8] in Array(argument.utf8) + [0] }
             words.append("aerie.command=\(Data(arguments).base64EncodedString())")
@@ -66,13 +68,23 @@ final class ImageBoot {
         configuration.commandLine = words.joined(separator: " ")
         try checkLength(configuration, command: command)
         configuration.hasControlPort = true
-        configuration.disks.insert(try rootDisk(overlay), at: 0)
+        configuration.disks.insert(try rootDisk(settings), at: 0)
     }
 
-    private func rootDisk(_ overlay: String?) throws(AerieError) -> Disk {
-        guard let overlay else { return Disk(path: image.rootDiskPath, format: .raw, access: .discardChanges) }
+    private func rootDisk(_ settings: RunSettings) throws(AerieError) -> Disk {
+        if let size = settings.diskSize, size.bytes < image.manifest.diskSize {
+            throw AerieError(
+                .usage, asked: "--disk-size \(size)", found: "the image's disk has \(image.manifest.diskSize >> 20)M",
+                advice: "choose a larger size")
+        }
+        guard let overlay = settings.overlay else {
+            var disk = Disk(path: image.rootDiskPath, format: .raw, access: .discardChanges)
+            disk.size = settings.diskSize
+            return disk
+        }
         do {
-            try DiskOverlay.prepare(path: overlay, base: image.rootDiskPath, format: .raw, size: nil)
+            try DiskOverlay.prepare(
+                path: overlay, base: image.rootDiskPath, format: .raw, size: settings.diskSize?.bytes)
         } catch {
             throw AerieError(disk: error)
         }

@@ -41,7 +41,7 @@ struct RunCommand: AsyncParsableCommand {
         var configuration = try settings.configuration()
         if let image = settings.image {
             let boot = try await ImageBoot.find(image, architecture: settings.architecture)
-            try boot.complete(&configuration, command: settings.command ?? [], overlay: settings.overlay)
+            try boot.complete(&configuration, command: settings.command ?? [], settings)
             return try withExtendedLifetime(boot) { try run(configuration, settings, log) }
         }
         if settings.command != nil {

@@ -63,6 +63,11 @@ struct RunOptions: ParsableArguments {
             valueName: "file"))
     var overlay: String?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Let the image's disk and its file system grow to this size.", valueName: "size"))
+    var diskSize: String?
+
     @Option(help: ArgumentHelp("How the guest finds its virtio devices: mmio, mmio-legacy or pci.", valueName: "kind"))
     var transport: String?
 
@@ -115,6 +120,7 @@ struct RunOptions: ParsableArguments {
             (.image, image), (.arch, arch), (.engine, engine), (.trace, trace), (.cpu, cpu), (.cpus, cpus),
             (.memory, memory),
             (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.overlay, overlay),
+            (.diskSize, diskSize),
             (.transport, transport),
             (.console, console), (.stopTimeout, stopTimeout), (.codeCache, codeCache),
             (.logLevel, logLevel), (.logFile, logFile),

@@ -5,6 +5,7 @@ internal import HostSystem
 package enum RunSetting: String, CaseIterable, Sendable {
     case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, overlay,
         transport, console
+    case diskSize = "disk-size"
     case codeCache = "code-cache"
     case readOnly = "read-only"
     case noReboot = "no-reboot"
@@ -51,6 +52,7 @@ extension RunSettings {
         case .firmware: firmware = text
         case .disk: disks = (disks ?? []) + [try Disk(option: text)]
         case .overlay: overlay = text
+        case .diskSize: diskSize = try Self.diskSize(text, asked: asked)
         case .transport: transport = try Self.choice(text, asked: asked)
         case .console: console = try Self.choice(text, asked: asked)
         case .stopTimeout: stopTimeout = try Self.integer(text, asked: asked, in: Self.stopTimeoutRange)
@@ -84,6 +86,13 @@ extension RunSettings {
         throw AerieError(
             .usage, asked: asked, found: "'\(text)' is not a valid size",
             advice: "use a whole number with K, M or G, such as 512M")
+    }
+
+    private static func diskSize(_ text: String, asked: String) throws(AerieError) -> ByteSize {
+        let size = try size(text, asked: asked)
+        if size.bytes % 4096 == 0 { return size }
+        throw AerieError(
+            .usage, asked: asked, found: "'\(text)' is not whole blocks of 4K", advice: "choose a multiple of 4K")
     }
 
     private static func integer(_ text: String, asked: String, in range: ClosedRange<Int>) throws(AerieError) -> Int {

@@ -21,6 +21,8 @@ package struct RunSettings: Equatable {
     package var disks: [Disk]?
     /// The file that keeps the changes to the image's root disk.
     package var overlay: String?
+    /// What the image's root disk, and the file system on it, grow to.
+    package var diskSize: ByteSize?
     package var transport: Configuration.Transport?
     package var console: Configuration.Console?
     package var readOnly: Bool?
@@ -53,6 +55,7 @@ package struct RunSettings: Equatable {
         result.firmware = firmware ?? other.firmware
         result.disks = disks ?? other.disks
         result.overlay = overlay ?? other.overlay
+        result.diskSize = diskSize ?? other.diskSize
         result.transport = transport ?? other.transport
         result.console = console ?? other.console
         result.readOnly = readOnly ?? other.readOnly
@@ -67,6 +70,11 @@ package struct RunSettings: Equatable {
     /// The machine without an image.
     package func configuration() throws(AerieError) -> Configuration {
         var result = plainConfiguration
+        if let diskSize, image == nil {
+            throw AerieError(
+                .usage, asked: "--disk-size \(diskSize)", found: "no image is named",
+                advice: "name one, such as debian, or use 'aerie disk resize' for other disks")
+        }
         if let overlay {
             guard image != nil else {
                 throw AerieError(
