@@ -50,7 +50,7 @@ let package = Package(
         module("KVMEngine", ["CKVM", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Devices
         module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        module("DiskImages", ["SavedState", "HostSystem"]),
+        module("DiskImages", ["SavedState", "HostSystem", "CZlib", "CZstd"]),
         module("HostNetwork", ["CLinux", "HostSystem"]),
         module("PCI", ["Machine", "SavedState"]),
         module("Virtio", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
@@ -77,7 +77,7 @@ let package = Package(
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Aerie", "GuestImages", "KVMEngine", "HostSystem", "TextTables",
+                "MachineSession", "Aerie", "GuestImages", "KVMEngine", "DiskImages", "HostSystem", "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -122,7 +122,13 @@ let package = Package(
             "PlatformDevicesTests",
             ["PlatformDevices", "TestSupport", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("HostNetworkTests", ["HostNetwork", "GuestToolchain", "TestSupport", "HostSystem"]),
-        tests("DiskImagesTests", ["DiskImages", "GuestToolchain", "SavedState", "HostSystem"]),
+        // Writes to a disk image until a test kills it.
+        .executableTarget(
+            name: "DiskWriter", dependencies: ["DiskImages", "TestSupport", "HostSystem"], path: "Tests/DiskWriter",
+            swiftSettings: settings),
+        tests(
+            "DiskImagesTests",
+            ["DiskImages", "DiskWriter", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
         tests(
             "VirtioTests",
             [
@@ -145,7 +151,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GuestBoot", "MachineSession", "PlatformDevices", "Machine", "GuestMemory", "SavedState", "HostSystem",
+                "GuestBoot", "MachineSession", "PlatformDevices", "DiskImages", "Machine", "GuestMemory", "SavedState",
+                "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),
         .executableTarget(

@@ -1,4 +1,4 @@
-internal import DiskImages
+package import DiskImages
 internal import GuestBoot
 package import HostSystem
 internal import TranslationRuntime
@@ -55,6 +55,18 @@ public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
             advice: error.advice ?? "")
     }
 
+    /// An image cannot be opened or used.
+    package init(disk error: DiskImageError) {
+        let category: Category =
+            switch error {
+            case .changesTooLarge: .unavailable
+            case .noScratch: .notStarted
+            case .system: .inputOutput
+            default: .badInput
+            }
+        self.init(category, line: error.description)
+    }
+
     /// Throws a usage error when this program was started with an argument that is not UTF-8.
     package static func checkArguments() throws(AerieError) {
         guard let (position, text) = ProgramArguments.firstMalformed else { return }
@@ -80,7 +92,7 @@ func wrapping<Result, Failure: Error>(
     } catch let error as BootError {
         throw AerieError(.badInput, line: error.description)
     } catch let error as DiskImageError {
-        throw AerieError(.badInput, line: error.description)
+        throw AerieError(disk: error)
     } catch let error as SystemError {
         throw AerieError(opening: asked(), error)
     } catch let error as TranslationError {

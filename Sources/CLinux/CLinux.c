@@ -1,6 +1,8 @@
 // Functions that cannot be inline in the header; SwiftPM also requires a source file in a C target.
 #include "CLinux.h"
 
+#include <stdio.h>
+
 #include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -43,4 +45,22 @@ uint64_t aerie_file_size_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
     return limit.rlim_cur;
+}
+
+int aerie_file_identity(const char *path, int descriptor, uint64_t identity[2]) {
+    struct stat status;
+    if ((path ? stat(path, &status) : fstat(descriptor, &status)) != 0) return -1;
+    identity[0] = S_ISBLK(status.st_mode) ? status.st_rdev : status.st_dev;
+    identity[1] = S_ISBLK(status.st_mode) ? 0 : status.st_ino;
+    return 0;
+}
+
+int aerie_rename_new(const char *from, const char *to) {
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+int64_t aerie_file_allocated(int descriptor) {
+    struct stat status;
+    if (fstat(descriptor, &status) != 0) return -1;
+    return (int64_t)status.st_blocks * 512;
 }

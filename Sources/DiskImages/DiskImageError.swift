@@ -20,6 +20,16 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
     /// The file for a copy-on-write disk's changes cannot have the size of the disk, in bytes.
     case changesTooLarge(size: UInt64, SystemError)
     case system(SystemError)
+    /// The image contradicts itself, or refers to what it does not have.
+    case damaged(path: String, found: String)
+    /// The image is of a kind that cannot be used here.
+    case unsupported(path: String, found: String, advice: String)
+    /// No format was given, and the file begins as another format than raw.
+    case formatNotGiven(path: String)
+    /// There is a file that was not to be replaced.
+    case exists(path: String)
+    /// The chain of backing files of `path` cannot be used.
+    case backing(path: String, found: String, advice: String)
 
     package var description: String {
         switch self {
@@ -42,6 +52,13 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
             "the file for the changes of a copy-on-write disk of \(size >> 20)M: \(error.reason)"
                 + (error.advice.map { "; \($0)" } ?? "; set TMPDIR to a directory that takes such a file")
         case .system(let error): error.description
+        case .damaged(let path, let found): "disk image \(path): \(found); check it with 'aerie disk check'"
+        case .unsupported(let path, let found, let advice), .backing(let path, let found, let advice):
+            "disk image \(path): \(found); \(advice)"
+        case .exists(let path): "disk image \(path): the file exists; choose another name, or add --force to replace it"
+        case .formatNotGiven(let path):
+            "disk image \(path): the file begins as a qcow2 image and no format is given; add ',format=qcow2', or "
+                + "',format=raw' for a disk whose guest may have written this"
         }
     }
 }

@@ -41,6 +41,22 @@ package struct IOBuffers: @unchecked Sendable {
         return result
     }
 
+    /// Copies all of `bytes`, which are as many.
+    package func fill(from bytes: UnsafeRawBufferPointer) {
+        precondition(bytes.count == count, "bytes fill their buffers")
+        var position = 0
+        for vector in vectors {
+            memcpy(vector.iov_base, bytes.baseAddress! + position, vector.iov_len)
+            position += vector.iov_len
+        }
+    }
+
+    /// Adds the memory of other buffers behind this.
+    package mutating func append(_ other: IOBuffers) {
+        vectors += other.vectors
+        count += other.count
+    }
+
     /// Sets every byte to zero.
     package func clear() {
         for vector in vectors { memset(vector.iov_base, 0, vector.iov_len) }

@@ -1,5 +1,4 @@
 internal import HostSystem
-internal import Synchronization
 
 // Requests that need no thread: reads, and writes of whole clusters or of clusters that lie in the changes already. The map is
 // asked when the request begins. A bit that is set later belongs to a write that overlaps the request in time.
@@ -23,7 +22,7 @@ extension OverlayDiskImage {
         guard request.count > 0 else { return group.io.finish(completion, nil) }
         let end = request.offset + request.count
         var position = request.offset
-        let parts = Parts(completion)
+        let parts = RequestParts(completion)
         while position < end {
             let run = self.run(from: position, to: end)
             let part = request.buffers.slice(from: Int(position - request.offset), count: Int(run.end - position))
@@ -69,25 +68,5 @@ extension OverlayDiskImage {
             withExtendedLifetime(self) { completion(error) }
         }
         group.io.submit(operation)
-    }
-}
-
-/// The parts of a request, of which the last to finish completes it, with the first error.
-private final class Parts: Sendable {
-    private let state = Mutex((left: 0, error: DiskImageError?.none))
-    private let completion: DiskCompletion
-
-    init(_ completion: @escaping DiskCompletion) { self.completion = completion }
-
-    /// All parts are added before the first can finish: both happen on the loop's thread.
-    func add() { state.withLock { $0.left += 1 } }
-
-    @Sendable func finish(_ error: DiskImageError?) {
-        let result: DiskImageError?? = state.withLock { state in
-            state.left -= 1
-            if state.error == nil { state.error = error }
-            return state.left == 0 ? .some(state.error) : nil
-        }
-        if let result { completion(result) }
     }
 }

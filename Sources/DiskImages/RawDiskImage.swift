@@ -11,34 +11,21 @@ package final class RawDiskImage: DiskImage {
     package let isReadOnly: Bool
     let file: FileDescriptor
     let path: String
+    private let synchronizes: Bool
     // The bytes that the file had when it was opened; less than `size` by the padding of the last sector.
     let fileSize: UInt64
 
     /// Opens and locks `path`.
-    package init(path: String, readOnly: Bool) throws(DiskImageError) {
-        // O_NONBLOCK: a named pipe is an error to report, not a reason to wait for its other end.
-        let flags = (readOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK
-        do {
-            file = try FileDescriptor(path: path, flags: flags)
-        } catch {
-            throw error.code == EISDIR || error.code == ENXIO ? .notADisk(path: path) : .cannotOpen(path: path, error)
-        }
-        let isDisk: Bool
-        let isLocked: Bool
-        do {
-            // A pipe has neither locks nor a size.
-            isDisk = try file.kind() != .other
-            isLocked = isDisk ? try file.lock(exclusive: !readOnly) : false
-            fileSize = isLocked ? try file.size() : 0
-        } catch {
-            throw .cannotOpen(path: path, error)
-        }
-        guard isDisk else { throw .notADisk(path: path) }
-        guard isLocked else { throw .inUse(path: path, forWriting: !readOnly) }
-        guard fileSize > 0 else { throw .empty(path: path) }
+    ///
+    /// - Parameter synchronizes: false for a disk that may be lost when the host ends; a flush does nothing then.
+    package init(path: String, readOnly: Bool, synchronizes: Bool = true) throws(DiskImageError) {
+        let opened = try LockedFile(path: path, readOnly: readOnly)
+        fileSize = opened.size
+        file = opened.descriptor
         size = (fileSize + sectorSize - 1) / sectorSize * sectorSize
         isReadOnly = readOnly
         self.path = path
+        self.synchronizes = synchronizes && !readOnly
     }
 
     package func read(at offset: UInt64, into buffers: IOBuffers) throws(DiskImageError) {
@@ -56,7 +43,7 @@ package final class RawDiskImage: DiskImage {
         switch request.operation {
         case .read: transfer = reading(at: request.offset, into: request.buffers)
         case .write: transfer = FileTransfer(.write, file, at: request.offset, request.buffers)
-        case .flush where isReadOnly: return group.io.finish(completion, nil)
+        case .flush where !synchronizes: return group.io.finish(completion, nil)
         case .flush: transfer = FileTransfer(.synchronize, file)
         case .discard, .writeZeroes: return submitBlocking(request, in: group, completion: completion)
         }
@@ -79,7 +66,7 @@ package final class RawDiskImage: DiskImage {
     package func close() { file.unlock() }
 
     package func flush() throws(DiskImageError) {
-        guard !isReadOnly else { return }
+        guard synchronizes else { return }
         do { try file.synchronize() } catch { throw .system(error) }
     }
 

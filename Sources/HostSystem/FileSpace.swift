@@ -23,6 +23,11 @@ extension FileDescriptor {
         try checked("fstat") { aerie_file_modified(rawValue) }
     }
 
+    /// The bytes that the file occupies on the host.
+    package func allocatedSize() throws(SystemError) -> UInt64 {
+        UInt64(try checked("fstat") { aerie_file_allocated(rawValue) })
+    }
+
     /// Takes an advisory lock on the whole file for this open file description (F_OFD_SETLK), without waiting. The lock ends
     /// with `unlock`, or when the last duplicate of the descriptor is closed.
     ///

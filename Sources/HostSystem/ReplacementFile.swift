@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A file that gets its name only when it is complete and on disk; until then, whatever had that name stays.
@@ -5,7 +6,8 @@ package struct ReplacementFile: ~Copyable {
     /// To be written.
     package let file: FileDescriptor
     private let path: String
-    private let temporary: String
+    /// The name until `commit`.
+    package let temporary: String
     private var isCommitted = false
 
     /// Other files of these names may lie there: left behind, or put there by somebody else.
@@ -36,9 +38,19 @@ package struct ReplacementFile: ~Copyable {
     }
 
     /// Puts the file in its place. After a failure, the old file or the new one has the name, and each is whole.
-    package mutating func commit() throws(SystemError) {
+    ///
+    /// - Parameter replaces: false fails with EEXIST when there is a file of the name.
+    package mutating func commit(replaces: Bool = true) throws(SystemError) {
         try file.synchronize()
-        _ = try checked("rename \(temporary) to \(path)") { rename(temporary, path) }
+        do throws(SystemError) {
+            _ = try checked("rename \(temporary) to \(path)") {
+                replaces ? rename(temporary, path) : aerie_rename_new(temporary, path)
+            }
+        } catch  where error.code == EINVAL && !replaces {
+            // A file system without this kind of rename; it has hard links.
+            _ = try checked("link \(temporary) to \(path)") { link(temporary, path) }
+            unlink(temporary)
+        }
         isCommitted = true
         // The name, too, must survive a loss of power.
         let directory = try FileDescriptor(path: Self.directory(of: path), flags: O_RDONLY | O_DIRECTORY)

@@ -71,7 +71,7 @@ struct UsageTests {
 
     @Test("Help for a word that is not a verb is a usage error that lists the verbs")
     func helpForNothing() throws {
-        try expect(64, ["help", "bogus"], saying: ["help bogus", "'bogus' is not a verb", "run, image, doctor"])
+        try expect(64, ["help", "bogus"], saying: ["help bogus", "'bogus' is not a verb", "run, image, disk, doctor"])
         try expect(64, ["help", "image", "bogus"], saying: ["help image bogus", "'bogus'", "build"])
         try expect(64, ["help", "run", "debian"], saying: ["help run debian", "'debian' is not a verb"])
     }
@@ -157,7 +157,11 @@ struct UsageTests {
         try expect(65, run + ["--disk", "absent.img"], saying: ["--disk absent.img", "No such file"])
         try expect(65, run + ["--disk", aerie.directory.url.path], saying: ["directory"])
         try expect(64, run + ["--disk", "\(kernel),colour=red"], saying: ["colour=red"])
-        try expect(64, run + ["--disk", "\(kernel),format=qcow2"], saying: ["qcow2", "raw"])
+        try expect(64, run + ["--disk", "\(kernel),format=vmdk"], saying: ["'vmdk'", "format=qcow2"])
+        try expect(64, run + ["--disk", "\(kernel),cache=none"], saying: ["'none'", "cache=writeback"])
+        try expect(64, run + ["--overlay", "changes"], saying: ["--overlay changes", "no image"])
+        try expect(64, run + ["--disk-size", "4G"], saying: ["--disk-size 4G", "no image"])
+        try expect(64, run + ["--disk-size", "4097"], saying: ["--disk-size", "blocks of 4K"])
         try expect(64, run + ["--disk", "\(kernel),serial=ABCDEFGHIJKLMNOPQRSTU"], saying: ["serial"])
         try expect(64, run + ["--read-only"], saying: ["--read-only", "no disk"])
     }

@@ -13,6 +13,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case savedRecord = "saved-record"
     /// The file of `--config`.
     case settings
+    /// A disk image.
+    case qcow2
     /// A guest's accesses to the registers of the platform devices.
     case platformDevices = "platform-devices"
 
@@ -28,6 +30,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .deviceTree: BootFuzzing.deviceTree(bytes)
         case .savedRecord: StateFuzzing.savedRecord(bytes)
         case .settings: StateFuzzing.settings(bytes)
+        case .qcow2: DiskFuzzing.qcow2(bytes)
         case .platformDevices: DeviceFuzzing.platformDevices(bytes)
         }
     }

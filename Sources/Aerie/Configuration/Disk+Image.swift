@@ -12,21 +12,26 @@ extension Disk {
     /// Opens the disk's image with the configured format and access.
     fileprivate func open(_ scratch: ScratchDirectory) throws(AerieError) -> any DiskImage {
         do {
-            switch access {
-            case .readWrite: return try RawDiskImage(path: path, readOnly: false)
-            case .readOnly: return try RawDiskImage(path: path, readOnly: true)
-            case .discardChanges:
-                let base = try RawDiskImage(path: path, readOnly: true)
-                return try OverlayDiskImage(base: base, changes: scratch.makeFile())
-            }
+            guard access == .discardChanges else { return try image(readOnly: access == .readOnly) }
+            return try OverlayDiskImage(base: try grown(image(readOnly: true)), changes: scratch.makeFile())
         } catch {
-            let category: AerieError.Category =
-                switch error {
-                case .changesTooLarge: .unavailable
-                case .noScratch: .notStarted
-                default: .badInput
-                }
-            throw AerieError(category, line: error.description)
+            throw AerieError(disk: error)
         }
+    }
+
+    private func grown(_ image: any DiskImage) throws(DiskImageError) -> any DiskImage {
+        guard let size, size.bytes != image.size else { return image }
+        guard size.bytes > image.size else {
+            throw .unsupported(
+                path: path, found: "the disk has \(image.size) bytes, more than \(size)", advice: "choose a larger size"
+            )
+        }
+        return try GrownDiskImage(image, size: size.bytes)
+    }
+
+    private func image(readOnly: Bool) throws(DiskImageError) -> any DiskImage {
+        try DiskImageChain.open(
+            path: path, format: format.map { $0 == .raw ? .raw : .qcow2 }, readOnly: readOnly,
+            synchronizes: cache != .unsafe)
     }
 }

@@ -4,6 +4,17 @@ public struct Disk: Equatable, Sendable {
     public enum Format: String, CaseIterable, Sendable {
         /// The file's bytes are the disk's bytes.
         case raw
+        /// A qcow2 image, with what it is based on. What an image is based on may be any file that the caller can read, so that an
+        /// image of somebody else's deserves a look first (`aerie disk info`).
+        case qcow2
+    }
+
+    /// What becomes of a guest's writes when the host ends.
+    public enum Cache: String, CaseIterable, Sendable {
+        /// What the guest has flushed is on the host's medium.
+        case writeback
+        /// The guest's flushes do nothing: fast, for disks that can be made again.
+        case unsafe
     }
 
     /// The guest's access to the file.
@@ -21,25 +32,31 @@ public struct Disk: Equatable, Sendable {
 
     /// The file's path.
     public var path: String
-    /// The file's format.
-    public var format: Format
+    /// The file's format; nil for raw, and an error when the file begins as a qcow2 image: the guest of a raw disk could have
+    /// written that.
+    public var format: Format?
     /// The guest's access to the file.
     public var access: Access
     /// The serial number, which a Linux guest shows in `/sys/block/vda/serial` and, with udev, under `/dev/disk/by-id`: 1 to 20 printable ASCII characters without spaces;
     /// nil for none.
     public var serial: String?
+    /// What becomes of the guest's writes when the host ends.
+    public var cache = Cache.writeback
+    /// The size that the guest sees, with zeroes behind the end of the image; nil for the image's own. Only with `discardChanges`:
+    /// whole sectors of 512 bytes, and at least the image's size.
+    public var size: ByteSize?
 
     /// Describes a disk on the file at `path`. `Configuration.validate()` checks the values.
-    public init(path: String, format: Format = .raw, access: Access = .readWrite, serial: String? = nil) {
+    public init(path: String, format: Format? = nil, access: Access = .readWrite, serial: String? = nil) {
         self.path = path
         self.format = format
         self.access = access
         self.serial = serial
     }
 
-    /// Parses `FILE[,format=raw][,readonly][,serial=S]`. A comma in the file's name is doubled.
+    /// Parses `FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|unsafe]`. A comma in the file's name is doubled.
     ///
-    /// - Throws: an error of category `usage` for an unknown setting or format.
+    /// - Throws: an error of category `usage` for an unknown setting or value.
     public init(option text: String) throws(AerieError) {
         var parts: [String] = [""]
         var rest = Substring(text)
@@ -66,17 +83,31 @@ public struct Disk: Equatable, Sendable {
         case ("format", let value?):
             guard let known = Format(rawValue: value) else {
                 throw AerieError(
-                    .usage, asked: asked, found: "format '\(value)' is not known", advice: "use format=raw")
+                    .usage, asked: asked, found: "format '\(value)' is not known",
+                    advice: "use format=raw or format=qcow2")
             }
             format = known
+        case ("cache", let value?):
+            guard let known = Cache(rawValue: value) else {
+                throw AerieError(
+                    .usage, asked: asked, found: "cache '\(value)' is not known",
+                    advice: "use cache=writeback or cache=unsafe")
+            }
+            cache = known
         default:
             throw AerieError(
                 .usage, asked: asked, found: "'\(setting)' is not known",
-                advice: "after the file, use format=raw, readonly or serial=S")
+                advice: "after the file, use format=raw|qcow2, readonly, serial=S or cache=writeback|unsafe")
         }
     }
 
     func validate() throws(AerieError) {
+        if let size, access != .discardChanges || size.bytes % 512 != 0 {
+            throw AerieError(
+                .usage, asked: "a disk of \(size)",
+                found: "a size is whole sectors of 512 bytes, of a disk whose changes are "
+                    + "thrown away", advice: "choose another size")
+        }
         if path.isEmpty {
             throw AerieError(.usage, asked: "--disk", found: "no file is named", advice: "give its path")
         }

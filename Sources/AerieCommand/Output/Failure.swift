@@ -1,5 +1,6 @@
 internal import Aerie
 internal import ArgumentParser
+internal import DiskImages
 internal import Foundation
 internal import GuestImages
 internal import HostSystem
@@ -20,6 +21,10 @@ struct Failure {
     init(_ error: any Error) {
         switch error {
         case let error as AerieError:
+            code = error.exitCode
+            message = error.description
+        case let error as DiskImageError:
+            let error = AerieError(disk: error)
             code = error.exitCode
             message = error.description
         case let error as ImageError:

@@ -3,10 +3,10 @@ internal import GuestImages
 internal import HostSystem
 internal import Synchronization
 
-/// A build's progress on standard error: one line that changes on a terminal, a line for each phase otherwise.
+/// Progress of long work on standard error: one line that changes on a terminal, a line for each phase otherwise.
 final class ProgressDisplay: Sendable {
     private struct State {
-        var phase: BuildProgress.Phase?
+        var phase: String?
         var lastDrawn: UInt64 = 0
         var hasLine = false
     }
@@ -22,18 +22,29 @@ final class ProgressDisplay: Sendable {
         self.title = title
     }
 
-    /// Shows a step. Any thread.
+    /// Shows a step of a build. Any thread.
     func show(_ progress: BuildProgress) {
+        show(progress.phase.rawValue) { line(progress) }
+    }
+
+    /// Shows bytes that are done. Any thread.
+    func show(_ phase: String, completed: UInt64, of total: UInt64) {
+        show(phase) {
+            "\(title): \(phase)" + bar(completed, total, "\(HumanSize.text(completed)) of \(HumanSize.text(total))")
+        }
+    }
+
+    private func show(_ phase: String, _ line: () -> String) {
         let text = state.withLock { state -> String? in
-            let isNewPhase = state.phase != progress.phase
-            state.phase = progress.phase
-            guard isTerminal else { return isNewPhase ? "\(title): \(progress.phase.rawValue)\n" : nil }
+            let isNewPhase = state.phase != phase
+            state.phase = phase
+            guard isTerminal else { return isNewPhase ? "\(title): \(phase)\n" : nil }
             let now = HostClock.monotonic()
             guard isNewPhase || now &- state.lastDrawn >= Self.interval else { return nil }
             state.lastDrawn = now
             state.hasLine = true
             let columns = Int(Terminal.windowSize(STDERR_FILENO)?.columns ?? 80)
-            return "\r\u{1b}[K" + line(progress).prefix(max(columns - 1, 1))
+            return "\r\u{1b}[K" + line().prefix(max(columns - 1, 1))
         }
         if let text { StandardError.write(text) }
     }
@@ -47,13 +58,17 @@ final class ProgressDisplay: Sendable {
         var text = "\(title): \(progress.phase.rawValue)"
         if progress.total > 0 {
             let done = min(progress.completed, progress.total)
-            let filled = Int(Double(done) / Double(progress.total) * Double(Self.barWidth))
-            let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: Self.barWidth - filled)
             let numbers =
                 progress.unit == .bytes
                 ? "\(HumanSize.text(done)) of \(HumanSize.text(progress.total))" : "\(done) of \(progress.total)"
-            text += " [\(bar)] \(numbers)"
+            text += bar(done, progress.total, numbers)
         }
         return progress.item.isEmpty ? text : "\(text) \(progress.item)"
+    }
+
+    private func bar(_ done: UInt64, _ total: UInt64, _ numbers: String) -> String {
+        let filled = total == 0 ? 0 : Int(Double(min(done, total)) / Double(total) * Double(Self.barWidth))
+        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: Self.barWidth - filled)
+        return " [\(bar)] \(numbers)"
     }
 }

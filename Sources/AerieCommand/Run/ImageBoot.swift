@@ -1,7 +1,9 @@
 internal import Aerie
+internal import DiskImages
 internal import Foundation
 internal import GuestImages
 internal import HostSystem
+internal import MachineSession
 
 /// An image that a guest boots from, kept from being removed for as long as this object lives.
 final class ImageBoot {
@@ -36,8 +38,10 @@ final class ImageBoot {
     /// Adds what the image has to what the user asked for. The user's kernel, RAM disk and words come instead of the
     /// image's, or after them.
     ///
-    /// Guests do not change an image: what one writes to its root disk is gone when it ends.
-    func complete(_ configuration: inout Configuration, command: [String]) throws(AerieError) {
+    /// Guests do not change an image: what one writes to its root disk is gone when it ends, or in the overlay.
+    func complete(
+        _ configuration: inout Configuration, command: [String], _ settings: RunSettings
+    ) throws(AerieError) {
         var words: [String] = []
         if configuration.kernel == nil {
             configuration.kernel = image.kernelPath
@@ -55,6 +59,7 @@ final class ImageBoot {
                 words.append("aerie.term=\(name)")
             }
         }
+        if settings.diskSize != nil { words.append("aerie.grow") }
         if !command.isEmpty {
             let arguments = command.flatMap { argument -> [UInt8] in Array(argument.utf8) + [0] }
             words.append("aerie.command=\(Data(arguments).base64EncodedString())")
@@ -63,7 +68,27 @@ final class ImageBoot {
         configuration.commandLine = words.joined(separator: " ")
         try checkLength(configuration, command: command)
         configuration.hasControlPort = true
-        configuration.disks.insert(Disk(path: image.rootDiskPath, access: .discardChanges), at: 0)
+        configuration.disks.insert(try rootDisk(settings), at: 0)
+    }
+
+    private func rootDisk(_ settings: RunSettings) throws(AerieError) -> Disk {
+        if let size = settings.diskSize, size.bytes < image.manifest.diskSize {
+            throw AerieError(
+                .usage, asked: "--disk-size \(size)", found: "the image's disk has \(image.manifest.diskSize >> 20)M",
+                advice: "choose a larger size")
+        }
+        guard let overlay = settings.overlay else {
+            var disk = Disk(path: image.rootDiskPath, format: .raw, access: .discardChanges)
+            disk.size = settings.diskSize
+            return disk
+        }
+        do {
+            try DiskOverlay.prepare(
+                path: overlay, base: image.rootDiskPath, format: .raw, size: settings.diskSize?.bytes)
+        } catch {
+            throw AerieError(disk: error)
+        }
+        return Disk(path: overlay, format: .qcow2)
     }
 
     /// The kernel cuts a longer command line off, and with it the command, without a word.

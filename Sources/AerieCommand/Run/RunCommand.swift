@@ -17,6 +17,7 @@ struct RunCommand: AsyncParsableCommand {
               aerie run --cpus 4 --memory 1G debian sh -c 'nproc; free -m'
               aerie run --publish 8080:80 debian
               echo 'uname -m' | aerie run debian
+              aerie run --overlay work.qcow2 debian
 
             Options of aerie stand before IMAGE, or between IMAGE and COMMAND. All words from COMMAND on are the guest's. A \
             '--' before COMMAND is allowed. Of an option that is given twice, the last one counts, unless it is repeatable.
@@ -48,7 +49,7 @@ struct RunCommand: AsyncParsableCommand {
                         + "--network none\n")
             }
             let boot = try await ImageBoot.find(image, architecture: settings.architecture)
-            try boot.complete(&configuration, command: settings.command ?? [])
+            try boot.complete(&configuration, command: settings.command ?? [], settings)
             return try withExtendedLifetime(boot) { try run(configuration, settings, log) }
         }
         if settings.command != nil {

@@ -51,8 +51,10 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A disk, as FILE[,format=raw][,readonly][,serial=S]; a comma in FILE is written twice. Repeatable.",
-            valueName: "disk"))
+            """
+            A disk, as FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|unsafe]; a comma in FILE is written \
+            twice. Repeatable.
+            """, valueName: "disk"))
     var disk: [String] = []
 
     @Option(
@@ -72,6 +74,17 @@ struct RunOptions: ParsableArguments {
             "Let the guest reach only HOST, *.DOMAIN or CIDR[:PORT], and what further such options name. Repeatable.",
             valueName: "destination"))
     var allowEgress: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Keep the changes to the image's disk in this qcow2 file, which is made if it is not there.",
+            valueName: "file"))
+    var overlay: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Let the image's disk and its file system grow to this size.", valueName: "size"))
+    var diskSize: String?
 
     @Option(help: ArgumentHelp("How the guest finds its virtio devices: mmio, mmio-legacy or pci.", valueName: "kind"))
     var transport: String?
@@ -124,7 +137,9 @@ struct RunOptions: ParsableArguments {
         let texts: [(RunSetting, String?)] = [
             (.image, image), (.arch, arch), (.engine, engine), (.trace, trace), (.cpu, cpu), (.cpus, cpus),
             (.memory, memory),
-            (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.transport, transport),
+            (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.overlay, overlay),
+            (.diskSize, diskSize),
+            (.transport, transport),
             (.console, console), (.stopTimeout, stopTimeout), (.codeCache, codeCache),
             (.logLevel, logLevel), (.logFile, logFile),
         ]

@@ -85,6 +85,16 @@ static inline int aerie_file_kind(int descriptor) {
 /// Swift would then import timespec from this module.
 int64_t aerie_file_modified(int descriptor);
 
+/// Stores what tells a file from all others: its device and its inode number, or the device that a block device's node stands
+/// for and 0. `path` names the file; NULL stands for the file of `descriptor`. Returns -1 with errno set on failure.
+int aerie_file_identity(const char *path, int descriptor, uint64_t identity[2]);
+
+/// renameat2(2) with RENAME_NOREPLACE: fails with EEXIST when there is something at `to`.
+int aerie_rename_new(const char *from, const char *to);
+
+/// The bytes that the host has allocated for a file; -1 with errno set on failure.
+int64_t aerie_file_allocated(int descriptor);
+
 /// Whether a file lies in a tmpfs or a ramfs: 1 or 0; -1 with errno set on failure.
 int aerie_is_in_memory(int descriptor);
 

@@ -16,7 +16,8 @@ package struct DebianImageBuilder: Sendable {
 
     /// What every image has beyond Debian's essential packages: apt, a root shell's comforts, and networking.
     static let basePackages = [
-        "apt", "busybox-static", "ca-certificates", "debian-archive-keyring", "iproute2", "iputils-ping", "kmod",
+        "apt", "busybox-static", "ca-certificates", "debian-archive-keyring", "e2fsprogs", "iproute2", "iputils-ping",
+        "kmod",
         "mount",
         "netbase", "procps",
     ]

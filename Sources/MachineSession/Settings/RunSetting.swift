@@ -3,10 +3,10 @@ internal import HostSystem
 
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
-    case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, network,
-        publish,
-        transport, console
+    case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, overlay,
+        network, publish, transport, console
     case allowEgress = "allow-egress"
+    case diskSize = "disk-size"
     case codeCache = "code-cache"
     case readOnly = "read-only"
     case noReboot = "no-reboot"
@@ -52,6 +52,8 @@ extension RunSettings {
         case .append: commandLine = text
         case .firmware: firmware = text
         case .disk: disks = (disks ?? []) + [try Disk(option: text)]
+        case .overlay: overlay = text
+        case .diskSize: diskSize = try Self.diskSize(text, asked: asked)
         case .network: networks = try Self.networks(networks, adding: text)
         case .publish: publishedPorts = (publishedPorts ?? []) + [try PublishedPort(option: text)]
         case .allowEgress: allowedEgress = (allowedEgress ?? []) + [text]
@@ -105,6 +107,13 @@ extension RunSettings {
         throw AerieError(
             .usage, asked: asked, found: "'\(text)' is not a valid size",
             advice: "use a whole number with K, M or G\(limits), such as 512M")
+    }
+
+    private static func diskSize(_ text: String, asked: String) throws(AerieError) -> ByteSize {
+        let size = try size(text, asked: asked)
+        if size.bytes % 4096 == 0 { return size }
+        throw AerieError(
+            .usage, asked: asked, found: "'\(text)' is not whole blocks of 4K", advice: "choose a multiple of 4K")
     }
 
     private static func integer(_ text: String, asked: String, in range: ClosedRange<Int>) throws(AerieError) -> Int {

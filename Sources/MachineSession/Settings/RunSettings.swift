@@ -19,6 +19,10 @@ package struct RunSettings: Equatable {
     package var commandLine: String?
     package var firmware: String?
     package var disks: [Disk]?
+    /// The file that keeps the changes to the image's root disk.
+    package var overlay: String?
+    /// What the image's root disk, and the file system on it, grow to.
+    package var diskSize: ByteSize?
     /// Nil for the default, which is a user network where passt is installed; empty for no network.
     package var networks: [NetworkCard]?
     package var publishedPorts: [PublishedPort]?
@@ -54,6 +58,8 @@ package struct RunSettings: Equatable {
         result.commandLine = commandLine ?? other.commandLine
         result.firmware = firmware ?? other.firmware
         result.disks = disks ?? other.disks
+        result.overlay = overlay ?? other.overlay
+        result.diskSize = diskSize ?? other.diskSize
         result.networks = networks ?? other.networks
         result.publishedPorts = publishedPorts ?? other.publishedPorts
         result.allowedEgress = allowedEgress ?? other.allowedEgress
@@ -71,6 +77,23 @@ package struct RunSettings: Equatable {
     /// The machine without an image.
     package func configuration() throws(AerieError) -> Configuration {
         var result = plainConfiguration
+        if let diskSize, image == nil {
+            throw AerieError(
+                .usage, asked: "--disk-size \(diskSize)", found: "no image is named",
+                advice: "name one, such as debian, or use 'aerie disk resize' for other disks")
+        }
+        if let overlay {
+            guard image != nil else {
+                throw AerieError(
+                    .usage, asked: "--overlay \(overlay)", found: "no image is named",
+                    advice: "name one, such as debian, or make an overlay of a disk with 'aerie disk create --backing'")
+            }
+            guard !(readOnly ?? false) else {
+                throw AerieError(
+                    .usage, asked: "--overlay \(overlay)", found: "--read-only throws the changes away",
+                    advice: "leave one out")
+            }
+        }
         guard readOnly ?? false, image == nil else { return result }
         guard !result.disks.isEmpty else {
             throw AerieError(

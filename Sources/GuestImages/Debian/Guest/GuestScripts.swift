@@ -10,6 +10,7 @@
 ///     aerie.raw                      no echo and no line editing at the console
 ///     aerie.command=BASE64           run this instead of a shell: arguments, each with a zero byte after it
 ///     aerie.control=TTY              where the host asks for power-off: a console's name, such as hvc0
+///     aerie.grow                     let the root disk's file system fill the disk
 ///     aerie.stage2                   finish the image's packages, once, during its build
 enum GuestScripts {
     /// `/init` of the initial RAM disk, for busybox's shell: finds the root disk and hands over to its init.
@@ -133,12 +134,13 @@ enum GuestScripts {
 
         read -r hostname </etc/hostname
         read -r words </proc/cmdline
-        mode=shell control=
+        mode=shell control= grow=
         set -f
         for word in $words; do
             case $word in
             aerie.hostname=*) hostname=${word#*=} ;;
             aerie.control=*) control=${word#*=} ;;
+            aerie.grow) grow=yes ;;
             aerie.stage2) mode=stage2 ;;
             esac
         done
@@ -149,6 +151,14 @@ enum GuestScripts {
         [ "$tty" = /dev/tty0 ] && tty=/dev/tty1
         [ -c "$tty" ] || tty=/dev/console
 
+        if [ -n "$grow" ]; then
+            # The last file system that was mounted at / is the root; it is no disk where an overlay hides it.
+            device=
+            while read -r source place rest; do [ "$place" = / ] && device=$source; done </proc/mounts
+            if [ -b "$device" ]; then
+                resize2fs "$device" >/run/aerie/grow 2>&1 || echo "aerie: the file system on $device cannot grow" >"$tty"
+            fi
+        fi
         network=
         if [ "$mode" = shell ]; then
             /usr/lib/aerie/network &

@@ -1,0 +1,30 @@
+internal import ArgumentParser
+internal import DiskImages
+
+struct DiskCommitting: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "commit",
+        abstract: "Write an overlay's contents into its backing file.",
+        discussion: """
+            Example:
+              aerie disk commit work.qcow2
+
+            The backing file then reads as the overlay does, and other overlays of it are lost. The overlay stays, and is not needed \
+            any more.
+            """)
+
+    @Argument(help: "The qcow2 overlay.")
+    var file: String
+
+    @OptionGroup var verbosity: VerbosityOptions
+
+    func run() throws {
+        let path = try DiskArgument(file).path
+        var base = ""
+        try DiskWork(title: path, phase: "Writing").run { (progress) throws(DiskImageError) in
+            base = try DiskCommit.commit(path: path, progress: progress)
+            try DiskCommit.remember(path: path)
+        }
+        print(base)
+    }
+}
