@@ -4,10 +4,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-extern char **environ;
 
 static int actions(posix_spawn_file_actions_t *files, int socket, int standardError) {
     int code = posix_spawn_file_actions_init(files);
@@ -17,6 +16,8 @@ static int actions(posix_spawn_file_actions_t *files, int socket, int standardEr
     // dup2 of a descriptor to itself clears close-on-exec in posix_spawn, which is what is wanted.
     if (code == 0) code = posix_spawn_file_actions_adddup2(files, standardError, 2);
     if (code == 0) code = posix_spawn_file_actions_adddup2(files, socket, aerie_spawn_first_descriptor);
+    // Descriptors that whoever started this program left open are not the helper's.
+    if (code == 0) code = posix_spawn_file_actions_addclosefrom_np(files, aerie_spawn_first_descriptor + 1);
     if (code != 0) posix_spawn_file_actions_destroy(files);
     return code;
 }
@@ -36,7 +37,8 @@ int aerie_spawn_isolated(
         posix_spawnattr_setsigdefault(&attributes, &set);
         posix_spawnattr_setflags(
             &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-        code = posix_spawn(process, path, &files, &attributes, arguments, environ);
+        char *const environment[] = {NULL};
+        code = posix_spawn(process, path, &files, &attributes, arguments, environment);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&files);

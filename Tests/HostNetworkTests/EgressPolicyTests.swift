@@ -4,8 +4,13 @@ import Testing
 
 @Suite struct EgressPolicyTests {
     private func policy(_ rules: String..., hasLease: Bool = true) -> EgressPolicy {
-        var policy = EgressPolicy(rules: rules.map { EgressRule($0)! })
-        if hasLease { observe(PacketBuilder.lease, &policy) }
+        var policy = EgressPolicy(
+            rules: rules.map { EgressRule($0)! }, hostAddress: IPAddress("10.0.2.2"),
+            publishedPorts: [PublishedGuestPort(80, isUDP: false), PublishedGuestPort(53, isUDP: true)])
+        if hasLease {
+            #expect(passes(PacketBuilder.leaseRequest, &policy))
+            observe(PacketBuilder.lease(), &policy)
+        }
         return policy
     }
 
@@ -48,27 +53,70 @@ import Testing
         #expect(!passes(PacketBuilder(destination: "10.0.2.2", destinationPort: 22).tcp(), &open))
     }
 
+    @Test func aRangeDoesNotMeanTheHost() {
+        var (wide, one) = (policy("0.0.0.0/0", "::/0"), policy("10.0.2.2"))
+        for address in ["10.0.2.2", "127.0.0.1", "0.0.0.0", "169.254.169.254"] {
+            #expect(!passes(PacketBuilder(destination: address).tcp(), &wide))
+        }
+        #expect(passes(PacketBuilder(destination: "198.51.100.9").tcp(), &wide))
+        #expect(passes(PacketBuilder(destination: "10.0.2.2").tcp(), &one))
+    }
+
     @Test func whatANetworkNeedsToWorkPasses() {
         var policy = policy("192.0.2.0/24", hasLease: false)
         let arp =
-            [UInt8](repeating: 0xFF, count: 6) + [2, 0, 0, 0, 0, 2, 0x08, 0x06] + [UInt8](repeating: 0, count: 28)
+            [UInt8](repeating: 0xFF, count: 6) + [2, 0, 0, 0, 0, 2, 0x08, 0x06, 0, 1, 8, 0, 6, 4]
+            + [UInt8](repeating: 0, count: 22)
         #expect(passes(arp, &policy))
+        #expect(passes(arp + [UInt8](repeating: 0, count: 18), &policy))
+        #expect(!passes(arp + [1], &policy))
         #expect(!passes(arp + [UInt8](repeating: 0, count: 100), &policy))
+        #expect(passes(PacketBuilder.leaseRequest, &policy))
+        let solicitation: [UInt8] = [133, 0, 0, 0, 0, 0, 0, 0]
         #expect(
             passes(
-                PacketBuilder(source: "0.0.0.0", destination: "255.255.255.255", sourcePort: 68, destinationPort: 67)
-                    .udp(), &policy))
-        #expect(
-            passes(
-                PacketBuilder(source: "fe80::1", destination: "ff02::2").ip(58, [133, 0, 0, 0, 0, 0, 0, 0]), &policy))
-        // Not to any server that calls itself one of DHCP.
+                PacketBuilder(source: "fe80::1", destination: "ff02::2").ip(58, solicitation, hopLimit: 255), &policy))
+    }
+
+    @Test func messagesOfTheLinkAreNoWayOut() {
+        var policy = policy("192.0.2.0/24")
+        let far = PacketBuilder(source: "fd00::1", destination: "2001:db8::5")
+        for type in [131, 132, 133, 134, 137, 143] as [UInt8] {
+            #expect(!passes(far.ip(58, [type] + [UInt8](repeating: 0, count: 23), hopLimit: 255), &policy))
+        }
+        #expect(!passes(far.ip(58, [135] + [UInt8](repeating: 0, count: 23)), &policy))
+        #expect(!passes(far.ip(58, [135] + [UInt8](repeating: 0, count: 200), hopLimit: 255), &policy))
+        // DHCP goes to its servers only, and looks like it; the guest is no server itself.
         #expect(!passes(PacketBuilder(destination: "198.51.100.1", sourcePort: 68, destinationPort: 67).udp(), &policy))
+        #expect(!passes(PacketBuilder(destination: "192.0.2.1", sourcePort: 68, destinationPort: 67).udp(), &policy))
+        #expect(
+            !passes(PacketBuilder(destination: "255.255.255.255", sourcePort: 68, destinationPort: 67).udp(), &policy))
+        #expect(!passes(PacketBuilder(destination: "10.0.2.2", sourcePort: 67, destinationPort: 68).udp(), &policy))
+        #expect(
+            !passes(
+                PacketBuilder(source: "fd00::1", destination: "ff0e::1", sourcePort: 546, destinationPort: 547).udp(),
+                &policy))
+    }
+
+    @Test func onlyAnAnswerToTheGuestsRequestNamesResolvers() {
+        var policy = policy("a.org", hasLease: false)
+        observe(PacketBuilder.lease(), &policy)
+        #expect(!passes(query.udp(PacketBuilder.dns("a.org")), &policy))
+        #expect(passes(PacketBuilder.leaseRequest, &policy))
+        observe(PacketBuilder.lease(identifier: 8), &policy)
+        observe(PacketBuilder.lease(operation: 1), &policy)
+        #expect(!passes(query.udp(PacketBuilder.dns("a.org")), &policy))
+        observe(PacketBuilder.lease(), &policy)
+        #expect(passes(query.udp(PacketBuilder.dns("a.org")), &policy))
     }
 
     @Test func packetsThatHideTheirDestinationAreRefused() {
         var policy = policy("0.0.0.0/0", "::/0")
         #expect(passes(PacketBuilder().tcp(), &policy))
-        // Fragments, other protocols, a header that is cut off, VLAN tags, IPv6 extension headers.
+        // Options, fragments, other protocols, a header that is cut off, VLAN tags, IPv6 extension headers.
+        var options = PacketBuilder().ip(6, [UInt8](repeating: 0, count: 40))
+        options[14] = 0x46
+        #expect(!passes(options, &policy))
         #expect(!passes(PacketBuilder().ip(6, [UInt8](repeating: 0, count: 40), fragment: 0x2000), &policy))
         #expect(!passes(PacketBuilder().ip(17, [UInt8](repeating: 0, count: 40), fragment: 0x0010), &policy))
         #expect(!passes(PacketBuilder().ip(47, [UInt8](repeating: 0, count: 40)), &policy))
@@ -76,6 +124,8 @@ import Testing
         #expect(
             !passes(
                 PacketBuilder(source: "fd00::1", destination: "2001:db8::5").ip(43, [6, 0, 0, 0, 0, 0, 0, 0]), &policy))
+        let hopByHop = [6, 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 0, count: 20)
+        #expect(!passes(PacketBuilder(source: "fd00::1", destination: "2001:db8::5").ip(0, hopByHop), &policy))
         var tagged = PacketBuilder().tcp()
         tagged.replaceSubrange(12..<14, with: [0x81, 0x00])
         #expect(!passes(tagged, &policy))
@@ -155,7 +205,11 @@ import Testing
         update[2] = 0x28
         var records = PacketBuilder.dns("deb.debian.org")
         records[7] = 1
-        for message in [two, update, records, PacketBuilder.dns("deb.debian.org", answers: []), [1, 2, 3], []] {
+        var additional = PacketBuilder.dns("deb.debian.org")
+        additional[11] = 2
+        for message in [
+            two, update, records, additional, PacketBuilder.dns("deb.debian.org", answers: []), [1, 2, 3], [],
+        ] {
             #expect(!passes(query.udp(message), &policy))
         }
         #expect(!passes(query.tcp(), &policy))
@@ -178,8 +232,9 @@ import Testing
             loop[index] = 0xC0
             observe(response.udp(loop), &policy)
         }
-        var lease = PacketBuilder.lease
-        for index in 282..<lease.count {
+        for index in 0..<PacketBuilder.lease().count {
+            var lease = PacketBuilder.lease()
+            observe(Array(lease.prefix(index)), &policy)
             lease[index] = 0xFE
             observe(lease, &policy)
         }
@@ -221,14 +276,31 @@ import Testing
 
     // MARK: Flows and state
 
-    @Test func answersToConnectionsFromOutsidePass() {
+    @Test func answersToConnectionsFromOutsidePassForPublishedPorts() {
         var policy = policy("192.0.2.0/24")
-        let reply = PacketBuilder(destination: "10.0.2.2", sourcePort: 80, destinationPort: 50000).tcp(flags: 0x12)
-        #expect(!passes(reply, &policy))
-        observe(
-            PacketBuilder(source: "10.0.2.2", destination: "10.0.2.15", sourcePort: 50000, destinationPort: 80).tcp(),
-            &policy)
-        #expect(passes(reply, &policy))
+        let remote = PacketBuilder(
+            source: "198.51.100.4", destination: "10.0.2.15", sourcePort: 50000, destinationPort: 80)
+        let reply = PacketBuilder(destination: "198.51.100.4", sourcePort: 80, destinationPort: 50000)
+        #expect(!passes(reply.tcp(flags: 0x12), &policy))
+        observe(remote.tcp(), &policy)
+        #expect(passes(reply.tcp(flags: 0x12), &policy))
+        // Not a connection of the guest's own, not UDP, and not to ports that nobody published.
+        #expect(!passes(reply.tcp(), &policy))
+        observe(remote.udp(), &policy)
+        #expect(!passes(reply.udp(), &policy))
+        var (other, answer) = (remote, reply)
+        (other.destinationPort, answer.sourcePort) = (81, 81)
+        observe(other.tcp(), &policy)
+        #expect(!passes(answer.tcp(flags: 0x12), &policy))
+    }
+
+    @Test func aFlowToTheResolverDoesNotExemptQueries() {
+        var policy = policy("a.org", "10.0.2.0/24", hasLease: false)
+        // Before the lease, the resolver is an address like others.
+        #expect(passes(query.udp(PacketBuilder.dns("b.org")), &policy))
+        #expect(passes(PacketBuilder.leaseRequest, &policy))
+        observe(PacketBuilder.lease(), &policy)
+        #expect(!passes(query.udp(PacketBuilder.dns("b.org")), &policy))
     }
 
     @Test func tablesAreBounded() {
@@ -250,13 +322,13 @@ import Testing
     }
 
     @Test func aRestoredPolicyKnowsItsResolver() {
-        let saved = policy("a.org").networkServers
+        let saved = policy("a.org").savedResolvers
         var restored = policy("a.org", hasLease: false)
         #expect(!passes(query.udp(PacketBuilder.dns("a.org")), &restored))
-        restored.networkServers = saved
+        restored.savedResolvers = saved
         #expect(passes(query.udp(PacketBuilder.dns("a.org")), &restored))
-        for nonsense in [[], [9], [1, 2, 3], [UInt8](repeating: 200, count: 401)] as [[UInt8]] {
-            restored.networkServers = nonsense
+        for nonsense in [[9], [1, 2, 3], [UInt8](repeating: 200, count: 400)] as [[UInt8]] {
+            restored.savedResolvers = nonsense
         }
         #expect(passes(query.udp(PacketBuilder.dns("a.org", identifier: 5)), &restored))
     }

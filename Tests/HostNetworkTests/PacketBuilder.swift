@@ -12,10 +12,11 @@ struct PacketBuilder {
     private func ethernet(_ type: UInt16) -> [UInt8] { [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2] + Self.word(type) }
 
     /// The checksum of the transport is left 0: nothing under test reads it.
-    func ip(_ transport: UInt8, _ payload: [UInt8], fragment: UInt16 = 0) -> [UInt8] {
+    func ip(_ transport: UInt8, _ payload: [UInt8], fragment: UInt16 = 0, hopLimit: UInt8 = 64) -> [UInt8] {
         let (from, to) = (IPAddress(source)!, IPAddress(destination)!)
         if from.isIPv6 {
-            return ethernet(0x86DD) + [0x60, 0, 0, 0] + Self.word(UInt16(payload.count)) + [transport, 64] + from.bytes
+            return ethernet(0x86DD) + [0x60, 0, 0, 0] + Self.word(UInt16(payload.count)) + [transport, hopLimit]
+                + from.bytes
                 + to.bytes + payload
         }
         return ethernet(0x0800) + [0x45, 0] + Self.word(UInt16(20 + payload.count)) + [0, 7] + Self.word(fragment)
@@ -52,13 +53,22 @@ struct PacketBuilder {
         return message
     }
 
-    /// The answer of a DHCP server with router 10.0.2.2 and resolver 10.0.2.3.
-    static var lease: [UInt8] {
-        let message =
-            [UInt8](repeating: 0, count: 236) + [
-                99, 130, 83, 99, 53, 1, 5, 0, 3, 4, 10, 0, 2, 2, 6, 4, 10, 0, 2, 3, 255,
-            ]
+    /// A message of DHCP with identifier 9 and these options.
+    static func leaseMessage(_ operation: UInt8, _ options: [UInt8], identifier: UInt8 = 9) -> [UInt8] {
+        [operation, 1, 6, 0, 0, 0, 0, identifier] + [UInt8](repeating: 0, count: 228) + [99, 130, 83, 99] + options + [
+            255
+        ]
+    }
+
+    static var leaseRequest: [UInt8] {
+        PacketBuilder(source: "0.0.0.0", destination: "255.255.255.255", sourcePort: 68, destinationPort: 67).udp(
+            leaseMessage(1, [53, 1, 1]))
+    }
+
+    /// The answer of the server, with router 10.0.2.2 and a resolver.
+    static func lease(resolver: UInt8 = 3, operation: UInt8 = 2, identifier: UInt8 = 9) -> [UInt8] {
+        let options: [UInt8] = [53, 1, 5, 0, 3, 4, 10, 0, 2, 2, 6, 4, 10, 0, 2, resolver]
         return PacketBuilder(source: "10.0.2.2", destination: "10.0.2.15", sourcePort: 67, destinationPort: 68).udp(
-            message)
+            leaseMessage(operation, options, identifier: identifier))
     }
 }

@@ -97,7 +97,7 @@ import VirtioDevices
         let board = try #require(card.board as? TestBoard)
         let before = card.device.configurationGeneration
         card.network.setLink(false)
-        #expect(board.read(0x060) & 2 == 2)
+        try board.wait("the interrupt", until: { board.read(0x060) & 2 == 2 })
         #expect(card.device.configuration[6] == 0)
         #expect(card.device.configurationGeneration != before)
     }
@@ -240,9 +240,38 @@ import VirtioDevices
         for head in 0..<16 as Range<UInt16> { card.offer(head, 16, notifies: false) }
         card.network.deliver(frame(1000))
         card.network.deliver(frame(20))
-        // The long frame waits: the queue could have 256 buffers. A reset lets it go with everything else.
-        #expect(card.receive.deviceUsedIndex == 0)
-        #expect(!card.board.needsReset)
+        // The short one arrives, in two buffers.
+        #expect(try card.board.waitUsed(card.receive) == (0, 16))
+        #expect(try card.board.waitUsed(card.receive) == (1, 16))
+        #expect(card.receive.deviceUsedIndex == 2)
+    }
+
+    @Test func segmentsThatWereNotNegotiatedGoNeitherWay() throws {
+        let segments: UInt64 = 1 << 7 | 1 << 8 | 1 << 11 | 1 << 12
+        let card = try Card(features: ~segments, network: TestNetwork(hasOffloads: true))
+        defer { card.board.stop() }
+        for segmentation in [1, 3, 4, 5, 0x7F, 0x80, 0x81] as [UInt8] {
+            try card.send([0, segmentation] + [UInt8](repeating: 0, count: 10) + frame(60))
+            _ = try card.board.waitUsed(card.transmit)
+        }
+        #expect(card.network.sent.isEmpty)
+        card.offer(0, 2048)
+        var header = OffloadHeader()
+        header.segmentation = 1
+        card.network.deliver(frame(60), header: header)
+        card.network.deliver(frame(61))
+        #expect(try card.board.waitUsed(card.receive) == (0, 73))
+    }
+
+    @Test func aLinkThatChangesDuringAPauseIsToldAfterwards() throws {
+        let card = try Card()
+        defer { card.board.stop() }
+        let board = try #require(card.board as? TestBoard)
+        board.pause()
+        card.network.setLink(false)
+        #expect(board.read(0x060) & 2 == 0)
+        board.resume()
+        try board.wait("the interrupt", until: { board.read(0x060) & 2 == 2 })
     }
 
     @Test func aDriverThatWantsChecksumsGetsThem() throws {

@@ -70,8 +70,15 @@ extension Configuration {
         var devices: [NetworkDevice] = []
         for (index, card) in networkCards.enumerated() {
             let name = "network\(index)"
-            var backend = try card.makeBackend(name: name, ports: ports)
-            if !rules.isEmpty { backend = FilteredBackend(backend, rules: rules, name: name) }
+            var backend = try card.makeBackend(name: name, ports: ports, isFiltered: !rules.isEmpty)
+            if !rules.isEmpty {
+                let isUser = card.network == .user
+                let published =
+                    isUser ? ports.map { PublishedGuestPort($0.guestPort, isUDP: $0.transport == .udp) } : []
+                backend = FilteredBackend(
+                    backend, rules: rules, hostAddress: isUser ? NetworkCard.hostAddress : nil,
+                    publishedPorts: Set(published), name: name)
+            }
             if card.network == .user { ports = [] }
             devices.append(NetworkDevice(backend: backend, address: try card.address(index), log: log))
         }
@@ -82,13 +89,19 @@ extension Configuration {
 extension NetworkCard {
     /// The addresses of passt's network, the same on every host, so that a saved guest finds it again.
     private static let userNetwork = ["--address", "10.0.2.15", "--netmask", "24", "--gateway", "10.0.2.2"]
+    /// Where passt leads to the host's loopback.
+    fileprivate static let hostAddress = IPAddress("10.0.2.2")
 
-    fileprivate func makeBackend(name: String, ports: [PublishedPort]) throws(AerieError) -> any NetworkBackend {
+    /// - Parameter isFiltered: whether an egress policy stands before the network. passt leads the router of IPv6 to the host's loopback
+    ///   as well, at an address that the policy does not know, so that such a network has IPv4 only.
+    fileprivate func makeBackend(
+        name: String, ports: [PublishedPort], isFiltered: Bool
+    ) throws(AerieError) -> any NetworkBackend {
         switch network {
         case .user:
             return PasstBackend(
                 name: name, path: PasstBackend.locate() ?? "passt",
-                arguments: Self.userNetwork + ports.flatMap(\.passtOption))
+                arguments: Self.userNetwork + (isFiltered ? ["--ipv4-only"] : []) + ports.flatMap(\.passtOption))
         case .tap(let interface):
             return try wrapping("--network tap\(interface.map { "=\($0)" } ?? "")") { () throws(SystemError) in
                 try TapBackend(interface: interface)

@@ -6,7 +6,7 @@
 enum { aerie_spawn_first_descriptor = 3 };
 
 /// Starts the program `path` in a session of its own, with default signal actions and an empty mask, `socket` as descriptor 3,
-/// standard error as given, and /dev/null for standard input and output. Returns 0 or an errno value, like posix_spawn(3).
+/// standard error as given, /dev/null for standard input and output, no other descriptor, and an empty environment. Returns 0 or an errno value, like posix_spawn(3).
 int aerie_spawn_isolated(
     int *process, const char *path, char *const *arguments, int socket, int standardError);
 

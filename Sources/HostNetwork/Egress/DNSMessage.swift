@@ -38,8 +38,8 @@ struct DNSMessage {
         guard offset + 4 <= bytes.count, !labels.isEmpty else { return nil }
         self.identifier = identifier
         isResponse = flags & 0x8000 != 0
-        // A query with answers in it would carry data.
-        guard isResponse || answers == 0 && bytes.word(8) == 0 else { return nil }
+        // A query with records in it would carry data; one is that of EDNS (RFC 6891, section 6.1.1).
+        guard isResponse || answers == 0 && bytes.word(8) == 0 && (bytes.word(10) ?? 0) <= 1 else { return nil }
         name = labels.joined(separator: ".")
         questionEnd = offset + 4
         answerCount = Int(answers)

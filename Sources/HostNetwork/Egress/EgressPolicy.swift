@@ -2,7 +2,7 @@
 ///
 /// The rules for names work through the resolver: a query for a name that no rule has is refused, and the addresses in the answer to one
 /// that a rule has may be reached as long as the answer lives. Only resolvers that the network announced by DHCP are asked. Answers on
-/// connections from outside, to published ports, pass.
+/// connections from outside pass for ports that are published. The policy judges where IP packets go, not who on the link takes a frame.
 struct EgressPolicy {
     enum Verdict: Equatable {
         case pass
@@ -23,32 +23,34 @@ struct EgressPolicy {
     private static let queryLifetime: UInt64 = 30
     private static let lifetimes: ClosedRange<UInt32> = 60...86_400
     private static let mostQueries = 1024
+    private static let mostRequests = 16
     private static let mostResolvers = 8
-    /// The longest ARP packet in a frame with padding, and the longest message of neighbor discovery that is let through.
-    private static let longestARP = 64
-    private static let longestNeighborMessage = 256
 
     private let rules: [EgressRule]
+    private let hostAddress: IPAddress?
+    private let publishedPorts: Set<PublishedGuestPort>
     private var resolvers: Set<IPAddress> = []
-    private var routers: Set<IPAddress> = []
+    // Identifiers of DHCP requests, the latest last.
+    private var leaseRequests: [UInt32] = []
     private var queries: [Query: UInt64] = [:]
     private var learned = LearnedAddresses()
     private var flows = FlowTable()
 
-    init(rules: [EgressRule]) {
+    /// - Parameters:
+    ///   - hostAddress: the address that leads to the host's loopback; nil where none does.
+    ///   - publishedPorts: the guest's ports that connections from outside may reach.
+    init(rules: [EgressRule], hostAddress: IPAddress? = nil, publishedPorts: Set<PublishedGuestPort> = []) {
         self.rules = rules
+        self.hostAddress = hostAddress
+        self.publishedPorts = publishedPorts
     }
 
-    /// The routers and resolvers that DHCP announced: the number of routers, and the 4 bytes of each address.
-    var networkServers: [UInt8] {
-        get { [UInt8(routers.count)] + (Array(routers) + Array(resolvers)).flatMap(\.bytes) }
+    /// The resolvers that DHCP announced: 4 bytes each.
+    var savedResolvers: [UInt8] {
+        get { resolvers.flatMap(\.bytes) }
         set {
-            guard let count = newValue.first.map(Int.init), newValue.count % 4 == 1,
-                count <= newValue.count / 4, newValue.count / 4 <= 2 * Self.mostResolvers
-            else { return }
-            let addresses = stride(from: 1, to: newValue.count, by: 4).map { IPAddress(newValue[$0..<$0 + 4]) }
-            routers = Set(addresses.prefix(count))
-            resolvers = Set(addresses.dropFirst(count))
+            guard newValue.count % 4 == 0, newValue.count / 4 <= Self.mostResolvers else { return }
+            resolvers = Set(stride(from: 0, to: newValue.count, by: 4).map { IPAddress(newValue[$0..<$0 + 4]) })
         }
     }
 
@@ -56,17 +58,25 @@ struct EgressPolicy {
 
     /// - Parameter now: seconds of a steady clock.
     mutating func judge(_ frame: UnsafeRawBufferPointer, now: UInt64) -> Verdict {
-        let type = frame.word(12)
-        if type == 0x0806 {
-            return frame.count <= Self.longestARP ? .pass : .refuse(answer: nil, subject: "a long ARP packet")
+        if frame.word(12) == 0x0806 {
+            return LinkMessage.isARP(frame) ? .pass : .refuse(answer: nil, subject: "a malformed ARP packet")
         }
         guard let packet = Packet(frame) else {
             return .refuse(answer: nil, subject: "a packet that is not TCP, UDP or ICMP, or is a fragment")
         }
-        if isHousekeeping(packet, frame) || flows.contains(Flow(leaving: packet), now: now) { return .pass }
+        switch LinkMessage(packet, frame, hostAddress: hostAddress) {
+        case .leaseRequest(let identifier):
+            leaseRequests = leaseRequests.suffix(Self.mostRequests - 1) + [identifier]
+            return .pass
+        case .housekeeping: return .pass
+        case .forbidden: return refusal(frame, packet)
+        case nil: break
+        }
         if packet.transport == .udp, packet.destinationPort == 53, resolvers.contains(packet.destination) {
             return judgeQuery(frame, packet, now: now)
         }
+        // A new connection is judged even when it has the ports of an old one.
+        if !packet.isConnectionRequest, flows.contains(Flow(leaving: packet), now: now) { return .pass }
         let isICMP = packet.transport == .icmp || packet.transport == .icmp6
         guard admits(packet.destination, port: isICMP ? nil : packet.destinationPort, now: now) else {
             return refusal(frame, packet)
@@ -85,24 +95,12 @@ struct EgressPolicy {
         return .refuse(answer: Refusal.answer(to: frame, packet), subject: name)
     }
 
-    /// DHCP and neighbor discovery, which do not leave the link.
-    private func isHousekeeping(_ packet: Packet, _ frame: UnsafeRawBufferPointer) -> Bool {
-        switch (packet.transport, packet.sourcePort, packet.destinationPort) {
-        case (.udp, 68, 67): return packet.destination.isGroup || routers.contains(packet.destination)
-        case (.udp, 546, 547): return packet.destination.isGroup
-        case (.icmp6, _, _):
-            // Router and neighbor solicitations and advertisements, and multicast listener reports.
-            return [131, 132, 133, 135, 136, 143].contains(packet.messageType)
-                && frame.count <= Self.longestNeighborMessage
-        default: return false
-        }
-    }
-
+    /// A range of many addresses does not mean the host: only its name or its own address does.
     private func admits(_ address: IPAddress, port: UInt16?, now: UInt64) -> Bool {
-        if rules.contains(where: { $0.admits(address, port: port) }) || learned.admits(address, port: port, now: now) {
-            return true
-        }
-        return routers.contains(address)
+        let isHost = address == hostAddress || address.isLocalOrSpecial
+        let isInRange = rules.contains { $0.admits(address, port: port) && (!isHost || $0.isOneAddress) }
+        if isInRange || !isHost && learned.admits(address, port: port, now: now) { return true }
+        return address == hostAddress
             && rules.contains { $0.destination == .host(Self.hostName) && $0.admits(port: port) }
     }
 
@@ -132,15 +130,19 @@ struct EgressPolicy {
         switch (packet.transport, packet.sourcePort, packet.destinationPort) {
         case (.udp, 67, 68): observeLease(payload)
         case (.udp, 53, _) where resolvers.contains(packet.source): observeAnswer(payload, packet, now: now)
-        case (.udp, _, _): flows.insert(Flow(arriving: packet), now: now)
-        case (.tcp, _, _) where packet.isConnectionRequest: flows.insert(Flow(arriving: packet), now: now)
+        case (.udp, _, let port),
+            (.tcp, _, let port) where packet.isConnectionRequest || packet.transport == .udp:
+            guard publishedPorts.contains(PublishedGuestPort(port, isUDP: packet.transport == .udp)) else { return }
+            flows.insert(Flow(arriving: packet), now: now)
         default: break
         }
     }
 
-    /// Routers and resolvers of a DHCP answer (RFC 2132, sections 3.5 and 3.8).
+    /// The resolvers in the answer to a request of the guest's (RFC 2131, section 2; RFC 2132, section 3.8).
     private mutating func observeLease(_ message: UnsafeRawBufferPointer) {
-        guard message.long(236) == 0x6382_5363 else { return }
+        guard message.count >= 240, message[0] == 2, message.long(236) == LinkMessage.leaseCookie,
+            let identifier = message.long(4), leaseRequests.contains(identifier)
+        else { return }
         var offset = 240
         while offset + 1 < message.count, message[offset] != 255 {
             guard message[offset] != 0 else {
@@ -149,12 +151,11 @@ struct EgressPolicy {
             }
             let (option, count) = (message[offset], Int(message[offset + 1]))
             guard offset + 2 + count <= message.count else { return }
-            if option == 3 || option == 6 {
+            if option == 6 {
                 let addresses = stride(from: 0, to: count - count % 4, by: 4).map {
                     IPAddress(message[offset + 2 + $0..<offset + 6 + $0])
                 }
-                if option == 3 { routers = Set(addresses.prefix(Self.mostResolvers)) }
-                if option == 6 { resolvers = Set(addresses.prefix(Self.mostResolvers)) }
+                resolvers = Set(addresses.prefix(Self.mostResolvers))
             }
             offset += 2 + count
         }
@@ -166,9 +167,9 @@ struct EgressPolicy {
         guard let end = queries.removeValue(forKey: query), end > now else { return }
         let ports = rules.filter { $0.admits(name: message.name) }.map(\.port)
         for (address, lifetime) in message.addresses()
-        where !address.isLocalOrSpecial && !routers.contains(address) {
+        where !address.isLocalOrSpecial && address != hostAddress {
             let seconds = UInt64(min(max(lifetime, Self.lifetimes.lowerBound), Self.lifetimes.upperBound))
-            for port in ports { learned.insert(address, port: port, until: now + seconds, now: now) }
+            for port in ports { learned.insert(address, port: port, until: now + seconds) }
         }
     }
 }

@@ -78,6 +78,11 @@ package struct EgressRule: Equatable, Sendable {
         return (shift == 128 || address.value >> shift == range.value >> shift) && admits(port: port)
     }
 
+    /// Whether the rule is a range with a single address.
+    var isOneAddress: Bool {
+        if case .range(let address, let prefix) = destination { prefix == (address.isIPv6 ? 128 : 32) } else { false }
+    }
+
     /// Nil for a protocol without ports.
     func admits(port: UInt16?) -> Bool { self.port == nil || port == nil || self.port == port }
 }

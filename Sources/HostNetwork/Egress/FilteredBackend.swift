@@ -22,17 +22,23 @@ package final class FilteredBackend: NetworkBackend, @unchecked Sendable {
     ///   - base: the network; this object is its only user.
     ///   - rules: the destinations that the guest may reach.
     ///   - name: the card's name in the log.
-    package init(_ base: any NetworkBackend, rules: [EgressRule], name: String) {
+    ///   - hostAddress: the address that leads to the host's loopback; nil where none does.
+    ///   - publishedPorts: the guest's ports that connections from outside may reach.
+    package init(
+        _ base: any NetworkBackend, rules: [EgressRule], hostAddress: IPAddress?,
+        publishedPorts: Set<PublishedGuestPort>, name: String
+    ) {
         self.base = base
         self.name = name
-        policy = EgressPolicy(rules: rules)
+        policy = EgressPolicy(rules: rules, hostAddress: hostAddress, publishedPorts: publishedPorts)
     }
 
     deinit { for answer in answers { answer.deallocate() } }
 
     package var mtu: UInt16 { base.mtu }
-    package var hasPartialChecksums: Bool { base.hasPartialChecksums }
-    package var hasSegmentation: Bool { base.hasSegmentation }
+    // Offloads change a frame after it was judged: the guest chooses where a checksum goes.
+    package let hasPartialChecksums = false
+    package let hasSegmentation = false
     package var isLinkUp: Bool { base.isLinkUp }
 
     package func start(
@@ -55,8 +61,8 @@ package final class FilteredBackend: NetworkBackend, @unchecked Sendable {
         }
     }
 
-    package func save() -> [UInt8] { policy.networkServers }
-    package func restore(_ saved: [UInt8]) { policy.networkServers = saved }
+    package func save() -> [UInt8] { policy.savedResolvers }
+    package func restore(_ saved: [UInt8]) { policy.savedResolvers = saved }
 
     private var now: UInt64 { HostClock.monotonic() / 1_000_000_000 }
 

@@ -10,12 +10,11 @@ struct LearnedAddresses {
 
     private var ends: [Entry: UInt64] = [:]
 
-    /// A full table takes no further address until one has expired.
-    mutating func insert(_ address: IPAddress, port: UInt16?, until end: UInt64, now: UInt64) {
+    /// A full table lets go of the address that ends first.
+    mutating func insert(_ address: IPAddress, port: UInt16?, until end: UInt64) {
         let entry = Entry(address: address, port: port)
-        if ends[entry] == nil, ends.count >= Self.limit {
-            ends = ends.filter { $0.value > now }
-            guard ends.count < Self.limit else { return }
+        if ends[entry] == nil, ends.count >= Self.limit, let first = ends.min(by: { $0.value < $1.value }) {
+            ends.removeValue(forKey: first.key)
         }
         ends[entry] = max(end, ends[entry] ?? 0)
     }

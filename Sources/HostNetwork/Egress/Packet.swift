@@ -45,8 +45,8 @@ struct Packet {
             let fragment = frame.word(ip + 6)
         else { return nil }
         let headerSize = Int(frame[ip] & 0xF) * 4
-        // More fragments follow, or this is not the first.
-        guard headerSize >= 20, Int(total) >= headerSize, ip + Int(total) <= frame.count, fragment & 0x3FFF == 0 else {
+        // Options could route the packet elsewhere; with fragments, more follow, or this is not the first.
+        guard headerSize == 20, Int(total) >= headerSize, ip + Int(total) <= frame.count, fragment & 0x3FFF == 0 else {
             return nil
         }
         self.init(
@@ -61,7 +61,9 @@ struct Packet {
         else { return nil }
         var (next, offset) = (frame[ip + 6], ip + 40)
         // Multicast listener reports have a hop-by-hop header with a router alert (RFC 3810, section 5).
-        if next == 0, Int(length) >= 8, frame[offset + 1] == 0 { (next, offset) = (frame[offset], offset + 8) }
+        if next == 0, Int(length) >= 8, frame[offset] == Transport.icmp6.rawValue, frame[offset + 1] == 0 {
+            (next, offset) = (frame[offset], offset + 8)
+        }
         self.init(
             frame, source: frame.address(ip + 8, 16), destination: frame.address(ip + 24, 16), transport: next,
             offset: offset, end: ip + 40 + Int(length))

@@ -140,7 +140,7 @@ package final class SegmentBackend: NetworkBackend, @unchecked Sendable {
         switch code {
         case 0: stalled.remove(member)
         case EAGAIN, ENOBUFS: return false
-        case ECONNREFUSED: remove(member)
+        case ECONNREFUSED, ENOENT: remove(member)
         default: break
         }
         return true

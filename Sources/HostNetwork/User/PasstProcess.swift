@@ -48,10 +48,14 @@ final class PasstProcess {
 
     /// The last line that the program wrote to standard error; nil if there is none.
     func lastMessage() -> String? {
+        var text: [UInt8] = []
         var bytes = [UInt8](repeating: 0, count: Self.longestMessages)
-        let count = bytes.withUnsafeMutableBytes { Glibc.read(messages.rawValue, $0.baseAddress, $0.count) }
-        guard count > 0 else { return nil }
-        let lines = bytes[..<count].split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+        while case let count = bytes.withUnsafeMutableBytes({ Glibc.read(messages.rawValue, $0.baseAddress, $0.count) }),
+            count > 0
+        {
+            text = (text + bytes[..<count]).suffix(Self.longestMessages)
+        }
+        let lines = text.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
         // Without a system logger, one version complains about that before each of its lines.
         return lines.last { !$0.isEmpty && !$0.hasSuffix("to syslog") }
     }

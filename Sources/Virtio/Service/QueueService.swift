@@ -207,6 +207,12 @@ package final class QueueService: @unchecked Sendable {
     /// Has the device serve one queue now. On the loop's thread, from a handler of the device's own.
     package func look(at index: Int) { serve(index) }
 
+    /// Has the device serve one queue after the handlers that wait. On the loop's thread.
+    package func lookLater(at index: Int) { loop.async { [self] in serve(index) } }
+
+    /// The size of a queue as the driver has chosen it.
+    package func size(of index: Int) -> Int { Int(slots[index].queue?.layout.size ?? 0) }
+
     /// Takes another request off the queue whose request the device serves, for a result that needs several; nil if the driver has made
     /// no more available. Only from `VirtioDevice.serve`.
     package func takeNext(_ request: TakenRequest) throws(VirtQueueError) -> TakenRequest? {

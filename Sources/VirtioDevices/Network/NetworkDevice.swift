@@ -19,12 +19,15 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     static let controlQueue = 2
 
     private static let longestNetworkState = 4096
+    private static let mostFramesAtOnce = 256
 
     private struct Link {
         /// The card's own address, which the driver reads.
         var address: MACAddress
         var isUp: Bool
         var mustAnnounce = false
+        /// The driver was not told yet that the configuration has changed.
+        var isUnsignalled = false
         var generation: UInt32 = 0
 
         var status: UInt16 { (isUp ? 1 : 0) | (mustAnnounce ? 2 : 0) }
@@ -38,7 +41,6 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     private let log: Log
     private let link: Mutex<Link>
     private var filter: ReceiveFilter
-    private var session: VirtioSession?
     // A frame on its way out, or one whose checksum is finished on its way in.
     private let frame = UnsafeMutableRawBufferPointer.allocate(byteCount: Ethernet.longestFrame, alignment: 16)
 
@@ -94,8 +96,9 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
         }
         let bytes = UnsafeMutableRawBufferPointer(rebasing: frame[..<count])
         _ = chain.readable.copy(from: headerSize, into: bytes, in: session.memory)
-        guard header.segmentation == 0 || backend.hasSegmentation else { return .done(written: 0) }
+        guard session.allows(sending: header.segmentation) else { return .done(written: 0) }
         var sent = header
+        sent.flags &= OffloadHeader.needsChecksum
         if header.hasPartialChecksum, !backend.hasPartialChecksums {
             guard InternetChecksum.complete(header, in: bytes) else { return .done(written: 0) }
             sent.flags &= ~OffloadHeader.needsChecksum
@@ -106,7 +109,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
 
     private func receive(_ request: TakenRequest, _ session: VirtioSession) throws(VirtQueueError) -> RequestProgress {
         let headerSize = headerSize(session)
-        while let incoming = nextFrame() {
+        while let incoming = nextFrame(session) {
             let total = headerSize + incoming.bytes.count
             var requests = [(request: request, written: 0)]
             var room = request.chain.writable.count
@@ -114,7 +117,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
                 while room < total {
                     guard let next = try service?.takeNext(request) else {
                         // A queue that is full of buffers and still too small never becomes large enough.
-                        if requests.count == Int(queueSizes[Self.receiveQueue]) { break }
+                        if requests.count >= service?.size(of: request.queue) ?? 0 { break }
                         return .needsMore
                     }
                     requests.append((next, 0))
@@ -128,16 +131,26 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
             }
             // The driver's buffers are too small for the frame.
             backend.consume()
-            if requests.count > 1 { return .waits }
+            if requests.count > 1 {
+                service?.lookLater(at: Self.receiveQueue)
+                return .waits
+            }
         }
         return .waits
     }
 
-    private func nextFrame() -> IncomingFrame? {
-        while let incoming = backend.receive() {
-            if let destination = MACAddress(incoming.bytes), filter.admits(destination) { return incoming }
+    /// The next frame for this driver. After many that are not, other handlers of the loop have their turn.
+    private func nextFrame(_ session: VirtioSession) -> IncomingFrame? {
+        for _ in 0..<Self.mostFramesAtOnce {
+            guard let incoming = backend.receive() else { return nil }
+            if let destination = MACAddress(incoming.bytes), filter.admits(destination),
+                session.allows(receiving: incoming.header.segmentation)
+            {
+                return incoming
+            }
             backend.consume()
         }
+        service?.lookLater(at: Self.receiveQueue)
         return nil
     }
 
@@ -155,6 +168,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
             }
             header.flags = 0
         }
+        header.flags &= OffloadHeader.needsChecksum | OffloadHeader.dataValid
         header.bufferCount = UInt16(requests.count)
         withUnsafeTemporaryAllocation(byteCount: headerSize, alignment: 2) { space in
             header.store(into: space)
@@ -217,27 +231,33 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
             link.withLock {
                 $0.isUp = isUp
                 $0.generation &+= 1
+                $0.isUnsignalled = true
             }
-            session?.signals.signalConfigurationChange()
+            // While the machine is paused, this waits for its resumption.
+            service?.wake()
         }
     }
 
     package func activate(_ session: VirtioSession) {
-        self.session = session
         backend.activate(session.offloads)
-        guard session.has(NetworkFeature.announcement), link.withLock(\.mustAnnounce) else { return }
-        session.signals.signalConfigurationChange()
+        if session.has(NetworkFeature.announcement) { link.withLock { $0.isUnsignalled = $0.mustAnnounce } }
+    }
+
+    package func awaken(_ session: VirtioSession) {
+        let isChanged = link.withLock { link in
+            defer { link.isUnsignalled = false }
+            return link.isUnsignalled
+        }
+        if isChanged { session.signals.signalConfigurationChange() }
     }
 
     package func reset() {
-        session = nil
         filter = ReceiveFilter(address: link.withLock(\.address))
         link.withLock { $0.mustAnnounce = false }
     }
 
     package func stop() {
         backend.stop()
-        session = nil
         service = nil
     }
 
@@ -268,6 +288,27 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
 }
 
 extension VirtioSession {
+    private static let ecn: UInt8 = 0x80
+
+    fileprivate func allows(sending segmentation: UInt8) -> Bool {
+        allows(segmentation, NetworkFeature.hostTSO4, NetworkFeature.hostTSO6, NetworkFeature.hostECN)
+    }
+
+    fileprivate func allows(receiving segmentation: UInt8) -> Bool {
+        allows(segmentation, NetworkFeature.guestTSO4, NetworkFeature.guestTSO6, NetworkFeature.guestECN)
+    }
+
+    /// Whether a header's segmentation is one of those that were negotiated (section 5.1.6.2).
+    private func allows(_ segmentation: UInt8, _ version4: UInt64, _ version6: UInt64, _ ecn: UInt64) -> Bool {
+        guard segmentation & Self.ecn == 0 || has(ecn) else { return false }
+        switch segmentation & ~Self.ecn {
+        case 0: return segmentation == 0
+        case 1: return has(version4)
+        case 4: return has(version6)
+        default: return false
+        }
+    }
+
     /// The offloads of frames to the guest that the driver accepts.
     fileprivate var offloads: ReceiveOffloads {
         var result: ReceiveOffloads = []

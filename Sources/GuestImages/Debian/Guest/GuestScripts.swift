@@ -262,7 +262,7 @@ enum GuestScripts {
     /// `/usr/lib/aerie/dhcp`: what udhcpc calls with an address in its environment.
     static let dhcp = #"""
         #!/bin/sh
-        # Takes over an address, routes and name servers. The router of a user network is the host.
+        # Takes over an address, routes and name servers. The router of a user network, 10.0.2.2, is the host's loopback.
         case $1 in
         deconfig) ip -4 address flush dev "$interface" ;;
         bound | renew)
@@ -276,7 +276,7 @@ enum GuestScripts {
             } >/etc/resolv.conf
             {
                 busybox sed '/[[:space:]]host\.aerie\.internal$/d' /etc/hosts
-                for gateway in $router; do echo "$gateway	host.aerie.internal"; done
+                if [ "$router" = 10.0.2.2 ]; then echo "$router	host.aerie.internal"; fi
             } >/run/aerie/hosts && cat /run/aerie/hosts >/etc/hosts
             ;;
         esac
