@@ -52,7 +52,7 @@ struct IOCommand: ParsableCommand {
                 runs[index].append(try MarkedRun(machine, arguments))
             }
         }
-        let report = IOReport(machines: machines.map(\.name), runs: runs)
+        let report = IOReport(machines: machines.map(\.name), runs: runs, seconds: seconds)
         print(options.json ? try report.json() : report.text())
     }
 

@@ -1,13 +1,13 @@
 import Foundation
 import TextTables
 
-/// Operations in a second and CPU time for each, on each machine; medians of the rounds.
+/// Operations in a second and CPU time for an operation, on each machine; medians of the rounds.
 struct IOReport: Report {
     private struct Row: Encodable {
         let load: String
         /// One for each machine.
         let operationsPerSecond: [Double]
-        /// CPU microseconds of the machine's process for an operation, with all that the guest does.
+        /// CPU microseconds of the machine's process for an operation: all work of the guest, the start of fio included.
         let microseconds: [Double]
     }
 
@@ -15,23 +15,24 @@ struct IOReport: Report {
     private let machines: [String]
     private let loads: [Row]
 
-    init(machines: [String], runs: [[MarkedRun]]) {
+    /// - Parameter seconds: how long each load ran.
+    init(machines: [String], runs: [[MarkedRun]], seconds: Int) {
         self.machines = machines
         processor = Self.processorName()
         let names = Set(runs.joined().flatMap { $0.results.keys }).sorted()
         loads = names.map { name in
             let samples = runs.map { runs in
-                runs.compactMap { run -> (rate: Double, seconds: Double)? in
-                    guard let rate = run.results[name].flatMap(Double.init), let seconds = run.loads[name] else {
+                runs.compactMap { run -> (rate: Double, time: Double)? in
+                    guard let rate = run.results[name].flatMap(Double.init), let time = run.loads[name] else {
                         return nil
                     }
-                    return (rate, seconds)
+                    return (rate, time)
                 }
             }
             return Row(
                 load: name, operationsPerSecond: samples.map { Statistics.median($0.map(\.rate)) },
                 microseconds: samples.map { samples in
-                    Statistics.median(samples.map { $0.seconds / max($0.rate, 1) }) * 1e6
+                    Statistics.median(samples.map { $0.time / max($0.rate * Double(seconds), 1) }) * 1e6
                 })
         }
     }
@@ -49,8 +50,7 @@ struct IOReport: Report {
             table.add(row.load, "", cells(row.operationsPerSecond) { String(Int($0.rounded())) })
         }
         table.add("")
-        table.add("CPU s in the load, by", "", machines)
-        table.add(" operations/s, µs")
+        table.add("CPU µs for an operation", "", machines)
         for row in loads { table.add(row.load, "", cells(row.microseconds, table.ratio)) }
         table.add("In brackets: as a multiple of the first machine's. Processor: \(processor)")
         return table.text
