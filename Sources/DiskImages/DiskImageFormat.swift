@@ -10,6 +10,7 @@ package enum DiskImageFormat: String, CaseIterable, Sendable {
     /// open a disk by.
     package static func apparent(path: String) throws(DiskImageError) -> DiskImageFormat {
         let file = try LockedFile(path: path, readOnly: true)
+        defer { file.descriptor.unlock() }
         var start = [UInt8](repeating: 0, count: 4)
         do {
             try start.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in

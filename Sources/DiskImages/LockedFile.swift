@@ -25,7 +25,10 @@ struct LockedFile: ~Copyable {
         }
         guard kind != .other else { throw .notADisk(path: path) }
         guard isLocked else { throw .inUse(path: path, forWriting: !readOnly) }
-        guard size > 0 else { throw .empty(path: path) }
+        guard size > 0 else {
+            opened.unlock()
+            throw .empty(path: path)
+        }
         self.kind = kind
         self.size = size
         descriptor = opened

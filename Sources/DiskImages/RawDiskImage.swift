@@ -28,6 +28,9 @@ package final class RawDiskImage: DiskImage {
         self.synchronizes = synchronizes && !readOnly
     }
 
+    // A process that is being started may have a duplicate for a moment, which would keep the lock.
+    deinit { file.unlock() }
+
     package func read(at offset: UInt64, into buffers: IOBuffers) throws(DiskImageError) {
         try checkRange(offset, UInt64(buffers.count))
         try file.run(reading(at: offset, into: buffers))

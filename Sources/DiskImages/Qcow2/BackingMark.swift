@@ -20,6 +20,7 @@ struct BackingMark: Equatable, Sendable {
 
     init(path: String) throws(DiskImageError) {
         let opened = try LockedFile(path: path, readOnly: true)
+        defer { opened.descriptor.unlock() }
         try self.init(opened.descriptor, path: path)
     }
 

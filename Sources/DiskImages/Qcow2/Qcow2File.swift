@@ -21,6 +21,9 @@ final class Qcow2File: Sendable {
         descriptor = opened.descriptor
     }
 
+    // A process that is being started may have a duplicate for a moment, which would keep the lock.
+    deinit { descriptor.unlock() }
+
     /// Nothing of the image lies at or behind this offset.
     var end: UInt64 { endOffset.load(ordering: .acquiring) }
 
