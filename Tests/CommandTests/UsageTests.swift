@@ -53,7 +53,7 @@ struct UsageTests {
         let lines = [
             (["rnu", "debian"], "rnu: 'rnu' is not a verb; did you mean 'run'?"),
             (["image", "isnpect", "x"], "image isnpect: 'isnpect' is not a verb; did you mean 'inspect'?"),
-            (["frobnicate"], "frobnicate: 'frobnicate' is not a verb; use one of run, image, doctor"),
+            (["frobnicate"], "frobnicate: 'frobnicate' is not a verb; use one of run, image, disk, doctor"),
         ]
         for (arguments, line) in lines {
             let result = try aerie.run(arguments)

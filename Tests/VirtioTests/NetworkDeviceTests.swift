@@ -277,6 +277,7 @@ import VirtioDevices
     @Test func aDriverThatWantsChecksumsGetsThem() throws {
         let card = try Card(features: ~Self.guestChecksum, network: TestNetwork(hasOffloads: true))
         defer { card.board.stop() }
+        try card.board.wait("the offloads", until: { card.network.state.withLock(\.offloads) != nil })
         #expect(card.network.state.withLock(\.offloads)?.contains(.partialChecksums) == false)
         card.offer(0, 2048)
         var header = OffloadHeader()
