@@ -52,6 +52,11 @@ int aerie_pipe(int *ends) {
 int aerie_socket_pair(int type, int *ends) {
     int kind = (type == 1 ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC;
     if (socketpair(AF_UNIX, kind, 0, ends) != 0) return -1;
+    // As much as this user may have: with privileges 8 MiB, otherwise what net.core.wmem_max allows.
+    int size = 8 << 20;
+    if (setsockopt(ends[1], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0) {
+        setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    }
     int flags = fcntl(ends[0], F_GETFL);
     return flags == -1 ? -1 : fcntl(ends[0], F_SETFL, flags | O_NONBLOCK);
 }

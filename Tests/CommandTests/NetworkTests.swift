@@ -48,7 +48,7 @@ struct NetworkTests {
         let result = try DebianImage.run(["run", "--transport", transport, "debian", "bash", "-c", script])
         #expect(result.code == 0)
         #expect(result.output.contains("65520"))
-        #expect(result.output.contains("10.0.2.15/24"))
+        #expect(result.output.contains("10.0.2.15"))
         #expect(Patience.wait { received.count == data.count })
         #expect(received.bytes == data)
         #expect(result.error == "")

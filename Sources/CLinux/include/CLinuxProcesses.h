@@ -13,6 +13,6 @@ int aerie_spawn_isolated(
 /// pipe2(2): close-on-exec and non-blocking at both ends; -1 with errno set on failure.
 int aerie_pipe(int *ends);
 
-/// socketpair(2) of Unix sockets, `type` 1 for a stream or 2 for datagrams, close-on-exec. The first end does not block. -1 with errno
-/// set on failure.
+/// socketpair(2) of Unix sockets, `type` 1 for a stream or 2 for datagrams, close-on-exec. The first end does not block; the second
+/// one has a large send buffer. -1 with errno set on failure.
 int aerie_socket_pair(int type, int *ends);

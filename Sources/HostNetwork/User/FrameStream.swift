@@ -16,7 +16,8 @@ final class FrameStream {
     }
 
     private static let prefixSize = 4
-    private static let bufferSize = 4 * (Ethernet.longestFrame + prefixSize)
+    /// Bytes: more than the window of a guest's connection. Pages that are never used cost nothing.
+    private static let bufferSize = 8 << 20
 
     let descriptor: FileDescriptor
     private let input = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 16)
@@ -89,6 +90,12 @@ final class FrameStream {
     }
 
     // MARK: Receiving
+
+    /// Reads what the socket has, as far as there is room. passt drops the frames that a full socket does not take, so that it
+    /// must not fill up while the guest is slow.
+    func drain() {
+        while failure == nil, end < input.count || start >= input.count / 2, fill() {}
+    }
 
     /// The next frame, which stays until `consume`; nil when the socket has no whole frame now.
     func receive() -> UnsafeRawBufferPointer? {

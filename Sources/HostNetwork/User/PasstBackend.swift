@@ -112,6 +112,7 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     }
 
     private func ready(_ events: EventLoop.Events) {
+        stream?.drain()
         if events.contains(.writable), stream?.flush() == true { handler?(.writable) }
         handler?(.readable)
         // Without buffers nobody reads, and the end of the stream would go unnoticed.
