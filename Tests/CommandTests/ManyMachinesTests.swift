@@ -12,7 +12,7 @@ import Testing
 
     @Test(
         "Machines that have ended leave no descriptor, no thread, no mapping and no memory behind",
-        arguments: [("interpret", 1000), ("translate", 50)])
+        arguments: [("interpret", 1000), ("translate", 400)])
     func nothingIsLeft(engine: String, count: Int) throws {
         let aerie = try AerieProcess()
         let firmware = try aerie.directory.file("firmware", GuestProgram.powerOff)
@@ -24,7 +24,8 @@ import Testing
         #expect(after.threads == before.threads)
         // The allocator may divide a mapping or add an arena: one mapping for each machine would be far more.
         #expect(after.mappings <= before.mappings + 20)
-        // A stack that is left behind has 8 KiB in memory at least, a machine much more.
-        #expect(after.memory <= before.memory + count * 2048 + (2 << 20))
+        // A stack that is left behind has 8 KiB in memory at least, a machine much more. How much of its free memory the allocator keeps
+        // varies by 3 MB, whatever the number of machines.
+        #expect(after.memory <= before.memory + count * 2048 + (4 << 20))
     }
 }
