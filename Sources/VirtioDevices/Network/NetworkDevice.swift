@@ -240,7 +240,9 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
 
     package func activate(_ session: VirtioSession) {
         backend.activate(session.offloads)
-        if session.has(NetworkFeature.announcement) { link.withLock { $0.isUnsignalled = $0.mustAnnounce } }
+        if session.has(NetworkFeature.announcement) {
+            link.withLock { $0.isUnsignalled = $0.isUnsignalled || $0.mustAnnounce }
+        }
     }
 
     package func awaken(_ session: VirtioSession) {

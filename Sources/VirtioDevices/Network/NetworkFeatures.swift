@@ -14,7 +14,6 @@ enum NetworkFeature {
     static let status: UInt64 = 1 << 16
     static let controlQueue: UInt64 = 1 << 17
     static let receiveModes: UInt64 = 1 << 18
-    static let vlanFilter: UInt64 = 1 << 19
     static let extraReceiveModes: UInt64 = 1 << 20
     static let announcement: UInt64 = 1 << 21
     static let macAddressCommand: UInt64 = 1 << 23
