@@ -138,10 +138,11 @@ let package = Package(
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
-        // A machine in a process that a test may kill.
+        // A machine in a process that a test may kill, and many in one process.
+        .target(name: "CAllocator", path: "Tests/CAllocator"),
         .executableTarget(
-            name: "MachineHost", dependencies: ["MachineSession", "Aerie", "HostSystem"], path: "Tests/MachineHost",
-            swiftSettings: settings),
+            name: "MachineHost", dependencies: ["MachineSession", "Aerie", "CAllocator", "HostSystem"],
+            path: "Tests/MachineHost", swiftSettings: settings),
         tests(
             "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost"],
             exclude: ["Guests"]),

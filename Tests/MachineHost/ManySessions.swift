@@ -1,4 +1,5 @@
 import Aerie
+import CAllocator
 import Foundation
 import Glibc
 import HostSystem
@@ -10,10 +11,14 @@ struct ManySessions {
         let descriptors: Int
         let threads: Int
         let mappings: Int
-        /// Bytes of memory that the host gives the process.
+        /// Bytes of memory that the host gives the process, without those that the allocator holds free.
         let memory: Int
+        /// Bytes of the allocator's memory that are in use.
+        let allocated: Int
 
         static func now() throws -> Holdings {
+            malloc_trim(0)
+            let allocator = mallinfo2()
             let files = FileManager.default
             let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
             let resident = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }?.split(separator: " ")
@@ -21,7 +26,8 @@ struct ManySessions {
                 descriptors: try files.contentsOfDirectory(atPath: "/proc/self/fd").count,
                 threads: try files.contentsOfDirectory(atPath: "/proc/self/task").count,
                 mappings: try String(contentsOfFile: "/proc/self/maps", encoding: .utf8).split(separator: "\n").count,
-                memory: (resident?.dropFirst().first.flatMap { Int($0) } ?? 0) << 10)
+                memory: (resident?.dropFirst().first.flatMap { Int($0) } ?? 0) << 10,
+                allocated: Int(allocator.uordblks + allocator.hblkhd))
         }
     }
 
