@@ -7,7 +7,7 @@ package import HostSystem
 /// block goes to the threads in any case, and so do writes where the file system makes a writer wait. Neither the ring nor a thread
 /// exists before the first request, and all end with the loop.
 package final class DiskIO: @unchecked Sendable {
-    // @unchecked: `fileIO` and `lanes` are touched on the loop's thread only.
+    // @unchecked: `fileIO`, `lanes` and the counts of a turn are touched on the loop's thread only.
 
     package enum Method: Sendable {
         /// The ring, or the threads if there is none.
@@ -28,8 +28,13 @@ package final class DiskIO: @unchecked Sendable {
     // By descriptor: files whose writes need a thread that waits. A descriptor that is used again for another file keeps its lane.
     private var lanes: [Int32: WriteLane] = [:]
 
-    /// The most bytes that a visitor copies itself.
+    /// The most bytes that a visitor copies itself in a visit.
     private static let visitorLimit = 64 << 10
+    /// The same for the loop's thread in a turn.
+    private static let turnLimit = 4 << 20
+    // Bytes in this turn.
+    private var copied = 0
+    private var copyingTurn: UInt64 = 0
 
     private enum FileIO {
         /// Nothing has been submitted yet.
@@ -82,13 +87,14 @@ package final class DiskIO: @unchecked Sendable {
 
     /// Does an operation on a file.
     func submit(_ operation: FileOperation) {
+        if operation.group.isCancelled { return finish(operation.completion, .cancelled) }
         if operation.isWrite, let lane = lanes[operation.descriptor] { return submit(operation, to: lane) }
         let isVisited = loop.isVisited
-        guard !isVisited || operation.count <= Self.visitorLimit else {
-            return loop.async { [self] in submit(operation) }
-        }
         // A ring tries to read at once as well. Whether the file system makes a writer wait is known only after an attempt.
         if isVisited || operation.isWrite {
+            guard mayCopy(operation.count, isVisited: isVisited) else {
+                return loop.async { [self] in submit(operation) }
+            }
             switch operation.tryAtOnce() {
             case .finished: return finish(operation.completion, nil)
             case .impossible where operation.isWrite:
@@ -102,6 +108,17 @@ package final class DiskIO: @unchecked Sendable {
         if isVisited { loop.async { [self] in begin(operation) } } else { begin(operation) }
     }
 
+    /// Whether an attempt to transfer `count` bytes keeps the turn short. A turn may always begin with one on the loop's own thread.
+    private func mayCopy(_ count: Int, isVisited: Bool) -> Bool {
+        let turn = loop.turnNumber
+        if turn != copyingTurn { (copyingTurn, copied) = (turn, 0) }
+        guard copied + count <= (isVisited ? Self.visitorLimit : Self.turnLimit) || copied == 0 && !isVisited else {
+            return false
+        }
+        copied += count
+        return true
+    }
+
     private func begin(_ operation: FileOperation) {
         if operation.group.isCancelled { return finish(operation.completion, .cancelled) }
         if case .ring(let ring) = chosen() {
@@ -112,11 +129,16 @@ package final class DiskIO: @unchecked Sendable {
     }
 
     private func submit(_ operation: FileOperation, to lane: WriteLane) {
-        guard lane.add(operation) else { return }
+        if lane.add(operation) { serve(lane) }
+    }
+
+    private func serve(_ lane: WriteLane) {
         do {
-            try pool.run { [loop] in
-                lane.serve { results in
-                    loop.visitOrAsync { for result in results { result.operation.completion(result.error) } }
+            try pool.run { [self] in
+                let results = lane.serve()
+                loop.visitOrAsync { [self] in
+                    for result in results { result.operation.completion(result.error) }
+                    if lane.needsThread() { serve(lane) }
                 }
             }
         } catch {

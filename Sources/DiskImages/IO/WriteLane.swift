@@ -9,7 +9,7 @@ final class WriteLane: Sendable {
         let error: DiskImageError?
     }
 
-    /// Writes before their results are delivered.
+    /// Writes before their results are delivered, and before other work has its turn on the thread.
     private static let writesAtOnce = 8
 
     // Bounded by the requests that the guest's queues hold.
@@ -24,21 +24,23 @@ final class WriteLane: Sendable {
         }
     }
 
-    /// Does the writes that wait, until there are none; returns then.
-    func serve(deliver: ([Result]) -> Void) {
-        while true {
-            let operations = takeWaiting()
-            if operations.isEmpty { return }
-            deliver(operations.map { Result(operation: $0, error: $0.runBlocking()) })
-        }
-    }
-
-    private func takeWaiting() -> [FileOperation] {
-        state.withLock { state in
+    /// Does the first of the writes that wait.
+    func serve() -> [Result] {
+        let operations = state.withLock { state in
             let taken = Array(state.waiting.prefix(Self.writesAtOnce))
             state.waiting.removeFirst(taken.count)
-            if taken.isEmpty { state.hasThread = false }
             return taken
+        }
+        return operations.map { Result(operation: $0, error: $0.runBlocking()) }
+    }
+
+    /// After `serve`.
+    ///
+    /// - Returns: whether the caller has to find a thread that calls `serve` once more.
+    func needsThread() -> Bool {
+        state.withLock { state in
+            state.hasThread = !state.waiting.isEmpty
+            return state.hasThread
         }
     }
 

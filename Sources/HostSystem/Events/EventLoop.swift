@@ -37,6 +37,10 @@ package final class EventLoop: Sendable {
         var thread: HostThread?
         /// Handlers may run: from the begin of the loop's thread until its last jobs.
         var isOpen = false
+        /// The loop's thread waits for events, or is about to.
+        var isWaiting = false
+        /// Counts the turns.
+        var turn: UInt64 = 0
         /// The thread that has the turn.
         var turnIdentity: UInt?
         var isVisited = false
@@ -147,8 +151,8 @@ package final class EventLoop: Sendable {
 
     // MARK: Visits
 
-    /// Runs `body`, and what it defers, on the calling thread as on the loop's own, if the loop has nothing else to do: it waits, and
-    /// no job was added since. `body` must not block, and must be short: handlers wait for it as for each other.
+    /// Runs `body`, and what it defers, on the calling thread as on the loop's own, if the loop has nothing else to do: its thread waits
+    /// for events, and no job was added since. `body` must not block, and must be short: handlers wait for it as for each other.
     ///
     /// The caller must not hold a lock that a handler takes. Any thread; it never waits.
     ///
@@ -172,13 +176,18 @@ package final class EventLoop: Sendable {
     /// Whether the thread that has the turn is not the loop's own. Only from a handler.
     package var isVisited: Bool { state.withLock { $0.isVisited } }
 
+    /// The number of the present turn. Only from a handler.
+    package var turnNumber: UInt64 { state.withLock { $0.turn } }
+
     /// Calls the handler of a source by a visit.
     func visit(_ identifier: UInt64) -> Bool { visit { serve(aerie_event(identifier: identifier, flags: 0)) } }
 
     /// - Returns: false when a visit is not possible.
     private func begin(isVisit: Bool) -> Bool {
         state.withLock { state in
-            if isVisit, !state.isOpen || !state.jobs.isEmpty { return false }
+            // Events that the loop's thread has found come first, or visitors could keep it from them.
+            if isVisit, !state.isOpen || !state.isWaiting || !state.jobs.isEmpty { return false }
+            state.turn += 1
             state.turnIdentity = UInt(pthread_self())
             state.isVisited = isVisit
             return true
@@ -213,17 +222,22 @@ package final class EventLoop: Sendable {
     // MARK: The thread
 
     private func run() {
-        state.withLock { $0.isOpen = true }
+        state.withLock { state in
+            state.isOpen = true
+            state.isWaiting = true
+        }
         var events = [aerie_event](repeating: aerie_event(), count: Self.eventsAtOnce)
         var isEnding = false
         while !isEnding {
             let count = aerie_epoll_wait(epoll.rawValue, &events, Int32(Self.eventsAtOnce))
             precondition(count >= 0, "epoll_wait fails only for bad arguments")
+            state.withLock { $0.isWaiting = false }
             takeTurn {
                 for event in events.prefix(Int(count)) { serve(event) }
                 runDeferred()
                 isEnding = state.withLock { state in
                     if state.isEnding, state.jobs.isEmpty { state.isOpen = false }
+                    state.isWaiting = state.isOpen
                     return !state.isOpen
                 }
             }

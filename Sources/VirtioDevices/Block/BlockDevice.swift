@@ -98,11 +98,9 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
     ) {
         image.submit(request, in: group) { [self] error in
             var rest = rest
-            if error == nil, !group.isCancelled, let next = rest.next() {
-                run(next, before: rest, in: group, completion)
-            } else {
-                completion(error)
-            }
+            guard error == nil, !group.isCancelled, let next = rest.next() else { return completion(error) }
+            // Other handlers have their turn between two pieces, and a stop of the queue its chance.
+            io.loop.async { [self, rest] in run(next, before: rest, in: group, completion) }
         }
     }
 
