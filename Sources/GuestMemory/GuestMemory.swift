@@ -4,7 +4,9 @@ internal import Synchronization
 
 /// A guest-physical address range that is not wholly in guest memory.
 public struct GuestMemoryError: Error, Equatable, CustomStringConvertible {
+    /// The first guest-physical address.
     public let address: UInt64
+    /// Bytes.
     public let count: UInt64
 
     @usableFromInline
@@ -13,6 +15,7 @@ public struct GuestMemoryError: Error, Equatable, CustomStringConvertible {
         self.count = count
     }
 
+    /// The range, for an error message.
     public var description: String {
         "guest-physical range 0x\(String(address, radix: 16)), \(count) bytes, is not in the guest's memory"
     }
@@ -36,6 +39,7 @@ public final class GuestMemory: @unchecked Sendable {
         public let offset: UInt64
     }
 
+    /// The ranges in the order of their addresses.
     public let ranges: [Range]
     /// Bytes of all ranges together.
     package let size: UInt64

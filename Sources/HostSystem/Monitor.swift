@@ -9,6 +9,7 @@ public final class Monitor<Value>: @unchecked Sendable {
     @usableFromInline let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     @usableFromInline let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
+    /// A monitor of `value`, with no waiters.
     @inlinable
     public init(_ value: sending Value) {
         self.value = value

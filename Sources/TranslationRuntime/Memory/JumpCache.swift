@@ -8,13 +8,16 @@ internal import HostSystem
 public struct JumpCache: ~Copyable {
     /// Generated code reads it, by `StateLayout.JumpLayout`.
     public struct Entry: BitwiseCopyable {
+        /// The virtual address of the code.
         public var address: UInt64
+        /// The tag of the entry's set when it was written.
         public var tag: UInt64
         /// The front end's own block, or a `CodeEntry`. Not for generated code.
         public var operations: UnsafeRawPointer?
         /// Host address of the block's generated code, or of code that leaves for lack of it.
         public var code: UInt
 
+        /// An entry for the code at `address`, in the set whose tag is `tag`.
         @inlinable
         public init(address: UInt64, tag: UInt64, operations: UnsafeRawPointer?, code: UInt) {
             self.address = address
@@ -58,6 +61,7 @@ public struct JumpCache: ~Copyable {
     @usableFromInline var currentSet = 0
     /// The first entry of the set in use, and its tag.
     public internal(set) var current: UnsafeMutablePointer<Entry>
+    /// The tag of the set in use.
     public internal(set) var tag: UInt64 = 1
 
     /// - Parameter setCount: how many sets there are, from 1 to `setLimit`. The first one is in use.
@@ -119,6 +123,7 @@ public struct JumpCache: ~Copyable {
         Int((address >> 12 &* 0x9E37_79B9_7F4A_7C15) >> 52)
     }
 
+    /// The place of an address in the set in use.
     @inlinable @inline(__always)
     public func entry(_ address: UInt64) -> UnsafeMutablePointer<Entry> {
         current + Int((address ^ address >> Self.hashShift) >> 1 & UInt64(Self.size - 1))

@@ -118,6 +118,7 @@ public struct SoftwareTLB: ~Copyable {
 
     static let hashFactor: UInt32 = 0x1E37_79B1
 
+    /// The place of an address's page in the set in use.
     @inlinable @inline(__always)
     public func entry(_ address: UInt64) -> UnsafeMutablePointer<Entry> {
         current + Int(address >> 12 & UInt64(Self.size - 1))

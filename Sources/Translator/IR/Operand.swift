@@ -1,5 +1,6 @@
 /// An element of guest state that generated code works on: 64 bits at `index` × 8 bytes from the start of the state.
 public struct Slot: Hashable, Sendable {
+    /// The slot's number, from the start of the state on.
     public let index: UInt8
 
     package init(_ index: UInt8) { self.index = index }
@@ -23,16 +24,19 @@ public enum Operand: Equatable, Sendable {
         isRelative ? .address(address) : .constant(address)
     }
 
+    /// The value, if it is a constant.
     @inlinable public var constant: UInt64? {
         if case .constant(let value) = self { value } else { nil }
     }
 }
 
 extension Slot: CustomStringConvertible {
+    /// As traces show it.
     public var description: String { "s\(index)" }
 }
 
 extension Operand: CustomStringConvertible {
+    /// As traces show it.
     public var description: String {
         switch self {
         case .slot(let slot): slot.description
@@ -50,6 +54,7 @@ public enum Width: Sendable {
     /// The low halves; the result is zero-extended to 64 bits.
     case bits32ZeroExtended
 
+    /// Whether the operation looks at all 64 bits.
     @inlinable public var isWide: Bool { self == .bits64 }
 }
 
