@@ -46,8 +46,11 @@ final class RISCVBoard: Board {
         let loop = try VirtioHost.makeLoop()
         self.loop = loop
         disks = try configuration.openDisks()
+        let io = DiskIO(loop: loop)
+        let banks = try FlashImageStore.makeBanks(
+            configuration, count: RISCVMemoryMap.flash.count, io: io, log: log)
         let cards = try VirtioCards.make(
-            configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
+            configuration, disks: disks, io: io, console: console, control: control,
             queueCount: transport == .pci ? min(configuration.cpus, 4) : 1, log: log)
         let host = VirtioHost(memory: memory, loop: loop, log: log)
         let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
@@ -77,7 +80,7 @@ final class RISCVBoard: Board {
                     RISCVMemoryMap.firmwareConfiguration, FirmwareConfiguration.size
                 ),
             ]
-            + RISCVMemoryMap.flash.enumerated().map { (FlashBank(name: "flash\($0)"), $1, FlashBank.size) }
+            + zip(banks, RISCVMemoryMap.flash).map { ($0, $1, FlashBank.size) }
             + slots + bridge
         for (device, base, size) in placed { bus.attach(device, base: base, size: size) }
         devices = placed.map(\.device) + functions
@@ -118,7 +121,8 @@ final class RISCVBoard: Board {
         try wrapping("boot") { () throws(BootError) in
             try RISCVBoot(
                 kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine,
-                firmware: configuration.firmware)
+                firmware: configuration.firmware,
+                payload: configuration.flash.isEmpty ? nil : RISCVMemoryMap.flash[0])
         }
     }
 

@@ -52,6 +52,14 @@ struct RunOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
+            A file with the contents of a riscv64 machine's flash bank, as FILE[,readonly]; the guest's changes are kept in it. \
+            Without a kernel, the guest starts in the first bank. Repeatable: two banks.
+            """, valueName: "flash"))
+    var flash: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            """
             A disk, as FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|unsafe]; a comma in FILE is written \
             twice. Repeatable.
             """, valueName: "disk"))
@@ -144,7 +152,7 @@ struct RunOptions: ParsableArguments {
             (.logLevel, logLevel), (.logFile, logFile),
         ]
         let lists =
-            disk.map { (RunSetting.disk, $0) } + network.map { (.network, $0) } + publish.map { (.publish, $0) }
+            flash.map { (RunSetting.flash, $0) } + disk.map { (.disk, $0) } + network.map { (.network, $0) } + publish.map { (.publish, $0) }
             + allowEgress.map { (.allowEgress, $0) }
             + command.map { (RunSetting.command, $0) }
         for case (let setting, let text?) in texts + lists {
