@@ -1,5 +1,6 @@
 internal import DiskImages
 internal import HostSystem
+internal import Machine
 internal import PlatformDevices
 
 /// The file of a flash bank: locked as a disk's, and written to by the machine's event loop.

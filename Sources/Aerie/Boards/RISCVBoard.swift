@@ -20,6 +20,7 @@ final class RISCVBoard: Board {
     let processors: [any VirtualProcessor]
     let devices: [any Device]
     let disks: [any DiskImage]
+    let virtioDevices: [any VirtioDevice]
     let loop: EventLoop
 
     private let harts: [Hart]
@@ -52,6 +53,7 @@ final class RISCVBoard: Board {
         let cards = try VirtioCards.make(
             configuration, disks: disks, io: io, console: console, control: control,
             queueCount: transport == .pci ? min(configuration.cpus, 4) : 1, log: log)
+        virtioDevices = cards
         let host = VirtioHost(memory: memory, loop: loop, log: log)
         let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
         let (bridge, functions) = Self.bus(transport == .pci ? cards : [], host: host, plic: plic)

@@ -3,8 +3,8 @@ internal import Glibc
 extension Configuration {
     /// The longest kernel command line in bytes. A kernel's own limit may be lower.
     static let longestCommandLine = 2047
-    /// The most disks of a machine. The RISC-V board has eight virtio-mmio slots, and other devices need some of them.
-    static let mostDisks = 4
+    /// The most disks of a machine, on PCI. Fewer have a place on virtio-mmio.
+    static let mostDisks = 32
 
     /// Checks the configuration without starting anything: ranges, features of this build and host, and access to files.
     ///

@@ -80,7 +80,8 @@ public struct Configuration: Equatable, Sendable {
     /// The files with the contents of the RISC-V board's flash banks, at most 2; the other banks are erased at the start. Without a
     /// kernel, the guest starts in supervisor mode at the first byte of the first bank. The x86_64 board has no flash.
     public var flash: [FlashFile] = []
-    /// The guest's disks in the order of their slots; at most 4. Serials must differ.
+    /// The guest's disks in the order of their slots: at most 32 with the transport `pci`, and with the others as many as the eight
+    /// slots of all virtio devices have room for. Serials must differ.
     public var disks: [Disk] = []
     /// The guest's network cards in the order of their slots; none by default.
     public var networkCards: [NetworkCard] = []

@@ -60,15 +60,17 @@ struct RunOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            A disk, as FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|unsafe]; a comma in FILE is written \
-            twice. Repeatable.
+            A disk, as FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|none|unsafe][,rate=R]; a comma in FILE is \
+            written twice. R is 10M bytes in a second or 500iops; both may be given. Repeatable: with --transport pci up to 32.
             """, valueName: "disk"))
     var disk: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "A network card, as user|none|tap[=NAME]|switch=NAME[,mac=M] (default: user, where passt is installed). Repeatable.",
-            valueName: "network"))
+            """
+            A network card, as user|none|tap[=NAME]|switch=NAME[,mac=M][,rate=R] (default: user, where passt is installed). R is \
+            10M bytes in a second or 1000pps; both may be given. Repeatable.
+            """, valueName: "network"))
     var network: [String] = []
 
     @Option(
