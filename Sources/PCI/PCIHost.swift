@@ -28,7 +28,7 @@ package final class PCIHost: MemoryMappedDevice {
     ///   - lines: INTA to INTD.
     package init(name: String, functions: [any PCIFunction], lines: [InterruptLine]) {
         precondition(
-            functions.count <= Self.mostFunctions && lines.count == 4, "a bus has 31 devices of two functions, four lines")
+            functions.count <= Self.mostFunctions && lines.count == 4, "a bus has 62 functions and four lines")
         self.name = name
         self.functions = [PCIHostBridge()] + functions
         functionsOfDevice = functions.count < Self.slots ? 1 : 2

@@ -160,7 +160,7 @@ struct UsageTests {
         try expect(64, run + ["--disk", "\(kernel),format=vmdk"], saying: ["'vmdk'", "format=qcow2"])
         try expect(64, run + ["--disk", "\(kernel),cache=some"], saying: ["'some'", "cache=writeback"])
         try expect(69, run + ["--disk", "\(kernel),cache=none,format=qcow2"], saying: ["cache=none", "qcow2 image"])
-        try expect(64, run + ["--disk", "\(kernel),rate=10MB"], saying: ["'10MB' is not a valid rate", "rate=500iops"])
+        try expect(64, run + ["--disk", "\(kernel),rate=10MB"], saying: ["'10MB' is not a valid", "rate=500iops"])
         try expect(64, run + ["--disk", "\(kernel),rate=100"], saying: ["the rate of disk", "1K to 1024G"])
         try expect(64, run + ["--disk", "\(kernel),rate=0iops"], saying: ["the rate of disk", "1 to 1000000000"])
         let disks = (0..<33).flatMap { _ in ["--disk", "\(kernel),readonly"] }

@@ -55,7 +55,8 @@ import Testing
         let results = Monitor<[DiskImageError?]>([])
         let requests = places.map { offset, count in
             DiskRequest.write(
-                at: UInt64(offset), from: IOBuffers(UnsafeMutableRawBufferPointer(rebasing: memory[offset..<offset + count])))
+                at: UInt64(offset),
+                from: IOBuffers(UnsafeMutableRawBufferPointer(rebasing: memory[offset..<offset + count])))
         }
         loop.async {
             let group = IOGroup(io)
@@ -111,7 +112,9 @@ import Testing
         try RawDiskImage(path: path, readOnly: false).verify(saved)
     }
 
-    @Test("A raw disk grows while it is used; one that is read-only, and smaller sizes, are refused", arguments: [false, true])
+    @Test(
+        "A raw disk grows while it is used, unless it is read-only; smaller sizes are refused",
+        arguments: [false, true])
     func growing(isDirect: Bool) throws {
         func open(readOnly: Bool) throws -> any DiskImage {
             let path = directory.path("disk")
@@ -122,7 +125,9 @@ import Testing
         let image = try open(readOnly: false)
         try image.grow(to: 16384)
         #expect(image.size == 16384)
-        #expect(try image.bytes(at: 4096, count: 12288) == Array(pattern(8192)[4096...]) + [UInt8](repeating: 0, count: 8192))
+        #expect(
+            try image.bytes(at: 4096, count: 12288) == Array(pattern(8192)[4096...])
+                + [UInt8](repeating: 0, count: 8192))
         try image.write(pattern(512), at: 15872)
         #expect(try directory.contents(path).count == 16384)
         for size in [16384, 8192, 20000] as [UInt64] {

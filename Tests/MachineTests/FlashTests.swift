@@ -85,7 +85,8 @@ import Testing
     func badOption() throws {
         #expect(try FlashFile(option: "a,,b,readonly") == FlashFile(path: "a,b", isReadOnly: true))
         let error = AerieError(
-            .usage, asked: "--flash a,serial=1", found: "'serial=1' is not known", advice: "after the file, use readonly")
+            .usage, asked: "--flash a,serial=1", found: "'serial=1' is not known",
+            advice: "after the file, use readonly")
         #expect(throws: error) { try FlashFile(option: "a,serial=1") }
     }
 }

@@ -1,5 +1,6 @@
 import GuestMemory
 import HostNetwork
+import HostSystem
 import Testing
 import Virtio
 import VirtioDevices

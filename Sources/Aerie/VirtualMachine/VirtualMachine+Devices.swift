@@ -15,7 +15,8 @@ extension VirtualMachine {
         let disks = board.virtioDevices.compactMap { $0 as? BlockDevice }
         let asked = "resizing disk \(index) to \(size)"
         guard disks.indices.contains(index) else {
-            throw AerieError(.usage, asked: asked, found: "the machine has \(disks.count) disks", advice: "name another one")
+            throw AerieError(
+                .usage, asked: asked, found: "the machine has \(disks.count) disks", advice: "name another one")
         }
         try whileAlive(asked) { () throws(AerieError) in
             do throws(DiskImageError) {
@@ -53,7 +54,8 @@ extension VirtualMachine {
             case .running, .paused: try body()
             default:
                 throw AerieError(
-                    .usage, asked: asked, found: "the machine is \(found.name)", advice: "it has to be running or paused")
+                    .usage, asked: asked, found: "the machine is \(found.name)",
+                    advice: "it has to be running or paused")
             }
         }
     }

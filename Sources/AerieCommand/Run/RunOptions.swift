@@ -154,7 +154,8 @@ struct RunOptions: ParsableArguments {
             (.logLevel, logLevel), (.logFile, logFile),
         ]
         let lists =
-            flash.map { (RunSetting.flash, $0) } + disk.map { (.disk, $0) } + network.map { (.network, $0) } + publish.map { (.publish, $0) }
+            flash.map { (RunSetting.flash, $0) } + disk.map { (.disk, $0) }
+            + network.map { (.network, $0) } + publish.map { (.publish, $0) }
             + allowEgress.map { (.allowEgress, $0) }
             + command.map { (RunSetting.command, $0) }
         for case (let setting, let text?) in texts + lists {

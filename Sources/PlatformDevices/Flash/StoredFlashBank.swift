@@ -127,7 +127,8 @@ package final class StoredFlashBank: MemoryMappedDevice {
                 state.commands.fail()
                 return !state.isAbandoned
             }
-            if isReported { log.note(.error, name, cause: "notWritten", "\(error); the guest sees an error of the flash") }
+            guard isReported else { return }
+            log.note(.error, name, cause: "notWritten", "\(error); the guest sees an error of the flash")
         }
     }
 
