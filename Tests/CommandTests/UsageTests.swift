@@ -175,6 +175,16 @@ struct UsageTests {
         try expect(64, run + ["--read-only"], saying: ["--read-only", "no disk"])
     }
 
+    @Test("Flash banks are checked before anything starts")
+    func flash() throws {
+        try expect(65, ["run", "--flash", "absent.fd"], saying: ["--flash absent.fd", "No such file"])
+        try expect(64, ["run", "--flash", "\(kernel),serial=1"], saying: ["'serial=1' is not known"])
+        try expect(65, ["run", "--flash", kernel], saying: ["--flash", "a flash bank 33554432", "add ',readonly'"])
+        try expect(
+            69, ["run", "--arch", "x86_64", "--kernel", kernel, "--flash", kernel],
+            saying: ["--flash: the x86_64 machine has no flash banks", "--firmware"])
+    }
+
     @Test("An argument that is not UTF-8 is a usage error and opens no other file", arguments: ["aerie", "aerie-vm"])
     func malformedArguments(program: String) throws {
         // The name that a repair of the bytes would give.
