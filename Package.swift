@@ -50,7 +50,7 @@ let package = Package(
         module("KVMEngine", ["CKVM", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Devices
         module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        module("DiskImages", ["SavedState", "HostSystem", "CZlib", "CZstd"]),
+        module("DiskImages", ["CLinux", "SavedState", "HostSystem", "CZlib", "CZstd"]),
         module("HostNetwork", ["CLinux", "HostSystem"]),
         module("PCI", ["Machine", "SavedState"]),
         module("Virtio", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
