@@ -15,8 +15,8 @@ package final class RawDiskImage: DiskImage {
     let path: String
     private let synchronizes: Bool
     package var size: UInt64 { extent.load(ordering: .acquiring) }
-    // The bytes that the file had when it was opened or grew; less than `size` by the padding of the last sector.
-    var fileSize: UInt64 { presentSize.load(ordering: .acquiring) }
+    /// The bytes that the file had when it was opened or grew; less than `size` by the padding of the last sector.
+    package var fileSize: UInt64 { presentSize.load(ordering: .acquiring) }
 
     /// Opens and locks `path`.
     ///

@@ -64,7 +64,7 @@ import Testing
         #expect(
             try refusal { $0.flash[1].path = small }
                 == """
-                --flash small: the file has 512 bytes, and a flash bank 33554432; extend the file with 'truncate --size=32M', \
+                --flash small: the file has 3 bytes, and a flash bank 33554432; extend the file with 'truncate --size=32M', \
                 or add ',readonly'
                 """)
         #expect(try refusal { $0.flash[1] = FlashFile(path: small, isReadOnly: true) } == nil)

@@ -24,7 +24,7 @@ final class FlashImageStore: FlashStore, @unchecked Sendable {
         group = IOGroup(io)
     }
 
-    var size: UInt64 { image.size }
+    var size: UInt64 { image.fileSize }
     var isReadOnly: Bool { file.isReadOnly }
 
     func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(FlashError) {
@@ -38,7 +38,8 @@ final class FlashImageStore: FlashStore, @unchecked Sendable {
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, completion: @escaping @Sendable (String?) -> Void) {
         // A write does not change its buffers. They stay until the completion, as `FlashStore` says.
         let buffers = IOBuffers(UnsafeMutableRawBufferPointer(mutating: bytes))
-        io.loop.async { [self] in
+        // The vCPU that programs the flash begins the write itself if the loop waits.
+        io.loop.visitOrAsync { [self] in
             image.submit(.write(at: offset, from: buffers), in: group) { [file] error in
                 completion(error.map { "--flash \(file.path): \($0)" })
             }

@@ -48,14 +48,13 @@ final class RISCVBoard: Board {
         self.loop = loop
         disks = try configuration.openDisks()
         let io = DiskIO(loop: loop)
-        let banks = try FlashImageStore.makeBanks(
-            configuration, count: RISCVMemoryMap.flash.count, io: io, log: log)
         let cards = try VirtioCards.make(
             configuration, disks: disks, io: io, console: console, control: control,
             queueCount: transport == .pci ? min(configuration.cpus, 4) : 1, log: log)
         virtioDevices = cards
         let host = VirtioHost(memory: memory, loop: loop, log: log)
         let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
+        let flash = try Self.flash(configuration, io: io, log: log)
         let (bridge, functions) = Self.bus(transport == .pci ? cards : [], host: host, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
@@ -66,10 +65,7 @@ final class RISCVBoard: Board {
                 (Self.makeACLINT(harts, timeBase: timeBase), RISCVMemoryMap.aclint, ACLINT.size),
                 (Self.makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
                 (plic, RISCVMemoryMap.plic, PLIC.size),
-                (
-                    GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)),
-                    RISCVMemoryMap.rtc, GoldfishRTC.size
-                ),
+                (GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)), RISCVMemoryMap.rtc, GoldfishRTC.size),
                 (
                     UART16550(
                         name: "uart0", channel: uartChannel,
@@ -82,8 +78,7 @@ final class RISCVBoard: Board {
                     RISCVMemoryMap.firmwareConfiguration, FirmwareConfiguration.size
                 ),
             ]
-            + zip(banks, RISCVMemoryMap.flash).map { ($0, $1, FlashBank.size) }
-            + slots + bridge
+            + flash + slots + bridge
         for (device, base, size) in placed { bus.attach(device, base: base, size: size) }
         devices = placed.map(\.device) + functions
         processors = harts
@@ -201,6 +196,14 @@ final class RISCVBoard: Board {
     private static func firmwareItems(_ configuration: Configuration) -> FirmwareConfigurationItems {
         let key = FirmwareConfigurationItems.Key.processorCount
         return FirmwareConfigurationItems(numbered: [key: [UInt8(configuration.cpus), 0]])
+    }
+
+    private static func flash(
+        _ configuration: Configuration, io: DiskIO, log: Log
+    ) throws(AerieError) -> [Placement] {
+        let bases = RISCVMemoryMap.flash
+        let banks = try FlashImageStore.makeBanks(configuration, count: bases.count, io: io, log: log)
+        return zip(banks, bases).map { ($0, $1, FlashBank.size) }
     }
 
     /// All slots for virtio devices in the address space: kernels probe every one. The first have devices.

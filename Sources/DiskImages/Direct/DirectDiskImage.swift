@@ -127,7 +127,7 @@ extension DirectDiskImage {
         let transfer = FileTransfer(kind, direct, at: offset, buffers)
         // The completion keeps the file open.
         group.io.submit(
-            FileOperation(transfer, in: group) { [self] error in
+            FileOperation(transfer, in: group, isDirect: true) { [self] error in
                 withExtendedLifetime(self) { completion(error) }
             })
     }

@@ -84,7 +84,8 @@ package final class DiskIO: @unchecked Sendable {
     func submit(_ operation: FileOperation) {
         if operation.isWrite, let lane = lanes[operation.descriptor] { return submit(operation, to: lane) }
         let isVisited = loop.isVisited
-        guard !isVisited || operation.count <= Self.visitorLimit else {
+        if operation.isDirect, !isVisited { return begin(operation) }
+        guard !isVisited || operation.count <= Self.visitorLimit && !operation.isDirect else {
             return loop.async { [self] in submit(operation) }
         }
         // A ring tries to read at once as well. Whether the file system makes a writer wait is known only after an attempt.
