@@ -12,7 +12,7 @@ package import SavedState
 /// Requests that overlap in time may take effect in either order, but each sees whole what a request that had completed
 /// before it began has written. A flush makes durable what had completed before it began.
 package protocol DiskImage: AnyObject, Sendable {
-    /// The size that the guest sees, in bytes; a multiple of `sectorSize`. It does not change.
+    /// The size that the guest sees, in bytes; a multiple of `sectorSize`. Only `grow` changes it.
     var size: UInt64 { get }
 
     /// True when everything but reading and flushing fails with `readOnly`.
@@ -39,6 +39,11 @@ package protocol DiskImage: AnyObject, Sendable {
     /// their size: an image may cut a request into as many host operations as it has clusters.
     func submit(_ request: DiskRequest, in group: IOGroup, completion: @escaping DiskCompletion)
 
+    /// Makes the disk larger while it is used; the new part reads as zeroes. Any thread, one call at a time.
+    ///
+    /// - Parameter size: bytes, a multiple of `sectorSize`.
+    func grow(to size: UInt64) throws(DiskImageError)
+
     /// What a machine that was saved with this image has to find again: its kind, and how to know its file. The contents
     /// are not in it. Nobody writes meanwhile.
     func save() throws(SavedStateError) -> SavedRecord
@@ -54,6 +59,8 @@ package protocol DiskImage: AnyObject, Sendable {
 package let sectorSize: UInt64 = 512
 
 extension DiskImage {
+    package func grow(to size: UInt64) throws(DiskImageError) { throw .cannotGrow }
+
     func checkRange(_ offset: UInt64, _ count: UInt64) throws(DiskImageError) {
         guard offset <= size, count <= size - offset else {
             throw .outOfRange(offset: offset, count: count, size: size)

@@ -11,6 +11,10 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
     case writableBase
     case outOfRange(offset: UInt64, count: UInt64, size: UInt64)
     case readOnly
+    /// Only a raw disk that is writable can be resized while it is used.
+    case cannotGrow
+    /// A disk in use becomes larger, not smaller.
+    case notLarger(size: UInt64, present: UInt64)
     /// The file ends before the size it had when it was opened.
     case truncated(at: UInt64)
     /// The request's group was cancelled before it was done.
@@ -43,6 +47,9 @@ package enum DiskImageError: Error, Equatable, CustomStringConvertible {
         case .outOfRange(let offset, let count, let size):
             "\(count) bytes at offset \(offset) are not within the disk of \(size) bytes"
         case .readOnly: "the disk is read-only"
+        case .cannotGrow: "only a writable raw disk can be resized while it is used"
+        case .notLarger(let size, let present):
+            "\(size) bytes are not more than the disk's \(present), or not a multiple of its blocks"
         case .truncated(let offset): "the image file was truncated while in use: no data at offset \(offset)"
         case .cancelled: "the request was cancelled"
         case .noScratch(let directories, let error):

@@ -51,6 +51,16 @@ package struct IOBuffers: @unchecked Sendable {
         }
     }
 
+    /// Copies everything to `bytes`, which are as many.
+    package func copy(to bytes: UnsafeMutableRawBufferPointer) {
+        precondition(bytes.count == count, "bytes fill their buffers")
+        var position = 0
+        for vector in vectors {
+            memcpy(bytes.baseAddress! + position, vector.iov_base, vector.iov_len)
+            position += vector.iov_len
+        }
+    }
+
     /// Adds the memory of other buffers behind this.
     package mutating func append(_ other: IOBuffers) {
         vectors += other.vectors

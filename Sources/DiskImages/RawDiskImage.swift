@@ -1,5 +1,6 @@
 internal import Glibc
 internal import HostSystem
+internal import Synchronization
 
 /// A disk whose sectors lie one after the other in a regular file or on a block device.
 ///
@@ -7,22 +8,25 @@ internal import HostSystem
 /// of this one. A file whose size is not a multiple of 512 appears with its last sector filled up with zeroes; the first write
 /// to that sector lets the file grow to whole sectors.
 package final class RawDiskImage: DiskImage {
-    package let size: UInt64
+    private let extent: Atomic<UInt64>
+    private let presentSize: Atomic<UInt64>
     package let isReadOnly: Bool
     let file: FileDescriptor
     let path: String
     private let synchronizes: Bool
-    // The bytes that the file had when it was opened; less than `size` by the padding of the last sector.
-    let fileSize: UInt64
+    package var size: UInt64 { extent.load(ordering: .acquiring) }
+    /// The bytes that the file had when it was opened or grew; less than `size` by the padding of the last sector.
+    package var fileSize: UInt64 { presentSize.load(ordering: .acquiring) }
 
     /// Opens and locks `path`.
     ///
     /// - Parameter synchronizes: false for a disk that may be lost when the host ends; a flush does nothing then.
     package init(path: String, readOnly: Bool, synchronizes: Bool = true) throws(DiskImageError) {
         let opened = try LockedFile(path: path, readOnly: readOnly)
-        fileSize = opened.size
+        let fileSize = opened.size
+        presentSize = Atomic(fileSize)
+        extent = Atomic((fileSize + sectorSize - 1) / sectorSize * sectorSize)
         file = opened.descriptor
-        size = (fileSize + sectorSize - 1) / sectorSize * sectorSize
         isReadOnly = readOnly
         self.path = path
         self.synchronizes = synchronizes && !readOnly
@@ -67,6 +71,17 @@ package final class RawDiskImage: DiskImage {
     }
 
     package func close() { file.unlock() }
+
+    /// Only for a regular file. Of a block device the owner is the host.
+    package func grow(to size: UInt64) throws(DiskImageError) {
+        guard !isReadOnly, file.isRegularFile else { throw .cannotGrow }
+        let present = self.size
+        guard size > present, size % sectorSize == 0 else { throw .notLarger(size: size, present: present) }
+        do { try file.truncate(to: size) } catch { throw .system(error) }
+        // The guest may use what the file has.
+        presentSize.store(size, ordering: .releasing)
+        extent.store(size, ordering: .releasing)
+    }
 
     package func flush() throws(DiskImageError) {
         guard synchronizes else { return }

@@ -14,6 +14,8 @@ package final class AddressSpace: @unchecked Sendable {
     }
 
     package let memory: GuestMemory
+    /// Kept until the end of this object, because translated code refers to it.
+    private var deviceMemories: [(base: UInt64, memory: DeviceMemory)] = []
     /// Ascending by base.
     package private(set) var regions: [Region] = []
 
@@ -28,6 +30,30 @@ package final class AddressSpace: @unchecked Sendable {
         precondition(!overlapsRegion && !overlapsMemory, "\(device.name) overlaps another region")
         let index = regions.firstIndex { $0.base > base } ?? regions.endIndex
         regions.insert(Region(base: base, size: size, device: device), at: index)
+        if let memory = device.deviceMemory {
+            precondition(memory.size <= size, "\(device.name) has room for its memory")
+            deviceMemories.append((base, memory))
+        }
+    }
+
+    /// The host address of `count` bytes of a device's memory that can be fetched; nil for registers and holes.
+    package func fetchable(at address: UInt64, count: UInt64) -> UnsafeRawPointer? {
+        deviceBytes(at: address, count: count)?.bytes
+    }
+
+    /// The same for a load, which a device may answer from its registers at present. The result holds for one load.
+    package func loadable(at address: UInt64, count: UInt64) -> UnsafeRawPointer? {
+        guard let (bytes, memory) = deviceBytes(at: address, count: count), memory.isReadable else { return nil }
+        return bytes
+    }
+
+    private func deviceBytes(at address: UInt64, count: UInt64) -> (bytes: UnsafeRawPointer, memory: DeviceMemory)? {
+        for (base, memory) in deviceMemories where address >= base {
+            let offset = address - base
+            guard offset < memory.size, count <= memory.size - offset else { continue }
+            return (UnsafeRawPointer(memory.bytes.baseAddress! + Int(offset)), memory)
+        }
+        return nil
     }
 
     /// Releases all devices at the end of a machine. They hold vCPUs, which hold this object.

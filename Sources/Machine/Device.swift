@@ -44,6 +44,9 @@ extension Device {
 
 /// A device whose registers appear in the guest-physical address space.
 package protocol MemoryMappedDevice: Device {
+    /// The memory that vCPUs read from the device's base on without calling `read`; nil for registers only. It does not change.
+    var deviceMemory: DeviceMemory? { get }
+
     /// Reads `size` (1, 2, 4 or 8) bytes at `offset` from the device's base, little endian, zero-extended.
     ///
     /// `offset + size` does not exceed the attached size. Any alignment is possible. An unsupported access reads 0. The caller
@@ -52,4 +55,8 @@ package protocol MemoryMappedDevice: Device {
 
     /// Writes the low `size` bytes of `value`, under the rules of `read`. Unsupported writes are ignored.
     func write(offset: UInt64, size: Int, value: UInt64)
+}
+
+extension MemoryMappedDevice {
+    package var deviceMemory: DeviceMemory? { nil }
 }

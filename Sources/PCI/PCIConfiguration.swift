@@ -21,6 +21,8 @@ package final class PCIConfiguration: Sendable {
 
     private static let commandOffset = 0x04
     private static let statusOffset = 0x06
+    private static let headerTypeOffset = 0x0E
+    private static let multifunction: UInt8 = 1 << 7
     private static let firstBAR = 0x10
     private static let interruptPinOffset = 0x3D
     private static let capabilityList: UInt8 = 1 << 4
@@ -112,6 +114,14 @@ package final class PCIConfiguration: Sendable {
             state.nextCapability = (end + 3) & ~3
             state.initial = state.bytes
             return offset
+        }
+    }
+
+    /// Says that the device has further functions.
+    func setMultifunction() {
+        state.withLock { state in
+            state.bytes[Self.headerTypeOffset] |= Self.multifunction
+            state.initial = state.bytes
         }
     }
 

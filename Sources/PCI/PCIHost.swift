@@ -13,22 +13,31 @@ package final class PCIHost: MemoryMappedDevice {
     /// The configuration space of 256 buses, of which all but the first are empty.
     package static let wholeConfigurationSize: UInt64 = 256 << 20
     package static let slots = 32
+    /// The most functions besides the bridge's own.
+    package static let mostFunctions = 2 * (slots - 1)
 
     package let name: String
     private let functions: [any PCIFunction]
+    /// How many functions a device has, from device 1 on.
+    private let functionsOfDevice: Int
     private let pins: [PCIInterruptPin]
 
     /// - Parameters:
-    ///   - functions: function 0 of each device, from device 1; device 0 is the bridge itself.
+    ///   - functions: one for each device, from device 1 on; device 0 is the bridge itself. If there are more than devices, each
+    ///     device has two, so that a guest that goes through the bus finds them in this order.
     ///   - lines: INTA to INTD.
     package init(name: String, functions: [any PCIFunction], lines: [InterruptLine]) {
-        precondition(functions.count < Self.slots && lines.count == 4, "a bus has 32 devices, a bridge four lines")
+        precondition(
+            functions.count <= Self.mostFunctions && lines.count == 4, "a bus has 62 functions and four lines")
         self.name = name
         self.functions = [PCIHostBridge()] + functions
+        functionsOfDevice = functions.count < Self.slots ? 1 : 2
         pins = lines.map(PCIInterruptPin.init)
-        for (slot, function) in self.functions.enumerated() {
-            // The usual swizzle: pin A of neighbouring devices goes to different lines.
-            function.connect(InterruptLine(sink: pins[slot % 4], number: slot))
+        for (index, function) in functions.enumerated() {
+            // The usual swizzle: pin A of neighbouring devices goes to different lines. All functions of a device use pin A.
+            let slot = 1 + index / functionsOfDevice
+            function.connect(InterruptLine(sink: pins[Self.line(ofSlot: slot)], number: index))
+            if functionsOfDevice > 1 { function.configuration.setMultifunction() }
         }
     }
 
@@ -39,9 +48,11 @@ package final class PCIHost: MemoryMappedDevice {
 
     /// The function of an ECAM offset: bus in bits 20 and up, device in bits 15 to 19, function in bits 12 to 14.
     private func function(at offset: UInt64) -> (any PCIFunction)? {
-        let slot = Int(offset >> 15 & 31)
-        guard offset < Self.configurationSize, offset >> 12 & 7 == 0, slot < functions.count else { return nil }
-        return functions[slot]
+        let (slot, number) = (Int(offset >> 15 & 31), Int(offset >> 12 & 7))
+        guard offset < Self.configurationSize else { return nil }
+        if slot == 0 { return number == 0 ? functions[0] : nil }
+        let index = 1 + (slot - 1) * functionsOfDevice + number
+        return number < functionsOfDevice && index < functions.count ? functions[index] : nil
     }
 
     package func read(offset: UInt64, size: Int) -> UInt64 {

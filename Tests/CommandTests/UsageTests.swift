@@ -158,12 +158,31 @@ struct UsageTests {
         try expect(65, run + ["--disk", aerie.directory.url.path], saying: ["directory"])
         try expect(64, run + ["--disk", "\(kernel),colour=red"], saying: ["colour=red"])
         try expect(64, run + ["--disk", "\(kernel),format=vmdk"], saying: ["'vmdk'", "format=qcow2"])
-        try expect(64, run + ["--disk", "\(kernel),cache=none"], saying: ["'none'", "cache=writeback"])
+        try expect(64, run + ["--disk", "\(kernel),cache=some"], saying: ["'some'", "cache=writeback"])
+        try expect(69, run + ["--disk", "\(kernel),cache=none,format=qcow2"], saying: ["cache=none", "qcow2 image"])
+        try expect(64, run + ["--disk", "\(kernel),rate=10MB"], saying: ["'10MB' is not a valid", "rate=500iops"])
+        try expect(64, run + ["--disk", "\(kernel),rate=100"], saying: ["the rate of disk", "1K to 1024G"])
+        try expect(64, run + ["--disk", "\(kernel),rate=0iops"], saying: ["the rate of disk", "1 to 1000000000"])
+        let disks = (0..<33).flatMap { _ in ["--disk", "\(kernel),readonly"] }
+        try expect(64, run + disks, saying: ["33 disks", "at most 32"])
+        try expect(
+            64, run + disks[..<14] + ["--console", "virtio", "--network", "none"],
+            saying: ["7 disks and 0 network cards", "slots have room for 6 of them; use --transport pci"])
         try expect(64, run + ["--overlay", "changes"], saying: ["--overlay changes", "no image"])
         try expect(64, run + ["--disk-size", "4G"], saying: ["--disk-size 4G", "no image"])
         try expect(64, run + ["--disk-size", "4097"], saying: ["--disk-size", "blocks of 4K"])
         try expect(64, run + ["--disk", "\(kernel),serial=ABCDEFGHIJKLMNOPQRSTU"], saying: ["serial"])
         try expect(64, run + ["--read-only"], saying: ["--read-only", "no disk"])
+    }
+
+    @Test("Flash banks are checked before anything starts")
+    func flash() throws {
+        try expect(65, ["run", "--flash", "absent.fd"], saying: ["--flash absent.fd", "No such file"])
+        try expect(64, ["run", "--flash", "\(kernel),serial=1"], saying: ["'serial=1' is not known"])
+        try expect(65, ["run", "--flash", kernel], saying: ["--flash", "a flash bank 33554432", "add ',readonly'"])
+        try expect(
+            69, ["run", "--arch", "x86_64", "--kernel", kernel, "--flash", kernel],
+            saying: ["--flash: the x86_64 machine has no flash banks", "--firmware"])
     }
 
     @Test("An argument that is not UTF-8 is a usage error and opens no other file", arguments: ["aerie", "aerie-vm"])

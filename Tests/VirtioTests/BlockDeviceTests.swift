@@ -211,6 +211,25 @@ import VirtioDevices
         _ = try driver.run(1, data: [.out(DiskDriver.data, 512)])
         #expect(image.state.withLock { $0.flushes } == 1)
     }
+
+    @Test func aDiskThatGrowsTellsItsDriverAndTakesRequestsThere() throws {
+        let image = MemoryDisk(sectors: 64)
+        let device = BlockDevice(image: image, io: TestLoop.io)
+        let board = try TestBoard(device)
+        try board.transport.start()
+        let driver = DiskDriver(board: board, queue: try board.bringUp(size: 16))
+        defer { driver.stop() }
+        #expect(try driver.run(0, sector: 64, data: [.in(DiskDriver.data, 512)]).status == 1)
+        board.acknowledgeInterrupts()
+        let generation = board.read(0x0FC)
+        try device.resize(to: 96 * 512)
+        try board.wait("a change of the configuration") { board.read(0x060) & 2 == 2 }
+        #expect(board.read(0x0FC) != generation)
+        #expect(board.transport.read(offset: 0x100, size: 8) == 96)
+        #expect(try driver.run(0, sector: 95, data: [.in(DiskDriver.data, 512)]) == (0, 513))
+        #expect(throws: DiskImageError.notLarger(size: 512, present: 96 * 512)) { try device.resize(to: 512) }
+        #expect(board.transport.read(offset: 0x100, size: 8) == 96)
+    }
 }
 
 extension DiskDriver {

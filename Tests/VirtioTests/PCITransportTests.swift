@@ -1,10 +1,10 @@
 import GuestMemory
 import Machine
-import PCI
 import SavedState
 import Synchronization
 import Testing
 
+@testable import PCI
 @testable import Virtio
 @testable import VirtioDevices
 
@@ -80,6 +80,40 @@ private final class LineRecorder: InterruptSink {
         #expect(bus.host.read(offset: 0, size: 4) == 0x0008_1B36)
         #expect(bus.host.read(offset: 2 << 15, size: 4) == 0xFFFF_FFFF)
         #expect(bus.host.read(offset: Bus.slot | 1 << 12, size: 2) == 0xFFFF)
+    }
+
+    @Test("More functions than devices are two to a device, in their order, and each has its interrupt")
+    func manyFunctions() throws {
+        let memory = try GuestMemory(ranges: [(0x8000_0000, 0x10_0000)])
+        let lines = LineRecorder()
+        let functions = (0..<43).map { index in
+            VirtioPCITransport(
+                name: "virtio\(index)", device: EntropyDevice(), memory: memory, messages: nil, loop: TestLoop.shared)
+        }
+        let host = PCIHost(
+            name: "pci", functions: functions, lines: (0..<4).map { InterruptLine(sink: lines, number: $0) })
+        func place(_ index: Int) -> UInt64 { UInt64(1 + index / 2) << 15 | UInt64(index % 2) << 12 }
+        for index in functions.indices {
+            #expect(host.read(offset: place(index), size: 4) == 0x1044_1AF4)
+            // Of several functions, with the registers of a function.
+            #expect(host.read(offset: place(index) + 0x0E, size: 1) == 0x80)
+            functions[index].reset()
+            #expect(host.read(offset: place(index) + 0x0E, size: 1) == 0x80)
+        }
+        #expect(host.read(offset: place(43), size: 4) == 0xFFFF_FFFF)
+        #expect(host.read(offset: 1 << 15 | 2 << 12, size: 4) == 0xFFFF_FFFF)
+        #expect(host.read(offset: 1 << 12, size: 4) == 0xFFFF_FFFF)
+        #expect(host.read(offset: 0x0E, size: 1) == 0)
+    }
+
+    @Test("The line that functions share is high while one of them asserts it")
+    func sharedLine() {
+        let lines = LineRecorder()
+        let pin = PCIInterruptPin(InterruptLine(sink: lines, number: 2))
+        for (number, level, expected) in [(0, true, true), (62, true, true), (0, false, true), (62, false, false)] {
+            pin.setInterrupt(number, level: level)
+            #expect(lines.high == (expected ? [2] : []))
+        }
     }
 
     @Test("Registers tell their sizes, move where the guest wants, and answer only while memory is enabled")

@@ -20,6 +20,7 @@ final class RISCVBoard: Board {
     let processors: [any VirtualProcessor]
     let devices: [any Device]
     let disks: [any DiskImage]
+    let virtioDevices: [any VirtioDevice]
     let loop: EventLoop
 
     private let harts: [Hart]
@@ -46,11 +47,14 @@ final class RISCVBoard: Board {
         let loop = try VirtioHost.makeLoop()
         self.loop = loop
         disks = try configuration.openDisks()
+        let io = DiskIO(loop: loop)
         let cards = try VirtioCards.make(
-            configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
+            configuration, disks: disks, io: io, console: console, control: control,
             queueCount: transport == .pci ? min(configuration.cpus, 4) : 1, log: log)
+        virtioDevices = cards
         let host = VirtioHost(memory: memory, loop: loop, log: log)
         let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
+        let flash = try Self.flash(configuration, io: io, log: log)
         let (bridge, functions) = Self.bus(transport == .pci ? cards : [], host: host, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
@@ -61,10 +65,7 @@ final class RISCVBoard: Board {
                 (Self.makeACLINT(harts, timeBase: timeBase), RISCVMemoryMap.aclint, ACLINT.size),
                 (Self.makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
                 (plic, RISCVMemoryMap.plic, PLIC.size),
-                (
-                    GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)),
-                    RISCVMemoryMap.rtc, GoldfishRTC.size
-                ),
+                (GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)), RISCVMemoryMap.rtc, GoldfishRTC.size),
                 (
                     UART16550(
                         name: "uart0", channel: uartChannel,
@@ -77,8 +78,7 @@ final class RISCVBoard: Board {
                     RISCVMemoryMap.firmwareConfiguration, FirmwareConfiguration.size
                 ),
             ]
-            + RISCVMemoryMap.flash.enumerated().map { (FlashBank(name: "flash\($0)"), $1, FlashBank.size) }
-            + slots + bridge
+            + flash + slots + bridge
         for (device, base, size) in placed { bus.attach(device, base: base, size: size) }
         devices = placed.map(\.device) + functions
         processors = harts
@@ -118,7 +118,8 @@ final class RISCVBoard: Board {
         try wrapping("boot") { () throws(BootError) in
             try RISCVBoot(
                 kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine,
-                firmware: configuration.firmware)
+                firmware: configuration.firmware,
+                payload: configuration.flash.isEmpty ? nil : RISCVMemoryMap.flash[0])
         }
     }
 
@@ -195,6 +196,14 @@ final class RISCVBoard: Board {
     private static func firmwareItems(_ configuration: Configuration) -> FirmwareConfigurationItems {
         let key = FirmwareConfigurationItems.Key.processorCount
         return FirmwareConfigurationItems(numbered: [key: [UInt8(configuration.cpus), 0]])
+    }
+
+    private static func flash(
+        _ configuration: Configuration, io: DiskIO, log: Log
+    ) throws(AerieError) -> [Placement] {
+        let bases = RISCVMemoryMap.flash
+        let banks = try FlashImageStore.makeBanks(configuration, count: bases.count, io: io, log: log)
+        return zip(banks, bases).map { ($0, $1, FlashBank.size) }
     }
 
     /// All slots for virtio devices in the address space: kernels probe every one. The first have devices.

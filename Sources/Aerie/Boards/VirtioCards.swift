@@ -18,7 +18,8 @@ enum VirtioCards {
         control: any CharacterChannel, queueCount: Int, log: Log
     ) throws(AerieError) -> [any VirtioDevice] {
         var cards: [any VirtioDevice] = zip(disks, configuration.disks).map { image, disk in
-            BlockDevice(image: image, io: io, serial: disk.serial ?? "", queueCount: queueCount)
+            BlockDevice(
+                image: image, io: io, serial: disk.serial ?? "", queueCount: queueCount, rate: disk.rate.deviceRate)
         }
         let channels =
             (configuration.console == .virtio ? [console] : []) + (configuration.hasControlPort ? [control] : [])

@@ -53,7 +53,7 @@
         }
 
         private static func pci(_ highWindow: (base: UInt64, size: UInt64)) -> AML {
-            // Pin A of each device, with the line that the bridge wires it to. No function uses pins B to D.
+            // Pin A of each device, with the line that the bridge wires it to. No function uses pins B to D; 0xFFFF is any function.
             let routes = (1..<PCIHost.slots).map { slot in
                 AML.package([
                     .integer(UInt64(slot) << 16 | 0xFFFF), .integer(0), .integer(0),

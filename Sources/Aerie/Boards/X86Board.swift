@@ -16,6 +16,7 @@
         let processors: [any VirtualProcessor]
         let devices: [any Device]
         let disks: [any DiskImage]
+        let virtioDevices: [any VirtioDevice]
         let loop: EventLoop
 
         private let vcpus: [X86Processor]
@@ -61,10 +62,10 @@
             let loop = try VirtioHost.makeLoop()
             self.loop = loop
             disks = try configuration.openDisks()
-            let cards = try VirtioCards.make(
+            virtioDevices = try VirtioCards.make(
                 configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
-                queueCount: min(configuration.cpus, 4), log: log
-            ).enumerated().map { slot, card in
+                queueCount: min(configuration.cpus, 4), log: log)
+            let cards = virtioDevices.enumerated().map { slot, card in
                 VirtioPCITransport(
                     name: "virtio\(slot)", device: card, memory: memory, messages: core.machine,
                     notifiers: core.machine,

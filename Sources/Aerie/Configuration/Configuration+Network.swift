@@ -54,12 +54,11 @@ extension Configuration {
     private func validateSlots() throws(AerieError) {
         guard architecture == .riscv64, transport != .pci else { return }
         let consoles = (console == .virtio ? 1 : 0) + (hasControlPort ? 1 : 0)
-        let used = disks.count + consoles + 1
-        guard used + networkCards.count > RISCVMemoryMap.virtioSlots else { return }
+        let room = RISCVMemoryMap.virtioSlots - consoles - 1
+        guard disks.count + networkCards.count > room else { return }
         throw AerieError(
-            .usage, asked: "\(networkCards.count) network cards",
-            found:
-                "the machine's \(RISCVMemoryMap.virtioSlots) virtio-mmio slots have room for \(RISCVMemoryMap.virtioSlots - used)",
+            .usage, asked: "\(disks.count) disks and \(networkCards.count) network cards",
+            found: "the machine's \(RISCVMemoryMap.virtioSlots) virtio-mmio slots have room for \(room) of them",
             advice: "use --transport pci")
     }
 
@@ -80,7 +79,9 @@ extension Configuration {
                     publishedPorts: Set(published), name: name)
             }
             if card.network == .user { ports = [] }
-            devices.append(NetworkDevice(backend: backend, address: try card.address(index), log: log))
+            devices.append(
+                NetworkDevice(
+                    backend: backend, address: try card.address(index), rate: card.rate.deviceRate, log: log))
         }
         return devices
     }

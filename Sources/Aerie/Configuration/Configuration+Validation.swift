@@ -3,8 +3,8 @@ internal import Glibc
 extension Configuration {
     /// The longest kernel command line in bytes. A kernel's own limit may be lower.
     static let longestCommandLine = 2047
-    /// The most disks of a machine. The RISC-V board has eight virtio-mmio slots, and other devices need some of them.
-    static let mostDisks = 4
+    /// The most disks of a machine, on PCI. Fewer have a place on virtio-mmio.
+    static let mostDisks = 32
 
     /// Checks the configuration without starting anything: ranges, features of this build and host, and access to files.
     ///
@@ -101,7 +101,8 @@ extension Configuration {
     }
 
     private func validateBoot() throws(AerieError) {
-        if kernel == nil && firmware == nil {
+        try validateFlash()
+        if kernel == nil && firmware == nil && flash.isEmpty {
             throw AerieError(
                 .usage, asked: "a guest without kernel and firmware", found: "there is nothing to boot",
                 advice: "name an image, --kernel or --firmware")
@@ -124,6 +125,21 @@ extension Configuration {
         for (option, path) in [("--kernel", kernel), ("--initrd", initrd), ("--firmware", firmware)] {
             if let path { try Self.requireFile(path, option: option) }
         }
+    }
+
+    private func validateFlash() throws(AerieError) {
+        guard !flash.isEmpty else { return }
+        guard architecture == .riscv64 else {
+            throw AerieError(
+                .unavailable, asked: "--flash", found: "the \(architecture.rawValue) machine has no flash banks",
+                advice: "give a ROM image with --firmware")
+        }
+        guard flash.count <= RISCVMemoryMap.flash.count else {
+            throw AerieError(
+                .usage, asked: "\(flash.count) times --flash",
+                found: "the machine has \(RISCVMemoryMap.flash.count) flash banks", advice: "leave some out")
+        }
+        for file in flash { try Self.requireFile(file.path, option: "--flash", writable: !file.isReadOnly) }
     }
 
     private func validateDisks() throws(AerieError) {

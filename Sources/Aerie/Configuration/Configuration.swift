@@ -77,7 +77,11 @@ public struct Configuration: Equatable, Sendable {
     /// SBI. For x86_64: a ROM image of 4K to 16M, a multiple of 4 KiB, which ends at 4 GiB with the reset vector in its last
     /// 16 bytes; it excludes `kernel`.
     public var firmware: String?
-    /// The guest's disks in the order of their slots; at most 4. Serials must differ.
+    /// The files with the contents of the RISC-V board's flash banks, at most 2; the other banks are erased at the start. Without a
+    /// kernel, the guest starts in supervisor mode at the first byte of the first bank. The x86_64 board has no flash.
+    public var flash: [FlashFile] = []
+    /// The guest's disks in the order of their slots: at most 32 with the transport `pci`, and with the others as many as the eight
+    /// slots of all virtio devices have room for. Serials must differ.
     public var disks: [Disk] = []
     /// The guest's network cards in the order of their slots; none by default.
     public var networkCards: [NetworkCard] = []

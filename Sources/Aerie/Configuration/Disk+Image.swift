@@ -30,7 +30,11 @@ extension Disk {
     }
 
     private func image(readOnly: Bool) throws(DiskImageError) -> any DiskImage {
-        try DiskImageChain.open(
+        if cache == .none, format != .qcow2 {
+            if format == nil, try DiskImageFormat.apparent(path: path) != .raw { throw .formatNotGiven(path: path) }
+            return try DirectDiskImage(path: path, readOnly: readOnly)
+        }
+        return try DiskImageChain.open(
             path: path, format: format.map { $0 == .raw ? .raw : .qcow2 }, readOnly: readOnly,
             synchronizes: cache != .unsafe)
     }

@@ -13,6 +13,9 @@ public struct Disk: Equatable, Sendable {
     public enum Cache: String, CaseIterable, Sendable {
         /// What the guest has flushed is on the host's medium.
         case writeback
+        /// The same, and the host keeps no copy in memory (O_DIRECT): for raw disks whose guest caches well, and for the host's memory.
+        /// The disk's size is a multiple of 4096 bytes.
+        case none
         /// The guest's flushes do nothing: fast, for disks that can be made again.
         case unsafe
     }
@@ -42,6 +45,8 @@ public struct Disk: Equatable, Sendable {
     public var serial: String?
     /// What becomes of the guest's writes when the host ends.
     public var cache = Cache.writeback
+    /// The most requests and bytes in a second.
+    public var rate = RateLimit()
     /// The size that the guest sees, with zeroes behind the end of the image; nil for the image's own. Only with `discardChanges`:
     /// whole sectors of 512 bytes, and at least the image's size.
     public var size: ByteSize?
@@ -54,22 +59,12 @@ public struct Disk: Equatable, Sendable {
         self.serial = serial
     }
 
-    /// Parses `FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|unsafe]`. A comma in the file's name is doubled.
+    /// Parses `FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|none|unsafe][,rate=R]`. A comma in the file's name is
+    /// doubled. `R` is a number of bytes with K, M or G, or of requests, such as `500iops`; both can be given.
     ///
     /// - Throws: an error of category `usage` for an unknown setting or value.
     public init(option text: String) throws(AerieError) {
-        var parts: [String] = [""]
-        var rest = Substring(text)
-        while let character = rest.popFirst() {
-            if character != "," {
-                parts[parts.count - 1].append(character)
-            } else if rest.first == "," {
-                rest.removeFirst()
-                parts[parts.count - 1].append(",")
-            } else {
-                parts.append("")
-            }
-        }
+        let parts = OptionText.parts(text)
         self.init(path: parts[0])
         for part in parts.dropFirst() { try apply(part, of: text) }
     }
@@ -91,17 +86,31 @@ public struct Disk: Equatable, Sendable {
             guard let known = Cache(rawValue: value) else {
                 throw AerieError(
                     .usage, asked: asked, found: "cache '\(value)' is not known",
-                    advice: "use cache=writeback or cache=unsafe")
+                    advice: "use cache=writeback, cache=none or cache=unsafe")
             }
             cache = known
+        case ("rate", let value?):
+            guard rate.read(value, unit: "iops") else {
+                throw AerieError(
+                    .usage, asked: asked, found: "'\(value)' is not a valid rate",
+                    advice: "use bytes in a second such as rate=10M, or requests such as rate=500iops")
+            }
         default:
             throw AerieError(
                 .usage, asked: asked, found: "'\(setting)' is not known",
-                advice: "after the file, use format=raw|qcow2, readonly, serial=S or cache=writeback|unsafe")
+                advice:
+                    "after the file, use format=raw|qcow2, readonly, serial=S, cache=writeback|none|unsafe or rate=R")
         }
     }
 
     func validate() throws(AerieError) {
+        try rate.validate("the rate of disk \(path)")
+        if cache == .none, format == .qcow2 || access == .discardChanges {
+            throw AerieError(
+                .unavailable, asked: "cache=none of disk \(path)",
+                found: format == .qcow2 ? "the disk is a qcow2 image" : "the disk's changes are thrown away",
+                advice: "use it with a raw disk that keeps its changes, or use cache=writeback")
+        }
         if let size, access != .discardChanges || size.bytes % 512 != 0 {
             throw AerieError(
                 .usage, asked: "a disk of \(size)",

@@ -18,6 +18,8 @@ public struct NetworkCard: Equatable, Sendable {
     /// The MAC address, as six pairs of hexadecimal digits with colons between them: unicast. Nil for an address that is the same at each
     /// start on a user network, and a random one elsewhere.
     public var macAddress: String?
+    /// The most frames and bytes in a second, in each direction.
+    public var rate = RateLimit()
 
     /// Describes a card. `Configuration.validate()` checks the values.
     public init(network: Network = .user, macAddress: String? = nil) {
@@ -25,7 +27,8 @@ public struct NetworkCard: Equatable, Sendable {
         self.macAddress = macAddress
     }
 
-    /// Parses `user|tap[=NAME]|switch=NAME[,mac=M]`.
+    /// Parses `user|tap[=NAME]|switch=NAME[,mac=M][,rate=R]`. `R` is a number of bytes with K, M or G, or of packets, such as
+    /// `1000pps`; both can be given.
     ///
     /// - Throws: an error of category `usage` for an unknown network or setting.
     public init(option text: String) throws(AerieError) {
@@ -44,16 +47,24 @@ public struct NetworkCard: Equatable, Sendable {
                 advice: "use user, tap, tap=NAME, switch=NAME or none")
         }
         for part in parts.dropFirst() {
-            guard case ("mac", let address?) = pair(part) else {
+            switch pair(part) {
+            case ("mac", let address?): macAddress = address
+            case ("rate", let value?):
+                guard rate.read(value, unit: "pps") else {
+                    throw AerieError(
+                        .usage, asked: "--network \(text)", found: "'\(value)' is not a valid rate",
+                        advice: "use bytes in a second such as rate=10M, or packets such as rate=1000pps")
+                }
+            default:
                 throw AerieError(
                     .usage, asked: "--network \(text)", found: "'\(part)' is not known",
-                    advice: "after the network, use mac=ADDRESS")
+                    advice: "after the network, use mac=ADDRESS or rate=R")
             }
-            macAddress = address
         }
     }
 
     func validate() throws(AerieError) {
+        try rate.validate("the rate of a network card")
         if let macAddress {
             guard let address = MACAddress(macAddress), !address.isMulticast, address.value != 0 else {
                 throw AerieError(

@@ -52,15 +52,25 @@ struct RunOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            A disk, as FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|unsafe]; a comma in FILE is written \
-            twice. Repeatable.
+            A file with the contents of a riscv64 machine's flash bank, as FILE[,readonly]; the guest's changes are kept in it. \
+            Without a kernel, the guest starts in the first bank. Repeatable: two banks.
+            """, valueName: "flash"))
+    var flash: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            A disk, as FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|none|unsafe][,rate=R]; a comma in FILE is \
+            written twice. R is 10M bytes in a second or 500iops; both may be given. Repeatable: with --transport pci up to 32.
             """, valueName: "disk"))
     var disk: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "A network card, as user|none|tap[=NAME]|switch=NAME[,mac=M] (default: user, where passt is installed). Repeatable.",
-            valueName: "network"))
+            """
+            A network card, as user|none|tap[=NAME]|switch=NAME[,mac=M][,rate=R] (default: user, where passt is installed). R is \
+            10M bytes in a second or 1000pps; both may be given. Repeatable.
+            """, valueName: "network"))
     var network: [String] = []
 
     @Option(
@@ -144,7 +154,8 @@ struct RunOptions: ParsableArguments {
             (.logLevel, logLevel), (.logFile, logFile),
         ]
         let lists =
-            disk.map { (RunSetting.disk, $0) } + network.map { (.network, $0) } + publish.map { (.publish, $0) }
+            flash.map { (RunSetting.flash, $0) } + disk.map { (.disk, $0) }
+            + network.map { (.network, $0) } + publish.map { (.publish, $0) }
             + allowEgress.map { (.allowEgress, $0) }
             + command.map { (RunSetting.command, $0) }
         for case (let setting, let text?) in texts + lists {

@@ -88,8 +88,10 @@ package final class DiskIO: @unchecked Sendable {
     /// Does an operation on a file.
     func submit(_ operation: FileOperation) {
         if operation.group.isCancelled { return finish(operation.completion, .cancelled) }
-        if operation.isWrite, let lane = lanes[operation.descriptor] { return submit(operation, to: lane) }
         let isVisited = loop.isVisited
+        // A transfer past the page cache waits for the medium, also when it is told not to wait.
+        if operation.isDirect { return isVisited ? loop.async { [self] in begin(operation) } : begin(operation) }
+        if operation.isWrite, let lane = lanes[operation.descriptor] { return submit(operation, to: lane) }
         // A ring tries to read at once as well. Whether the file system makes a writer wait is known only after an attempt.
         if isVisited || operation.isWrite {
             guard mayCopy(operation.count, isVisited: isVisited) else {

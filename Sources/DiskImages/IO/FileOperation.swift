@@ -7,12 +7,15 @@ final class FileOperation: @unchecked Sendable {
 
     let group: IOGroup
     let completion: DiskCompletion
+    /// The transfer goes past the host's page cache, so that it waits for the device even when it is asked not to wait.
+    let isDirect: Bool
     private var transfer: FileTransfer
     // Vectors at an address that stays.
     private var vectors: UnsafeMutableBufferPointer<iovec>?
 
-    init(_ transfer: FileTransfer, in group: IOGroup, completion: @escaping DiskCompletion) {
+    init(_ transfer: FileTransfer, in group: IOGroup, isDirect: Bool = false, completion: @escaping DiskCompletion) {
         self.transfer = transfer
+        self.isDirect = isDirect
         self.group = group
         self.completion = completion
     }

@@ -9,7 +9,7 @@ package enum RISCVStart: Equatable, Sendable {
     case machine(rom: [UInt8], entry: UInt64, deviceTree: UInt64)
 }
 
-/// What a RISC-V board boots: a kernel, a firmware below it, or both.
+/// What a RISC-V board boots: a firmware, and above it a kernel or code that is in the board's address space already, such as in flash.
 ///
 /// Memory, from the bottom of DRAM: the firmware at its first byte; the kernel, 2 MiB above it when it is a flat Image;
 /// then, from the top down, the device tree and the initrd. Files stay open, so that `load` also serves a reset.
@@ -32,23 +32,27 @@ package struct RISCVBoot: Sendable {
     private let initrd: BootSource?
     private let firmware: BootSource?
     private let commandLine: String?
+    private let payload: UInt64?
 
     /// Opens the files; nothing is read yet.
     ///
-    /// - Parameter commandLine: goes to `/chosen`; nil leaves what the device tree has.
+    /// - Parameters:
+    ///   - commandLine: goes to `/chosen`; nil leaves what the device tree has.
+    ///   - payload: the address of code that starts in S-mode, as a kernel does, if no kernel is given.
     package init(
-        kernel: String?, initrd: String? = nil, commandLine: String? = nil, firmware: String? = nil
+        kernel: String?, initrd: String? = nil, commandLine: String? = nil, firmware: String? = nil,
+        payload: UInt64? = nil
     ) throws(BootError) {
         try self.init(
             kernel: Self.open(.kernel, kernel), initrd: Self.open(.initrd, initrd), commandLine: commandLine,
-            firmware: Self.open(.firmware, firmware))
+            firmware: Self.open(.firmware, firmware), payload: payload)
     }
 
     /// The same from sources that are open already.
     package init(
-        kernel: BootSource?, initrd: BootSource?, commandLine: String?, firmware: BootSource?
+        kernel: BootSource?, initrd: BootSource?, commandLine: String?, firmware: BootSource?, payload: UInt64? = nil
     ) throws(BootError) {
-        guard kernel != nil || firmware != nil else { throw .nothingToBoot }
+        guard kernel != nil || firmware != nil || payload != nil else { throw .nothingToBoot }
         if let commandLine {
             let count = commandLine.utf8.count
             guard count <= Self.commandLineLimit else {
@@ -60,6 +64,7 @@ package struct RISCVBoot: Sendable {
         self.initrd = initrd
         self.firmware = firmware
         self.commandLine = commandLine
+        self.payload = payload
     }
 
     private static func open(_ role: BootItem.Role, _ path: String?) throws(BootError) -> BootSource? {
@@ -80,7 +85,7 @@ package struct RISCVBoot: Sendable {
         let dram = memory.ranges[0]
         var firmwareEntry: UInt64?
         if let firmware { firmwareEntry = try load(firmware: firmware, base: dram.base, into: &layout) }
-        var kernelEntry = dram.base &+ Self.kernelOffset
+        var kernelEntry = payload ?? dram.base &+ Self.kernelOffset
         if let kernel { kernelEntry = try load(kernel: kernel, base: dram.base, into: &layout) }
         let address = try load(deviceTree, dram: dram, into: &layout)
         guard let firmwareEntry else {

@@ -3,7 +3,7 @@ internal import HostSystem
 
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
-    case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, disk, overlay,
+    case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, flash, disk, overlay,
         network, publish, transport, console
     case allowEgress = "allow-egress"
     case diskSize = "disk-size"
@@ -26,7 +26,7 @@ package enum RunSetting: String, CaseIterable, Sendable {
         switch self {
         case .cpus, .stopTimeout: .number
         case .readOnly, .noReboot, .controlPort: .flag
-        case .command, .disk, .network, .publish, .allowEgress: .list
+        case .command, .flash, .disk, .network, .publish, .allowEgress: .list
         default: .text
         }
     }
@@ -51,6 +51,7 @@ extension RunSettings {
         case .initrd: initrd = text
         case .append: commandLine = text
         case .firmware: firmware = text
+        case .flash: flash = (flash ?? []) + [try FlashFile(option: text)]
         case .disk: disks = (disks ?? []) + [try Disk(option: text)]
         case .overlay: overlay = text
         case .diskSize: diskSize = try Self.diskSize(text, asked: asked)

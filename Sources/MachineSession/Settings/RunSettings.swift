@@ -18,6 +18,7 @@ package struct RunSettings: Equatable {
     package var initrd: String?
     package var commandLine: String?
     package var firmware: String?
+    package var flash: [FlashFile]?
     package var disks: [Disk]?
     /// The file that keeps the changes to the image's root disk.
     package var overlay: String?
@@ -57,6 +58,7 @@ package struct RunSettings: Equatable {
         result.initrd = initrd ?? other.initrd
         result.commandLine = commandLine ?? other.commandLine
         result.firmware = firmware ?? other.firmware
+        result.flash = flash ?? other.flash
         result.disks = disks ?? other.disks
         result.overlay = overlay ?? other.overlay
         result.diskSize = diskSize ?? other.diskSize
@@ -122,6 +124,7 @@ package struct RunSettings: Equatable {
         result.initrd = initrd
         result.commandLine = commandLine ?? ""
         result.firmware = firmware
+        result.flash = flash ?? []
         result.disks = disks ?? []
         result.networkCards = networks ?? (needsDefaultNetwork ? [NetworkCard(network: .user)] : [])
         result.publishedPorts = publishedPorts ?? []

@@ -5,33 +5,17 @@ internal import Synchronization
 /// A bank of NOR flash that answers to CFI (`cfi-flash`, bank width 4): 32 MiB of two 16-bit Intel chips side by side, in
 /// erase blocks of 256 KiB.
 ///
-/// Programming and erasing are done when the write returns. What the guest changes lives with the machine and its saved
-/// states; the image that a bank starts from is never written.
+/// The bank starts erased. Programming and erasing are done when the write returns. Its contents live with the machine and its
+/// saved states; `StoredFlashBank` keeps them in a file.
 package final class FlashBank: MemoryMappedDevice {
     package static let size: UInt64 = 32 << 20
 
     package let name: String
     private let state: Mutex<FlashState>
 
-    /// An erased bank.
-    package convenience init(name: String) {
-        self.init(name: name, contents: FlashContents(size: Int(Self.size)))
-    }
-
-    /// A bank that starts with `image`, erased after its end.
-    package convenience init(name: String, image: [UInt8]) throws(FlashError) {
-        guard image.count <= Self.size else { throw .imageTooLarge(bytes: UInt64(image.count), limit: Self.size) }
-        self.init(name: name, contents: FlashContents(size: Int(Self.size), image: image))
-    }
-
-    /// A bank that starts with the contents of the file at `path`, read now.
-    package convenience init(name: String, imagePath path: String) throws(FlashError) {
-        try self.init(name: name, image: try FlashImage.read(path: path, limit: Self.size))
-    }
-
-    private init(name: String, contents: FlashContents) {
+    package init(name: String) {
         self.name = name
-        state = Mutex(FlashState(commands: FlashCommands(), contents: contents))
+        state = Mutex(FlashState(commands: FlashCommands(), contents: FlashContents(size: Int(Self.size))))
     }
 
     package func read(offset: UInt64, size: Int) -> UInt64 {
@@ -61,7 +45,7 @@ package final class FlashBank: MemoryMappedDevice {
         }
     }
 
-    private static func contains(_ offset: UInt64, _ size: Int) -> Bool {
+    static func contains(_ offset: UInt64, _ size: Int) -> Bool {
         [1, 2, 4, 8].contains(size) && offset <= Self.size - UInt64(size)
     }
 

@@ -26,6 +26,7 @@ struct FlashCommands: Equatable, Sendable {
         static let ready: UInt8 = 0x80
         static let eraseError: UInt8 = 0x20
         static let programError: UInt8 = 0x10
+        static let locked: UInt8 = 0x02
     }
 
     /// Words of a chip's write buffer.
@@ -37,26 +38,32 @@ struct FlashCommands: Equatable, Sendable {
     var buffer: [BufferedWrite] = []
 
     /// The 32-bit word at a word's index while `mode` is not `array`.
-    func word(at index: Int) -> UInt32 {
+    ///
+    /// - Parameters:
+    ///   - isBusy: programming or erasing has not finished.
+    ///   - isLocked: no block can be changed.
+    func word(at index: Int, isBusy: Bool = false, isLocked: Bool = false) -> UInt32 {
         let chip: UInt16 =
             switch mode {
-            case .array, .status: UInt16(status)
-            case .identity: identity(index)
+            case .array, .status: UInt16(isBusy ? status & ~Status.ready : status)
+            case .identity: identity(index, isLocked)
             case .query: UInt16(index < FlashQuery.table.count ? FlashQuery.table[index] : 0)
             }
         return UInt32(chip) << 16 | UInt32(chip)
     }
 
-    private func identity(_ index: Int) -> UInt16 {
+    private func identity(_ index: Int, _ isLocked: Bool) -> UInt16 {
         switch index {
         case 0: 0x89  // Intel
         case 1: 0x18  // 16 MiB a chip
-        default: 0  // among them the lock status of each block: not locked
+        // The lock status of each block is at its third word.
+        case let index where isLocked && index % (FlashContents.blockSize / 4) == 2: 1
+        default: 0
         }
     }
 
     /// Takes a write of the bus.
-    mutating func write(_ value: UInt64, size: Int, at offset: Int, _ contents: inout FlashContents) {
+    mutating func write<Cells: FlashCells>(_ value: UInt64, size: Int, at offset: Int, _ contents: inout Cells) {
         let command = UInt8(truncatingIfNeeded: value)
         let block = offset / FlashContents.blockSize
         switch step {
@@ -65,7 +72,13 @@ struct FlashCommands: Equatable, Sendable {
             program(BufferedWrite(offset: offset, size: size, value: value), &contents)
             step = .command
         case .confirmErase:
-            if command == 0xD0 { contents.erase(block: block) } else { fail() }
+            if command != 0xD0 {
+                fail()
+            } else if contents.isReadOnly {
+                status |= Status.eraseError | Status.locked
+            } else {
+                contents.erase(block: block)
+            }
             step = .command
         case .lock:
             // Blocks have no locks; set (0x01) and clear (0xD0) are accepted.
@@ -121,10 +134,14 @@ struct FlashCommands: Equatable, Sendable {
         }
     }
 
-    /// A sequence of commands that makes no sense: both error bits.
-    private mutating func fail() { status |= Status.eraseError | Status.programError }
+    /// Sets both error bits: a sequence of commands made no sense, or the host failed.
+    mutating func fail() { status |= Status.eraseError | Status.programError }
 
-    private func program(_ write: BufferedWrite, _ contents: inout FlashContents) {
+    private mutating func program<Cells: FlashCells>(_ write: BufferedWrite, _ contents: inout Cells) {
+        guard !contents.isReadOnly else {
+            status |= Status.programError | Status.locked
+            return
+        }
         for index in 0..<write.size {
             contents.program(UInt8(truncatingIfNeeded: write.value >> UInt64(8 * index)), at: write.offset + index)
         }

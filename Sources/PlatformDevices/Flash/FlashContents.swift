@@ -1,22 +1,20 @@
-/// The cells of a flash bank. Only erase blocks in which some bit is programmed take memory.
-struct FlashContents: Equatable, Sendable {
+/// Cells that live with the machine. Only erase blocks in which some bit is programmed take memory.
+struct FlashContents: FlashCells, Equatable, Sendable {
     /// Bytes of a block, the unit of erasure.
     static let blockSize = 256 * 1024
-    private static let erased: UInt8 = 0xFF
+    static let erased: UInt8 = 0xFF
 
+    var isReadOnly: Bool { false }
     /// Bytes; a multiple of `blockSize`.
     let size: Int
     /// Nil stands for a block of erased cells.
     private(set) var blocks: [[UInt8]?]
 
-    /// Cells programmed with `image` from the start, and erased after it. `image` is at most `size` bytes.
-    init(size: Int, image: [UInt8] = []) {
-        precondition(size > 0 && size % Self.blockSize == 0 && image.count <= size, "a flash bank is whole blocks")
+    /// Erased cells.
+    init(size: Int) {
+        precondition(size > 0 && size % Self.blockSize == 0, "a flash bank is whole blocks")
         self.size = size
         blocks = Array(repeating: nil, count: size / Self.blockSize)
-        for (index, start) in stride(from: 0, to: image.count, by: Self.blockSize).enumerated() {
-            setBlock(index, image[start..<min(start + Self.blockSize, image.count)])
-        }
     }
 
     /// Replaces a block; cells after `bytes`, at most a block's, are erased.
@@ -33,7 +31,6 @@ struct FlashContents: Equatable, Sendable {
         blocks[offset / Self.blockSize]?[offset % Self.blockSize] ?? Self.erased
     }
 
-    /// Programs a byte: bits can only be cleared.
     mutating func program(_ value: UInt8, at offset: Int) {
         guard value != Self.erased else { return }
         let index = offset / Self.blockSize

@@ -1,15 +1,9 @@
-package import HostSystem
-
-/// Why a flash bank could not start from an image.
-package enum FlashError: Error, Equatable, CustomStringConvertible {
-    case imageTooLarge(bytes: UInt64, limit: UInt64)
-    case unreadable(SystemError)
-
-    package var description: String {
-        switch self {
-        case .imageTooLarge(let bytes, let limit):
-            "the flash image has \(bytes) bytes, but a bank holds \(limit); use a smaller image"
-        case .unreadable(let error): "the flash image cannot be read: \(error)"
-        }
-    }
+/// Why a flash bank cannot start from a file.
+package enum FlashError: Error, Equatable {
+    /// The file is larger than a bank.
+    case tooLarge(bytes: UInt64)
+    /// The file is smaller than a bank, and the guest may program the cells behind its end.
+    case tooSmall(bytes: UInt64)
+    /// The file cannot be read, or the host has no memory for it.
+    case unreadable(String)
 }

@@ -138,8 +138,8 @@ extension HartState {
         guard page.isUniform else { return blocks.makeSingle(bits: try fetchBits(address)) }
         if let block = blocks.find(physical) { return block }
         let available = Int(4096 - address & 0xFFF)
-        if let source = hostAddress(of: physical, count: UInt64(available)),
-            let block = blocks.make(physical: physical, source: UnsafeRawPointer(source), available: available)
+        if let source = codeAddress(of: physical, count: UInt64(available)),
+            let block = blocks.make(physical: physical, source: source, available: available)
         {
             return block
         }
@@ -163,6 +163,12 @@ extension HartState {
         return (translation.page, translation.isUniform)
     }
 
+    /// The host address of bytes that can be fetched: guest memory, or the memory of a device.
+    private func codeAddress(of physical: UInt64, count: UInt64) -> UnsafeRawPointer? {
+        hostAddress(of: physical, count: count).map { UnsafeRawPointer($0) }
+            ?? addressSpace.fetchable(at: physical, count: count)
+    }
+
     /// Fetches one instruction in halves, from wherever they are.
     private mutating func fetchBits(_ address: UInt64) throws(Trap) -> UInt32 {
         let low = try fetchHalf(address)
@@ -172,7 +178,7 @@ extension HartState {
 
     private mutating func fetchHalf(_ address: UInt64) throws(Trap) -> UInt32 {
         let physical = try fetchPage(address).address | address & 0xFFF
-        if let source = hostAddress(of: physical, count: 2) { return UInt32(source.load(as: UInt16.self)) }
+        if let source = codeAddress(of: physical, count: 2) { return UInt32(source.load(as: UInt16.self)) }
         guard let value = addressSpace.readDevice(at: physical, size: 2) else {
             throw Trap(.instructionAccessFault, value: address)
         }

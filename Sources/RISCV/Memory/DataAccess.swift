@@ -127,6 +127,11 @@ extension HartState {
     private mutating func resolve(_ address: UInt64, size: Int, for kind: AccessKind) throws(Trap) -> Target {
         var translation = try translate(address, count: UInt64(size), for: kind, in: dataContext)
         guard let page = hostAddress(of: translation.page, count: 4096) else {
+            // Not entered into the TLB: the guest's next command may put the device's registers in its place.
+            if kind == .load, let bytes = addressSpace.loadable(at: translation.page, count: 4096) {
+                // Nothing stores through the pointer of a load.
+                return .memory(UnsafeMutableRawPointer(mutating: bytes) + Int(address & 0xFFF))
+            }
             guard address & UInt64(size - 1) == 0 else { throw Trap(kind.misaligned, value: address) }
             return .device(translation.page | address & 0xFFF)
         }

@@ -26,9 +26,12 @@ private func translateBlock(_ hart: HartReference, _ operation: OperationReferen
     // its own, soon but not at once.
     counter.pointee.immediate = 0
     let entry: OperationReference
-    let memory = state.pointee.codeWatch == nil ? nil : state.pointee.addressSpace.memory
+    // The memory of devices is not watched: its pages are compared.
+    let physical = block.pointee.physical
+    let isWatched = state.pointee.codeWatch != nil && state.pointee.hostAddress(of: physical, count: 1) != nil
+    let memory = isWatched ? state.pointee.addressSpace.memory : nil
     let result = state.pointee.translation.engine?.translate(
-        address, physical: block.pointee.physical, source: source, watchedIn: memory, in: &state.pointee.translation)
+        address, physical: physical, source: source, watchedIn: memory, in: &state.pointee.translation)
     switch result {
     case .code(let operation): entry = operation
     case .later: return operation.next

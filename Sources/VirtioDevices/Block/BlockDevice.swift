@@ -8,7 +8,7 @@ package import Virtio
 /// A disk (VIRTIO 1.2, section 5.2): requests go straight between the image and guest memory, as many at a time as the queues
 /// hold, and are completed in the order in which the host is done with them.
 package final class BlockDevice: VirtioDevice, @unchecked Sendable {
-    // @unchecked: `groups` is touched on the loop's thread only, as all calls of `QueueService` are.
+    // @unchecked: `groups` and `firstQueue` are touched on the loop's thread only, as all calls of `QueueService` are.
 
     package let type = VirtioDeviceType.block
     package let features: UInt64
@@ -21,6 +21,12 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
     private let io: DiskIO
     private let cache = CacheMode()
     private let service = Mutex<QueueService?>(nil)
+    private let limiter: RateLimiter?
+    /// The queue that is served first when the rate allows another request.
+    private var firstQueue = 0
+    private let configurationChanges = Atomic<UInt32>(0)
+    /// The driver was not told yet that the configuration has changed.
+    private let isUnsignalled = Atomic(false)
     /// By queue: what a stop of the queue cancels.
     private var groups: [IOGroup]
 
@@ -29,7 +35,12 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
     ///   - io: does the host I/O, on the event loop of the device's transport.
     ///   - serial: what GET_ID answers (`/sys/block/vda/serial`); 20 bytes of ASCII at most, more are cut off.
     ///   - queueCount: 1 to 64.
-    package init(image: any DiskImage, io: DiskIO, serial: String = "", queueCount: Int = 1) {
+    ///   - rate: limits the requests that reach the image.
+    ///   - clock: the time of the rate; nil is the host's.
+    package init(
+        image: any DiskImage, io: DiskIO, serial: String = "", queueCount: Int = 1, rate: DeviceRate = DeviceRate(),
+        clock: (any RateClock)? = nil
+    ) {
         precondition((1...64).contains(queueCount), "a disk has 1 to 64 queues")
         self.image = image
         self.io = io
@@ -37,19 +48,31 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
         features = BlockConfiguration.features(of: image, queueCount: queueCount)
         queueSizes = Array(repeating: BlockConfiguration.queueSize, count: queueCount)
         groups = (0..<queueCount).map { _ in IOGroup(io) }
+        limiter = RateLimiter(rate, clock: clock ?? HostRateClock())
     }
 
     package var configuration: [UInt8] {
         BlockConfiguration.bytes(of: image, queueCount: queueSizes.count, writeBack: cache.isWriteBack)
     }
 
-    // Only the driver changes the configuration.
-    package var configurationGeneration: UInt32 { 0 }
+    // The driver's own changes do not count.
+    package var configurationGeneration: UInt32 { configurationChanges.load(ordering: .acquiring) }
 
     package func writeConfiguration(_ bytes: [UInt8], at offset: Int) {
         let index = BlockConfiguration.writeBackOffset - offset
         guard bytes.indices.contains(index) else { return }
         cache.choose(writeBack: bytes[index] != 0)
+    }
+
+    /// Gives the disk a larger size, which the driver is told of. Any thread; not at the same time as another call.
+    ///
+    /// - Parameter size: bytes, whole sectors.
+    package func resize(to size: UInt64) throws(DiskImageError) {
+        try image.grow(to: size)
+        configurationChanges.add(1, ordering: .acquiringAndReleasing)
+        isUnsignalled.store(true, ordering: .releasing)
+        // While the machine is paused, this waits for its resumption.
+        service.withLock { $0 }?.wake()
     }
 
     // MARK: Requests
@@ -64,6 +87,10 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
             return .done(written: Self.finish(request, status, written: count, in: memory))
         case .host(let requests):
             guard let service = service.withLock({ $0 }) else { return .waits }
+            if let limiter {
+                if limiter.mustWait() { return .waits }
+                limiter.count(bytes: requests.reduce(0) { $0 + $1.buffers.count })
+            }
             run(BlockSteps(requests), in: groups[taken.queue]) { error in
                 // Also after an error or a reset: the host may have written a part.
                 if request.isRead { taken.chain.writable.markModified(count: request.room, in: memory) }
@@ -111,12 +138,29 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
 
     // MARK: Lifecycle
 
-    package func start(_ service: QueueService) { self.service.withLock { $0 = service } }
+    package func start(_ service: QueueService) throws {
+        self.service.withLock { $0 = service }
+        try limiter?.start(on: service.loop) { [weak self] in self?.serveInTurn(service) }
+    }
+
+    /// Lets the queues take turns at what the rate allows.
+    private func serveInTurn(_ service: QueueService) {
+        firstQueue = (firstQueue + 1) % queueSizes.count
+        for index in queueSizes.indices { service.look(at: (firstQueue + index) % queueSizes.count) }
+    }
+
+    package func awaken(_ session: VirtioSession) {
+        if isUnsignalled.exchange(false, ordering: .acquiringAndReleasing) {
+            session.signals.signalConfigurationChange()
+        }
+    }
+
     package func activate(_ session: VirtioSession) { cache.negotiated(session) }
     package func reset() { cache.reset() }
 
     package func stop() {
         service.withLock { $0 = nil }
+        limiter?.stop()
         // Without a flush, which would wait for the host's disk: what the guest had flushed is durable, and what it had only
         // written is the host's by now and does not depend on this process.
         image.close()

@@ -24,12 +24,16 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     private struct Link {
         /// The card's own address, which the driver reads.
         var address: MACAddress
-        var isUp: Bool
+        /// The backend's link.
+        var isConnected: Bool
+        /// Whether the owner of the machine lets the link be up.
+        var isAllowed = true
         var mustAnnounce = false
         /// The driver was not told yet that the configuration has changed.
         var isUnsignalled = false
         var generation: UInt32 = 0
 
+        var isUp: Bool { isConnected && isAllowed }
         var status: UInt16 { (isUp ? 1 : 0) | (mustAnnounce ? 2 : 0) }
     }
 
@@ -40,6 +44,8 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     private let backend: any NetworkBackend
     private let log: Log
     private let link: Mutex<Link>
+    private let receiveLimiter: RateLimiter?
+    private let transmitLimiter: RateLimiter?
     private var filter: ReceiveFilter
     // A frame on its way out, or one whose checksum is finished on its way in.
     private let frame = UnsafeMutableRawBufferPointer.allocate(byteCount: Ethernet.longestFrame, alignment: 16)
@@ -47,12 +53,19 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     /// - Parameters:
     ///   - backend: carries the card's frames; the device is its only user.
     ///   - address: the card's MAC address, unless the driver sets another.
+    ///   - rate: limits the frames in each direction.
+    ///   - clocks: the times of the rates of receiving and sending; nil is the host's.
     ///   - log: takes the backend's messages.
-    package init(backend: any NetworkBackend, address: MACAddress, log: Log = .silent) {
+    package init(
+        backend: any NetworkBackend, address: MACAddress, rate: DeviceRate = DeviceRate(),
+        clocks: (receive: any RateClock, transmit: any RateClock)? = nil, log: Log = .silent
+    ) {
         self.backend = backend
         self.log = log
+        receiveLimiter = RateLimiter(rate, clock: clocks?.receive ?? HostRateClock())
+        transmitLimiter = RateLimiter(rate, clock: clocks?.transmit ?? HostRateClock())
         features = NetworkFeature.always | (backend.hasSegmentation ? NetworkFeature.segmentation : 0)
-        link = Mutex(Link(address: address, isUp: backend.isLinkUp))
+        link = Mutex(Link(address: address, isConnected: backend.isLinkUp))
         filter = ReceiveFilter(address: address)
     }
 
@@ -96,19 +109,23 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
         }
         let bytes = UnsafeMutableRawBufferPointer(rebasing: frame[..<count])
         _ = chain.readable.copy(from: headerSize, into: bytes, in: session.memory)
-        guard session.allows(sending: header.segmentation) else { return .done(written: 0) }
+        // A link that is down takes frames and loses them.
+        guard session.allows(sending: header.segmentation), link.withLock(\.isAllowed) else { return .done(written: 0) }
+        if let transmitLimiter, transmitLimiter.mustWait() { return .waits }
         var sent = header
         sent.flags &= OffloadHeader.needsChecksum
         if header.hasPartialChecksum, !backend.hasPartialChecksums {
             guard InternetChecksum.complete(header, in: bytes) else { return .done(written: 0) }
             sent.flags &= ~OffloadHeader.needsChecksum
         }
-        return backend.send(OutgoingFrame(header: sent, bytes: UnsafeRawBufferPointer(bytes)))
-            ? .done(written: 0) : .waits
+        guard backend.send(OutgoingFrame(header: sent, bytes: UnsafeRawBufferPointer(bytes))) else { return .waits }
+        transmitLimiter?.count(bytes: count)
+        return .done(written: 0)
     }
 
     private func receive(_ request: TakenRequest, _ session: VirtioSession) throws(VirtQueueError) -> RequestProgress {
         let headerSize = headerSize(session)
+        if let receiveLimiter, receiveLimiter.mustWait() { return .waits }
         while let incoming = nextFrame(session) {
             let total = headerSize + incoming.bytes.count
             var requests = [(request: request, written: 0)]
@@ -126,6 +143,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
             }
             if room >= total {
                 deliver(incoming, into: &requests, headerSize: headerSize, session)
+                receiveLimiter?.count(bytes: incoming.bytes.count)
                 backend.consume()
                 return .doneTogether(requests)
             }
@@ -141,9 +159,10 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
 
     /// The next frame for this driver. After many that are not, other handlers of the loop have their turn.
     private func nextFrame(_ session: VirtioSession) -> IncomingFrame? {
+        let isAllowed = link.withLock(\.isAllowed)
         for _ in 0..<Self.mostFramesAtOnce {
             guard let incoming = backend.receive() else { return nil }
-            if let destination = MACAddress(incoming.bytes), filter.admits(destination),
+            if isAllowed, let destination = MACAddress(incoming.bytes), filter.admits(destination),
                 session.allows(receiving: incoming.header.segmentation)
             {
                 return incoming
@@ -219,6 +238,8 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
 
     package func start(_ service: QueueService) throws {
         self.service = service
+        try receiveLimiter?.start(on: service.loop) { service.look(at: Self.receiveQueue) }
+        try transmitLimiter?.start(on: service.loop) { service.look(at: Self.transmitQueue) }
         try backend.start(on: service.loop, log: log) { [weak self] event in self?.take(event) }
     }
 
@@ -228,14 +249,25 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
         case .writable: service?.look(at: Self.transmitQueue)
         case .link:
             let isUp = backend.isLinkUp
-            link.withLock {
-                $0.isUp = isUp
-                $0.generation &+= 1
-                $0.isUnsignalled = true
-            }
+            changeLink { $0.isConnected = isUp }
             // While the machine is paused, this waits for its resumption.
             service?.wake()
         }
+    }
+
+    private func changeLink(_ change: (inout Link) -> Void) {
+        link.withLock {
+            change(&$0)
+            $0.generation &+= 1
+            $0.isUnsignalled = true
+        }
+    }
+
+    /// Takes the link down, whatever the network's is, or lets it be up. Frames are lost while it is down. Any thread, after `start`
+    /// and before `stop`.
+    package func setLink(isUp: Bool) {
+        changeLink { $0.isAllowed = isUp }
+        service?.wake()
     }
 
     package func activate(_ session: VirtioSession) {
@@ -259,6 +291,8 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     }
 
     package func stop() {
+        receiveLimiter?.stop()
+        transmitLimiter?.stop()
         backend.stop()
         service = nil
     }

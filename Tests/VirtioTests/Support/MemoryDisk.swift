@@ -20,12 +20,11 @@ final class MemoryDisk: DiskImage, @unchecked Sendable {
         var held: [@Sendable () -> Void] = []
     }
 
-    let size: UInt64
+    var size: UInt64 { UInt64(state.withLock { $0.bytes.count }) }
     let isReadOnly: Bool
     let state: Monitor<State>
 
     init(sectors: Int, isReadOnly: Bool = false) {
-        size = UInt64(sectors) * 512
         self.isReadOnly = isReadOnly
         state = Monitor(State(bytes: (0..<sectors * 512).map { UInt8(truncatingIfNeeded: $0 / 512 &* 7 &+ $0) }))
     }
@@ -90,6 +89,12 @@ final class MemoryDisk: DiskImage, @unchecked Sendable {
                 position += vector.iov_len
             }
         }
+    }
+
+    func grow(to size: UInt64) throws(DiskImageError) {
+        let present = self.size
+        guard size > present else { throw .notLarger(size: size, present: present) }
+        state.update { $0.bytes += [UInt8](repeating: 0, count: Int(size - present)) }
     }
 
     func close() {}

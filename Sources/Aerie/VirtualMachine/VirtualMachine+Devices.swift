@@ -1,0 +1,62 @@
+internal import DiskImages
+internal import HostSystem
+internal import VirtioDevices
+
+/// Changes to the devices of a machine that exists.
+extension VirtualMachine {
+    /// Makes a disk larger. The guest is told of the new size; its partitions and file systems stay as they are.
+    ///
+    /// - Parameters:
+    ///   - index: of `Configuration.disks`.
+    ///   - size: more than the present size, whole sectors of 512 bytes (4096 with `Disk.Cache.none`).
+    /// - Throws: `usage` for another size, for a disk that is not a writable raw file, and after the machine's end; `inputOutput` when
+    ///   the host cannot make the file larger.
+    public func resizeDisk(_ index: Int, to size: ByteSize) throws(AerieError) {
+        let disks = board.virtioDevices.compactMap { $0 as? BlockDevice }
+        let asked = "resizing disk \(index) to \(size)"
+        guard disks.indices.contains(index) else {
+            throw AerieError(
+                .usage, asked: asked, found: "the machine has \(disks.count) disks", advice: "name another one")
+        }
+        try whileAlive(asked) { () throws(AerieError) in
+            do throws(DiskImageError) {
+                try disks[index].resize(to: size.bytes)
+            } catch {
+                if case .system(let cause) = error {
+                    throw AerieError(.inputOutput, asked: asked, found: cause.reason, advice: cause.advice ?? "")
+                }
+                throw AerieError(.usage, asked: asked, found: error.description)
+            }
+            log.note(.info, "virtio\(index)", cause: "resized", "the disk has \(size.bytes) bytes now")
+        }
+    }
+
+    /// Takes the link of a network card down, or lets it be up again as soon as its network is. While the link is down, all frames are
+    /// lost.
+    ///
+    /// - Parameter index: of `Configuration.networkCards`.
+    /// - Throws: `usage` for a card that is not there, and after the machine's end.
+    public func setLink(ofCard index: Int, isUp: Bool) throws(AerieError) {
+        let cards = board.virtioDevices.compactMap { $0 as? NetworkDevice }
+        let asked = "setting the link of network card \(index)"
+        guard cards.indices.contains(index) else {
+            throw AerieError(
+                .usage, asked: asked, found: "the machine has \(cards.count) network cards", advice: "name another one")
+        }
+        try whileAlive(asked) { cards[index].setLink(isUp: isUp) }
+    }
+
+    /// Calls `body` on a machine that has started and not ended, whose lifecycle does not change meanwhile.
+    private func whileAlive(_ asked: String, _ body: () throws(AerieError) -> Void) throws(AerieError) {
+        try exclusively { () throws(AerieError) in
+            let found = state.withLock { $0.lifecycle }
+            switch found {
+            case .running, .paused: try body()
+            default:
+                throw AerieError(
+                    .usage, asked: asked, found: "the machine is \(found.name)",
+                    advice: "it has to be running or paused")
+            }
+        }
+    }
+}
