@@ -49,7 +49,7 @@ let package = Package(
         .target(name: "CKVM"),
         module("KVMEngine", ["CKVM", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Devices
-        module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        module("PlatformDevices", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module("DiskImages", ["SavedState", "HostSystem", "CZlib", "CZstd"]),
         module("HostNetwork", ["CLinux", "HostSystem"]),
         module("PCI", ["Machine", "SavedState"]),
@@ -120,7 +120,7 @@ let package = Package(
             ["KVMEngine", "CKVM", "GuestToolchain", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests(
             "PlatformDevicesTests",
-            ["PlatformDevices", "TestSupport", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+            ["PlatformDevices", "PCI", "TestSupport", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("HostNetworkTests", ["HostNetwork", "GuestToolchain", "TestSupport", "HostSystem"]),
         // Writes to a disk image until a test kills it.
         .executableTarget(
@@ -132,8 +132,8 @@ let package = Package(
         tests(
             "VirtioTests",
             [
-                "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState",
-                "HostSystem",
+                "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "Machine", "GuestMemory",
+                "SavedState", "HostSystem",
             ]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
@@ -152,8 +152,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GuestBoot", "MachineSession", "PlatformDevices", "DiskImages", "Machine", "GuestMemory", "SavedState",
-                "HostSystem",
+                "GuestBoot", "MachineSession", "PlatformDevices", "DiskImages",
+                "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),
         .executableTarget(

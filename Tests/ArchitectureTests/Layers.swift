@@ -19,6 +19,7 @@ enum Layers {
         "HostX86_64": ["Translator"],
         "TranslationRuntime": ["Translator", "HostX86_64"],
         "RISCV": ["Translator", "TranslationRuntime"],
+        "PlatformDevices": ["PCI"],
         "Virtio": ["PCI"],
         "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork"],
         "Aerie": ["GuestBoot"],

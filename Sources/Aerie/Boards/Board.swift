@@ -2,6 +2,7 @@ internal import DiskImages
 internal import GuestMemory
 internal import HostSystem
 internal import Machine
+internal import VirtioDevices
 
 /// The parts of a machine of any architecture that a virtual machine's lifecycle uses.
 protocol Board: AnyObject, Sendable {
@@ -15,6 +16,8 @@ protocol Board: AnyObject, Sendable {
 
     /// In the order of the configuration.
     var disks: [any DiskImage] { get }
+    /// Nil for a board without a slot for it.
+    var balloon: BalloonDevice? { get }
 
     /// Loads kernel or firmware and sets the vCPUs to its entry. Called at power-on and after a reset.
     func load() throws(AerieError)

@@ -9,6 +9,7 @@ internal import PlatformDevices
 internal import RISCV
 internal import TranslationRuntime
 internal import Virtio
+internal import VirtioDevices
 
 /// The RISC-V machine, laid out as QEMU's `virt`.
 final class RISCVBoard: Board {
@@ -20,6 +21,7 @@ final class RISCVBoard: Board {
     let processors: [any VirtualProcessor]
     let devices: [any Device]
     let disks: [any DiskImage]
+    let balloon: BalloonDevice?
     let loop: EventLoop
 
     private let harts: [Hart]
@@ -46,12 +48,16 @@ final class RISCVBoard: Board {
         let loop = try VirtioHost.makeLoop()
         self.loop = loop
         disks = try configuration.openDisks()
-        let cards = try VirtioCards.make(
+        let virtio = try VirtioCards(
             configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
-            queueCount: transport == .pci ? min(configuration.cpus, 4) : 1, log: log)
+            queueCount: transport == .pci ? min(configuration.cpus, 4) : 1,
+            slots: transport == .pci ? PCIHost.slots - 2 : RISCVMemoryMap.virtioSlots, log: log)
+        let cards = virtio.devices
+        balloon = virtio.balloon
         let host = VirtioHost(memory: memory, loop: loop, log: log)
         let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
-        let (bridge, functions) = Self.bus(transport == .pci ? cards : [], host: host, plic: plic)
+        let panic = PanicNotifier(name: "panic", log: log, handler: events)
+        let (bridge, functions) = Self.bus(transport == .pci ? cards : [], panic, host: host, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
         let placed: [Placement] =
@@ -78,7 +84,7 @@ final class RISCVBoard: Board {
                 ),
             ]
             + RISCVMemoryMap.flash.enumerated().map { (FlashBank(name: "flash\($0)"), $1, FlashBank.size) }
-            + slots + bridge
+            + Self.watchdog(configuration, timeBase: timeBase, loop: loop, events: events) + slots + bridge
         for (device, base, size) in placed { bus.attach(device, base: base, size: size) }
         devices = placed.map(\.device) + functions
         processors = harts
@@ -191,6 +197,14 @@ final class RISCVBoard: Board {
             harts: harts.map { InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.supervisorSoftware) })
     }
 
+    private static func watchdog(
+        _ configuration: Configuration, timeBase: TimeBase, loop: EventLoop, events: @escaping SystemEventHandler
+    ) -> [Placement] {
+        guard configuration.watchdog != .off else { return [] }
+        let watchdog = AllwinnerWatchdog(name: "watchdog", timeBase: timeBase, loop: loop, handler: events)
+        return [(watchdog, RISCVMemoryMap.watchdog, AllwinnerWatchdog.size)]
+    }
+
     /// The one item that QEMU's board has besides those of the device itself: the number of harts.
     private static func firmwareItems(_ configuration: Configuration) -> FirmwareConfigurationItems {
         let key = FirmwareConfigurationItems.Key.processorCount
@@ -217,14 +231,17 @@ final class RISCVBoard: Board {
         }
     }
 
-    /// A PCI bus with virtio devices, which may be none, with the interrupt pins for want of a controller of messages.
+    /// A PCI bus with virtio devices, which may be none, and the notifier of panics behind them; with the interrupt pins for want of a
+    /// controller of messages.
     private static func bus(
-        _ cards: [any VirtioDevice], host: VirtioHost, plic: PLIC
+        _ cards: [any VirtioDevice], _ panic: PanicNotifier, host: VirtioHost, plic: PLIC
     ) -> (placed: [Placement], functions: [any Device]) {
-        let functions = cards.enumerated().map { slot, card in
-            VirtioPCITransport(
-                name: "virtio\(slot)", device: card, memory: host.memory, messages: nil, loop: host.loop, log: host.log)
-        }
+        let functions: [any PCIFunction] =
+            cards.enumerated().map { slot, card in
+                VirtioPCITransport(
+                    name: "virtio\(slot)", device: card, memory: host.memory, messages: nil, loop: host.loop,
+                    log: host.log)
+            } + [panic]
         let high = PCIHighWindow.above(host.memory)
         let bridge = PCIHost(
             name: "pci", functions: functions,

@@ -8,6 +8,7 @@
     internal import PCI
     internal import PlatformDevices
     internal import Virtio
+    internal import VirtioDevices
 
     /// The x86-64 board: a legacy-free PC on KVM.
     final class X86Board: Board {
@@ -16,6 +17,7 @@
         let processors: [any VirtualProcessor]
         let devices: [any Device]
         let disks: [any DiskImage]
+        let balloon: BalloonDevice?
         let loop: EventLoop
 
         private let vcpus: [X86Processor]
@@ -61,17 +63,20 @@
             let loop = try VirtioHost.makeLoop()
             self.loop = loop
             disks = try configuration.openDisks()
-            let cards = try VirtioCards.make(
+            let virtio = try VirtioCards(
                 configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
-                queueCount: min(configuration.cpus, 4), log: log
-            ).enumerated().map { slot, card in
-                VirtioPCITransport(
-                    name: "virtio\(slot)", device: card, memory: memory, messages: core.machine,
-                    notifiers: core.machine,
-                    loop: loop, log: log)
-            }
+                queueCount: min(configuration.cpus, 4), slots: PCIHost.slots - 3, log: log)
+            balloon = virtio.balloon
+            let functions =
+                virtio.devices.enumerated().map { slot, card in
+                    VirtioPCITransport(
+                        name: "virtio\(slot)", device: card, memory: memory, messages: core.machine,
+                        notifiers: core.machine,
+                        loop: loop, log: log)
+                }
+                + Self.guards(configuration, timeBase: timeBase, loop: loop, log: log, events: events)
             let host = PCIHost(
-                name: "pci", functions: cards,
+                name: "pci", functions: functions,
                 lines: X86MemoryMap.Interrupt.pci.map { InterruptLine(sink: core.machine, number: $0) })
             let window = PCIWindow(name: "pci-window", host: host, base: X86MemoryMap.pciWindow)
             let test = TestFinisher(name: "test", handler: events)
@@ -86,7 +91,17 @@
                     KVMClock(machine: core.machine, processors: vcpus), core.irqchip, uart, clock, power, test, host,
                     window, highWindow,
                 ]
-                + cards + (firmware.map { [$0] } ?? [])
+                + functions + (firmware.map { [$0] } ?? [])
+        }
+
+        /// What notices that a guest is dead.
+        private static func guards(
+            _ configuration: Configuration, timeBase: TimeBase, loop: EventLoop, log: Log,
+            events: @escaping SystemEventHandler
+        ) -> [any PCIFunction] {
+            let panic = PanicNotifier(name: "panic", log: log, handler: events)
+            guard configuration.watchdog != .off else { return [panic] }
+            return [panic, IntelWatchdog(name: "watchdog", timeBase: timeBase, loop: loop, handler: events)]
         }
 
         private static func makeBoot(_ configuration: Configuration) throws(AerieError) -> X86Boot {

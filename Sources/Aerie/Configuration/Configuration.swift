@@ -102,6 +102,10 @@ public struct Configuration: Equatable, Sendable {
     /// Whether the machine restarts when the guest requests a reset. Otherwise the reset ends the machine.
     public var restartsOnReset = true
 
+    /// Whether the machine has a watchdog, which restarts, ends or pauses a guest that no longer serves it; and the answer to a panic that
+    /// the guest's kernel reports. The guest's driver is `sunxi_wdt` on riscv64 and `i6300esb` on x86_64. None by default.
+    public var watchdog = WatchdogAction.off
+
     /// Creates the default configuration: riscv64, one vCPU, 512 MiB, nothing to boot. Set `kernel` or `firmware`.
     public init() {}
 }
