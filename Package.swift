@@ -33,6 +33,7 @@ let package = Package(
     targets: [
         // Ground
         .target(name: "CLinux"),
+        .target(name: "CSockets"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
@@ -52,18 +53,22 @@ let package = Package(
         module("PlatformDevices", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module("DiskImages", ["SavedState", "HostSystem", "CZlib", "CZstd"]),
         module("HostNetwork", ["CLinux", "HostSystem"]),
+        module("HostSockets", ["CSockets", "HostSystem"]),
         module("PCI", ["Machine", "SavedState"]),
         module("Virtio", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module(
             "VirtioDevices",
-            ["Virtio", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+            [
+                "Virtio", "DiskImages", "HostNetwork", "HostSockets", "Machine", "GuestMemory", "SavedState",
+                "HostSystem",
+            ]),
         // Composition
         module("GuestBoot", ["GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         module(
             "Aerie",
             [
                 "GuestBoot", "RISCV", "TranslationRuntime", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio",
-                "PCI", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState", "HostSystem",
+                "PCI", "DiskImages", "HostNetwork", "HostSockets", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ]),
         // Control
         module(
@@ -122,6 +127,7 @@ let package = Package(
             "PlatformDevicesTests",
             ["PlatformDevices", "PCI", "TestSupport", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("HostNetworkTests", ["HostNetwork", "GuestToolchain", "TestSupport", "HostSystem"]),
+        tests("HostSocketsTests", ["HostSockets", "CSockets", "GuestToolchain", "TestSupport", "HostSystem"]),
         // Writes to a disk image until a test kills it.
         .executableTarget(
             name: "DiskWriter", dependencies: ["DiskImages", "TestSupport", "HostSystem"], path: "Tests/DiskWriter",
@@ -132,7 +138,7 @@ let package = Package(
         tests(
             "VirtioTests",
             [
-                "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "Machine", "GuestMemory",
+                "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "HostSockets", "Machine", "GuestMemory",
                 "SavedState", "HostSystem",
             ]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
@@ -144,7 +150,7 @@ let package = Package(
             name: "MachineHost", dependencies: ["MachineSession", "Aerie", "CAllocator", "HostSystem"],
             path: "Tests/MachineHost", swiftSettings: settings),
         tests(
-            "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost"],
+            "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost", "CSockets"],
             exclude: ["Guests"]),
         tests("ArchitectureTests", []),
 
@@ -152,7 +158,7 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GuestBoot", "MachineSession", "PlatformDevices", "DiskImages",
+                "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices", "HostSockets", "DiskImages",
                 "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),

@@ -71,12 +71,7 @@ final class RISCVBoard: Board {
                     GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)),
                     RISCVMemoryMap.rtc, GoldfishRTC.size
                 ),
-                (
-                    UART16550(
-                        name: "uart0", channel: uartChannel,
-                        line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.uart)),
-                    RISCVMemoryMap.uart, 0x100
-                ),
+                (Self.makeUART(uartChannel, plic), RISCVMemoryMap.uart, 0x100),
                 (
                     FirmwareConfiguration(
                         name: "fw-cfg", memory: memory, items: Self.firmwareItems(configuration)),
@@ -195,6 +190,11 @@ final class RISCVBoard: Board {
         ACLINTSupervisor(
             name: "aclint-sswi",
             harts: harts.map { InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.supervisorSoftware) })
+    }
+
+    private static func makeUART(_ channel: any CharacterChannel, _ plic: PLIC) -> UART16550 {
+        UART16550(
+            name: "uart0", channel: channel, line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.uart))
     }
 
     private static func watchdog(

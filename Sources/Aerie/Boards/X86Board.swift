@@ -68,12 +68,7 @@
                 queueCount: min(configuration.cpus, 4), slots: PCIHost.slots - 3, log: log)
             balloon = virtio.balloon
             let functions =
-                virtio.devices.enumerated().map { slot, card in
-                    VirtioPCITransport(
-                        name: "virtio\(slot)", device: card, memory: memory, messages: core.machine,
-                        notifiers: core.machine,
-                        loop: loop, log: log)
-                }
+                Self.transports(virtio.devices, machine: core.machine, VirtioHost(memory: memory, loop: loop, log: log))
                 + Self.guards(configuration, timeBase: timeBase, loop: loop, log: log, events: events)
             let host = PCIHost(
                 name: "pci", functions: functions,
@@ -94,7 +89,17 @@
                 + functions + (firmware.map { [$0] } ?? [])
         }
 
-        /// What notices that a guest is dead.
+        private static func transports(
+            _ devices: [any VirtioDevice], machine: KVMMachine, _ host: VirtioHost
+        ) -> [any PCIFunction] {
+            devices.enumerated().map { slot, device in
+                VirtioPCITransport(
+                    name: "virtio\(slot)", device: device, memory: host.memory, messages: machine, notifiers: machine,
+                    loop: host.loop, log: host.log)
+            }
+        }
+
+        /// The devices that notice when a guest is dead.
         private static func guards(
             _ configuration: Configuration, timeBase: TimeBase, loop: EventLoop, log: Log,
             events: @escaping SystemEventHandler

@@ -15,6 +15,7 @@ extension Configuration {
                 .usage, asked: "\(networkCards.count) network cards",
                 found: "a machine has at most \(Self.mostNetworkCards)", advice: "leave some out")
         }
+        try sockets?.validate()
         try validateSlots()
         for card in networkCards { try card.validate() }
         let addresses = networkCards.compactMap { $0.macAddress?.lowercased() }
@@ -54,12 +55,12 @@ extension Configuration {
     private func validateSlots() throws(AerieError) {
         guard architecture == .riscv64, transport != .pci else { return }
         let consoles = (console == .virtio ? 1 : 0) + (hasControlPort ? 1 : 0)
-        let used = disks.count + consoles + 1
+        let used = disks.count + consoles + 1 + (sockets == nil ? 0 : 1)
         guard used + networkCards.count > RISCVMemoryMap.virtioSlots else { return }
         throw AerieError(
             .usage, asked: "\(networkCards.count) network cards",
             found:
-                "the machine's \(RISCVMemoryMap.virtioSlots) virtio-mmio slots have room for \(RISCVMemoryMap.virtioSlots - used)",
+                "the machine's \(RISCVMemoryMap.virtioSlots) virtio-mmio slots have room for \(max(0, RISCVMemoryMap.virtioSlots - used))",
             advice: "use --transport pci")
     }
 

@@ -87,6 +87,8 @@ public struct Configuration: Equatable, Sendable {
     /// brackets; empty for all. `host.aerie.internal` is the host's loopback. The host enforces it: other connections are refused at once,
     /// and so are DNS queries for other names.
     public var allowedEgress: [String] = []
+    /// Sockets between the guest and programs of the host; nil for none.
+    public var sockets: SocketSettings?
     /// Directories for the changes of disks that discard them, in the order of preference. The first directory that is writable and
     /// not in memory holds them in an unnamed file, which can become as large as the disks and is deleted with the machine. If all
     /// directories are in memory, the first writable one holds it.

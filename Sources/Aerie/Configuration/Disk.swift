@@ -58,18 +58,7 @@ public struct Disk: Equatable, Sendable {
     ///
     /// - Throws: an error of category `usage` for an unknown setting or value.
     public init(option text: String) throws(AerieError) {
-        var parts: [String] = [""]
-        var rest = Substring(text)
-        while let character = rest.popFirst() {
-            if character != "," {
-                parts[parts.count - 1].append(character)
-            } else if rest.first == "," {
-                rest.removeFirst()
-                parts[parts.count - 1].append(",")
-            } else {
-                parts.append("")
-            }
-        }
+        let parts = OptionParts.split(text)
         self.init(path: parts[0])
         for part in parts.dropFirst() { try apply(part, of: text) }
     }

@@ -94,6 +94,12 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Connect programs of the host with the guest's vsock ports at this socket, as PATH[,cid=N] (default: cid=3).",
+            valueName: "socket"))
+    var vsock: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Give the guest a watchdog, and when the guest is dead: reboot, poweroff, pause, or none (default).",
             valueName: "action"))
     var watchdog: String?
@@ -146,7 +152,7 @@ struct RunOptions: ParsableArguments {
             (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.overlay, overlay),
             (.diskSize, diskSize),
             (.transport, transport),
-            (.console, console), (.watchdog, watchdog), (.stopTimeout, stopTimeout),
+            (.console, console), (.watchdog, watchdog), (.vsock, vsock), (.stopTimeout, stopTimeout),
             (.codeCache, codeCache),
             (.logLevel, logLevel), (.logFile, logFile),
         ]

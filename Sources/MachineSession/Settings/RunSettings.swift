@@ -29,6 +29,7 @@ package struct RunSettings: Equatable {
     package var allowedEgress: [String]?
     package var transport: Configuration.Transport?
     package var console: Configuration.Console?
+    package var sockets: SocketSettings?
     package var watchdog: Configuration.WatchdogAction?
     package var readOnly: Bool?
     package var noReboot: Bool?
@@ -66,6 +67,7 @@ package struct RunSettings: Equatable {
         result.allowedEgress = allowedEgress ?? other.allowedEgress
         result.transport = transport ?? other.transport
         result.console = console ?? other.console
+        result.sockets = sockets ?? other.sockets
         result.watchdog = watchdog ?? other.watchdog
         result.readOnly = readOnly ?? other.readOnly
         result.noReboot = noReboot ?? other.noReboot
@@ -133,6 +135,7 @@ package struct RunSettings: Equatable {
         }
         result.transport = transport
         if let console { result.console = console }
+        result.sockets = sockets
         if let watchdog { result.watchdog = watchdog }
         result.hasControlPort = controlPort ?? false
         result.restartsOnReset = !(noReboot ?? false)
