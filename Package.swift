@@ -51,7 +51,7 @@ let package = Package(
         module("KVMEngine", ["CKVM", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Devices
         module("PlatformDevices", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        module("DiskImages", ["SavedState", "HostSystem", "CZlib", "CZstd"]),
+        module("DiskImages", ["CLinux", "SavedState", "HostSystem", "CZlib", "CZstd"]),
         module("HostNetwork", ["CLinux", "HostSystem"]),
         module("HostSockets", ["CSockets", "HostSystem"]),
         module("PCI", ["Machine", "SavedState"]),

@@ -3,11 +3,20 @@ package import HostSystem
 internal import Synchronization
 
 /// A guest-physical address range that is not wholly in guest memory.
-package struct GuestMemoryError: Error, Equatable, CustomStringConvertible {
-    package let address: UInt64
-    package let count: UInt64
+public struct GuestMemoryError: Error, Equatable, CustomStringConvertible {
+    /// The first guest-physical address.
+    public let address: UInt64
+    /// Bytes.
+    public let count: UInt64
 
-    package var description: String {
+    @usableFromInline
+    init(address: UInt64, count: UInt64) {
+        self.address = address
+        self.count = count
+    }
+
+    /// The range, for an error message.
+    public var description: String {
         "guest-physical range 0x\(String(address, radix: 16)), \(count) bytes, is not in the guest's memory"
     }
 }
@@ -16,21 +25,22 @@ package struct GuestMemoryError: Error, Equatable, CustomStringConvertible {
 ///
 /// Every access is checked against the ranges. The guest changes the memory at any time from other threads. Accesses
 /// therefore copy; callers keep no reference into the memory and do not read a value twice that must not change in between.
-package final class GuestMemory: @unchecked Sendable {
+public final class GuestMemory: @unchecked Sendable {
     // @unchecked: `mapping`, `file` and `ranges` never change after init. The bytes are shared with guest code that runs
     // at the same time; accesses go through raw copies or atomics, as on any machine with shared memory.
 
     /// A guest-physical range and its place in the memory file.
-    package struct Range: Equatable, Sendable {
+    public struct Range: Equatable, Sendable {
         /// First guest-physical address; a multiple of 4096.
-        package let base: UInt64
+        public let base: UInt64
         /// Bytes; a multiple of 4096, more than 0.
-        package let size: UInt64
+        public let size: UInt64
         /// Offset in the memory file and from `hostBase`.
-        package let offset: UInt64
+        public let offset: UInt64
     }
 
-    package let ranges: [Range]
+    /// The ranges in the order of their addresses.
+    public let ranges: [Range]
     /// Bytes of all ranges together.
     package let size: UInt64
     /// The memory file behind the mapping.
@@ -55,32 +65,35 @@ package final class GuestMemory: @unchecked Sendable {
         self.size = offset
         file = try makeMemoryFile(name: "guest-memory", size: offset)
         mapping = try Mapping(count: Int(offset), flags: MAP_SHARED | MAP_NORESERVE, descriptor: file.rawValue)
+        hostBase = mapping.address
         watch = PageWatch(pages: Int(offset >> 12))
     }
 
     /// Host address of the memory file's first byte, for engines that map or translate guest memory themselves. It is valid
     /// while this object exists. The caller checks bounds.
-    package var hostBase: UnsafeMutableRawPointer { mapping.address }
+    public let hostBase: UnsafeMutableRawPointer
 
     /// The host address of `count` bytes at a guest-physical address; nil when they are not in one range.
-    @inline(__always)
-    package func hostAddress(of address: UInt64, count: UInt64) -> UnsafeMutableRawPointer? {
+    @inlinable @inline(__always)
+    public func hostAddress(of address: UInt64, count: UInt64) -> UnsafeMutableRawPointer? {
         for range in ranges where address >= range.base {
             let start = address - range.base
             if start < range.size, count <= range.size - start {
-                return mapping.address + Int(range.offset + start)
+                return hostBase + Int(range.offset + start)
             }
         }
         return nil
     }
 
     /// Marks bytes found by `hostAddress` as modified. Call after the write; this type's write functions already do.
+    @usableFromInline
     package func noteWrite(_ bytes: UnsafeMutableRawBufferPointer) {
         guard let start = bytes.baseAddress else { return }
-        watch.noteWrite(from: UInt64(start - mapping.address), count: UInt64(bytes.count))
+        watch.noteWrite(from: UInt64(start - hostBase), count: UInt64(bytes.count))
     }
 
-    private func buffer(at address: UInt64, count: Int) throws(GuestMemoryError) -> UnsafeMutableRawBufferPointer {
+    @inlinable
+    func buffer(at address: UInt64, count: Int) throws(GuestMemoryError) -> UnsafeMutableRawBufferPointer {
         guard count >= 0, let start = hostAddress(of: address, count: UInt64(count)) else {
             throw GuestMemoryError(address: address, count: UInt64(max(count, 0)))
         }
@@ -152,14 +165,16 @@ package final class GuestMemory: @unchecked Sendable {
     // MARK: Integers
 
     /// Reads a little-endian integer at any alignment.
-    package func load<Integer: FixedWidthInteger & BitwiseCopyable>(
+    @inlinable
+    public func load<Integer: FixedWidthInteger & BitwiseCopyable>(
         _ type: Integer.Type = Integer.self, at address: UInt64
     ) throws(GuestMemoryError) -> Integer {
         Integer(littleEndian: try buffer(at: address, count: MemoryLayout<Integer>.size).loadUnaligned(as: type))
     }
 
     /// Writes a little-endian integer at any alignment.
-    package func store<Integer: FixedWidthInteger & BitwiseCopyable>(
+    @inlinable
+    public func store<Integer: FixedWidthInteger & BitwiseCopyable>(
         _ value: Integer, at address: UInt64
     ) throws(GuestMemoryError) {
         let target = try buffer(at: address, count: MemoryLayout<Integer>.size)

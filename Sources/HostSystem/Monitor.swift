@@ -1,13 +1,17 @@
-internal import Glibc
+public import Glibc
 
 /// A monitor: a value with a mutex and a condition variable.
-package final class Monitor<Value>: @unchecked Sendable {
+///
+/// Its functions are compiled into their callers: the generic ones would cost more than what they guard.
+public final class Monitor<Value>: @unchecked Sendable {
     // @unchecked: `value` is accessed only with `mutex` held. Mutex and condition variable have fixed addresses.
-    private var value: Value
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    @usableFromInline var value: Value
+    @usableFromInline let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    @usableFromInline let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    package init(_ value: sending Value) {
+    /// A monitor of `value`, with no waiters.
+    @inlinable
+    public init(_ value: sending Value) {
         self.value = value
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_condattr_t()
@@ -17,6 +21,7 @@ package final class Monitor<Value>: @unchecked Sendable {
         pthread_condattr_destroy(&attributes)
     }
 
+    @inlinable
     deinit {
         pthread_cond_destroy(condition)
         pthread_mutex_destroy(mutex)
@@ -25,7 +30,8 @@ package final class Monitor<Value>: @unchecked Sendable {
     }
 
     /// Reads or changes the value and wakes all waiters.
-    package func update<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    @inlinable
+    public func update<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer {
             pthread_cond_broadcast(condition)
@@ -35,7 +41,8 @@ package final class Monitor<Value>: @unchecked Sendable {
     }
 
     /// Changes the value and wakes one waiter. Only for changes on which any single waiter can act.
-    package func updateForOne<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    @inlinable
+    public func updateForOne<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer {
             pthread_cond_signal(condition)
@@ -45,8 +52,19 @@ package final class Monitor<Value>: @unchecked Sendable {
     }
 
     /// Reads or changes the value without waking waiters.
-    package func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    @inlinable
+    public func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return try body(&value)
+    }
+
+    /// Reads or changes the value as `withLock` does, unless a thread, the calling one included, has the lock.
+    ///
+    /// - Returns: nil when the lock is taken; `body` did not run.
+    @inlinable
+    public func withLockIfFree<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result? {
+        guard pthread_mutex_trylock(mutex) == 0 else { return nil }
         defer { pthread_mutex_unlock(mutex) }
         return try body(&value)
     }
@@ -55,7 +73,8 @@ package final class Monitor<Value>: @unchecked Sendable {
     ///
     /// - Parameter deadline: nanoseconds of `HostClock.monotonic`; nil waits without limit.
     /// - Returns: the result; nil when the deadline passed first.
-    package func wait<Result>(until deadline: UInt64? = nil, _ body: (inout Value) -> Result?) -> Result? {
+    @inlinable
+    public func wait<Result>(until deadline: UInt64? = nil, _ body: (inout Value) -> Result?) -> Result? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while true {

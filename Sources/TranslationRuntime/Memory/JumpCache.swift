@@ -5,18 +5,21 @@ internal import HostSystem
 ///
 /// There are several sets of entries, as in `SoftwareTLB`. Entries carry their set's tag; forgetting a set means to give it a
 /// new one.
-package struct JumpCache: ~Copyable {
+public struct JumpCache: ~Copyable {
     /// Generated code reads it, by `StateLayout.JumpLayout`.
-    package struct Entry: BitwiseCopyable {
-        package var address: UInt64
-        package var tag: UInt64
+    public struct Entry: BitwiseCopyable {
+        /// The virtual address of the code.
+        public var address: UInt64
+        /// The tag of the entry's set when it was written.
+        public var tag: UInt64
         /// The front end's own block, or a `CodeEntry`. Not for generated code.
-        package var operations: UnsafeRawPointer?
+        public var operations: UnsafeRawPointer?
         /// Host address of the block's generated code, or of code that leaves for lack of it.
-        package var code: UInt
+        public var code: UInt
 
+        /// An entry for the code at `address`, in the set whose tag is `tag`.
         @inlinable
-        package init(address: UInt64, tag: UInt64, operations: UnsafeRawPointer?, code: UInt) {
+        public init(address: UInt64, tag: UInt64, operations: UnsafeRawPointer?, code: UInt) {
             self.address = address
             self.tag = tag
             self.operations = operations
@@ -24,17 +27,17 @@ package struct JumpCache: ~Copyable {
         }
     }
 
-    private struct Page {
-        var page: UInt64
-        var tag: UInt64
-        var physical: UInt64
+    @usableFromInline struct Page: BitwiseCopyable {
+        @usableFromInline var page: UInt64
+        @usableFromInline var tag: UInt64
+        @usableFromInline var physical: UInt64
     }
 
     /// Entries in a set.
-    @inlinable package static var size: Int { 16384 }
+    @inlinable public static var size: Int { 16384 }
     /// An entry's number is made of bits from 1 up of an address, exclusive or the same from this one more up.
-    @inlinable package static var hashShift: UInt64 { 11 }
-    private static let pageCount = 1024
+    @inlinable public static var hashShift: UInt64 { 11 }
+    @inlinable static var pageCount: Int { 1024 }
     /// The most sets.
     package static let setLimit = 8
     private let setCount: Int
@@ -43,7 +46,7 @@ package struct JumpCache: ~Copyable {
 
     // Tag 0 is never handed out, so that zeroed memory holds nothing.
     private let entries: UnsafeMutablePointer<Entry>
-    private let pages: UnsafeMutablePointer<Page>
+    @usableFromInline let pages: UnsafeMutablePointer<Page>
     /// For each set and each hash of a page number, whether anything was fetched from such a page. What is not in the set's
     /// `ranges` was not fetched either.
     private let fetched: UnsafeMutablePointer<UInt64>
@@ -55,10 +58,11 @@ package struct JumpCache: ~Copyable {
     /// As in `SoftwareTLB`.
     private var privateSets: UInt64 = 0
 
-    private var currentSet = 0
+    @usableFromInline var currentSet = 0
     /// The first entry of the set in use, and its tag.
-    package internal(set) var current: UnsafeMutablePointer<Entry>
-    package internal(set) var tag: UInt64 = 1
+    public internal(set) var current: UnsafeMutablePointer<Entry>
+    /// The tag of the set in use.
+    public internal(set) var tag: UInt64 = 1
 
     /// - Parameter setCount: how many sets there are, from 1 to `setLimit`. The first one is in use.
     package init(setCount: Int) {
@@ -119,17 +123,20 @@ package struct JumpCache: ~Copyable {
         Int((address >> 12 &* 0x9E37_79B9_7F4A_7C15) >> 52)
     }
 
+    /// The place of an address in the set in use.
     @inlinable @inline(__always)
-    package func entry(_ address: UInt64) -> UnsafeMutablePointer<Entry> {
+    public func entry(_ address: UInt64) -> UnsafeMutablePointer<Entry> {
         current + Int((address ^ address >> Self.hashShift) >> 1 & UInt64(Self.size - 1))
     }
 
-    private func pageEntry(_ address: UInt64) -> UnsafeMutablePointer<Page> {
+    @inlinable @inline(__always)
+    func pageEntry(_ address: UInt64) -> UnsafeMutablePointer<Page> {
         pages + currentSet * Self.pageCount + Int(address >> 12 & UInt64(Self.pageCount - 1))
     }
 
     /// The guest-physical page of a virtual address that was executable.
-    package func page(_ address: UInt64) -> UInt64? {
+    @inlinable
+    public func page(_ address: UInt64) -> UInt64? {
         let entry = pageEntry(address)
         return entry.pointee.tag == tag && entry.pointee.page == address & ~0xFFF ? entry.pointee.physical : nil
     }

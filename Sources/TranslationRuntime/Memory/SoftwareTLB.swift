@@ -10,21 +10,21 @@ internal import HostSystem
 ///
 /// Behind the sets is a second level for all of them, found by a hash, for pages whose numbers have the same low bits. Its
 /// tags hold the generation of their set, so that clearing a set leaves nothing valid there.
-package struct SoftwareTLB: ~Copyable {
+public struct SoftwareTLB: ~Copyable {
     /// Generated code reads it, by `StateLayout.TLBLayout`.
-    package struct Entry: BitwiseCopyable {
+    public struct Entry: BitwiseCopyable, Sendable {
         /// The virtual page that may be read directly, or one that no look-up leads here.
-        package var readTag: UInt64
+        public var readTag: UInt64
         /// The virtual page that may be written directly, likewise.
-        package var writeTag: UInt64
+        public var writeTag: UInt64
         /// The host address less the virtual one.
-        package var addend: UInt64
+        public var addend: UInt64
         /// A size that is a power of two takes generated code one instruction less.
         var unused: UInt64 = 0
 
         /// Whether `size` bytes at an address lie in the page of a tag. Addresses before the page wrap to large numbers.
         @inlinable @inline(__always)
-        package static func covers(_ tag: UInt64, _ address: UInt64, size: Int) -> Bool {
+        public static func covers(_ tag: UInt64, _ address: UInt64, size: Int) -> Bool {
             address &- tag <= UInt64(4096 - size)
         }
     }
@@ -47,7 +47,7 @@ package struct SoftwareTLB: ~Copyable {
     }
 
     /// Entries in a set.
-    @inlinable package static var size: Int { 2048 }
+    @inlinable public static var size: Int { 2048 }
     /// The most sets.
     package static let setLimit = 16
     private let setCount: Int
@@ -66,7 +66,7 @@ package struct SoftwareTLB: ~Copyable {
     private var generations = InlineArray<16, UInt64>(repeating: 0)
     private var lastGeneration: UInt64 = 0
     /// The first entry of the set in use.
-    package internal(set) var current: UnsafeMutablePointer<Entry>
+    public internal(set) var current: UnsafeMutablePointer<Entry>
     private var currentSet = 0
     /// For each set the positions that were written since it was empty; beyond `logSize` they are only counted.
     private let log: UnsafeMutablePointer<UInt16>
@@ -118,8 +118,9 @@ package struct SoftwareTLB: ~Copyable {
 
     static let hashFactor: UInt32 = 0x1E37_79B1
 
+    /// The place of an address's page in the set in use.
     @inlinable @inline(__always)
-    package func entry(_ address: UInt64) -> UnsafeMutablePointer<Entry> {
+    public func entry(_ address: UInt64) -> UnsafeMutablePointer<Entry> {
         current + Int(address >> 12 & UInt64(Self.size - 1))
     }
 

@@ -5,7 +5,7 @@ package typealias CodeEntry = UnsafeRawPointer
 extension UnsafeRawPointer {
     /// The host address of the code behind a `CodeEntry`.
     @inlinable @inline(__always)
-    package var entryCode: UInt {
+    public var entryCode: UInt {
         // Behind a `HelperRecord`.
         load(fromByteOffset: 24, as: UInt.self)
     }

@@ -1,6 +1,7 @@
 /// An element of guest state that generated code works on: 64 bits at `index` × 8 bytes from the start of the state.
-package struct Slot: Hashable, Sendable {
-    package let index: UInt8
+public struct Slot: Hashable, Sendable {
+    /// The slot's number, from the start of the state on.
+    public let index: UInt8
 
     package init(_ index: UInt8) { self.index = index }
 
@@ -12,7 +13,7 @@ package struct Slot: Hashable, Sendable {
 }
 
 /// The source of a value that a statement reads.
-package enum Operand: Equatable, Sendable {
+public enum Operand: Equatable, Sendable {
     case slot(Slot)
     case constant(UInt64)
     /// The base of the page that the block runs in, plus a constant. In blocks that are relative only.
@@ -23,17 +24,20 @@ package enum Operand: Equatable, Sendable {
         isRelative ? .address(address) : .constant(address)
     }
 
-    @inlinable package var constant: UInt64? {
+    /// The value, if it is a constant.
+    @inlinable public var constant: UInt64? {
         if case .constant(let value) = self { value } else { nil }
     }
 }
 
 extension Slot: CustomStringConvertible {
-    package var description: String { "s\(index)" }
+    /// As traces show it.
+    public var description: String { "s\(index)" }
 }
 
 extension Operand: CustomStringConvertible {
-    package var description: String {
+    /// As traces show it.
+    public var description: String {
         switch self {
         case .slot(let slot): slot.description
         case .constant(let value): "0x" + String(value, radix: 16)
@@ -43,14 +47,15 @@ extension Operand: CustomStringConvertible {
 }
 
 /// How much of its operands an integer operation looks at.
-package enum Width: Sendable {
+public enum Width: Sendable {
     case bits64
     /// The low halves; the result is sign-extended to 64 bits.
     case bits32
     /// The low halves; the result is zero-extended to 64 bits.
     case bits32ZeroExtended
 
-    @inlinable package var isWide: Bool { self == .bits64 }
+    /// Whether the operation looks at all 64 bits.
+    @inlinable public var isWide: Bool { self == .bits64 }
 }
 
 package enum BinaryOperation: Sendable {

@@ -1,19 +1,24 @@
 /// A set of slots, as one bit for each.
-package struct SlotSet: Sendable {
-    @usableFromInline package var words = InlineArray<4, UInt64>(repeating: 0)
+public struct SlotSet: Sendable {
+    @usableFromInline var words = InlineArray<4, UInt64>(repeating: 0)
 
-    @inlinable package init() {}
+    /// The empty set.
+    @inlinable public init() {}
 
+    /// Whether the slot is in the set.
     @inlinable @inline(__always)
-    package func contains(_ slot: Slot) -> Bool { words[Int(slot.index) >> 6] >> UInt64(slot.index & 63) & 1 == 1 }
+    public func contains(_ slot: Slot) -> Bool { words[Int(slot.index) >> 6] >> UInt64(slot.index & 63) & 1 == 1 }
 
+    /// Adds a slot.
     @inlinable @inline(__always)
-    package mutating func insert(_ slot: Slot) { words[Int(slot.index) >> 6] |= 1 << UInt64(slot.index & 63) }
+    public mutating func insert(_ slot: Slot) { words[Int(slot.index) >> 6] |= 1 << UInt64(slot.index & 63) }
 
+    /// Takes a slot out, if it is there.
     @inlinable @inline(__always)
-    package mutating func remove(_ slot: Slot) { words[Int(slot.index) >> 6] &= ~(1 << UInt64(slot.index & 63)) }
+    public mutating func remove(_ slot: Slot) { words[Int(slot.index) >> 6] &= ~(1 << UInt64(slot.index & 63)) }
 
-    @inlinable package mutating func removeAll() { words = InlineArray(repeating: 0) }
+    /// Empties the set.
+    @inlinable public mutating func removeAll() { words = InlineArray(repeating: 0) }
 
     /// How many slots are in one of the two sets only.
     package func differences(_ other: SlotSet) -> Int {
