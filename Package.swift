@@ -33,6 +33,7 @@ let package = Package(
     targets: [
         // Ground
         .target(name: "CLinux"),
+        .target(name: "CSockets"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
@@ -49,21 +50,25 @@ let package = Package(
         .target(name: "CKVM"),
         module("KVMEngine", ["CKVM", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Devices
-        module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
+        module("PlatformDevices", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module("DiskImages", ["CLinux", "SavedState", "HostSystem", "CZlib", "CZstd"]),
         module("HostNetwork", ["CLinux", "HostSystem"]),
+        module("HostSockets", ["CSockets", "HostSystem"]),
         module("PCI", ["Machine", "SavedState"]),
         module("Virtio", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module(
             "VirtioDevices",
-            ["Virtio", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+            [
+                "Virtio", "DiskImages", "HostNetwork", "HostSockets", "Machine", "GuestMemory", "SavedState",
+                "HostSystem",
+            ]),
         // Composition
         module("GuestBoot", ["GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         module(
             "Aerie",
             [
                 "GuestBoot", "RISCV", "TranslationRuntime", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio",
-                "PCI", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState", "HostSystem",
+                "PCI", "DiskImages", "HostNetwork", "HostSockets", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ]),
         // Control
         module(
@@ -120,8 +125,9 @@ let package = Package(
             ["KVMEngine", "CKVM", "GuestToolchain", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests(
             "PlatformDevicesTests",
-            ["PlatformDevices", "TestSupport", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+            ["PlatformDevices", "PCI", "TestSupport", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         tests("HostNetworkTests", ["HostNetwork", "GuestToolchain", "TestSupport", "HostSystem"]),
+        tests("HostSocketsTests", ["HostSockets", "CSockets", "GuestToolchain", "TestSupport", "HostSystem"]),
         // Writes to a disk image until a test kills it.
         .executableTarget(
             name: "DiskWriter", dependencies: ["DiskImages", "TestSupport", "HostSystem"], path: "Tests/DiskWriter",
@@ -132,8 +138,8 @@ let package = Package(
         tests(
             "VirtioTests",
             [
-                "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState",
-                "HostSystem",
+                "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "HostSockets", "Machine", "GuestMemory",
+                "SavedState", "HostSystem",
             ]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
@@ -144,7 +150,7 @@ let package = Package(
             name: "MachineHost", dependencies: ["MachineSession", "Aerie", "CAllocator", "HostSystem"],
             path: "Tests/MachineHost", swiftSettings: settings),
         tests(
-            "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost"],
+            "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost", "CSockets"],
             exclude: ["Guests"]),
         tests("ArchitectureTests", []),
 
@@ -152,8 +158,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GuestBoot", "MachineSession", "PlatformDevices", "DiskImages", "Machine", "GuestMemory", "SavedState",
-                "HostSystem",
+                "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices", "HostSockets", "DiskImages",
+                "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),
         .executableTarget(

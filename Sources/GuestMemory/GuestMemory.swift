@@ -133,6 +133,37 @@ public final class GuestMemory: @unchecked Sendable {
         noteWrite(UnsafeMutableRawBufferPointer(start: start, count: Int(count)))
     }
 
+    // MARK: Pages of the host
+
+    /// Gives the whole pages of a guest-physical range back to the host. They read as zero afterwards, and the host allocates them again
+    /// at the next access. For the watch of pages this is a write.
+    ///
+    /// - Returns: the number of bytes given back: less than `count` where the ends of the range are not ends of the host's pages, and 0
+    ///   where the host refuses.
+    package func discard(at address: UInt64, count: UInt64) throws(GuestMemoryError) -> UInt64 {
+        guard let start = hostAddress(of: address, count: count) else {
+            throw GuestMemoryError(address: address, count: count)
+        }
+        let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
+        let first = (UInt(bitPattern: start) + page - 1) & ~(page - 1)
+        let end = (UInt(bitPattern: start) + UInt(count)) & ~(page - 1)
+        guard first < end, let pages = UnsafeMutableRawPointer(bitPattern: first) else { return 0 }
+        // The memory is a file's, whose pages only a hole frees; MADV_DONTNEED would leave them in the file.
+        guard madvise(pages, Int(end - first), MADV_REMOVE) == 0 else { return 0 }
+        noteWrite(UnsafeMutableRawBufferPointer(start: pages, count: Int(end - first)))
+        return UInt64(end - first)
+    }
+
+    /// The bytes of the memory that the host has allocated.
+    package var residentSize: UInt64 {
+        var status = stat()
+        guard fstat(file.rawValue, &status) == 0 else { return size }
+        // st_blocks counts units of 512 bytes, whatever the file system.
+        return UInt64(status.st_blocks) * 512
+    }
+
+    // MARK: Integers
+
     /// Reads a little-endian integer at any alignment.
     @inlinable
     public func load<Integer: FixedWidthInteger & BitwiseCopyable>(

@@ -28,12 +28,16 @@ package protocol VirtualProcessor: AnyObject, Sendable {
     func restore(_ state: SavedRecord) throws(SavedStateError)
 }
 
-/// A guest's request to the whole machine.
+/// An event of the guest that concerns the whole machine.
 package enum SystemEvent: Equatable, Sendable {
     case powerOff
     case reset
     /// The guest reports a failure with a code (the test device's FAIL, SBI's system failure).
     case failure(code: UInt16)
+    /// The guest's kernel panicked and says so (the pvpanic device).
+    case panic
+    /// The guest did not serve its watchdog in time.
+    case watchdog
 }
 
 /// Receives system events from devices and firmware services, on any thread. It must not block.

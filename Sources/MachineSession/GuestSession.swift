@@ -97,6 +97,10 @@ package struct GuestSession {
             throw AerieError(
                 .internalError, asked: "running the guest", found: reason, advice: "report it if the guest is sound")
         }
+        if let found = outcome.deathOfTheGuest {
+            throw AerieError(
+                .internalError, asked: "running the guest", found: found, advice: "its console may say more")
+        }
         if let lost {
             throw AerieError(
                 .inputOutput, asked: "the guest's console on standard output", found: lost,
@@ -125,6 +129,17 @@ package struct GuestSession {
             ? "killed by a second signal before it had powered off"
             : "killed because it did not power off within \(stopTimeout) s; --stop-timeout allows more"
         StandardError.write("\(log.program): stopping the guest: \(found)\n")
+    }
+}
+
+extension VirtualMachine.Outcome {
+    /// The reason why the guest is dead without Aerie's doing; nil for other outcomes.
+    fileprivate var deathOfTheGuest: String? {
+        switch self {
+        case .panicked: "its kernel panicked"
+        case .watchdogExpired: "it did not serve its watchdog in time"
+        case .poweredOff, .failed, .reset, .crashed, .stopped: nil
+        }
     }
 }
 

@@ -125,6 +125,14 @@ package final class PCIConfiguration: Sendable {
         }
     }
 
+    /// Lets the guest write bits of registers that the function has below 0x100 besides those of the header, in addition to what it may write
+    /// already. The registers are 0 at power-on.
+    package func allowWriting(_ masks: [UInt8], at offset: Int) {
+        state.withLock { state in
+            for (index, mask) in masks.enumerated() { state.masks[offset + index] |= mask }
+        }
+    }
+
     // MARK: Accesses
 
     /// Reads 1 to 8 bytes, little endian.

@@ -2,10 +2,10 @@
 enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
-        ["CLinux", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem", "SavedState", "GuestMemory"],
+        ["CLinux", "CSockets", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem", "SavedState", "GuestMemory"],
         ["Machine"],
         ["Translator", "HostX86_64", "TranslationRuntime", "RISCV", "KVMEngine"],
-        ["DiskImages", "HostNetwork", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
+        ["DiskImages", "HostNetwork", "HostSockets", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
         ["GuestBoot", "Aerie"],
         ["MachineSession", "GuestImages"],
         ["AerieCommand", "AerieVM"],
@@ -19,8 +19,9 @@ enum Layers {
         "HostX86_64": ["Translator"],
         "TranslationRuntime": ["Translator", "HostX86_64"],
         "RISCV": ["Translator", "TranslationRuntime"],
+        "PlatformDevices": ["PCI"],
         "Virtio": ["PCI"],
-        "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork"],
+        "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork", "HostSockets"],
         "Aerie": ["GuestBoot"],
     ]
 

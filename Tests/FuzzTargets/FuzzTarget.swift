@@ -17,6 +17,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case qcow2
     /// A guest's accesses to the registers of the platform devices.
     case platformDevices = "platform-devices"
+    /// Packets of a guest's sockets.
+    case vsockPacket = "vsock-packet"
 
     /// Longer inputs are cut off: they find nothing that shorter ones do not.
     package static let inputLimit = 1 << 16
@@ -32,6 +34,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .settings: StateFuzzing.settings(bytes)
         case .qcow2: DiskFuzzing.qcow2(bytes)
         case .platformDevices: DeviceFuzzing.platformDevices(bytes)
+        case .vsockPacket: SocketFuzzing.packets(bytes)
         }
     }
 }

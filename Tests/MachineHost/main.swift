@@ -7,6 +7,8 @@ import Synchronization
 //
 //     save FILE     saves it
 //     type TEXT     types a line on its console
+//     target BYTES  sets what its guest shall have of its memory
+//     memory        says its statistics: current, resident and returned bytes, and what the guest has available
 //
 // MachineHost SETTINGS.json [SAVED] starts it, or restores what was saved.
 // MachineHost --sessions N FIRMWARE ENGINE starts and ends N guests; see ManySessions.
@@ -98,7 +100,17 @@ do {
                 console.type(words[1])
                 continue
             }
+            if words[0] == "memory" {
+                let memory = machine.memoryStatistics
+                let available = memory.guest?.available?.bytes ?? 0
+                say("\(memory.current.bytes) \(memory.resident.bytes) \(memory.returned.bytes) \(available)")
+                continue
+            }
             do {
+                if words[0] == "target" {
+                    try machine.setMemoryTarget(ByteSize(bytes: UInt64(words[1]) ?? 0))
+                    continue
+                }
                 try machine.pause()
                 try machine.save(to: String(words[1]))
                 say("saved")

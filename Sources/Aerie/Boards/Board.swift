@@ -3,6 +3,7 @@ internal import GuestMemory
 internal import HostSystem
 internal import Machine
 internal import Virtio
+internal import VirtioDevices
 
 /// The parts of a machine of any architecture that a virtual machine's lifecycle uses.
 protocol Board: AnyObject, Sendable {
@@ -18,6 +19,8 @@ protocol Board: AnyObject, Sendable {
     var disks: [any DiskImage] { get }
     /// In the order of their slots.
     var virtioDevices: [any VirtioDevice] { get }
+    /// Nil for a board without a slot for it.
+    var balloon: BalloonDevice? { get }
 
     /// Loads kernel or firmware and sets the vCPUs to its entry. Called at power-on and after a reset.
     func load() throws(AerieError)

@@ -9,6 +9,7 @@ internal import PlatformDevices
 internal import RISCV
 internal import TranslationRuntime
 internal import Virtio
+internal import VirtioDevices
 
 /// The RISC-V machine, laid out as QEMU's `virt`.
 final class RISCVBoard: Board {
@@ -21,6 +22,7 @@ final class RISCVBoard: Board {
     let devices: [any Device]
     let disks: [any DiskImage]
     let virtioDevices: [any VirtioDevice]
+    let balloon: BalloonDevice?
     let loop: EventLoop
 
     private let harts: [Hart]
@@ -48,14 +50,18 @@ final class RISCVBoard: Board {
         self.loop = loop
         disks = try configuration.openDisks()
         let io = DiskIO(loop: loop)
-        let cards = try VirtioCards.make(
+        let virtio = try VirtioCards(
             configuration, disks: disks, io: io, console: console, control: control,
-            queueCount: transport == .pci ? min(configuration.cpus, 4) : 1, log: log)
+            queueCount: transport == .pci ? min(configuration.cpus, 4) : 1,
+            slots: transport == .pci ? PCIHost.mostFunctions - 2 : RISCVMemoryMap.virtioSlots, log: log)
+        let cards = virtio.devices
         virtioDevices = cards
+        balloon = virtio.balloon
         let host = VirtioHost(memory: memory, loop: loop, log: log)
         let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
         let flash = try Self.flash(configuration, io: io, log: log)
-        let (bridge, functions) = Self.bus(transport == .pci ? cards : [], host: host, plic: plic)
+        let panic = PanicNotifier(name: "panic", log: log, handler: events)
+        let (bridge, functions) = Self.bus(transport == .pci ? cards : [], panic, host: host, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
         let placed: [Placement] =
@@ -65,20 +71,18 @@ final class RISCVBoard: Board {
                 (Self.makeACLINT(harts, timeBase: timeBase), RISCVMemoryMap.aclint, ACLINT.size),
                 (Self.makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
                 (plic, RISCVMemoryMap.plic, PLIC.size),
-                (GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)), RISCVMemoryMap.rtc, GoldfishRTC.size),
                 (
-                    UART16550(
-                        name: "uart0", channel: uartChannel,
-                        line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.uart)),
-                    RISCVMemoryMap.uart, 0x100
+                    GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)),
+                    RISCVMemoryMap.rtc, GoldfishRTC.size
                 ),
+                (Self.makeUART(uartChannel, plic), RISCVMemoryMap.uart, 0x100),
                 (
                     FirmwareConfiguration(
                         name: "fw-cfg", memory: memory, items: Self.firmwareItems(configuration)),
                     RISCVMemoryMap.firmwareConfiguration, FirmwareConfiguration.size
                 ),
             ]
-            + flash + slots + bridge
+            + flash + Self.watchdog(configuration, timeBase: timeBase, loop: loop, events: events) + slots + bridge
         for (device, base, size) in placed { bus.attach(device, base: base, size: size) }
         devices = placed.map(\.device) + functions
         processors = harts
@@ -192,6 +196,19 @@ final class RISCVBoard: Board {
             harts: harts.map { InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.supervisorSoftware) })
     }
 
+    private static func makeUART(_ channel: any CharacterChannel, _ plic: PLIC) -> UART16550 {
+        UART16550(
+            name: "uart0", channel: channel, line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.uart))
+    }
+
+    private static func watchdog(
+        _ configuration: Configuration, timeBase: TimeBase, loop: EventLoop, events: @escaping SystemEventHandler
+    ) -> [Placement] {
+        guard configuration.watchdog != .off else { return [] }
+        let watchdog = AllwinnerWatchdog(name: "watchdog", timeBase: timeBase, loop: loop, handler: events)
+        return [(watchdog, RISCVMemoryMap.watchdog, AllwinnerWatchdog.size)]
+    }
+
     /// The one item that QEMU's board has besides those of the device itself: the number of harts.
     private static func firmwareItems(_ configuration: Configuration) -> FirmwareConfigurationItems {
         let key = FirmwareConfigurationItems.Key.processorCount
@@ -226,14 +243,17 @@ final class RISCVBoard: Board {
         }
     }
 
-    /// A PCI bus with virtio devices, which may be none, with the interrupt pins for want of a controller of messages.
+    /// A PCI bus with virtio devices, which may be none, and the notifier of panics behind them; with the interrupt pins for want of a
+    /// controller of messages.
     private static func bus(
-        _ cards: [any VirtioDevice], host: VirtioHost, plic: PLIC
+        _ cards: [any VirtioDevice], _ panic: PanicNotifier, host: VirtioHost, plic: PLIC
     ) -> (placed: [Placement], functions: [any Device]) {
-        let functions = cards.enumerated().map { slot, card in
-            VirtioPCITransport(
-                name: "virtio\(slot)", device: card, memory: host.memory, messages: nil, loop: host.loop, log: host.log)
-        }
+        let functions: [any PCIFunction] =
+            cards.enumerated().map { slot, card in
+                VirtioPCITransport(
+                    name: "virtio\(slot)", device: card, memory: host.memory, messages: nil, loop: host.loop,
+                    log: host.log)
+            } + [panic]
         let high = PCIHighWindow.above(host.memory)
         let bridge = PCIHost(
             name: "pci", functions: functions,

@@ -27,7 +27,7 @@ enum RISCVDeviceTree {
         tree.root.add(power("reboot", value: 0x7777, test: handles.test))
         tree.root.add(flash())
         tree.root.add(firmwareConfiguration())
-        tree.root.add(soc(handles, pciHighWindow: pciHighWindow))
+        tree.root.add(soc(configuration, handles, pciHighWindow: pciHighWindow))
         return tree
     }
 
@@ -135,7 +135,9 @@ enum RISCVDeviceTree {
         return node
     }
 
-    private static func soc(_ handles: Handles, pciHighWindow: (base: UInt64, size: UInt64)) -> DeviceTree.Node {
+    private static func soc(
+        _ configuration: Configuration, _ handles: Handles, pciHighWindow: (base: UInt64, size: UInt64)
+    ) -> DeviceTree.Node {
         var soc = DeviceTree.Node("soc")
         soc.set("#address-cells", cells: [2])
         soc.set("#size-cells", cells: [2])
@@ -154,6 +156,12 @@ enum RISCVDeviceTree {
         rtc.set("compatible", string: "google,goldfish-rtc")
         rtc.interrupt(RISCVMemoryMap.Source.rtc, parent: handles.plic)
         soc.add(rtc)
+
+        if configuration.watchdog != .off {
+            var watchdog = device("watchdog", RISCVMemoryMap.watchdog, AllwinnerWatchdog.size)
+            watchdog.set("compatible", string: "allwinner,sun20i-d1-wdt")
+            soc.add(watchdog)
+        }
 
         var uart = device("serial", RISCVMemoryMap.uart, 0x100)
         uart.set("compatible", string: "ns16550a")

@@ -3,6 +3,8 @@ enum RISCVMemoryMap {
     static let bootROM: UInt64 = 0x1000
     static let testFinisher: UInt64 = 0x10_0000
     static let rtc: UInt64 = 0x10_1000
+    /// Free on QEMU's board, whose watchdogs are on PCI.
+    static let watchdog: UInt64 = 0x10_2000
     static let aclint: UInt64 = 0x200_0000
     static let supervisorSoftwareInterrupts: UInt64 = 0x2F0_0000
     static let plic: UInt64 = 0xC00_0000

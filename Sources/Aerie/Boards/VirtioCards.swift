@@ -5,18 +5,22 @@ internal import Virtio
 internal import VirtioDevices
 
 /// The virtio devices that a configuration asks for, whatever the board and its transports.
-enum VirtioCards {
-    /// In the order of their slots: disks, consoles, random numbers, network cards.
-    ///
+struct VirtioCards {
+    /// In the order of their slots: disks, consoles, random numbers, network cards, sockets, the balloon.
+    let devices: [any VirtioDevice]
+    /// Nil where no slot was left for it.
+    let balloon: BalloonDevice?
+
     /// - Parameters:
     ///   - disks: the images of the configuration's disks.
     ///   - io: does the disks' host I/O.
     ///   - queueCount: how many queues devices have that may have several.
+    ///   - slots: how many devices the board has room for.
     ///   - log: takes messages of the cards about their networks.
-    static func make(
+    init(
         _ configuration: Configuration, disks: [any DiskImage], io: DiskIO, console: any CharacterChannel,
-        control: any CharacterChannel, queueCount: Int, log: Log
-    ) throws(AerieError) -> [any VirtioDevice] {
+        control: any CharacterChannel, queueCount: Int, slots: Int, log: Log
+    ) throws(AerieError) {
         var cards: [any VirtioDevice] = zip(disks, configuration.disks).map { image, disk in
             BlockDevice(
                 image: image, io: io, serial: disk.serial ?? "", queueCount: queueCount, rate: disk.rate.deviceRate)
@@ -26,6 +30,8 @@ enum VirtioCards {
         for channel in channels { cards.append(ConsoleDevice(channel: channel)) }
         cards.append(EntropyDevice())
         cards += try configuration.makeNetworkDevices(log)
-        return cards
+        if let sockets = configuration.sockets { cards.append(try sockets.makeDevice(log)) }
+        balloon = cards.count < slots ? BalloonDevice() : nil
+        devices = cards + (balloon.map { [$0] } ?? [])
     }
 }

@@ -8,6 +8,7 @@
     internal import PCI
     internal import PlatformDevices
     internal import Virtio
+    internal import VirtioDevices
 
     /// The x86-64 board: a legacy-free PC on KVM.
     final class X86Board: Board {
@@ -17,6 +18,7 @@
         let devices: [any Device]
         let disks: [any DiskImage]
         let virtioDevices: [any VirtioDevice]
+        let balloon: BalloonDevice?
         let loop: EventLoop
 
         private let vcpus: [X86Processor]
@@ -62,17 +64,16 @@
             let loop = try VirtioHost.makeLoop()
             self.loop = loop
             disks = try configuration.openDisks()
-            virtioDevices = try VirtioCards.make(
+            let virtio = try VirtioCards(
                 configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
-                queueCount: min(configuration.cpus, 4), log: log)
-            let cards = virtioDevices.enumerated().map { slot, card in
-                VirtioPCITransport(
-                    name: "virtio\(slot)", device: card, memory: memory, messages: core.machine,
-                    notifiers: core.machine,
-                    loop: loop, log: log)
-            }
+                queueCount: min(configuration.cpus, 4), slots: PCIHost.mostFunctions - 2, log: log)
+            virtioDevices = virtio.devices
+            balloon = virtio.balloon
+            let functions =
+                Self.transports(virtio.devices, machine: core.machine, VirtioHost(memory: memory, loop: loop, log: log))
+                + Self.guards(configuration, timeBase: timeBase, loop: loop, log: log, events: events)
             let host = PCIHost(
-                name: "pci", functions: cards,
+                name: "pci", functions: functions,
                 lines: X86MemoryMap.Interrupt.pci.map { InterruptLine(sink: core.machine, number: $0) })
             let window = PCIWindow(name: "pci-window", host: host, base: X86MemoryMap.pciWindow)
             let test = TestFinisher(name: "test", handler: events)
@@ -87,7 +88,27 @@
                     KVMClock(machine: core.machine, processors: vcpus), core.irqchip, uart, clock, power, test, host,
                     window, highWindow,
                 ]
-                + cards + (firmware.map { [$0] } ?? [])
+                + functions + (firmware.map { [$0] } ?? [])
+        }
+
+        private static func transports(
+            _ devices: [any VirtioDevice], machine: KVMMachine, _ host: VirtioHost
+        ) -> [any PCIFunction] {
+            devices.enumerated().map { slot, device in
+                VirtioPCITransport(
+                    name: "virtio\(slot)", device: device, memory: host.memory, messages: machine, notifiers: machine,
+                    loop: host.loop, log: host.log)
+            }
+        }
+
+        /// The devices that notice when a guest is dead.
+        private static func guards(
+            _ configuration: Configuration, timeBase: TimeBase, loop: EventLoop, log: Log,
+            events: @escaping SystemEventHandler
+        ) -> [any PCIFunction] {
+            let panic = PanicNotifier(name: "panic", log: log, handler: events)
+            guard configuration.watchdog != .off else { return [panic] }
+            return [panic, IntelWatchdog(name: "watchdog", timeBase: timeBase, loop: loop, handler: events)]
         }
 
         private static func makeBoot(_ configuration: Configuration) throws(AerieError) -> X86Boot {

@@ -15,6 +15,7 @@ extension Configuration {
                 .usage, asked: "\(networkCards.count) network cards",
                 found: "a machine has at most \(Self.mostNetworkCards)", advice: "leave some out")
         }
+        try sockets?.validate()
         try validateSlots()
         for card in networkCards { try card.validate() }
         let addresses = networkCards.compactMap { $0.macAddress?.lowercased() }
@@ -54,7 +55,8 @@ extension Configuration {
     private func validateSlots() throws(AerieError) {
         guard architecture == .riscv64, transport != .pci else { return }
         let consoles = (console == .virtio ? 1 : 0) + (hasControlPort ? 1 : 0)
-        let room = RISCVMemoryMap.virtioSlots - consoles - 1
+        let others = consoles + 1 + (sockets == nil ? 0 : 1)
+        let room = RISCVMemoryMap.virtioSlots - others
         guard disks.count + networkCards.count > room else { return }
         throw AerieError(
             .usage, asked: "\(disks.count) disks and \(networkCards.count) network cards",

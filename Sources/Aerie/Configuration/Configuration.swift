@@ -91,6 +91,8 @@ public struct Configuration: Equatable, Sendable {
     /// brackets; empty for all. `host.aerie.internal` is the host's loopback. The host enforces it: other connections are refused at once,
     /// and so are DNS queries for other names.
     public var allowedEgress: [String] = []
+    /// Sockets between the guest and programs of the host; nil for none.
+    public var sockets: SocketSettings?
     /// Directories for the changes of disks that discard them, in the order of preference. The first directory that is writable and
     /// not in memory holds them in an unnamed file, which can become as large as the disks and is deleted with the machine. If all
     /// directories are in memory, the first writable one holds it.
@@ -105,6 +107,10 @@ public struct Configuration: Equatable, Sendable {
     public var hasControlPort = false
     /// Whether the machine restarts when the guest requests a reset. Otherwise the reset ends the machine.
     public var restartsOnReset = true
+
+    /// Whether the machine has a watchdog, which restarts, ends or pauses a guest that no longer serves it; and the answer to a panic that
+    /// the guest's kernel reports. The guest's driver is `sunxi_wdt` on riscv64 and `i6300esb` on x86_64. None by default.
+    public var watchdog = WatchdogAction.off
 
     /// Creates the default configuration: riscv64, one vCPU, 512 MiB, nothing to boot. Set `kernel` or `firmware`.
     public init() {}

@@ -64,7 +64,7 @@ public struct Disk: Equatable, Sendable {
     ///
     /// - Throws: an error of category `usage` for an unknown setting or value.
     public init(option text: String) throws(AerieError) {
-        let parts = OptionText.parts(text)
+        let parts = OptionParts.split(text)
         self.init(path: parts[0])
         for part in parts.dropFirst() { try apply(part, of: text) }
     }

@@ -15,7 +15,7 @@ public struct FlashFile: Equatable, Sendable {
     ///
     /// - Throws: an error of category `usage` for an unknown setting.
     public init(option text: String) throws(AerieError) {
-        let parts = OptionText.parts(text)
+        let parts = OptionParts.split(text)
         self.init(path: parts[0])
         for part in parts.dropFirst() {
             guard part == "readonly" else {

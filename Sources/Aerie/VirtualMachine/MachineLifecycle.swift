@@ -22,7 +22,7 @@
 ///
 /// Events of the guest and of its processors arrive in `running` only, and are served after a transition in progress:
 /// a reset restarts the guest (`running` again, or `ended` if the configuration says so); power-off, failure and crash lead
-/// over `ending` to `ended`. An event that arrives during `pause` comes first: `pause` takes effect after it, or throws. A
+/// over `ending` to `ended`; a panic and an expired watchdog lead to one of the two or to `paused`, as the configuration says. An event that arrives during `pause` comes first: `pause` takes effect after it, or throws. A
 /// kill takes the place of an event that was not served yet.
 enum MachineLifecycle: Equatable {
     /// Built; nothing has started.

@@ -7,6 +7,10 @@ extension VirtualMachine {
         case failed(code: Int)
         /// The guest asked for a reset, which the configuration turns into an end.
         case reset
+        /// The guest's kernel reported a panic.
+        case panicked
+        /// The guest did not serve its watchdog in time.
+        case watchdogExpired
         /// The machine could not start or could not continue, for this reason.
         case crashed(String)
         /// `kill` ended it.
@@ -21,6 +25,8 @@ extension VirtualMachine.Outcome {
         case .poweredOff: "the guest powered off"
         case .failed(let code): "the guest reported failure \(code)"
         case .reset: "the guest asked for a reset"
+        case .panicked: "the guest's kernel panicked"
+        case .watchdogExpired: "the guest did not serve its watchdog"
         case .crashed(let reason): "crash: \(reason)"
         case .stopped: "killed"
         }

@@ -47,10 +47,29 @@ extension VirtualMachine {
         case .event(.reset): end(.reset)
         case .event(.powerOff): end(.poweredOff)
         case .event(.failure(let code)): end(.failed(code: Int(code)))
+        case .event(.panic): return answer(.panicked)
+        case .event(.watchdog): return answer(.watchdogExpired)
         case .crash(let reason): end(.crashed(reason))
         case .kill: end(.stopped)
         }
         return true
+    }
+
+    /// The guest is dead for `reason`. True when the machine has ended.
+    private func answer(_ reason: Outcome) -> Bool {
+        switch watchdog {
+        case .reboot where restartsOnReset:
+            log.note(.warning, "machine", cause: "dead guest restarted", "\(reason.text), and is started again")
+            return restart()
+        case .pause:
+            quiesce()
+            state.update { $0.lifecycle = .paused }
+            log.note(.warning, "machine", cause: "dead guest paused", "\(reason.text), and the machine is paused")
+            return false
+        case .reboot, .powerOff, .off:
+            end(reason)
+            return true
+        }
     }
 
     private func restart() -> Bool {

@@ -9,6 +9,7 @@ public final class VirtualMachine: Sendable {
     let board: any Board
     let log: Log
     let restartsOnReset: Bool
+    let watchdog: Configuration.WatchdogAction
     let state = Monitor(State())
     private let control = ControlChannel()
     private let requests = RequestBox()
@@ -51,6 +52,7 @@ public final class VirtualMachine: Sendable {
             requests.post(.event($0))
         }
         restartsOnReset = configuration.restartsOnReset
+        watchdog = configuration.watchdog
         requests.connect { [state, board] request in Self.post(request, to: state, of: board) }
     }
 

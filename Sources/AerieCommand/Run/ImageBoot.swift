@@ -59,6 +59,7 @@ final class ImageBoot {
                 words.append("aerie.term=\(name)")
             }
         }
+        if configuration.watchdog != .off { words.append("aerie.watchdog") }
         if settings.diskSize != nil { words.append("aerie.grow") }
         if !command.isEmpty {
             let arguments = command.flatMap { argument -> [UInt8] in Array(argument.utf8) + [0] }

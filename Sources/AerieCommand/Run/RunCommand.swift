@@ -26,7 +26,7 @@ struct RunCommand: AsyncParsableCommand {
             terminal is typed at the guest's prompts, with an end-of-transmission character after the last byte.
 
             Exit codes: 0 when the guest powers off, its own code when it reports a failure, 64 for wrong usage, 65 for \
-            a bad input file, 69 when this host cannot do it, 70 when the machine crashed, 74 when the guest's output could \
+            a bad input file, 69 when this host cannot do it, 70 for a crash or a dead guest, 74 when the guest's output could \
             not be delivered, 125 when the guest could not be started, 137 when it was killed because it did not power \
             off in time after a signal, or by a second signal.
             """)

@@ -102,6 +102,18 @@ struct RunOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where the guest's console is: serial (ttyS0) or virtio (hvc0).", valueName: "kind"))
     var console: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Connect programs of the host with the guest's vsock ports at this socket, as PATH[,cid=N] (default: cid=3).",
+            valueName: "socket"))
+    var vsock: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Give the guest a watchdog, and when the guest is dead: reboot, poweroff, pause, or none (default).",
+            valueName: "action"))
+    var watchdog: String?
+
     @Flag(help: "Throw changes to the first disk away when the guest ends.")
     var readOnly = false
 
@@ -150,7 +162,8 @@ struct RunOptions: ParsableArguments {
             (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.overlay, overlay),
             (.diskSize, diskSize),
             (.transport, transport),
-            (.console, console), (.stopTimeout, stopTimeout), (.codeCache, codeCache),
+            (.console, console), (.watchdog, watchdog), (.vsock, vsock), (.stopTimeout, stopTimeout),
+            (.codeCache, codeCache),
             (.logLevel, logLevel), (.logFile, logFile),
         ]
         let lists =

@@ -4,7 +4,7 @@ internal import HostSystem
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
     case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, flash, disk, overlay,
-        network, publish, transport, console
+        network, publish, transport, console, watchdog, vsock
     case allowEgress = "allow-egress"
     case diskSize = "disk-size"
     case codeCache = "code-cache"
@@ -60,6 +60,8 @@ extension RunSettings {
         case .allowEgress: allowedEgress = (allowedEgress ?? []) + [text]
         case .transport: transport = try Self.choice(text, asked: asked)
         case .console: console = try Self.choice(text, asked: asked)
+        case .vsock: sockets = try SocketSettings(option: text)
+        case .watchdog: watchdog = try Self.choice(text, asked: asked)
         case .stopTimeout: stopTimeout = try Self.integer(text, asked: asked, in: Self.stopTimeoutRange)
         case .logLevel: logLevel = try Self.choice(text, asked: asked)
         case .logFile: logFile = text

@@ -30,6 +30,8 @@ package struct RunSettings: Equatable {
     package var allowedEgress: [String]?
     package var transport: Configuration.Transport?
     package var console: Configuration.Console?
+    package var sockets: SocketSettings?
+    package var watchdog: Configuration.WatchdogAction?
     package var readOnly: Bool?
     package var noReboot: Bool?
     /// Whether the host can tell the guest's init to power off.
@@ -67,6 +69,8 @@ package struct RunSettings: Equatable {
         result.allowedEgress = allowedEgress ?? other.allowedEgress
         result.transport = transport ?? other.transport
         result.console = console ?? other.console
+        result.sockets = sockets ?? other.sockets
+        result.watchdog = watchdog ?? other.watchdog
         result.readOnly = readOnly ?? other.readOnly
         result.noReboot = noReboot ?? other.noReboot
         result.controlPort = controlPort ?? other.controlPort
@@ -134,6 +138,8 @@ package struct RunSettings: Equatable {
         }
         result.transport = transport
         if let console { result.console = console }
+        result.sockets = sockets
+        if let watchdog { result.watchdog = watchdog }
         result.hasControlPort = controlPort ?? false
         result.restartsOnReset = !(noReboot ?? false)
         return result

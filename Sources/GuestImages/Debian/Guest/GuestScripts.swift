@@ -11,6 +11,7 @@
 ///     aerie.command=BASE64           run this instead of a shell: arguments, each with a zero byte after it
 ///     aerie.control=TTY              where the host asks for power-off: a console's name, such as hvc0
 ///     aerie.grow                     let the root disk's file system fill the disk
+///     aerie.watchdog                 serve the watchdog that the host gave the guest
 ///     aerie.stage2                   finish the image's packages, once, during its build
 enum GuestScripts {
     /// `/init` of the initial RAM disk, for busybox's shell: finds the root disk and hands over to its init.
@@ -46,8 +47,17 @@ enum GuestScripts {
         done
         set +f
         load boot
+        loaded=
         for id in /sys/bus/virtio/devices/*/device; do
-            [ -e "$id" ] && read -r id <"$id" && [ "$id" = 0x0001 ] && load network && break
+            [ -e "$id" ] && read -r id <"$id" || continue
+            case $id in
+            0x0001) list=network ;;
+            0x0013) list=socket ;;
+            *) continue ;;
+            esac
+            case "$loaded " in *" $list "*) continue ;; esac
+            loaded="$loaded $list"
+            load "$list"
         done
 
         # Devices appear while the drivers look for them.
@@ -137,13 +147,14 @@ enum GuestScripts {
 
         read -r hostname </etc/hostname
         read -r words </proc/cmdline
-        mode=shell control= grow=
+        mode=shell control= grow= watchdog=
         set -f
         for word in $words; do
             case $word in
             aerie.hostname=*) hostname=${word#*=} ;;
             aerie.control=*) control=${word#*=} ;;
             aerie.grow) grow=yes ;;
+            aerie.watchdog) watchdog=yes ;;
             aerie.stage2) mode=stage2 ;;
             esac
         done
@@ -162,6 +173,12 @@ enum GuestScripts {
                 resize2fs "$device" >/run/aerie/grow 2>&1 || echo "aerie: the file system on $device cannot grow" >"$tty"
             fi
         fi
+        if [ -n "$watchdog" ]; then
+            # The kernel of each architecture has one of these drivers.
+            modprobe -q sunxi_wdt
+            modprobe -q i6300esb
+            busybox watchdog -T 16 -t 4 /dev/watchdog0 || echo "aerie: there is no watchdog to serve" >"$tty"
+        fi
         network=
         if [ "$mode" = shell ]; then
             /usr/lib/aerie/network &
@@ -174,6 +191,8 @@ enum GuestScripts {
         # ignore no signal. setsid makes the job the leader of a session that has the terminal.
         env --default-signal setsid -c "/usr/lib/aerie/$mode" <"$tty" >"$tty" 2>&1 &
         child=$!
+        # Memory goes back to the host when the prompt is there: nobody waits for this.
+        [ "$mode" = shell ] && (sleep 1 && exec nice modprobe -q virtio_balloon) </dev/null >/dev/null 2>&1 &
         while kill -0 "$child" 2>/dev/null; do wait "$child"; done
         finish poweroff
 

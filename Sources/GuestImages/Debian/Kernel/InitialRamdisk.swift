@@ -8,12 +8,15 @@ struct InitialRamdisk {
 
     /// Modules without which there is no root disk, besides those of the architecture's transports.
     static let required = ["virtio_blk", "ext4"]
-    /// Modules that are loaded early when the kernel has them: entropy for the first program that asks for it.
-    static let early = ["virtio_rng"]
+    /// Modules that are loaded early when the kernel has them: entropy for the first program that asks for it, and the device that tells
+    /// the host of a panic.
+    static let early = ["virtio_rng", "pvpanic_pci"]
     /// Modules that are there for the script to load when the guest asks for what they do.
     static let overlay = ["overlay"]
     /// Modules that are loaded when the guest has a network card.
     static let network = ["virtio_net"]
+    /// Modules that are loaded when the guest has a device for sockets.
+    static let socket = ["vmw_vsock_virtio_transport"]
 
     /// - Parameters:
     ///   - tree: the root file system with the kernel's modules and their index.
@@ -32,6 +35,7 @@ struct InitialRamdisk {
         }
         let overlay = try further(Self.overlay)
         let network = try further(Self.network)
+        let socket = try further(Self.socket)
 
         var archive = CpioArchive()
         for path in ["bin", "dev", "proc", "sys", "run", "root", "lib", "lib/modules"] { archive.addDirectory(path) }
@@ -40,13 +44,14 @@ struct InitialRamdisk {
         archive.addCharacterDevice("dev/null", mode: 0o666, major: 1, minor: 3)
         archive.addFile("bin/busybox", mode: 0o755, try Files.read(try tree.hostPath(busybox), limit: 64 << 20))
         archive.addLink("bin/sh", to: "busybox")
-        for path in boot + overlay + network {
+        for path in boot + overlay + network + socket {
             let data = try await decompressed(try tree.hostPath("\(base)/\(path)"))
             archive.addFile("lib/modules/\(KernelModules.name(of: path)).ko", ModuleSignature.removed(from: data))
         }
         archive.addFile("lib/modules/boot", Self.list(boot))
         archive.addFile("lib/modules/overlay", Self.list(overlay))
         archive.addFile("lib/modules/network", Self.list(network))
+        archive.addFile("lib/modules/socket", Self.list(socket))
         archive.addFile("init", mode: 0o755, Array(GuestScripts.initialRamdisk.utf8))
         return archive.finished()
     }

@@ -1,7 +1,7 @@
-/// The form of options that name a file: `FILE[,SETTING]...`.
-enum OptionText {
-    /// The parts between commas. A doubled comma is a comma of its part.
-    static func parts(_ text: String) -> [String] {
+/// The parts of an option's value, which commas divide. A comma that belongs to a part is written twice.
+enum OptionParts {
+    /// There is one part at least.
+    static func split(_ text: String) -> [String] {
         var parts: [String] = [""]
         var rest = Substring(text)
         while let character = rest.popFirst() {

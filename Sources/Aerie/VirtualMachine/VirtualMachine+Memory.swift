@@ -1,0 +1,41 @@
+internal import GuestMemory
+internal import VirtioDevices
+
+/// The guest's memory while the machine runs: a balloon in the guest takes memory away and gives it back (VIRTIO 1.2, section 5.5).
+extension VirtualMachine {
+    /// Asks the guest to live with less memory than the machine has, or with more again. It never waits: `memoryStatistics` says how far
+    /// the guest has come. A guest without a driver does nothing, and a guest that runs out of memory takes some back.
+    ///
+    /// The target is kept over resets of the guest and over saving and restoring.
+    ///
+    /// - Parameter target: from 1M to the size of the machine's memory, in steps of 4K.
+    /// - Throws: `usage` for a size out of range, and `unavailable` for a machine that has no balloon.
+    public func setMemoryTarget(_ target: ByteSize) throws(AerieError) {
+        let size = ByteSize(bytes: board.memory.size)
+        guard (ByteSize.mebibytes(1)...size).contains(target), target.bytes % 4096 == 0 else {
+            throw AerieError(
+                .usage, asked: "memory of \(target)", found: "the guest can have 1M to \(size), in steps of 4K",
+                advice: "choose a size in this range")
+        }
+        guard let balloon = board.balloon else {
+            throw AerieError(
+                .unavailable, asked: "memory of \(target)",
+                found: "the machine has no balloon, because other devices have all its virtio-mmio slots",
+                advice: "use the transport pci")
+        }
+        balloon.request(size.bytes - target.bytes)
+    }
+
+    /// The state of the guest's memory. Each call also asks the guest for new figures, so that `guest` is as old as the call before.
+    public var memoryStatistics: MemoryStatistics {
+        let size = board.memory.size
+        let status = board.balloon?.status
+        board.balloon?.refreshStatistics()
+        return MemoryStatistics(
+            size: ByteSize(bytes: size), target: ByteSize(bytes: size - min(status?.requested ?? 0, size)),
+            // The guest says how much its balloon has.
+            current: ByteSize(bytes: size - min(status?.actual ?? 0, size)),
+            resident: ByteSize(bytes: board.memory.residentSize), returned: ByteSize(bytes: status?.returned ?? 0),
+            guest: status?.statistics.map { MemoryStatistics.Guest($0) })
+    }
+}

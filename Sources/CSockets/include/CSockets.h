@@ -1,0 +1,17 @@
+// Stream sockets of Unix whose calls have no form that Swift can import.
+#pragma once
+
+/// A listening stream socket bound to `path`, whose file only the user can open. Non-blocking and close-on-exec. -1 with errno set on
+/// failure.
+int aerie_stream_listen(const char *path);
+
+/// The next connection of a listening socket, non-blocking and close-on-exec. -1 with errno set on failure, which is EAGAIN when none
+/// waits.
+int aerie_stream_accept(int listener);
+
+/// A stream socket connected to the one that listens at `path`, non-blocking and close-on-exec. It never waits: a listener whose queue is
+/// full is EAGAIN. -1 with errno set on failure.
+int aerie_stream_connect(const char *path);
+
+/// Whether the other end of a connection has ended both directions.
+int aerie_stream_is_hung_up(int descriptor);

@@ -1,0 +1,79 @@
+import Foundation
+import GuestToolchain
+import TestSupport
+import Testing
+
+/// Debian's memory, which goes back to the host and comes again.
+@Suite(
+    "Debian's memory", .serialized,
+    .enabled("needs a Debian mirror and the tools that build an image") { DebianImage.obstacle == nil })
+struct MemoryTests {
+    private static let size: UInt64 = 512 << 20
+
+    /// The figures of `memory`.
+    private struct Figures {
+        let current: UInt64
+        let resident: UInt64
+        let returned: UInt64
+        let available: UInt64
+    }
+
+    private func figures(_ host: MachineHost) throws -> Figures {
+        host.send("memory")
+        let words = try #require(host.nextAnswer()).split(separator: " ").compactMap { UInt64($0) }
+        try #require(words.count == 4)
+        return Figures(current: words[0], resident: words[1], returned: words[2], available: words[3])
+    }
+
+    /// Waits until the figures are as wanted. Each look is work for the guest.
+    private func wait(_ host: MachineHost, until condition: (Figures) -> Bool) throws {
+        try #require(
+            try Patience.wait {
+                if condition(try figures(host)) { return true }
+                usleep(100_000)
+                return false
+            })
+    }
+
+    @Test("Memory that the guest frees goes back to the host by itself, and more on request")
+    func memory() throws {
+        // Free pages are reported some seconds after the driver is there and after they became free.
+        let script = """
+            stty -echo; mount -o remount,size=90% /dev/shm
+            until [ -e /sys/module/virtio_balloon ]; do sleep 0.2; done
+            head -c 300000000 /dev/zero >/dev/shm/data; echo =full; read line; rm /dev/shm/data; echo =free; read line
+            """
+        let command = Data(["sh", "-c", script].flatMap { Array($0.utf8) + [0] }).base64EncodedString()
+        let directory = TemporaryDirectory()
+        let object: [String: Any] = [
+            "kernel": try DebianImage.file("kernel"), "initrd": try DebianImage.file("initrd"),
+            "rootDisk": try DebianImage.file("root.raw"), "dataDisk": try directory.file("disk", Data(count: 4096)),
+            "cpus": 1, "memory": Self.size >> 20, "engine": "translate",
+            "commandLine": "console=ttyS0 quiet aerie.command=\(command)",
+        ]
+        let settings = try directory.file("settings", try JSONSerialization.data(withJSONObject: object))
+        let host = try MachineHost([settings], in: directory)
+        try #require(Patience.wait { host.output.contains("=full") || !host.isRunning } && host.isRunning)
+        let full = try figures(host)
+        let fullProcess = host.residentSize
+        #expect(full.resident > 300_000_000)
+        #expect(full.current == Self.size)
+
+        host.send("type free")
+        try wait(host) { $0.resident < full.resident - 200_000_000 }
+        #expect(host.residentSize < fullProcess - 200_000_000)
+        #expect(try figures(host).returned > 200_000_000)
+
+        // The guest has a little more than the kernel needs, and then everything again.
+        let target: UInt64 = 200 << 20
+        host.send("target \(target)")
+        try wait(host) { $0.current == target }
+        #expect(try figures(host).resident <= target)
+        try wait(host) { $0.available > 0 && $0.available < target }
+        host.send("target \(Self.size)")
+        try wait(host) { $0.current == Self.size }
+        try wait(host) { $0.available > target }
+        host.send("type end")
+        #expect(host.nextAnswer() == "ended: poweredOff")
+    }
+}
