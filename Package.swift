@@ -33,6 +33,7 @@ let package = Package(
     targets: [
         // Ground
         .target(name: "CLinux"),
+        .target(name: "CFileSystem"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
@@ -52,18 +53,23 @@ let package = Package(
         module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module("DiskImages", ["SavedState", "HostSystem", "CZlib", "CZstd"]),
         module("HostNetwork", ["CLinux", "HostSystem"]),
+        module("SharedFolders", ["CFileSystem", "SavedState", "HostSystem"]),
         module("PCI", ["Machine", "SavedState"]),
         module("Virtio", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module(
             "VirtioDevices",
-            ["Virtio", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
+            [
+                "Virtio", "DiskImages", "HostNetwork", "SharedFolders", "Machine", "GuestMemory", "SavedState",
+                "HostSystem",
+            ]),
         // Composition
         module("GuestBoot", ["GuestMemory", "HostSystem", "CZlib", "CZstd"]),
         module(
             "Aerie",
             [
                 "GuestBoot", "RISCV", "TranslationRuntime", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio",
-                "PCI", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState", "HostSystem",
+                "PCI", "DiskImages", "HostNetwork", "SharedFolders", "Machine", "GuestMemory", "SavedState",
+                "HostSystem",
             ]),
         // Control
         module(
@@ -132,9 +138,11 @@ let package = Package(
         tests(
             "VirtioTests",
             [
-                "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "Machine", "GuestMemory", "SavedState",
-                "HostSystem",
+                "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "SharedFolders", "Machine",
+                "GuestMemory",
+                "SavedState", "HostSystem",
             ]),
+        tests("SharedFoldersTests", ["SharedFolders", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
@@ -152,8 +160,9 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GuestBoot", "MachineSession", "PlatformDevices", "DiskImages", "Machine", "GuestMemory", "SavedState",
-                "HostSystem",
+                "GuestBoot", "MachineSession", "PlatformDevices", "DiskImages", "SharedFolders", "Machine",
+                "GuestMemory",
+                "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),
         .executableTarget(

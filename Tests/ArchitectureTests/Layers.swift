@@ -2,10 +2,10 @@
 enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
-        ["CLinux", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem", "SavedState", "GuestMemory"],
+        ["CLinux", "CKVM", "CFileSystem", "CZlib", "CZstd", "TextTables", "HostSystem", "SavedState", "GuestMemory"],
         ["Machine"],
         ["Translator", "HostX86_64", "TranslationRuntime", "RISCV", "KVMEngine"],
-        ["DiskImages", "HostNetwork", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
+        ["DiskImages", "HostNetwork", "SharedFolders", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
         ["GuestBoot", "Aerie"],
         ["MachineSession", "GuestImages"],
         ["AerieCommand", "AerieVM"],
@@ -20,7 +20,7 @@ enum Layers {
         "TranslationRuntime": ["Translator", "HostX86_64"],
         "RISCV": ["Translator", "TranslationRuntime"],
         "Virtio": ["PCI"],
-        "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork"],
+        "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork", "SharedFolders"],
         "Aerie": ["GuestBoot"],
     ]
 

@@ -6,7 +6,7 @@ internal import VirtioDevices
 
 /// The virtio devices that a configuration asks for, whatever the board and its transports.
 enum VirtioCards {
-    /// In the order of their slots: disks, consoles, random numbers, network cards.
+    /// In the order of their slots: disks, consoles, random numbers, network cards, shared folders.
     ///
     /// - Parameters:
     ///   - disks: the images of the configuration's disks.
@@ -25,6 +25,7 @@ enum VirtioCards {
         for channel in channels { cards.append(ConsoleDevice(channel: channel)) }
         cards.append(EntropyDevice())
         cards += try configuration.makeNetworkDevices(log)
+        cards += try configuration.makeShareDevices()
         return cards
     }
 }

@@ -15,7 +15,6 @@ extension Configuration {
                 .usage, asked: "\(networkCards.count) network cards",
                 found: "a machine has at most \(Self.mostNetworkCards)", advice: "leave some out")
         }
-        try validateSlots()
         for card in networkCards { try card.validate() }
         let addresses = networkCards.compactMap { $0.macAddress?.lowercased() }
         if addresses.indices.contains(where: { addresses[..<$0].contains(addresses[$0]) }) {
@@ -51,13 +50,16 @@ extension Configuration {
     }
 
     /// The virtio-mmio slots of the RISC-V board.
-    private func validateSlots() throws(AerieError) {
+    func validateSlots() throws(AerieError) {
         guard architecture == .riscv64, transport != .pci else { return }
         let consoles = (console == .virtio ? 1 : 0) + (hasControlPort ? 1 : 0)
         let used = disks.count + consoles + 1
-        guard used + networkCards.count > RISCVMemoryMap.virtioSlots else { return }
+        guard used + networkCards.count + shares.count > RISCVMemoryMap.virtioSlots else { return }
+        let asked =
+            (networkCards.isEmpty ? [] : ["\(networkCards.count) network cards"])
+            + (shares.isEmpty ? [] : ["\(shares.count) shared folders"])
         throw AerieError(
-            .usage, asked: "\(networkCards.count) network cards",
+            .usage, asked: asked.joined(separator: " and "),
             found:
                 "the machine's \(RISCVMemoryMap.virtioSlots) virtio-mmio slots have room for \(RISCVMemoryMap.virtioSlots - used)",
             advice: "use --transport pci")

@@ -58,6 +58,13 @@ public struct Disk: Equatable, Sendable {
     ///
     /// - Throws: an error of category `usage` for an unknown setting or value.
     public init(option text: String) throws(AerieError) {
+        let parts = Self.parts(of: text)
+        self.init(path: parts[0])
+        for part in parts.dropFirst() { try apply(part, of: text) }
+    }
+
+    /// The parts of an option between commas, of which a doubled one belongs to its part.
+    static func parts(of text: String) -> [String] {
         var parts: [String] = [""]
         var rest = Substring(text)
         while let character = rest.popFirst() {
@@ -70,8 +77,7 @@ public struct Disk: Equatable, Sendable {
                 parts.append("")
             }
         }
-        self.init(path: parts[0])
-        for part in parts.dropFirst() { try apply(part, of: text) }
+        return parts
     }
 
     private mutating func apply(_ setting: String, of text: String) throws(AerieError) {

@@ -11,6 +11,7 @@
 ///     aerie.command=BASE64           run this instead of a shell: arguments, each with a zero byte after it
 ///     aerie.control=TTY              where the host asks for power-off: a console's name, such as hvc0
 ///     aerie.grow                     let the root disk's file system fill the disk
+///     aerie.share=TAG:ro|rw:DIRECTORY   mount a shared folder of the host
 ///     aerie.stage2                   finish the image's packages, once, during its build
 enum GuestScripts {
     /// `/init` of the initial RAM disk, for busybox's shell: finds the root disk and hands over to its init.
@@ -46,9 +47,16 @@ enum GuestScripts {
         done
         set +f
         load boot
+        network= share=
         for id in /sys/bus/virtio/devices/*/device; do
-            [ -e "$id" ] && read -r id <"$id" && [ "$id" = 0x0001 ] && load network && break
+            [ -e "$id" ] && read -r id <"$id" || continue
+            case $id in
+            0x0001) network=yes ;;
+            0x001a) share=yes ;;
+            esac
         done
+        [ -n "$network" ] && load network
+        [ -n "$share" ] && load share
 
         # Devices appear while the drivers look for them.
         tries=0 device=
@@ -134,13 +142,14 @@ enum GuestScripts {
 
         read -r hostname </etc/hostname
         read -r words </proc/cmdline
-        mode=shell control= grow=
+        mode=shell control= grow= shares=
         set -f
         for word in $words; do
             case $word in
             aerie.hostname=*) hostname=${word#*=} ;;
             aerie.control=*) control=${word#*=} ;;
             aerie.grow) grow=yes ;;
+            aerie.share=*) shares="$shares ${word#*=}" ;;
             aerie.stage2) mode=stage2 ;;
             esac
         done
@@ -159,6 +168,15 @@ enum GuestScripts {
                 resize2fs "$device" >/run/aerie/grow 2>&1 || echo "aerie: the file system on $device cannot grow" >"$tty"
             fi
         fi
+        set -f
+        for share in $shares; do
+            rest=${share#*:}
+            directory=${rest#*:}
+            [ -d "$directory" ] || mkdir -p "$directory"
+            busybox mount -t virtiofs -o "${rest%%:*},nodev" "${share%%:*}" "$directory" 2>/run/aerie/share ||
+                echo "aerie: the shared folder ${share%%:*} cannot be mounted at $directory: $(cat /run/aerie/share)" >"$tty"
+        done
+        set +f
         network=
         if [ "$mode" = shell ]; then
             /usr/lib/aerie/network &
