@@ -84,8 +84,9 @@ int aerie_fs_open_descriptors(void) {
     return open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-int aerie_fs_reopen(int descriptors, int node, int flags) {
-    return openat(descriptors, number_of(node).text, (flags & ~(O_CREAT | O_NOFOLLOW)) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+int aerie_fs_reopen(int descriptors, int node, int flags, int immediate) {
+    int how = (flags & ~(O_CREAT | O_NOFOLLOW)) | O_NOCTTY | O_CLOEXEC | (immediate ? O_NONBLOCK : 0);
+    return openat(descriptors, number_of(node).text, how);
 }
 
 int aerie_fs_open_directory(int directory) {

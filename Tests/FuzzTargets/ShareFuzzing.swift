@@ -13,7 +13,7 @@ enum ShareFuzzing {
         var template = Array("/tmp/aerie-fuzz-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { return }
         let outer = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        defer { remove(outer) }
+        defer { remove(template) }
         let share = "\(outer)/share"
         mkdir(share, 0o755)
         mkdir("\(share)/directory", 0o755)
@@ -33,7 +33,7 @@ enum ShareFuzzing {
         if let again = try? FileServer(path: share, ownership: .caller, isReadOnly: false, limits: limits) {
             precondition((try? again.restore(server.save())) != nil, "a share does not take its own state back")
         }
-        precondition(names(outer) == ["share"], "a request has reached beyond the share")
+        precondition(names(template) == ["share".utf8CString.map { $0 }], "a request has reached beyond the share")
     }
 
     private static let limits: FileServer.Limits = {
@@ -72,25 +72,25 @@ enum ShareFuzzing {
 
     // MARK: The host's directory
 
-    private static func names(_ path: String) -> [String] {
+    /// The names in a directory, which a guest may have made of any bytes, each with a NUL at its end.
+    private static func names(_ path: [CChar]) -> [[CChar]] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
-        var result: [String] = []
+        var result: [[CChar]] = []
         while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                bytes.prefix { $0 != 0 }.map { CChar(bitPattern: $0) } + [0]
             }
-            if name != ".", name != ".." { result.append(name) }
+            if name != ".".utf8CString.map({ $0 }), name != "..".utf8CString.map({ $0 }) { result.append(name) }
         }
-        return result.sorted()
+        return result
     }
 
-    /// Names that are not UTF-8 are left behind, with their directories.
-    private static func remove(_ path: String) {
+    private static func remove(_ path: [CChar]) {
         chmod(path, 0o700)
         for name in names(path) {
-            let entry = "\(path)/\(name)"
-            if unlink(entry) != 0 { remove(entry) }
+            let entry = path.dropLast() + [CChar(bitPattern: UInt8(ascii: "/"))] + name
+            if unlink(Array(entry)) != 0 { remove(Array(entry)) }
         }
         rmdir(path)
     }

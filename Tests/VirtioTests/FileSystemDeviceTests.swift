@@ -22,6 +22,7 @@ import VirtioDevices
         let urgent: GuestQueue
         let queue: GuestQueue
         private var identifier: UInt64 = 0
+        private var isEnded = false
 
         init(_ transport: Transport = .mmio) throws {
             var template = Array("/tmp/aerie-share-XXXXXX".utf8CString)
@@ -36,8 +37,13 @@ import VirtioDevices
             #expect(try send(26, 0, words(7, 41, 0, 0) + [UInt8](repeating: 0, count: 48)).error == 0)
         }
 
+        func end() {
+            if !isEnded { board.stop() }
+            isEnded = true
+        }
+
         deinit {
-            board.stop()
+            end()
             for name in ["file", "other", "0", "1", "2"] { unlink("\(path)/\(name)") }
             rmdir(path)
         }
@@ -116,7 +122,7 @@ import VirtioDevices
             .in(Folder.data + 0x2000, 4096),
         ])
         #expect(total == 16 + 4999)
-        #expect(try folder.answer(16 + 0).error == 0 || total > 16)
+        #expect(try folder.board.memory.bytes(at: Folder.answer, count: 8) == words(16 + 4999, 0))
         #expect(try folder.board.memory.bytes(at: Folder.data, count: 4096) == Array(data[1...4096]))
         #expect(try folder.board.memory.bytes(at: Folder.data + 0x2000, count: 904) == Array(data[4097...] + [0]))
     }
@@ -207,6 +213,35 @@ import VirtioDevices
         #expect(try folder.send(1, 1, Array("file".utf8) + [0]).error == 0)
     }
 
+    @Test("A request that the host does not answer holds up no other request, no reset and no end of the device")
+    func slowHost() throws {
+        let folder = try Folder()
+        let (node, handle) = try folder.create("file")
+        #expect(try folder.send(18, node, longs(handle, 0, 0)).error == 0)
+        // A lease lets opens for writing wait until its holder gives it up, who is told by a signal.
+        signal(SIGIO, SIG_IGN)
+        let holder = open("\(folder.path)/file", O_RDONLY)
+        defer { close(holder) }
+        try #require(fcntl(holder, setLease, Int32(F_RDLCK)) == 0)
+        try folder.board.memory.write(folder.header(14, node, 8) + words(UInt32(O_RDWR), 0), at: Folder.data)
+        folder.queue.setChain([.out(Folder.data, 48), .in(Folder.data + 0x80, 32)])
+        folder.queue.publish(0)
+        folder.board.notify(1)
+        try folder.board.memory.write(folder.header(1, 1, 5) + Array("file".utf8) + [0], at: Folder.request)
+        folder.queue.setChain([.out(Folder.request, 45), .in(Folder.answer, 256)], head: 4)
+        folder.queue.publish(4)
+        folder.board.notify(1)
+        #expect(try folder.board.waitUsed(folder.queue).head == 4)
+        folder.board.status = 0
+        try folder.board.wait("the reset is done") { folder.board.status == 0 }
+        folder.queue.clear()
+        _ = try folder.board.bringUp(queues: [0, 1], size: 32)
+        #expect(try folder.send(26, 0, words(7, 41, 0, 0) + [UInt8](repeating: 0, count: 48)).error == 0)
+        #expect(try folder.send(1, 1, Array("file".utf8) + [0]).error == 0)
+        folder.end()
+        #expect(fcntl(holder, setLease, Int32(F_UNLCK)) == 0)
+    }
+
     @Test("A saved device goes on in another one of the same tag")
     func saved() throws {
         let folder = try Folder()
@@ -224,6 +259,9 @@ import VirtioDevices
         #expect(node == 2 && handle == 1)
     }
 }
+
+/// F_SETLEASE of Linux.
+private let setLease: Int32 = 1024
 
 private func words(_ values: UInt32...) -> [UInt8] {
     values.flatMap { value in withUnsafeBytes(of: value.littleEndian) { Array($0) } }

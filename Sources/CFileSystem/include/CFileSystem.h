@@ -37,8 +37,9 @@ int aerie_fs_open_root(const char *path);
 /// Opens /proc/self/fd, below which descriptors can be opened again.
 int aerie_fs_open_descriptors(void);
 
-/// Opens the file of the descriptor `node` again, with flags of open(2). The caller has checked that it is a regular file.
-int aerie_fs_reopen(int descriptors, int node, int flags);
+/// Opens the file of the descriptor `node` again, with flags of open(2). The caller has checked that it is a regular file. With
+/// `immediate`, EAGAIN when another process has a lease on the file that it has to give up first.
+int aerie_fs_reopen(int descriptors, int node, int flags, int immediate);
 
 /// Opens a directory for reading its entries.
 int aerie_fs_open_directory(int directory);

@@ -10,10 +10,15 @@ extension FileServer {
     private static let mostVectors = 1024
 
     /// Opens the file of a place again. Only regular files are opened: anything else could block, or act.
-    func reopen(_ place: OpenFile, _ status: FileStatus, _ flags: OpenFlags) throws(FileError) -> OpenFile {
+    func reopen(
+        _ place: OpenFile, _ status: FileStatus, _ flags: OpenFlags, _ waiting: Waiting = .allowed
+    ) throws(FileError) -> OpenFile {
         guard status.isRegular else { throw FileError(status.isDirectory ? EISDIR : EPERM) }
         return try asOwner(of: place) { () throws(FileError) in
-            OpenFile(owning: try host { aerie_fs_reopen(descriptors.number, place.number, flags.host) })
+            OpenFile(
+                owning: try host {
+                    aerie_fs_reopen(descriptors.number, place.number, flags.host, waiting.isImmediate ? 1 : 0)
+                })
         }
     }
 
@@ -29,7 +34,7 @@ extension FileServer {
         }
         try state.withLock { state throws(FileError) in try state.handles.checkRoom() }
         let (place, status) = try located(request.node, waiting)
-        let file = try reopen(place, status, flags)
+        let file = try reopen(place, status, flags, waiting)
         if flags.truncates, options & 1 != 0 { try stripPrivileges(file) }
         let number = try addHandle(request.node, file, flags)
         return .payload(openReply(number, status, flags, of: request.node))

@@ -212,8 +212,9 @@ enum ProtocolVersion {
     static let major: UInt32 = 7
     static let minor: UInt32 = 39
 
-    /// FUSE_ASYNC_READ, FUSE_ATOMIC_O_TRUNC, FUSE_BIG_WRITES, FUSE_AUTO_INVAL_DATA, FUSE_DO_READDIRPLUS,
-    /// FUSE_READDIRPLUS_AUTO, FUSE_ASYNC_DIO, FUSE_PARALLEL_DIROPS, FUSE_MAX_PAGES, FUSE_CACHE_SYMLINKS and
-    /// FUSE_HANDLE_KILLPRIV_V2. Not FUSE_WRITEBACK_CACHE: a guest that holds writes back does not see what the host changes.
-    static let flags: UInt32 = [0, 3, 5, 12, 13, 14, 15, 18, 22, 23, 28].reduce(0) { $0 | 1 << $1 }
+    /// FUSE_ASYNC_READ, FUSE_ATOMIC_O_TRUNC, FUSE_BIG_WRITES, FUSE_AUTO_INVAL_DATA, FUSE_DO_READDIRPLUS, FUSE_ASYNC_DIO,
+    /// FUSE_PARALLEL_DIROPS, FUSE_MAX_PAGES, FUSE_CACHE_SYMLINKS and FUSE_HANDLE_KILLPRIV_V2. Not FUSE_READDIRPLUS_AUTO: lists come a
+    /// page at a time, and only the first would have attributes. Not FUSE_WRITEBACK_CACHE: a guest that holds writes back does not
+    /// see what the host changes.
+    static let flags: UInt32 = [0, 3, 5, 12, 13, 15, 18, 22, 23, 28].reduce(0) { $0 | 1 << $1 }
 }

@@ -81,7 +81,8 @@ assert file.read() == b"still here"
 file.close()
 unnamed = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o600)
 os.write(unnamed, b"unnamed")
-os.link(f"/proc/self/fd/{unnamed}", "named", follow_symlinks=True)
+# Only with a directory does Python's link follow the symbolic link.
+os.link(str(unnamed), "named", src_dir_fd=os.open("/proc/self/fd", os.O_RDONLY), follow_symlinks=True)
 assert open("named").read() == "unnamed"
 line("unlinked")
 
