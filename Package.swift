@@ -51,7 +51,7 @@ let package = Package(
         module("KVMEngine", ["CKVM", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         // Devices
         module("PlatformDevices", ["Machine", "GuestMemory", "SavedState", "HostSystem"]),
-        module("DiskImages", ["SavedState", "HostSystem", "CZlib", "CZstd"]),
+        module("DiskImages", ["CLinux", "SavedState", "HostSystem", "CZlib", "CZstd"]),
         module("HostNetwork", ["CLinux", "HostSystem"]),
         module("SharedFolders", ["CFileSystem", "SavedState", "HostSystem"]),
         module("PCI", ["Machine", "SavedState"]),

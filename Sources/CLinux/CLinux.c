@@ -64,3 +64,11 @@ int64_t aerie_file_allocated(int descriptor) {
     if (fstat(descriptor, &status) != 0) return -1;
     return (int64_t)status.st_blocks * 512;
 }
+
+int64_t aerie_read_at_once(int descriptor, const void *vectors, int count, int64_t offset) {
+    return preadv2(descriptor, vectors, count, offset, RWF_NOWAIT);
+}
+
+int64_t aerie_write_at_once(int descriptor, const void *vectors, int count, int64_t offset) {
+    return pwritev2(descriptor, vectors, count, offset, RWF_NOWAIT);
+}

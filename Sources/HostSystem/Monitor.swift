@@ -51,6 +51,15 @@ package final class Monitor<Value>: @unchecked Sendable {
         return try body(&value)
     }
 
+    /// Reads or changes the value as `withLock` does, unless a thread, the calling one included, has the lock.
+    ///
+    /// - Returns: nil when the lock is taken; `body` did not run.
+    package func withLockIfFree<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result? {
+        guard pthread_mutex_trylock(mutex) == 0 else { return nil }
+        defer { pthread_mutex_unlock(mutex) }
+        return try body(&value)
+    }
+
     /// Waits until `body` returns a result. Calls `body` at once and after every `update`.
     ///
     /// - Parameter deadline: nanoseconds of `HostClock.monotonic`; nil waits without limit.

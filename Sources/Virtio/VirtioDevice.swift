@@ -25,7 +25,7 @@ package enum VirtioDeviceType: UInt32, Sendable {
 ///    finished. `reset` after that for all queues, when the driver resets the device; also before a restore.
 /// 5. `stop` once, last, from the thread that composes the machine.
 ///
-/// From `activate` to `reset` calls come on the loop's thread, so that they need no locks among each other. While the machine
+/// From `activate` to `reset` calls come on the loop's thread, or on one that visits the loop (`EventLoop.visit`), so that they need no locks among each other. While the machine
 /// is paused no request is pending and nothing is called; `save` and `restore` happen then.
 ///
 /// The configuration may be read and written from any vCPU thread at any time.
@@ -47,6 +47,10 @@ package protocol VirtioDevice: AnyObject, Sendable {
     /// The driver writes 1 to 8 bytes at `offset`. Writes to what is not writable are ignored.
     func writeConfiguration(_ bytes: [UInt8], at offset: Int)
 
+    /// Whether a vCPU that notifies a queue may serve it on its own thread when the loop waits: for devices that answer most requests
+    /// sooner than the loop's thread wakes up. It does not change.
+    var servesNotifier: Bool { get }
+
     func start(_ service: QueueService) throws
     func activate(_ session: VirtioSession)
     func awaken(_ session: VirtioSession)
@@ -64,6 +68,7 @@ package protocol VirtioDevice: AnyObject, Sendable {
 
 extension VirtioDevice {
     // A device without host I/O has nothing to do at these points. State has no default.
+    package var servesNotifier: Bool { false }
     package func start(_ service: QueueService) throws {}
     package func activate(_ session: VirtioSession) {}
     package func awaken(_ session: VirtioSession) {}

@@ -78,8 +78,16 @@ struct DebianTests {
     @Test("A command typed at its prompt is answered, and end of input powers it off")
     func promptAndScript() throws {
         let result = try DebianImage.run(
-            ["run", "debian"], input: "uname -m\n. /etc/os-release; echo $ID $((6 * 7))\napt-get --version | head -1\n")
+            ["run", "debian"],
+            input: """
+                uname -m
+                . /etc/os-release; echo $ID $((6 * 7))
+                apt-get --version | head -1
+                echo $((40 + 4)) | cat /dev/stdin >/dev/stderr
+
+                """)
         #expect(result.code == 0)
+        #expect(result.output.contains("\r44\r\n"))
         #expect(result.output.contains("\rriscv64\r\n"))
         #expect(result.output.contains("debian 42\r\n"))
         #expect(result.output.contains("apt 3."))

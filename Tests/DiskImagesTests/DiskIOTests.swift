@@ -127,6 +127,72 @@ import Testing
         #expect(Array(memory) == pattern(4096))
     }
 
+    @Test(
+        "What a visitor of the loop submits takes place, at once or later, small or large",
+        arguments: [DiskIO.Method.automatic, .threads])
+    func visitors(_ method: DiskIO.Method) throws {
+        let sizes = [512, 4096, 65536, 65536 + 512, 1 << 20]
+        let total = sizes.reduce(0, +)
+        let path = try directory.file("disk", pattern(2 * total))
+        let image = try RawDiskImage(path: path, readOnly: false)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * total, alignment: 512)
+        defer { memory.deallocate() }
+        memory.copyBytes(from: pattern(2 * total, 7))
+        let results = Results()
+        try withIO(method) { io in
+            let group = IOGroup(io)
+            var position = 0
+            // For each size a read and a write behind it.
+            for size in sizes {
+                func buffers(at start: Int) -> IOBuffers {
+                    IOBuffers(UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + size]))
+                }
+                let (reading, writing) = (buffers(at: position), buffers(at: position + size))
+                let offset = UInt64(position)
+                let body = {
+                    image.submit(.read(at: offset, into: reading), in: group, completion: results.add)
+                    image.submit(.write(at: offset + UInt64(size), from: writing), in: group, completion: results.add)
+                }
+                while !io.loop.visit(body) { sched_yield() }
+                position += 2 * size
+            }
+            #expect(results.wait(2 * sizes.count) == Array(repeating: nil, count: 2 * sizes.count))
+        }
+        let (old, new) = (pattern(2 * total), pattern(2 * total, 7))
+        var expected: [UInt8] = []
+        for size in sizes {
+            let start = expected.count
+            expected += old[start..<start + size] + new[start + size..<start + 2 * size]
+        }
+        #expect(try directory.contents(path) == expected)
+        #expect(Array(memory) == expected)
+    }
+
+    @Test("A visitor's small read of what the host has in memory is finished before the visit ends")
+    func readAtOnce() throws {
+        let image = try RawDiskImage(path: try directory.file("disk", pattern(4096)), readOnly: true)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 512)
+        defer { memory.deallocate() }
+        let buffers = IOBuffers(memory)
+        // Few file systems cannot; a page that was just written is in the host's cache.
+        var transfer = FileTransfer(.read(present: 4096), image.file, buffers)
+        guard case .finished = transfer.tryAtOnce() else {
+            try Test.cancel("this file system has no RWF_NOWAIT")
+        }
+        try withIO(.automatic) { io in
+            let thread = Monitor<UInt?>(nil)
+            let group = IOGroup(io)
+            let body = {
+                image.submit(.read(at: 0, into: buffers), in: group) { error in
+                    if error == nil { thread.update { $0 = UInt(pthread_self()) } }
+                }
+            }
+            while !io.loop.visit(body) { sched_yield() }
+            #expect(thread.withLock { $0 } == UInt(pthread_self()))
+        }
+        #expect(Array(memory) == pattern(4096))
+    }
+
     @Test("A loop that starts again has its I/O again", arguments: [DiskIO.Method.automatic, .threads])
     func restart(_ method: DiskIO.Method) throws {
         let loop = try EventLoop(name: "test-loop")

@@ -36,6 +36,19 @@ import VirtioDevices
         #expect(driver.readData(1024) == Array(image.bytes[1536..<2560]))
     }
 
+    @Test func aVCPUThatNotifiesServesTheRequestItselfWhileTheLoopWaits() throws {
+        let image = MemoryDisk(sectors: 64)
+        let driver = try DiskDriver.start(image)
+        defer { driver.stop() }
+        // Other tests use the same loop: it does not wait at every notification.
+        var attempts = 0
+        repeat {
+            attempts += 1
+            #expect(try driver.run(0, sector: 3, data: [.in(DiskDriver.data, 1024)]) == (0, 1025))
+        } while image.state.withLock({ $0.submitter }) != UInt(pthread_self()) && attempts < 10_000
+        #expect(image.state.withLock { $0.submitter } == UInt(pthread_self()))
+    }
+
     @Test func writesReachTheImage() throws {
         let image = MemoryDisk(sectors: 64)
         let driver = try DiskDriver.start(image)

@@ -103,6 +103,13 @@ static inline int aerie_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
+/// preadv2(2) with RWF_NOWAIT: reads what needs no waiting; -1 with EAGAIN when that is nothing, EOPNOTSUPP when the file cannot.
+/// `vectors` are `count` of struct iovec.
+int64_t aerie_read_at_once(int descriptor, const void *vectors, int count, int64_t offset);
+
+/// pwritev2(2) with RWF_NOWAIT, as `aerie_read_at_once`.
+int64_t aerie_write_at_once(int descriptor, const void *vectors, int count, int64_t offset);
+
 /// lseek(2) SEEK_DATA: the first offset with data at or after `offset`; -1 with ENXIO when there is none.
 static inline off_t aerie_seek_data(int descriptor, off_t offset) {
     return lseek(descriptor, offset, SEEK_DATA);

@@ -2,10 +2,12 @@ package import HostSystem
 
 /// The host I/O of a machine's disks: many requests in flight, whose results come back on an event loop.
 ///
-/// File I/O goes to the kernel (io_uring), and to a few threads where the kernel refuses that. Work that has to block goes to
-/// the threads in any case. Neither exists before the first request, and both end with the loop.
+/// A small transfer that a visitor of the loop submits is tried at once, without waiting: the host's page cache has most of what a
+/// guest reads. Other file I/O goes to the kernel (io_uring), and to a few threads where the kernel refuses that. Work that has to
+/// block goes to the threads in any case, and so do writes where the file system makes a writer wait. Neither the ring nor a thread
+/// exists before the first request, and all end with the loop.
 package final class DiskIO: @unchecked Sendable {
-    // @unchecked: `fileIO` is touched on the loop's thread only.
+    // @unchecked: `fileIO` and `lanes` are touched on the loop's thread only.
 
     package enum Method: Sendable {
         /// The ring, or the threads if there is none.
@@ -23,6 +25,11 @@ package final class DiskIO: @unchecked Sendable {
     private let refused = IOThreadPool(limit: 1)
     private let makeRing: @Sendable () throws(SystemError) -> IORing
     private var fileIO = FileIO.unknown
+    // By descriptor: files whose writes need a thread that waits. A descriptor that is used again for another file keeps its lane.
+    private var lanes: [Int32: WriteLane] = [:]
+
+    /// The most bytes that a visitor copies itself.
+    private static let visitorLimit = 64 << 10
 
     private enum FileIO {
         /// Nothing has been submitted yet.
@@ -54,8 +61,11 @@ package final class DiskIO: @unchecked Sendable {
     }
 
     /// Whether file I/O goes to the kernel without a thread of this process. Only on the loop's thread.
+    ///
+    /// A visitor is told so before the loop's thread has tried to make a ring.
     var usesRing: Bool {
-        if case .ring = chosen() { true } else { false }
+        if case .unknown = fileIO, loop.isVisited { return method == .automatic }
+        return if case .ring = chosen() { true } else { false }
     }
 
     private func chosen() -> FileIO {
@@ -72,10 +82,45 @@ package final class DiskIO: @unchecked Sendable {
 
     /// Does an operation on a file.
     func submit(_ operation: FileOperation) {
+        if operation.isWrite, let lane = lanes[operation.descriptor] { return submit(operation, to: lane) }
+        let isVisited = loop.isVisited
+        guard !isVisited || operation.count <= Self.visitorLimit else {
+            return loop.async { [self] in submit(operation) }
+        }
+        // A ring tries to read at once as well. Whether the file system makes a writer wait is known only after an attempt.
+        if isVisited || operation.isWrite {
+            switch operation.tryAtOnce() {
+            case .finished: return finish(operation.completion, nil)
+            case .impossible where operation.isWrite:
+                let lane = WriteLane()
+                lanes[operation.descriptor] = lane
+                return submit(operation, to: lane)
+            case .impossible, .unfinished: break
+            }
+        }
+        // The kernel may finish what a ring was given in the context of the thread that gave it, which for a visitor is a vCPU's.
+        if isVisited { loop.async { [self] in begin(operation) } } else { begin(operation) }
+    }
+
+    private func begin(_ operation: FileOperation) {
+        if operation.group.isCancelled { return finish(operation.completion, .cancelled) }
         if case .ring(let ring) = chosen() {
             ring.submit(operation) { [self] in run(on: refused, $0.completion, $0.runBlocking) }
         } else {
             run(on: pool, operation.completion, operation.runBlocking)
+        }
+    }
+
+    private func submit(_ operation: FileOperation, to lane: WriteLane) {
+        guard lane.add(operation) else { return }
+        do {
+            try pool.run { [loop] in
+                lane.serve { results in
+                    loop.visitOrAsync { for result in results { result.operation.completion(result.error) } }
+                }
+            }
+        } catch {
+            for operation in lane.takeAll() { finish(operation.completion, .system(error)) }
         }
     }
 
@@ -90,7 +135,7 @@ package final class DiskIO: @unchecked Sendable {
         do {
             try pool.run { [loop] in
                 let result = body()
-                loop.async { completion(result) }
+                loop.visitOrAsync { completion(result) }
             }
         } catch {
             finish(completion, .system(error))

@@ -21,6 +21,12 @@ final class FileOperation: @unchecked Sendable {
 
     var descriptor: Int32 { transfer.descriptor }
     var position: UInt64 { transfer.position }
+    var isWrite: Bool { transfer.kind == .write }
+    /// Bytes that are left to transfer.
+    var count: Int { transfer.rest.count }
+
+    /// Does what the host can do without waiting.
+    func tryAtOnce() -> FileTransfer.Attempt { transfer.tryAtOnce() }
 
     /// The next step for the ring. Its vectors stay in place until the call of `advance` for it.
     func nextStep() -> IORing.Operation {

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import HostSystem
 
@@ -19,6 +20,15 @@ struct FileTransfer {
         case again
         /// Only a thread that may block can do the rest.
         case blocking
+    }
+
+    /// What came of an attempt that must not wait.
+    enum Attempt {
+        case finished
+        /// Something is left, or an error is to be met again by a way that may wait.
+        case unfinished
+        /// The file has no transfers that do not wait.
+        case impossible
     }
 
     let kind: Kind
@@ -65,6 +75,18 @@ struct FileTransfer {
         case .write: "pwritev"
         case .synchronize: "fdatasync"
         }
+    }
+
+    /// Does what the host can do without waiting, on the calling thread.
+    mutating func tryAtOnce() -> Attempt {
+        guard kind != .synchronize else { return .impossible }
+        let result = Array(vectors).withUnsafeBufferPointer { vectors in
+            kind == .write
+                ? aerie_write_at_once(descriptor, vectors.baseAddress, Int32(vectors.count), Int64(position))
+                : aerie_read_at_once(descriptor, vectors.baseAddress, Int32(vectors.count), Int64(position))
+        }
+        guard result >= 0 else { return errno == EOPNOTSUPP ? .impossible : .unfinished }
+        return if case .finished(nil) = advance(by: Int(result)) { .finished } else { .unfinished }
     }
 
     /// Does the rest on the calling thread.

@@ -6,6 +6,9 @@ internal import Glibc
 ///
 /// A handler runs on the loop's thread and must not block: other handlers, and whoever cancels one, wait for it.
 /// Sources may be added and cancelled before `start`, while the loop runs, and after `stop`; they are served in between.
+///
+/// While the loop waits, another thread may run a handler itself (`visit`), which saves the wake-up of the loop's thread. Only the
+/// thread that has the turn runs handlers; "the loop's thread" means that thread in the descriptions of handlers.
 package final class EventLoop: Sendable {
     package typealias Handler = @Sendable (Events) -> Void
 
@@ -32,8 +35,11 @@ package final class EventLoop: Sendable {
         var last: [@Sendable () -> Void] = []
         var isEnding = false
         var thread: HostThread?
-        /// The loop's thread while it runs.
-        var threadIdentity: UInt?
+        /// Handlers may run: from the begin of the loop's thread until its last jobs.
+        var isOpen = false
+        /// The thread that has the turn.
+        var turnIdentity: UInt?
+        var isVisited = false
     }
 
     /// Identifies the event counter of the loop itself.
@@ -44,6 +50,8 @@ package final class EventLoop: Sendable {
     private let epoll: FileDescriptor
     private let wake: EventCounter
     private let state = Monitor(State())
+    // Held by the thread that has the turn.
+    private let turn = Monitor(())
 
     /// A loop that does not run yet. `name` is its thread's.
     package init(name: String) throws(SystemError) {
@@ -135,7 +143,54 @@ package final class EventLoop: Sendable {
     }
 
     /// Whether the calling thread is the loop's.
-    package var isCurrent: Bool { state.withLock { $0.threadIdentity } == UInt(pthread_self()) }
+    package var isCurrent: Bool { state.withLock { $0.turnIdentity } == UInt(pthread_self()) }
+
+    // MARK: Visits
+
+    /// Runs `body`, and what it defers, on the calling thread as on the loop's own, if the loop has nothing else to do: it waits, and
+    /// no job was added since. `body` must not block, and must be short: handlers wait for it as for each other.
+    ///
+    /// The caller must not hold a lock that a handler takes. Any thread; it never waits.
+    ///
+    /// - Returns: false when `body` did not run.
+    package func visit(_ body: () -> Void) -> Bool {
+        // From a handler the lock is taken as well: visits do not nest.
+        turn.withLockIfFree { _ in
+            guard begin(isVisit: true) else { return false }
+            body()
+            runDeferred()
+            end()
+            return true
+        } ?? false
+    }
+
+    /// Runs `job` at once by a visit, or else as `async` does. Any thread; it never waits.
+    package func visitOrAsync(_ job: @escaping @Sendable () -> Void) {
+        if !visit(job) { async(job) }
+    }
+
+    /// Whether the thread that has the turn is not the loop's own. Only from a handler.
+    package var isVisited: Bool { state.withLock { $0.isVisited } }
+
+    /// Calls the handler of a source by a visit.
+    func visit(_ identifier: UInt64) -> Bool { visit { serve(aerie_event(identifier: identifier, flags: 0)) } }
+
+    /// - Returns: false when a visit is not possible.
+    private func begin(isVisit: Bool) -> Bool {
+        state.withLock { state in
+            if isVisit, !state.isOpen || !state.jobs.isEmpty { return false }
+            state.turnIdentity = UInt(pthread_self())
+            state.isVisited = isVisit
+            return true
+        }
+    }
+
+    private func end() {
+        state.withLock { state in
+            state.turnIdentity = nil
+            state.isVisited = false
+        }
+    }
 
     func set(
         _ descriptor: Int32, _ events: Events, _ identifier: UInt64, isNew: Bool, onlyChanges: Bool
@@ -158,17 +213,32 @@ package final class EventLoop: Sendable {
     // MARK: The thread
 
     private func run() {
-        state.update { $0.threadIdentity = UInt(pthread_self()) }
-        defer { state.update { $0.threadIdentity = nil } }
+        state.withLock { $0.isOpen = true }
         var events = [aerie_event](repeating: aerie_event(), count: Self.eventsAtOnce)
-        while true {
+        var isEnding = false
+        while !isEnding {
             let count = aerie_epoll_wait(epoll.rawValue, &events, Int32(Self.eventsAtOnce))
             precondition(count >= 0, "epoll_wait fails only for bad arguments")
-            for event in events.prefix(Int(count)) { serve(event) }
-            runDeferred()
-            if state.withLock({ $0.isEnding && $0.jobs.isEmpty }) { break }
+            takeTurn {
+                for event in events.prefix(Int(count)) { serve(event) }
+                runDeferred()
+                isEnding = state.withLock { state in
+                    if state.isEnding, state.jobs.isEmpty { state.isOpen = false }
+                    return !state.isOpen
+                }
+            }
         }
-        for job in state.withLock({ $0.last }) { job() }
+        takeTurn {
+            for job in state.withLock({ $0.last }) { job() }
+        }
+    }
+
+    private func takeTurn(_ body: () -> Void) {
+        turn.withLock { _ in
+            _ = begin(isVisit: false)
+            body()
+            end()
+        }
     }
 
     private func runDeferred() {

@@ -24,6 +24,14 @@ package final class EventSource: Sendable {
         try? loop.set(descriptor, events, identifier, isNew: false, onlyChanges: onlyChanges)
     }
 
+    /// Calls the handler on the calling thread, if the loop has nothing else to do: see `EventLoop.visit`. The handler is not told of
+    /// events.
+    ///
+    /// - Returns: false when the handler was not called.
+    package func visit() -> Bool {
+        !isCancelled.load(ordering: .acquiring) && loop.visit(identifier)
+    }
+
     /// Ends the source. When this returns, its handler does not run and will not run again, unless the handler itself calls
     /// this. The caller must not hold a lock that the handler takes.
     package func cancel() {

@@ -2,9 +2,10 @@ internal import Synchronization
 
 // The rules of registers that every transport has, at whatever offsets and of whatever width.
 extension VirtioTransportCore {
-    /// The device status field, with the device's own bit.
+    /// The device status field, with the device's own bit; 0 only when no reset is going on.
     var statusField: UInt8 {
-        let status = state.withLock { $0.status }
+        // A device that is reset once more, before the driver has set it up, is not there yet either.
+        let status = state.withLock { $0.isResetting ? max($0.status, VirtioStatus.acknowledge) : $0.status }
         return signals.needsReset ? status | VirtioStatus.needsReset : status
     }
 

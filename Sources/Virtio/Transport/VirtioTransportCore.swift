@@ -216,6 +216,6 @@ final class VirtioTransportCore: Sendable {
         let isUsable = state.withLock { state in
             state.isLive && !state.isResetting && index < state.queues.count && state.queues[Int(index)].queue != nil
         }
-        if isUsable { service.notifier(Int(index))?.notify() }
+        if isUsable { service.notify(Int(index)) }
     }
 }

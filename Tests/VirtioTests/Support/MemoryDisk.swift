@@ -13,6 +13,8 @@ final class MemoryDisk: DiskImage, @unchecked Sendable {
         var error: DiskImageError?
         var isHeld = false
         var entered = 0
+        /// The thread that submitted the last request.
+        var submitter: UInt = 0
         var flushes = 0
         var discards: [Range<UInt64>] = []
         var held: [@Sendable () -> Void] = []
@@ -39,6 +41,7 @@ final class MemoryDisk: DiskImage, @unchecked Sendable {
         }
         let isHeld = state.update { state in
             state.entered += 1
+            state.submitter = UInt(pthread_self())
             if state.isHeld { state.held.append(serve) }
             return state.isHeld
         }

@@ -139,6 +139,9 @@ enum GuestScripts {
         mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
         mount -t tmpfs -o mode=1777,nosuid,nodev shm /dev/shm
         ln -sf /proc/self/fd /dev/fd
+        ln -sf fd/0 /dev/stdin
+        ln -sf fd/1 /dev/stdout
+        ln -sf fd/2 /dev/stderr
 
         read -r hostname </etc/hostname
         read -r words </proc/cmdline
