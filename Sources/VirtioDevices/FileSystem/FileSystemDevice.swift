@@ -12,7 +12,7 @@ package import Virtio
 ///          0    36  tag, by which the guest mounts the folder, filled up with NUL
 ///         36     4  number of request queues
 ///
-/// A request that the host can answer from memory is answered on the loop's thread. Others wait for the host on threads of the share's
+/// A request that the host can answer from memory is answered at once. Others wait for the host on threads of the share's
 /// own, so that a slow folder holds up nothing else.
 package final class FileSystemDevice: VirtioDevice, @unchecked Sendable {
     // @unchecked: `service`, `pending` and `lastJob` are touched on the loop's thread, or while nothing runs.
@@ -28,6 +28,8 @@ package final class FileSystemDevice: VirtioDevice, @unchecked Sendable {
     package let features: UInt64 = 0
     // The largest request has 256 pages of data, and the guest's kernel keeps requests within the size of the queue.
     package let queueSizes: [UInt16] = [128, 1024]
+    // Names and cached data are answered in less time than a thread takes to wake up.
+    package let servesNotifier = true
     package let configuration: [UInt8]
     package var configurationGeneration: UInt32 { 0 }
 
@@ -64,7 +66,7 @@ package final class FileSystemDevice: VirtioDevice, @unchecked Sendable {
         do {
             try pool.run { [server, loop = service.loop, weak self] in
                 let reply = server.serve(waiting.request, immediate: false) ?? .failure(EIO)
-                loop.async { [weak self] in self?.finish(number, reply) }
+                loop.visitOrAsync { [weak self] in self?.finish(number, reply) }
             }
         } catch {
             pending[number] = nil
