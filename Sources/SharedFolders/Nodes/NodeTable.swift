@@ -17,6 +17,9 @@ struct NodeTable: Sendable {
     private var closable = NodeQueue()
     /// Nodes that are lost with their descriptors. They are closed when a guest keeps too many of them.
     private var pinned = NodeQueue()
+    /// Descriptors of pinned files that are not needed any more. The last one of a file without a name gives its space back, which takes
+    /// time: they are closed outside of locks, by a thread that may wait.
+    private var closing: [OpenFile] = []
 
     init(root: OpenFile, identity: FileIdentity, nodeLimit: Int, placeLimit: Int) {
         self.nodeLimit = nodeLimit
@@ -56,7 +59,10 @@ struct NodeTable: Sendable {
         let identity = status.identity
         if let known = identifiers[identity], nodes[known] != nil {
             nodes[known]!.lookups += 1
-            if let name, known != Self.root { move(known, to: parent, name) }
+            if let name, known != Self.root {
+                move(known, to: parent, name)
+                unpin(known)
+            }
             return known
         }
         try checkRoom()
@@ -67,6 +73,13 @@ struct NodeTable: Sendable {
         identifiers[identity] = identifier
         if let place, status.isDirectory || name == nil { keep(place, of: identifier, isPinned: name == nil) }
         return identifier
+    }
+
+    /// The file is found by its name again.
+    private mutating func unpin(_ identifier: UInt64) {
+        guard let node = nodes[identifier], node.isPinned else { return }
+        nodes[identifier]!.isPinned = false
+        if node.place != nil, node.handles.isEmpty { enqueue(identifier) }
     }
 
     /// The file has this name now.
@@ -100,7 +113,7 @@ struct NodeTable: Sendable {
         while identifier != Self.root, let node = nodes[identifier], node.lookups == 0, node.children == 0,
             node.handles.isEmpty
         {
-            if node.place != nil { placeCount -= 1 }
+            release(identifier)
             nodes[identifier] = nil
             if identifiers[node.identity] == identifier { identifiers[node.identity] = nil }
             guard nodes[node.parent] != nil else { return }
@@ -154,12 +167,20 @@ struct NodeTable: Sendable {
         closable.append(identifier, limit: placeLimit) { [nodes] in nodes[$0]?.isQueued == true }
     }
 
-    /// Lets go of the descriptor of an open file, which was kept for its handles.
     private mutating func release(_ identifier: UInt64) {
-        guard nodes[identifier]?.place != nil else { return }
+        guard let node = nodes[identifier], let place = node.place else { return }
+        if node.isPinned { closing.append(place) }
         nodes[identifier]!.place = nil
         placeCount -= 1
     }
+
+    /// The descriptors to close, whose owner the caller becomes.
+    mutating func takeClosing() -> [OpenFile] {
+        defer { closing = [] }
+        return closing
+    }
+
+    func isPinned(_ identifier: UInt64) -> Bool { nodes[identifier]?.isPinned == true }
 
     private mutating func closeOne() {
         // Each one is looked at twice at most: the first time for its recent use.

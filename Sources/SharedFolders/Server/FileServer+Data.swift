@@ -70,16 +70,18 @@ extension FileServer {
         _ request: FileRequest, _ arguments: inout ArgumentReader, _ waiting: Waiting
     ) throws(FileError) -> FileReply {
         let number: UInt64 = try arguments.integer()
-        let handle = try state.withLock { state throws(FileError) in
-            // Closing a file that was written to may start writing it out.
-            if state.handles.handles[number]?.mayWrite == true { try waiting.require() }
+        let closing = try state.withLock { state throws(FileError) in
+            // Closing a file that was written to may start writing it out, and one without a name gives its space back.
+            if let handle = state.handles.handles[number], handle.mayWrite || state.nodes.isPinned(handle.node) {
+                try waiting.require()
+            }
             guard let handle = state.handles.remove(number) else { throw FileError(EBADF) }
             let rest = state.handles
             state.nodes.close(handle.node, handle: number) { rest.handles[$0]?.file }
-            return handle
+            return (handle, state.nodes.takeClosing())
         }
-        // The last use of its descriptor, outside of the lock.
-        withExtendedLifetime(handle) {}
+        // The last use of the descriptors, outside of the lock.
+        withExtendedLifetime(closing) {}
         return .payload([])
     }
 

@@ -62,16 +62,24 @@ extension FileServer {
         return .payload(try entry(name, in: directory, request.node).bytes)
     }
 
-    /// Keeps a file in reach that is about to lose a name, if the guest knows it.
+    /// Keeps a file in reach that is about to lose a name, if the guest has it open or knows it by other names.
     ///
     /// - Returns: the number by which the guest knows it.
     private func pin(_ name: FileName, in directory: OpenFile) -> UInt64? {
         guard let status = try? FileStatus(name, in: directory),
-            let known = state.withLock({ $0.nodes.identifier(of: status.identity) }),
-            let place = try? OpenFile.place(name, in: directory, cachedOnly: false),
+            let known = state.withLock({ $0.nodes.identifier(of: status.identity) })
+        else { return nil }
+        let isOpen =
+            (try? state.withLock { state throws(FileError) in try state.nodes.node(known) })?.handles.isEmpty == false
+        guard isOpen || !status.isDirectory && status.raw.links > 1 else { return known }
+        guard let place = try? OpenFile.place(name, in: directory, cachedOnly: false),
             (try? FileStatus(place))?.identity == status.identity
         else { return nil }
-        state.withLock { $0.nodes.keep(place, of: known, isPinned: true) }
+        let closing = state.withLock { state in
+            state.nodes.keep(place, of: known, isPinned: true)
+            return state.nodes.takeClosing()
+        }
+        withExtendedLifetime(closing) {}
         return known
     }
 

@@ -96,20 +96,30 @@ extension FileServer {
 
     /// struct fuse_forget_in has a count; struct fuse_batch_forget_in a number of pairs of node and count.
     func forget(
-        _ request: FileRequest, _ arguments: inout ArgumentReader, isMany: Bool
+        _ request: FileRequest, _ arguments: inout ArgumentReader, isMany: Bool, _ waiting: Waiting
     ) throws(FileError) -> FileReply {
         guard isMany else {
             let count: UInt64 = try arguments.integer()
-            state.withLock { $0.nodes.forget(request.node, count) }
+            let closing = try state.withLock { state throws(FileError) in
+                if state.nodes.isPinned(request.node), request.node != NodeTable.root { try waiting.require() }
+                state.nodes.forget(request.node, count)
+                return state.nodes.takeClosing()
+            }
+            withExtendedLifetime(closing) {}
             return .none
         }
+        try waiting.require()
         let count: UInt32 = try arguments.integer()
         try arguments.skip(4)
         guard Int(count) <= request.body.count / 16 else { throw .malformed }
         for _ in 0..<count {
             let node: UInt64 = try arguments.integer()
             let uses: UInt64 = try arguments.integer()
-            state.withLock { $0.nodes.forget(node, uses) }
+            let closing = state.withLock { state in
+                state.nodes.forget(node, uses)
+                return state.nodes.takeClosing()
+            }
+            withExtendedLifetime(closing) {}
         }
         return .none
     }

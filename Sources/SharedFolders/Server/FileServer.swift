@@ -146,7 +146,7 @@ package final class FileServer: Sendable {
         // An answer that comes in time is as good as one that was interrupted.
         case .interrupt: return .failure(ENOSYS)
         case .lookup: return try lookUp(request, &arguments, waiting)
-        case .forget, .forgetMany: return try forget(request, &arguments, isMany: operation == .forgetMany)
+        case .forget, .forgetMany: return try forget(request, &arguments, isMany: operation == .forgetMany, waiting)
         case .getAttributes: return try getAttributes(request, &arguments, waiting)
         case .status: return try getStatus(request, &arguments, waiting)
         case .setAttributes: return try setAttributes(request, &arguments)
