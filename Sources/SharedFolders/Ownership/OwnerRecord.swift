@@ -50,5 +50,7 @@ struct OwnerRecord: Equatable, Sendable {
         _ = try SharedFolders.host { aerie_fs_set_attribute(file.number, Self.attribute, bytes, bytes.count, 0) }
     }
 
-    static func remove(_ file: OpenFile) { _ = aerie_fs_remove_attribute(file.number, attribute) }
+    static func remove(_ file: OpenFile) throws(FileError) {
+        _ = try SharedFolders.host { aerie_fs_remove_attribute(file.number, attribute) }
+    }
 }

@@ -128,10 +128,8 @@ extension FileServer {
         let moved = (try? FileStatus(old, in: from)).flatMap { status in
             state.withLock { $0.nodes.identifier(of: status.identity) }
         }
-        try asOwner(of: from) { () throws(FileError) in
-            try asOwner(of: to) { () throws(FileError) in
-                _ = try host { aerie_fs_rename(from.number, old.text, to.number, new.text, flags) }
-            }
+        try asOwner(of: from, to) { () throws(FileError) in
+            _ = try host { aerie_fs_rename(from.number, old.text, to.number, new.text, flags) }
         }
         state.withLock { state in
             if let moved { state.nodes.move(moved, to: newParent, new) }

@@ -6,21 +6,26 @@ internal import Synchronization
 extension FileServer {
     private static let specialBits: UInt32 = 0o7000
 
-    /// Calls `body`, and once more with wider permissions of the file if the host refuses it for want of them: the guest's root, to whom
+    /// Calls `body`, and once more with wider permissions of the files if the host refuses it for want of them: the guest's root, to whom
     /// everything belongs, may do what the mode does not allow, as any root may.
     ///
-    /// Only for files of this process's own user, and for a moment.
-    func asOwner<Result>(of file: OpenFile, _ body: () throws(FileError) -> Result) throws(FileError) -> Result {
+    /// Only for files of this process's own user, and for a moment. `body` does not call this function.
+    func asOwner<Result>(of files: OpenFile..., body: () throws(FileError) -> Result) throws(FileError) -> Result {
         do {
             return try body()
         } catch  where error.code == EACCES && ownership == .caller {
             return try widening.withLock { _ throws(FileError) in
-                let status = try FileStatus(file)
-                let mode = status.raw.mode & 0o7777
-                let wide = mode | (status.isDirectory ? 0o700 : 0o600)
-                guard status.raw.owner == user, status.isDirectory || status.isRegular else { throw error }
-                if wide != mode { _ = try host { aerie_fs_set_mode(descriptors.number, file.number, wide) } }
-                defer { if wide != mode { _ = aerie_fs_set_mode(descriptors.number, file.number, mode) } }
+                var narrow: [(file: OpenFile, mode: UInt32)] = []
+                defer { for (file, mode) in narrow { _ = aerie_fs_set_mode(descriptors.number, file.number, mode) } }
+                for file in files {
+                    let status = try FileStatus(file)
+                    let mode = status.raw.mode & 0o7777
+                    let wide = mode | (status.isDirectory ? 0o700 : 0o600)
+                    guard status.raw.owner == user, status.isDirectory || status.isRegular else { throw error }
+                    guard wide != mode else { continue }
+                    _ = try host { aerie_fs_set_mode(descriptors.number, file.number, wide) }
+                    narrow.insert((file, mode), at: 0)
+                }
                 return try body()
             }
         }
@@ -72,7 +77,7 @@ extension FileServer {
                 throw FileError(EPERM)
             }
         } else if had {
-            try asOwner(of: file) { () throws(FileError) in OwnerRecord.remove(file) }
+            try asOwner(of: file) { () throws(FileError) in try OwnerRecord.remove(file) }
         }
         let sticky = needsRecord ? marked : status.isDirectory ? new.mode & marked : 0
         let mode = new.mode & 0o777 | sticky

@@ -32,7 +32,7 @@ extension FileServer {
 
     package func restore(_ record: SavedRecord) throws(SavedStateError) {
         try record.expect(kind: Self.kind, versions: 1...1)
-        reset()
+        reset().close()
         let nodes = try parsed(record, "nodes") { reader throws(FileError) in try SavedNode(&reader) }
         let handles = try parsed(record, "handles") { reader throws(FileError) in try SavedHandle(&reader) }
         guard nodes.count <= limits.nodes, handles.count <= limits.handles,

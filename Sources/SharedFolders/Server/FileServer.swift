@@ -91,19 +91,33 @@ package final class FileServer: Sendable {
         }
     }
 
+    /// What a guest had open, which is closed by `close`.
+    package final class Remains: Sendable {
+        private let state: Mutex<State?>
+
+        init(_ state: State) { self.state = Mutex(state) }
+
+        /// Closes it. It may wait for the host.
+        package func close() {
+            let state = state.withLock { state in
+                defer { state = nil }
+                return state
+            }
+            withExtendedLifetime(state) {}
+        }
+    }
+
     /// Forgets what the guest knows and has open.
-    package func reset() {
-        let old = state.withLock { state in
+    package func reset() -> Remains {
+        state.withLock { state in
             defer {
                 state = State(
                     nodes: NodeTable(
                         root: root, identity: rootIdentity, nodeLimit: limits.nodes, placeLimit: limits.places),
                     handles: HandleTable(limit: limits.handles))
             }
-            return state
+            return Remains(state)
         }
-        // Descriptors are closed outside of the lock.
-        withExtendedLifetime(old) {}
     }
 
     /// Serves a request.
@@ -127,8 +141,8 @@ package final class FileServer: Sendable {
 
     private func mayBeImmediate(_ operation: Opcode) -> Bool {
         switch operation {
-        case .forget, .forgetMany, .initialize, .destroy, .interrupt: true
-        case .lookup, .getAttributes, .read, .status, .open, .release, .releaseDirectory: isLocal
+        case .forget, .forgetMany, .interrupt: true
+        case .initialize, .destroy, .lookup, .getAttributes, .read, .status, .open, .release, .releaseDirectory: isLocal
         default: false
         }
     }
@@ -141,7 +155,7 @@ package final class FileServer: Sendable {
         switch operation {
         case .initialize: return try initialize(&arguments)
         case .destroy:
-            reset()
+            reset().close()
             return .payload([])
         // An answer that comes in time is as good as one that was interrupted.
         case .interrupt: return .failure(ENOSYS)
@@ -177,7 +191,7 @@ package final class FileServer: Sendable {
         let offered: UInt32 = try arguments.integer()
         guard major >= 7, major > 7 || minor >= 31 else { throw FileError(EPROTO) }
         // A guest that begins anew knows nothing any more.
-        reset()
+        reset().close()
         var reply = ReplyBytes(capacity: 64)
         for value in [
             ProtocolVersion.major, ProtocolVersion.minor, min(readAhead, UInt32(FileRequest.maximumTransfer)),

@@ -93,16 +93,15 @@ package final class FileSystemDevice: VirtioDevice, @unchecked Sendable {
     // MARK: Lifecycle
 
     package func start(_ service: QueueService) { self.service = service }
-    package func reset() { server.reset() }
+    package func reset() {
+        let remains = server.reset()
+        // Closing files may wait for a server of files. Without a thread, they are closed here.
+        if server.isLocal || (try? pool.run { remains.close() }) == nil { remains.close() }
+    }
 
     package func stop() {
         service = nil
-        if server.isLocal {
-            server.reset()
-        } else {
-            // Closing files may wait for a server of files.
-            try? pool.run { [server] in server.reset() }
-        }
+        reset()
         pool.stop()
     }
 

@@ -60,6 +60,15 @@ assert open("symlink").read() == "owned"
 os.rename("hard", "renamed")
 assert fails(errno.ENOENT, lambda: os.stat("hard"))
 assert fails(errno.ENOTEMPTY, lambda: os.rmdir("back"))
+# Root moves files whatever the directories' modes say.
+for name in ["locked-1", "locked-2"]:
+    os.mkdir(name)
+open("locked-1/a", "w").close()
+for name in ["locked-1", "locked-2"]:
+    os.chmod(name, 0o555)
+os.rename("locked-1/a", "locked-2/b")
+os.unlink("locked-2/b")
+assert os.stat("locked-2").st_mode & 0o7777 == 0o555
 os.mkfifo("fifo")
 reader = threading.Thread(target=lambda: setattr(threading, "got", open("fifo").read()))
 reader.start()
