@@ -34,6 +34,7 @@ let package = Package(
         // Ground
         .target(name: "CLinux"),
         .target(name: "CSockets"),
+        .target(name: "CFileSystem"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
@@ -54,12 +55,14 @@ let package = Package(
         module("DiskImages", ["CLinux", "SavedState", "HostSystem", "CZlib", "CZstd"]),
         module("HostNetwork", ["CLinux", "HostSystem"]),
         module("HostSockets", ["CSockets", "HostSystem"]),
+        module("SharedFolders", ["CFileSystem", "SavedState", "HostSystem"]),
         module("PCI", ["Machine", "SavedState"]),
         module("Virtio", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module(
             "VirtioDevices",
             [
-                "Virtio", "DiskImages", "HostNetwork", "HostSockets", "Machine", "GuestMemory", "SavedState",
+                "Virtio", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders", "Machine", "GuestMemory",
+                "SavedState",
                 "HostSystem",
             ]),
         // Composition
@@ -68,7 +71,8 @@ let package = Package(
             "Aerie",
             [
                 "GuestBoot", "RISCV", "TranslationRuntime", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio",
-                "PCI", "DiskImages", "HostNetwork", "HostSockets", "Machine", "GuestMemory", "SavedState", "HostSystem",
+                "PCI", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders", "Machine", "GuestMemory",
+                "SavedState", "HostSystem",
             ]),
         // Control
         module(
@@ -138,9 +142,12 @@ let package = Package(
         tests(
             "VirtioTests",
             [
-                "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "HostSockets", "Machine", "GuestMemory",
+                "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders",
+                "Machine",
+                "GuestMemory",
                 "SavedState", "HostSystem",
             ]),
+        tests("SharedFoldersTests", ["SharedFolders", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
@@ -158,8 +165,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices", "HostSockets", "DiskImages",
-                "Machine", "GuestMemory", "SavedState", "HostSystem",
+                "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices", "HostSockets", "SharedFolders",
+                "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),
         .executableTarget(

@@ -2,10 +2,16 @@
 enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
-        ["CLinux", "CSockets", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem", "SavedState", "GuestMemory"],
+        [
+            "CLinux", "CSockets", "CFileSystem", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem", "SavedState",
+            "GuestMemory",
+        ],
         ["Machine"],
         ["Translator", "HostX86_64", "TranslationRuntime", "RISCV", "KVMEngine"],
-        ["DiskImages", "HostNetwork", "HostSockets", "PlatformDevices", "PCI", "Virtio", "VirtioDevices"],
+        [
+            "DiskImages", "HostNetwork", "HostSockets", "SharedFolders", "PlatformDevices", "PCI", "Virtio",
+            "VirtioDevices",
+        ],
         ["GuestBoot", "Aerie"],
         ["MachineSession", "GuestImages"],
         ["AerieCommand", "AerieVM"],
@@ -21,7 +27,7 @@ enum Layers {
         "RISCV": ["Translator", "TranslationRuntime"],
         "PlatformDevices": ["PCI"],
         "Virtio": ["PCI"],
-        "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork", "HostSockets"],
+        "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders"],
         "Aerie": ["GuestBoot"],
     ]
 

@@ -15,6 +15,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case settings
     /// A disk image.
     case qcow2
+    /// A guest's requests to a shared folder.
+    case fuse
     /// A guest's accesses to the registers of the platform devices.
     case platformDevices = "platform-devices"
     /// Packets of a guest's sockets.
@@ -33,6 +35,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .savedRecord: StateFuzzing.savedRecord(bytes)
         case .settings: StateFuzzing.settings(bytes)
         case .qcow2: DiskFuzzing.qcow2(bytes)
+        case .fuse: ShareFuzzing.fuse(bytes)
         case .platformDevices: DeviceFuzzing.platformDevices(bytes)
         case .vsockPacket: SocketFuzzing.packets(bytes)
         }

@@ -6,7 +6,7 @@ internal import VirtioDevices
 
 /// The virtio devices that a configuration asks for, whatever the board and its transports.
 struct VirtioCards {
-    /// In the order of their slots: disks, consoles, random numbers, network cards, sockets, the balloon.
+    /// In the order of their slots: disks, consoles, random numbers, network cards, shared folders, sockets, the balloon.
     let devices: [any VirtioDevice]
     /// Nil where no slot was left for it.
     let balloon: BalloonDevice?
@@ -30,6 +30,7 @@ struct VirtioCards {
         for channel in channels { cards.append(ConsoleDevice(channel: channel)) }
         cards.append(EntropyDevice())
         cards += try configuration.makeNetworkDevices(log)
+        cards += try configuration.makeShareDevices()
         if let sockets = configuration.sockets { cards.append(try sockets.makeDevice(log)) }
         balloon = cards.count < slots ? BalloonDevice() : nil
         devices = cards + (balloon.map { [$0] } ?? [])

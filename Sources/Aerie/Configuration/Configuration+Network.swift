@@ -16,7 +16,6 @@ extension Configuration {
                 found: "a machine has at most \(Self.mostNetworkCards)", advice: "leave some out")
         }
         try sockets?.validate()
-        try validateSlots()
         for card in networkCards { try card.validate() }
         let addresses = networkCards.compactMap { $0.macAddress?.lowercased() }
         if addresses.indices.contains(where: { addresses[..<$0].contains(addresses[$0]) }) {
@@ -52,14 +51,17 @@ extension Configuration {
     }
 
     /// The virtio-mmio slots of the RISC-V board.
-    private func validateSlots() throws(AerieError) {
+    func validateSlots() throws(AerieError) {
         guard architecture == .riscv64, transport != .pci else { return }
         let consoles = (console == .virtio ? 1 : 0) + (hasControlPort ? 1 : 0)
-        let others = consoles + 1 + (sockets == nil ? 0 : 1)
-        let room = RISCVMemoryMap.virtioSlots - others
-        guard disks.count + networkCards.count > room else { return }
+        let room = RISCVMemoryMap.virtioSlots - consoles - 1 - (sockets == nil ? 0 : 1)
+        guard disks.count + networkCards.count + shares.count > room else { return }
+        let asked =
+            ["\(disks.count) disks"]
+            + (networkCards.isEmpty ? [] : ["\(networkCards.count) network cards"])
+            + (shares.isEmpty ? [] : ["\(shares.count) shared folders"])
         throw AerieError(
-            .usage, asked: "\(disks.count) disks and \(networkCards.count) network cards",
+            .usage, asked: asked.joined(separator: ", "),
             found: "the machine's \(RISCVMemoryMap.virtioSlots) virtio-mmio slots have room for \(room) of them",
             advice: "use --transport pci")
     }

@@ -16,6 +16,8 @@ extension Configuration {
         try validateBoot()
         try validateDisks()
         try validateNetwork()
+        try validateShares()
+        try validateSlots()
     }
 
     /// The size of the machine's code cache.

@@ -93,6 +93,9 @@ public struct Configuration: Equatable, Sendable {
     public var allowedEgress: [String] = []
     /// Sockets between the guest and programs of the host; nil for none.
     public var sockets: SocketSettings?
+    /// Directories of the host that the guest mounts, in the order of their slots; at most 16. A guest that is no image of Aerie mounts the
+    /// first one with `mount -t virtiofs share0 DIRECTORY`, and so on.
+    public var shares: [Share] = []
     /// Directories for the changes of disks that discard them, in the order of preference. The first directory that is writable and
     /// not in memory holds them in an unnamed file, which can become as large as the disks and is deleted with the machine. If all
     /// directories are in memory, the first writable one holds it.

@@ -61,6 +61,10 @@ final class ImageBoot {
         }
         if configuration.watchdog != .off { words.append("aerie.watchdog") }
         if settings.diskSize != nil { words.append("aerie.grow") }
+        for (index, share) in configuration.shares.enumerated() {
+            let mode = share.access == .readOnly ? "ro" : "rw"
+            words.append("aerie.share=\(Configuration.shareTag(index)):\(mode):\(share.guestDirectory)")
+        }
         if !command.isEmpty {
             let arguments = command.flatMap { argument -> [UInt8] in Array(argument.utf8) + [0] }
             words.append("aerie.command=\(Data(arguments).base64EncodedString())")

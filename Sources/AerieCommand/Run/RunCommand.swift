@@ -16,6 +16,7 @@ struct RunCommand: AsyncParsableCommand {
               aerie run debian apt-get --version
               aerie run --cpus 4 --memory 1G debian sh -c 'nproc; free -m'
               aerie run --publish 8080:80 debian
+              aerie run --share .:/work debian ls -l /work
               echo 'uname -m' | aerie run debian
               aerie run --overlay work.qcow2 debian
 

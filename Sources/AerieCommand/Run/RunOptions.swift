@@ -87,6 +87,14 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            """
+            Mount a directory of the host in the guest, as HOSTDIR:GUESTDIR[:ro][,owner=caller|pass][,map=GUEST:HOST:COUNT]; a \
+            comma in a name is written twice. Repeatable.
+            """, valueName: "folder"))
+    var share: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
             "Keep the changes to the image's disk in this qcow2 file, which is made if it is not there.",
             valueName: "file"))
     var overlay: String?
@@ -169,7 +177,7 @@ struct RunOptions: ParsableArguments {
         let lists =
             flash.map { (RunSetting.flash, $0) } + disk.map { (.disk, $0) }
             + network.map { (.network, $0) } + publish.map { (.publish, $0) }
-            + allowEgress.map { (.allowEgress, $0) }
+            + allowEgress.map { (.allowEgress, $0) } + share.map { (.share, $0) }
             + command.map { (RunSetting.command, $0) }
         for case (let setting, let text?) in texts + lists {
             try result.set(setting, to: text, asked: "--\(setting.rawValue)")

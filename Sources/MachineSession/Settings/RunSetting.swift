@@ -4,7 +4,7 @@ internal import HostSystem
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
     case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, flash, disk, overlay,
-        network, publish, transport, console, watchdog, vsock
+        network, publish, share, transport, console, watchdog, vsock
     case allowEgress = "allow-egress"
     case diskSize = "disk-size"
     case codeCache = "code-cache"
@@ -26,7 +26,7 @@ package enum RunSetting: String, CaseIterable, Sendable {
         switch self {
         case .cpus, .stopTimeout: .number
         case .readOnly, .noReboot, .controlPort: .flag
-        case .command, .flash, .disk, .network, .publish, .allowEgress: .list
+        case .command, .flash, .disk, .network, .publish, .share, .allowEgress: .list
         default: .text
         }
     }
@@ -57,6 +57,7 @@ extension RunSettings {
         case .diskSize: diskSize = try Self.diskSize(text, asked: asked)
         case .network: networks = try Self.networks(networks, adding: text)
         case .publish: publishedPorts = (publishedPorts ?? []) + [try PublishedPort(option: text)]
+        case .share: shares = (shares ?? []) + [try Share(option: text)]
         case .allowEgress: allowedEgress = (allowedEgress ?? []) + [text]
         case .transport: transport = try Self.choice(text, asked: asked)
         case .console: console = try Self.choice(text, asked: asked)

@@ -28,6 +28,7 @@ package struct RunSettings: Equatable {
     package var networks: [NetworkCard]?
     package var publishedPorts: [PublishedPort]?
     package var allowedEgress: [String]?
+    package var shares: [Share]?
     package var transport: Configuration.Transport?
     package var console: Configuration.Console?
     package var sockets: SocketSettings?
@@ -67,6 +68,7 @@ package struct RunSettings: Equatable {
         result.networks = networks ?? other.networks
         result.publishedPorts = publishedPorts ?? other.publishedPorts
         result.allowedEgress = allowedEgress ?? other.allowedEgress
+        result.shares = shares ?? other.shares
         result.transport = transport ?? other.transport
         result.console = console ?? other.console
         result.sockets = sockets ?? other.sockets
@@ -133,6 +135,7 @@ package struct RunSettings: Equatable {
         result.networkCards = networks ?? (needsDefaultNetwork ? [NetworkCard(network: .user)] : [])
         result.publishedPorts = publishedPorts ?? []
         result.allowedEgress = allowedEgress ?? []
+        result.shares = shares ?? []
         if let directory = getenv("TMPDIR").map({ String(cString: $0) }), directory.hasPrefix("/") {
             result.scratchDirectories.insert(directory, at: 0)
         }

@@ -89,7 +89,7 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
             guard let service = service.withLock({ $0 }) else { return .waits }
             if let limiter {
                 if limiter.mustWait() { return .waits }
-                limiter.count(bytes: requests.reduce(0) { $0 + $1.buffers.count })
+                limiter.count(bytes: requests.reduce(0) { $0 + Self.written($1) })
             }
             run(BlockSteps(requests), in: groups[taken.queue]) { error in
                 // Also after an error or a reset: the host may have written a part.
@@ -102,6 +102,12 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
             }
             return .pending
         }
+    }
+
+    /// The bytes that a request moves, or that the host may have to write for it.
+    private static func written(_ request: DiskRequest) -> Int {
+        if case .writeZeroes = request.operation { return Int(clamping: request.count) }
+        return request.buffers.count
     }
 
     /// Writes the status behind the room for data.

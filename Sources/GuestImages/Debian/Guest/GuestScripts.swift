@@ -12,6 +12,7 @@
 ///     aerie.control=TTY              where the host asks for power-off: a console's name, such as hvc0
 ///     aerie.grow                     let the root disk's file system fill the disk
 ///     aerie.watchdog                 serve the watchdog that the host gave the guest
+///     aerie.share=TAG:ro|rw:DIRECTORY   mount a shared folder of the host
 ///     aerie.stage2                   finish the image's packages, once, during its build
 enum GuestScripts {
     /// `/init` of the initial RAM disk, for busybox's shell: finds the root disk and hands over to its init.
@@ -53,6 +54,7 @@ enum GuestScripts {
             case $id in
             0x0001) list=network ;;
             0x0013) list=socket ;;
+            0x001a) list=share ;;
             *) continue ;;
             esac
             case "$loaded " in *" $list "*) continue ;; esac
@@ -147,7 +149,7 @@ enum GuestScripts {
 
         read -r hostname </etc/hostname
         read -r words </proc/cmdline
-        mode=shell control= grow= watchdog=
+        mode=shell control= grow= watchdog= shares=
         set -f
         for word in $words; do
             case $word in
@@ -155,6 +157,7 @@ enum GuestScripts {
             aerie.control=*) control=${word#*=} ;;
             aerie.grow) grow=yes ;;
             aerie.watchdog) watchdog=yes ;;
+            aerie.share=*) shares="$shares ${word#*=}" ;;
             aerie.stage2) mode=stage2 ;;
             esac
         done
@@ -179,6 +182,15 @@ enum GuestScripts {
             modprobe -q i6300esb
             busybox watchdog -T 16 -t 4 /dev/watchdog0 || echo "aerie: there is no watchdog to serve" >"$tty"
         fi
+        set -f
+        for share in $shares; do
+            rest=${share#*:}
+            directory=${rest#*:}
+            [ -d "$directory" ] || mkdir -p "$directory"
+            busybox mount -t virtiofs -o "${rest%%:*},nodev" "${share%%:*}" "$directory" 2>/run/aerie/share ||
+                echo "aerie: the shared folder ${share%%:*} cannot be mounted at $directory: $(cat /run/aerie/share)" >"$tty"
+        done
+        set +f
         network=
         if [ "$mode" = shell ]; then
             /usr/lib/aerie/network &

@@ -17,6 +17,8 @@ struct InitialRamdisk {
     static let network = ["virtio_net"]
     /// Modules that are loaded when the guest has a device for sockets.
     static let socket = ["vmw_vsock_virtio_transport"]
+    /// Modules that are loaded when the guest has a shared folder.
+    static let share = ["virtiofs"]
 
     /// - Parameters:
     ///   - tree: the root file system with the kernel's modules and their index.
@@ -36,6 +38,7 @@ struct InitialRamdisk {
         let overlay = try further(Self.overlay)
         let network = try further(Self.network)
         let socket = try further(Self.socket)
+        let share = try further(Self.share)
 
         var archive = CpioArchive()
         for path in ["bin", "dev", "proc", "sys", "run", "root", "lib", "lib/modules"] { archive.addDirectory(path) }
@@ -44,7 +47,7 @@ struct InitialRamdisk {
         archive.addCharacterDevice("dev/null", mode: 0o666, major: 1, minor: 3)
         archive.addFile("bin/busybox", mode: 0o755, try Files.read(try tree.hostPath(busybox), limit: 64 << 20))
         archive.addLink("bin/sh", to: "busybox")
-        for path in boot + overlay + network + socket {
+        for path in boot + overlay + network + socket + share {
             let data = try await decompressed(try tree.hostPath("\(base)/\(path)"))
             archive.addFile("lib/modules/\(KernelModules.name(of: path)).ko", ModuleSignature.removed(from: data))
         }
@@ -52,6 +55,7 @@ struct InitialRamdisk {
         archive.addFile("lib/modules/overlay", Self.list(overlay))
         archive.addFile("lib/modules/network", Self.list(network))
         archive.addFile("lib/modules/socket", Self.list(socket))
+        archive.addFile("lib/modules/share", Self.list(share))
         archive.addFile("init", mode: 0o755, Array(GuestScripts.initialRamdisk.utf8))
         return archive.finished()
     }
