@@ -85,14 +85,17 @@ struct HouseRuleTests {
         #expect(wrong == [])
     }
 
-    @Test("Only the library is public, and all of that is documented")
+    @Test("Only the library is public, and types whose functions are compiled into other modules; all of that is documented")
     func publicMeansTheLibrary() throws {
         var wrong: [String] = []
         for file in try SourceTree.files(under: "Sources") {
             for (index, line) in file.lines.enumerated() {
                 let words = line.split(separator: " ").drop { $0.hasPrefix("@") }
                 guard words.first == "public", words.dropFirst().first != "import" else { continue }
-                if file.module != "Aerie" { wrong.append("\(file.path):\(index + 1) is public outside Aerie") }
+                let isInlined = file.lines.contains { $0.contains("@inlinable") }
+                if file.module != "Aerie", !isInlined {
+                    wrong.append("\(file.path):\(index + 1) is public outside Aerie, and nothing in its file is inlined")
+                }
                 if !file.isDocumented(at: index) { wrong.append("\(file.path):\(index + 1) is not documented") }
             }
         }

@@ -57,7 +57,7 @@ extension Configuration {
         let room = RISCVMemoryMap.virtioSlots - consoles - 1 - (sockets == nil ? 0 : 1)
         guard disks.count + networkCards.count + shares.count > room else { return }
         let asked =
-            ["\(disks.count) disks"]
+            (disks.isEmpty ? [] : ["\(disks.count) disks"])
             + (networkCards.isEmpty ? [] : ["\(networkCards.count) network cards"])
             + (shares.isEmpty ? [] : ["\(shares.count) shared folders"])
         throw AerieError(
