@@ -69,10 +69,11 @@ int aerie_fs_status(int directory, const char *name, struct aerie_file_status *s
 
 int aerie_fs_open_node(int directory, const char *name, int cachedOnly) {
     if (!cachedOnly) return openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_CACHED};
+    struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_CACHED | RESOLVE_NO_XDEV};
     long result = syscall(SYS_openat2, directory, name, &how, sizeof how);
     // Kernels before 5.6 and 5.12, and filters of system calls that know no openat2.
-    if (result == -1 && (errno == ENOSYS || errno == EINVAL || errno == EPERM)) errno = EAGAIN;
+    // Another file system, below which the caller may have to wait: EXDEV.
+    if (result == -1 && (errno == ENOSYS || errno == EINVAL || errno == EPERM || errno == EXDEV)) errno = EAGAIN;
     return (int)result;
 }
 

@@ -71,10 +71,7 @@ final class RISCVBoard: Board {
                 (Self.makeACLINT(harts, timeBase: timeBase), RISCVMemoryMap.aclint, ACLINT.size),
                 (Self.makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
                 (plic, RISCVMemoryMap.plic, PLIC.size),
-                (
-                    GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)),
-                    RISCVMemoryMap.rtc, GoldfishRTC.size
-                ),
+                (GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)), RISCVMemoryMap.rtc, GoldfishRTC.size),
                 (Self.makeUART(uartChannel, plic), RISCVMemoryMap.uart, 0x100),
                 (
                     FirmwareConfiguration(

@@ -14,5 +14,15 @@ enum Volume {
         return status
     }
 
+    /// The same of file systems without files of their own, whose contents are the kernel's and its processes': proc, sysfs, tracefs, debugfs,
+    /// securityfs, cgroup 1 and 2, configfs, binfmt_misc, bpf, efivarfs, pstore, selinuxfs.
+    private static let pseudo: Set<UInt64> = [
+        0x9FA0, 0x6265_6572, 0x7472_6163, 0x6462_6720, 0x7363_6673, 0x0027_E0EB, 0x6367_7270, 0x6265_6570, 0x4249_4E4D,
+        0xCAFE_4A11, 0xDE5E_81E4, 0x6165_676C, 0xF97C_FF8C,
+    ]
+
+    /// One that cannot be asked counts as well.
+    static func isPseudo(_ file: OpenFile) -> Bool { (try? status(file)).map { pseudo.contains($0.kind) } ?? true }
+
     static func isLocal(_ file: OpenFile) -> Bool { (try? status(file)).map { local.contains($0.kind) } ?? false }
 }

@@ -22,6 +22,12 @@ package enum Ownership: Equatable, Sendable {
         }
     }
 
+    /// Whether the guest has a number for a user or group of the host.
+    func knows(_ host: UInt32) -> Bool {
+        guard case .map(let ranges) = self else { return true }
+        return ranges.contains { $0.guest(host) != nil }
+    }
+
     /// The host's number for a user or group of the guest.
     func host(_ guest: UInt32) throws(FileError) -> UInt32 {
         switch self {

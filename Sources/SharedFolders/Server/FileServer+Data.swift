@@ -14,7 +14,16 @@ extension FileServer {
         _ place: OpenFile, _ status: FileStatus, _ flags: OpenFlags, _ waiting: Waiting = .allowed
     ) throws(FileError) -> OpenFile {
         guard status.isRegular else { throw FileError(status.isDirectory ? EISDIR : EPERM) }
-        return try asOwner(of: place) { () throws(FileError) in
+        let mayChange = flags.mayWrite || flags.truncates
+        if mayChange, !ownership.knows(status.raw.owner) || !ownership.knows(status.raw.group) {
+            throw FileError(EPERM)
+        }
+        // Files of other file systems may be windows to the host's kernel and to this process.
+        if isPseudo || status.identity.device != rootIdentity.device {
+            try waiting.require()
+            guard !isPseudo, !Volume.isPseudo(place) else { throw FileError(EPERM) }
+        }
+        return try asOwner(of: place, waiting: waiting) { () throws(FileError) in
             OpenFile(
                 owning: try host {
                     aerie_fs_reopen(descriptors.number, place.number, flags.host, waiting.isImmediate ? 1 : 0)
@@ -132,11 +141,12 @@ extension FileServer {
         while done < Int(size) {
             let vectors = request.input.slice(from: done, count: Int(size) - done, limit: Self.mostVectors)
             do throws(FileError) {
-                done += Int(
-                    try host {
-                        aerie_fs_write(
-                            handle.file.number, vectors, Int32(vectors.count), offset + Int64(done), appends ? 1 : 0)
-                    })
+                let count = try host {
+                    aerie_fs_write(
+                        handle.file.number, vectors, Int32(vectors.count), offset + Int64(done), appends ? 1 : 0)
+                }
+                guard count > 0 else { throw FileError(EIO) }
+                done += Int(count)
             } catch {
                 // What was written before counts.
                 guard done > 0 else { throw error }
@@ -165,6 +175,7 @@ extension FileServer {
             try state.handles.checkRoom()
             try state.nodes.checkRoom()
         }
+        try checkMaker(request)
         let file: OpenFile
         var isNew = true
         do throws(FileError) {

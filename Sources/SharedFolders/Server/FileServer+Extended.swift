@@ -70,6 +70,8 @@ extension FileServer {
     ) throws(FileError) -> FileReply {
         if size == 0 { return sizeReply(Int(try host { body(nil, 0) })) }
         var value = [UInt8](repeating: 0, count: min(Int(size), request.room, Self.largestValue))
+        // To the host, a size of 0 is a question.
+        guard !value.isEmpty else { throw FileError(ERANGE) }
         let count = try host { value.withUnsafeMutableBytes { body($0.baseAddress, $0.count) } }
         return .payload(Array(value[..<Int(count)]))
     }

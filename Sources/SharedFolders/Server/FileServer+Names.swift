@@ -56,6 +56,7 @@ extension FileServer {
     ) throws(FileError) -> FileReply {
         let directory = try directory(request.node)
         try state.withLock { state throws(FileError) in try state.nodes.checkRoom() }
+        try checkMaker(request)
         try asOwner(of: directory) { () throws(FileError) in _ = try host { body(directory.number) } }
         let place = try OpenFile.place(name, in: directory, cachedOnly: false)
         try settle(place, mode: mode, request, in: directory)

@@ -10,10 +10,13 @@ extension FileServer {
     /// everything belongs, may do what the mode does not allow, as any root may.
     ///
     /// Only for files of this process's own user, and for a moment. `body` does not call this function.
-    func asOwner<Result>(of files: OpenFile..., body: () throws(FileError) -> Result) throws(FileError) -> Result {
+    func asOwner<Result>(
+        of files: OpenFile..., waiting: Waiting = .allowed, body: () throws(FileError) -> Result
+    ) throws(FileError) -> Result {
         do {
             return try body()
-        } catch  where error.code == EACCES && ownership == .caller {
+        } catch  where error.code == EACCES && ownership == .caller && !isReadOnly {
+            try waiting.require()
             return try widening.withLock { _ throws(FileError) in
                 var narrow: [(file: OpenFile, mode: UInt32)] = []
                 defer { for (file, mode) in narrow { _ = aerie_fs_set_mode(descriptors.number, file.number, mode) } }
@@ -47,6 +50,8 @@ extension FileServer {
             let new = OwnerRecord(user: newUser ?? shown.user, group: newGroup ?? shown.group, mode: wanted)
             return try keep(new, on: file, status, had: record != nil)
         }
+        // A file of somebody whom the guest does not know is not the guest's to change.
+        guard ownership.knows(status.raw.owner), ownership.knows(status.raw.group) else { throw FileError(EPERM) }
         if newUser != nil || newGroup != nil {
             let owner = try newUser.map { id throws(FileError) in try ownership.host(id) } ?? .max
             let group = try newGroup.map { id throws(FileError) in try ownership.host(id) } ?? .max
@@ -85,8 +90,14 @@ extension FileServer {
         _ = try host { aerie_fs_set_mode(descriptors.number, file.number, mode) }
     }
 
-    /// The mode with which a file is made on the host.
-    func hostMode(_ mode: UInt32) -> UInt32 { ownership == .caller ? mode & 0o777 : mode & 0o7777 }
+    /// The mode with which a file is made on the host: without privileges, for it is not yet its owner's.
+    func hostMode(_ mode: UInt32) -> UInt32 { mode & 0o777 }
+
+    /// Throws when what the sender of a request makes could not be given to it.
+    func checkMaker(_ request: FileRequest) throws(FileError) {
+        _ = try ownership.host(request.user)
+        _ = try ownership.host(request.group)
+    }
 
     /// Gives a file that was just made the owner and the mode that its maker expects. This process's umask has no part in it.
     ///
@@ -100,7 +111,7 @@ extension FileServer {
         }
         let status = try FileStatus(file)
         let parent = try FileStatus(directory)
-        let inherits = parent.raw.mode & UInt32(S_ISGID) != 0
+        let inherits = parent.raw.mode & UInt32(S_ISGID) != 0 && ownership.knows(parent.raw.group)
         let owner = try ownership.host(request.user)
         let group = inherits ? parent.raw.group : try ownership.host(request.group)
         if status.raw.owner != owner || status.raw.group != group {
@@ -110,7 +121,9 @@ extension FileServer {
                 // Without privileges, what the guest makes is this process's user's.
             }
         }
-        let wanted = mode & 0o7777 | (inherits && status.isDirectory ? UInt32(S_ISGID) : 0)
+        let settled = try FileStatus(file).raw
+        let isGiven = settled.owner == owner && settled.group == group
+        let wanted = mode & (isGiven ? 0o7777 : 0o1777) | (inherits && status.isDirectory ? UInt32(S_ISGID) : 0)
         guard !status.isSymlink, status.raw.mode & 0o7777 != wanted else { return }
         _ = try host { aerie_fs_set_mode(descriptors.number, file.number, wanted) }
     }

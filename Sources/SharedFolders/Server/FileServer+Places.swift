@@ -6,6 +6,10 @@ internal import Synchronization
 extension FileServer {
     /// A descriptor of a file, which may be an O_PATH one, and its attributes if they were looked at on the way.
     func place(of identifier: UInt64, _ waiting: Waiting) throws(FileError) -> (file: OpenFile, status: FileStatus?) {
+        if waiting.isImmediate {
+            let node = try state.withLock { state throws(FileError) in try state.nodes.node(identifier) }
+            if node.identity.device != rootIdentity.device { throw .wouldBlock }
+        }
         if let file = state.withLock({ $0.nodes.usePlace(identifier) }) { return (file, nil) }
         let (names, start) = try state.withLock { state throws(FileError) in try state.nodes.path(to: identifier) }
         var found: (file: OpenFile, status: FileStatus?) = (start, nil)

@@ -6,6 +6,8 @@ internal import Synchronization
 /// these; other files are gone for it (ESTALE).
 extension FileServer {
     private static let longestTable = 256 << 20
+    /// Numbers and counts of a saved state are less, so that the guest can go on counting.
+    private static let largestNumber: UInt64 = 1 << 62
     private static let kind = "shared-folder"
 
     package func save() -> SavedRecord {
@@ -37,10 +39,13 @@ extension FileServer {
         let handles = try parsed(record, "handles") { reader throws(FileError) in try SavedHandle(&reader) }
         guard nodes.count <= limits.nodes, handles.count <= limits.handles,
             Set(nodes.map(\.identifier)).count == nodes.count,
-            nodes.allSatisfy({ $0.identifier > NodeTable.root && $0.identifier != .max && $0.parent != $0.identifier })
+            nodes.allSatisfy({
+                $0.identifier > NodeTable.root && max($0.identifier, $0.lookups) < Self.largestNumber
+                    && $0.parent != $0.identifier
+            })
         else { throw .badField(kind: Self.kind, field: "nodes") }
         restore(nodes)
-        for handle in handles where handle.number > 0 && handle.number < .max { restore(handle) }
+        for handle in handles where handle.number > 0 && handle.number < Self.largestNumber { restore(handle) }
     }
 
     private func parsed<Element>(

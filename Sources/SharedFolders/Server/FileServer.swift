@@ -49,6 +49,7 @@ package final class FileServer: Sendable {
     let limits: Limits
     /// Whether the file system answers from memory what it has there. Others may ask a server at any time.
     package let isLocal: Bool
+    let isPseudo: Bool
     let user = aerie_fs_user()
     let group = aerie_fs_group()
     let state: Mutex<State>
@@ -70,6 +71,7 @@ package final class FileServer: Sendable {
         self.isReadOnly = isReadOnly
         self.limits = limits
         isLocal = Volume.isLocal(root)
+        isPseudo = Volume.isPseudo(root)
         state = Mutex(
             State(
                 nodes: NodeTable(
