@@ -127,6 +127,13 @@ import Testing
             try client.write(handle, Array(repeating: 1, count: 1 << 20 + 1))
         }
         #expect(try client.attributes(file.node).size == 4)
+        // An attribute of which more is asked than there is room for; to the host, no room would be a question for the size.
+        try client.setExtended(file.node, "user.name", Array("value".utf8))
+        for room in 0..<5 {
+            #expect(throws: FileError(ERANGE)) {
+                try client.call(22, file.node, .words(UInt32(room + 1), 0) + .text("user.name"), room: room)
+            }
+        }
         let list = try client.openDirectory()
         #expect(try client.call(44, 0, .longs(list, 0) + .words(.max, 0) + .longs(0, 0), room: 200).count <= 200)
         #expect(throws: FileError.self) { try client.list(list, from: .max, plus: false) }

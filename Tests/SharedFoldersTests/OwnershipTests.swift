@@ -88,6 +88,17 @@ import Testing
         #expect(try map.chown(made.node, 499, 499).user == 499)
         #expect(host("made").user == 1499)
         #expect(throws: FileError(EOVERFLOW)) { try map.chown(made.node, 500, 0) }
+        // Files of users whom the guest does not know are not its own to change, and it makes none for such users.
+        #expect(throws: FileError(EPERM)) { try map.chmod(try map.lookUp("inner").node, 0o777) }
+        let foreign = try pass.chown(file.node, 77, 78)
+        #expect(foreign.user == 77)
+        let known = try map.lookUp("file").node
+        #expect(throws: FileError(EPERM)) { try map.open(known, O_WRONLY) }
+        #expect(throws: FileError(EPERM)) { try map.chmod(known, 0o4755) }
+        map.user = 999_999
+        #expect(throws: FileError(EOVERFLOW)) { try map.create("left", mode: 0o4777) }
+        #expect(throws: FileError(EOVERFLOW)) { try map.makeNode("left", mode: UInt32(S_IFREG) | 0o4777) }
+        #expect(try pass.lookUp("left").node == 0)
         #expect(IdentityRange(guest: 0, host: 0, count: 0) == nil)
         #expect(IdentityRange(guest: 10, host: .max - 5, count: 6) == nil)
     }
