@@ -48,7 +48,7 @@ package protocol VirtioDevice: AnyObject, Sendable {
     func writeConfiguration(_ bytes: [UInt8], at offset: Int)
 
     /// Whether a vCPU that notifies a queue may serve it on its own thread when the loop waits: for devices that answer most requests
-    /// sooner than the loop's thread wakes up. It does not change.
+    /// sooner than the loop's thread wakes up. Asked at each notification, by any thread.
     var servesNotifier: Bool { get }
 
     func start(_ service: QueueService) throws

@@ -1,4 +1,5 @@
 package import HostSystem
+internal import Synchronization
 
 /// The host I/O of a machine's disks: many requests in flight, whose results come back on an event loop.
 ///
@@ -32,6 +33,10 @@ package final class DiskIO: @unchecked Sendable {
     private static let visitorLimit = 64 << 10
     /// The same for the loop's thread in a turn.
     private static let turnLimit = 4 << 20
+    /// Notifications that are left to the loop's thread after an attempt that failed: what is not in the host's memory is better read
+    /// beside the vCPU, and the next request is often like the last.
+    private static let skippedVisits = 15
+    private let visitsToSkip = Atomic(0)
     // Bytes in this turn.
     private var copied = 0
     private var copyingTurn: UInt64 = 0
@@ -83,6 +88,13 @@ package final class DiskIO: @unchecked Sendable {
         return fileIO
     }
 
+    /// Whether the thread that notifies of a request should visit the loop for it. Asked once for each notification, by any thread.
+    package func favorsVisit() -> Bool {
+        let left = visitsToSkip.load(ordering: .relaxed)
+        if left > 0 { visitsToSkip.store(left - 1, ordering: .relaxed) }
+        return left <= 0
+    }
+
     // MARK: On the loop's thread
 
     /// Does an operation on a file.
@@ -103,7 +115,7 @@ package final class DiskIO: @unchecked Sendable {
                 let lane = WriteLane()
                 lanes[operation.descriptor] = lane
                 return submit(operation, to: lane)
-            case .impossible, .unfinished: break
+            case .impossible, .unfinished: visitsToSkip.store(Self.skippedVisits, ordering: .relaxed)
             }
         }
         // The kernel may finish what a ring was given in the context of the thread that gave it, which for a visitor is a vCPU's.

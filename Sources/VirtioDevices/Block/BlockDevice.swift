@@ -14,7 +14,7 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
     package let features: UInt64
     package let queueSizes: [UInt16]
     // The host's page cache answers most reads in less time than a thread takes to wake up.
-    package let servesNotifier = true
+    package var servesNotifier: Bool { io.favorsVisit() }
 
     private let image: any DiskImage
     private let serial: [UInt8]
