@@ -115,14 +115,12 @@ package final class AllwinnerWatchdog: MemoryMappedDevice {
 
     package func save() throws(SavedStateError) -> SavedRecord {
         let state = self.state.withLock { $0 }
-        let deadline = timer.deadline
         var record = SavedRecord(kind: Self.kind, version: 1)
         record.set("interruptEnable", state.interruptEnable)
         record.set("interruptStatus", state.interruptStatus)
         record.set("configuration", state.configuration)
         record.set("mode", state.mode)
-        record.set("isCounting", deadline != nil)
-        record.set("deadline", deadline ?? 0)
+        timer.save(into: &record)
         return record
     }
 
@@ -133,9 +131,8 @@ package final class AllwinnerWatchdog: MemoryMappedDevice {
         restored.interruptStatus = try record.integer("interruptStatus", as: UInt32.self) & 1
         restored.configuration = try record.integer("configuration", as: UInt32.self) & 3
         restored.mode = try record.integer("mode", as: UInt32.self) & 0xF1
-        let isCounting = try record.boolean("isCounting")
-        let deadline: UInt64 = try record.integer("deadline")
+        let deadline = try WatchdogTimer.deadline(in: record)
         state.withLock { $0 = restored }
-        timer.deadline = isCounting ? deadline : nil
+        timer.deadline = deadline
     }
 }

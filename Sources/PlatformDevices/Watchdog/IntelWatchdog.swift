@@ -145,15 +145,13 @@ package final class IntelWatchdog: PCIFunction {
 
     package func save() throws(SavedStateError) -> SavedRecord {
         let state = self.state.withLock { $0 }
-        let deadline = timer.deadline
         var record = SavedRecord(kind: Self.kind, version: 1)
         record.set("configuration", configuration.save())
         record.set("preloads", state.preloads.map(UInt64.init))
         record.set("keys", state.keys)
         record.set("hasExpired", state.hasExpired)
         record.set("lock", state.lock)
-        record.set("isCounting", deadline != nil)
-        record.set("deadline", deadline ?? 0)
+        timer.save(into: &record)
         return record
     }
 
@@ -166,10 +164,9 @@ package final class IntelWatchdog: PCIFunction {
         restored.keys = try min(record.integer("keys"), 2)
         restored.hasExpired = try record.boolean("hasExpired")
         restored.lock = try record.integer("lock", as: UInt8.self) & 7
-        let isCounting = try record.boolean("isCounting")
-        let deadline: UInt64 = try record.integer("deadline")
+        let deadline = try WatchdogTimer.deadline(in: record)
         try configuration.restore(try record.record("configuration"))
         state.withLock { $0 = restored }
-        timer.deadline = isCounting ? deadline : nil
+        timer.deadline = deadline
     }
 }

@@ -1,5 +1,6 @@
 internal import HostSystem
 internal import Machine
+internal import SavedState
 internal import Synchronization
 
 /// The countdown of a watchdog, in the guest's time: it stands still while the machine is paused, and a saved machine takes it along.
@@ -46,6 +47,22 @@ final class WatchdogTimer: Sendable {
         } else {
             timer.disarm()
         }
+    }
+
+    // MARK: Saved state
+
+    /// Adds the countdown to a watchdog's record.
+    func save(into record: inout SavedRecord) {
+        let deadline = self.deadline
+        record.set("isCounting", deadline != nil)
+        record.set("deadline", deadline ?? 0)
+    }
+
+    /// The countdown's end in a watchdog's record, which the watchdog puts back with the rest of its state.
+    static func deadline(in record: SavedRecord) throws(SavedStateError) -> UInt64? {
+        let isCounting = try record.boolean("isCounting")
+        let deadline: UInt64 = try record.integer("deadline")
+        return isCounting ? deadline : nil
     }
 
     // MARK: Lifecycle
