@@ -39,6 +39,8 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
         module("TextTables"),
+        // Also compiled into the guest's agent, as Embedded Swift: no imports.
+        module("AgentProtocol"),
         module("SavedState", ["CLinux"]),
         module("GuestMemory", ["HostSystem"]),
         // Machine
@@ -148,6 +150,7 @@ let package = Package(
                 "SavedState", "HostSystem",
             ]),
         tests("SharedFoldersTests", ["SharedFolders", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
+        tests("AgentProtocolTests", ["AgentProtocol"]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
