@@ -84,11 +84,13 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         module("MachineSession", ["Aerie", "HostSystem"]),
+        module("AgentClient", ["AgentProtocol", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
         // Front
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Aerie", "GuestImages", "KVMEngine", "DiskImages", "HostSystem", "TextTables",
+                "MachineSession", "AgentClient", "AgentProtocol", "Aerie", "GuestImages", "KVMEngine", "DiskImages",
+                "HostSystem", "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -162,6 +164,12 @@ let package = Package(
         tests(
             "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost", "CSockets"],
             exclude: ["Guests"]),
+        .target(
+            name: "AgentTestSupport", dependencies: ["AgentProtocol", "CSockets"], path: "Tests/AgentTestSupport",
+            swiftSettings: settings),
+        tests(
+            "AgentClientTests",
+            ["AgentClient", "AgentProtocol", "AgentTestSupport", "TestSupport", "GuestToolchain", "HostSystem"]),
         tests("ArchitectureTests", []),
 
         // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.

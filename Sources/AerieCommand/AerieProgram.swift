@@ -16,7 +16,10 @@ struct AerieProgram: AsyncParsableCommand {
             Ctrl-] three times in a second leaves a guest's console. 'aerie help VERB' shows how a verb is used.
             """,
         version: "aerie 0.1.0",
-        subcommands: [RunCommand.self, ImageCommand.self, DiskCommand.self, DoctorCommand.self])
+        subcommands: [
+            RunCommand.self, ExecCommand.self, SSHConfigCommand.self, ImageCommand.self,
+            DiskCommand.self, DoctorCommand.self, SSHProxyCommand.self,
+        ])
 
     static func main() async {
         ProcessStart.prepare()
