@@ -17,7 +17,7 @@ struct AerieProgram: AsyncParsableCommand {
             """,
         version: "aerie 0.1.0",
         subcommands: [
-            RunCommand.self, ExecCommand.self, SSHConfigCommand.self, ImageCommand.self,
+            RunCommand.self, ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, ImageCommand.self,
             DiskCommand.self, DoctorCommand.self, SSHProxyCommand.self,
         ])
 

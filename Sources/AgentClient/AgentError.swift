@@ -29,6 +29,10 @@ package enum AgentError: Error, Equatable, Sendable {
     case brokenProtocol(SessionFault, Progress)
     /// The agent refused the request, or failed at it.
     case refused(AgentFailure)
+    /// The guest's tar stream is malformed; a phrase for a person.
+    case brokenArchive(String)
+    /// A signal ended the request.
+    case interrupted(Int32)
     /// The request does not fit into the protocol's messages.
     case tooLarge
     /// The program's own output failed.
@@ -58,6 +62,8 @@ package enum AgentError: Error, Equatable, Sendable {
         case .lost: "the connection to the guest's agent was lost"
         case .brokenProtocol(let fault, _): "the guest's agent broke the protocol: \(fault.text)"
         case .refused(let failure): failure.phrase
+        case .brokenArchive(let reason): "the guest's archive is malformed: \(reason)"
+        case .interrupted: "interrupted"
         case .tooLarge: "the request has more than \(AgentLimits.payload) bytes"
         case .output(let error): error.description
         case .system(let error): error.description
@@ -76,7 +82,7 @@ package enum AgentError: Error, Equatable, Sendable {
         case .noAnswer: runsCommand ? "the command may have run" : ""
         case .version: "start the machine again, which gives it this program's agent"
         case .lost(let progress), .brokenProtocol(_, let progress): runsCommand ? progress.ofCommand : ""
-        case .refused: ""
+        case .refused, .brokenArchive, .interrupted: ""
         case .tooLarge: "give fewer or shorter arguments and variables"
         case .output: "the output is incomplete"
         case .system: ""

@@ -201,7 +201,8 @@ struct CommandRelayTests {
         let floods: [(SessionFault, [AgentMessage])] = [
             (.unexpected(.started), [AgentMessage](repeating: .started(processID: 1), count: 5)),
             (.tooMuchCredit, [AgentMessage](repeating: .credit(262_144), count: 2)),
-            (.unexpected(.end), [.end(stream: 1)]),
+            (.unexpected(.end), [.end(stream: 1), .end(stream: 1)]),
+            (.unexpected(.data), [.end(stream: 2), .data(stream: 2, [1])]),
             (.unexpected(.hello), [.hello(version: 1, bootID: [UInt8](repeating: 0, count: 16))]),
         ]
         for (fault, messages) in floods {

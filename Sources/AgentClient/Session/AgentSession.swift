@@ -41,6 +41,8 @@ package struct AgentSession: Sendable {
         case data(stream: UInt8, count: Int)
         /// More bytes may be sent.
         case granted
+        /// A stream of the command has ended.
+        case ended(stream: UInt8)
         /// The tar stream has ended.
         case delivered
         case exited(CommandEnd)
@@ -57,6 +59,8 @@ package struct AgentSession: Sendable {
     /// The DATA message whose bytes come at present.
     private var stream: UInt8 = 0
     private var dataLeft = 0
+    /// The streams that END has ended, as bits.
+    private var endedStreams: UInt8 = 0
 
     package init() {}
 
@@ -147,7 +151,9 @@ package struct AgentSession: Sendable {
         case (.requested, .command): return header.type == .started
         case (.running, .command(let hasTerminal, let hasInput)):
             switch header.type {
-            case .data: return header.stream == 1 || header.stream == 2 && !hasTerminal
+            case .data, .end:
+                let isOpen = endedStreams & 1 << header.stream == 0
+                return isOpen && (header.stream == 1 || header.stream == 2 && !hasTerminal)
             case .credit: return hasInput
             default: return header.type == .exit
             }
@@ -176,7 +182,11 @@ package struct AgentSession: Sendable {
             credit += Int(bytes)
             guard credit <= AgentLimits.credit else { throw .tooMuchCredit }
             return .granted
-        case .end:
+        case .end(let stream):
+            if case .command = exchange {
+                endedStreams |= 1 << stream
+                return .ended(stream: stream)
+            }
             phase = .delivered
             return .delivered
         case .exit(let end):
