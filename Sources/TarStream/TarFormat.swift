@@ -1,0 +1,2 @@
+/// See TarReader and TarWriter.
+enum TarFormat {}
