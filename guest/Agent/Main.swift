@@ -28,7 +28,10 @@ enum AgentProgram {
             say("usage: aerie-agent [--socket PATH | --version]", "")
             Process.end(64)
         }
+        // Whoever started the agent may have left descriptors open.
+        _ = system(SystemCall.close_range, 3, Int(UInt32.max), 0)
         occupyStandardDescriptors()
+        Process.raiseDescriptorLimit()
         Process.blockSignals()
         if options.socketPath == nil {
             try? FileAccess.write([UInt8]("-1000"), to: "/proc/self/oom_score_adj")

@@ -81,6 +81,7 @@ struct ChildProgram: ~Copyable {
     func run(_ streams: (Int32, Int32, Int32), isTerminal: Bool, report: Int32) -> Never {
         Process.resetSignals()
         Process.unblockSignals()
+        Process.restoreDescriptorLimit()
         _ = system(SystemCall.setsid)
         _ = system(SystemCall.umask, 0o022)
         if let file = try? FileAccess.open([UInt8]("/proc/self/oom_score_adj"), OpenFlags.write) {

@@ -60,12 +60,14 @@ enum FileFacts {
         return carry ? Int64.max : sum
     }
 
-    static func readLink(_ path: [UInt8]) -> [UInt8]? {
+    static func readLink(_ path: [UInt8]) -> [UInt8]? { readLink(Int32(OpenFlags.here), path) }
+
+    static func readLink(_ directory: Int32, _ path: [UInt8]) -> [UInt8]? {
         var count = 0
         let target = [UInt8](unsafeUninitializedCapacity: AgentLimits.path) { buffer, used in
             count = path.withCString {
                 system(
-                    SystemCall.readlinkat, OpenFlags.here, Int($0), Int(bitPattern: buffer.baseAddress),
+                    SystemCall.readlinkat, Int(directory), Int($0), Int(bitPattern: buffer.baseAddress),
                     AgentLimits.path)
             }
             used = max(count, 0)

@@ -72,6 +72,31 @@ enum Process {
         return Ended(process: Int32(process), end: end)
     }
 
+    /// The soft limit of open descriptors that the agent was started with, which its commands get.
+    nonisolated(unsafe) private static var usualDescriptors: UInt64 = 1024
+
+    /// Lets the agent have the descriptors of all its sessions. The agent has one thread, so the variable has one user.
+    static func raiseDescriptorLimit() {
+        var limit: (soft: UInt64, hard: UInt64) = (0, 0)
+        let files = 7  // RLIMIT_NOFILE
+        guard
+            withUnsafeMutablePointer(to: &limit, { system(SystemCall.prlimit64, 0, files, 0, Int(bitPattern: $0)) })
+                == 0
+        else { return }
+        usualDescriptors = limit.soft
+        limit.soft = min(limit.hard, 65_536)
+        _ = withUnsafeMutablePointer(to: &limit) { system(SystemCall.prlimit64, 0, files, Int(bitPattern: $0), 0) }
+    }
+
+    /// Gives a new process the limit that the agent was started with.
+    static func restoreDescriptorLimit() {
+        var limit: (soft: UInt64, hard: UInt64) = (0, 0)
+        let files = 7
+        _ = withUnsafeMutablePointer(to: &limit) { system(SystemCall.prlimit64, 0, files, 0, Int(bitPattern: $0)) }
+        limit.soft = min(usualDescriptors, limit.hard)
+        _ = withUnsafeMutablePointer(to: &limit) { system(SystemCall.prlimit64, 0, files, Int(bitPattern: $0), 0) }
+    }
+
     struct Ended {
         let process: Int32
         let end: CommandEnd

@@ -8,6 +8,8 @@ enum SystemCall {
         static let rt_sigaction = 13
         static let rt_sigprocmask = 14
         static let ioctl = 16
+        static let pread64 = 17
+        static let pwrite64 = 18
         static let nanosleep = 35
         static let getpid = 39
         static let socket = 41
@@ -64,6 +66,7 @@ enum SystemCall {
         static let epoll_create1 = 291
         static let dup3 = 292
         static let pipe2 = 293
+        static let prlimit64 = 302
         static let renameat2 = 316
         static let statx = 332
     #elseif arch(riscv64)
@@ -95,6 +98,8 @@ enum SystemCall {
         static let lseek = 62
         static let read = 63
         static let write = 64
+        static let pread64 = 67
+        static let pwrite64 = 68
         static let signalfd4 = 74
         static let readlinkat = 78
         static let sync = 81
@@ -130,9 +135,11 @@ enum SystemCall {
         static let execve = 221
         static let accept4 = 242
         static let wait4 = 260
+        static let prlimit64 = 261
         static let renameat2 = 276
         static let statx = 291
     #endif
     // Calls since Linux 5.1 have one number everywhere.
+    static let close_range = 436
     static let openat2 = 437
 }

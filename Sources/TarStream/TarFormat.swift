@@ -1,2 +1,0 @@
-/// See TarReader and TarWriter.
-enum TarFormat {}
