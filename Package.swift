@@ -41,6 +41,7 @@ let package = Package(
         module("TextTables"),
         // Also compiled into the guest's agent, as Embedded Swift: no imports.
         module("AgentProtocol"),
+        module("TarStream"),
         module("SavedState", ["CLinux"]),
         module("GuestMemory", ["HostSystem"]),
         // Machine
@@ -77,10 +78,14 @@ let package = Package(
                 "SavedState", "HostSystem",
             ]),
         // Control
+        .plugin(name: "GuestAgentBuild", capability: .buildTool()),
+        // The guest's agent for each instruction set: a plugin builds it from guest/ and embeds it.
+        .target(
+            name: "GuestAgentPrograms", swiftSettings: settings, plugins: [.plugin(name: "GuestAgentBuild")]),
         module(
             "GuestImages",
             [
-                "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
+                "GuestAgentPrograms", "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         module("MachineSession", ["Aerie", "HostSystem"]),

@@ -3,8 +3,8 @@ enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
         [
-            "CLinux", "CSockets", "CFileSystem", "CKVM", "CZlib", "CZstd", "TextTables", "AgentProtocol",
-            "HostSystem", "SavedState", "GuestMemory",
+            "CLinux", "CSockets", "CFileSystem", "CKVM", "CZlib", "CZstd", "TextTables", "AgentProtocol", "TarStream",
+            "GuestAgentPrograms", "HostSystem", "SavedState", "GuestMemory",
         ],
         ["Machine"],
         ["Translator", "HostX86_64", "TranslationRuntime", "RISCV", "KVMEngine"],

@@ -18,18 +18,24 @@ package struct FrameHeader: Equatable {
         self.length = length
     }
 
-    /// Decodes eight bytes at `offset`, which the caller has found to be there.
-    package init(_ bytes: [UInt8], at offset: Int) throws(ProtocolFault) {
-        guard let type = FrameType(rawValue: bytes[offset + 4]) else {
-            throw ProtocolFault.unknownType(bytes[offset + 4])
-        }
-        guard bytes[offset + 6] == 0, bytes[offset + 7] == 0 else { throw ProtocolFault.reservedBits }
-        let stream = bytes[offset + 5]
+    /// Decodes the first eight bytes, which the caller has found to be there.
+    package init(_ bytes: UnsafeRawBufferPointer) throws(ProtocolFault) {
+        precondition(bytes.count >= Self.size, "a header has eight bytes")
+        guard let type = FrameType(rawValue: bytes[4]) else { throw ProtocolFault.unknownType(bytes[4]) }
+        guard bytes[6] == 0, bytes[7] == 0 else { throw ProtocolFault.reservedBits }
+        let stream = bytes[5]
         guard stream <= (type.hasStream ? Self.lastStream : 0) else { throw ProtocolFault.stream }
         var length: UInt32 = 0
-        for index in 0..<4 { length |= UInt32(bytes[offset + index]) << UInt32(8 * index) }
+        for index in 0..<4 { length |= UInt32(bytes[index]) << UInt32(8 * index) }
         guard length <= UInt32(type.largestPayload) else { throw ProtocolFault.length }
         self.init(type, stream: stream, length: Int(length))
+    }
+
+    /// Decodes eight bytes at `offset`, which the caller has found to be there.
+    package init(_ bytes: [UInt8], at offset: Int) throws(ProtocolFault) {
+        self = try bytes.withUnsafeBufferPointer { (bytes) throws(ProtocolFault) in
+            try FrameHeader(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[offset...])))
+        }
     }
 
     package func append(to bytes: inout [UInt8]) {
