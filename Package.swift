@@ -89,7 +89,7 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         module("MachineSession", ["Aerie", "HostSystem"]),
-        module("AgentClient", ["AgentProtocol", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
+        module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
         // Front
         .executableTarget(
             name: "AerieCommand",
