@@ -167,21 +167,29 @@ let package = Package(
             name: "MachineHost", dependencies: ["MachineSession", "Aerie", "CAllocator", "HostSystem"],
             path: "Tests/MachineHost", swiftSettings: settings),
         tests(
-            "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost", "CSockets"],
+            "CommandTests",
+            [
+                "MachineSession", "Aerie", "AgentProtocol", "ScriptedAgent", "GuestAgentPrograms", "GuestToolchain",
+                "TestSupport", "MachineHost", "CSockets", "HostSystem",
+            ],
             exclude: ["Guests"]),
         .target(
-            name: "AgentTestSupport", dependencies: ["AgentProtocol", "CSockets"], path: "Tests/AgentTestSupport",
+            name: "ScriptedAgent", dependencies: ["AgentProtocol", "CSockets"], path: "Tests/ScriptedAgent",
             swiftSettings: settings),
         tests(
             "AgentClientTests",
-            ["AgentClient", "AgentProtocol", "AgentTestSupport", "TestSupport", "GuestToolchain", "HostSystem"]),
+            [
+                "AgentClient", "AgentProtocol", "TarStream", "ScriptedAgent", "TestSupport", "GuestToolchain",
+                "HostSystem",
+            ]),
         tests("ArchitectureTests", []),
 
         // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices", "HostSockets", "SharedFolders",
+                "AgentClient", "AgentProtocol", "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices",
+                "HostSockets", "SharedFolders",
                 "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),

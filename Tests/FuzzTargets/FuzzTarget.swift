@@ -21,6 +21,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case platformDevices = "platform-devices"
     /// Packets of a guest's sockets.
     case vsockPacket = "vsock-packet"
+    /// What a guest's agent sends to the client.
+    case agentAnswer = "agent-answer"
 
     /// Longer inputs are cut off: they find nothing that shorter ones do not.
     package static let inputLimit = 1 << 16
@@ -38,6 +40,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .fuse: ShareFuzzing.fuse(bytes)
         case .platformDevices: DeviceFuzzing.platformDevices(bytes)
         case .vsockPacket: SocketFuzzing.packets(bytes)
+        case .agentAnswer: AgentFuzzing.answers(bytes)
         }
     }
 }

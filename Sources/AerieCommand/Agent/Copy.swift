@@ -57,7 +57,8 @@ struct Copy {
         let connector = try MachineEndpoints.agent(named: name)
         guard case .directory = try destination(target, connector) else {
             throw AgentVerbError(
-                .failed, asked: asked, found: "\(target) is not a directory of the guest", advice: "give one that exists")
+                .failed, asked: asked, found: "\(target) is not a directory of the guest",
+                advice: "give one that exists")
         }
         let input = NonblockingInput(STDIN_FILENO)
         try transfer(connector) { (transfer) throws(AgentError) in
