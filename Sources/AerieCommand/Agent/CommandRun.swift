@@ -1,4 +1,5 @@
 internal import AgentClient
+internal import AgentProtocol
 internal import Glibc
 internal import HostSystem
 
@@ -16,7 +17,7 @@ struct CommandRun {
         do throws(AgentError) {
             outcome = try CommandRelay.run(request, through: connector, wait: wait, streams: streams)
         } catch {
-            throw AgentVerbError(asked: asked, error, command: request.arguments.first)
+            throw AgentVerbError(asked: asked, error, runsCommand: true)
         }
         switch outcome {
         case .ended(let end): return end.code
