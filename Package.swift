@@ -35,6 +35,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "CSockets"),
         .target(name: "CFileSystem"),
+        .target(name: "CRuntime"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
@@ -81,12 +82,16 @@ let package = Package(
                 "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
-        module("MachineSession", ["Aerie", "HostSystem"]),
+        module("ControlAPI", ["Aerie"]),
+        module("Runtime", ["ControlAPI", "CRuntime", "CSockets", "Aerie", "HostSystem"]),
+        module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
         // Front
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Aerie", "GuestImages", "KVMEngine", "DiskImages", "HostSystem", "TextTables",
+                "MachineSession", "Runtime", "ControlAPI", "Aerie", "GuestImages", "KVMEngine", "DiskImages",
+                "HostSystem",
+                "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -94,7 +99,7 @@ let package = Package(
         // The process of one machine: without Foundation, so that it starts at once and stays small.
         .executableTarget(
             name: "AerieVM",
-            dependencies: ["MachineSession", "Aerie", "HostSystem"],
+            dependencies: ["MachineSession", "Runtime", "ControlAPI", "Aerie", "HostSystem"],
             swiftSettings: settings,
             // Nothing to find and to relocate at start: less than half of the time and the memory.
             linkerSettings: [.unsafeFlags(["-static-executable", "-Xlinker", "--icf=safe"])]),
@@ -157,7 +162,10 @@ let package = Package(
             name: "MachineHost", dependencies: ["MachineSession", "Aerie", "CAllocator", "HostSystem"],
             path: "Tests/MachineHost", swiftSettings: settings),
         tests(
-            "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost", "CSockets"],
+            "CommandTests", [
+                "MachineSession", "Runtime", "ControlAPI", "Aerie", "GuestToolchain", "TestSupport", "MachineHost",
+                "CSockets", "HostSystem",
+            ],
             exclude: ["Guests"]),
         tests("ArchitectureTests", []),
 
