@@ -35,6 +35,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "CSockets"),
         .target(name: "CFileSystem"),
+        .target(name: "CRuntime"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
@@ -88,14 +89,17 @@ let package = Package(
                 "GuestAgentPrograms", "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
-        module("MachineSession", ["Aerie", "HostSystem"]),
+        module("ControlAPI", ["Aerie"]),
+        module("Runtime", ["ControlAPI", "CRuntime", "CSockets", "Aerie", "HostSystem"]),
+        module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
         module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
         // Front
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "AgentClient", "AgentProtocol", "Aerie", "GuestImages", "KVMEngine", "DiskImages",
-                "HostSystem", "TextTables",
+                "MachineSession", "Runtime", "ControlAPI", "AgentClient", "AgentProtocol", "Aerie", "GuestImages",
+                "KVMEngine",
+                "DiskImages", "HostSystem", "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -103,7 +107,7 @@ let package = Package(
         // The process of one machine: without Foundation, so that it starts at once and stays small.
         .executableTarget(
             name: "AerieVM",
-            dependencies: ["MachineSession", "Aerie", "HostSystem"],
+            dependencies: ["MachineSession", "Runtime", "ControlAPI", "Aerie", "HostSystem"],
             swiftSettings: settings,
             // Nothing to find and to relocate at start: less than half of the time and the memory.
             linkerSettings: [.unsafeFlags(["-static-executable", "-Xlinker", "--icf=safe"])]),
@@ -169,8 +173,9 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "MachineSession", "Aerie", "AgentProtocol", "ScriptedAgent", "GuestAgentPrograms", "GuestToolchain",
-                "TestSupport", "MachineHost", "CSockets", "HostSystem",
+                "MachineSession", "Runtime", "ControlAPI", "Aerie", "AgentProtocol", "ScriptedAgent",
+                "GuestAgentPrograms",
+                "GuestToolchain", "TestSupport", "MachineHost", "CSockets", "HostSystem",
             ],
             exclude: ["Guests"]),
         .target(

@@ -17,7 +17,10 @@ struct AerieProgram: AsyncParsableCommand {
             """,
         version: "aerie 0.1.0",
         subcommands: [
-            RunCommand.self, ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, ImageCommand.self,
+            RunCommand.self, CreateCommand.self, StartCommand.self, StopCommand.self, KillCommand.self,
+            RestartCommand.self, RemoveCommand.self, PauseCommand.self, ResumeCommand.self, RenameCommand.self,
+            ListCommand.self, InspectCommand.self, LogsCommand.self, WaitCommand.self, AttachCommand.self,
+            ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, SetCommand.self, ImageCommand.self,
             DiskCommand.self, DoctorCommand.self, SSHProxyCommand.self,
         ])
 

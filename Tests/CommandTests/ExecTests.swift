@@ -89,8 +89,8 @@ struct ExecTests {
         let cases: [([String], Int32, String)] = [
             (["exec", "vm.sock"], 64, "exec vm.sock: a command is missing; see 'aerie help exec'"),
             (
-                ["exec", "absent", "true"], 125,
-                "absent: there is no such machine; give the path of the socket of 'aerie run --vsock PATH'"
+                ["exec", "absent", "true"], 64,
+                "machine 'absent': there is none of this name; 'aerie ps --all' lists the machines"
             ),
             (["exec", "-e", "=1", "vm", "true"], 64, "--env: '=1' is not a valid variable; give NAME=VALUE or NAME"),
             (

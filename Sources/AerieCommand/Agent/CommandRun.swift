@@ -22,7 +22,9 @@ struct CommandRun {
         switch outcome {
         case .ended(let end): return end.code
         case .detached:
-            StandardError.write("aerie: \(asked): detached; the command got SIGHUP\n")
+            // The cursor stands behind the command's last output.
+            StandardError.write(
+                "\(StandardError.isTerminal ? "\n" : "")aerie: \(asked): detached; the command got SIGHUP\n")
             return 0
         case .outputClosed: SignalWatch.end(by: SIGPIPE)
         case .interrupted(let signal): SignalWatch.end(by: signal)

@@ -1,6 +1,6 @@
 internal import MachineSession
 
-/// Finds where the guest's command begins among the words of `aerie run` and `aerie exec`, so that nobody has to type `--` before it.
+/// Finds where the guest's command begins among the words of `aerie run`, `create` and `exec`, so that nobody has to type `--` before it.
 ///
 ///     aerie run --cpus 4 debian ls -l /
 ///     aerie exec -it -w /srv web ls -l
@@ -8,9 +8,10 @@ internal import MachineSession
 /// The first word that is neither an option nor an option's value is the image or the machine, the second one begins the command, and
 /// everything behind that is the command's, options too.
 enum RunWords {
-    /// Options that take the next word, by the verb. Those of `run` are in `RunSetting`, too.
+    /// Options that take the next word, by the verb. Those of `run` and `create` are in `RunSetting`, too.
     private static let valueOptions: [String: Set<String>] = [
-        "run": ["config"],
+        "run": ["config", "name", "restart"],
+        "create": ["config", "name", "restart"],
         "exec": ["env", "env-file", "workdir", "user", "detach-keys", "wait"],
     ]
     /// Options of one character that take the next word.
@@ -50,7 +51,7 @@ enum RunWords {
         }
         guard !option.contains("=") else { return false }
         let name = String(option.dropFirst(2))
-        if verb == "run", let setting = RunSetting(rawValue: name) { return setting.kind != .flag }
+        if verb != "exec", let setting = RunSetting(rawValue: name) { return setting.kind != .flag }
         return valueOptions[verb, default: []].contains(name)
     }
 }
