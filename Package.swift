@@ -156,6 +156,16 @@ let package = Package(
             ]),
         tests("SharedFoldersTests", ["SharedFolders", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
         tests("AgentProtocolTests", ["AgentProtocol"]),
+        tests("TarStreamTests", ["TarStream"]),
+        .target(
+            name: "AgentTestSupport", dependencies: ["AgentProtocol"], path: "Tests/AgentTestSupport",
+            swiftSettings: settings),
+        tests(
+            "GuestAgentTests",
+            [
+                "GuestAgentPrograms", "AgentProtocol", "TarStream", "AgentTestSupport", "GuestToolchain",
+                "TestSupport",
+            ]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
@@ -165,7 +175,11 @@ let package = Package(
             name: "MachineHost", dependencies: ["MachineSession", "Aerie", "CAllocator", "HostSystem"],
             path: "Tests/MachineHost", swiftSettings: settings),
         tests(
-            "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost", "CSockets"],
+            "CommandTests",
+            [
+                "AgentProtocol", "AgentTestSupport", "MachineSession", "Aerie", "GuestToolchain", "TestSupport",
+                "MachineHost", "CSockets",
+            ],
             exclude: ["Guests"]),
         tests("ArchitectureTests", []),
 
@@ -173,7 +187,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices", "HostSockets", "SharedFolders",
+                "AgentProtocol", "TarStream", "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices",
+                "HostSockets", "SharedFolders",
                 "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),
