@@ -162,6 +162,16 @@ let package = Package(
             ]),
         tests("SharedFoldersTests", ["SharedFolders", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
         tests("AgentProtocolTests", ["AgentProtocol"]),
+        tests("TarStreamTests", ["TarStream"]),
+        .target(
+            name: "AgentTestSupport", dependencies: ["AgentProtocol"], path: "Tests/AgentTestSupport",
+            swiftSettings: settings),
+        tests(
+            "GuestAgentTests",
+            [
+                "GuestAgentPrograms", "AgentProtocol", "TarStream", "AgentTestSupport", "GuestToolchain",
+                "TestSupport",
+            ]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
@@ -173,9 +183,9 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "MachineSession", "Runtime", "ControlAPI", "Aerie", "AgentProtocol", "ScriptedAgent",
-                "GuestAgentPrograms",
-                "GuestToolchain", "TestSupport", "MachineHost", "CSockets", "HostSystem",
+                "MachineSession", "Runtime", "ControlAPI", "Aerie", "AgentProtocol", "AgentTestSupport",
+                "ScriptedAgent",
+                "GuestAgentPrograms", "GuestToolchain", "TestSupport", "MachineHost", "CSockets", "HostSystem",
             ],
             exclude: ["Guests"]),
         .target(
@@ -193,7 +203,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "AgentClient", "AgentProtocol", "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices",
+                "AgentClient", "AgentProtocol", "TarStream", "GuestBoot", "MachineSession", "PlatformDevices",
+                "VirtioDevices",
                 "HostSockets", "SharedFolders",
                 "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],

@@ -1,67 +1,65 @@
-internal import AgentClient
 internal import AgentProtocol
+internal import TarStream
 
-/// The entry for what a guest's agent sends to the client. The first byte chooses the request.
+/// The entries for what the guest's agent and its client read from each other.
 enum AgentFuzzing {
-    private static let exchanges: [AgentSession.Exchange] = [
-        .command(hasTerminal: false, hasInput: true), .command(hasTerminal: true, hasInput: true),
-        .command(hasTerminal: false, hasInput: false), .put, .get, .status, .information, .action, .forward,
-    ]
+    /// Pieces that the bytes come in: a message may be cut anywhere.
+    private static let piece = 61
+
+    static func requests(_ bytes: [UInt8]) {
+        frames(bytes) { (frame) throws(ProtocolFault) in
+            let message = try ClientMessage(frame)
+            guard let again = message.frame else { preconditionFailure("a message that was read cannot be written") }
+            precondition((try? ClientMessage(again)) == message, "a message changes by being written")
+        }
+    }
 
     static func answers(_ bytes: [UInt8]) {
-        guard let choice = bytes.first else { return }
-        let exchange = exchanges[Int(choice) % exchanges.count]
-        // The same bytes at once and one by one: the events must be the same.
-        let whole = run(bytes.dropFirst(), exchange, piece: bytes.count)
-        let parts = run(bytes.dropFirst(), exchange, piece: 1)
-        precondition(whole == parts, "a session depends on the pieces that its bytes come in")
+        frames(bytes) { (frame) throws(ProtocolFault) in
+            let message = try AgentMessage(frame)
+            precondition((try? AgentMessage(message.frame)) == message, "a message changes by being written")
+        }
     }
 
-    /// The number of data bytes for each stream, the other events, and the fault.
-    private struct Outcome: Equatable {
-        var data = [0, 0, 0]
-        var events: [AgentSession.Event] = []
-        var fault: SessionFault?
-        var phase = AgentSession.Phase.greeting
-    }
-
-    private static func run(_ input: ArraySlice<UInt8>, _ exchange: AgentSession.Exchange, piece: Int) -> Outcome {
-        var session = AgentSession()
-        var outcome = Outcome()
-        var waiting: [UInt8] = []
-        var rest = input
-        while !rest.isEmpty, outcome.fault == nil {
-            waiting += rest.prefix(piece)
-            rest = rest.dropFirst(piece)
-            do throws(SessionFault) {
-                try takeAll(&session, &waiting, exchange, &outcome)
+    private static func frames(_ bytes: [UInt8], _ body: (Frame) throws(ProtocolFault) -> Void) {
+        var decoder = FrameDecoder()
+        for start in stride(from: 0, to: bytes.count, by: piece) {
+            decoder.append(Array(bytes[start..<min(start + piece, bytes.count)]))
+            do throws(ProtocolFault) {
+                while let frame = try decoder.next() {
+                    precondition(frame.payload.count <= frame.type.largestPayload, "a payload exceeds its bound")
+                    try body(frame)
+                }
             } catch {
-                outcome.fault = error
+                return
             }
         }
-        outcome.phase = session.phase
-        return outcome
     }
 
-    private static func takeAll(
-        _ session: inout AgentSession, _ waiting: inout [UInt8], _ exchange: AgentSession.Exchange,
-        _ outcome: inout Outcome
-    ) throws(SessionFault) {
-        // A raw connection's bytes are no messages.
-        while session.phase != .forwarding {
-            let (consumed, event) = try session.next(waiting, in: 0..<waiting.count)
-            waiting.removeFirst(consumed)
-            precondition(session.credit <= Int(AgentLimits.credit), "the credit has a bound")
-            switch event {
-            case .data(let stream, let count):
-                outcome.data[Int(stream)] += count
-                session.takeData(count)
-                waiting.removeFirst(count)
-            case .greeted: session.request(exchange)
-            case .granted: session.spend(session.credit / 2)
-            case let event?: outcome.events.append(event)
-            case nil: if consumed == 0 { return }
+    static func tar(_ bytes: [UInt8]) {
+        var reader = TarReader()
+        var size: UInt64 = 0
+        var end: UInt64 = 0
+        for start in stride(from: 0, to: bytes.count, by: 509) {
+            reader.append(Array(bytes[start..<min(start + 509, bytes.count)]))
+            do throws(TarFault) {
+                while let event = try reader.next() {
+                    switch event {
+                    case .member(let member):
+                        precondition(!member.path.isEmpty, "a member has no name")
+                        size = member.size
+                        end = 0
+                    case .data(let offset, let data):
+                        precondition(offset >= end && !data.isEmpty, "data overlap")
+                        end = offset + UInt64(data.count)
+                        precondition(end <= size, "data exceed their file")
+                    case .memberEnd, .archiveEnd: break
+                    }
+                }
+            } catch {
+                return
             }
         }
+        try? reader.finish()
     }
 }
