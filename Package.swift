@@ -40,6 +40,9 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
         module("TextTables"),
+        // Also compiled into the guest's agent, as Embedded Swift: no imports.
+        module("AgentProtocol"),
+        module("TarStream"),
         module("SavedState", ["CLinux"]),
         module("GuestMemory", ["HostSystem"]),
         // Machine
@@ -76,22 +79,26 @@ let package = Package(
                 "SavedState", "HostSystem",
             ]),
         // Control
+        .plugin(name: "GuestAgentBuild", capability: .buildTool()),
+        // The guest's agent for each instruction set: a plugin builds it from guest/ and embeds it.
+        .target(
+            name: "GuestAgentPrograms", swiftSettings: settings, plugins: [.plugin(name: "GuestAgentBuild")]),
         module(
             "GuestImages",
             [
-                "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
+                "GuestAgentPrograms", "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         module("ControlAPI", ["Aerie"]),
         module("Runtime", ["ControlAPI", "CRuntime", "CSockets", "Aerie", "HostSystem"]),
         module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
+        module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
         // Front
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Runtime", "ControlAPI", "Aerie", "GuestImages", "KVMEngine", "DiskImages",
-                "HostSystem",
-                "TextTables",
+                "MachineSession", "Runtime", "ControlAPI", "AgentClient", "AgentProtocol", "Aerie", "GuestImages",
+                "KVMEngine", "DiskImages", "HostSystem", "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -153,6 +160,7 @@ let package = Package(
                 "SavedState", "HostSystem",
             ]),
         tests("SharedFoldersTests", ["SharedFolders", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
+        tests("AgentProtocolTests", ["AgentProtocol"]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
@@ -162,11 +170,18 @@ let package = Package(
             name: "MachineHost", dependencies: ["MachineSession", "Aerie", "CAllocator", "HostSystem"],
             path: "Tests/MachineHost", swiftSettings: settings),
         tests(
-            "CommandTests", [
+            "CommandTests",
+            [
                 "MachineSession", "Runtime", "ControlAPI", "Aerie", "GuestToolchain", "TestSupport", "MachineHost",
                 "CSockets", "HostSystem",
             ],
             exclude: ["Guests"]),
+        .target(
+            name: "AgentTestSupport", dependencies: ["AgentProtocol", "CSockets"], path: "Tests/AgentTestSupport",
+            swiftSettings: settings),
+        tests(
+            "AgentClientTests",
+            ["AgentClient", "AgentProtocol", "AgentTestSupport", "TestSupport", "GuestToolchain", "HostSystem"]),
         tests("ArchitectureTests", []),
 
         // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.

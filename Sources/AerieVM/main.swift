@@ -79,9 +79,11 @@ enum Program {
         let record = charge.machine.record
         do throws(AerieError) {
             var configuration = record.configuration
-            if record.hasAgent, configuration.sockets == nil {
+            if record.hasAgent {
+                configuration.appendedInitrd = try charge.machine.agent()
                 // A name of any length would not fit into a socket's address.
-                configuration.sockets = SocketSettings(path: "/proc/self/fd/\(charge.directory)/\(Machine.socketName)")
+                let path = "/proc/self/fd/\(charge.directory)/\(Machine.socketName)"
+                if configuration.sockets == nil { configuration.sockets = SocketSettings(path: path) }
             }
             try configuration.validate()
             let log = try SessionLog(

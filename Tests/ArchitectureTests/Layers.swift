@@ -3,9 +3,9 @@ enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
         [
-            "CLinux", "CSockets", "CFileSystem", "CRuntime", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem",
-            "SavedState",
-            "GuestMemory",
+            "CLinux", "CSockets", "CFileSystem", "CRuntime", "CKVM", "CZlib", "CZstd", "TextTables", "AgentProtocol",
+            "TarStream",
+            "GuestAgentPrograms", "HostSystem", "SavedState", "GuestMemory",
         ],
         ["Machine"],
         ["Translator", "HostX86_64", "TranslationRuntime", "RISCV", "KVMEngine"],
@@ -14,7 +14,7 @@ enum Layers {
             "VirtioDevices",
         ],
         ["GuestBoot", "Aerie"],
-        ["ControlAPI", "Runtime", "MachineSession", "GuestImages"],
+        ["ControlAPI", "Runtime", "MachineSession", "GuestImages", "AgentClient"],
         ["AerieCommand", "AerieVM"],
     ]
 
