@@ -161,6 +161,16 @@ let package = Package(
             ]),
         tests("SharedFoldersTests", ["SharedFolders", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
         tests("AgentProtocolTests", ["AgentProtocol"]),
+        tests("TarStreamTests", ["TarStream"]),
+        .target(
+            name: "AgentTestSupport", dependencies: ["AgentProtocol"], path: "Tests/AgentTestSupport",
+            swiftSettings: settings),
+        tests(
+            "GuestAgentTests",
+            [
+                "GuestAgentPrograms", "AgentProtocol", "TarStream", "AgentTestSupport", "GuestToolchain",
+                "TestSupport",
+            ]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
@@ -172,23 +182,29 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "MachineSession", "Runtime", "ControlAPI", "Aerie", "GuestToolchain", "TestSupport", "MachineHost",
-                "CSockets", "HostSystem",
+                "MachineSession", "Runtime", "ControlAPI", "Aerie", "AgentProtocol", "AgentTestSupport",
+                "ScriptedAgent",
+                "GuestAgentPrograms", "GuestToolchain", "TestSupport", "MachineHost", "CSockets", "HostSystem",
             ],
             exclude: ["Guests"]),
         .target(
-            name: "AgentTestSupport", dependencies: ["AgentProtocol", "CSockets"], path: "Tests/AgentTestSupport",
+            name: "ScriptedAgent", dependencies: ["AgentProtocol", "CSockets"], path: "Tests/ScriptedAgent",
             swiftSettings: settings),
         tests(
             "AgentClientTests",
-            ["AgentClient", "AgentProtocol", "AgentTestSupport", "TestSupport", "GuestToolchain", "HostSystem"]),
+            [
+                "AgentClient", "AgentProtocol", "TarStream", "ScriptedAgent", "TestSupport", "GuestToolchain",
+                "HostSystem",
+            ]),
         tests("ArchitectureTests", []),
 
         // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices", "HostSockets", "SharedFolders",
+                "AgentClient", "AgentProtocol", "TarStream", "GuestBoot", "MachineSession", "PlatformDevices",
+                "VirtioDevices",
+                "HostSockets", "SharedFolders",
                 "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),

@@ -70,7 +70,10 @@ struct AgentSessionTests {
             (Self.command, [started], ["data1", "data2", "end1", "end2", "credit", "exit", "error"]),
             (Self.command, [started, .end(stream: 1)], ["data2", "end2", "credit", "exit", "error"]),
             (.command(hasTerminal: true, hasInput: true), [started], ["data1", "end1", "credit", "exit", "error"]),
-            (.command(hasTerminal: false, hasInput: false), [started], ["data1", "data2", "end1", "end2", "exit", "error"]),
+            (
+                .command(hasTerminal: false, hasInput: false), [started],
+                ["data1", "data2", "end1", "end2", "exit", "error"]
+            ),
             (Self.command, [started, .exit(.exited(0))], []),
             (Self.command, [.error(AgentFailure(.busy, text: []))], []),
             (.put, [], ["credit", "done", "error"]),

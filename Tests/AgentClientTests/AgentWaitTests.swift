@@ -1,6 +1,6 @@
 import AgentClient
 import AgentProtocol
-import AgentTestSupport
+import ScriptedAgent
 import Glibc
 import GuestToolchain
 import HostSystem

@@ -1,5 +1,5 @@
 import AgentClient
-import AgentTestSupport
+import ScriptedAgent
 import Glibc
 import HostSystem
 

@@ -4,8 +4,7 @@ enum Layers {
     static let fromTheGround: [[String]] = [
         [
             "CLinux", "CSockets", "CFileSystem", "CRuntime", "CKVM", "CZlib", "CZstd", "TextTables", "AgentProtocol",
-            "TarStream",
-            "GuestAgentPrograms", "HostSystem", "SavedState", "GuestMemory",
+            "TarStream", "GuestAgentPrograms", "HostSystem", "SavedState", "GuestMemory",
         ],
         ["Machine"],
         ["Translator", "HostX86_64", "TranslationRuntime", "RISCV", "KVMEngine"],

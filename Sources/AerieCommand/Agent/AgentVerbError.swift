@@ -20,12 +20,10 @@ struct AgentVerbError: Error, Equatable, CustomStringConvertible {
 
     /// - Parameters:
     ///   - asked: the request, such as a verb and a machine's name.
-    ///   - command: the command that runs, for a verb that runs one. The agent's refusal is about this.
+    ///   - runsCommand: whether the request was for a command, of which the line then says whether it has run.
     ///   - code: the exit code where the error's own is for commands only.
-    init(asked: String, _ error: AgentError, command: String? = nil, code: Int32? = nil) {
-        let isRefusal = if case .refused = error { true } else { false }
-        let request = isRefusal && command != nil ? "\(asked): \(command ?? "")" : asked
-        description = Self.line(request, error.found, error.advice(runsCommand: command != nil))
+    init(asked: String, _ error: AgentError, runsCommand: Bool = false, code: Int32? = nil) {
+        description = Self.line(asked, error.found, error.advice(runsCommand: runsCommand))
         exitCode = code ?? error.exitCode
     }
 

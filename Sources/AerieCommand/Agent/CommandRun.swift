@@ -1,4 +1,5 @@
 internal import AgentClient
+internal import AgentProtocol
 internal import Glibc
 internal import HostSystem
 
@@ -16,12 +17,14 @@ struct CommandRun {
         do throws(AgentError) {
             outcome = try CommandRelay.run(request, through: connector, wait: wait, streams: streams)
         } catch {
-            throw AgentVerbError(asked: asked, error, command: request.arguments.first)
+            throw AgentVerbError(asked: asked, error, runsCommand: true)
         }
         switch outcome {
         case .ended(let end): return end.code
         case .detached:
-            StandardError.write("aerie: \(asked): detached; the command got SIGHUP\n")
+            // The cursor stands behind the command's last output.
+            StandardError.write(
+                "\(StandardError.isTerminal ? "\n" : "")aerie: \(asked): detached; the command got SIGHUP\n")
             return 0
         case .outputClosed: SignalWatch.end(by: SIGPIPE)
         case .interrupted(let signal): SignalWatch.end(by: signal)

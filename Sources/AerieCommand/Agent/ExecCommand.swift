@@ -30,8 +30,13 @@ struct ExecCommand: ParsableCommand {
     @Flag(name: [.customShort("t"), .long], help: "Give the command a terminal.")
     var tty = false
 
+    @Flag(
+        name: [.customShort("d"), .long],
+        help: "Leave the command to itself when it has started; it has no input and its output is dropped.")
+    var detach = false
+
     @Option(
-        name: [.customShort("e", allowingJoined: true), .long], parsing: .unconditional,
+        name: [.customShort("e", allowingJoined: true), .long], parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             "Set a variable of the command's environment; without =V, to its value here. Repeatable.",
             valueName: "K[=V]"))
@@ -96,6 +101,17 @@ struct ExecCommand: ParsableCommand {
         request.user = user
         request.hasTerminal = tty
         request.hasInput = interactive
+        if detach { try detach(&request) }
         return request
+    }
+
+    /// A command ends with its connection, so that the guest's shell starts one that shall not.
+    private func detach(_ request: inout CommandRequest) throws(AgentVerbError) {
+        guard !tty, !interactive else {
+            throw AgentVerbError(
+                .usage, asked: "exec \(name)", found: "--detach has no use for -i and -t", advice: "leave them out")
+        }
+        let script = "command -v -- \"$0\" >/dev/null || exit 127; \"$0\" \"$@\" </dev/null >/dev/null 2>&1 &"
+        request.arguments = ["/bin/sh", "-c", script] + request.arguments
     }
 }

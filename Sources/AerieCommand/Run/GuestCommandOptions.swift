@@ -7,7 +7,7 @@ internal import HostSystem
 /// How the command of `aerie run IMAGE COMMAND` runs.
 struct GuestCommandOptions: ParsableArguments {
     @Option(
-        name: [.customShort("e", allowingJoined: true), .long], parsing: .unconditional,
+        name: [.customShort("e", allowingJoined: true), .long], parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             "Set a variable of COMMAND's environment; without =V, to its value here. Repeatable.", valueName: "K[=V]"))
     var env: [String] = []

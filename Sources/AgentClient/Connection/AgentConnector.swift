@@ -7,6 +7,13 @@ package protocol AgentConnector: Sendable {
     /// - Parameter deadline: in nanoseconds of `HostClock.monotonic`; when it passes, the call throws `ConnectFailure.notYet`.
     /// - Returns: a connected stream that does not block, with nothing of the agent's session read or written.
     func connect(by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor
+
+    /// Whether the machine has ended, so that a wait for its agent has no sense. False where nobody knows.
+    var hasEnded: Bool { get }
+}
+
+extension AgentConnector {
+    package var hasEnded: Bool { false }
 }
 
 /// The reason why an attempt to connect failed.

@@ -10,7 +10,7 @@ package struct AgentWait: Sendable {
 
     /// In seconds, from 0 (one attempt) to 86400.
     package let limit: UInt64
-    /// Whether the machine has ended, so that the wait has no sense.
+    /// Whether the wait has no sense any more, in addition to what the connector knows.
     package let hasEnded: @Sendable () -> Bool
 
     package init(limit: UInt64 = Self.usualLimit, hasEnded: @escaping @Sendable () -> Bool = { false }) {
@@ -28,7 +28,7 @@ package struct AgentWait: Sendable {
                 var connection = AgentConnection(stream)
                 if try Self.greet(&connection, by: deadline, limit: limit) { return connection }
             }
-            if hasEnded() { throw .machineEnded }
+            if hasEnded() || connector.hasEnded { throw .machineEnded }
             guard limit > 0, HostClock.monotonic() < deadline else { throw .notListening(seconds: limit) }
             Waiting.pause(pause, by: deadline)
             pause = min(pause * 2, Self.pauses.longest)
@@ -41,7 +41,7 @@ package struct AgentWait: Sendable {
             return try connector.connect(by: deadline)
         } catch {
             switch error {
-            case .noMachine(let reason): throw hasEnded() ? .machineEnded : .noMachine(reason)
+            case .noMachine(let reason): throw hasEnded() || connector.hasEnded ? .machineEnded : .noMachine(reason)
             case .system(let error): throw .system(error)
             case .notYet: return nil
             }

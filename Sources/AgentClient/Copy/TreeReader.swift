@@ -114,7 +114,8 @@ package final class TreeReader {
             let bytes = name.dropLast().map { UInt8(bitPattern: $0) }
             let path = level.path.isEmpty ? bytes : level.path + [UInt8(ascii: "/")] + bytes
             do throws(SystemError) {
-                let node = FileDescriptor(owning: try checked("open") { aerie_fs_open_node(level.node.rawValue, name, 0) })
+                let node = FileDescriptor(
+                    owning: try checked("open") { aerie_fs_open_node(level.node.rawValue, name, 0) })
                 var status = aerie_file_status()
                 _ = try checked("stat") { aerie_fs_status(node.rawValue, "", &status) }
                 try add(node, status, path)
@@ -133,7 +134,8 @@ package final class TreeReader {
 
     // MARK: Members
 
-    private func add(_ node: borrowing FileDescriptor, _ status: aerie_file_status, _ path: [UInt8]) throws(SystemError) {
+    private func add(_ node: borrowing FileDescriptor, _ status: aerie_file_status, _ path: [UInt8]) throws(SystemError)
+    {
         var member = TarMember(path: path, kind: .file, mode: status.mode & 0o7777)
         member.owner = status.owner
         member.group = status.group
@@ -192,7 +194,8 @@ package final class TreeReader {
         var names: [[CChar]] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 15)
         while true {
-            let count = Int(try checked("getdents64") { aerie_fs_read_entries(directory.rawValue, &buffer, buffer.count) })
+            let count = Int(
+                try checked("getdents64") { aerie_fs_read_entries(directory.rawValue, &buffer, buffer.count) })
             if count == 0 { break }
             // struct linux_dirent64: u64 inode, s64 offset, u16 length of the record, u8 type, name.
             var start = 0

@@ -24,6 +24,7 @@ enum GuestScripts {
         # Loads what the root disk needs, mounts it, and becomes the init on it.
         bb() { /bin/busybox "$@"; }
         load() {
+            [ -f "/lib/modules/$1" ] || return
             while read -r module; do bb insmod "/lib/modules/$module.ko" 2>/dev/null; done <"/lib/modules/$1"
         }
         die() {
@@ -112,6 +113,7 @@ enum GuestScripts {
                     echo "[Unit]"
                     echo "Description=Agent of the virtual machine's host"
                     echo "[Service]"
+                    echo "ExecStartPre=-/sbin/modprobe -q vmw_vsock_virtio_transport"
                     echo "ExecStart=$agent"
                     echo "Restart=always"
                     echo "OOMScoreAdjust=-1000"
@@ -130,7 +132,10 @@ enum GuestScripts {
         bb mount -o move /sys /root/sys
         bb mount -o move /dev /root/dev
         bb mount -o move /run /root/run
-        if [ -n "$beside" ]; then bb chroot /root $agent </dev/null >/dev/null 2>&1 & fi
+        if [ -n "$beside" ]; then
+            # An image of an earlier version has the driver of sockets only on its root disk.
+            bb chroot /root /bin/sh -c "modprobe -q vmw_vsock_virtio_transport; exec $agent" </dev/null >/dev/null 2>&1 &
+        fi
         exec /bin/busybox switch_root /root "$found"
 
         """#
