@@ -48,8 +48,9 @@ struct MachineMaking {
                 let disk = keepsDisk ? RootDiskPlace(work: work, final: final) : nil
                 // A guest that waits for its command has nothing to do at its console.
                 let command = commandIsLater ? ["sleep", "infinity"] : settings.command ?? []
+                if !isTemporary { configuration.commandLine += " aerie.hostname=\(name)" }
                 try boot.complete(&configuration, command: command, settings, disk: disk)
-                try configuration.validate()
+                try Self.validate(configuration, work: work, final: final)
             }
             let hasAgent = try Self.moveAgent(out: &configuration, to: work)
             var record = MachineRecord(
@@ -66,6 +67,15 @@ struct MachineMaking {
             return record
         }
         return Made(machine: machine, boot: boot)
+    }
+
+    /// The machine's own disk is not in its place yet.
+    private static func validate(_ configuration: Configuration, work: String, final: String) throws(AerieError) {
+        var checked = configuration
+        for index in checked.disks.indices where checked.disks[index].path == "\(final)/\(Machine.rootDiskName)" {
+            checked.disks[index].path = "\(work)/\(Machine.rootDiskName)"
+        }
+        try checked.validate()
     }
 
     /// The agent is a file of the machine, not a part of its record.
