@@ -35,6 +35,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "CSockets"),
         .target(name: "CFileSystem"),
+        .target(name: "CJail"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
@@ -82,6 +83,7 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         module("MachineSession", ["Aerie", "HostSystem"]),
+        module("Jail", ["CJail", "HostNetwork", "HostSockets", "HostSystem"]),
         // Front
         .executableTarget(
             name: "AerieCommand",
@@ -94,7 +96,7 @@ let package = Package(
         // The process of one machine: without Foundation, so that it starts at once and stays small.
         .executableTarget(
             name: "AerieVM",
-            dependencies: ["MachineSession", "Aerie", "HostSystem"],
+            dependencies: ["MachineSession", "Jail", "Aerie", "HostSystem"],
             swiftSettings: settings,
             // Nothing to find and to relocate at start: less than half of the time and the memory.
             linkerSettings: [.unsafeFlags(["-static-executable", "-Xlinker", "--icf=safe"])]),

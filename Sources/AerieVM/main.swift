@@ -18,10 +18,13 @@ enum Program {
             let code = try runMachine()
             do throws(SystemError) { try ProcessStart.flushStandardOutput() } catch { throw AerieError(output: error) }
             return code
-        } catch {
-            StandardError.write("aerie-vm: \(error)\n")
-            return error.exitCode
-        }
+        } catch { return report(error) }
+    }
+
+    /// - Returns: the code to exit with.
+    private static func report(_ error: AerieError) -> Int32 {
+        StandardError.write("aerie-vm: \(error)\n")
+        return error.exitCode
     }
 
     private static func runMachine() throws(AerieError) -> Int32 {
@@ -35,9 +38,7 @@ enum Program {
             try configuration.validate()
             let log = try SessionLog(
                 program: "aerie-vm", level: settings.logLevel ?? SessionLog.defaultLevel, path: settings.logFile)
-            defer { log.close() }
-            let timeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
-            return try GuestSession(configuration, stopTimeout: timeout, log: log).run()
+            return try JailedMachine(configuration: configuration, settings: settings, log: log).run(report)
         }
     }
 }

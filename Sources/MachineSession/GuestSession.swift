@@ -18,12 +18,25 @@ package struct GuestSession {
     private let configuration: Configuration
     private let stopTimeout: Int
     private let log: SessionLog
+    private let services: HostServices
+    private let stopSignals: [Int32]
+    private let whenBuilt: () throws(AerieError) -> Void
 
-    /// - Parameter stopTimeout: seconds.
-    package init(_ configuration: Configuration, stopTimeout: Int, log: SessionLog) {
+    /// - Parameters:
+    ///   - stopTimeout: seconds.
+    ///   - services: what other processes do on the host for the machine.
+    ///   - stopSignals: ask the guest to power off.
+    ///   - whenBuilt: called when the machine has opened its files, and before the session starts its first thread.
+    package init(
+        _ configuration: Configuration, stopTimeout: Int, log: SessionLog, services: HostServices = .direct,
+        stopSignals: [Int32] = [SIGTERM, SIGINT, SIGHUP], whenBuilt: @escaping () throws(AerieError) -> Void = {}
+    ) {
         self.configuration = configuration
         self.stopTimeout = stopTimeout
         self.log = log
+        self.services = services
+        self.stopSignals = stopSignals
+        self.whenBuilt = whenBuilt
     }
 
     /// Runs the guest on two descriptors, which stay the caller's, and returns the code to exit with.
@@ -40,7 +53,8 @@ package struct GuestSession {
         relay.connect(stopper)
         // Console, relay and stopper refer to each other in a ring.
         defer { relay.disconnect() }
-        let machine = try VirtualMachine(configuration, console: console, log: log.machine)
+        let machine = try VirtualMachine(configuration, console: console, services: services, log: log.machine)
+        try whenBuilt()
         let loop = try Self.opening { () throws(SystemError) in
             let loop = try EventLoop(name: "session")
             try loop.start()
@@ -49,7 +63,7 @@ package struct GuestSession {
         defer { loop.stop() }
         let watch = try Self.opening { () throws(SystemError) in
             try stopper.start(machine, on: loop)
-            return try SignalWatch([SIGTERM, SIGINT, SIGHUP, SIGWINCH], on: loop) { signal in
+            return try SignalWatch(stopSignals + [SIGWINCH], on: loop) { signal in
                 if signal == SIGWINCH { return console.windowSizeChanged() }
                 stopper.ask()
             }

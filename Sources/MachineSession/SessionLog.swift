@@ -9,8 +9,9 @@ package final class SessionLog: Sendable {
     package let program: String
     package let level: LogLevel
     private let output: LogOutput
+    private let path: String?
 
-    /// Opens the log and starts its thread.
+    /// Opens the log. What is logged waits until `start`, within bounds.
     ///
     /// - Parameters:
     ///   - program: stands before each message on standard error.
@@ -19,20 +20,27 @@ package final class SessionLog: Sendable {
     package init(program: String, level: LogLevel, path: String?) throws(AerieError) {
         self.program = program
         self.level = level
+        self.path = path
         do throws(SystemError) {
             output =
                 try path.map { path throws(SystemError) in try LogOutput(path: path) } ?? LogOutput(program: program)
-            try output.start { error in
-                // Standard error itself has no place to report its loss.
-                guard let path else { return }
-                StandardError.offer(
-                    line: "\(program): --log-file \(path): \(error.reason); messages are lost from now on")
-            }
         } catch {
             throw AerieError(
                 .badInput, asked: path.map { "--log-file \($0)" } ?? "the log", found: error.reason,
                 advice: "choose a file in a directory that can be written to")
         }
+    }
+
+    /// Starts the log's thread. Once.
+    package func start() throws(AerieError) {
+        do throws(SystemError) {
+            try output.start { [path, program] error in
+                // Standard error itself has no place to report its loss.
+                guard let path else { return }
+                StandardError.offer(
+                    line: "\(program): --log-file \(path): \(error.reason); messages are lost from now on")
+            }
+        } catch { throw AerieError(opening: "the log", error) }
     }
 
     /// The machine's part of the log, with a budget for each cause.

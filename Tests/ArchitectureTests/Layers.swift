@@ -3,7 +3,7 @@ enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
         [
-            "CLinux", "CSockets", "CFileSystem", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem", "SavedState",
+            "CLinux", "CSockets", "CFileSystem", "CJail", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem", "SavedState",
             "GuestMemory",
         ],
         ["Machine"],
@@ -13,7 +13,7 @@ enum Layers {
             "VirtioDevices",
         ],
         ["GuestBoot", "Aerie"],
-        ["MachineSession", "GuestImages"],
+        ["MachineSession", "Jail", "GuestImages"],
         ["AerieCommand", "AerieVM"],
     ]
 

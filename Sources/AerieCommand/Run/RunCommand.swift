@@ -41,6 +41,7 @@ struct RunCommand: AsyncParsableCommand {
         let log = try SessionLog(
             program: "aerie", level: settings.logLevel ?? SessionLog.defaultLevel, path: settings.logFile)
         SessionLogHandler.install(log)
+        try log.start()
         defer { log.close() }
         var configuration = try settings.configuration()
         if let image = settings.image {
