@@ -161,6 +161,12 @@ let package = Package(
         tests(
             "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost", "CSockets"],
             exclude: ["Guests"]),
+        // A machine's process that somebody has taken over.
+        .target(name: "CRawCalls", dependencies: ["CLinux"], path: "Tests/CRawCalls"),
+        .executableTarget(
+            name: "JailBreaker", dependencies: ["Jail", "CJail", "CRawCalls", "HostSystem"], path: "Tests/JailBreaker",
+            swiftSettings: settings),
+        tests("JailTests", ["Jail", "CJail", "JailBreaker", "GuestToolchain", "HostNetwork", "HostSystem"]),
         tests("ArchitectureTests", []),
 
         // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.

@@ -38,6 +38,8 @@ package enum Jail {
         let status = try SocketPair()
         let user = geteuid()
         let group = getegid()
+        // What waits in a buffer would be written by both processes.
+        fflush(nil)
         aerie_jail_block_signals()
         let identifier = aerie_jail_clone(attempt.namespaces)
         if identifier == 0 {

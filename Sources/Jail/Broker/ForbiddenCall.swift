@@ -3,7 +3,10 @@ package struct ForbiddenCall: Equatable, Sendable, CustomStringConvertible {
     let number: UInt32
     let role: ThreadRole
 
+    /// The call's name.
+    package var callName: String { SystemCallNames.name(of: number) }
+
     package var description: String {
-        "\(role.text) made the system call '\(SystemCallNames.name(of: number))' (\(number)), which the jail forbids"
+        "\(role.text) made the system call '\(callName)' (\(number)), which the jail forbids"
     }
 }
