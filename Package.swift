@@ -35,6 +35,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "CSockets"),
         .target(name: "CFileSystem"),
+        .target(name: "CRuntime"),
         .target(name: "CJail"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -82,13 +83,17 @@ let package = Package(
                 "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
-        module("MachineSession", ["Aerie", "HostSystem"]),
+        module("ControlAPI", ["Aerie"]),
         module("Jail", ["CJail", "HostNetwork", "HostSockets", "HostSystem"]),
+        module("Runtime", ["Jail", "ControlAPI", "CRuntime", "CSockets", "Aerie", "HostSystem"]),
+        module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
         // Front
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Aerie", "GuestImages", "KVMEngine", "DiskImages", "HostSystem", "TextTables",
+                "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "GuestImages", "KVMEngine", "DiskImages",
+                "HostSystem",
+                "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -96,7 +101,7 @@ let package = Package(
         // The process of one machine: without Foundation, so that it starts at once and stays small.
         .executableTarget(
             name: "AerieVM",
-            dependencies: ["MachineSession", "Jail", "Aerie", "HostSystem"],
+            dependencies: ["MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "HostSystem"],
             swiftSettings: settings,
             // Nothing to find and to relocate at start: less than half of the time and the memory.
             linkerSettings: [.unsafeFlags(["-static-executable", "-Xlinker", "--icf=safe"])]),
@@ -159,7 +164,11 @@ let package = Package(
             name: "MachineHost", dependencies: ["MachineSession", "Aerie", "CAllocator", "HostSystem"],
             path: "Tests/MachineHost", swiftSettings: settings),
         tests(
-            "CommandTests", ["MachineSession", "Aerie", "GuestToolchain", "TestSupport", "MachineHost", "CSockets"],
+            "CommandTests",
+            [
+                "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "GuestToolchain", "TestSupport", "MachineHost",
+                "CSockets", "HostSystem",
+            ],
             exclude: ["Guests"]),
         // A machine's process that somebody has taken over.
         .target(name: "CRawCalls", dependencies: ["CLinux"], path: "Tests/CRawCalls"),

@@ -3,6 +3,7 @@ internal import Glibc
 internal import HostSystem
 internal import Jail
 internal import MachineSession
+internal import Runtime
 
 /// A machine in a jailed child of this process, which becomes its monitor.
 ///
@@ -42,28 +43,11 @@ struct JailedMachine {
     private func runMachine(_ inside: JailInside, _ jail: JailSettings) throws(AerieError) -> Int32 {
         for signal in Self.requests { SignalWatch.discard(signal) }
         defer { log.close() }
-        var services = HostServices()
-        services.startPasst = { inside.broker.passt(card: $0) }
-        services.connectSocket = { inside.broker.connect(port: $0) }
+        let door = JailDoor(inside: inside, settings: jail, isRequired: settings.requireJail ?? false)
         let timeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
         return try GuestSession(
-            configuration, stopTimeout: timeout, log: log, services: services, stopSignals: [Self.request]
-        ) { () throws(AerieError) in
-            try lock(inside, jail)
-            try log.start()
-        }.run()
-    }
-
-    private func lock(_ inside: JailInside, _ jail: JailSettings) throws(AerieError) {
-        let report: JailReport
-        do throws(JailError) { report = try inside.lock(jail) } catch { throw AerieError(jail: error) }
-        guard !report.gaps.isEmpty else { return }
-        if settings.requireJail ?? false {
-            throw AerieError(
-                .unavailable, asked: "--require-jail", found: "this host allows \(report.summary)",
-                advice: "see 'aerie doctor'")
-        }
-        log.note(.warning, "jail", "the guest has fewer barriers before it: \(report.summary)")
+            configuration, stopTimeout: timeout, log: log, services: door.services, stopSignals: [Self.request]
+        ) { [log] () throws(AerieError) in try door.close(log) }.run()
     }
 
     private static func forwardingSignals<Result>(
@@ -79,11 +63,5 @@ struct JailedMachine {
             defer { watch.cancel() }
             return body()
         } catch { throw AerieError(.notStarted, asked: "the machine's monitor", found: "\(error)") }
-    }
-}
-
-extension AerieError {
-    fileprivate init(jail error: JailError) {
-        self.init(.notStarted, asked: error.asked, found: error.found, advice: error.advice)
     }
 }

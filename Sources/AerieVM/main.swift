@@ -2,9 +2,11 @@
 // is for what a person types.
 
 internal import Aerie
+internal import ControlAPI
 internal import Glibc
 internal import HostSystem
 internal import MachineSession
+internal import Runtime
 
 ProcessStart.prepare()
 // Beyond the limit on the size of files, a write fails; the signal that comes with it would end this program.
@@ -18,12 +20,14 @@ enum Program {
             let code = try runMachine()
             do throws(SystemError) { try ProcessStart.flushStandardOutput() } catch { throw AerieError(output: error) }
             return code
-        } catch { return report(error) }
+        } catch {
+            return fail(error)
+        }
     }
 
-    /// - Returns: the code to exit with.
-    private static func report(_ error: AerieError) -> Int32 {
-        StandardError.write("aerie-vm: \(error)\n")
+    /// - Parameter program: the one that the user has started.
+    private static func fail(_ error: AerieError, program: String = "aerie-vm") -> Int32 {
+        StandardError.write("\(program): \(error)\n")
         return error.exitCode
     }
 
@@ -33,12 +37,60 @@ enum Program {
         case .help:
             print(VMArguments.helpText)
             return 0
+        case .keep(let directory, let isForeground): return keep(directory, isForeground)
         case .run(let settings):
             let configuration = try settings.configuration()
             try configuration.validate()
             let log = try SessionLog(
                 program: "aerie-vm", level: settings.logLevel ?? SessionLog.defaultLevel, path: settings.logFile)
-            return try JailedMachine(configuration: configuration, settings: settings, log: log).run(report)
+            return try JailedMachine(configuration: configuration, settings: settings, log: log).run { fail($0) }
+        }
+    }
+
+    // MARK: A machine that is kept
+
+    /// Whoever starts a machine in the background waits at this descriptor for the guest's start.
+    private static let readyDescriptor: Int32 = 3
+
+    private static func keep(_ directory: String, _ isForeground: Bool) -> Int32 {
+        let ready = isForeground ? nil : readyDescriptor
+        do throws(AerieError) {
+            let monitor = try MachineMonitor(
+                try Machine(directory: directory), isForeground: isForeground, ready: ready)
+            return monitor.run { charge in
+                do throws(AerieError) {
+                    return try runKept(charge)
+                } catch {
+                    return fail(error, program: "aerie")
+                }
+            }
+        } catch {
+            if let ready {
+                ControlAnswer.failure(error).line(0).withUnsafeBytes { _ = write(ready, $0.baseAddress, $0.count) }
+            }
+            return fail(error, program: "aerie")
+        }
+    }
+
+    private static func runKept(_ charge: MachineMonitor.Charge) throws(AerieError) -> Int32 {
+        let record = charge.machine.record
+        do throws(AerieError) {
+            let log = try SessionLog(
+                program: "aerie", level: record.logLevel.flatMap { LogLevel(rawValue: $0) } ?? SessionLog.defaultLevel,
+                path: record.logFile)
+            defer { log.close() }
+            let lock = JailDoor(inside: charge.inside, settings: charge.jail, isRequired: record.requiresJail ?? false)
+            return try GuestSession(
+                charge.configuration, stopTimeout: record.stopTimeout, log: log, charge: charge, services: lock.services
+            ) { () throws(AerieError) in
+                // The socket in it is open, and a directory must not be.
+                close(charge.directory)
+                try lock.close(log)
+            }.run()
+        } catch {
+            // A failure before the session could report it. A second report changes nothing.
+            charge.link.reportEnd(code: error.exitCode, error: error, isWanted: false)
+            throw error
         }
     }
 }

@@ -22,10 +22,10 @@ struct JailInit {
             send(.failure, UInt32(bitPattern: failure))
             _exit(1)
         }
-        if attempt.hasProcess { limitProcesses(settings.threads) }
+        let areThreadsLimited = attempt.hasProcess && limitProcesses(settings.threads)
         let parent = getpid()
         let child = aerie_jail_fork()
-        if child == 0 { runMachine(settings, gaps, parent, body) }
+        if child == 0 { runMachine(settings, gaps, parent, areThreadsLimited, body) }
         guard child > 0 else {
             send(.failure, UInt32(bitPattern: errno))
             _exit(1)
@@ -56,18 +56,21 @@ struct JailInit {
 
     /// The limit of threads for root, who has none otherwise; others may not set it, and have a limit of their own (`JailLock.limit`). On
     /// kernels where this limit is the whole host's, it stays.
-    private func limitProcesses(_ count: Int) {
-        guard aerie_jail_counts_processes() else { return }
+    ///
+    /// - Returns: whether the limit holds.
+    private func limitProcesses(_ count: Int) -> Bool {
+        guard aerie_jail_counts_processes() else { return false }
         // The lowest limit that the kernel takes, and the numbers below it that it does not use.
         let limit = max(count, 1) + Self.reservedNumbers
-        _ = aerie_jail_write_file(aerie_jail_no_directory, "/proc/sys/kernel/pid_max", "\(limit)")
+        return aerie_jail_write_file(aerie_jail_no_directory, "/proc/sys/kernel/pid_max", "\(limit)") == 0
     }
 
     /// RESERVED_PIDS of the kernel.
     private static let reservedNumbers = 301
 
     private func runMachine(
-        _ settings: JailSettings, _ gaps: JailReport, _ parent: pid_t, _ body: (JailInside) -> Int32
+        _ settings: JailSettings, _ gaps: JailReport, _ parent: pid_t, _ areThreadsLimited: Bool,
+        _ body: (JailInside) -> Int32
     ) -> Never {
         _ = aerie_jail_set_death_signal(SIGKILL)
         guard getppid() == parent else { _exit(1) }
@@ -79,7 +82,8 @@ struct JailInit {
         var message = aerie_jail_message(kind: JailMessageKind.hello.rawValue, sequence: 0, argument: 0, result: 0)
         guard aerie_jail_send(broker, &message, nil, 0) == 0 else { _exit(1) }
         let inside = JailInside(
-            broker: BrokerClient(socket: broker), hasUserNamespace: attempt.hasUser, startGaps: gaps)
+            broker: BrokerClient(socket: broker), hasUserNamespace: attempt.hasUser,
+            areThreadsLimited: areThreadsLimited, startGaps: gaps)
         exit(body(inside))
     }
 

@@ -9,9 +9,10 @@ package final class SessionLog: Sendable {
     package let program: String
     package let level: LogLevel
     private let output: LogOutput
+
     private let path: String?
 
-    /// Opens the log. What is logged waits until `start`, within bounds.
+    /// Opens the log. `start` begins to write it.
     ///
     /// - Parameters:
     ///   - program: stands before each message on standard error.
@@ -24,23 +25,25 @@ package final class SessionLog: Sendable {
         do throws(SystemError) {
             output =
                 try path.map { path throws(SystemError) in try LogOutput(path: path) } ?? LogOutput(program: program)
-        } catch {
-            throw AerieError(
-                .badInput, asked: path.map { "--log-file \($0)" } ?? "the log", found: error.reason,
-                advice: "choose a file in a directory that can be written to")
-        }
+        } catch { throw Self.failure(path, error) }
     }
 
-    /// Starts the log's thread. Once.
+    /// Starts the thread that writes. Once.
     package func start() throws(AerieError) {
         do throws(SystemError) {
-            try output.start { [path, program] error in
+            try output.start { [program, path] error in
                 // Standard error itself has no place to report its loss.
                 guard let path else { return }
                 StandardError.offer(
                     line: "\(program): --log-file \(path): \(error.reason); messages are lost from now on")
             }
-        } catch { throw AerieError(opening: "the log", error) }
+        } catch { throw Self.failure(path, error) }
+    }
+
+    private static func failure(_ path: String?, _ error: SystemError) -> AerieError {
+        AerieError(
+            .badInput, asked: path.map { "--log-file \($0)" } ?? "the log", found: error.reason,
+            advice: "choose a file in a directory that can be written to")
     }
 
     /// The machine's part of the log, with a budget for each cause.

@@ -3,7 +3,8 @@ enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
         [
-            "CLinux", "CSockets", "CFileSystem", "CJail", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem", "SavedState",
+            "CLinux", "CSockets", "CFileSystem", "CRuntime", "CJail", "CKVM", "CZlib", "CZstd", "TextTables", "HostSystem",
+            "SavedState",
             "GuestMemory",
         ],
         ["Machine"],
@@ -13,7 +14,7 @@ enum Layers {
             "VirtioDevices",
         ],
         ["GuestBoot", "Aerie"],
-        ["MachineSession", "Jail", "GuestImages"],
+        ["ControlAPI", "Jail", "Runtime", "MachineSession", "GuestImages"],
         ["AerieCommand", "AerieVM"],
     ]
 
@@ -29,6 +30,8 @@ enum Layers {
         "Virtio": ["PCI"],
         "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders"],
         "Aerie": ["GuestBoot"],
+        "Runtime": ["ControlAPI", "Jail"],
+        "MachineSession": ["Runtime", "ControlAPI"],
     ]
 
     /// Modules that are no part of this package, and who may import them; nil means everybody.

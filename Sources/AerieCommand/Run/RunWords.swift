@@ -1,6 +1,6 @@
 internal import MachineSession
 
-/// Finds where the guest's command begins among the words of `aerie run`, so that nobody has to type `--` before it.
+/// Finds where the guest's command begins among the words of `aerie run` and `aerie create`, so that nobody has to type `--` before it.
 ///
 ///     aerie run --cpus 4 debian ls -l /
 ///
@@ -8,13 +8,13 @@ internal import MachineSession
 /// everything behind that is the command's, options too.
 enum RunWords {
     /// Options that take the next word and are not in `RunSetting`.
-    private static let otherValues: Set<String> = ["config"]
+    private static let otherValues: Set<String> = ["config", "name", "restart"]
 
     /// The arguments with `--` before the command; unchanged where there is none, or for another verb.
     ///
     /// - Parameter arguments: without the program's name.
     static func terminated(_ arguments: [String]) -> [String] {
-        guard arguments.first == "run" else { return arguments }
+        guard let verb = arguments.first, ["run", "create"].contains(verb) else { return arguments }
         var index = 1
         var hasImage = false
         while index < arguments.count {

@@ -80,19 +80,19 @@ struct FilterLists {
 
     /// Open files.
     private var files: [FilterRule] {
-        let commands = [F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, Self.lockCommand, Self.getSeals]
+        let commands = [F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, Self.getSeals]
         return FilterRule.allow(
             .read, .write, .readv, .writev, .pread64, .pwrite64, .preadv, .pwritev, .preadv2, .pwritev2, .lseek, .fstat,
             .newfstatat, .fstatfs, .fsync, .fdatasync, .syncFileRange, .fallocate, .ftruncate, .close, .dup, .dup3,
             .ioUringEnter)
-            + FilterRule.allow(.fcntl, when: commands.map { [.argument(1, is: UInt32($0))] })
+            // Locks stay as they are: some belong to the monitor as well.
+            + FilterRule.allow(.fcntl, when: commands.map { [.argument(1, is: UInt32($0))] }, otherwise: .refuse(EPERM))
             // Limits may be read, not changed.
             + FilterRule.allow(.prlimit64, when: [[.argument(0, is: 0), .argumentIsNull(2)]])
             + FilterRule.allow(.getrlimit)
     }
 
-    /// F_OFD_SETLK and F_GET_SEALS, which Swift does not import.
-    private static let lockCommand: Int32 = 37
+    /// F_GET_SEALS, which Swift does not import.
     private static let getSeals: Int32 = 1034
 
     /// Files by their names: those of shared folders, or the sockets of switches.

@@ -24,7 +24,7 @@ enum ThreadRole: UInt32, CaseIterable, Sendable {
             case "io", "session": .events
             case "disk": .disk
             case "share": .share
-            case "console-input", "console-output", "log": .console
+            case "console-input", "console-output", "console-log", "log": .console
             case "translator": .translator
             case "rtc-alarm": .clock
             default: name.hasPrefix("vcpu") ? .processor : .other

@@ -7,6 +7,8 @@ package struct JailInside: Sendable {
     /// What the monitor does for this process.
     package let broker: BrokerClient
     let hasUserNamespace: Bool
+    /// Whether the process namespace has a limit of processes and threads.
+    let areThreadsLimited: Bool
     /// Layers that could not be had at the start.
     let startGaps: JailReport
 }
@@ -23,7 +25,7 @@ extension JailInside {
         guard threads <= 1 else {
             throw JailError(asked: "locking the jail", found: "the process has \(threads) threads already")
         }
-        var lock = JailLock(settings, report: startGaps, hasUserNamespace: hasUserNamespace)
+        var lock = JailLock(settings, self)
         try Self.wrapping { () throws(SystemError) in
             let directories = try OpenDirectories(settings)
             try lock.sealMemoryFiles()

@@ -6,18 +6,18 @@ internal import HostSystem
 struct JailLock {
     let settings: JailSettings
     private(set) var report: JailReport
-    private let hasUserNamespace: Bool
+    private let inside: JailInside
     /// Whether this process is in a user namespace of its own now.
     private var isInUserNamespace: Bool
     private let isRoot = geteuid() == 0
     /// Before the change of the root, which hides /proc.
     private let memoryAtLock = MemoryUse.privateBytes
 
-    init(_ settings: JailSettings, report: JailReport, hasUserNamespace: Bool) {
+    init(_ settings: JailSettings, _ inside: JailInside) {
         self.settings = settings
-        self.report = report
-        self.hasUserNamespace = hasUserNamespace
-        isInUserNamespace = hasUserNamespace
+        self.inside = inside
+        report = inside.startGaps
+        isInUserNamespace = inside.hasUserNamespace
     }
 
     /// Whether a layer is to be entered; notes one that is left out.
@@ -116,7 +116,7 @@ struct JailLock {
 
     /// - Returns: nil where no user namespace is to be entered now.
     mutating func prepareUserNamespace() -> UserNamespace? {
-        guard !hasUserNamespace, wants(.userNamespace) else { return nil }
+        guard !inside.hasUserNamespace, wants(.userNamespace) else { return nil }
         let process = aerie_jail_open_directory("/proc/self")
         guard process >= 0, let users = IdentityMap.own("uid_map"), let groups = IdentityMap.own("gid_map") else {
             if process >= 0 { close(process) }
@@ -157,7 +157,7 @@ struct JailLock {
         let memory = memoryAtLock.map { $0 + settings.memory + UInt64(settings.threads) * Self.stackSize }
         if aerie_jail_set_limits(Self.mostFiles, threads, memory ?? 0) != 0 {
             miss(.limits, "setrlimit")
-        } else if threads == 0 {
+        } else if threads == 0, !inside.areThreadsLimited {
             report.add(.limits, "the number of threads has no limit without a user namespace")
         }
     }

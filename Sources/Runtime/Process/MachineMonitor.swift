@@ -1,0 +1,327 @@
+internal import CRuntime
+internal import CSockets
+package import Aerie
+internal import ControlAPI
+internal import Glibc
+internal import HostSystem
+package import Jail
+
+/// Keeps a machine: starts its process, writes its status, starts it again by its policy, and cleans up after it.
+///
+/// The monitor is the program `aerie-vm` before it forks. It has one thread, and no part of the guest. It starts the machine's process in a
+/// jail, which ends with the monitor, and does for it what the jail forbids (`Broker`). The machine's lock is held by the monitor and, over
+/// the fork, by the machine's process: the lock is free when both have ended.
+package final class MachineMonitor {
+    /// What the machine's process needs.
+    package struct Charge: Sendable {
+        package let machine: Machine
+        package let link: MonitorLink
+        /// The listening control socket.
+        package let listener: Int32
+        /// The machine's directory, opened.
+        package let directory: Int32
+        package let isForeground: Bool
+        /// What the machine runs: the record's configuration and the way to its agent.
+        package let configuration: Configuration
+        package let jail: JailSettings
+        package let inside: JailInside
+    }
+
+    private static let signals = [SIGTERM, SIGINT, SIGHUP, SIGCHLD]
+    /// Nanoseconds before the first restart; it doubles with each one that follows soon.
+    private static let firstPause: UInt64 = 100_000_000
+    private static let longestPause: UInt64 = 60_000_000_000
+    /// Nanoseconds after which a machine that runs counts as started well.
+    private static let success: UInt64 = 10_000_000_000
+
+    private let machine: Machine
+    private let isForeground: Bool
+    private let lock: MachineLock
+    private let directory: FileDescriptor
+    private let listener: FileDescriptor
+    private let signalSource: FileDescriptor
+    /// Where the caller waits for the start; -1 when nobody does.
+    private var ready: Int32
+    private var status: MachineStatus
+    /// The process and the link of the machine while it runs.
+    private var process: JailedProcess?
+    private var link: Int32 = -1
+    private var rest: [UInt8] = []
+    private var end: (code: Int32, error: AerieError?, isWanted: Bool)?
+    private var wasAsked = false
+
+    /// Takes the machine over.
+    ///
+    /// - Parameter ready: a descriptor that gets the answer to the start; nil for none. It becomes the monitor's.
+    /// - Throws: `usage` when the machine runs already.
+    package init(_ machine: Machine, isForeground: Bool, ready: Int32?) throws(AerieError) {
+        self.machine = machine
+        self.isForeground = isForeground
+        self.ready = ready ?? -1
+        lock = try MachineLock(path: machine.file(Machine.lockName))
+        guard try lock.take() else {
+            throw AerieError(
+                .usage, asked: "starting machine '\(machine.record.name)'", found: "it is running already",
+                advice: "'aerie stop \(machine.record.name)' stops it")
+        }
+        do throws(SystemError) {
+            let directory = try FileDescriptor(path: machine.directory, flags: O_RDONLY | O_DIRECTORY)
+            // Under the lock, whatever has the name is left over.
+            unlink(machine.file(Machine.controlName))
+            unlink(machine.file(Machine.socketName))
+            let path = "/proc/self/fd/\(directory.rawValue)/\(Machine.controlName)"
+            listener = FileDescriptor(owning: try checked("bind \(Machine.controlName)") { aerie_stream_listen(path) })
+            self.directory = directory
+            signalSource = FileDescriptor(
+                owning: try checked("signalfd") {
+                    aerie_signal_descriptor(Self.signals, Int32(Self.signals.count))
+                })
+        } catch {
+            throw AerieError(opening: "starting machine '\(machine.record.name)'", error)
+        }
+        status = machine.status
+        status.monitor = getpid()
+        status.restarts = 0
+    }
+
+    /// Runs the machine until it ends for good.
+    ///
+    /// - Parameter body: called in the machine's process, which ends with its result.
+    /// - Returns: the exit code of the machine's last run.
+    package func run(_ body: (Charge) -> Int32) -> Int32 {
+        var pause = Self.firstPause
+        var failures = 0
+        while true {
+            let begun = HostClock.monotonic()
+            runOnce(body)
+            let end = self.end ?? (128 + SIGKILL, nil, false)
+            guard !end.isWanted, !wasAsked, wants(restart: end.code, failures) else { return finish(end) }
+            let isGood = HostClock.monotonic() &- begun >= Self.success
+            pause = isGood ? Self.firstPause : min(pause * 2, Self.longestPause)
+            failures = isGood || end.code == 0 ? 1 : failures + 1
+            status.state = .restarting
+            status.restarts += 1
+            status.exitCode = end.code
+            status.error = end.error?.description
+            status.finished = HostClock.realtime()
+            status.process = 0
+            save()
+            if waits(pause) { return finish(end) }
+        }
+    }
+
+    private func wants(restart code: Int32, _ failures: Int) -> Bool {
+        // A machine that never ran is not tried again: its settings do not become better.
+        guard status.started != nil, ready < 0 else { return false }
+        switch machine.record.restart {
+        case .no: return false
+        case .always: return true
+        case .onFailure(let limit): return code != 0 && failures < limit ?? .max
+        }
+    }
+
+    private func runOnce(_ body: (Charge) -> Int32) {
+        end = nil
+        rest = []
+        var ends: [Int32] = [-1, -1]
+        guard aerie_link_pair(&ends) == 0 else { return fail(opening(.last("socketpair"))) }
+        status.state = .starting
+        status.process = 0
+        save()
+        defer {
+            link = -1
+            process = nil
+        }
+        link = ends[0]
+        let theirs = ends[1]
+        do throws(AerieError) {
+            let configuration = try runningConfiguration()
+            var jail = try JailSettings(configuration)
+            jail.descriptors += [theirs, listener.rawValue, directory.rawValue, lock.descriptor] + Self.lease
+            let process = try start(jail, configuration, link: theirs, body)
+            close(theirs)
+            self.process = process
+            status.process = process.identifier
+            save()
+            serve(process, Broker(jail))
+            close(ends[0])
+        } catch {
+            close(ends[0])
+            close(theirs)
+            fail(error)
+        }
+    }
+
+    private func start(
+        _ jail: JailSettings, _ configuration: Configuration, link: Int32, _ body: (Charge) -> Int32
+    ) throws(AerieError) -> JailedProcess {
+        do throws(JailError) {
+            return try Jail.start(jail) { inside in
+                aerie_reset_signals(Self.signals, Int32(Self.signals.count))
+                // A terminal sends these to all processes of the group; the monitor passes them on, once.
+                for signal in Self.signals where signal != SIGCHLD { SignalWatch.discard(signal) }
+                return body(
+                    Charge(
+                        machine: machine, link: MonitorLink(owning: FileDescriptor(owning: link)),
+                        listener: listener.rawValue, directory: directory.rawValue, isForeground: isForeground,
+                        configuration: configuration, jail: jail, inside: inside))
+            }
+        } catch { throw AerieError(.notStarted, asked: error.asked, found: error.found, advice: error.advice) }
+    }
+
+    /// The descriptor of an image's lease, if whoever started this program has one (`MachineProgram`).
+    private static var lease: [Int32] { fcntl(4, F_GETFD) == -1 ? [] : [4] }
+
+    private func runningConfiguration() throws(AerieError) -> Configuration {
+        var configuration = machine.record.configuration
+        if machine.record.hasAgent, configuration.sockets == nil {
+            // A name of any length would not fit into a socket's address.
+            configuration.sockets = SocketSettings(path: "/proc/self/fd/\(directory.rawValue)/\(Machine.socketName)")
+        }
+        try configuration.validate()
+        return configuration
+    }
+
+    private func opening(_ error: SystemError) -> AerieError {
+        AerieError(opening: "starting machine '\(machine.record.name)'", error)
+    }
+
+    private func fail(_ error: AerieError) { end = (error.exitCode, error, false) }
+
+    // MARK: While the machine runs
+
+    /// Serves the machine's process until it has ended.
+    private func serve(_ process: JailedProcess, _ broker: Broker) {
+        var linkIsOpen = true
+        var brokerIsOpen = true
+        while true {
+            let descriptors = [
+                signalSource.rawValue, process.statusDescriptor, linkIsOpen ? link : -1,
+                brokerIsOpen ? process.brokerDescriptor : -1,
+            ]
+            var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            _ = poll(&entries, nfds_t(entries.count), -1)
+            if entries[2].revents != 0 { linkIsOpen = readLink() }
+            if entries[3].revents != 0 { brokerIsOpen = broker.serve(process.brokerDescriptor) }
+            if entries[0].revents != 0 { takeSignals() }
+            guard let ending = process.collect() else { continue }
+            // The last words may still be in the sockets.
+            while linkIsOpen { linkIsOpen = readLink() }
+            if brokerIsOpen { _ = broker.serve(process.brokerDescriptor) }
+            broker.finish()
+            noteDeath(ending, broker.forbiddenCall)
+            return
+        }
+    }
+
+    /// - Returns: false at the end of the connection.
+    private func readLink() -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = buffer.withUnsafeMutableBytes { recv(link, $0.baseAddress, $0.count, 0) }
+        if count < 0, errno == EINTR { return true }
+        if count <= 0 { return false }
+        rest += buffer[..<count]
+        while let end = rest.firstIndex(of: 0x0A) {
+            if let value = try? JSONValue(parsing: Array(rest[..<end])) { take(value) }
+            rest.removeFirst(end + 1)
+        }
+        // The machine's process may be the guest's by now: nothing that it says is without a bound.
+        if rest.count > ControlRequest.longestLine { rest = [] }
+        return true
+    }
+
+    private func take(_ value: JSONValue) {
+        if let name = value["state"]?.string, let state = MachineStatus.State(rawValue: name) {
+            status.state = state
+            if state == .running, ready >= 0 || status.started == nil || status.finished != nil {
+                status.started = HostClock.realtime()
+                status.finished = nil
+                status.exitCode = nil
+                status.error = nil
+            }
+            save()
+            if state == .running { announce(.result(.object([:]))) }
+        } else if end == nil, let code = value["end"]?.integer {
+            let error = value["error"].flatMap { AerieError(json: $0) }
+            end = (Int32(truncatingIfNeeded: code) & 0xFF, error, value["wanted"] == .boolean(true))
+        }
+    }
+
+    private func takeSignals() {
+        var code: Int32 = 0
+        var sender: Int32 = 0
+        while true {
+            let signal = aerie_take_signal(signalSource.rawValue, &code, &sender)
+            guard signal > 0 else { return }
+            guard signal != SIGCHLD else { continue }
+            wasAsked = true
+            let line = JSONValue.object(["signal": JSONValue(signal)]).text + [0x0A]
+            line.withUnsafeBytes { _ = send(link, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)) }
+        }
+    }
+
+    private func noteDeath(_ ending: JailedProcess.Ending, _ forbidden: ForbiddenCall?) {
+        switch ending {
+        case .exited(let code): if end == nil { end = (code, nil, false) }
+        case .signalled(let signal):
+            let found = forbidden.map { "\($0)" } ?? "its process was ended by signal \(signal)"
+            let error = AerieError(
+                .internalError, asked: "machine '\(machine.record.name)'", found: found,
+                advice: forbidden == nil ? "see \(machine.file(Machine.logName))" : "report it if the guest is sound")
+            if forbidden != nil { StandardError.offer(line: "aerie: \(error)") }
+            end = (128 + signal, error, end?.isWanted ?? false)
+        }
+    }
+
+    /// Waits before a restart. True when the machine shall not start any more.
+    private func waits(_ pause: UInt64) -> Bool {
+        let deadline = HostClock.monotonic() &+ pause
+        while true {
+            let now = HostClock.monotonic()
+            if now >= deadline { return false }
+            var entry = pollfd(fd: signalSource.rawValue, events: Int16(POLLIN), revents: 0)
+            _ = poll(&entry, 1, Int32((deadline - now) / 1_000_000 + 1))
+            takeSignals()
+            if wasAsked { return true }
+        }
+    }
+
+    // MARK: The end
+
+    private func finish(_ end: (code: Int32, error: AerieError?, isWanted: Bool)) -> Int32 {
+        status.state = .exited
+        status.monitor = 0
+        status.process = 0
+        status.exitCode = end.code
+        status.error = end.error?.description
+        status.finished = HostClock.realtime()
+        save()
+        unlink(machine.file(Machine.controlName))
+        unlink(machine.file(Machine.socketName))
+        if machine.record.removesAtEnd { try? StateDirectory.removeFiles(of: machine) }
+        let failure =
+            end.error
+            ?? AerieError(
+                .notStarted, asked: "starting machine '\(machine.record.name)'",
+                found: "its process ended with code \(end.code)", advice: "see \(machine.file(Machine.logName))")
+        announce(.failure(failure))
+        return end.code
+    }
+
+    /// Tells whoever waits for the start about it, once.
+    private func announce(_ answer: ControlAnswer) {
+        guard ready >= 0 else { return }
+        answer.line(0).withUnsafeBytes { _ = Glibc.write(ready, $0.baseAddress, $0.count) }
+        close(ready)
+        ready = -1
+    }
+
+    private func save() {
+        do {
+            try machine.write(status)
+        } catch {
+            // A full disk: the machine goes on, and its directory tells less about it.
+            StandardError.offer(line: "aerie-vm: \(error)")
+        }
+    }
+}
