@@ -166,7 +166,8 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "GuestToolchain", "TestSupport", "MachineHost",
+                "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "GuestToolchain", "TestSupport",
+                "MachineHost",
                 "CSockets", "HostSystem",
             ],
             exclude: ["Guests"]),
