@@ -10,12 +10,14 @@ internal import MachineSession
 enum RunWords {
     /// Options that take the next word, by the verb. Those of `run` and `create` are in `RunSetting`, too.
     private static let valueOptions: [String: Set<String>] = [
-        "run": ["config", "name", "restart"],
+        "run": ["config", "name", "restart", "env", "workdir", "user"],
         "create": ["config", "name", "restart"],
         "exec": ["env", "env-file", "workdir", "user", "detach-keys", "wait"],
     ]
     /// Options of one character that take the next word.
-    private static let shortValueOptions: [String: Set<Character>] = ["exec": ["e", "w", "u"]]
+    private static let shortValueOptions: [String: Set<Character>] = [
+        "run": ["e", "w", "u"], "exec": ["e", "w", "u"],
+    ]
 
     /// The arguments with `--` before the command; unchanged where there is none, or for another verb.
     ///
