@@ -35,6 +35,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "CSockets"),
         .target(name: "CFileSystem"),
+        .target(name: "CRuntime"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
@@ -88,12 +89,16 @@ let package = Package(
                 "GuestAgentPrograms", "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
-        module("MachineSession", ["Aerie", "HostSystem"]),
+        module("ControlAPI", ["Aerie"]),
+        module("Runtime", ["ControlAPI", "CRuntime", "CSockets", "Aerie", "HostSystem"]),
+        module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
+        module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
         // Front
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Aerie", "GuestImages", "KVMEngine", "DiskImages", "HostSystem", "TextTables",
+                "MachineSession", "Runtime", "ControlAPI", "AgentClient", "AgentProtocol", "Aerie", "GuestImages",
+                "KVMEngine", "DiskImages", "HostSystem", "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -101,7 +106,7 @@ let package = Package(
         // The process of one machine: without Foundation, so that it starts at once and stays small.
         .executableTarget(
             name: "AerieVM",
-            dependencies: ["MachineSession", "Aerie", "HostSystem"],
+            dependencies: ["MachineSession", "Runtime", "ControlAPI", "Aerie", "HostSystem"],
             swiftSettings: settings,
             // Nothing to find and to relocate at start: less than half of the time and the memory.
             linkerSettings: [.unsafeFlags(["-static-executable", "-Xlinker", "--icf=safe"])]),
@@ -177,17 +182,28 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "AgentProtocol", "AgentTestSupport", "MachineSession", "Aerie", "GuestToolchain", "TestSupport",
-                "MachineHost", "CSockets",
+                "MachineSession", "Runtime", "ControlAPI", "Aerie", "AgentProtocol", "AgentTestSupport",
+                "ScriptedAgent",
+                "GuestAgentPrograms", "GuestToolchain", "TestSupport", "MachineHost", "CSockets", "HostSystem",
             ],
             exclude: ["Guests"]),
+        .target(
+            name: "ScriptedAgent", dependencies: ["AgentProtocol", "CSockets"], path: "Tests/ScriptedAgent",
+            swiftSettings: settings),
+        tests(
+            "AgentClientTests",
+            [
+                "AgentClient", "AgentProtocol", "TarStream", "ScriptedAgent", "TestSupport", "GuestToolchain",
+                "HostSystem",
+            ]),
         tests("ArchitectureTests", []),
 
         // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "AgentProtocol", "TarStream", "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices",
+                "AgentClient", "AgentProtocol", "TarStream", "GuestBoot", "MachineSession", "PlatformDevices",
+                "VirtioDevices",
                 "HostSockets", "SharedFolders",
                 "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],

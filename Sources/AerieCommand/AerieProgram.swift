@@ -16,7 +16,13 @@ struct AerieProgram: AsyncParsableCommand {
             Ctrl-] three times in a second leaves a guest's console. 'aerie help VERB' shows how a verb is used.
             """,
         version: "aerie 0.1.0",
-        subcommands: [RunCommand.self, ImageCommand.self, DiskCommand.self, DoctorCommand.self])
+        subcommands: [
+            RunCommand.self, CreateCommand.self, StartCommand.self, StopCommand.self, KillCommand.self,
+            RestartCommand.self, RemoveCommand.self, PauseCommand.self, ResumeCommand.self, RenameCommand.self,
+            ListCommand.self, InspectCommand.self, LogsCommand.self, WaitCommand.self, AttachCommand.self,
+            ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, SetCommand.self, ImageCommand.self,
+            DiskCommand.self, DoctorCommand.self, SSHProxyCommand.self,
+        ])
 
     static func main() async {
         ProcessStart.prepare()

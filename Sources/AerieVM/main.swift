@@ -2,9 +2,11 @@
 // is for what a person types.
 
 internal import Aerie
+internal import ControlAPI
 internal import Glibc
 internal import HostSystem
 internal import MachineSession
+internal import Runtime
 
 ProcessStart.prepare()
 // Beyond the limit on the size of files, a write fails; the signal that comes with it would end this program.
@@ -19,9 +21,14 @@ enum Program {
             do throws(SystemError) { try ProcessStart.flushStandardOutput() } catch { throw AerieError(output: error) }
             return code
         } catch {
-            StandardError.write("aerie-vm: \(error)\n")
-            return error.exitCode
+            return fail(error)
         }
+    }
+
+    /// - Parameter program: the one that the user has started.
+    private static func fail(_ error: AerieError, program: String = "aerie-vm") -> Int32 {
+        StandardError.write("\(program): \(error)\n")
+        return error.exitCode
     }
 
     private static func runMachine() throws(AerieError) -> Int32 {
@@ -30,6 +37,7 @@ enum Program {
         case .help:
             print(VMArguments.helpText)
             return 0
+        case .keep(let directory, let keeping): return keep(directory, keeping)
         case .run(let settings):
             let configuration = try settings.configuration()
             try configuration.validate()
@@ -38,6 +46,55 @@ enum Program {
             defer { log.close() }
             let timeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
             return try GuestSession(configuration, stopTimeout: timeout, log: log).run()
+        }
+    }
+
+    // MARK: A machine that is kept
+
+    /// Whoever starts a machine in the background waits at this descriptor for the guest's start.
+    private static let readyDescriptor: Int32 = 3
+
+    private static func keep(_ directory: String, _ keeping: VMArguments.Keeping) -> Int32 {
+        let ready = keeping == .foreground ? nil : readyDescriptor
+        do throws(AerieError) {
+            let monitor = try MachineMonitor(
+                try Machine(directory: directory), isForeground: keeping == .foreground, ready: ready,
+                isAttended: keeping == .attended)
+            return monitor.run { charge in
+                do throws(AerieError) {
+                    return try runKept(charge)
+                } catch {
+                    return fail(error, program: "aerie")
+                }
+            }
+        } catch {
+            if let ready {
+                ControlAnswer.failure(error).line(0).withUnsafeBytes { _ = write(ready, $0.baseAddress, $0.count) }
+            }
+            return fail(error, program: "aerie")
+        }
+    }
+
+    private static func runKept(_ charge: MachineMonitor.Charge) throws(AerieError) -> Int32 {
+        let record = charge.machine.record
+        do throws(AerieError) {
+            var configuration = record.configuration
+            if record.hasAgent {
+                configuration.appendedInitrd = try charge.machine.agent()
+                // A name of any length would not fit into a socket's address.
+                let path = "/proc/self/fd/\(charge.directory)/\(Machine.socketName)"
+                if configuration.sockets == nil { configuration.sockets = SocketSettings(path: path) }
+            }
+            try configuration.validate()
+            let log = try SessionLog(
+                program: "aerie", level: record.logLevel.flatMap { LogLevel(rawValue: $0) } ?? SessionLog.defaultLevel,
+                path: record.logFile)
+            defer { log.close() }
+            return try GuestSession(configuration, stopTimeout: record.stopTimeout, log: log, charge: charge).run()
+        } catch {
+            // A failure before the session could report it. A second report changes nothing.
+            charge.link.reportEnd(code: error.exitCode, error: error, isWanted: false)
+            throw error
         }
     }
 }

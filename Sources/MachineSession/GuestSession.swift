@@ -1,6 +1,7 @@
 package import Aerie
 internal import Glibc
 internal import HostSystem
+package import Runtime
 
 /// A guest on this process's terminal, from its start to its end.
 ///
@@ -18,68 +19,96 @@ package struct GuestSession {
     private let configuration: Configuration
     private let stopTimeout: Int
     private let log: SessionLog
+    private let charge: MachineMonitor.Charge?
+    private let enclose: @Sendable () throws(AerieError) -> Void
 
-    /// - Parameter stopTimeout: seconds.
-    package init(_ configuration: Configuration, stopTimeout: Int, log: SessionLog) {
+    /// - Parameters:
+    ///   - stopTimeout: seconds.
+    ///   - charge: of a machine that is kept; nil for one that is only this process.
+    ///   - enclose: called when every file is open, before the first thread starts and the guest runs.
+    package init(
+        _ configuration: Configuration, stopTimeout: Int, log: SessionLog, charge: MachineMonitor.Charge? = nil,
+        enclose: @escaping @Sendable () throws(AerieError) -> Void = {}
+    ) {
         self.configuration = configuration
         self.stopTimeout = stopTimeout
         self.log = log
+        self.charge = charge
+        self.enclose = enclose
     }
 
-    /// Runs the guest on two descriptors, which stay the caller's, and returns the code to exit with.
+    /// Runs the guest and returns the code to exit with. A machine that is kept reports its end to its monitor, too.
+    ///
+    /// - Parameters:
+    ///   - input: typed for the guest; with `output` it is not used by a machine in the background.
+    ///   - output: gets what the guest writes. Both stay the caller's.
     package func run(input: Int32 = STDIN_FILENO, output: Int32 = STDOUT_FILENO) throws(AerieError) -> Int32 {
         // A reader of our output that goes away is reported by write(2), in the console.
         SignalWatch.discard(SIGPIPE)
-        let relay = EventRelay()
-        let console = try TerminalChannel(input: input, output: output) { relay.send($0) }
-        let stopper = GuestStopper(timeout: UInt64(stopTimeout) * 1_000_000_000) {
-            console.endScript()
-        } abandonOutput: {
-            console.abandonOutput()
-        }
-        relay.connect(stopper)
+        let parts = try SessionParts(configuration, log, charge, stopTimeout: stopTimeout, input: input, output: output)
         // Console, relay and stopper refer to each other in a ring.
-        defer { relay.disconnect() }
-        let machine = try VirtualMachine(configuration, console: console, log: log.machine)
+        defer { parts.relay.disconnect() }
+        try enclose()
+        try log.start()
         let loop = try Self.opening { () throws(SystemError) in
             let loop = try EventLoop(name: "session")
             try loop.start()
+            try parts.keeping?.start()
             return loop
         }
         defer { loop.stop() }
-        let watch = try Self.opening { () throws(SystemError) in
-            try stopper.start(machine, on: loop)
-            return try SignalWatch([SIGTERM, SIGINT, SIGHUP, SIGWINCH], on: loop) { signal in
-                if signal == SIGWINCH { return console.windowSizeChanged() }
-                stopper.ask()
-            }
+        let sources = try Self.opening { () throws(SystemError) in
+            try parts.stopper.start(parts.machine, on: loop)
+            return try parts.watch(on: loop)
         }
         defer {
-            watch.cancel()
-            stopper.finish()
+            sources.cancel()
+            parts.stopper.finish()
+            parts.keeping?.finish()
         }
-        let outcome: VirtualMachine.Outcome
-        do throws(AerieError) {
-            outcome = try run(machine, on: console)
-        } catch {
-            console.close()
-            throw error
-        }
-        let dropped = console.close()
-        return try exitCode(of: outcome, killedFor: stopper.reason, lost: relay.lossReason, dropped: dropped)
+        return try reportingEnd(of: parts) { () throws(AerieError) in try runMachine(parts) }
     }
 
-    private func run(
-        _ machine: VirtualMachine, on console: TerminalChannel
-    ) throws(AerieError) -> VirtualMachine.Outcome {
-        try console.open()
-        if console.isInteractive && StandardError.isTerminal {
+    private func runMachine(_ parts: SessionParts) throws(AerieError) -> Int32 {
+        let outcome: VirtualMachine.Outcome
+        do throws(AerieError) {
+            outcome = try runToEnd(parts)
+        } catch {
+            parts.terminal?.close()
+            throw error
+        }
+        let dropped = parts.terminal?.close() ?? 0
+        return try exitCode(
+            of: outcome, killedFor: parts.stopper.reason, lost: parts.relay.lossReason, dropped: dropped)
+    }
+
+    private func runToEnd(_ parts: SessionParts) throws(AerieError) -> VirtualMachine.Outcome {
+        try parts.terminal?.open()
+        if parts.terminal?.isInteractive == true, StandardError.isTerminal {
             StandardError.write("\(log.program): Ctrl-] three times leaves the guest\r\n")
         }
-        try machine.start()
-        let outcome = machine.wait()
-        console.flush()
+        try parts.machine.start()
+        let outcome = parts.machine.wait()
+        parts.terminal?.flush()
         return outcome
+    }
+
+    /// Tells the monitor, and programs at the control socket, how the machine ended.
+    private func reportingEnd(
+        of parts: SessionParts, _ body: () throws(AerieError) -> Int32
+    ) throws(AerieError) -> Int32 {
+        func report(_ code: Int32, _ error: AerieError?) {
+            parts.server?.finish(ControlServer.Outcome(code: code, error: error))
+            parts.keeping?.charge.link.reportEnd(code: code, error: error, isWanted: parts.stopper.wasAsked)
+        }
+        do throws(AerieError) {
+            let code = try body()
+            report(code, nil)
+            return code
+        } catch {
+            report(error.exitCode, error)
+            throw error
+        }
     }
 
     private static func opening<Result>(_ body: () throws(SystemError) -> Result) throws(AerieError) -> Result {
@@ -108,7 +137,7 @@ package struct GuestSession {
         }
         if outcome == .stopped {
             if reason == .left { return 0 }
-            reportKill(reason)
+            if reason != .killed { reportKill(reason) }
             return Self.killedCode
         }
         if dropped > 0 {
@@ -139,34 +168,6 @@ extension VirtualMachine.Outcome {
         case .panicked: "its kernel panicked"
         case .watchdogExpired: "it did not serve its watchdog in time"
         case .poweredOff, .failed, .reset, .crashed, .stopped: nil
-        }
-    }
-}
-
-/// Passes the console's events on to the stopper, which is made after the console.
-private final class EventRelay: Sendable {
-    private struct State {
-        var stopper: GuestStopper?
-        var lossReason: String?
-    }
-
-    private let state = Monitor(State())
-
-    func connect(_ stopper: GuestStopper) { state.withLock { $0.stopper = stopper } }
-
-    func disconnect() { state.withLock { $0.stopper = nil } }
-
-    /// Why output was lost; nil when it was not.
-    var lossReason: String? { state.withLock { $0.lossReason } }
-
-    func send(_ event: TerminalChannel.Event) {
-        let stopper = state.withLock { state in
-            if case .outputLost(let reason) = event { state.lossReason = reason }
-            return state.stopper
-        }
-        switch event {
-        case .escape: stopper?.leave()
-        case .outputLost: stopper?.ask()
         }
     }
 }

@@ -8,6 +8,8 @@ final class GuestStopper: Sendable {
     enum Reason: Equatable, Sendable {
         /// The user left the guest.
         case left
+        /// Somebody ended the machine at once, or its monitor is gone.
+        case killed
         /// A signal came after the one that asked the guest to power off.
         case secondRequest
         /// The guest had its time to power off.
@@ -20,6 +22,8 @@ final class GuestStopper: Sendable {
         var reason: Reason?
         var machine: VirtualMachine?
         var timer: EventTimer?
+        /// The guest's time to power off in nanoseconds, if a request named one.
+        var timeout: UInt64?
         /// When the guest's time to power off is over.
         var deadline: UInt64?
     }
@@ -58,13 +62,17 @@ final class GuestStopper: Sendable {
     }
 
     /// Asks the guest to power off, or kills it when it has been asked before. Any thread; it never waits.
-    func ask() {
+    ///
+    /// - Parameter timeout: nanoseconds; nil for the session's. A request with a time of its own never kills at once, however often it
+    ///   comes: it sets the time anew.
+    func ask(timeout: UInt64? = nil) {
         let (isFirst, machine, timer) = state.update { state in
             defer { state.hasBeenAsked = true }
+            if let timeout { state.timeout = timeout }
             return (!state.hasBeenAsked, state.machine, state.timer)
         }
-        guard isFirst else { return giveUp(.secondRequest) }
-        onRequest()
+        guard isFirst || timeout != nil else { return giveUp(.secondRequest) }
+        if isFirst { onRequest() }
         if let machine, let timer { stop(machine, timer) }
     }
 
@@ -72,6 +80,14 @@ final class GuestStopper: Sendable {
     func leave() {
         giveUp(.left)
     }
+
+    /// Kills the guest. Any thread; it never waits.
+    func kill() {
+        giveUp(.killed)
+    }
+
+    /// Whether somebody asked the guest to end, or ended it.
+    var wasAsked: Bool { state.withLock { $0.hasBeenAsked || $0.reason != nil } }
 
     /// Why the guest was killed, if it was.
     var reason: Reason? { state.withLock { $0.reason } }
@@ -86,7 +102,7 @@ final class GuestStopper: Sendable {
     }
 
     private func stop(_ machine: VirtualMachine, _ timer: EventTimer) {
-        state.update { $0.deadline = HostClock.monotonic() &+ timeout }
+        state.update { $0.deadline = HostClock.monotonic() &+ ($0.timeout ?? timeout) }
         request(machine, timer)
     }
 

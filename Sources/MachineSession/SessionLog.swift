@@ -10,7 +10,10 @@ package final class SessionLog: Sendable {
     package let level: LogLevel
     private let output: LogOutput
 
-    /// Opens the log and starts its thread.
+    private let path: String?
+    private let hasStarted = Monitor(false)
+
+    /// Opens the log. `start` begins to write it.
     ///
     /// - Parameters:
     ///   - program: stands before each message on standard error.
@@ -19,20 +22,34 @@ package final class SessionLog: Sendable {
     package init(program: String, level: LogLevel, path: String?) throws(AerieError) {
         self.program = program
         self.level = level
+        self.path = path
         do throws(SystemError) {
             output =
                 try path.map { path throws(SystemError) in try LogOutput(path: path) } ?? LogOutput(program: program)
-            try output.start { error in
+        } catch { throw Self.failure(path, error) }
+    }
+
+    /// Starts the thread that writes, if it does not run yet.
+    package func start() throws(AerieError) {
+        let isFirst = hasStarted.withLock { started in
+            defer { started = true }
+            return !started
+        }
+        guard isFirst else { return }
+        do throws(SystemError) {
+            try output.start { [program, path] error in
                 // Standard error itself has no place to report its loss.
                 guard let path else { return }
                 StandardError.offer(
                     line: "\(program): --log-file \(path): \(error.reason); messages are lost from now on")
             }
-        } catch {
-            throw AerieError(
-                .badInput, asked: path.map { "--log-file \($0)" } ?? "the log", found: error.reason,
-                advice: "choose a file in a directory that can be written to")
-        }
+        } catch { throw Self.failure(path, error) }
+    }
+
+    private static func failure(_ path: String?, _ error: SystemError) -> AerieError {
+        AerieError(
+            .badInput, asked: path.map { "--log-file \($0)" } ?? "the log", found: error.reason,
+            advice: "choose a file in a directory that can be written to")
     }
 
     /// The machine's part of the log, with a budget for each cause.

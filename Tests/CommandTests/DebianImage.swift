@@ -52,6 +52,9 @@ struct DebianImage {
     private static func environment(_ data: URL) -> [String: String] {
         var environment = ProcessInfo.processInfo.environment
         environment["XDG_DATA_HOME"] = data.path
+        // Each test has machines of its own.
+        environment["HOME"] = nil
+        environment["XDG_STATE_HOME"] = nil
         environment["SWIFT_BACKTRACE"] = "enable=no"
         return environment
     }

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import MachineSession
+@testable import ControlAPI
 
 @Suite("JSON") struct JSONTextTests {
     @Test(

@@ -27,6 +27,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case agentAnswer = "agent-answer"
     /// A tar stream.
     case tarStream = "tar-stream"
+    /// What a guest's agent sends in a session of the client.
+    case agentSession = "agent-session"
 
     /// Longer inputs are cut off: they find nothing that shorter ones do not.
     package static let inputLimit = 1 << 16
@@ -47,6 +49,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .agentRequest: AgentFuzzing.requests(bytes)
         case .agentAnswer: AgentFuzzing.answers(bytes)
         case .tarStream: AgentFuzzing.tar(bytes)
+        case .agentSession: AgentSessionFuzzing.answers(bytes)
         }
     }
 }

@@ -1,5 +1,5 @@
 /// A number of bytes. Its text form is a whole number with an optional unit K, M or G (powers of 1024).
-public struct ByteSize: Hashable, Comparable, Sendable, CustomStringConvertible {
+public struct ByteSize: Codable, Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The size in bytes.
     public let bytes: UInt64
 
@@ -43,4 +43,15 @@ public struct ByteSize: Hashable, Comparable, Sendable, CustomStringConvertible 
 
     /// Whether the left size is smaller.
     public static func < (left: ByteSize, right: ByteSize) -> Bool { left.bytes < right.bytes }
+
+    /// Reads a number of bytes.
+    public init(from decoder: any Decoder) throws {
+        bytes = try decoder.singleValueContainer().decode(UInt64.self)
+    }
+
+    /// Writes the number of bytes.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(bytes)
+    }
 }

@@ -1,9 +1,9 @@
 /// The settings of a virtual machine.
 ///
 /// A new configuration is the default machine. `validate()` checks the values; `VirtualMachine.init` calls it.
-public struct Configuration: Equatable, Sendable {
+public struct Configuration: Codable, Equatable, Sendable {
     /// A guest's instruction set architecture.
-    public enum Architecture: String, CaseIterable, Sendable {
+    public enum Architecture: String, CaseIterable, Codable, Sendable {
         /// 64-bit RISC-V, on every host.
         case riscv64
         /// x86-64, on x86-64 hosts with KVM.
@@ -13,7 +13,7 @@ public struct Configuration: Equatable, Sendable {
     }
 
     /// The engine that executes the vCPUs.
-    public enum Engine: String, CaseIterable, Sendable {
+    public enum Engine: String, CaseIterable, Codable, Sendable {
         /// The fastest engine that this host has for the architecture.
         case auto
         /// The host's processor, through KVM: x86-64 guests.
@@ -25,7 +25,7 @@ public struct Configuration: Equatable, Sendable {
     }
 
     /// The transport of virtio devices.
-    public enum Transport: String, CaseIterable, Sendable {
+    public enum Transport: String, CaseIterable, Codable, Sendable {
         /// virtio-mmio: registers at fixed addresses, which the device tree lists.
         case mmio
         /// virtio-mmio with the registers of the legacy interface (VIRTIO 1.2, section 4.2.4), for kernels that know no other.
@@ -35,7 +35,7 @@ public struct Configuration: Equatable, Sendable {
     }
 
     /// The device of the guest's console.
-    public enum Console: String, CaseIterable, Sendable {
+    public enum Console: String, CaseIterable, Codable, Sendable {
         /// The 16550A UART: `ttyS0` of a Linux guest.
         case serial
         /// A virtio console: `hvc0`.

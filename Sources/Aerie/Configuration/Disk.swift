@@ -1,7 +1,7 @@
 /// A guest's disk: a file of the host, its format, and the guest's access to it.
-public struct Disk: Equatable, Sendable {
+public struct Disk: Codable, Equatable, Sendable {
     /// A format of disk images.
-    public enum Format: String, CaseIterable, Sendable {
+    public enum Format: String, CaseIterable, Codable, Sendable {
         /// The file's bytes are the disk's bytes.
         case raw
         /// A qcow2 image, with what it is based on. What an image is based on may be any file that the caller can read, so that an
@@ -10,7 +10,7 @@ public struct Disk: Equatable, Sendable {
     }
 
     /// What becomes of a guest's writes when the host ends.
-    public enum Cache: String, CaseIterable, Sendable {
+    public enum Cache: String, CaseIterable, Codable, Sendable {
         /// What the guest has flushed is on the host's medium.
         case writeback
         /// The same, and the host keeps no copy in memory (O_DIRECT): for raw disks whose guest caches well, and for the host's memory.
@@ -21,7 +21,7 @@ public struct Disk: Equatable, Sendable {
     }
 
     /// The guest's access to the file.
-    public enum Access: Equatable, Sendable {
+    public enum Access: String, Codable, Equatable, Sendable {
         /// The guest's writes go to the file.
         case readWrite
         /// The disk is read-only for the guest (VIRTIO_BLK_F_RO).

@@ -1,5 +1,5 @@
 /// The file with the contents of a flash bank.
-public struct FlashFile: Equatable, Sendable {
+public struct FlashFile: Codable, Equatable, Sendable {
     /// The file's path.
     public var path: String
     /// Whether the guest cannot program and erase the bank.

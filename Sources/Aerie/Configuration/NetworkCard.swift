@@ -1,9 +1,9 @@
 internal import HostNetwork
 
 /// A guest's network card: the network behind it, and its address.
-public struct NetworkCard: Equatable, Sendable {
+public struct NetworkCard: Codable, Equatable, Sendable {
     /// The network that a card is connected to.
-    public enum Network: Equatable, Sendable {
+    public enum Network: Codable, Equatable, Sendable {
         /// A network of the card's own behind the host's address, without privileges: passt translates the guest's packets to sockets of
         /// the host. The guest has the address 10.0.2.15; 10.0.2.2 is the host's loopback.
         case user

@@ -1,14 +1,14 @@
 /// The processor model of a riscv64 guest.
-public struct Processor: Equatable, Sendable {
+public struct Processor: Codable, Equatable, Sendable {
     /// A set of extensions.
-    public enum Model: String, CaseIterable, Sendable {
+    public enum Model: String, CaseIterable, Codable, Sendable {
         /// All extensions that the harts implement. The device tree lists them.
         case max
     }
 
     /// The widest paging mode, which is the device tree's `mmu-type`. Guests may also use narrower modes (Privileged Architecture,
     /// chapters on Sv39, Sv48 and Sv57).
-    public enum PagingMode: String, CaseIterable, Sendable {
+    public enum PagingMode: String, CaseIterable, Codable, Sendable {
         /// Virtual addresses of 39 bits, three levels of page tables.
         case sv39
         /// Virtual addresses of 48 bits, four levels of page tables.

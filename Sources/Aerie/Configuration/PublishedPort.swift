@@ -3,9 +3,9 @@ internal import HostNetwork
 internal import HostSystem
 
 /// A port of the host whose connections or datagrams go to a port of the guest.
-public struct PublishedPort: Equatable, Sendable {
+public struct PublishedPort: Codable, Equatable, Sendable {
     /// A transport protocol.
-    public enum Transport: String, CaseIterable, Sendable {
+    public enum Transport: String, CaseIterable, Codable, Sendable {
         /// TCP.
         case tcp
         /// UDP.

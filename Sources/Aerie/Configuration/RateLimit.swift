@@ -3,7 +3,7 @@ internal import VirtioDevices
 /// How much a disk or a network card may do in a second.
 ///
 /// A tenth of a second's worth can be saved up. A request larger than that passes, and those after it wait longer.
-public struct RateLimit: Equatable, Sendable {
+public struct RateLimit: Codable, Equatable, Sendable {
     /// The valid numbers of bytes in a second.
     public static let byteRange = ByteSize(bytes: 1024)...ByteSize.mebibytes(1 << 20)
     /// The valid numbers of operations in a second.

@@ -1,9 +1,9 @@
 internal import SharedFolders
 
 /// A directory of the host that the guest mounts (virtio-fs).
-public struct Share: Equatable, Sendable {
+public struct Share: Codable, Equatable, Sendable {
     /// What the guest may do with the files.
-    public enum Access: String, CaseIterable, Sendable {
+    public enum Access: String, CaseIterable, Codable, Sendable {
         /// Reads and writes.
         case readWrite
         /// Reads only; every change is an error (EROFS).
@@ -11,7 +11,7 @@ public struct Share: Equatable, Sendable {
     }
 
     /// Who owns the files, as the guest sees it.
-    public enum Ownership: Equatable, Sendable {
+    public enum Ownership: Codable, Equatable, Sendable {
         /// Everything belongs to the guest's root, and what the guest makes belongs to this process's user on the host. Owners that the
         /// guest sets, and the bits for set-user-ID, set-group-ID and sticky, are kept in the extended attribute `user.aerie.owner` and
         /// have no effect on the host.
@@ -24,7 +24,7 @@ public struct Share: Equatable, Sendable {
     }
 
     /// Users and groups of the guest, and those of the host that they stand for.
-    public struct Range: Equatable, Sendable {
+    public struct Range: Codable, Equatable, Sendable {
         /// The guest's first number.
         public var guest: UInt32
         /// The host's first number.

@@ -7,7 +7,7 @@ internal import VirtioDevices
 ///
 /// A program of the host connects to `path`, writes `CONNECT PORT\n` with a port of the guest, reads `OK HOSTPORT\n`, and has a stream to
 /// the guest. A guest's connection to port P of the host (CID 2) leads to the program that listens at `path_P`.
-public struct SocketSettings: Equatable, Sendable {
+public struct SocketSettings: Codable, Equatable, Sendable {
     /// The path of the socket at which the machine listens: at most 96 bytes. Its file can be opened by this user only.
     public var path: String
     /// The guest's address: 3 to 2^32 - 2.

@@ -1,6 +1,6 @@
 extension Configuration {
     /// The answer to a guest that is dead: it does not serve its watchdog, or its kernel reports a panic.
-    public enum WatchdogAction: String, CaseIterable, Sendable {
+    public enum WatchdogAction: String, CaseIterable, Codable, Sendable {
         /// The guest starts again, as after its own reset. A machine that does not restart on reset ends instead.
         case reboot
         /// The machine ends.

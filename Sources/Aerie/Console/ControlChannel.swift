@@ -1,31 +1,86 @@
 internal import HostSystem
 internal import Machine
 
-/// The host side of the control port: words to the guest's init, one a line. The port is a virtio console of its own.
+/// The host side of the control port: lines of text between the machine and the guest's agent. The port is a virtio console of its own.
 ///
-/// The only word so far is `poweroff`. Output of the guest is ignored.
+/// To the guest: `poweroff`, `reboot`, and `time SECONDS NANOSECONDS`, the time since 1970 that its clock shall have at once. From the
+/// guest: `ready VERSION` when its agent listens. Everything else that the guest writes is ignored.
 final class ControlChannel: CharacterChannel {
-    private let waiting = Monitor<[UInt8]>([])
+    private static let longestLine = 64
+
+    private struct State {
+        var waiting: [UInt8] = []
+        /// The beginning of a line of the guest's.
+        var line: [UInt8] = []
+        /// The rest of a line that is too long is passed over.
+        var isOverlong = false
+        /// The agent of the guest's present run has announced itself.
+        var isAgentReady = false
+    }
+
+    private let state = Monitor(State())
     private let handler = HandlerSlot()
 
     /// Leaves a word for the guest, which may not listen yet, or never.
     func send(_ word: String) {
-        waiting.withLock { waiting in
-            // A word that waits already need not be repeated.
-            if waiting.isEmpty { waiting = Array("\(word)\n".utf8) }
+        state.withLock { state in
+            // A word that waits already need not be repeated, and a guest that does not listen gets one.
+            if state.waiting.isEmpty { state.waiting = Array("\(word)\n".utf8) }
         }
         handler.call()
     }
 
+    /// Tells the guest the time, if somebody there listens: a time that waits would be a wrong one.
+    func sendTime() {
+        guard state.withLock({ $0.isAgentReady }) else { return }
+        let now = HostClock.realtime()
+        send("time \(now / 1_000_000_000) \(now % 1_000_000_000)")
+    }
+
+    /// Forgets the guest's agent, because the guest starts anew.
+    func reset() {
+        state.update { state in
+            state.isAgentReady = false
+            state.line = []
+            state.waiting = []
+        }
+    }
+
+    var isAgentReady: Bool { state.withLock { $0.isAgentReady } }
+
+    /// Waits until the agent is ready.
+    ///
+    /// - Parameter deadline: nanoseconds of `HostClock.monotonic`.
+    /// - Returns: false when the deadline passed first.
+    func waitForAgent(until deadline: UInt64) -> Bool {
+        state.wait(until: deadline) { $0.isAgentReady ? true : nil } ?? false
+    }
+
     func read(limit: Int) -> [UInt8] {
-        waiting.withLock { waiting in
-            let taken = Array(waiting.prefix(limit))
-            waiting.removeFirst(taken.count)
+        state.withLock { state in
+            let taken = Array(state.waiting.prefix(limit))
+            state.waiting.removeFirst(taken.count)
             return taken
         }
     }
 
-    func write(_ bytes: [UInt8]) -> Int { bytes.count }
+    func write(_ bytes: [UInt8]) -> Int {
+        state.update { state in
+            for byte in bytes { Self.take(byte, &state) }
+        }
+        return bytes.count
+    }
+
+    private static func take(_ byte: UInt8, _ state: inout State) {
+        guard byte == UInt8(ascii: "\n") else {
+            if state.line.count == longestLine { state.isOverlong = true }
+            if !state.isOverlong { state.line.append(byte) }
+            return
+        }
+        if !state.isOverlong, state.line.starts(with: Array("ready ".utf8)) { state.isAgentReady = true }
+        state.line = []
+        state.isOverlong = false
+    }
 
     func setHandler(_ handler: (@Sendable () -> Void)?) { self.handler.set(handler) }
 

@@ -1,9 +1,9 @@
 internal import VirtioDevices
 
 /// The memory of a machine at one moment: the host's view, and the guest's own figures.
-public struct MemoryStatistics: Equatable, Sendable {
+public struct MemoryStatistics: Codable, Equatable, Sendable {
     /// The guest's own figures. Nil stands for a figure that the guest's driver does not report.
-    public struct Guest: Equatable, Sendable {
+    public struct Guest: Codable, Equatable, Sendable {
         /// Memory that the guest's kernel manages.
         public var total: ByteSize?
         /// Memory without use.

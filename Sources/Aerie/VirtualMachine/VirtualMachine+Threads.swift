@@ -77,6 +77,7 @@ extension VirtualMachine {
         for device in board.devices { device.abandon() }
         quiesce()
         for device in board.devices { device.reset() }
+        control.reset()
         do {
             try board.load()
         } catch {

@@ -10,13 +10,13 @@ public final class VirtualMachine: Sendable {
     let log: Log
     let restartsOnReset: Bool
     let watchdog: Configuration.WatchdogAction
-    let state = Monitor(State())
-    private let control = ControlChannel()
+    let state = Monitor(Progress())
+    let control = ControlChannel()
     private let requests = RequestBox()
     /// Serializes the changes of the lifecycle.
     private let transition = Monitor(false)
 
-    struct State {
+    struct Progress {
         var lifecycle = MachineLifecycle.created
         /// vCPU threads may enter guest code.
         var permitted = false
@@ -101,6 +101,8 @@ public final class VirtualMachine: Sendable {
             try require(.paused, to: "resume")
             state.update { $0.lifecycle = .running }
             log.note(.info, "machine", cause: "resumed", "resumed")
+            // The guest's clock stood still.
+            control.sendTime()
             proceed()
         }
     }
@@ -169,7 +171,7 @@ public final class VirtualMachine: Sendable {
 
     /// Leaves a request to the control thread, and gets vCPUs out of guest code: the guest must not run beyond its request. Any
     /// thread; it never waits.
-    static func post(_ request: Request, to state: Monitor<State>, of board: any Board) {
+    static func post(_ request: Request, to state: Monitor<Progress>, of board: any Board) {
         let isNoted = state.update { state in
             guard state.lifecycle != .created, !state.lifecycle.isOver else { return false }
             if case .kill = request { state.request = request }

@@ -1,14 +1,24 @@
 internal import Aerie
+internal import ControlAPI
 internal import DiskImages
 internal import Foundation
 internal import GuestImages
 internal import HostSystem
 internal import MachineSession
+internal import Runtime
 
 /// An image that a guest boots from, kept from being removed for as long as this object lives.
 final class ImageBoot {
     private let image: StoredImage
     private let lease: FileLock
+
+    /// The descriptor of the image's lock: who has it open keeps the image.
+    var leaseDescriptor: Int32 { lease.descriptor }
+
+    /// What a machine's record says about the image.
+    var record: MachineRecord.Image {
+        MachineRecord.Image(reference: "\(image.manifest.reference)", directory: image.directory)
+    }
 
     private init(_ image: StoredImage, in store: ImageStore) throws(ImageError) {
         self.image = image
@@ -38,9 +48,10 @@ final class ImageBoot {
     /// Adds what the image has to what the user asked for. The user's kernel, RAM disk and words come instead of the
     /// image's, or after them.
     ///
-    /// Guests do not change an image: what one writes to its root disk is gone when it ends, or in the overlay.
+    /// Guests do not change an image: what one writes to its root disk is gone when it ends, or in the overlay, or in the machine's
+    /// own directory.
     func complete(
-        _ configuration: inout Configuration, command: [String], _ settings: RunSettings
+        _ configuration: inout Configuration, command: [String], _ settings: RunSettings, disk: RootDiskPlace?
     ) throws(AerieError) {
         var words: [String] = []
         if configuration.kernel == nil {
@@ -76,16 +87,16 @@ final class ImageBoot {
         configuration.commandLine = words.joined(separator: " ")
         try checkLength(configuration, command: command)
         configuration.hasControlPort = true
-        configuration.disks.insert(try rootDisk(settings), at: 0)
+        configuration.disks.insert(try rootDisk(settings, disk), at: 0)
     }
 
-    private func rootDisk(_ settings: RunSettings) throws(AerieError) -> Disk {
+    private func rootDisk(_ settings: RunSettings, _ place: RootDiskPlace?) throws(AerieError) -> Disk {
         if let size = settings.diskSize, size.bytes < image.manifest.diskSize {
             throw AerieError(
                 .usage, asked: "--disk-size \(size)", found: "the image's disk has \(image.manifest.diskSize >> 20)M",
                 advice: "choose a larger size")
         }
-        guard let overlay = settings.overlay else {
+        guard let overlay = settings.overlay ?? place.map({ "\($0.work)/\(Machine.rootDiskName)" }) else {
             var disk = Disk(path: image.rootDiskPath, format: .raw, access: .discardChanges)
             disk.size = settings.diskSize
             return disk
@@ -96,7 +107,7 @@ final class ImageBoot {
         } catch {
             throw AerieError(disk: error)
         }
-        return Disk(path: overlay, format: .qcow2)
+        return Disk(path: place.map { "\($0.final)/\(Machine.rootDiskName)" } ?? overlay, format: .qcow2)
     }
 
     /// The kernel cuts a longer command line off, and with it the command, without a word.

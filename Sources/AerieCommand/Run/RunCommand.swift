@@ -1,8 +1,9 @@
 internal import Aerie
 internal import ArgumentParser
+internal import ControlAPI
 internal import HostSystem
-internal import Logging
 internal import MachineSession
+internal import Runtime
 
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,9 +20,16 @@ struct RunCommand: AsyncParsableCommand {
               aerie run --share .:/work debian ls -l /work
               echo 'uname -m' | aerie run debian
               aerie run --overlay work.qcow2 debian
+              aerie run --detach --name web --publish 8080:80 debian
 
             Options of aerie stand before IMAGE, or between IMAGE and COMMAND. All words from COMMAND on are the guest's. A \
             '--' before COMMAND is allowed. Of an option that is given twice, the last one counts, unless it is repeatable.
+
+            A COMMAND has this program's standard streams, and a terminal if both input and output are one. Nothing else is written to \
+            standard output.
+
+            A guest on this terminal is removed when it ends, unless it has a --name. With --detach it runs in the background, and \
+            'aerie ps', 'logs', 'attach', 'stop', 'start' and 'rm' manage it.
 
             Ctrl-] three times in a second leaves the guest's console and ends the guest. Standard input that is no \
             terminal is typed at the guest's prompts, with an end-of-transmission character after the last byte.
@@ -33,45 +41,45 @@ struct RunCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: RunOptions
+    @OptionGroup var machine: MachineOptions
+
+    @Flag(name: [.short, .long], help: "Run in the background and print the machine's ID.")
+    var detach = false
+
+    @OptionGroup var command: GuestCommandOptions
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() async throws {
-        var settings = try options.settings()
-        if let path = options.config { settings = settings.over(try SettingsFile.read(path)) }
+        let settings = try options.completeSettings()
         let log = try SessionLog(
             program: "aerie", level: settings.logLevel ?? SessionLog.defaultLevel, path: settings.logFile)
+        try log.start()
         SessionLogHandler.install(log)
         defer { log.close() }
-        var configuration = try settings.configuration()
-        if let image = settings.image {
-            if settings.lacksNetwork {
-                StandardError.write(
-                    "aerie: network: passt is not installed, so the guest has no network; apt-get install passt, or use "
-                        + "--network none\n")
+        // A guest on this terminal goes with its end, unless it has a name.
+        let isTemporary = machine.removesAtEnd || !detach && machine.name == nil && machine.restart == nil
+        let request = detach ? nil : try command.request(settings.command ?? [])
+        if request == nil { try command.checkUnused(isDetached: detach) }
+        var making = MachineMaking(settings: settings, options: machine, isTemporary: isTemporary)
+        making.commandIsLater = settings.image != nil && request != nil
+        let made = try await making.run()
+        if let request, made.machine.record.hasAgent {
+            log.close()
+            let code = try GuestCommandRun(made: made, request: request).run()
+            if code != 0 { throw ExitCode(code) }
+            return
+        }
+        let program = try MachineProgram()
+        if detach {
+            do {
+                try program.start(made.machine, lease: made.lease)
+            } catch {
+                if isTemporary { try? StateDirectory(of: made.machine).remove(made.machine) }
+                throw error
             }
-            let boot = try await ImageBoot.find(image, architecture: settings.architecture)
-            try boot.complete(&configuration, command: settings.command ?? [], settings)
-            return try withExtendedLifetime(boot) { try run(configuration, settings, log) }
+            return print(made.machine.record.id)
         }
-        if settings.command != nil {
-            throw AerieError(
-                .usage, asked: "a command for the guest", found: "no image is named", advice: "name one, such as debian"
-            )
-        }
-        try run(configuration, settings, log)
-    }
-
-    private func run(_ configuration: Configuration, _ settings: RunSettings, _ log: SessionLog) throws {
-        try configuration.validate()
-        Logger(label: "run").debug(
-            "starting a guest",
-            metadata: [
-                "arch": "\(configuration.architecture.rawValue)", "engine": "\(configuration.engine.rawValue)",
-                "cpus": "\(configuration.cpus)", "memory": "\(configuration.memory)",
-                "kernel": "\(configuration.kernel ?? "none")", "firmware": "\(configuration.firmware ?? "none")",
-            ])
-        let timeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
-        let code = try GuestSession(configuration, stopTimeout: timeout, log: log).run()
-        if code != 0 { throw ExitCode(code) }
+        log.close()
+        try program.become(made.machine, lease: made.lease)
     }
 }

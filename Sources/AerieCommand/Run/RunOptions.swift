@@ -161,8 +161,15 @@ struct RunOptions: ParsableArguments {
         help: "The command to run in the image instead of a shell; its exit code becomes this program's.")
     var command: [String] = []
 
+    /// What was typed, and where it says nothing, the file.
+    func completeSettings() throws(AerieError) -> RunSettings {
+        let typed = try settings()
+        guard let config else { return typed }
+        return typed.over(try SettingsFile.read(config))
+    }
+
     /// What was typed, without the file.
-    func settings() throws(AerieError) -> RunSettings {
+    private func settings() throws(AerieError) -> RunSettings {
         var result = RunSettings()
         let texts: [(RunSetting, String?)] = [
             (.image, image), (.arch, arch), (.engine, engine), (.trace, trace), (.cpu, cpu), (.cpus, cpus),

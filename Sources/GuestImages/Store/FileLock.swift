@@ -11,6 +11,9 @@ package struct FileLock: ~Copyable, Sendable {
         case shared, exclusive
     }
 
+    /// Who has it open, or a duplicate of it, has the lock: also a program that inherits it.
+    package var descriptor: Int32 { file.rawValue }
+
     private init(file: consuming FileDescriptor) {
         self.file = file
     }

@@ -54,6 +54,17 @@ package struct ImageStore: Sendable {
         throw ImageError(.unavailable, "image \(image.manifest.reference): it is being removed; build it again")
     }
 
+    /// Keeps the files of an image from being removed, whether it still has a name or not.
+    ///
+    /// - Parameters:
+    ///   - directory: the image's files (`StoredImage.directory`).
+    ///   - name: for the error, when they are gone.
+    package func lease(directory: String, name: String) throws(ImageError) -> FileLock {
+        let path = "\(directory)/\(Self.manifestName)"
+        if Files.exists(path), let lock = try FileLock.take(path: path, mode: .shared, create: false) { return lock }
+        throw ImageError(.badInput, "image \(name): the files that the machine was made from are gone")
+    }
+
     /// Removes an image: its name at once, its files unless another name stands for them.
     ///
     /// - Parameter kept: identities whose files must stay, because a stopped guest's disk is based on them.

@@ -1,4 +1,5 @@
 package import Aerie
+internal import ControlAPI
 internal import Glibc
 internal import HostSystem
 

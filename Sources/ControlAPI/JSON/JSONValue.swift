@@ -1,19 +1,19 @@
-/// A value of a JSON text (RFC 8259), read strictly and without Foundation, which the program of one machine does without.
-indirect enum JSONValue: Equatable {
+/// A value of a JSON text (RFC 8259), read and written strictly. Without Foundation, which the process of a machine does without.
+package indirect enum JSONValue: Equatable, Sendable {
     case null, boolean(Bool), string(String), array([JSONValue]), object([String: JSONValue])
     /// As it is written: whoever wants a number says which kind.
     case number(String)
 
     /// What is wrong with a text, and where.
-    struct Mistake: Error, Equatable, CustomStringConvertible {
+    package struct Mistake: Error, Equatable, CustomStringConvertible {
         let what: String
         let line: Int
 
-        var description: String { "\(what) in line \(line)" }
+        package var description: String { "\(what) in line \(line)" }
     }
 
     /// Reads a whole text.
-    init(parsing text: [UInt8]) throws(Mistake) {
+    package init(parsing text: [UInt8]) throws(Mistake) {
         var reader = JSONReader(text)
         self = try reader.text()
     }

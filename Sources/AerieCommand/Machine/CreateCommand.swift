@@ -1,0 +1,30 @@
+internal import Aerie
+internal import ArgumentParser
+internal import ControlAPI
+internal import MachineSession
+internal import Runtime
+
+struct CreateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "create",
+        abstract: "Make a machine without starting it.",
+        usage: "aerie create [<options>] [<image> [<command> ...]]",
+        discussion: """
+            The options are those of 'aerie run'. The changes to the image's disk are kept with the machine until it is removed. Prints \
+            the machine's ID.
+
+            Example:
+              aerie create --name build --cpus 4 --memory 2G debian
+              aerie start build
+            """)
+
+    @OptionGroup var options: RunOptions
+    @OptionGroup var machine: MachineOptions
+    @OptionGroup var verbosity: VerbosityOptions
+
+    func run() async throws {
+        let settings = try options.completeSettings()
+        let making = MachineMaking(settings: settings, options: machine, isTemporary: machine.removesAtEnd)
+        print(try await making.run().machine.record.id)
+    }
+}

@@ -1,0 +1,35 @@
+internal import ArgumentParser
+internal import ControlAPI
+internal import Foundation
+internal import Runtime
+
+struct InspectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Print everything that is known of machines, as JSON.",
+        discussion: """
+            Example:
+              aerie inspect build
+            """)
+
+    @Argument(help: ArgumentHelp("Names or IDs of machines; the beginning of an ID is enough.", valueName: "machine"))
+    var names: [String]
+
+    @OptionGroup var verbosity: VerbosityOptions
+
+    func run() throws {
+        let directory = try userMachines()
+        let values = try names.map { name in
+            let machine = try directory.find(name)
+            return JSONValue.object([
+                "record": try JSONValue(encoding: machine.record), "status": try JSONValue(encoding: machine.status),
+                "directory": .string(machine.directory),
+            ])
+        }
+        // Indented as the other verbs' output.
+        let object = try JSONSerialization.jsonObject(with: Data(JSONValue.array(values).text))
+        let text = try JSONSerialization.data(
+            withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        print(String(decoding: text, as: UTF8.self))
+    }
+}

@@ -1,0 +1,28 @@
+internal import Aerie
+internal import ControlAPI
+internal import Runtime
+
+/// Ends machines and waits until they have ended.
+enum MachineEnding {
+    /// - Parameter seconds: nil for the machine's own.
+    static func stop(_ machine: Machine, seconds: Int?) throws(AerieError) {
+        try end(machine, .powerOff, ["timeout": JSONValue(seconds ?? machine.record.stopTimeout)])
+    }
+
+    static func kill(_ machine: Machine) throws(AerieError) { try end(machine, .kill, [:]) }
+
+    private static func end(
+        _ machine: Machine, _ method: ControlRequest.Method, _ parameters: [String: JSONValue]
+    ) throws(AerieError) {
+        guard machine.isRunning else { return }
+        do throws(AerieError) {
+            try ControlClient(machine).call(method, parameters)
+        } catch  where !machine.isRunning || error.category == .inputOutput {
+            // It ended by itself meanwhile, which is what was wanted.
+        } catch {
+            // Between two runs of its restart policy, only the monitor is there.
+            guard MachineSignal.end(machine) else { throw error }
+        }
+        try machine.waitForEnd()
+    }
+}

@@ -1,0 +1,49 @@
+internal import Aerie
+internal import ArgumentParser
+internal import ControlAPI
+internal import Foundation
+internal import HostSystem
+internal import Runtime
+
+/// The machines of the user who runs this program.
+func userMachines() throws(AerieError) -> StateDirectory {
+    try StateDirectory(environment: ProcessInfo.processInfo.environment)
+}
+
+/// The identities of the images that machines were made from, running or not: their disks are based on the images' files.
+func imagesOfMachines() throws(AerieError) -> Set<String> {
+    Set(try userMachines().machines().compactMap { $0.record.image?.identity })
+}
+
+/// The machines that a verb is about.
+struct MachineSelection: ParsableArguments {
+    @Argument(help: ArgumentHelp("Names or IDs of machines; the beginning of an ID is enough.", valueName: "machine"))
+    var names: [String]
+
+    /// Calls `body` for each machine and prints the name when it has succeeded. Failures are reported at once, and the first one's code is
+    /// the program's.
+    func forEach(_ body: (Machine) throws -> Void) throws {
+        let directory = try userMachines()
+        var code: Int32 = 0
+        for name in names {
+            do {
+                try body(try directory.find(name))
+                print(name)
+            } catch {
+                let failure = Failure(error)
+                if code == 0 { code = failure.code }
+                StandardError.write("aerie: \(failure.message)\n")
+            }
+        }
+        if code != 0 { throw ExitCode(code) }
+    }
+}
+
+/// The machine that a verb is about.
+struct OneMachine: ParsableArguments {
+    @Argument(
+        help: ArgumentHelp("The name or the ID of a machine; the beginning of an ID is enough.", valueName: "machine"))
+    var name: String
+
+    func find() throws(AerieError) -> Machine { try userMachines().find(name) }
+}

@@ -1,0 +1,165 @@
+#define _GNU_SOURCE 1
+#include "CRuntime.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+int aerie_state_is_locked(int descriptor) {
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    if (fcntl(descriptor, F_OFD_GETLK, &lock) != 0) return -1;
+    return lock.l_type != F_UNLCK;
+}
+
+static int lock_file(int descriptor, int type, int command) {
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+    int result;
+    do {
+        result = fcntl(descriptor, command, &lock);
+    } while (result != 0 && errno == EINTR);
+    return result;
+}
+
+int aerie_state_lock(int descriptor, int waits) {
+    return lock_file(descriptor, F_WRLCK, waits ? F_OFD_SETLKW : F_OFD_SETLK);
+}
+
+int aerie_state_wait_unlocked(int descriptor) {
+    if (lock_file(descriptor, F_RDLCK, F_OFD_SETLKW) != 0) return -1;
+    return lock_file(descriptor, F_UNLCK, F_OFD_SETLK);
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place) {
+    (void)status, (void)place;
+    return kind == FTW_DP ? rmdir(path) : unlink(path);
+}
+
+int aerie_remove_tree(const char *path) {
+    return nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static int close_on_exec_from(int first) {
+    return close_range(first, ~0u, CLOSE_RANGE_CLOEXEC);
+}
+
+// A descriptor that no later dup2 of the child overwrites.
+static int moved(int descriptor) {
+    return descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 16);
+}
+
+int aerie_spawn_machine(
+    int *process, const char *path, char *const *arguments, const char *directory, int standardError, int ready,
+    int extra) {
+    int error = moved(standardError), pipe = moved(ready), lease = moved(extra);
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    int code = error < 0 || pipe < 0 ? errno : posix_spawn_file_actions_init(&files);
+    if (code == 0) {
+        struct stat status;
+        // A directory that is gone is not an obstacle for who names no file in it.
+        if (stat(directory, &status) == 0 && access(directory, X_OK) == 0)
+            code = posix_spawn_file_actions_addchdir_np(&files, directory);
+        if (code == 0) code = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+        if (code == 0) code = posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+        if (code == 0) code = posix_spawn_file_actions_adddup2(&files, error, 2);
+        if (code == 0) code = posix_spawn_file_actions_adddup2(&files, pipe, 3);
+        if (code == 0 && lease >= 0) code = posix_spawn_file_actions_adddup2(&files, lease, 4);
+        if (code == 0) code = posix_spawn_file_actions_addclosefrom_np(&files, lease >= 0 ? 5 : 4);
+        if (code == 0) code = posix_spawnattr_init(&attributes);
+        if (code == 0) {
+            sigset_t set;
+            sigemptyset(&set);
+            posix_spawnattr_setsigmask(&attributes, &set);
+            sigfillset(&set);
+            posix_spawnattr_setsigdefault(&attributes, &set);
+            posix_spawnattr_setflags(
+                &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+            code = posix_spawn(process, path, &files, &attributes, arguments, environ);
+            posix_spawnattr_destroy(&attributes);
+        }
+        posix_spawn_file_actions_destroy(&files);
+    }
+    if (error >= 0) close(error);
+    if (pipe >= 0) close(pipe);
+    if (lease >= 0) close(lease);
+    return code;
+}
+
+int aerie_become(const char *path, char *const *arguments, int extra) {
+    int lease = moved(extra);
+    close_on_exec_from(3);
+    if (lease >= 0 && dup2(lease, 4) < 0) return errno;
+    execv(path, arguments);
+    return errno;
+}
+
+int aerie_fork(void) {
+    return fork();
+}
+
+static sigset_t set_of(const int *signals, int count) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int index = 0; index < count; index++) sigaddset(&set, signals[index]);
+    return set;
+}
+
+int aerie_signal_descriptor(const int *signals, int count) {
+    sigset_t set = set_of(signals, count);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int aerie_take_signal(int descriptor, int *code, int *sender) {
+    struct signalfd_siginfo information;
+    ssize_t count = read(descriptor, &information, sizeof information);
+    if (count < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    *code = information.ssi_code;
+    *sender = (int)information.ssi_pid;
+    return (int)information.ssi_signo;
+}
+
+void aerie_reset_signals(const int *signals, int count) {
+    sigset_t set;
+    for (int index = 0; index < count; index++) signal(signals[index], SIG_DFL);
+    sigemptyset(&set);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
+int aerie_collect_child(int process, int *status) {
+    int value = 0;
+    pid_t found;
+    do {
+        found = waitpid(process, &value, WNOHANG);
+    } while (found < 0 && errno == EINTR);
+    if (found > 0) *status = WIFEXITED(value) ? WEXITSTATUS(value) : -WTERMSIG(value);
+    return found;
+}
+
+int aerie_link_pair(int *ends) {
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+}
+
+int aerie_start_pipe(int *ends) {
+    return pipe2(ends, O_CLOEXEC);
+}
+
+const char *aerie_home_directory(void) {
+    struct passwd *entry = getpwuid(getuid());
+    return entry ? entry->pw_dir : NULL;
+}
+
+long aerie_clock_ticks(void) {
+    return sysconf(_SC_CLK_TCK);
+}

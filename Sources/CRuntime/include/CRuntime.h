@@ -1,0 +1,56 @@
+// Processes, locks and directories for whoever manages machines, in forms that Swift can import.
+#pragma once
+
+#include <stdint.h>
+
+/// Whether another open file description holds a lock of aerie_state_lock on the file: 1 or 0; -1 with errno set on failure.
+int aerie_state_is_locked(int descriptor);
+
+/// Takes an exclusive open-file-description lock on the whole file. With `waits`, waits for other owners; otherwise fails with EAGAIN. The
+/// lock lasts until the last duplicate of the description is closed, in whatever process.
+int aerie_state_lock(int descriptor, int waits);
+
+/// Waits until nobody holds an exclusive lock on the file, and holds none afterwards.
+int aerie_state_wait_unlocked(int descriptor);
+
+/// Removes a directory and everything in it, without following links and without leaving its file system. -1 with errno set on failure.
+int aerie_remove_tree(const char *path);
+
+/// Starts the program `path` in a session of its own, with default signal actions and an empty mask, in the directory `directory` if it
+/// can be entered, with /dev/null as standard input and output, `standardError` as descriptor 2, `ready` as descriptor 3, and `extra`
+/// descriptors (-1: none) as 4, and no others. Returns 0 or an errno value.
+int aerie_spawn_machine(
+    int *process, const char *path, char *const *arguments, const char *directory, int standardError, int ready,
+    int extra);
+
+/// Replaces this program by another one, whose descriptors are 0, 1, 2 and `extra` (-1: none) as 4. Returns only on failure, an errno value.
+int aerie_become(const char *path, char *const *arguments, int extra);
+
+/// fork(2). The caller has one thread.
+int aerie_fork(void);
+
+/// Blocks signals and returns a signalfd(2) for them, close-on-exec; -1 with errno set on failure.
+int aerie_signal_descriptor(const int *signals, int count);
+
+/// Takes a signal from such a descriptor, which need not block. `code` receives si_code, `sender` the sender's process. Returns the signal, 0
+/// when there is none, -1 with errno set on failure.
+int aerie_take_signal(int descriptor, int *code, int *sender);
+
+/// Unblocks all signals of the calling thread, and gives these their default actions.
+void aerie_reset_signals(const int *signals, int count);
+
+/// Collects a child that has ended: its process number, 0 when it has not, -1 with errno set on failure. `status` receives its exit code, or
+/// the negative number of the signal that ended it.
+int aerie_collect_child(int process, int *status);
+
+/// socketpair(2) of stream sockets, close-on-exec; -1 with errno set on failure.
+int aerie_link_pair(int *ends);
+
+/// pipe2(2), close-on-exec; -1 with errno set on failure.
+int aerie_start_pipe(int *ends);
+
+/// Where a user's files are, by the password database; NULL when that does not say. The result is valid until the next call.
+const char *aerie_home_directory(void);
+
+/// Ticks of a second in /proc/PID/stat.
+long aerie_clock_ticks(void);

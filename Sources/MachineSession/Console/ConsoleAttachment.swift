@@ -1,0 +1,139 @@
+package import Aerie
+internal import ControlAPI
+internal import Glibc
+internal import HostSystem
+package import Runtime
+
+/// This process's terminal, or its standard streams, at the console of a machine that runs in the background.
+package struct ConsoleAttachment {
+    private static let chunk = 1 << 16
+
+    private let machine: Machine
+    private let client: ControlClient
+    private let number: Int
+    private let isTerminal = Terminal.isTerminal(STDIN_FILENO)
+
+    /// Connects to the console.
+    ///
+    /// - Throws: `usage` when the machine does not run.
+    package init(_ machine: Machine, withRecent: Bool) throws(AerieError) {
+        self.machine = machine
+        client = try ControlClient(machine)
+        var parameters: [String: JSONValue] = ["recent": .boolean(withRecent)]
+        if isTerminal, let size = Terminal.windowSize(STDOUT_FILENO) {
+            parameters["columns"] = JSONValue(size.columns)
+            parameters["rows"] = JSONValue(size.rows)
+        }
+        number = try client.call(.attach, parameters)["attachment"]?.integer ?? 0
+    }
+
+    /// Moves bytes until the machine ends or the user detaches.
+    ///
+    /// - Returns: the machine's exit code, or 0.
+    package func run() throws(AerieError) -> Int32 {
+        SignalWatch.discard(SIGPIPE)
+        let window = try WindowWatch(machine, number, isTerminal: isTerminal)
+        defer { window?.cancel() }
+        do throws(SystemError) {
+            if isTerminal { try Terminal.enterRawMode(input: STDIN_FILENO, output: STDOUT_FILENO) }
+        } catch { throw AerieError(opening: "the terminal", error) }
+        defer { Terminal.restore() }
+        if isTerminal, StandardError.isTerminal {
+            StandardError.write("aerie: Ctrl-P Ctrl-Q detaches\r\n")
+        }
+        let isDetached = try move()
+        Terminal.restore()
+        guard !isDetached else {
+            if isTerminal { StandardError.write("\naerie: detached; '\(machine.record.name)' goes on\n") }
+            return 0
+        }
+        try machine.waitForEnd()
+        return machine.status.exitCode ?? 0
+    }
+
+    /// - Returns: whether the user detached.
+    private func move() throws(AerieError) -> Bool {
+        let (socket, begun) = client.stream
+        try write(begun)
+        var keys = DetachKeys()
+        var inputIsOpen = true
+        var buffer = [UInt8](repeating: 0, count: Self.chunk)
+        while true {
+            var entries = [
+                pollfd(fd: socket, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: inputIsOpen ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0),
+            ]
+            guard poll(&entries, 2, -1) >= 0 else { continue }
+            if entries[0].revents != 0 {
+                let count = buffer.withUnsafeMutableBytes { recv(socket, $0.baseAddress, $0.count, 0) }
+                if count == 0 || count < 0 && errno != EINTR { return false }
+                if count > 0 { try write(Array(buffer[..<count])) }
+            }
+            if entries[1].revents != 0 {
+                let count = buffer.withUnsafeMutableBytes { read(STDIN_FILENO, $0.baseAddress!, $0.count) }
+                if count < 0 { continue }
+                if count == 0 {
+                    inputIsOpen = false
+                    _ = shutdown(socket, Int32(SHUT_WR))
+                    continue
+                }
+                let typed = Array(buffer[..<count])
+                let (forGuest, isDetached) =
+                    isTerminal ? keys.examine(typed, at: HostClock.monotonic()) : (typed, false)
+                guard Self.send(forGuest, socket) else { return false }
+                if isDetached { return true }
+            }
+        }
+    }
+
+    private func write(_ bytes: [UInt8]) throws(AerieError) {
+        if isTerminal, bytes.contains(0x1b) { Terminal.noteEscapeSequence() }
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress! + done, $0.count - done) }
+            if count < 0, errno != EINTR, errno != EAGAIN { throw AerieError(output: .last("write")) }
+            done += max(count, 0)
+        }
+    }
+
+    /// The guest may be slow to read: this waits for it.
+    private static func send(_ bytes: [UInt8], _ socket: Int32) -> Bool {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(socket, $0.baseAddress! + done, $0.count - done, Int32(MSG_NOSIGNAL))
+            }
+            if count < 0, errno != EINTR { return false }
+            done += max(count, 0)
+        }
+        return true
+    }
+}
+
+/// Passes changes of this terminal's window on to a machine.
+private struct WindowWatch {
+    private let loop: EventLoop
+    private let watch: SignalWatch
+
+    init?(_ machine: Machine, _ number: Int, isTerminal: Bool) throws(AerieError) {
+        guard isTerminal else { return nil }
+        let client = try ControlClient(machine)
+        do throws(SystemError) {
+            let loop = try EventLoop(name: "window")
+            try loop.start()
+            self.loop = loop
+            watch = try SignalWatch([SIGWINCH], on: loop) { _ in
+                guard let size = Terminal.windowSize(STDOUT_FILENO) else { return }
+                let parameters: [String: JSONValue] = [
+                    "attachment": JSONValue(number), "columns": JSONValue(size.columns), "rows": JSONValue(size.rows),
+                ]
+                _ = try? client.call(.resizeWindow, parameters)
+            }
+        } catch { throw AerieError(opening: "the terminal", error) }
+    }
+
+    func cancel() {
+        watch.cancel()
+        loop.stop()
+    }
+}

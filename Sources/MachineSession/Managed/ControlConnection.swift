@@ -1,0 +1,182 @@
+internal import Aerie
+internal import ControlAPI
+internal import Glibc
+internal import HostSystem
+
+/// One program that talks to a machine over its control socket.
+final class ControlConnection: @unchecked Sendable {
+    // @unchecked: everything but `wake` is used by the connection's thread.
+
+    private unowned let server: ControlServer
+    private var socket: FileDescriptor?
+    private let descriptor: Int32
+    private var rest: [UInt8] = []
+
+    init(owning socket: consuming FileDescriptor, server: ControlServer) {
+        descriptor = socket.rawValue
+        self.socket = consume socket
+        self.server = server
+    }
+
+    func close() { socket = nil }
+
+    // MARK: Requests
+
+    /// Greets, and answers requests until the other side ends.
+    func serve() {
+        let flags = fcntl(descriptor, F_GETFL)
+        _ = fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK)
+        let greeting = JSONValue.object([
+            "aerie": .string("control"), "version": JSONValue(ControlRequest.protocolVersion),
+        ])
+        guard send(greeting.text + [0x0A]) else { return }
+        while let line = readLine() {
+            guard let request = ControlRequest(line: line) else {
+                let id = (try? JSONValue(parsing: line))?["id"]?.integer ?? 0
+                let error = AerieError(
+                    .usage, asked: "a control request", found: "it is not one of version 1",
+                    advice: "see docs/control-protocol.md")
+                guard send(ControlAnswer.failure(error).line(id)) else { return }
+                continue
+            }
+            if request.method == .attach { return attach(request) }
+            let answer: ControlAnswer
+            do throws(AerieError) {
+                answer = .result(try perform(request))
+            } catch { answer = .failure(error) }
+            let isSent = send(answer.line(request.id))
+            if request.method == .wait { server.endWait() }
+            guard isSent else { return }
+        }
+    }
+
+    private func perform(_ request: ControlRequest) throws(AerieError) -> JSONValue {
+        let machine = server.machine
+        switch request.method {
+        case .status: return status
+        case .pause: try machine.pause()
+        case .resume: try machine.resume()
+        case .powerOff:
+            let seconds = request.parameters["timeout"]?.integer
+            server.stopper.ask(timeout: seconds.map { UInt64(min(max($0, 0), 86_400)) * 1_000_000_000 })
+        case .kill: server.stopper.kill()
+        case .wait:
+            guard let outcome = server.waitForEnd() else { break }
+            var pairs: [String: JSONValue] = ["code": JSONValue(outcome.code)]
+            if let error = outcome.error { pairs["error"] = error.json }
+            return .object(pairs)
+        case .waitForAgent: return .object(["ready": .boolean(waitForAgent(request))])
+        case .statistics: return try statistics()
+        case .setMemory:
+            try machine.setMemoryTarget(ByteSize(bytes: UInt64(try number("bytes", of: request))))
+        case .setLink:
+            try machine.setLink(
+                ofCard: try number("card", of: request), isUp: request.parameters["up"] == .boolean(true))
+        case .resizeDisk:
+            try machine.resizeDisk(
+                try number("disk", of: request), to: ByteSize(bytes: UInt64(try number("bytes", of: request))))
+        case .resizeWindow:
+            let columns = UInt16(clamping: try number("columns", of: request))
+            let rows = UInt16(clamping: try number("rows", of: request))
+            guard server.hub.resize(try number("attachment", of: request), columns: columns, rows: rows) else {
+                throw AerieError(.usage, asked: "another size of a window", found: "the program is not attached")
+            }
+        case .attach: break
+        }
+        return .object([:])
+    }
+
+    private func number(_ key: String, of request: ControlRequest) throws(AerieError) -> Int {
+        if let number = request.parameters[key]?.integer, number >= 0 { return number }
+        throw AerieError(
+            .usage, asked: "\(request.method.rawValue) over the control socket", found: "'\(key)' is not a number",
+            advice: "see docs/control-protocol.md")
+    }
+
+    private var status: JSONValue {
+        let name =
+            switch server.machine.currentState {
+            case .created: "created"
+            case .starting: "starting"
+            case .running: "running"
+            case .paused: "paused"
+            case .stopping: "stopping"
+            case .ended: "exited"
+            }
+        return .object(["state": .string(name), "agent": .boolean(server.machine.isAgentReady)])
+    }
+
+    /// Waits in steps, so that the end of the machine ends the wait.
+    private func waitForAgent(_ request: ControlRequest) -> Bool {
+        let seconds = min(max(request.parameters["timeout"]?.integer ?? 60, 0), 3600)
+        let deadline = HostClock.monotonic() &+ UInt64(seconds) * 1_000_000_000
+        while true {
+            let now = HostClock.monotonic()
+            if server.machine.waitForAgent(until: min(deadline, now &+ 250_000_000)) { return true }
+            if HostClock.monotonic() >= deadline { return false }
+            if case .ended = server.machine.currentState { return false }
+        }
+    }
+
+    private func statistics() throws(AerieError) -> JSONValue {
+        do {
+            return .object(["memory": try JSONValue(encoding: server.machine.memoryStatistics)])
+        } catch {
+            throw AerieError(.internalError, asked: "statistics", found: "\(error)")
+        }
+    }
+
+    // MARK: The console
+
+    /// From the answer on, the connection is the console: what arrives is typed, and what the guest writes is sent.
+    private func attach(_ request: ControlRequest) {
+        var size: (columns: UInt16, rows: UInt16)?
+        if let columns = request.parameters["columns"]?.integer, let rows = request.parameters["rows"]?.integer {
+            size = (UInt16(clamping: columns), UInt16(clamping: rows))
+        }
+        guard let wake = try? WakeCounter() else { return }
+        let withRecent = request.parameters["recent"] != .boolean(false)
+        guard let number = server.hub.attach(windowSize: size, withRecent: withRecent, wake: { wake.signal() }) else {
+            let error = AerieError(
+                .unavailable, asked: "attaching to the console", found: "too many programs are attached")
+            _ = send(ControlAnswer.failure(error).line(request.id))
+            return
+        }
+        defer { server.hub.detach(number) }
+        let answer = ControlAnswer.result(.object(["attachment": JSONValue(number)]))
+        guard send(answer.line(request.id)) else { return }
+        let flags = fcntl(descriptor, F_GETFL)
+        _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
+        var relay = ConsoleRelay(descriptor: descriptor, hub: server.hub, number: number, wake: wake, typed: rest)
+        relay.run()
+    }
+
+    // MARK: Lines
+
+    private func readLine() -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            if let end = rest.firstIndex(of: 0x0A) {
+                defer { rest.removeFirst(end + 1) }
+                return Array(rest[..<end])
+            }
+            guard rest.count <= ControlRequest.longestLine else { return nil }
+            let count = buffer.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+            if count < 0, errno == EINTR { continue }
+            if count <= 0 { return nil }
+            rest += buffer[..<count]
+        }
+    }
+
+    private func send(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = Glibc.send(descriptor, bytes.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL))
+                if count < 0, errno != EINTR { return false }
+                done += max(count, 0)
+            }
+            return true
+        }
+    }
+}

@@ -1,0 +1,107 @@
+internal import Aerie
+internal import CSockets
+internal import ControlAPI
+internal import Glibc
+internal import HostSystem
+
+/// Serves the control socket of a machine: a thread for each connection, because requests may wait for the machine.
+final class ControlServer: Sendable {
+    /// The most connections; more are closed at once.
+    private static let mostConnections = 64
+    /// How long the end of the machine waits for answers to be sent, in nanoseconds.
+    private static let lastAnswers: UInt64 = 1_000_000_000
+
+    struct Outcome: Sendable {
+        let code: Int32
+        let error: AerieError?
+    }
+
+    private struct State {
+        var connections: [Int: Int32] = [:]
+        var lastConnection = 0
+        /// Connections that wait for the machine's end.
+        var waiters = 0
+        var outcome: Outcome?
+        var isOver = false
+    }
+
+    let machine: VirtualMachine
+    let hub: ConsoleHub
+    let stopper: GuestStopper
+    private let listener: Int32
+    private let state = Monitor(State())
+    private let source = Monitor<EventSource?>(nil)
+
+    init(listener: Int32, machine: VirtualMachine, hub: ConsoleHub, stopper: GuestStopper) {
+        self.listener = listener
+        self.machine = machine
+        self.hub = hub
+        self.stopper = stopper
+    }
+
+    /// Begins to accept connections, those that wait already included.
+    func start(on loop: EventLoop) throws(SystemError) {
+        let made = try loop.watch(listener, for: .readable) { [weak self] _ in self?.acceptAll() }
+        source.withLock { $0 = made }
+    }
+
+    /// The machine has ended: answers whoever waits for that, and ends all connections.
+    func finish(_ outcome: Outcome) {
+        let source = source.withLock { source in
+            defer { source = nil }
+            return source
+        }
+        source?.cancel()
+        state.update { $0.outcome = outcome }
+        let deadline = HostClock.monotonic() &+ Self.lastAnswers
+        _ = state.wait(until: deadline) { $0.waiters == 0 ? () : nil }
+        state.update { state in
+            state.isOver = true
+            for descriptor in state.connections.values { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
+        }
+        _ = state.wait(until: HostClock.monotonic() &+ Self.lastAnswers) { $0.connections.isEmpty ? () : nil }
+    }
+
+    /// Waits for the machine's end; nil when the connection's other side went away before.
+    func waitForEnd() -> Outcome? {
+        state.update { $0.waiters += 1 }
+        return state.wait { state in state.outcome }
+    }
+
+    /// The answer to `waitForEnd` was sent.
+    func endWait() { state.update { $0.waiters -= 1 } }
+
+    private func acceptAll() {
+        while true {
+            let descriptor = aerie_stream_accept(listener)
+            if descriptor < 0 {
+                if errno == EINTR || errno == ECONNABORTED { continue }
+                return
+            }
+            add(FileDescriptor(owning: descriptor))
+        }
+    }
+
+    private func add(_ socket: consuming FileDescriptor) {
+        let descriptor = socket.rawValue
+        let number = state.update { state -> Int? in
+            guard !state.isOver, state.connections.count < Self.mostConnections else { return nil }
+            state.lastConnection += 1
+            state.connections[state.lastConnection] = descriptor
+            return state.lastConnection
+        }
+        guard let number else { return }
+        let connection = ControlConnection(owning: socket, server: self)
+        do throws(SystemError) {
+            _ = try HostThread(name: "control-client") { [self] in
+                connection.serve()
+                // Off the list before it is closed, so that nobody shuts another descriptor of this number down.
+                state.update { $0.connections[number] = nil }
+                connection.close()
+            }
+        } catch {
+            state.update { $0.connections[number] = nil }
+            connection.close()
+        }
+    }
+}

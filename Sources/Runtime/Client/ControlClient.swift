@@ -1,0 +1,110 @@
+internal import CSockets
+package import Aerie
+package import ControlAPI
+internal import Glibc
+internal import HostSystem
+
+/// A connection to the control socket of a running machine.
+///
+/// One thread uses a connection at a time. Calls wait for the machine's answer.
+package final class ControlClient: @unchecked Sendable {
+    // @unchecked: `rest` and `lastID` belong to the thread that uses the connection.
+
+    private let machine: Machine
+    private let socket: FileDescriptor
+    private var rest: [UInt8] = []
+    private var lastID = 0
+
+    /// Connects, and reads the machine's greeting.
+    ///
+    /// - Throws: `usage` when the machine does not run.
+    package init(_ machine: Machine) throws(AerieError) {
+        self.machine = machine
+        do throws(SystemError) {
+            // A path of any length: names of sockets have 107 bytes.
+            let directory = try FileDescriptor(path: machine.directory, flags: O_RDONLY | O_DIRECTORY)
+            let path = "/proc/self/fd/\(directory.rawValue)/\(Machine.controlName)"
+            let descriptor = try checked("connect") { aerie_stream_connect(path) }
+            socket = FileDescriptor(owning: descriptor)
+            let flags = fcntl(socket.rawValue, F_GETFL)
+            _ = try checked("fcntl") { fcntl(socket.rawValue, F_SETFL, flags & ~O_NONBLOCK) }
+        } catch {
+            throw Self.refusal(error, machine)
+        }
+        let greeting = try? JSONValue(parsing: try readLine())
+        guard let version = greeting?["version"]?.integer else { throw lost() }
+        guard version == ControlRequest.protocolVersion else {
+            throw AerieError(
+                .unavailable, asked: "machine '\(machine.record.name)'",
+                found: "its control protocol has version \(version), and this program's has version "
+                    + "\(ControlRequest.protocolVersion)", advice: "use the program that started the machine")
+        }
+    }
+
+    private static func refusal(_ error: SystemError, _ machine: Machine) -> AerieError {
+        let asked = "machine '\(machine.record.name)'"
+        switch error.code {
+        case ENOENT, ECONNREFUSED:
+            return AerieError(.usage, asked: asked, found: "it is not running", advice: "start it with 'aerie start'")
+        case EAGAIN:
+            return AerieError(.unavailable, asked: asked, found: "too many programs talk to it", advice: "try again")
+        default: return AerieError(.inputOutput, asked: asked, found: error.description)
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// - Throws: the machine's refusal, or `inputOutput` when the machine ends before it answers.
+    @discardableResult
+    package func call(
+        _ method: ControlRequest.Method, _ parameters: [String: JSONValue] = [:]
+    ) throws(AerieError) -> JSONValue {
+        lastID += 1
+        let line = ControlRequest(id: lastID, method: method, parameters: .object(parameters)).line
+        do throws(SystemError) {
+            try line.withRawBytes { (bytes) throws(SystemError) in
+                try Self.send(bytes, socket.rawValue)
+            }
+        } catch { throw lost() }
+        while true {
+            guard let (id, answer) = ControlAnswer.read(try readLine()) else { throw lost() }
+            guard id == lastID else { continue }
+            switch answer {
+            case .result(let value): return value
+            case .failure(let error): throw error
+            }
+        }
+    }
+
+    /// The socket, for what follows an `attach`, and the bytes of it that were read already.
+    package var stream: (descriptor: Int32, begun: [UInt8]) { (socket.rawValue, rest) }
+
+    private func lost() -> AerieError {
+        AerieError(
+            .inputOutput, asked: "machine '\(machine.record.name)'", found: "it ended before it answered",
+            advice: "see 'aerie inspect \(machine.record.name)'")
+    }
+
+    private func readLine() throws(AerieError) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            if let end = rest.firstIndex(of: 0x0A) {
+                defer { rest.removeFirst(end + 1) }
+                return Array(rest[..<end])
+            }
+            guard rest.count <= ControlRequest.longestLine else { throw lost() }
+            let count = (try? buffer.withUnsafeMutableBytes { try socket.read(into: $0) }) ?? 0
+            if count == 0 { throw lost() }
+            rest += buffer[..<count]
+        }
+    }
+
+    private static func send(_ bytes: UnsafeRawBufferPointer, _ descriptor: Int32) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            done += try checked("send") {
+                Glibc.send(descriptor, bytes.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL))
+            }
+        }
+    }
+}

@@ -1,0 +1,316 @@
+internal import CRuntime
+internal import CSockets
+package import Aerie
+internal import ControlAPI
+internal import Glibc
+internal import HostSystem
+
+/// Keeps a machine: starts its process, writes its status, starts it again by its policy, and cleans up after it.
+///
+/// The monitor is the program `aerie-vm` before it forks. It has one thread, and no part of the guest. The machine's lock is held by the
+/// monitor and, over the fork, by the machine's process: the lock is free when both have ended.
+package final class MachineMonitor {
+    /// What the machine's process needs.
+    package struct Charge: Sendable {
+        package let machine: Machine
+        package let link: MonitorLink
+        /// The listening control socket.
+        package let listener: Int32
+        /// The machine's directory, opened.
+        package let directory: Int32
+        package let isForeground: Bool
+    }
+
+    private static let signals = [SIGTERM, SIGINT, SIGHUP, SIGCHLD]
+    /// Nanoseconds before the first restart; it doubles with each one that follows soon.
+    private static let firstPause: UInt64 = 100_000_000
+    private static let longestPause: UInt64 = 60_000_000_000
+    /// Nanoseconds after which a machine that runs counts as started well.
+    private static let success: UInt64 = 10_000_000_000
+
+    private let machine: Machine
+    private let isForeground: Bool
+    /// The machine shall end with whoever waits at `ready`.
+    private let isAttended: Bool
+    private let lock: MachineLock
+    private let directory: FileDescriptor
+    private let listener: FileDescriptor
+    private let signalSource: FileDescriptor
+    /// Where the caller waits for the start; -1 when nobody does.
+    private var ready: Int32
+    private var status: MachineStatus
+    /// The process and the link of the machine while it runs.
+    private var process: Int32 = 0
+    private var link: Int32 = -1
+    private var rest: [UInt8] = []
+    private var end: (code: Int32, error: AerieError?, isWanted: Bool)?
+    private var wasAsked = false
+    private var isAnnounced = false
+    /// The next state `running` is a start, not the end of a pause.
+    private var isFreshStart = false
+
+    /// Takes the machine over.
+    ///
+    /// - Parameters:
+    ///   - ready: a descriptor that gets the answer to the start; nil for none. It becomes the monitor's.
+    ///   - isAttended: the machine ends when the other end of `ready` is closed.
+    /// - Throws: `usage` when the machine runs already.
+    package init(_ machine: Machine, isForeground: Bool, ready: Int32?, isAttended: Bool) throws(AerieError) {
+        self.machine = machine
+        self.isForeground = isForeground
+        self.isAttended = isAttended
+        self.ready = ready ?? -1
+        lock = try MachineLock(path: machine.file(Machine.lockName))
+        guard try lock.take() else {
+            throw AerieError(
+                .usage, asked: "starting machine '\(machine.record.name)'", found: "it is running already",
+                advice: "'aerie stop \(machine.record.name)' stops it")
+        }
+        do throws(SystemError) {
+            let directory = try FileDescriptor(path: machine.directory, flags: O_RDONLY | O_DIRECTORY)
+            // Under the lock, whatever has the name is left over.
+            unlink(machine.file(Machine.controlName))
+            unlink(machine.file(Machine.socketName))
+            let path = "/proc/self/fd/\(directory.rawValue)/\(Machine.controlName)"
+            listener = FileDescriptor(owning: try checked("bind \(Machine.controlName)") { aerie_stream_listen(path) })
+            self.directory = directory
+            signalSource = FileDescriptor(
+                owning: try checked("signalfd") {
+                    aerie_signal_descriptor(Self.signals, Int32(Self.signals.count))
+                })
+        } catch {
+            throw AerieError(opening: "starting machine '\(machine.record.name)'", error)
+        }
+        status = machine.status
+        status.monitor = getpid()
+        status.restarts = 0
+    }
+
+    /// Runs the machine until it ends for good.
+    ///
+    /// - Parameter body: called in the machine's process, which ends with its result.
+    /// - Returns: the exit code of the machine's last run.
+    package func run(_ body: (Charge) -> Int32) -> Int32 {
+        var pause = Self.firstPause
+        var failures = 0
+        while true {
+            let begun = HostClock.monotonic()
+            runOnce(body)
+            let end = self.end ?? (128 + SIGKILL, nil, false)
+            guard !end.isWanted, !wasAsked, wants(restart: end.code, failures) else { return finish(end) }
+            let isGood = HostClock.monotonic() &- begun >= Self.success
+            pause = isGood ? Self.firstPause : min(pause * 2, Self.longestPause)
+            failures = isGood || end.code == 0 ? 1 : failures + 1
+            status.state = .restarting
+            status.restarts += 1
+            status.exitCode = end.code
+            status.error = end.error?.description
+            status.finished = HostClock.realtime()
+            status.process = 0
+            save()
+            if waits(pause) { return finish(end) }
+        }
+    }
+
+    private func wants(restart code: Int32, _ failures: Int) -> Bool {
+        // A machine that never ran is not tried again: its settings do not become better.
+        guard status.started != nil, isAnnounced || isForeground else { return false }
+        switch machine.record.restart {
+        case .no: return false
+        case .always: return true
+        case .onFailure(let limit): return code != 0 && failures < limit ?? .max
+        }
+    }
+
+    private func runOnce(_ body: (Charge) -> Int32) {
+        end = nil
+        rest = []
+        var ends: [Int32] = [-1, -1]
+        guard aerie_link_pair(&ends) == 0 else { return fail(.last("socketpair")) }
+        status.state = .starting
+        status.process = 0
+        isFreshStart = true
+        save()
+        let child = aerie_fork()
+        guard child >= 0 else {
+            let error = SystemError.last("fork")
+            close(ends[0])
+            close(ends[1])
+            return fail(error)
+        }
+        if child == 0 {
+            close(ends[0])
+            close(signalSource.rawValue)
+            if ready >= 0 { close(ready) }
+            aerie_reset_signals(Self.signals, Int32(Self.signals.count))
+            let link = MonitorLink(owning: FileDescriptor(owning: ends[1]))
+            exit(
+                body(
+                    Charge(
+                        machine: machine, link: link, listener: listener.rawValue, directory: directory.rawValue,
+                        isForeground: isForeground)))
+        }
+        close(ends[1])
+        link = ends[0]
+        process = child
+        status.process = child
+        save()
+        serve()
+        close(link)
+        link = -1
+        process = 0
+    }
+
+    private func fail(_ error: SystemError) {
+        let failure = AerieError(opening: "starting machine '\(machine.record.name)'", error)
+        end = (failure.exitCode, failure, false)
+    }
+
+    // MARK: While the machine runs
+
+    /// Serves the machine's process until it has ended.
+    private func serve() {
+        var linkIsOpen = true
+        while true {
+            var entries = [
+                pollfd(fd: signalSource.rawValue, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: linkIsOpen ? link : -1, events: Int16(POLLIN), revents: 0),
+            ]
+            // Nobody writes to this end; the closing of the other one is an error of it.
+            entries.append(pollfd(fd: isAttended ? ready : -1, events: 0, revents: 0))
+            _ = poll(&entries, 3, -1)
+            if entries[1].revents != 0 { linkIsOpen = readLink() }
+            if entries[0].revents != 0 { takeSignals() }
+            if entries[2].revents != 0 { leave() }
+            var code: Int32 = 0
+            guard aerie_collect_child(process, &code) == process else { continue }
+            // The last words may still be in the socket.
+            while linkIsOpen { linkIsOpen = readLink() }
+            noteDeath(code)
+            return
+        }
+    }
+
+    /// - Returns: false at the end of the connection.
+    private func readLink() -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = buffer.withUnsafeMutableBytes { recv(link, $0.baseAddress, $0.count, 0) }
+        if count < 0, errno == EINTR { return true }
+        if count <= 0 { return false }
+        rest += buffer[..<count]
+        while let end = rest.firstIndex(of: 0x0A) {
+            if let value = try? JSONValue(parsing: Array(rest[..<end])) { take(value) }
+            rest.removeFirst(end + 1)
+        }
+        // The machine's process may be the guest's by now: nothing that it says is without a bound.
+        if rest.count > ControlRequest.longestLine { rest = [] }
+        return true
+    }
+
+    private func take(_ value: JSONValue) {
+        if let name = value["state"]?.string, let state = MachineStatus.State(rawValue: name) {
+            status.state = state
+            if state == .running, isFreshStart {
+                isFreshStart = false
+                status.started = HostClock.realtime()
+                status.finished = nil
+                status.exitCode = nil
+                status.error = nil
+            }
+            save()
+            if state == .running { announce(.result(.object([:]))) }
+        } else if end == nil, let code = value["end"]?.integer {
+            let error = value["error"].flatMap { AerieError(json: $0) }
+            end = (Int32(truncatingIfNeeded: code) & 0xFF, error, value["wanted"] == .boolean(true))
+        }
+    }
+
+    private func takeSignals() {
+        var code: Int32 = 0
+        var sender: Int32 = 0
+        while true {
+            let signal = aerie_take_signal(signalSource.rawValue, &code, &sender)
+            guard signal > 0 else { return }
+            guard signal != SIGCHLD else { continue }
+            wasAsked = true
+            let line = JSONValue.object(["signal": JSONValue(signal)]).text + [0x0A]
+            line.withUnsafeBytes { _ = send(link, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)) }
+        }
+    }
+
+    /// - Parameter code: the exit code of the process, or the negative number of the signal that ended it.
+    private func noteDeath(_ code: Int32) {
+        if code >= 0 {
+            if end == nil { end = (code, nil, false) }
+            return
+        }
+        let name = code == -SIGSYS ? "a system call that its jail forbids" : "signal \(-code)"
+        let error = AerieError(
+            .internalError, asked: "machine '\(machine.record.name)'", found: "its process was ended by \(name)",
+            advice: "see \(machine.file(Machine.logName))")
+        end = (128 - code, error, end?.isWanted ?? false)
+    }
+
+    /// Waits before a restart. True when the machine shall not start any more.
+    private func waits(_ pause: UInt64) -> Bool {
+        let deadline = HostClock.monotonic() &+ pause
+        while true {
+            let now = HostClock.monotonic()
+            if now >= deadline { return false }
+            var entry = pollfd(fd: signalSource.rawValue, events: Int16(POLLIN), revents: 0)
+            _ = poll(&entry, 1, Int32((deadline - now) / 1_000_000 + 1))
+            takeSignals()
+            if wasAsked { return true }
+        }
+    }
+
+    // MARK: The end
+
+    private func finish(_ end: (code: Int32, error: AerieError?, isWanted: Bool)) -> Int32 {
+        status.state = .exited
+        status.monitor = 0
+        status.process = 0
+        status.exitCode = end.code
+        status.error = end.error?.description
+        status.finished = HostClock.realtime()
+        save()
+        unlink(machine.file(Machine.controlName))
+        unlink(machine.file(Machine.socketName))
+        if machine.record.removesAtEnd { try? StateDirectory.removeFiles(of: machine) }
+        let failure =
+            end.error
+            ?? AerieError(
+                .notStarted, asked: "starting machine '\(machine.record.name)'",
+                found: "its process ended with code \(end.code)", advice: "see \(machine.file(Machine.logName))")
+        announce(.failure(failure))
+        return end.code
+    }
+
+    /// Tells whoever waits for the start about it, once.
+    private func announce(_ answer: ControlAnswer) {
+        guard ready >= 0 else { return }
+        guard !isAnnounced else { return }
+        isAnnounced = true
+        answer.line(0).withUnsafeBytes { _ = Glibc.write(ready, $0.baseAddress, $0.count) }
+        guard !isAttended else { return }
+        close(ready)
+        ready = -1
+    }
+
+    /// Whoever attended to the machine is gone: it is killed, as its monitor's end would do.
+    private func leave() {
+        wasAsked = true
+        close(ready)
+        ready = -1
+        _ = shutdown(link, Int32(SHUT_WR))
+    }
+
+    private func save() {
+        do {
+            try machine.write(status)
+        } catch {
+            // A full disk: the machine goes on, and its directory tells less about it.
+            StandardError.offer(line: "aerie-vm: \(error)")
+        }
+    }
+}

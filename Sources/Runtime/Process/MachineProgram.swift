@@ -1,0 +1,116 @@
+internal import CRuntime
+package import Aerie
+internal import ControlAPI
+internal import Glibc
+internal import HostSystem
+
+/// Starts the process of a machine: the program `aerie-vm`, beside the running program.
+package struct MachineProgram: Sendable {
+    private let path: String
+
+    /// - Throws: `unavailable` when the program is not there.
+    package init() throws(AerieError) {
+        let own = Self.ownPath
+        let directory = own.lastIndex(of: UInt8(ascii: "/")).map { own[...$0] } ?? []
+        // Where it is built and where it is installed: beside, or in libexec of the same prefix.
+        let places = ["aerie-vm", "../libexec/aerie/aerie-vm"].map { String(decoding: directory, as: UTF8.self) + $0 }
+        guard let found = places.first(where: { access($0, X_OK) == 0 }) else {
+            throw AerieError(
+                .unavailable, asked: "starting a machine", found: "the program \(places[0]) is not there",
+                advice: "build it with 'swift build -c release --product aerie-vm'")
+        }
+        path = found
+    }
+
+    private static var ownPath: [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = buffer.withUnsafeMutableBytes { readlink("/proc/self/exe", $0.baseAddress!, $0.count) }
+        return Array(buffer.prefix(max(count, 0)))
+    }
+
+    /// Replaces this process by the machine's, on the same standard streams. Returns only by an error.
+    ///
+    /// - Parameter lease: stays open for as long as the machine's processes live; -1 for none.
+    package func become(_ machine: Machine, lease: Int32) throws(AerieError) -> Never {
+        let code = Self.withArguments([path, "--machine", machine.directory, "--foreground"]) {
+            aerie_become(path, $0, lease)
+        }
+        throw AerieError(opening: "starting a machine", SystemError("execute \(path)", code: code))
+    }
+
+    /// Keeps a machine running that was started with `startAttended`. The machine is killed when this value goes away, or the process that
+    /// has it.
+    package struct Attendance: ~Copyable {
+        fileprivate let reader: FileDescriptor
+    }
+
+    /// Starts the machine in the background and returns when its guest runs.
+    ///
+    /// - Parameter lease: stays open for as long as the machine's processes live; -1 for none.
+    /// - Throws: the reason why the machine did not start.
+    package func start(_ machine: Machine, lease: Int32) throws(AerieError) {
+        _ = try start(machine, lease: lease, [])
+    }
+
+    /// As `start`, for a machine that shall not outlive its caller.
+    package func startAttended(_ machine: Machine, lease: Int32) throws(AerieError) -> Attendance {
+        Attendance(reader: try start(machine, lease: lease, ["--attended"]))
+    }
+
+    private func start(
+        _ machine: Machine, lease: Int32, _ options: [String]
+    ) throws(AerieError) -> FileDescriptor {
+        var ends: [Int32] = [-1, -1]
+        guard aerie_start_pipe(&ends) == 0 else { throw failure(.last("pipe")) }
+        let reader = FileDescriptor(owning: ends[0])
+        do {
+            // Closed here before the wait: its end is the end of the machine's process.
+            let writer = FileDescriptor(owning: ends[1])
+            let log = try openLog(machine)
+            var process: Int32 = 0
+            let code = Self.withArguments([path, "--machine", machine.directory] + options) {
+                aerie_spawn_machine(
+                    &process, path, $0, machine.record.workingDirectory, log.rawValue, writer.rawValue, lease)
+            }
+            guard code == 0 else { throw failure(SystemError("execute \(path)", code: code)) }
+            _ = consume writer
+        }
+        try Self.awaitStart(reader, machine)
+        return reader
+    }
+
+    private func openLog(_ machine: Machine) throws(AerieError) -> FileDescriptor {
+        do throws(SystemError) {
+            // Each start begins a new log; the text of the one before is in the status.
+            return try FileDescriptor(
+                path: machine.file(Machine.logName), flags: O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW,
+                mode: 0o600)
+        } catch { throw failure(error) }
+    }
+
+    private func failure(_ error: SystemError) -> AerieError { AerieError(opening: "starting a machine", error) }
+
+    private static func awaitStart(_ reader: borrowing FileDescriptor, _ machine: Machine) throws(AerieError) {
+        var line: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while line.last != 0x0A, line.count < ControlRequest.longestLine {
+            let count = (try? buffer.withUnsafeMutableBytes { try reader.read(into: $0) }) ?? 0
+            if count == 0 { break }
+            line += buffer[..<count]
+        }
+        guard let (_, answer) = ControlAnswer.read(Array(line.dropLast(line.last == 0x0A ? 1 : 0))) else {
+            throw AerieError(
+                .notStarted, asked: "starting machine '\(machine.record.name)'", found: "its process ended early",
+                advice: "see \(machine.file(Machine.logName))")
+        }
+        if case .failure(let error) = answer { throw error }
+    }
+
+    private static func withArguments(
+        _ words: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Int32
+    ) -> Int32 {
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        return body(&arguments)
+    }
+}

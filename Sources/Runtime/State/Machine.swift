@@ -1,0 +1,173 @@
+package import Aerie
+package import ControlAPI
+internal import Glibc
+internal import HostSystem
+
+/// A machine that is kept, as its directory describes it.
+///
+///     machine.json   what it is (MachineRecord)
+///     status.json    how it is (MachineStatus), by its monitor
+///     lock           held by the machine's processes
+///     control.sock   its control socket (docs/control-protocol.md)
+///     vsock.sock     the way to the guest's sockets
+///     root.qcow2     the changes to its image's disk
+///     agent.cpio     the guest's agent, for the end of the initial RAM disk
+///     console.log.0, console.log.1   what the guest wrote to its console
+///     vm.log         the log of its processes
+package struct Machine: Sendable {
+    static let recordName = "machine.json"
+    static let statusName = "status.json"
+    package static let lockName = "lock"
+    package static let controlName = "control.sock"
+    package static let socketName = "vsock.sock"
+    package static let rootDiskName = "root.qcow2"
+    package static let agentName = "agent.cpio"
+    package static let logName = "vm.log"
+    package static let consoleLogName = "console.log"
+    private static let longestFile = 4 << 20
+
+    /// The path of the machine's directory.
+    package let directory: String
+    package private(set) var record: MachineRecord
+
+    /// Reads the machine in a directory.
+    ///
+    /// - Throws: `badInput` for a record that cannot be read.
+    package init(directory: String) throws(AerieError) {
+        self.directory = directory
+        record = try Self.readRecord(directory)
+    }
+
+    /// The path of a file in the directory.
+    package func file(_ name: String) -> String { "\(directory)/\(name)" }
+
+    /// The directory of all machines.
+    var parent: String { String(directory.dropLast(record.id.utf8.count + 1)) }
+
+    // MARK: The record
+
+    private static func readRecord(_ directory: String) throws(AerieError) -> MachineRecord {
+        let path = "\(directory)/\(recordName)"
+        func damaged(_ found: String) -> AerieError {
+            AerieError(
+                .badInput, asked: "machine \(directory.split(separator: "/").last ?? "")", found: found,
+                advice: "remove the directory \(directory) if nobody needs it")
+        }
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try readFile(path)
+        } catch {
+            throw damaged("its record cannot be read: \(error.description)")
+        }
+        do {
+            let value = try JSONValue(parsing: bytes)
+            guard value["version"]?.integer == MachineRecord.currentVersion else {
+                throw damaged(
+                    "its record has version \(value["version"]?.integer ?? 0), and this program reads version "
+                        + "\(MachineRecord.currentVersion)")
+            }
+            return try value.decode(MachineRecord.self)
+        } catch let error as AerieError {
+            throw error
+        } catch {
+            throw damaged("its record is damaged, or was written by another version")
+        }
+    }
+
+    static func write(_ record: MachineRecord, in directory: String) throws {
+        try replace("\(directory)/\(recordName)", with: JSONValue(encoding: record).text + [0x0A], isDurable: true)
+    }
+
+    /// Changes the record on disk. With the lock of all machines.
+    func changeRecord(_ change: (inout MachineRecord) -> Void) throws {
+        var record = try Self.readRecord(directory)
+        change(&record)
+        try Self.write(record, in: directory)
+    }
+
+    // MARK: The status
+
+    /// The state of the machine now. A monitor that died has left a status of a machine that runs: it has crashed.
+    package var status: MachineStatus {
+        let isRunning = (try? MachineLock(path: file(Self.lockName)))?.isTaken ?? false
+        var status = storedStatus ?? MachineStatus()
+        switch status.state {
+        case .created where isRunning: status.state = .starting
+        case .exited where isRunning: status.state = .starting
+        case .starting, .running, .paused, .restarting:
+            guard !isRunning else { break }
+            status.state = .exited
+            status.exitCode = 128 + SIGKILL
+            status.error = "its process was killed, or the host went down"
+            status.process = 0
+            status.monitor = 0
+        case .created, .exited: break
+        }
+        return status
+    }
+
+    private var storedStatus: MachineStatus? {
+        guard let bytes = try? Self.readFile(file(Self.statusName)) else { return nil }
+        return try? JSONValue(parsing: bytes).decode(MachineStatus.self)
+    }
+
+    /// Writes the status; by the machine's monitor only, which holds the lock.
+    package func write(_ status: MachineStatus) throws(AerieError) {
+        do {
+            let text = try JSONValue(encoding: status).text + [0x0A]
+            try Self.replace(file(Self.statusName), with: text, isDurable: false)
+        } catch {
+            throw AerieError(.inputOutput, asked: "the status of machine '\(record.name)'", found: "\(error)")
+        }
+    }
+
+    /// Whether the machine's processes are there.
+    package var isRunning: Bool { (try? MachineLock(path: file(Self.lockName)))?.isTaken ?? false }
+
+    /// Whether the machine was removed.
+    package var isGone: Bool { access(file(Self.recordName), F_OK) != 0 }
+
+    /// Waits until the machine's processes have ended.
+    package func waitForEnd() throws(AerieError) { try MachineLock(path: file(Self.lockName)).waitUntilFree() }
+
+    /// The archive with the guest's agent, of a machine that has one.
+    package func agent() throws(AerieError) -> [UInt8] {
+        do throws(SystemError) {
+            return try Self.readFile(file(Self.agentName))
+        } catch {
+            throw AerieError(
+                .badInput, asked: "the agent of machine '\(record.name)'", found: error.description,
+                advice: "make the machine anew")
+        }
+    }
+
+    // MARK: Files
+
+    private static func readFile(_ path: String) throws(SystemError) -> [UInt8] {
+        let file = try FileDescriptor(path: path, flags: O_RDONLY | O_NOFOLLOW)
+        let size = Int(min(try file.size(), UInt64(longestFile)))
+        var bytes = [UInt8](repeating: 0, count: size)
+        let count = try bytes.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in
+            try file.read(at: 0, into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        return Array(bytes.prefix(count))
+    }
+
+    private static func replace(_ path: String, with bytes: [UInt8], isDurable: Bool) throws(SystemError) {
+        if isDurable {
+            var replacement = try ReplacementFile(replacing: path, mode: 0o600)
+            try bytes.withRawBytes { (bytes) throws(SystemError) in try replacement.file.writeAll(bytes) }
+            return try replacement.commit()
+        }
+        // After the host's crash nobody needs it.
+        let temporary = "\(path).\(getpid())"
+        let file = try FileDescriptor(path: temporary, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+        do throws(SystemError) {
+            try bytes.withRawBytes { (bytes) throws(SystemError) in try file.writeAll(bytes) }
+            _ = try checked("rename \(temporary)") { Glibc.rename(temporary, path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+}
