@@ -28,8 +28,8 @@ enum AgentProgram {
             say("usage: aerie-agent [--socket PATH | --version]", "")
             Process.end(64)
         }
-        // Whoever started the agent may have left descriptors open.
-        _ = system(SystemCall.close_range, 3, Int(UInt32.max), 0)
+        // Whoever started the agent may have left descriptors open; no command gets them. (CLOSE_RANGE_CLOEXEC)
+        _ = system(SystemCall.close_range, 3, Int(UInt32.max), 4)
         occupyStandardDescriptors()
         Process.raiseDescriptorLimit()
         Process.blockSignals()
