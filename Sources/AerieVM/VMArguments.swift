@@ -7,13 +7,23 @@ enum VMArguments {
     case help
     case run(RunSettings)
     /// Runs a machine that is kept in this directory.
-    case keep(directory: String, isForeground: Bool)
+    case keep(directory: String, Keeping)
+
+    /// How a machine that is kept stands to the program that starts it.
+    enum Keeping: String {
+        /// In the background; descriptor 3 hears of its start.
+        case background
+        /// As `background`, and ends when the other end of descriptor 3 is closed.
+        case attended = "--attended"
+        /// On this process's standard streams.
+        case foreground = "--foreground"
+    }
 
     static let helpText = """
         Runs one virtual machine in this process, its console on standard input and output.
 
         aerie-vm [--config FILE] [--SETTING VALUE]... [--FLAG]...
-        aerie-vm --machine DIRECTORY [--foreground]
+        aerie-vm --machine DIRECTORY [--foreground|--attended]
 
         Settings and flags are those of 'aerie run' but for images and their commands; see 'aerie help run'. FILE has \
         them as JSON, where options win; /dev/fd/N is a file that whoever starts this process has open. Exit codes are \
@@ -62,12 +72,14 @@ enum VMArguments {
 
     private static func machine(_ arguments: ArraySlice<String>) throws(AerieError) -> VMArguments {
         let words = Array(arguments.dropFirst())
-        guard let directory = words.first, words.count == 1 || words[1...] == ["--foreground"] else {
+        guard let directory = words.first, words.count <= 2,
+            let keeping = words.count == 1 ? .background : Keeping(rawValue: words[1])
+        else {
             throw AerieError(
-                .usage, asked: "--machine", found: "a directory stands behind it, and --foreground at most",
+                .usage, asked: "--machine", found: "a directory stands behind it, and --foreground or --attended",
                 advice: "see 'aerie-vm --help'")
         }
-        return .keep(directory: directory, isForeground: words.count == 2)
+        return .keep(directory: directory, keeping)
     }
 
     /// `--name=value` or `--name`.

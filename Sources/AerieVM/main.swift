@@ -37,7 +37,7 @@ enum Program {
         case .help:
             print(VMArguments.helpText)
             return 0
-        case .keep(let directory, let isForeground): return keep(directory, isForeground)
+        case .keep(let directory, let keeping): return keep(directory, keeping)
         case .run(let settings):
             let configuration = try settings.configuration()
             try configuration.validate()
@@ -52,11 +52,12 @@ enum Program {
     /// Whoever starts a machine in the background waits at this descriptor for the guest's start.
     private static let readyDescriptor: Int32 = 3
 
-    private static func keep(_ directory: String, _ isForeground: Bool) -> Int32 {
-        let ready = isForeground ? nil : readyDescriptor
+    private static func keep(_ directory: String, _ keeping: VMArguments.Keeping) -> Int32 {
+        let ready = keeping == .foreground ? nil : readyDescriptor
         do throws(AerieError) {
             let monitor = try MachineMonitor(
-                try Machine(directory: directory), isForeground: isForeground, ready: ready)
+                try Machine(directory: directory), isForeground: keeping == .foreground, ready: ready,
+                isAttended: keeping == .attended)
             return monitor.run { charge in
                 do throws(AerieError) {
                     return try runKept(charge)

@@ -11,6 +11,7 @@ package final class SessionLog: Sendable {
     private let output: LogOutput
 
     private let path: String?
+    private let hasStarted = Monitor(false)
 
     /// Opens the log. `start` begins to write it.
     ///
@@ -28,8 +29,13 @@ package final class SessionLog: Sendable {
         } catch { throw Self.failure(path, error) }
     }
 
-    /// Starts the thread that writes. Once.
+    /// Starts the thread that writes, if it does not run yet.
     package func start() throws(AerieError) {
+        let isFirst = hasStarted.withLock { started in
+            defer { started = true }
+            return !started
+        }
+        guard isFirst else { return }
         do throws(SystemError) {
             try output.start { [program, path] error in
                 // Standard error itself has no place to report its loss.

@@ -23,7 +23,7 @@ struct ImagePrune: ParsableCommand {
     }
 
     func run() throws {
-        let pruned = try userImageStore().prune(cache: cache)
+        let pruned = try userImageStore().prune(keeping: try imagesOfMachines(), cache: cache)
         switch format.format {
         case .json:
             try format.printJSON(Report(images: pruned.images, builds: pruned.builds, bytes: pruned.bytes))

@@ -15,7 +15,7 @@ struct ImageRemove: ParsableCommand {
 
     func run() throws {
         let (reference, architecture) = try selection.parsed()
-        try userImageStore().remove(reference, architecture)
+        try userImageStore().remove(reference, architecture, keeping: try imagesOfMachines())
         print(reference)
     }
 }

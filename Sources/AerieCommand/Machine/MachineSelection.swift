@@ -1,5 +1,6 @@
 internal import Aerie
 internal import ArgumentParser
+internal import ControlAPI
 internal import Foundation
 internal import HostSystem
 internal import Runtime
@@ -7,6 +8,11 @@ internal import Runtime
 /// The machines of the user who runs this program.
 func userMachines() throws(AerieError) -> StateDirectory {
     try StateDirectory(environment: ProcessInfo.processInfo.environment)
+}
+
+/// The identities of the images that machines were made from, running or not: their disks are based on the images' files.
+func imagesOfMachines() throws(AerieError) -> Set<String> {
+    Set(try userMachines().machines().compactMap { $0.record.image?.identity })
 }
 
 /// The machines that a verb is about.

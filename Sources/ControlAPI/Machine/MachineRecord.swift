@@ -9,6 +9,8 @@ package struct MachineRecord: Codable, Equatable, Sendable {
         /// The directory of the image's files, whose last part is the image's identity.
         package var directory: String
 
+        package var identity: String { directory.split(separator: "/").last.map(String.init) ?? "" }
+
         package init(reference: String, directory: String) {
             self.reference = reference
             self.directory = directory

@@ -36,6 +36,8 @@ package final class MachineMonitor {
 
     private let machine: Machine
     private let isForeground: Bool
+    /// The machine shall end with whoever waits at `ready`.
+    private let isAttended: Bool
     private let lock: MachineLock
     private let directory: FileDescriptor
     private let listener: FileDescriptor
@@ -49,14 +51,20 @@ package final class MachineMonitor {
     private var rest: [UInt8] = []
     private var end: (code: Int32, error: AerieError?, isWanted: Bool)?
     private var wasAsked = false
+    private var isAnnounced = false
+    /// The next state `running` is a start, not the end of a pause.
+    private var isFreshStart = false
 
     /// Takes the machine over.
     ///
-    /// - Parameter ready: a descriptor that gets the answer to the start; nil for none. It becomes the monitor's.
+    /// - Parameters:
+    ///   - ready: a descriptor that gets the answer to the start; nil for none. It becomes the monitor's.
+    ///   - isAttended: the machine ends when the other end of `ready` is closed.
     /// - Throws: `usage` when the machine runs already.
-    package init(_ machine: Machine, isForeground: Bool, ready: Int32?) throws(AerieError) {
+    package init(_ machine: Machine, isForeground: Bool, ready: Int32?, isAttended: Bool) throws(AerieError) {
         self.machine = machine
         self.isForeground = isForeground
+        self.isAttended = isAttended
         self.ready = ready ?? -1
         lock = try MachineLock(path: machine.file(Machine.lockName))
         guard try lock.take() else {
@@ -112,7 +120,7 @@ package final class MachineMonitor {
 
     private func wants(restart code: Int32, _ failures: Int) -> Bool {
         // A machine that never ran is not tried again: its settings do not become better.
-        guard status.started != nil, ready < 0 else { return false }
+        guard status.started != nil, isAnnounced || isForeground else { return false }
         switch machine.record.restart {
         case .no: return false
         case .always: return true
@@ -127,6 +135,7 @@ package final class MachineMonitor {
         guard aerie_link_pair(&ends) == 0 else { return fail(opening(.last("socketpair"))) }
         status.state = .starting
         status.process = 0
+        isFreshStart = true
         save()
         defer {
             link = -1
@@ -200,10 +209,13 @@ package final class MachineMonitor {
                 brokerIsOpen ? process.brokerDescriptor : -1,
             ]
             var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            // Nobody writes to this end; the closing of the other one is an error of it.
+            entries.append(pollfd(fd: isAttended ? ready : -1, events: 0, revents: 0))
             _ = poll(&entries, nfds_t(entries.count), -1)
             if entries[2].revents != 0 { linkIsOpen = readLink() }
             if entries[3].revents != 0 { brokerIsOpen = broker.serve(process.brokerDescriptor) }
             if entries[0].revents != 0 { takeSignals() }
+            if entries[4].revents != 0 { leave() }
             guard let ending = process.collect() else { continue }
             // The last words may still be in the sockets.
             while linkIsOpen { linkIsOpen = readLink() }
@@ -233,7 +245,8 @@ package final class MachineMonitor {
     private func take(_ value: JSONValue) {
         if let name = value["state"]?.string, let state = MachineStatus.State(rawValue: name) {
             status.state = state
-            if state == .running, ready >= 0 || status.started == nil || status.finished != nil {
+            if state == .running, isFreshStart {
+                isFreshStart = false
                 status.started = HostClock.realtime()
                 status.finished = nil
                 status.exitCode = nil
@@ -311,9 +324,20 @@ package final class MachineMonitor {
     /// Tells whoever waits for the start about it, once.
     private func announce(_ answer: ControlAnswer) {
         guard ready >= 0 else { return }
+        guard !isAnnounced else { return }
+        isAnnounced = true
         answer.line(0).withUnsafeBytes { _ = Glibc.write(ready, $0.baseAddress, $0.count) }
+        guard !isAttended else { return }
         close(ready)
         ready = -1
+    }
+
+    /// Whoever attended to the machine is gone: it is killed, as its monitor's end would do.
+    private func leave() {
+        wasAsked = true
+        close(ready)
+        ready = -1
+        _ = shutdown(link, Int32(SHUT_WR))
     }
 
     private func save() {

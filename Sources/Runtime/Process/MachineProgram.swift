@@ -38,13 +38,28 @@ package struct MachineProgram: Sendable {
         throw AerieError(opening: "starting a machine", SystemError("execute \(path)", code: code))
     }
 
+    /// Keeps a machine running that was started with `startAttended`. The machine is killed when this value goes away, or the process that
+    /// has it.
+    package struct Attendance: ~Copyable {
+        fileprivate let reader: FileDescriptor
+    }
+
     /// Starts the machine in the background and returns when its guest runs.
     ///
-    /// - Parameters:
-    ///   - lease: stays open for as long as the machine's processes live; -1 for none.
-    ///   - endsWithCaller: ends the machine when `Running` is destroyed or this process ends.
+    /// - Parameter lease: stays open for as long as the machine's processes live; -1 for none.
     /// - Throws: the reason why the machine did not start.
     package func start(_ machine: Machine, lease: Int32) throws(AerieError) {
+        _ = try start(machine, lease: lease, [])
+    }
+
+    /// As `start`, for a machine that shall not outlive its caller.
+    package func startAttended(_ machine: Machine, lease: Int32) throws(AerieError) -> Attendance {
+        Attendance(reader: try start(machine, lease: lease, ["--attended"]))
+    }
+
+    private func start(
+        _ machine: Machine, lease: Int32, _ options: [String]
+    ) throws(AerieError) -> FileDescriptor {
         var ends: [Int32] = [-1, -1]
         guard aerie_start_pipe(&ends) == 0 else { throw failure(.last("pipe")) }
         let reader = FileDescriptor(owning: ends[0])
@@ -53,7 +68,7 @@ package struct MachineProgram: Sendable {
             let writer = FileDescriptor(owning: ends[1])
             let log = try openLog(machine)
             var process: Int32 = 0
-            let code = Self.withArguments([path, "--machine", machine.directory]) {
+            let code = Self.withArguments([path, "--machine", machine.directory] + options) {
                 aerie_spawn_machine(
                     &process, path, $0, machine.record.workingDirectory, log.rawValue, writer.rawValue, lease)
             }
@@ -61,6 +76,7 @@ package struct MachineProgram: Sendable {
             _ = consume writer
         }
         try Self.awaitStart(reader, machine)
+        return reader
     }
 
     private func openLog(_ machine: Machine) throws(AerieError) -> FileDescriptor {
