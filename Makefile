@@ -1,7 +1,7 @@
 # The project's commands. `make run` and `make test` are all a newcomer needs; see CONTRIBUTING.md for the rest.
 
 SWIFT ?= swift
-SOURCES := Package.swift Sources Tests Benchmarks
+SOURCES := Package.swift Sources Tests Benchmarks Plugins guest
 AERIE := .build/release/aerie
 
 .PHONY: run build test fuzz fuzz-target bench lint format clean
@@ -42,7 +42,7 @@ bench: bootstrap-tests
 
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)
-	for script in scripts/bootstrap scripts/test .ci/run; do bash -n "$$script" || exit 1; done
+	for script in scripts/bootstrap scripts/test guest/build .ci/run; do bash -n "$$script" || exit 1; done
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel $(SOURCES)

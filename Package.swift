@@ -41,6 +41,9 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
         module("TextTables"),
+        // Also compiled into the guest's agent, as Embedded Swift: no imports.
+        module("AgentProtocol"),
+        module("TarStream"),
         module("SavedState", ["CLinux"]),
         module("GuestMemory", ["HostSystem"]),
         // Machine
@@ -77,23 +80,28 @@ let package = Package(
                 "SavedState", "HostSystem",
             ]),
         // Control
+        .plugin(name: "GuestAgentBuild", capability: .buildTool()),
+        // The guest's agent for each instruction set: a plugin builds it from guest/ and embeds it.
+        .target(
+            name: "GuestAgentPrograms", swiftSettings: settings, plugins: [.plugin(name: "GuestAgentBuild")]),
         module(
             "GuestImages",
             [
-                "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
+                "GuestAgentPrograms", "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         module("ControlAPI", ["Aerie"]),
         module("Jail", ["CJail", "HostNetwork", "HostSockets", "HostSystem"]),
         module("Runtime", ["Jail", "ControlAPI", "CRuntime", "CSockets", "Aerie", "HostSystem"]),
         module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
+        module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
         // Front
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "GuestImages", "KVMEngine", "DiskImages",
-                "HostSystem",
-                "TextTables",
+                "MachineSession", "Runtime", "Jail", "ControlAPI", "AgentClient", "AgentProtocol", "Aerie",
+                "GuestImages",
+                "KVMEngine", "DiskImages", "HostSystem", "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -155,6 +163,17 @@ let package = Package(
                 "SavedState", "HostSystem",
             ]),
         tests("SharedFoldersTests", ["SharedFolders", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
+        tests("AgentProtocolTests", ["AgentProtocol"]),
+        tests("TarStreamTests", ["TarStream"]),
+        .target(
+            name: "AgentTestSupport", dependencies: ["AgentProtocol"], path: "Tests/AgentTestSupport",
+            swiftSettings: settings),
+        tests(
+            "GuestAgentTests",
+            [
+                "GuestAgentPrograms", "AgentProtocol", "TarStream", "AgentTestSupport", "GuestToolchain",
+                "TestSupport",
+            ]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
@@ -166,9 +185,9 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "GuestToolchain", "TestSupport",
-                "MachineHost",
-                "CSockets", "HostSystem",
+                "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "AgentProtocol", "AgentTestSupport",
+                "ScriptedAgent",
+                "GuestAgentPrograms", "GuestToolchain", "TestSupport", "MachineHost", "CSockets", "HostSystem",
             ],
             exclude: ["Guests"]),
         // A machine's process that somebody has taken over.
@@ -177,13 +196,24 @@ let package = Package(
             name: "JailBreaker", dependencies: ["Jail", "CJail", "CRawCalls", "HostSystem"], path: "Tests/JailBreaker",
             swiftSettings: settings),
         tests("JailTests", ["Jail", "CJail", "JailBreaker", "GuestToolchain", "HostNetwork", "HostSystem"]),
+        .target(
+            name: "ScriptedAgent", dependencies: ["AgentProtocol", "CSockets"], path: "Tests/ScriptedAgent",
+            swiftSettings: settings),
+        tests(
+            "AgentClientTests",
+            [
+                "AgentClient", "AgentProtocol", "TarStream", "ScriptedAgent", "TestSupport", "GuestToolchain",
+                "HostSystem",
+            ]),
         tests("ArchitectureTests", []),
 
         // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GuestBoot", "MachineSession", "PlatformDevices", "VirtioDevices", "HostSockets", "SharedFolders",
+                "AgentClient", "AgentProtocol", "TarStream", "GuestBoot", "MachineSession", "PlatformDevices",
+                "VirtioDevices",
+                "HostSockets", "SharedFolders",
                 "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),

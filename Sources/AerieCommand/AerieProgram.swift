@@ -20,7 +20,8 @@ struct AerieProgram: AsyncParsableCommand {
             RunCommand.self, CreateCommand.self, StartCommand.self, StopCommand.self, KillCommand.self,
             RestartCommand.self, RemoveCommand.self, PauseCommand.self, ResumeCommand.self, RenameCommand.self,
             ListCommand.self, InspectCommand.self, LogsCommand.self, WaitCommand.self, AttachCommand.self,
-            SetCommand.self, ImageCommand.self, DiskCommand.self, DoctorCommand.self,
+            ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, SetCommand.self, ImageCommand.self,
+            DiskCommand.self, DoctorCommand.self, SSHProxyCommand.self,
         ])
 
     static func main() async {

@@ -21,7 +21,7 @@ enum VerbWords {
                 let asked = (isHelp ? ["help"] : []) + words[...index]
                 throw AerieError(
                     .usage, asked: asked.joined(separator: " "), found: "'\(word)' is not a verb",
-                    advice: advice(word, verbs.map { name($0) }))
+                    advice: advice(word, verbs.filter { $0.configuration.shouldDisplay }.map { name($0) }))
             }
             command = next
         }

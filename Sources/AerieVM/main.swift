@@ -76,13 +76,15 @@ enum Program {
     private static func runKept(_ charge: MachineMonitor.Charge) throws(AerieError) -> Int32 {
         let record = charge.machine.record
         do throws(AerieError) {
+            var configuration = charge.configuration
+            if record.hasAgent { configuration.appendedInitrd = try charge.machine.agent() }
             let log = try SessionLog(
                 program: "aerie", level: record.logLevel.flatMap { LogLevel(rawValue: $0) } ?? SessionLog.defaultLevel,
                 path: record.logFile)
             defer { log.close() }
             let lock = JailDoor(inside: charge.inside, settings: charge.jail, isRequired: record.requiresJail ?? false)
             return try GuestSession(
-                charge.configuration, stopTimeout: record.stopTimeout, log: log, charge: charge, services: lock.services
+                configuration, stopTimeout: record.stopTimeout, log: log, charge: charge, services: lock.services
             ) { () throws(AerieError) in
                 // The socket in it is open, and a directory must not be.
                 close(charge.directory)

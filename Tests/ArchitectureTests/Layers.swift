@@ -4,9 +4,7 @@ enum Layers {
     static let fromTheGround: [[String]] = [
         [
             "CLinux", "CSockets", "CFileSystem", "CRuntime", "CJail", "CKVM", "CZlib", "CZstd", "TextTables",
-            "HostSystem",
-            "SavedState",
-            "GuestMemory",
+            "AgentProtocol", "TarStream", "GuestAgentPrograms", "HostSystem", "SavedState", "GuestMemory",
         ],
         ["Machine"],
         ["Translator", "HostX86_64", "TranslationRuntime", "RISCV", "KVMEngine"],
@@ -15,7 +13,7 @@ enum Layers {
             "VirtioDevices",
         ],
         ["GuestBoot", "Aerie"],
-        ["ControlAPI", "Jail", "Runtime", "MachineSession", "GuestImages"],
+        ["ControlAPI", "Jail", "Runtime", "MachineSession", "GuestImages", "AgentClient"],
         ["AerieCommand", "AerieVM"],
     ]
 

@@ -53,7 +53,10 @@ struct UsageTests {
         let lines = [
             (["rnu", "debian"], "rnu: 'rnu' is not a verb; did you mean 'run'?"),
             (["image", "isnpect", "x"], "image isnpect: 'isnpect' is not a verb; did you mean 'inspect'?"),
-            (["frobnicate"], "frobnicate: 'frobnicate' is not a verb; use one of run, image, disk, doctor"),
+            (
+                ["frobnicate"],
+                "frobnicate: 'frobnicate' is not a verb; use one of run, create, start, stop, kill, restart, rm, pause, resume, rename, ps, inspect, logs, wait, attach, exec, cp, ssh-config, set, image, disk, doctor"
+            ),
         ]
         for (arguments, line) in lines {
             let result = try aerie.run(arguments)
@@ -71,7 +74,12 @@ struct UsageTests {
 
     @Test("Help for a word that is not a verb is a usage error that lists the verbs")
     func helpForNothing() throws {
-        try expect(64, ["help", "bogus"], saying: ["help bogus", "'bogus' is not a verb", "run, image, disk, doctor"])
+        try expect(
+            64, ["help", "bogus"],
+            saying: [
+                "help bogus", "'bogus' is not a verb",
+                "run, create, start, stop, kill, restart, rm, pause, resume, rename, ps, inspect, logs, wait, attach, exec, cp, ssh-config, set, image, disk, doctor",
+            ])
         try expect(64, ["help", "image", "bogus"], saying: ["help image bogus", "'bogus'", "build"])
         try expect(64, ["help", "run", "debian"], saying: ["help run debian", "'debian' is not a verb"])
     }

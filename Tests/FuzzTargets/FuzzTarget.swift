@@ -21,6 +21,14 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case platformDevices = "platform-devices"
     /// Packets of a guest's sockets.
     case vsockPacket = "vsock-packet"
+    /// What a client sends to the guest's agent.
+    case agentRequest = "agent-request"
+    /// What a guest's agent answers to its client.
+    case agentAnswer = "agent-answer"
+    /// A tar stream.
+    case tarStream = "tar-stream"
+    /// What a guest's agent sends in a session of the client.
+    case agentSession = "agent-session"
 
     /// Longer inputs are cut off: they find nothing that shorter ones do not.
     package static let inputLimit = 1 << 16
@@ -38,6 +46,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .fuse: ShareFuzzing.fuse(bytes)
         case .platformDevices: DeviceFuzzing.platformDevices(bytes)
         case .vsockPacket: SocketFuzzing.packets(bytes)
+        case .agentRequest: AgentFuzzing.requests(bytes)
+        case .agentAnswer: AgentFuzzing.answers(bytes)
+        case .tarStream: AgentFuzzing.tar(bytes)
+        case .agentSession: AgentSessionFuzzing.answers(bytes)
         }
     }
 }

@@ -120,7 +120,8 @@ final class RISCVBoard: Board {
     private static func makeBoot(_ configuration: Configuration) throws(AerieError) -> RISCVBoot {
         try wrapping("boot") { () throws(BootError) in
             try RISCVBoot(
-                kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine,
+                kernel: configuration.kernel, initrd: configuration.initrd,
+                appendedInitrd: configuration.appendedInitrd, commandLine: configuration.commandLine,
                 firmware: configuration.firmware,
                 payload: configuration.flash.isEmpty ? nil : RISCVMemoryMap.flash[0])
         }

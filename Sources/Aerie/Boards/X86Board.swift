@@ -117,7 +117,8 @@
         private static func makeBoot(_ configuration: Configuration) throws(AerieError) -> X86Boot {
             try wrapping("boot") { () throws(BootError) in
                 try X86Boot(
-                    kernel: configuration.kernel, initrd: configuration.initrd, commandLine: configuration.commandLine)
+                    kernel: configuration.kernel, initrd: configuration.initrd,
+                    appendedInitrd: configuration.appendedInitrd, commandLine: configuration.commandLine)
             }
         }
 

@@ -3,6 +3,7 @@ internal import Glibc
 extension Configuration {
     /// The longest kernel command line in bytes. A kernel's own limit may be lower.
     static let longestCommandLine = 2047
+    private static let largestAppendedInitrd = 16 << 20
     /// The most disks of a machine, on PCI. Fewer have a place on virtio-mmio.
     static let mostDisks = 32
 
@@ -118,6 +119,12 @@ extension Configuration {
             throw AerieError(
                 .usage, asked: "--initrd", found: "no kernel is given",
                 advice: "give --kernel as well")
+        }
+        if !appendedInitrd.isEmpty && initrd == nil || appendedInitrd.count > Self.largestAppendedInitrd {
+            throw AerieError(
+                .usage, asked: "an archive behind the initial RAM disk",
+                found: initrd == nil ? "no initial RAM disk is given" : "\(appendedInitrd.count) bytes",
+                advice: "give an initrd, and an archive of at most \(Self.largestAppendedInitrd) bytes")
         }
         if commandLine.utf8.count > Self.longestCommandLine || commandLine.utf8.contains(0) {
             throw AerieError(

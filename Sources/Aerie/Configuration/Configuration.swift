@@ -71,6 +71,9 @@ public struct Configuration: Codable, Equatable, Sendable {
     public var kernel: String?
     /// The path of the kernel's initial RAM disk; nil for none.
     public var initrd: String?
+    /// A cpio archive that the guest finds behind the one in `initrd`, whose file is not changed: at most 16 MiB; empty for none. Linux
+    /// unpacks archives one after the other, and the later file of a name replaces the earlier one.
+    public var appendedInitrd: [UInt8] = []
     /// The kernel's command line: at most 2047 bytes, without NUL. A kernel's own limit may be lower.
     public var commandLine = ""
     /// The path of firmware that starts at reset; nil for none. For riscv64: firmware for machine mode, in place of Aerie's own

@@ -12,6 +12,8 @@ struct MachineMaking {
     let options: MachineOptions
     /// Whether the machine, and the changes to its image's disk, go with its end.
     let isTemporary: Bool
+    /// Whether the command comes to the guest through its agent, when it runs. Otherwise the guest's init runs it at the console.
+    var commandIsLater = false
 
     /// A machine that is there and has not started.
     struct Made {
@@ -44,8 +46,13 @@ struct MachineMaking {
         let machine = try directory.create(name: options.name) { id, name, work, final in
             if let boot {
                 let disk = keepsDisk ? RootDiskPlace(work: work, final: final) : nil
-                try boot.complete(&configuration, command: settings.command ?? [], settings, disk: disk)
+                // A guest that waits for its command has nothing to do at its console.
+                let command = commandIsLater ? ["sleep", "infinity"] : settings.command ?? []
+                if !isTemporary { configuration.commandLine += " aerie.hostname=\(name)" }
+                try boot.complete(&configuration, command: command, settings, disk: disk)
+                try Self.validate(configuration, work: work, final: final)
             }
+            let hasAgent = try Self.moveAgent(out: &configuration, to: work)
             var record = MachineRecord(
                 id: id, name: name, created: HostClock.realtime(),
                 stopTimeout: settings.stopTimeout ?? GuestSession.defaultStopTimeout,
@@ -53,6 +60,7 @@ struct MachineMaking {
             record.image = boot?.record
             record.command = settings.command ?? []
             record.removesAtEnd = isTemporary
+            record.hasAgent = hasAgent
             record.restart = policy
             record.requiresJail = settings.requireJail
             record.logLevel = settings.logLevel?.rawValue
@@ -60,6 +68,26 @@ struct MachineMaking {
             return record
         }
         return Made(machine: machine, boot: boot)
+    }
+
+    /// The machine's own disk is not in its place yet.
+    private static func validate(_ configuration: Configuration, work: String, final: String) throws(AerieError) {
+        var checked = configuration
+        for index in checked.disks.indices where checked.disks[index].path == "\(final)/\(Machine.rootDiskName)" {
+            checked.disks[index].path = "\(work)/\(Machine.rootDiskName)"
+        }
+        try checked.validate()
+    }
+
+    /// The agent is a file of the machine, not a part of its record.
+    ///
+    /// - Returns: whether there is one.
+    private static func moveAgent(out configuration: inout Configuration, to work: String) throws -> Bool {
+        let archive = configuration.appendedInitrd
+        guard !archive.isEmpty else { return false }
+        try Data(archive).write(to: URL(filePath: "\(work)/\(Machine.agentName)"))
+        configuration.appendedInitrd = []
+        return true
     }
 
     /// An image's disk is kept with the machine, unless the user has a place for it, or wants none.

@@ -27,6 +27,9 @@ struct Failure {
             let error = AerieError(disk: error)
             code = error.exitCode
             message = error.description
+        case let error as AgentVerbError:
+            code = error.exitCode
+            message = error.description
         case let error as ImageError:
             code = error.kind.exitCode
             message = error.message

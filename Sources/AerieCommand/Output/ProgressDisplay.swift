@@ -34,6 +34,11 @@ final class ProgressDisplay: Sendable {
         }
     }
 
+    /// Shows bytes that are done, where nobody knows how many there will be. Any thread.
+    func show(_ phase: String, done: UInt64) {
+        show(phase) { "\(title): \(phase) \(HumanSize.text(done))" }
+    }
+
     private func show(_ phase: String, _ line: () -> String) {
         let text = state.withLock { state -> String? in
             let isNewPhase = state.phase != phase

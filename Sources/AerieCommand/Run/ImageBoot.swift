@@ -56,7 +56,10 @@ final class ImageBoot {
         var words: [String] = []
         if configuration.kernel == nil {
             configuration.kernel = image.kernelPath
-            configuration.initrd = configuration.initrd ?? image.initrdPath
+            if configuration.initrd == nil {
+                configuration.initrd = image.initrdPath
+                configuration.appendedInitrd = image.agentArchive
+            }
             words.append(image.manifest.commandLine)
         }
         if configuration.console == .virtio { words.append("console=hvc0") }

@@ -25,6 +25,9 @@ struct RunCommand: AsyncParsableCommand {
             Options of aerie stand before IMAGE, or between IMAGE and COMMAND. All words from COMMAND on are the guest's. A \
             '--' before COMMAND is allowed. Of an option that is given twice, the last one counts, unless it is repeatable.
 
+            A COMMAND has this program's standard streams, and a terminal if both input and output are one. Nothing else is written to \
+            standard output.
+
             A guest on this terminal is removed when it ends, unless it has a --name. With --detach it runs in the background, and \
             'aerie ps', 'logs', 'attach', 'stop', 'start' and 'rm' manage it.
 
@@ -43,6 +46,7 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(name: [.short, .long], help: "Run in the background and print the machine's ID.")
     var detach = false
 
+    @OptionGroup var command: GuestCommandOptions
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() async throws {
@@ -54,7 +58,17 @@ struct RunCommand: AsyncParsableCommand {
         defer { log.close() }
         // A guest on this terminal goes with its end, unless it has a name.
         let isTemporary = machine.removesAtEnd || !detach && machine.name == nil && machine.restart == nil
-        let made = try await MachineMaking(settings: settings, options: machine, isTemporary: isTemporary).run()
+        let request = detach ? nil : try command.request(settings.command ?? [])
+        if request == nil { try command.checkUnused(isDetached: detach) }
+        var making = MachineMaking(settings: settings, options: machine, isTemporary: isTemporary)
+        making.commandIsLater = settings.image != nil && request != nil
+        let made = try await making.run()
+        if let request, made.machine.record.hasAgent {
+            log.close()
+            let code = try GuestCommandRun(made: made, request: request).run()
+            if code != 0 { throw ExitCode(code) }
+            return
+        }
         let program = try MachineProgram()
         if detach {
             do {

@@ -1,44 +1,59 @@
 internal import MachineSession
 
-/// Finds where the guest's command begins among the words of `aerie run` and `aerie create`, so that nobody has to type `--` before it.
+/// Finds where the guest's command begins among the words of `aerie run`, `create` and `exec`, so that nobody has to type `--` before it.
 ///
 ///     aerie run --cpus 4 debian ls -l /
+///     aerie exec -it -w /srv web ls -l
 ///
-/// The first word that is neither an option nor an option's value is the image, the second one begins the command, and
+/// The first word that is neither an option nor an option's value is the image or the machine, the second one begins the command, and
 /// everything behind that is the command's, options too.
 enum RunWords {
-    /// Options that take the next word and are not in `RunSetting`.
-    private static let otherValues: Set<String> = ["config", "name", "restart"]
+    /// Options that take the next word, by the verb. Those of `run` and `create` are in `RunSetting`, too.
+    private static let valueOptions: [String: Set<String>] = [
+        "run": ["config", "name", "restart", "env", "workdir", "user"],
+        "create": ["config", "name", "restart"],
+        "exec": ["env", "env-file", "workdir", "user", "detach-keys", "wait"],
+    ]
+    /// Options of one character that take the next word.
+    private static let shortValueOptions: [String: Set<Character>] = [
+        "run": ["e", "w", "u"], "exec": ["e", "w", "u"],
+    ]
 
     /// The arguments with `--` before the command; unchanged where there is none, or for another verb.
     ///
     /// - Parameter arguments: without the program's name.
     static func terminated(_ arguments: [String]) -> [String] {
-        guard let verb = arguments.first, ["run", "create"].contains(verb) else { return arguments }
+        guard let verb = arguments.first, valueOptions[verb] != nil else { return arguments }
         var index = 1
-        var hasImage = false
+        var hasName = false
         while index < arguments.count {
             let word = arguments[index]
             if word == "--" { return arguments }
             if word.hasPrefix("-"), word != "-" {
-                index += takesValue(word) ? 2 : 1
+                index += takesValue(word, of: verb) ? 2 : 1
                 continue
             }
-            if hasImage {
+            if hasName {
                 var result = arguments
                 result.insert("--", at: index)
                 return result
             }
-            hasImage = true
+            hasName = true
             index += 1
         }
         return arguments
     }
 
-    private static func takesValue(_ option: String) -> Bool {
-        guard option.hasPrefix("--"), !option.contains("=") else { return false }
+    private static func takesValue(_ option: String, of verb: String) -> Bool {
+        guard option.hasPrefix("--") else {
+            // Of `-itw`, the last one takes the next word. In `-w/srv`, the first one has its value.
+            let letters = option.dropFirst()
+            let values = shortValueOptions[verb, default: []]
+            return letters.firstIndex { values.contains($0) } == letters.indices.last
+        }
+        guard !option.contains("=") else { return false }
         let name = String(option.dropFirst(2))
-        if let setting = RunSetting(rawValue: name) { return setting.kind != .flag }
-        return otherValues.contains(name)
+        if verb != "exec", let setting = RunSetting(rawValue: name) { return setting.kind != .flag }
+        return valueOptions[verb, default: []].contains(name)
     }
 }

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import HostSystem
 
-/// The bytes that a kernel or another part is read from: a file, or what was decompressed from one.
+/// The bytes that a kernel or another part is read from: a file, what was decompressed from one, or a file and bytes behind it.
 ///
 /// A file stays open, so that a guest can be loaded again at its reset when the process no longer sees the file system.
 package final class BootSource: Sendable {
@@ -14,15 +14,29 @@ package final class BootSource: Sendable {
     /// Bytes, more than 0.
     package let size: UInt64
     private let content: Content
+    /// Where the content ends and zeros, then `appended`, begin.
+    private let contentSize: UInt64
+    private let appended: [UInt8]
+    private let appendedStart: UInt64
+
+    /// Appended bytes begin at a multiple of this: an archive behind an initial RAM disk must
+    /// (Documentation/driver-api/early-userspace/buffer-format.rst of Linux).
+    private static let alignment: UInt64 = 4
 
     /// Opens a regular file that is not empty.
-    package init(_ role: BootItem.Role, path: String) throws(BootError) {
+    ///
+    /// - Parameter appended: bytes behind the file's, after zeros up to a multiple of four.
+    package init(_ role: BootItem.Role, path: String, appending appended: [UInt8] = []) throws(BootError) {
         let item = BootItem(role, path)
         let file = try Self.open(path, item)
         let fileSize = try Self.sizeOfRegularFile(file, item)
         guard fileSize > 0 else { throw .empty(item) }
         self.item = item
-        size = fileSize
+        self.appended = appended
+        contentSize = fileSize
+        appendedStart =
+            appended.isEmpty ? fileSize : (fileSize + Self.alignment - 1) / Self.alignment * Self.alignment
+        size = appendedStart + UInt64(appended.count)
         content = .file(file)
     }
 
@@ -53,6 +67,9 @@ package final class BootSource: Sendable {
         guard !bytes.isEmpty else { throw .empty(item) }
         self.item = item
         size = UInt64(bytes.count)
+        contentSize = size
+        appended = []
+        appendedStart = size
         content = .bytes(bytes)
     }
 
@@ -68,6 +85,17 @@ package final class BootSource: Sendable {
     /// Fills `buffer` from `offset`.
     package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(BootError) {
         try check(offset: offset, count: UInt64(buffer.count))
+        guard offset + UInt64(buffer.count) > contentSize else { return try readContent(at: offset, into: buffer) }
+        let head = offset < contentSize ? Int(contentSize - offset) : 0
+        if head > 0 { try readContent(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<head])) }
+        for index in head..<buffer.count {
+            let position = offset + UInt64(index)
+            buffer[index] = position < appendedStart ? 0 : appended[Int(position - appendedStart)]
+        }
+    }
+
+    /// Fills `buffer` from the file or the bytes alone.
+    private func readContent(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(BootError) {
         switch content {
         case .bytes(let bytes):
             let start = Int(offset)

@@ -37,14 +37,17 @@ package struct RISCVBoot: Sendable {
     /// Opens the files; nothing is read yet.
     ///
     /// - Parameters:
+    ///   - appendedInitrd: an archive behind the initrd's; nothing without an initrd.
     ///   - commandLine: goes to `/chosen`; nil leaves what the device tree has.
     ///   - payload: the address of code that starts in S-mode, as a kernel does, if no kernel is given.
     package init(
-        kernel: String?, initrd: String? = nil, commandLine: String? = nil, firmware: String? = nil,
-        payload: UInt64? = nil
+        kernel: String?, initrd: String? = nil, appendedInitrd: [UInt8] = [], commandLine: String? = nil,
+        firmware: String? = nil, payload: UInt64? = nil
     ) throws(BootError) {
+        var ramDisk: BootSource?
+        if let initrd { ramDisk = try BootSource(.initrd, path: initrd, appending: appendedInitrd) }
         try self.init(
-            kernel: Self.open(.kernel, kernel), initrd: Self.open(.initrd, initrd), commandLine: commandLine,
+            kernel: Self.open(.kernel, kernel), initrd: ramDisk, commandLine: commandLine,
             firmware: Self.open(.firmware, firmware), payload: payload)
     }
 

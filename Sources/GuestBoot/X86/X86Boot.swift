@@ -16,12 +16,14 @@ package struct X86Boot: Sendable {
     private let initrd: BootSource?
     let commandLine: String
 
-    /// Opens the files; nothing is read yet.
-    package init(kernel: String?, initrd: String?, commandLine: String) throws(BootError) {
+    /// Opens the files; nothing is read yet. `appendedInitrd` is an archive behind the initrd's; nothing without an initrd.
+    package init(
+        kernel: String?, initrd: String?, appendedInitrd: [UInt8] = [], commandLine: String
+    ) throws(BootError) {
         guard let kernel else { throw .nothingToBoot }
         let source = try BootSource(.kernel, path: kernel)
         var initrdSource: BootSource?
-        if let initrd { initrdSource = try BootSource(.initrd, path: initrd) }
+        if let initrd { initrdSource = try BootSource(.initrd, path: initrd, appending: appendedInitrd) }
         try self.init(kernel: source, initrd: initrdSource, commandLine: commandLine)
     }
 

@@ -11,6 +11,7 @@ internal import HostSystem
 ///     control.sock   its control socket (docs/control-protocol.md)
 ///     vsock.sock     the way to the guest's sockets
 ///     root.qcow2     the changes to its image's disk
+///     agent.cpio     the guest's agent, for the end of the initial RAM disk
 ///     console.log.0, console.log.1   what the guest wrote to its console
 ///     vm.log         the log of its processes
 package struct Machine: Sendable {
@@ -128,6 +129,17 @@ package struct Machine: Sendable {
 
     /// Waits until the machine's processes have ended.
     package func waitForEnd() throws(AerieError) { try MachineLock(path: file(Self.lockName)).waitUntilFree() }
+
+    /// The archive with the guest's agent, of a machine that has one.
+    package func agent() throws(AerieError) -> [UInt8] {
+        do throws(SystemError) {
+            return try Self.readFile(file(Self.agentName))
+        } catch {
+            throw AerieError(
+                .badInput, asked: "the agent of machine '\(record.name)'", found: error.description,
+                advice: "make the machine anew")
+        }
+    }
 
     // MARK: Files
 

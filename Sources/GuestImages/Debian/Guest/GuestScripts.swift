@@ -9,18 +9,22 @@
 ///     aerie.rows=N aerie.columns=N aerie.term=NAME   the terminal at the console
 ///     aerie.raw                      no echo and no line editing at the console
 ///     aerie.command=BASE64           run this instead of a shell: arguments, each with a zero byte after it
-///     aerie.control=TTY              where the host asks for power-off: a console's name, such as hvc0
+///     aerie.control=TTY              where the host speaks with the agent: a console's name, such as hvc0
 ///     aerie.grow                     let the root disk's file system fill the disk
 ///     aerie.watchdog                 serve the watchdog that the host gave the guest
 ///     aerie.share=TAG:ro|rw:DIRECTORY   mount a shared folder of the host
 ///     aerie.stage2                   finish the image's packages, once, during its build
 enum GuestScripts {
     /// `/init` of the initial RAM disk, for busybox's shell: finds the root disk and hands over to its init.
+    ///
+    /// The host adds `/bin/aerie-agent`, and the newest form of this script, at each start of a guest. The agent is process 1 of a system
+    /// without an init, a unit beside systemd, started by our own init, and a plain process beside any other init.
     static let initialRamdisk = #"""
         #!/bin/sh
         # Loads what the root disk needs, mounts it, and becomes the init on it.
         bb() { /bin/busybox "$@"; }
         load() {
+            [ -f "/lib/modules/$1" ] || return
             while read -r module; do bb insmod "/lib/modules/$module.ko" 2>/dev/null; done <"/lib/modules/$1"
         }
         die() {
@@ -34,7 +38,7 @@ enum GuestScripts {
         bb mount -t devtmpfs dev /dev
         bb mount -t tmpfs -o mode=0755,nosuid,nodev run /run
 
-        root=/dev/vda flags= mode=rw overlay= init=/usr/lib/aerie/init
+        root=/dev/vda flags= mode=rw overlay= init=
         set -f
         for word in $(bb cat /proc/cmdline); do
             case $word in
@@ -88,12 +92,51 @@ enum GuestScripts {
         else
             bb mount -t ext4 -o "$mode$flags" "$device" /root || die "the root disk $device cannot be mounted"
         fi
-        [ -x "/root$init" ] || [ -L "/root$init" ] || die "there is no $init on the root disk"
+        # A link may lead to what is there only after the change of the root.
+        present() { [ -x "/root$1" ] || [ -L "/root$1" ]; }
+        agent= beside= found=
+        if [ -f /bin/aerie-agent ]; then
+            agent=/run/aerie/agent
+            bb mkdir -p /run/aerie
+            bb cp /bin/aerie-agent $agent
+            bb chmod 755 $agent
+        fi
+        for candidate in ${init:-/usr/lib/aerie/init /sbin/init}; do
+            if [ -z "$found" ] && present "$candidate"; then found=$candidate; fi
+        done
+        if [ -n "$found" ] && [ -n "$agent" ]; then
+            case $(bb readlink "/root$found") in
+            *systemd)
+                units=/run/systemd/system
+                bb mkdir -p $units/multi-user.target.wants
+                {
+                    echo "[Unit]"
+                    echo "Description=Agent of the virtual machine's host"
+                    echo "[Service]"
+                    echo "ExecStartPre=-/sbin/modprobe -q vmw_vsock_virtio_transport"
+                    echo "ExecStart=$agent"
+                    echo "Restart=always"
+                    echo "OOMScoreAdjust=-1000"
+                    echo "TasksMax=infinity"
+                    # Commands of the host outlive a restart of the agent.
+                    echo "KillMode=process"
+                } >$units/aerie-agent.service
+                bb ln -sf ../aerie-agent.service $units/multi-user.target.wants/aerie-agent.service
+                ;;
+            *) bb grep -q aerie/agent "/root$found" 2>/dev/null || beside=yes ;;
+            esac
+        fi
+        [ -z "$found" ] && [ -z "$init" ] && found=$agent
+        [ -n "$found" ] || die "there is no ${init:-/usr/lib/aerie/init} on the root disk"
         bb mount -o move /proc /root/proc
         bb mount -o move /sys /root/sys
         bb mount -o move /dev /root/dev
         bb mount -o move /run /root/run
-        exec /bin/busybox switch_root /root "$init"
+        if [ -n "$beside" ]; then
+            # An image of an earlier version has the driver of sockets only on its root disk.
+            bb chroot /root /bin/sh -c "modprobe -q vmw_vsock_virtio_transport; exec $agent" </dev/null >/dev/null 2>&1 &
+        fi
+        exec /bin/busybox switch_root /root "$found"
 
         """#
 
@@ -149,12 +192,11 @@ enum GuestScripts {
 
         read -r hostname </etc/hostname
         read -r words </proc/cmdline
-        mode=shell control= grow= watchdog= shares=
+        mode=shell grow= watchdog= shares=
         set -f
         for word in $words; do
             case $word in
             aerie.hostname=*) hostname=${word#*=} ;;
-            aerie.control=*) control=${word#*=} ;;
             aerie.grow) grow=yes ;;
             aerie.watchdog) watchdog=yes ;;
             aerie.share=*) shares="$shares ${word#*=}" ;;
@@ -163,6 +205,8 @@ enum GuestScripts {
         done
         set +f
         echo "$hostname" >/proc/sys/kernel/hostname
+        # The agent needs no more than this; the initial RAM disk left it in memory.
+        if [ -x /run/aerie/agent ]; then /run/aerie/agent </dev/null >/dev/null 2>&1 & fi
         read -r active </sys/class/tty/console/active
         tty=/dev/${active##* }
         [ "$tty" = /dev/tty0 ] && tty=/dev/tty1
@@ -196,7 +240,6 @@ enum GuestScripts {
             /usr/lib/aerie/network &
             network=$!
         fi
-        [ -n "$control" ] && [ -c "/dev/$control" ] && /usr/lib/aerie/control <"/dev/$control" >/dev/null 2>&1 &
         # The network is there before anything could use it, unless it takes long.
         [ -n "$network" ] && wait "$network"
         # A shell starts its background jobs with SIGINT and SIGQUIT ignored, and only env can undo that: programs of a login
@@ -256,19 +299,6 @@ enum GuestScripts {
                 (trap "" TTOU; stty "$(stty -g)") 2>/dev/null'
         fi
         exec /bin/bash --login
-
-        """#
-
-    /// `/usr/lib/aerie/control`: what the host asks of the system, one word a line.
-    static let control = #"""
-        #!/bin/sh
-        # Passes the host's wishes on to process 1.
-        stty raw -echo
-        while read -r word; do
-            case $word in
-            poweroff) kill -s USR2 1 ;;
-            esac
-        done
 
         """#
 

@@ -28,7 +28,6 @@ enum RootConfiguration {
         let programs = [
             ("init", GuestScripts.initProcess), ("end", GuestScripts.end(architecture)), ("shell", GuestScripts.shell),
             ("network", GuestScripts.network),
-            ("control", GuestScripts.control),
             ("dhcp", GuestScripts.dhcp), ("power", GuestScripts.power), ("stage2", GuestScripts.stage2),
         ]
         for (name, text) in programs { try tree.write(text, to: "usr/lib/aerie/\(name)", mode: 0o755) }

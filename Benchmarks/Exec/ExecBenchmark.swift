@@ -1,0 +1,77 @@
+import ArgumentParser
+import Foundation
+
+/// Commands in a running guest: the time of the shortest one beside the guest's own fork and exec, and bytes in both directions.
+struct ExecBenchmark: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "exec", abstract: "aerie exec in a running guest: time of a command, bytes in both directions.",
+        discussion: """
+            Times are by the wall clock: a client that waits for a guest uses no CPU time. Without --machine, a guest of the image is \
+            started and ended.
+            """)
+
+    @Option(
+        help: ArgumentHelp("The aerie program to measure; the one beside this program by default.", valueName: "path"))
+    var aerie: String?
+
+    @Option(help: ArgumentHelp("A machine that runs.", valueName: "name"))
+    var machine: String?
+
+    @Option(help: "The image to boot.")
+    var image = "debian"
+
+    @Option(help: ArgumentHelp("The image's architecture.", valueName: "name"))
+    var arch = "riscv64"
+
+    @Option(help: "How often the short command runs.")
+    var rounds = 50
+
+    @Option(help: "Megabytes for each direction.")
+    var megabytes = 1024
+
+    @Flag(help: "Print the measurements as JSON.")
+    var json = false
+
+    /// Programs that the guest's shell starts for its own measure.
+    private static let forks = 200
+
+    func validate() throws {
+        if rounds < 1 { throw ValidationError("--rounds \(rounds): at least one is needed") }
+        if megabytes < 1 { throw ValidationError("--megabytes \(megabytes): at least one is needed") }
+    }
+
+    func run() throws {
+        let own = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appending(path: "aerie").path
+        let program = aerie ?? own
+        guard FileManager.default.isExecutableFile(atPath: program) else {
+            throw ValidationError(
+                "\(program) cannot be executed; build it with `swift build -c release --product aerie`")
+        }
+        if let machine { return try measure(ExecMachine(aerie: program, name: machine)) }
+        let guest = try StartedGuest(aerie: program, image: image, architecture: arch)
+        defer { guest.end() }
+        try measure(ExecMachine(aerie: program, name: guest.socket))
+    }
+
+    private func measure(_ machine: ExecMachine) throws {
+        // The first command comes when the guest has booted.
+        _ = try machine.seconds(["true"])
+        complain("\(rounds) commands")
+        let commands = try (1...rounds).map { _ in try machine.seconds(["true"]) }
+        let clients = try (1...rounds).map { _ in try machine.clientSeconds() }
+        let loop = "i=0; while [ $i -lt $0 ]; do /bin/true; i=$((i+1)); done"
+        let few = try (1...5).map { _ in try machine.seconds(["sh", "-c", loop, "0"]) }
+        let many = try (1...5).map { _ in try machine.seconds(["sh", "-c", loop, "\(Self.forks)"]) }
+        complain("\(megabytes) MB in each direction")
+        let size = "\(megabytes)M"
+        let output = try machine.seconds(["head", "-c", size, "/dev/zero"])
+        let input = try machine.seconds(["sh", "-c", "cat >/dev/null"], input: "head -c \(size) /dev/zero")
+        let bytes = Double(megabytes) * 1.048576
+        let report = ExecReport(
+            command: Statistics.median(commands) * 1000, client: Statistics.median(clients) * 1000,
+            fork: (Statistics.median(many) - Statistics.median(few)) / Double(Self.forks) * 1000,
+            fromGuest: bytes / output, toGuest: bytes / input)
+        print(json ? try report.json() : report.text())
+    }
+}

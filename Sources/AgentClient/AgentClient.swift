@@ -1,0 +1,71 @@
+package import AgentProtocol
+internal import HostSystem
+
+/// Requests to a machine's agent that have one answer. Each call makes a connection of its own, so that calls may be made at once from
+/// several threads.
+package struct AgentClient: Sendable {
+    package let connector: any AgentConnector
+    package let wait: AgentWait
+    /// How long an answer may take, in seconds; nil waits without limit.
+    package var answerLimit: UInt64?
+
+    package init(_ connector: any AgentConnector, wait: AgentWait = AgentWait(), answerLimit: UInt64? = nil) {
+        self.connector = connector
+        self.wait = wait
+        self.answerLimit = answerLimit
+    }
+
+    /// The status of a path in the guest; nil when there is nothing.
+    ///
+    /// - Parameter followsLinks: whether a symbolic link stands for its target.
+    package func status(of path: [UInt8], followsLinks: Bool) throws(AgentError) -> FileStatus? {
+        var request = StatusRequest(path: path)
+        request.followsLinks = followsLinks
+        do throws(AgentError) {
+            guard case .status(let status) = try answer(.status(request), .status) else { throw unexpected }
+            return status
+        } catch .refused(let failure) where failure.code == .notFound {
+            return nil
+        }
+    }
+
+    package func information() throws(AgentError) -> GuestInformation {
+        guard case .information(let information) = try answer(.inform, .information) else { throw unexpected }
+        return information
+    }
+
+    package func configure(_ request: ConfigureRequest) throws(AgentError) { try act(.configure(request)) }
+    package func powerOff() throws(AgentError) { try act(.powerOff) }
+    package func reboot() throws(AgentError) { try act(.reboot) }
+    package func ping() throws(AgentError) { try act(.ping) }
+
+    /// Connects to a socket inside the guest. The connection is raw afterwards: `withRawBytes` has what has come already.
+    package func forward(_ request: ForwardRequest) throws(AgentError) -> AgentConnection {
+        var connection = try wait.connect(connector)
+        try connection.request(.forward(request), .forward)
+        guard case .done = try event(of: &connection) else { throw unexpected }
+        return connection
+    }
+
+    private func act(_ request: AgentRequest) throws(AgentError) {
+        guard case .done = try answer(request, .action) else { throw unexpected }
+    }
+
+    private func answer(
+        _ request: AgentRequest, _ exchange: AgentSession.Exchange
+    ) throws(AgentError) -> AgentSession.Event {
+        var connection = try wait.connect(connector)
+        try connection.request(request, exchange)
+        return try event(of: &connection)
+    }
+
+    private func event(of connection: inout AgentConnection) throws(AgentError) -> AgentSession.Event {
+        let deadline = answerLimit.map { HostClock.monotonic() &+ $0 &* 1_000_000_000 }
+        guard let event = try connection.wait(by: deadline) else { throw .noAnswer(seconds: answerLimit ?? 0) }
+        if case .refused(let failure) = event { throw .refused(failure) }
+        return event
+    }
+
+    /// The session lets no other answer through.
+    private var unexpected: AgentError { .brokenProtocol(.unexpected(.done), .sent) }
+}

@@ -1,0 +1,33 @@
+internal import CLinux
+internal import Glibc
+internal import HostSystem
+
+/// Signals of the process as bytes to poll for, for a thread without an event loop.
+///
+/// At most one at a time, and none while there is a `SignalWatch`: signals are the process's.
+struct SignalInbox: ~Copyable {
+    private let signals: [Int32]
+    /// Readable when a signal has come. It stays the process's.
+    let descriptor: Int32
+
+    /// Watches `signals` until the value's end; those that the process was started with ignored stay ignored.
+    init(_ signals: [Int32]) throws(SystemError) {
+        let pipe = try checked("pipe2") { aerie_signal_pipe() }
+        for signal in signals {
+            _ = try checked("sigaction \(signal)") { aerie_signal_watch(signal) }
+            _ = aerie_signal_unblock(signal)
+        }
+        descriptor = pipe
+        self.signals = signals
+    }
+
+    deinit {
+        for signal in signals { aerie_signal_unwatch(signal) }
+    }
+
+    /// The oldest signal that has come; nil when there is none.
+    func next() -> Int32? {
+        var byte: UInt8 = 0
+        return read(descriptor, &byte, 1) == 1 ? Int32(byte) : nil
+    }
+}

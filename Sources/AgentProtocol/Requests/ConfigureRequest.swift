@@ -1,0 +1,86 @@
+/// CONFIGURE: sets the guest's identity. What is nil or false stays as it is.
+package struct ConfigureRequest: Equatable {
+    /// 1 to 64 letters, digits, `-` and `.`.
+    package var hostname: [UInt8]?
+    /// 32 lowercase hexadecimal digits, as in /etc/machine-id.
+    package var machineID: [UInt8]?
+    /// Up to 512 bytes for the kernel's random number generator, which is reseeded at once.
+    package var entropy: [UInt8]?
+    /// The wall clock's time since 1970.
+    package var time: GuestTime?
+    /// Whether the guest asks for new addresses on its networks.
+    package var renewsNetwork = false
+    /// Whether the root file system grows to the size of its disk.
+    package var growsRoot = false
+
+    package init() {}
+
+    private enum Tag {
+        static let hostname: UInt16 = 1
+        static let machineID: UInt16 = 2
+        static let entropy: UInt16 = 3
+        static let time: UInt16 = 4
+        static let renewNetwork: UInt16 = 5
+        static let growRoot: UInt16 = 6
+    }
+
+    init(payload: [UInt8]) throws(ProtocolFault) {
+        var renews: Bool?
+        var grows: Bool?
+        var reader = RecordReader(payload)
+        while let field = try reader.next() {
+            switch field.tag {
+            case Tag.hostname:
+                guard Self.isHostname(field.bytes) else { throw field.fault }
+                try field.once(&hostname, field.bytes)
+            case Tag.machineID:
+                guard field.bytes.count == 32, field.bytes.allSatisfy({ Self.isLowercaseHex($0) }) else {
+                    throw field.fault
+                }
+                try field.once(&machineID, field.bytes)
+            case Tag.entropy:
+                guard 1...AgentLimits.entropy ~= field.bytes.count else { throw field.fault }
+                try field.once(&entropy, field.bytes)
+            case Tag.time:
+                guard let value = GuestTime(field.bytes) else { throw field.fault }
+                try field.once(&time, value)
+            case Tag.renewNetwork: try field.once(&renews, field.empty())
+            case Tag.growRoot: try field.once(&grows, field.empty())
+            default: throw ProtocolFault.unknownField(field.tag)
+            }
+        }
+        renewsNetwork = renews ?? false
+        growsRoot = grows ?? false
+    }
+
+    var payload: [UInt8] {
+        var record = RecordWriter()
+        record.add(Tag.hostname, ifThere: hostname)
+        record.add(Tag.machineID, ifThere: machineID)
+        record.add(Tag.entropy, ifThere: entropy)
+        record.add(Tag.time, ifThere: time?.bytes)
+        if renewsNetwork { record.add(Tag.renewNetwork, []) }
+        if growsRoot { record.add(Tag.growRoot, []) }
+        return record.bytes
+    }
+
+    /// Whether the bytes are a host name by RFC 1123, up to Linux's length.
+    package static func isHostname(_ bytes: [UInt8]) -> Bool {
+        guard 1...AgentLimits.hostname ~= bytes.count, let first = bytes.first, let last = bytes.last else {
+            return false
+        }
+        let isInside = bytes.allSatisfy { isLetterOrDigit($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
+        return isInside && isLetterOrDigit(first) && isLetterOrDigit(last)
+    }
+
+    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        default: UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+        }
+    }
+
+    private static func isLowercaseHex(_ byte: UInt8) -> Bool {
+        UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte
+    }
+}

@@ -1,0 +1,61 @@
+/// FORWARD: after DONE the connection carries the bytes of a socket inside the guest, in both directions.
+package enum ForwardRequest: Equatable {
+    /// A stream socket of Unix.
+    case unix(path: [UInt8])
+    /// A TCP port; nil means the guest's loopback, otherwise a numeric IPv4 or IPv6 address.
+    case tcp(address: [UInt8]?, port: UInt16)
+
+    private enum Tag {
+        static let family: UInt16 = 1
+        static let path: UInt16 = 2
+        static let address: UInt16 = 3
+        static let port: UInt16 = 4
+    }
+
+    /// The longest path of a socket of Unix, without its final zero byte.
+    package static let longestPath = 107
+
+    init(payload: [UInt8]) throws(ProtocolFault) {
+        var family: UInt32?
+        var path: [UInt8]?
+        var address: [UInt8]?
+        var port: UInt16?
+        var reader = RecordReader(payload)
+        while let field = try reader.next() {
+            switch field.tag {
+            case Tag.family: try field.once(&family, field.integer())
+            case Tag.path: try field.once(&path, field.text(limit: Self.longestPath, canBeEmpty: false))
+            case Tag.address: try field.once(&address, field.text(limit: 64, canBeEmpty: false))
+            case Tag.port: try field.once(&port, field.integer())
+            default: throw ProtocolFault.unknownField(field.tag)
+            }
+        }
+        switch family {
+        case 1:
+            guard let path else { throw ProtocolFault.missingField(Tag.path) }
+            guard address == nil, port == nil else { throw ProtocolFault.invalidField(Tag.family) }
+            self = .unix(path: path)
+        case 2:
+            guard let port else { throw ProtocolFault.missingField(Tag.port) }
+            guard path == nil else { throw ProtocolFault.invalidField(Tag.family) }
+            guard port != 0 else { throw ProtocolFault.invalidField(Tag.port) }
+            self = .tcp(address: address, port: port)
+        case nil: throw ProtocolFault.missingField(Tag.family)
+        default: throw ProtocolFault.invalidField(Tag.family)
+        }
+    }
+
+    var payload: [UInt8] {
+        var record = RecordWriter()
+        switch self {
+        case .unix(let path):
+            record.add(Tag.family, integer: UInt32(1))
+            record.add(Tag.path, path)
+        case .tcp(let address, let port):
+            record.add(Tag.family, integer: UInt32(2))
+            record.add(Tag.address, ifThere: address)
+            record.add(Tag.port, integer: port)
+        }
+        return record.bytes
+    }
+}

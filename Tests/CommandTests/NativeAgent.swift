@@ -1,0 +1,41 @@
+import Foundation
+import GuestAgentPrograms
+import GuestToolchain
+import ScriptedAgent
+import TestSupport
+
+/// The agent for x86-64 guests as a program of this host, behind a socket such as a machine's: the program that a guest runs, without a
+/// guest.
+final class NativeAgent {
+    /// Why there is none here; nil if there can be one.
+    static var obstacle: String? {
+        #if arch(x86_64)
+            return geteuid() == 0 ? nil : "only root can run commands as root"
+        #else
+            return "the agent is built for x86_64 hosts"
+        #endif
+    }
+
+    private let process = Process()
+    private let bridge: AgentBridge
+
+    /// - Parameter path: of the machine's socket.
+    init(_ path: String, in directory: TemporaryDirectory) throws {
+        let program = try directory.file("agent", GuestAgentPrograms.program(.x86_64))
+        chmod(program, 0o755)
+        let socket = directory.path("agent.sock")
+        process.executableURL = URL(filePath: program)
+        process.arguments = ["--socket", socket]
+        process.currentDirectoryURL = URL(filePath: "/")
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        bridge = try AgentBridge(path, to: socket)
+        guard Patience.wait(until: { access(socket, F_OK) == 0 }) else { throw POSIXError(.ENOENT) }
+    }
+
+    deinit {
+        bridge.stop()
+        process.terminate()
+        process.waitUntilExit()
+    }
+}

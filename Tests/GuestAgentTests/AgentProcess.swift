@@ -1,0 +1,52 @@
+import AgentProtocol
+import AgentTestSupport
+import Foundation
+import GuestAgentPrograms
+import GuestToolchain
+import TestSupport
+
+/// The agent for x86-64 guests as a program of this host, on a socket of Unix: the program that a guest runs, without a guest.
+final class AgentProcess {
+    let path: String
+    let directory = TemporaryDirectory()
+    private let process = Process()
+
+    init() throws {
+        path = directory.path("agent.sock")
+        let program = try directory.file("agent", Data(GuestAgentPrograms.program(.x86_64)))
+        chmod(program, 0o755)
+        process.executableURL = URL(filePath: program)
+        process.arguments = ["--socket", path]
+        try process.run()
+        guard Patience.wait(until: { (try? AgentClient(path)) != nil }) else {
+            throw AgentClient.Failure(description: "the agent does not listen")
+        }
+    }
+
+    deinit {
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    func client() throws -> AgentClient { try AgentClient(path) }
+
+    func execute(_ request: ExecuteRequest, input: [UInt8]? = nil) throws -> AgentClient.Execution {
+        try client().execute(request, input: input)
+    }
+
+    func shell(_ script: String, input: [UInt8]? = nil) throws -> AgentClient.Execution {
+        try execute(ExecuteRequest("sh", "-c", script), input: input)
+    }
+
+    func answer(_ request: AgentRequest) throws -> AgentMessage? { try client().answer(request) }
+
+    var isRunning: Bool { process.isRunning }
+
+    /// Kilobytes of resident memory.
+    var residentMemory: Int {
+        let status = (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
+        return line.split(separator: " ").dropFirst().first.flatMap { Int($0.trimmingCharacters(in: .whitespaces)) }
+            ?? -1
+    }
+}

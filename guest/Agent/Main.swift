@@ -1,0 +1,88 @@
+import Support
+
+/// Where the program begins: the stack holds the number of arguments, their addresses, and a zero.
+@c(aerie_agent_start)
+public func start(_ stack: UnsafePointer<Int>) -> Never {
+    var arguments: [[UInt8]] = []
+    for index in 0..<min(max(stack[0], 0), 16) {
+        guard let text = UnsafePointer<UInt8>(bitPattern: stack[1 + index]) else { break }
+        var length = 0
+        while text[length] != 0, length < AgentLimits.path { length += 1 }
+        arguments.append(Array(UnsafeBufferPointer(start: text, count: length)))
+    }
+    AgentProgram.run(arguments)
+}
+
+enum AgentProgram {
+    static func run(_ arguments: [[UInt8]]) -> Never {
+        var options = AgentOptions()
+        if arguments.count == 3, arguments[1] == "--socket" {
+            options.socketPath = arguments[2]
+        } else if arguments.count == 2, arguments[1] == "--version" {
+            say("aerie-agent ", AgentOptions.version)
+            Process.end(0)
+        } else if Process.identifier == 1 {
+            options.isFirstProcess = true
+            FirstProcess.begin()
+        } else if arguments.count != 1 {
+            say("usage: aerie-agent [--socket PATH | --version]", "")
+            Process.end(64)
+        }
+        // Whoever started the agent may have left descriptors open.
+        _ = system(SystemCall.close_range, 3, Int(UInt32.max), 0)
+        occupyStandardDescriptors()
+        Process.raiseDescriptorLimit()
+        Process.blockSignals()
+        if options.socketPath == nil {
+            try? FileAccess.write([UInt8]("-1000"), to: "/proc/self/oom_score_adj")
+            options.watchesKernelLog = true
+            options.controlPort = controlPort()
+        }
+        limitHeap()
+        do throws(Errno) {
+            try Agent(options).run()
+        } catch {
+            say("aerie-agent: the agent cannot start: ", error.text)
+            Process.end(71)
+        }
+        Process.end(0)
+    }
+
+    /// Descriptors 0 to 2 are somebody's in every process; those of the agent's begin behind.
+    private static func occupyStandardDescriptors() {
+        while true {
+            let number = [UInt8]("/dev/null").withCString {
+                system(SystemCall.openat, OpenFlags.here, Int($0), OpenFlags.readWrite | OpenFlags.closeOnExec)
+            }
+            guard number >= 0 else { return }
+            guard number <= 2 else {
+                _ = system(SystemCall.close, number)
+                return
+            }
+        }
+    }
+
+    /// The name behind `aerie.control=` on the kernel's command line.
+    private static func controlPort() -> [UInt8]? {
+        for word in FileAccess.contents("/proc/cmdline")?.words ?? [] where word.starts(withText: "aerie.control=") {
+            let name = Array(word[14...])
+            // A name below /dev, and no path.
+            guard !name.isEmpty, name.count < 64, !name.contains(UInt8(ascii: "/")) else { return nil }
+            return name
+        }
+        return nil
+    }
+
+    /// A quarter of the guest's memory, at least 16 MB and at most 64.
+    private static func limitHeap() {
+        let total = GuestFacts.memory().total
+        aerie_heap_limit(Int(min(max(total / 4, 16 << 20), 64 << 20)))
+    }
+
+    private static func say(_ text: StaticString, _ more: StaticString) {
+        var bytes = [UInt8](text)
+        bytes.add(more)
+        bytes.append(10)
+        _ = bytes.withUnsafeBytes { system(SystemCall.write, 2, Int(bitPattern: $0.baseAddress), $0.count) }
+    }
+}

@@ -1,0 +1,70 @@
+/// Small files, read and written whole: those of /proc, /sys and /etc.
+enum FileAccess {
+    static func open(_ path: [UInt8], _ flags: Int, mode: Int = 0) throws(Errno) -> Descriptor {
+        let result = path.withCString {
+            system(SystemCall.openat, OpenFlags.here, Int($0), flags | OpenFlags.closeOnExec, mode)
+        }
+        return try Descriptor(result)
+    }
+
+    /// The file's bytes up to `limit`, or nil if it cannot be read.
+    static func contents(_ path: [UInt8], limit: Int = 1 << 20) -> [UInt8]? {
+        // Nothing here waits for a FIFO's writer.
+        guard let file = try? open(path, OpenFlags.read | OpenFlags.nonblocking) else { return nil }
+        return contents(file, limit: limit)
+    }
+
+    static func contents(_ path: StaticString, limit: Int = 1 << 20) -> [UInt8]? {
+        contents([UInt8](path), limit: limit)
+    }
+
+    static func contents(_ file: borrowing Descriptor, limit: Int) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        while bytes.count < limit {
+            let piece = min(4096, limit - bytes.count)
+            var count = 0
+            let part = [UInt8](unsafeUninitializedCapacity: piece) { buffer, used in
+                count = file.read(UnsafeMutableRawPointer(buffer.baseAddress.unsafelyUnwrapped), piece)
+                used = max(count, 0)
+            }
+            if count < 0 { return nil }
+            if count == 0 { break }
+            bytes.append(contentsOf: part)
+        }
+        return bytes
+    }
+
+    static func write(_ bytes: [UInt8], to path: StaticString) throws(Errno) {
+        let file = try open([UInt8](path), OpenFlags.write)
+        try write(bytes, to: file)
+    }
+
+    static func write(_ bytes: [UInt8], to file: borrowing Descriptor) throws(Errno) {
+        var position = 0
+        while position < bytes.count {
+            let result = bytes.withUnsafeBytes {
+                file.write($0.baseAddress.unsafelyUnwrapped + position, bytes.count - position)
+            }
+            position += try checked(result)
+        }
+    }
+
+    /// Replaces a file: the new one has its whole contents from the start.
+    static func replace(_ path: StaticString, with bytes: [UInt8], mode: Int = 0o644) throws(Errno) {
+        var temporary = [UInt8](path)
+        temporary.add(".aerie")
+        let file = try open(
+            temporary, OpenFlags.write | OpenFlags.create | OpenFlags.truncate | OpenFlags.noFollow, mode: mode)
+        try write(bytes, to: file)
+        let result = temporary.withCString { from in
+            [UInt8](path).withCString { to in
+                system(SystemCall.renameat2, OpenFlags.here, Int(from), OpenFlags.here, Int(to), 0)
+            }
+        }
+        try checked(result)
+    }
+
+    static func exists(_ path: StaticString) -> Bool {
+        [UInt8](path).withCString { system(SystemCall.faccessat, OpenFlags.here, Int($0), 0) } == 0
+    }
+}
