@@ -3,8 +3,8 @@ enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
         [
-            "CLinux", "CSockets", "CFileSystem", "CRuntime", "CKVM", "CZlib", "CZstd", "TextTables", "AgentProtocol",
-            "TarStream", "GuestAgentPrograms", "HostSystem", "SavedState", "GuestMemory",
+            "CLinux", "CSockets", "CFileSystem", "CRuntime", "CJail", "CKVM", "CZlib", "CZstd", "TextTables",
+            "AgentProtocol", "TarStream", "GuestAgentPrograms", "HostSystem", "SavedState", "GuestMemory",
         ],
         ["Machine"],
         ["Translator", "HostX86_64", "TranslationRuntime", "RISCV", "KVMEngine"],
@@ -13,7 +13,7 @@ enum Layers {
             "VirtioDevices",
         ],
         ["GuestBoot", "Aerie"],
-        ["ControlAPI", "Runtime", "MachineSession", "GuestImages", "AgentClient"],
+        ["ControlAPI", "Jail", "Runtime", "MachineSession", "GuestImages", "AgentClient"],
         ["AerieCommand", "AerieVM"],
     ]
 
@@ -29,7 +29,7 @@ enum Layers {
         "Virtio": ["PCI"],
         "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders"],
         "Aerie": ["GuestBoot"],
-        "Runtime": ["ControlAPI"],
+        "Runtime": ["ControlAPI", "Jail"],
         "MachineSession": ["Runtime", "ControlAPI"],
     ]
 

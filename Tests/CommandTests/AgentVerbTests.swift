@@ -21,7 +21,8 @@ struct AgentVerbTests {
 
     /// Runs a script of the host with the program as `$aerie`, in the test's directory.
     private func shell(_ script: String) throws -> AerieResult {
-        try aerie.run(["-ec", script], environment: ["aerie": AerieProcess.executable], program: "/bin/bash")
+        // The program's path follows the script, and is `$0` there.
+        try aerie.run([], wrapper: ["/bin/bash", "-ec", "aerie=$0\n\(script)"])
     }
 
     @Test("Exit codes are the command's, 128 and the signal's number, 126 and 127, and output is the command's alone")

@@ -30,7 +30,7 @@ struct ExecTests {
         let file = try aerie.directory.file("variables", Array("# comment\n\nC=3\n  D=4 5\nHOSTS\nUNSET\n".utf8))
         let result = try aerie.run(
             [
-                "exec", "-i", "-e", "A=1", "-eB=2", "--env-file", file, "-e", "HOSTS", "-e", "UNSET", "-w", "/srv",
+                "exec", "-i", "-e", "A=1", "-e", "B=2", "--env-file", file, "-e", "HOSTS", "-e", "UNSET", "-w", "/srv",
                 "-uwww",
                 "vm.sock", "ls", "-i", "--env", "--", "-t",
             ], environment: ["HOSTS": "mine"])
@@ -152,9 +152,8 @@ struct ExecTests {
             while peer.send(raw: bytes) {}
         }
         defer { server.stop() }
-        let program = AerieProcess.executable
-        let result = try aerie.run(
-            ["-c", "'\(program)' exec vm.sock yes | head -c 3; echo \" ${PIPESTATUS[0]}\""], program: "/bin/bash")
+        let script = "\"$0\" exec vm.sock yes | head -c 3; echo \" ${PIPESTATUS[0]}\""
+        let result = try aerie.run([], wrapper: ["/bin/bash", "-c", script])
         #expect(result.output == "yyy 141\n")
         #expect(result.error == "")
     }
@@ -201,6 +200,7 @@ struct ExecTests {
         let server = try AgentServer(socket) { peer in
             _ = peer.greet()
             peer.send(.started(processID: 1))
+            peer.send(.credit(100))
             peer.send(.data(stream: 1, Array("ready".utf8)))
             _ = peer.next()
         }

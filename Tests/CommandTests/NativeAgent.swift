@@ -35,7 +35,8 @@ final class NativeAgent {
 
     deinit {
         bridge.stop()
-        process.terminate()
+        // The agent has nothing to put in order: its commands get SIGHUP from their terminals or end with their pipes.
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 }

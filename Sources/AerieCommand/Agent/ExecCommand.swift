@@ -36,7 +36,7 @@ struct ExecCommand: ParsableCommand {
     var detach = false
 
     @Option(
-        name: [.customShort("e", allowingJoined: true), .long], parsing: .unconditionalSingleValue,
+        name: [.customShort("e"), .long], parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             "Set a variable of the command's environment; without =V, to its value here. Repeatable.",
             valueName: "K[=V]"))

@@ -62,6 +62,7 @@ struct MachineMaking {
             record.removesAtEnd = isTemporary
             record.hasAgent = hasAgent
             record.restart = policy
+            record.requiresJail = settings.requireJail
             record.logLevel = settings.logLevel?.rawValue
             record.logFile = settings.logFile
             return record
