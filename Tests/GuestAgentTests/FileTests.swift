@@ -145,12 +145,12 @@ import Testing
             #expect(try code(member("x", .blockDevice(major: 1, minor: 3))) == .unsupported)
             #expect(try code([UInt8](repeating: 1, count: 2048)) == .faultyMessage)
             #expect(
-                try put(Array(member("x", .file, "data")[..<700]), path)
+                try put(Array(member("x", .file, "data")[..<514]), path)
                     == .error(
                         AgentFailure(.faultyMessage, text: Array("'x': the archive ends within a member".utf8))))
             #expect(try shell("ls inside") == "")
             #expect(try put(member("/absolute/x", .file, "1") + TarWriter.end, path) == .done(files: 1, bytes: 1))
-            #expect(try shell("cat out/absolute/x; ls out") == "1absolute\naway\n")
+            #expect(try shell("cat out/absolute/x; ls out") == "1absolute\naway\nx\n")
         }
 
         @Test("A file replaces a file or a link, and a directory and a file never replace each other")

@@ -16,7 +16,9 @@ struct ProgramTests {
         #expect(program[16...19] == [2, 0, machine, 0])
         // No program header names an interpreter (3) or a dynamic section (2).
         let headers = Int(program[32]) | Int(program[33]) << 8
-        let types = (0..<Int(program[56])).map { program[headers + 56 * $0] }
+        let types = (0..<Int(program[56])).map { index in
+            (0..<4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32(program[headers + 56 * index + $1]) }
+        }
         #expect(types.contains(1))
         #expect(!types.contains(2) && !types.contains(3))
     }

@@ -61,8 +61,8 @@ import Testing
             try client.begin(.execute(request))
             while client.credit == 0 { _ = try client.next() }
             let piece = [UInt8](repeating: 0, count: AgentLimits.data)
-            for _ in 0..<(client.credit / piece.count) { try client.send(.data(piece)) }
-            try client.send(.data([1]))
+            // The command's pipe takes as much as one grant, for which there is another; there cannot be a third.
+            for _ in 0..<(4 * client.credit / piece.count) { try? client.send(.data(piece)) }
             #expect(try error(client) == .faultyMessage)
         }
 

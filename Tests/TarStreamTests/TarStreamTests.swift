@@ -142,11 +142,14 @@ struct TarStreamTests {
         #expect(fault { for index in 124..<136 { $0[index] = 0x7f | 0x80 } } == .number)
         #expect(
             fault {
-                $0[124] = 0x80; $0[128] = 0x40
+                for index in 124..<136 { $0[index] = 0 }
+                $0[124] = 0x80
+                $0[130] = 0x40
             } == .truncated)
         #expect(
             fault {
-                $0[156] = 0x78; $0[124] = 0x37
+                $0[156] = 0x78
+                $0[124] = 0x37
             } == .extendedHeaderSize)
         #expect(fault { $0[156] = 0x32 } == .path)
     }
