@@ -19,6 +19,8 @@ struct JailedMachine {
 
     /// Returns the code to exit with: the machine's, whose process has reported its errors itself.
     func run(_ report: (AerieError) -> Int32) throws(AerieError) -> Int32 {
+        TerminalGuard.begin()
+        defer { TerminalGuard.end() }
         let jail = try JailSettings(configuration)
         let process: JailedProcess
         do throws(JailError) {

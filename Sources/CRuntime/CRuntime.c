@@ -7,11 +7,13 @@
 #include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -131,6 +133,32 @@ void aerie_reset_signals(const int *signals, int count) {
     for (int index = 0; index < count; index++) signal(signals[index], SIG_DFL);
     sigemptyset(&set);
     sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
+static struct termios remembered;
+static volatile sig_atomic_t is_guarded;
+
+void aerie_terminal_put_back(void) {
+    if (!is_guarded || tcgetpgrp(STDIN_FILENO) != getpgrp()) return;
+    while (tcsetattr(STDIN_FILENO, TCSANOW, &remembered) == -1 && errno == EINTR) {}
+}
+
+static void crash(int number) {
+    aerie_terminal_put_back();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+void aerie_terminal_guard(void) {
+    static const int crashes[] = {SIGSEGV, SIGABRT, SIGILL, SIGBUS, SIGFPE, SIGTRAP, SIGQUIT};
+    if (tcgetattr(STDIN_FILENO, &remembered) != 0) return;
+    is_guarded = 1;
+    for (size_t index = 0; index < sizeof crashes / sizeof *crashes; index++) {
+        struct sigaction old, action = {.sa_handler = crash};
+        // What is ignored stays ignored.
+        if (sigaction(crashes[index], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(crashes[index], &action, NULL);
+    }
 }
 
 void aerie_stop_by(int number) {

@@ -37,6 +37,13 @@ int aerie_take_signal(int descriptor, int *code, int *sender);
 /// Unblocks all signals of the calling thread, and gives these their default actions.
 void aerie_reset_signals(const int *signals, int count);
 
+/// Remembers the settings of the terminal on standard input, if there is one, and puts them back when a crash ends this process. For the
+/// process that outlives the one which changes them.
+void aerie_terminal_guard(void);
+
+/// Puts the remembered settings back, unless this process is in the background. Async-signal-safe.
+void aerie_terminal_put_back(void);
+
 /// Lets a blocked signal whose action is the default one act on this process, once.
 void aerie_stop_by(int signal);
 

@@ -89,6 +89,7 @@ package final class MachineMonitor {
         } catch {
             throw AerieError(opening: "starting machine '\(machine.record.name)'", error)
         }
+        if isForeground { TerminalGuard.begin() }
         status = machine.status
         status.monitor = getpid()
         status.restarts = 0
@@ -133,6 +134,7 @@ package final class MachineMonitor {
     private func runOnce(_ body: (Charge) -> Int32) {
         end = nil
         rest = []
+        defer { TerminalGuard.end() }
         var ends: [Int32] = [-1, -1]
         guard aerie_link_pair(&ends) == 0 else { return fail(opening(.last("socketpair"))) }
         status.state = .starting
