@@ -1,6 +1,7 @@
 import AgentProtocol
 import AgentTestSupport
 import Foundation
+import GuestToolchain
 import TestSupport
 import Testing
 
