@@ -56,7 +56,7 @@ struct PackTree {
     private var levels: [Level] = []
     private var linked: [Linked] = []
 
-    private static let deepest = 512
+    private static let deepest = 256
     /// Files with several names beyond these are packed once for each name.
     private static let mostLinked = 4096
 
@@ -72,7 +72,9 @@ struct PackTree {
     }
 
     mutating func enter(_ directory: Int32, _ name: [UInt8], _ path: [UInt8], _ flags: Int) throws(Errno) {
-        guard levels.count < Self.deepest else { throw Errno.loop }
+        // A guest's programs choose depth and names: both are bounded, and so is the memory.
+        guard levels.count < Self.deepest, path.count <= AgentLimits.path else { throw Errno.nameTooLong }
+        guard aerie_heap_available() > AgentOptions.heapReserve else { throw Errno.noMemory }
         let noFollow = flags == 0 ? 0 : OpenFlags.noFollow
         let result = name.withCString {
             system(
@@ -91,7 +93,7 @@ struct PackTree {
     mutating func firstName(of status: aerie_statx, _ path: [UInt8]) -> [UInt8]? {
         let device = UInt64(status.device_major) << 32 | UInt64(status.device_minor)
         for file in linked where file.inode == status.inode && file.device == device { return file.path }
-        if linked.count < Self.mostLinked {
+        if linked.count < Self.mostLinked, aerie_heap_available() > 2 * AgentOptions.heapReserve {
             linked.append(Linked(device: device, inode: status.inode, path: path))
         }
         return nil

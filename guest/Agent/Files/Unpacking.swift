@@ -1,3 +1,5 @@
+import Support
+
 /// PUT: unpacks a tar stream below a directory.
 final class Unpacking: Work {
     private let place: UnpackPlace
@@ -23,6 +25,7 @@ final class Unpacking: Work {
     }
 
     override func take(_ bytes: UnsafeRawBufferPointer) throws(AgentFailure) {
+        guard aerie_heap_available() > AgentOptions.heapReserve else { throw AgentFailure.outOfMemory }
         owed += bytes.count
         reader.append(bytes)
         while let event = try next() { try handle(event) }
