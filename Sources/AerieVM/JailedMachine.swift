@@ -10,8 +10,8 @@ internal import Runtime
 /// Signals for the machine come to the monitor, which passes them on: a terminal sends its own to every process of the group, and the
 /// machine must not count them twice.
 struct JailedMachine {
-    /// By which the monitor asks the machine to power off: a real-time signal, of which two arrive as two (signal(7)).
-    private static let request: Int32 = 40
+    /// By which the monitor asks the machine to power off: a real-time signal, of which two arrive as two (signal(7)). 39 and 40 are taken.
+    private static let request: Int32 = 42
     private static let requests = [SIGTERM, SIGINT, SIGHUP]
 
     let configuration: Configuration
