@@ -60,7 +60,7 @@ enum Program {
                 do throws(AerieError) {
                     return try runKept(charge)
                 } catch {
-                    return fail(error, program: "aerie")
+                    return keeping == .attended ? error.exitCode : fail(error, program: "aerie")
                 }
             }
         } catch {

@@ -105,7 +105,7 @@ struct NetworkTests {
         let text = String(decoding: result.output.utf8.filter { $0 != 0x0D }, as: UTF8.self)
         #expect(text.contains("open\n"))
         #expect(!text.contains("leak"))
-        #expect(text.contains("Connection refused"))
+        #expect(result.error.contains("Connection refused"))
         #expect(text.contains("reset 1\n"))
         #expect(text.contains("name 2\n"))
         #expect(text.contains("address 1\n"))

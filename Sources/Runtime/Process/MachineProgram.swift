@@ -66,7 +66,8 @@ package struct MachineProgram: Sendable {
         do {
             // Closed here before the wait: its end is the end of the machine's process.
             let writer = FileDescriptor(owning: ends[1])
-            let log = try openLog(machine)
+            // Who attends to the machine reads its messages.
+            let log = options.isEmpty ? try openLog(machine) : try ownStandardError()
             var process: Int32 = 0
             let code = Self.withArguments([path, "--machine", machine.directory] + options) {
                 aerie_spawn_machine(
@@ -77,6 +78,12 @@ package struct MachineProgram: Sendable {
         }
         try Self.awaitStart(reader, machine)
         return reader
+    }
+
+    private func ownStandardError() throws(AerieError) -> FileDescriptor {
+        let descriptor = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
+        guard descriptor >= 0 else { throw failure(.last("fcntl")) }
+        return FileDescriptor(owning: descriptor)
     }
 
     private func openLog(_ machine: Machine) throws(AerieError) -> FileDescriptor {
