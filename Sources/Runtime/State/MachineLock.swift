@@ -25,9 +25,13 @@ package final class MachineLock: Sendable {
 
     /// Takes the lock; false when somebody else has it.
     package func take() throws(AerieError) -> Bool {
-        if aerie_state_lock(file.rawValue, 0) == 0 { return true }
-        if errno == EAGAIN || errno == EACCES { return false }
-        throw failure("lock")
+        while aerie_state_lock(file.rawValue, 0) != 0 {
+            guard errno == EAGAIN || errno == EACCES else { throw failure("lock") }
+            if isTaken { return false }
+            // Whoever waited for the machine's end has a shared lock for a moment.
+            usleep(1000)
+        }
+        return true
     }
 
     /// Takes the lock, and waits for its other owners.
