@@ -1,3 +1,4 @@
+internal import Aerie
 internal import AgentClient
 
 /// The reason why a verb that needs a machine's agent fails.
@@ -16,6 +17,12 @@ struct AgentVerbError: Error, Equatable, CustomStringConvertible {
     init(_ code: Code, asked: String, found: String, advice: String = "") {
         description = Self.line(asked, found, advice)
         exitCode = code.rawValue
+    }
+
+    /// The error of a verb that did not come as far as the agent.
+    init(_ error: AerieError) {
+        description = error.description
+        exitCode = error.exitCode
     }
 
     /// - Parameters:

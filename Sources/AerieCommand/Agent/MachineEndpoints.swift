@@ -17,7 +17,7 @@ enum MachineEndpoints {
             machine = try userMachines().find(name)
         } catch {
             if !name.isEmpty, access(name, F_OK) == 0 { return SocketConnector(path: name) }
-            throw AgentVerbError(.noMachine, asked: error.asked, found: error.found, advice: error.advice)
+            throw AgentVerbError(error)
         }
         guard machine.record.hasAgent else {
             throw AgentVerbError(
