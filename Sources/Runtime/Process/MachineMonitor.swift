@@ -246,19 +246,26 @@ package final class MachineMonitor {
     private func take(_ value: JSONValue) {
         if let name = value["state"]?.string, let state = MachineStatus.State(rawValue: name) {
             status.state = state
-            if state == .running, isFreshStart {
-                isFreshStart = false
-                status.started = HostClock.realtime()
-                status.finished = nil
-                status.exitCode = nil
-                status.error = nil
-            }
+            if state == .running { noteStart() }
             save()
             if state == .running { announce(.result(.object([:]))) }
         } else if end == nil, let code = value["end"]?.integer {
             let error = value["error"].flatMap { AerieError(json: $0) }
             end = (Int32(truncatingIfNeeded: code) & 0xFF, error, value["wanted"] == .boolean(true))
+            guard error == nil else { return }
+            // A guest of a few instructions ends before its start is seen. It has run all the same.
+            noteStart()
+            announce(.result(.object([:])))
         }
+    }
+
+    private func noteStart() {
+        guard isFreshStart else { return }
+        isFreshStart = false
+        status.started = HostClock.realtime()
+        status.finished = nil
+        status.exitCode = nil
+        status.error = nil
     }
 
     private func takeSignals() {
