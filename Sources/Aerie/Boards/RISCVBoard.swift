@@ -50,8 +50,7 @@ final class RISCVBoard: Board {
         let loop = try VirtioHost.makeLoop()
         self.loop = loop
         disks = try configuration.openDisks()
-        let io = DiskIO(loop: loop)
-        if !disks.isEmpty || !configuration.flash.isEmpty { io.prepare() }
+        let io = VirtioHost.makeDiskIO(loop, isUsed: !disks.isEmpty || !configuration.flash.isEmpty)
         let virtio = try VirtioCards(
             configuration, disks: disks, io: io, console: console, control: control, services: services,
             queueCount: transport == .pci ? min(configuration.cpus, 4) : 1,

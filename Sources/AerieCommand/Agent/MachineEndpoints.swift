@@ -16,6 +16,7 @@ enum MachineEndpoints {
         do throws(AerieError) {
             machine = try userMachines().find(name)
         } catch {
+            if !name.isEmpty, access(name, F_OK) == 0 { return SocketConnector(path: name) }
             throw AgentVerbError(.noMachine, asked: error.asked, found: error.found, advice: error.advice)
         }
         guard machine.record.hasAgent else {

@@ -37,16 +37,15 @@ struct MachineOptions: ParsableArguments {
 
     private func policy() throws(AerieError) -> RestartPolicy {
         guard let restart else { return .no }
-        if let policy = RestartPolicy(restart) { return policy }
+        if let policy = RestartPolicy(restart) {
+            guard !removesAtEnd || policy == .no else {
+                throw AerieError(
+                    .usage, asked: "--rm", found: "--restart \(policy) keeps the machine", advice: "leave one out")
+            }
+            return policy
+        }
         throw AerieError(
             .usage, asked: "--restart \(restart)", found: "it is not a restart policy",
             advice: "use no, on-failure, on-failure:N or always")
-    }
-
-    func validate() throws {
-        if removesAtEnd, let policy = restart.flatMap({ RestartPolicy($0) }), policy != .no {
-            throw AerieError(
-                .usage, asked: "--rm", found: "--restart \(policy) keeps the machine", advice: "leave one out")
-        }
     }
 }
