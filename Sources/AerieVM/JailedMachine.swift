@@ -16,7 +16,6 @@ struct JailedMachine {
 
     let configuration: Configuration
     let settings: RunSettings
-    let log: SessionLog
 
     /// Returns the code to exit with: the machine's, whose process has reported its errors itself.
     func run(_ report: (AerieError) -> Int32) throws(AerieError) -> Int32 {
@@ -42,6 +41,9 @@ struct JailedMachine {
     /// In the machine's process.
     private func runMachine(_ inside: JailInside, _ jail: JailSettings) throws(AerieError) -> Int32 {
         for signal in Self.requests { SignalWatch.discard(signal) }
+        // Here: the process keeps no file that was opened before it.
+        let log = try SessionLog(
+            program: "aerie-vm", level: settings.logLevel ?? SessionLog.defaultLevel, path: settings.logFile)
         defer { log.close() }
         let door = JailDoor(inside: inside, settings: jail, isRequired: settings.requireJail ?? false)
         let timeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout

@@ -41,9 +41,7 @@ enum Program {
         case .run(let settings):
             let configuration = try settings.configuration()
             try configuration.validate()
-            let log = try SessionLog(
-                program: "aerie-vm", level: settings.logLevel ?? SessionLog.defaultLevel, path: settings.logFile)
-            return try JailedMachine(configuration: configuration, settings: settings, log: log).run { fail($0) }
+            return try JailedMachine(configuration: configuration, settings: settings).run { fail($0) }
         }
     }
 

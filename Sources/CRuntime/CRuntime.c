@@ -133,6 +133,15 @@ void aerie_reset_signals(const int *signals, int count) {
     sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
+void aerie_stop_by(int number) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    raise(number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int aerie_link_pair(int *ends) {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
 }

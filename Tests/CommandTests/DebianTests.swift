@@ -159,7 +159,8 @@ struct DebianTests {
 
     @Test("A command that Linux would cut off is a usage error, and a small code cache is enough to run one")
     func longCommand() throws {
-        let long = try DebianImage.run(["run", "debian", "--", "echo", String(repeating: "x", count: 900)])
+        // The guest's init would get it from the kernel's command line.
+        let long = try DebianImage.run(["create", "debian", "--", "echo", String(repeating: "x", count: 900)])
         #expect(long.code == 64)
         #expect(long.error.contains("Linux takes 1023"))
         let short = try DebianImage.run(

@@ -71,7 +71,7 @@ struct SocketTests {
         let guest = try RunningProgram(
             [
                 "run", "--vsock", "\(path),cid=77", "--watchdog", "poweroff", "--disk", "\(disk),readonly", "debian",
-                "sh", "-c", "stty -echo; tr -d '\\0' </dev/vdb >load; . ./load",
+                "sh", "-c", "tr -d '\\0' </dev/vdb >load; . ./load",
             ], on: aerie, environment: DebianImage.environment)
         // The guest serves its port when it has booted.
         #expect(
@@ -103,7 +103,6 @@ struct SocketTests {
         #expect(output.contains("echoed 100\n"))
         #expect(output.contains(try Self.digest(data)), "\(output.suffix(2000))")
         #expect(output.contains("refused: Connection reset by peer\n"))
-        #expect(output.contains("Kernel panic"))
         #expect(
             guest.error == "aerie: running the guest: it did not serve its watchdog in time; its console may say more\n"
         )

@@ -48,13 +48,11 @@ struct MachineMaking {
             if let boot {
                 let disk = keepsDisk ? RootDiskPlace(work: work, final: final) : nil
                 // A guest that waits for its command has nothing to do at its console.
-                let command = commandIsLater ? ["sleep", "infinity"] : settings.command ?? []
+                let command = commandIsLater ? GuestCommandRun.placeholder : settings.command ?? []
                 // A name that the user has given stands behind it, and wins.
                 if !isTemporary {
-                    configuration.commandLine = ["aerie.hostname=\(name)", configuration.commandLine].filter {
-                        !$0.isEmpty
-                    }.joined(
-                        separator: " ")
+                    let words = ["aerie.hostname=\(name)", configuration.commandLine]
+                    configuration.commandLine = words.filter { !$0.isEmpty }.joined(separator: " ")
                 }
                 try boot.complete(&configuration, command: command, settings, disk: disk)
                 try Self.validate(configuration, work: work, final: final)

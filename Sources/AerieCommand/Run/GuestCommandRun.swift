@@ -1,5 +1,6 @@
 internal import Aerie
 internal import AgentClient
+internal import AgentProtocol
 internal import ControlAPI
 internal import Glibc
 internal import HostSystem
@@ -9,8 +10,15 @@ internal import Runtime
 ///
 /// The guest's console has no part in it. The machine ends when the command does, and when this program does.
 struct GuestCommandRun {
-    /// Seconds that a guest has to start its agent.
-    private static let startLimit = 600
+    /// Seconds that a guest has to start its agent, and to come as far as its init's own programs.
+    private static let startLimit: UInt64 = 600
+    /// Made in the guest when its init starts the program of the console: the network and shared folders are there then.
+    private static let mark = "/run/aerie/up"
+    /// Nanoseconds for the end of a machine whose guest has gone.
+    private static let endLimit: UInt64 = 2_000_000_000
+
+    /// What the guest's init runs at its console instead of a shell.
+    static let placeholder = ["sh", "-c", "mkdir -p /run/aerie; >\(mark); exec sleep infinity"]
 
     let made: MachineMaking.Made
     let request: CommandRequest
@@ -25,23 +33,42 @@ struct GuestCommandRun {
             if machine.record.removesAtEnd { try? StateDirectory(of: machine).remove(machine) }
             throw error
         }
-        try waitForAgent(machine)
-        let code = try CommandRun(
-            asked: "run \(machine.record.image?.reference ?? machine.record.name)", wait: AgentWait()
-        ).run(request, through: MachineEndpoints.agent(of: machine))
+        let ending = try MachineEndWait(machine)
+        let code: Int32
+        do {
+            try waitForSystem(machine)
+            code = try CommandRun(
+                asked: "run \(machine.record.image?.reference ?? machine.record.name)", wait: AgentWait()
+            ).run(request, through: MachineEndpoints.agent(of: machine))
+        } catch {
+            // A guest that ended explains more than its connection.
+            guard let end = ending.result(within: Self.endLimit) else { throw error }
+            if let cause = end.error { throw cause }
+            return end.code
+        }
         try end(machine)
         _ = consume attendance
         return code
     }
 
-    private func waitForAgent(_ machine: Machine) throws(AerieError) {
+    /// Waits until the guest's init has come to the program at its console.
+    private func waitForSystem(_ machine: Machine) throws {
         let parameters = ["timeout": JSONValue(Self.startLimit)]
+        let deadline = HostClock.monotonic() &+ Self.startLimit * 1_000_000_000
         let answer = try? ControlClient(machine).call(.waitForAgent, parameters)
-        guard answer?["ready"] != .boolean(true) else { return }
-        throw AerieError(
+        guard answer?["ready"] == .boolean(true) else { throw lateStart(machine) }
+        let client = AgentClient(MachineEndpoints.agent(of: machine))
+        while try client.status(of: Array(Self.mark.utf8), followsLinks: false) == nil {
+            guard HostClock.monotonic() < deadline else { throw lateStart(machine) }
+            usleep(10_000)
+        }
+    }
+
+    private func lateStart(_ machine: Machine) -> AerieError {
+        AerieError(
             .notStarted, asked: "the command for the guest",
             found: machine.isRunning
-                ? "the guest's agent does not answer" : "the guest ended before it could run it",
+                ? "the guest has not come up within \(Self.startLimit) s" : "the guest ended before it could run it",
             advice: "the command did not run; without a command, the guest's console shows more")
     }
 
@@ -56,5 +83,31 @@ struct GuestCommandRun {
         } else {
             try MachineEnding.kill(machine)
         }
+    }
+}
+
+/// Waits for the end of a machine on a thread of its own.
+private final class MachineEndWait: Sendable {
+    struct Result: Sendable {
+        let code: Int32
+        let error: AerieError?
+    }
+
+    private let end = Monitor<Result?>(nil)
+
+    init(_ machine: Machine) throws(AerieError) {
+        let client = try ControlClient(machine)
+        do throws(SystemError) {
+            _ = try HostThread(name: "machine-end") { [end] in
+                guard let answer = try? client.call(.wait) else { return }
+                let error = answer["error"].flatMap { AerieError(json: $0) }
+                end.update { $0 = Result(code: Int32(answer["code"]?.integer ?? 0), error: error) }
+            }
+        } catch { throw AerieError(opening: "waiting for the machine", error) }
+    }
+
+    /// - Parameter limit: nanoseconds.
+    func result(within limit: UInt64) -> Result? {
+        end.wait(until: HostClock.monotonic() &+ limit) { $0 }
     }
 }

@@ -2,6 +2,7 @@ internal import Aerie
 internal import ArgumentParser
 internal import ControlAPI
 internal import HostSystem
+internal import Logging
 internal import MachineSession
 internal import Runtime
 
@@ -70,6 +71,7 @@ struct RunCommand: AsyncParsableCommand {
             if code != 0 { throw ExitCode(code) }
             return
         }
+        debug(made.machine.record.configuration)
         let program = try MachineProgram()
         if detach {
             do {
@@ -82,5 +84,15 @@ struct RunCommand: AsyncParsableCommand {
         }
         log.close()
         try program.become(made.machine, lease: made.lease)
+    }
+
+    private func debug(_ configuration: Configuration) {
+        Logger(label: "run").debug(
+            "starting a guest",
+            metadata: [
+                "arch": "\(configuration.architecture.rawValue)", "engine": "\(configuration.engine.rawValue)",
+                "cpus": "\(configuration.cpus)", "memory": "\(configuration.memory)",
+                "kernel": "\(configuration.kernel ?? "none")", "firmware": "\(configuration.firmware ?? "none")",
+            ])
     }
 }

@@ -37,6 +37,9 @@ int aerie_take_signal(int descriptor, int *code, int *sender);
 /// Unblocks all signals of the calling thread, and gives these their default actions.
 void aerie_reset_signals(const int *signals, int count);
 
+/// Lets a blocked signal whose action is the default one act on this process, once.
+void aerie_stop_by(int signal);
+
 /// socketpair(2) of stream sockets, close-on-exec; -1 with errno set on failure.
 int aerie_link_pair(int *ends);
 

@@ -34,7 +34,7 @@ struct FilterLists {
         memory + signals + control
             + FilterRule.allow(
                 .futex, .schedYield, .nanosleep, .clockNanosleep, .clockGettime, .clockGetres, .gettimeofday, .getpid,
-                .gettid, .getuid, .geteuid, .getgid, .getegid, .getrandom, .schedGetaffinity, .restartSyscall,
+                .gettid, .getuid, .geteuid, .getgid, .getegid, .getpgrp, .getrandom, .schedGetaffinity, .restartSyscall,
                 .setRobustList, .rseq, .uname, .sysinfo, .exit, .exitGroup, .poll, .ppoll)
     }
 

@@ -8,7 +8,8 @@ enum SystemCall: UInt32, CaseIterable {
     case clone = 56, fork = 57, vfork = 58, execve = 59, exit = 60, kill = 62, uname = 63, fcntl = 72
     case fsync = 74, fdatasync = 75, ftruncate = 77, getcwd = 79, rename = 82, mkdir = 83, unlink = 87
     case readlink = 89, fchmod = 91, fchown = 93, gettimeofday = 96, getrlimit = 97, sysinfo = 99, ptrace = 101
-    case getuid = 102, getgid = 104, setuid = 105, geteuid = 107, getegid = 108, getppid = 110, setresuid = 117
+    case getuid = 102, getgid = 104, setuid = 105, geteuid = 107, getegid = 108, getppid = 110, getpgrp = 111,
+        setresuid = 117
     case capset = 126, sigaltstack = 131, personality = 135, fstatfs = 138, pivotRoot = 155, prctl = 157
     case chroot = 161, mount = 165, umount2 = 166, reboot = 169, initModule = 175, gettid = 186, setxattr = 188
     case getxattr = 191, listxattr = 194, removexattr = 197, tkill = 200, futex = 202, schedGetaffinity = 204

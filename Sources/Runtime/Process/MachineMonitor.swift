@@ -27,7 +27,9 @@ package final class MachineMonitor {
         package let inside: JailInside
     }
 
-    private static let signals = [SIGTERM, SIGINT, SIGHUP, SIGCHLD]
+    private static let signals = [SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGTSTP]
+    /// Nanoseconds that the machine's process has to give the terminal back before the monitor stops, too.
+    private static let stopLimit: UInt64 = 1_000_000_000
     /// Nanoseconds before the first restart; it doubles with each one that follows soon.
     private static let firstPause: UInt64 = 100_000_000
     private static let longestPause: UInt64 = 60_000_000_000
@@ -168,7 +170,7 @@ package final class MachineMonitor {
             return try Jail.start(jail) { inside in
                 aerie_reset_signals(Self.signals, Int32(Self.signals.count))
                 // A terminal sends these to all processes of the group; the monitor passes them on, once.
-                for signal in Self.signals where signal != SIGCHLD { SignalWatch.discard(signal) }
+                for signal in Self.signals where ![SIGCHLD, SIGTSTP].contains(signal) { SignalWatch.discard(signal) }
                 return body(
                     Charge(
                         machine: machine, link: MonitorLink(owning: FileDescriptor(owning: link)),
@@ -275,6 +277,10 @@ package final class MachineMonitor {
             let signal = aerie_take_signal(signalSource.rawValue, &code, &sender)
             guard signal > 0 else { return }
             guard signal != SIGCHLD else { continue }
+            if signal == SIGTSTP {
+                stopWithMachine()
+                continue
+            }
             wasAsked = true
             let line = JSONValue.object(["signal": JSONValue(signal)]).text + [0x0A]
             line.withUnsafeBytes { _ = send(link, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)) }
@@ -305,6 +311,18 @@ package final class MachineMonitor {
             takeSignals()
             if wasAsked { return true }
         }
+    }
+
+    /// The shell's job is the monitor: it stops when the machine's process has given the terminal back. A shell that continues the job
+    /// continues both.
+    private func stopWithMachine() {
+        if let process, isForeground {
+            kill(process.identifier, SIGTSTP)
+            let deadline = HostClock.monotonic() &+ Self.stopLimit
+            while !MachineSignal.isStopped(process.identifier), HostClock.monotonic() < deadline { usleep(2000) }
+        }
+        // The default action stops this process where a shell could continue it.
+        aerie_stop_by(SIGTSTP)
     }
 
     // MARK: The end
