@@ -29,6 +29,7 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
         // Ground
@@ -90,6 +91,8 @@ let package = Package(
                 "GuestAgentPrograms", "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
+        // Project files in the style of compose: text in, services out.
+        module("Compose", [.product(name: "Yams", package: "Yams")]),
         module("ControlAPI", ["Aerie"]),
         module("Jail", ["CJail", "HostNetwork", "HostSockets", "HostSystem"]),
         module("Runtime", ["Jail", "ControlAPI", "CRuntime", "CSockets", "Aerie", "HostSystem"]),
@@ -99,7 +102,7 @@ let package = Package(
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Runtime", "Jail", "ControlAPI", "AgentClient", "AgentProtocol", "Aerie",
+                "MachineSession", "Runtime", "Jail", "ControlAPI", "Compose", "AgentClient", "AgentProtocol", "Aerie",
                 "GuestImages", "KVMEngine", "DiskImages", "HostSystem", "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -174,6 +177,7 @@ let package = Package(
                 "TestSupport",
             ]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
+        tests("ComposeTests", ["Compose"]),
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests("MachineTests", ["Aerie", "GuestBoot", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
         // A machine in a process that a test may kill, and many in one process.

@@ -20,8 +20,9 @@ struct AerieProgram: AsyncParsableCommand {
             RunCommand.self, CreateCommand.self, StartCommand.self, StopCommand.self, KillCommand.self,
             RestartCommand.self, RemoveCommand.self, PauseCommand.self, ResumeCommand.self, RenameCommand.self,
             ListCommand.self, InspectCommand.self, LogsCommand.self, WaitCommand.self, AttachCommand.self,
-            ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, SetCommand.self, ImageCommand.self,
-            DiskCommand.self, DoctorCommand.self, SSHProxyCommand.self,
+            ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, SetCommand.self, UpCommand.self,
+            DownCommand.self,
+            GenerateCommand.self, ImageCommand.self, DiskCommand.self, DoctorCommand.self, SSHProxyCommand.self,
         ])
 
     static func main() async {

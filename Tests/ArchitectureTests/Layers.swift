@@ -13,7 +13,7 @@ enum Layers {
             "VirtioDevices",
         ],
         ["GuestBoot", "Aerie"],
-        ["ControlAPI", "Jail", "Runtime", "MachineSession", "GuestImages", "AgentClient"],
+        ["Compose", "ControlAPI", "Jail", "Runtime", "MachineSession", "GuestImages", "AgentClient"],
         ["AerieCommand", "AerieVM"],
     ]
 
@@ -43,6 +43,7 @@ enum Layers {
         "Logging": ["AerieCommand"],
         "Subprocess": ["GuestImages"],
         "SystemPackage": ["GuestImages"],
+        "Yams": ["Compose"],
     ]
 
     /// Modules that come with Swift, which Package.swift does not name.

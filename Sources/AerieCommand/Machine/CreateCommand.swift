@@ -24,7 +24,9 @@ struct CreateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try options.completeSettings()
-        let making = MachineMaking(settings: settings, options: machine, isTemporary: machine.removesAtEnd)
+        let making = MachineMaking(
+            settings: settings, identity: try machine.identity(), isTemporary: machine.removesAtEnd,
+            arguments: Array(CommandLine.arguments.dropFirst()))
         print(try await making.run().machine.record.id)
     }
 }

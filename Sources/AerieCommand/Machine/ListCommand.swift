@@ -10,6 +10,7 @@ struct ListCommand: ParsableCommand {
             Examples:
               aerie ps --all
               aerie ps --filter state=exited --format json
+              aerie ps --filter label=aerie.project=shop
             """)
 
     @Flag(name: [.short, .long], help: "List machines that do not run, too.")
@@ -20,7 +21,7 @@ struct ListCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "List machines for which KEY=VALUE holds, with one of the keys id, name, state, image. Repeatable.",
+            "List machines for which KEY=VALUE holds, with one of the keys id, name, state, image, label. Repeatable.",
             valueName: "condition"))
     var filter: [String] = []
 

@@ -3,7 +3,7 @@ internal import Aerie
 /// A condition of `aerie ps --filter`, as KEY=VALUE. Filters of different keys must all hold; of several with one key, one is enough.
 struct MachineFilter {
     private enum Key: String, CaseIterable {
-        case id, name, state, status, image
+        case id, name, state, status, image, label
     }
 
     private let key: Key
@@ -15,7 +15,7 @@ struct MachineFilter {
         guard pair.count == 2, let key = Key(rawValue: pair[0]) else {
             throw AerieError(
                 .usage, asked: "--filter \(text)", found: "it is not a condition",
-                advice: "use KEY=VALUE with one of id, name, state, image")
+                advice: "use KEY=VALUE with one of id, name, state, image, label")
         }
         self.key = key == .status ? .state : key
         value = pair[1]
@@ -33,6 +33,10 @@ struct MachineFilter {
         case .id: listing.id.hasPrefix(value)
         case .name: listing.name.contains(value)
         case .state, .status: listing.state == value
+        case .label:
+            // A key alone is enough.
+            listing.labels[value] != nil
+                || listing.labels.contains { key, text in value == "\(key)=\(text)" }
         case .image: listing.image.map { $0 == value || $0.hasPrefix("\(value):") } ?? false
         }
     }

@@ -10,6 +10,7 @@ struct MachineListing: Encodable {
     let name: String
     let image: String?
     let command: [String]
+    let labels: [String: String]
     let state: String
     let created: Date
     let started: Date?
@@ -35,6 +36,7 @@ struct MachineListing: Encodable {
         name = record.name
         image = record.image?.reference
         command = record.command
+        labels = record.labels
         state = status.state.rawValue
         created = Date(timeIntervalSince1970: Double(record.created) / 1e9)
         started = date(status.started)

@@ -9,9 +9,11 @@ internal import Runtime
 /// Makes a machine out of what a user asked for: for `aerie run` and `aerie create`.
 struct MachineMaking {
     let settings: RunSettings
-    let options: MachineOptions
+    let identity: MachineIdentity
     /// Whether the machine, and the changes to its image's disk, go with its end.
     let isTemporary: Bool
+    /// The words of the command line that ask for the machine.
+    var arguments: [String] = []
     /// Whether the command comes to the guest through its agent, when it runs. Otherwise the guest's init runs it at the console.
     var commandIsLater = false
 
@@ -42,13 +44,16 @@ struct MachineMaking {
         }
         if boot == nil { try configuration.validate() }
         let directory = try StateDirectory(environment: ProcessInfo.processInfo.environment)
-        let policy = try options.policy()
-        let machine = try directory.create(name: options.name) { id, name, work, final in
+        let machine = try directory.create(name: identity.name) { id, name, work, final in
             if let boot {
                 let disk = keepsDisk ? RootDiskPlace(work: work, final: final) : nil
                 // A guest that waits for its command has nothing to do at its console.
                 let command = commandIsLater ? GuestCommandRun.placeholder : settings.command ?? []
-                if !isTemporary { configuration.commandLine += " aerie.hostname=\(name)" }
+                // A name that the user has given stands behind it, and wins.
+                if !isTemporary {
+                    let words = ["aerie.hostname=\(name)", configuration.commandLine]
+                    configuration.commandLine = words.filter { !$0.isEmpty }.joined(separator: " ")
+                }
                 try boot.complete(&configuration, command: command, settings, disk: disk)
                 try Self.validate(configuration, work: work, final: final)
             }
@@ -61,7 +66,10 @@ struct MachineMaking {
             record.command = settings.command ?? []
             record.removesAtEnd = isTemporary
             record.hasAgent = hasAgent
-            record.restart = policy
+            record.restart = identity.restart
+            record.labels = identity.labels
+            record.healthCheck = identity.healthCheck
+            record.arguments = arguments
             record.requiresJail = settings.requireJail
             record.logLevel = settings.logLevel?.rawValue
             record.logFile = settings.logFile

@@ -16,7 +16,26 @@ struct MachineOptions: ParsableArguments {
     @Flag(name: .customLong("rm"), help: "Remove the machine, with its disk, when it ends.")
     var removesAtEnd = false
 
-    func policy() throws(AerieError) -> RestartPolicy {
+    @Option(
+        help: ArgumentHelp(
+            "A text that is kept with the machine, as KEY=VALUE; 'aerie ps --filter label=KEY=VALUE' finds it. Repeatable.",
+            valueName: "label"))
+    var label: [String] = []
+
+    func identity() throws(AerieError) -> MachineIdentity {
+        var labels: [String: String] = [:]
+        for text in label {
+            let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard !pair[0].isEmpty else {
+                throw AerieError(
+                    .usage, asked: "--label \(text)", found: "the key is missing", advice: "use KEY=VALUE")
+            }
+            labels[pair[0]] = pair.count == 2 ? pair[1] : ""
+        }
+        return MachineIdentity(name: name, restart: try policy(), labels: labels)
+    }
+
+    private func policy() throws(AerieError) -> RestartPolicy {
         guard let restart else { return .no }
         if let policy = RestartPolicy(restart) {
             guard !removesAtEnd || policy == .no else {

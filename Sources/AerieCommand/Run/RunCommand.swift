@@ -61,7 +61,8 @@ struct RunCommand: AsyncParsableCommand {
         let isTemporary = machine.removesAtEnd || !detach && machine.name == nil && machine.restart == nil
         let request = detach ? nil : try command.request(settings.command ?? [])
         if request == nil { try command.checkUnused(isDetached: detach) }
-        var making = MachineMaking(settings: settings, options: machine, isTemporary: isTemporary)
+        var making = MachineMaking(settings: settings, identity: try machine.identity(), isTemporary: isTemporary)
+        making.arguments = Array(CommandLine.arguments.dropFirst())
         making.commandIsLater = settings.image != nil && request != nil
         let made = try await making.run()
         if let request, made.machine.record.hasAgent {

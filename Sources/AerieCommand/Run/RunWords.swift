@@ -10,8 +10,8 @@ internal import MachineSession
 enum RunWords {
     /// Options that take the next word, by the verb. Those of `run` and `create` are in `RunSetting`, too.
     private static let valueOptions: [String: Set<String>] = [
-        "run": ["config", "name", "restart", "env", "workdir", "user"],
-        "create": ["config", "name", "restart"],
+        "run": ["config", "name", "restart", "label", "env", "workdir", "user"],
+        "create": ["config", "name", "restart", "label"],
         "exec": ["env", "env-file", "workdir", "user", "detach-keys", "wait"],
     ]
     /// Options of one character that take the next word.
@@ -44,7 +44,7 @@ enum RunWords {
         return arguments
     }
 
-    private static func takesValue(_ option: String, of verb: String) -> Bool {
+    static func takesValue(_ option: String, of verb: String) -> Bool {
         guard option.hasPrefix("--") else {
             // Of `-itw`, the last one takes the next word. In `-w/srv`, the first one has its value.
             let letters = option.dropFirst()

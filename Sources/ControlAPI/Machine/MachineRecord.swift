@@ -29,9 +29,15 @@ package struct MachineRecord: Codable, Equatable, Sendable {
     package var image: Image?
     /// The command that the guest runs instead of a shell; empty for the shell.
     package var command: [String] = []
+    /// The user's, and those of 'aerie up', which begin with `aerie.`.
+    package var labels: [String: String] = [:]
+    /// The words of `aerie run` or `aerie create` that made the machine; empty for another maker.
+    package var arguments: [String] = []
     /// Whether the machine is removed when it ends.
     package var removesAtEnd = false
     package var restart = RestartPolicy.no
+    /// Nil for a guest that is not asked how it is.
+    package var healthCheck: HealthCheck?
     /// Seconds that the guest has to power off.
     package var stopTimeout: Int
     /// Whether an agent of Aerie runs in the guest.

@@ -26,6 +26,8 @@ package struct MachineStatus: Codable, Equatable, Sendable {
     package var error: String?
     /// How often the restart policy has started the machine.
     package var restarts = 0
+    /// Nil without a health check.
+    package var health: HealthState?
 
     package init() {}
 }

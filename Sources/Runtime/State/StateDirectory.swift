@@ -92,6 +92,18 @@ package struct StateDirectory: Sendable {
 
     // MARK: Changing
 
+    /// Takes the lock of a project of machines, and waits for other commands that change the same project.
+    ///
+    /// - Parameter onWait: called before a wait, which may be long.
+    package func lock(project: String, onWait: () -> Void) throws(AerieError) -> MachineLock {
+        try makeDirectories()
+        let lock = try MachineLock(path: "\(path)/.project-\(project)")
+        if try lock.take() { return lock }
+        onWait()
+        try lock.wait()
+        return lock
+    }
+
     /// Adds a machine that `prepare` has completed.
     ///
     /// - Parameters:

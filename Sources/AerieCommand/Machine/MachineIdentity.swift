@@ -1,0 +1,10 @@
+internal import ControlAPI
+
+/// What a machine is called and when it starts again: what is kept of it beside its parts.
+struct MachineIdentity {
+    /// Nil for a name that is made up.
+    var name: String?
+    var restart = RestartPolicy.no
+    var labels: [String: String] = [:]
+    var healthCheck: HealthCheck?
+}
