@@ -36,6 +36,7 @@ let package = Package(
         .target(name: "CSockets"),
         .target(name: "CFileSystem"),
         .target(name: "CRuntime"),
+        .target(name: "CScheduling"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
@@ -90,7 +91,7 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         module("ControlAPI", ["Aerie"]),
-        module("Runtime", ["ControlAPI", "CRuntime", "CSockets", "Aerie", "HostSystem"]),
+        module("Runtime", ["ControlAPI", "CRuntime", "CScheduling", "CSockets", "Aerie", "HostSystem"]),
         module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
         module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
         // Front

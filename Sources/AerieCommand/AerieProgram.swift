@@ -19,8 +19,9 @@ struct AerieProgram: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CreateCommand.self, StartCommand.self, StopCommand.self, KillCommand.self,
             RestartCommand.self, RemoveCommand.self, PauseCommand.self, ResumeCommand.self, RenameCommand.self,
-            ListCommand.self, InspectCommand.self, LogsCommand.self, WaitCommand.self, AttachCommand.self,
-            ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, SetCommand.self, ImageCommand.self,
+            ListCommand.self, InspectCommand.self, StatsCommand.self, LogsCommand.self, WaitCommand.self,
+            AttachCommand.self, ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, SetCommand.self,
+            ImageCommand.self,
             DiskCommand.self, DoctorCommand.self, SSHProxyCommand.self,
         ])
 

@@ -17,6 +17,7 @@ extension VirtualMachine {
                     return false
                 }
                 try launch()
+                try startLimiting()
             } catch {
                 log.note(.info, "machine", cause: "notStarted", "not started: \(error)")
                 finish(isKilled ? .stopped : .crashed("\(error)"))

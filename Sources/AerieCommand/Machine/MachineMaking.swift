@@ -27,6 +27,7 @@ struct MachineMaking {
 
     func run() async throws -> Made {
         var configuration = try settings.configuration()
+        if configuration.mergesMemory { Self.warnOfMerging() }
         var boot: ImageBoot?
         if let image = settings.image {
             if settings.lacksNetwork {
@@ -43,6 +44,7 @@ struct MachineMaking {
         if boot == nil { try configuration.validate() }
         let directory = try StateDirectory(environment: ProcessInfo.processInfo.environment)
         let policy = try options.policy()
+        let share = try options.processorShare()
         let machine = try directory.create(name: options.name) { id, name, work, final in
             if let boot {
                 let disk = keepsDisk ? RootDiskPlace(work: work, final: final) : nil
@@ -62,11 +64,23 @@ struct MachineMaking {
             record.removesAtEnd = isTemporary
             record.hasAgent = hasAgent
             record.restart = policy
+            record.processorShare = share
             record.logLevel = settings.logLevel?.rawValue
             record.logFile = settings.logFile
             return record
         }
         return Made(machine: machine, boot: boot)
+    }
+
+    private static func warnOfMerging() {
+        StandardError.write(
+            "aerie: --merge: by timing, this guest and others with --merge can find out which pages they have in common; use it for "
+                + "guests that trust each other\n")
+        let state = try? String(contentsOfFile: "/sys/kernel/mm/ksm/run", encoding: .utf8)
+        if state?.hasPrefix("1") != true {
+            StandardError.write(
+                "aerie: --merge: this host merges no pages now; 'echo 1 > /sys/kernel/mm/ksm/run' as root starts it\n")
+        }
     }
 
     /// The machine's own disk is not in its place yet.

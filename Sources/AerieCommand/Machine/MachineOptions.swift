@@ -13,6 +13,25 @@ struct MachineOptions: ParsableArguments {
             valueName: "policy"))
     var restart: String?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The machine's part of a busy processor in relation to others, 1 to 10000; an ordinary process has 100.",
+            valueName: "n"))
+    var cpuWeight: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The most processor time of the machine, in percent of one processor: 30%, or 250% for two and a half.",
+            valueName: "percent"))
+    var cpuLimit: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Run on these processors of the host only, such as 0-3,6.", valueName: "list"))
+    var pin: String?
+
     @Flag(name: .customLong("rm"), help: "Remove the machine, with its disk, when it ends.")
     var removesAtEnd = false
 
@@ -22,6 +41,15 @@ struct MachineOptions: ParsableArguments {
         throw AerieError(
             .usage, asked: "--restart \(restart)", found: "it is not a restart policy",
             advice: "use no, on-failure, on-failure:N or always")
+    }
+
+    /// Nil when nothing was asked for.
+    func processorShare() throws(AerieError) -> ProcessorShare? {
+        var share = ProcessorShare()
+        if let cpuWeight { share.weight = try ProcessorShare.weight(cpuWeight, asked: "--cpu-weight") }
+        if let cpuLimit { share.limit = try ProcessorShare.limit(cpuLimit, asked: "--cpu-limit") }
+        if let pin { share.processors = try ProcessorShare.processors(pin, asked: "--pin") }
+        return share == ProcessorShare() ? nil : share
     }
 
     func validate() throws {

@@ -35,6 +35,9 @@ struct RunOptions: ParsableArguments {
         help: ArgumentHelp("Memory with K, M or G for powers of 1024 (default: 512M).", valueName: "size"))
     var memory: String?
 
+    @Flag(help: "Keep pages of memory that several guests have in common once. Guests can find out which ones.")
+    var merge = false
+
     @Option(help: ArgumentHelp("Boot this kernel, instead of the image's if one is named.", valueName: "file"))
     var kernel: String?
 
@@ -189,8 +192,9 @@ struct RunOptions: ParsableArguments {
         for case (let setting, let text?) in texts + lists {
             try result.set(setting, to: text, asked: "--\(setting.rawValue)")
         }
-        for (flag, isSet) in [(RunSetting.readOnly, readOnly), (.noReboot, noReboot), (.controlPort, controlPort)]
-        where isSet {
+        for (flag, isSet) in [
+            (RunSetting.readOnly, readOnly), (.noReboot, noReboot), (.controlPort, controlPort), (.merge, merge),
+        ] where isSet {
             result.set(flag, to: true)
         }
         return result

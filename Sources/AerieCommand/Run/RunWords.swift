@@ -10,8 +10,8 @@ internal import MachineSession
 enum RunWords {
     /// Options that take the next word, by the verb. Those of `run` and `create` are in `RunSetting`, too.
     private static let valueOptions: [String: Set<String>] = [
-        "run": ["config", "name", "restart", "env", "workdir", "user"],
-        "create": ["config", "name", "restart"],
+        "run": ["config", "name", "restart", "env", "workdir", "user", "cpu-weight", "cpu-limit", "pin"],
+        "create": ["config", "name", "restart", "cpu-weight", "cpu-limit", "pin"],
         "exec": ["env", "env-file", "workdir", "user", "detach-keys", "wait"],
     ]
     /// Options of one character that take the next word.

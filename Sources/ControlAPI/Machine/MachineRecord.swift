@@ -36,6 +36,8 @@ package struct MachineRecord: Codable, Equatable, Sendable {
     package var stopTimeout: Int
     /// Whether an agent of Aerie runs in the guest.
     package var hasAgent = false
+    /// Nil for an ordinary process's.
+    package var processorShare: ProcessorShare?
     package var logLevel: String?
     package var logFile: String?
     /// The directory in which relative paths of `configuration` begin.

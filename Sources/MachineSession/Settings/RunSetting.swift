@@ -4,7 +4,7 @@ internal import HostSystem
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
     case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, flash, disk, overlay,
-        network, publish, share, transport, console, watchdog, vsock
+        network, publish, share, transport, console, watchdog, vsock, merge
     case allowEgress = "allow-egress"
     case diskSize = "disk-size"
     case codeCache = "code-cache"
@@ -25,7 +25,7 @@ package enum RunSetting: String, CaseIterable, Sendable {
     package var kind: Kind {
         switch self {
         case .cpus, .stopTimeout: .number
-        case .readOnly, .noReboot, .controlPort: .flag
+        case .readOnly, .noReboot, .controlPort, .merge: .flag
         case .command, .flash, .disk, .network, .publish, .share, .allowEgress: .list
         default: .text
         }
@@ -66,7 +66,7 @@ extension RunSettings {
         case .stopTimeout: stopTimeout = try Self.integer(text, asked: asked, in: Self.stopTimeoutRange)
         case .logLevel: logLevel = try Self.choice(text, asked: asked)
         case .logFile: logFile = text
-        case .readOnly, .noReboot, .controlPort: preconditionFailure("a flag has no text")
+        case .readOnly, .noReboot, .controlPort, .merge: preconditionFailure("a flag has no text")
         }
     }
 
@@ -76,6 +76,7 @@ extension RunSettings {
         case .readOnly: readOnly = value
         case .noReboot: noReboot = value
         case .controlPort: controlPort = value
+        case .merge: mergesMemory = value
         default: preconditionFailure("\(setting.rawValue) is not a flag")
         }
     }

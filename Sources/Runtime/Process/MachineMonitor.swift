@@ -45,6 +45,8 @@ package final class MachineMonitor {
     private var rest: [UInt8] = []
     private var end: (code: Int32, error: AerieError?, isWanted: Bool)?
     private var wasAsked = false
+    /// Why the monitor has ended the machine's process.
+    private var refusal: AerieError?
     private var isAnnounced = false
     /// The next state `running` is a start, not the end of a pause.
     private var isFreshStart = false
@@ -81,6 +83,7 @@ package final class MachineMonitor {
         } catch {
             throw AerieError(opening: "starting machine '\(machine.record.name)'", error)
         }
+        MachineShare.end(machine)
         status = machine.status
         status.monitor = getpid()
         status.restarts = 0
@@ -155,10 +158,29 @@ package final class MachineMonitor {
         process = child
         status.process = child
         save()
+        takeShare(child)
         serve()
         close(link)
         link = -1
         process = 0
+    }
+
+    /// Gives a machine's process its share of processors, or ends it.
+    private func takeShare(_ process: Int32) {
+        do throws(AerieError) {
+            guard let limit = try MachineShare.begin(machine, process: process) else { return }
+            tell(["limit": JSONValue(limit)])
+        } catch {
+            refusal = error
+            StandardError.write("aerie: \(error)\n")
+            kill(process, SIGKILL)
+        }
+    }
+
+    /// Sends an order to the machine's process.
+    private func tell(_ order: [String: JSONValue]) {
+        let line = JSONValue.object(order).text + [0x0A]
+        line.withUnsafeBytes { _ = send(link, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)) }
     }
 
     private func fail(_ error: SystemError) {
@@ -233,13 +255,16 @@ package final class MachineMonitor {
             guard signal > 0 else { return }
             guard signal != SIGCHLD else { continue }
             wasAsked = true
-            let line = JSONValue.object(["signal": JSONValue(signal)]).text + [0x0A]
-            line.withUnsafeBytes { _ = send(link, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)) }
+            tell(["signal": JSONValue(signal)])
         }
     }
 
     /// - Parameter code: the exit code of the process, or the negative number of the signal that ended it.
     private func noteDeath(_ code: Int32) {
+        if let refusal {
+            end = (refusal.exitCode, refusal, true)
+            return
+        }
         if code >= 0 {
             if end == nil { end = (code, nil, false) }
             return
@@ -276,6 +301,7 @@ package final class MachineMonitor {
         save()
         unlink(machine.file(Machine.controlName))
         unlink(machine.file(Machine.socketName))
+        MachineShare.end(machine)
         if machine.record.removesAtEnd { try? StateDirectory.removeFiles(of: machine) }
         let failure =
             end.error
