@@ -37,6 +37,7 @@ let package = Package(
         .target(name: "CFileSystem"),
         .target(name: "CRuntime"),
         .target(name: "CScheduling"),
+        .target(name: "CJail"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         module("HostSystem", ["CLinux"]),
@@ -91,15 +92,16 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         module("ControlAPI", ["Aerie"]),
-        module("Runtime", ["ControlAPI", "CRuntime", "CScheduling", "CSockets", "Aerie", "HostSystem"]),
+        module("Jail", ["CJail", "HostNetwork", "HostSockets", "HostSystem"]),
+        module("Runtime", ["Jail", "ControlAPI", "CRuntime", "CScheduling", "CSockets", "Aerie", "HostSystem"]),
         module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
         module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
         // Front
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Runtime", "ControlAPI", "AgentClient", "AgentProtocol", "Aerie", "GuestImages",
-                "KVMEngine", "DiskImages", "HostSystem", "TextTables",
+                "MachineSession", "Runtime", "Jail", "ControlAPI", "AgentClient", "AgentProtocol", "Aerie",
+                "GuestImages", "KVMEngine", "DiskImages", "HostSystem", "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -107,7 +109,7 @@ let package = Package(
         // The process of one machine: without Foundation, so that it starts at once and stays small.
         .executableTarget(
             name: "AerieVM",
-            dependencies: ["MachineSession", "Runtime", "ControlAPI", "Aerie", "HostSystem"],
+            dependencies: ["MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "HostSystem"],
             swiftSettings: settings,
             // Nothing to find and to relocate at start: less than half of the time and the memory.
             linkerSettings: [.unsafeFlags(["-static-executable", "-Xlinker", "--icf=safe"])]),
@@ -183,9 +185,9 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "MachineSession", "Runtime", "ControlAPI", "Aerie", "AgentProtocol", "AgentTestSupport",
-                "ScriptedAgent",
-                "GuestAgentPrograms", "GuestToolchain", "TestSupport", "MachineHost", "CSockets", "HostSystem",
+                "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "AgentProtocol", "AgentTestSupport",
+                "ScriptedAgent", "GuestAgentPrograms", "GuestToolchain", "TestSupport", "MachineHost", "CSockets",
+                "HostSystem",
             ],
             exclude: ["Guests"]),
         .target(
@@ -197,6 +199,12 @@ let package = Package(
                 "AgentClient", "AgentProtocol", "TarStream", "ScriptedAgent", "TestSupport", "GuestToolchain",
                 "HostSystem",
             ]),
+        // A machine's process that somebody has taken over.
+        .target(name: "CRawCalls", dependencies: ["CLinux"], path: "Tests/CRawCalls"),
+        .executableTarget(
+            name: "JailBreaker", dependencies: ["Jail", "CJail", "CRawCalls", "HostSystem"], path: "Tests/JailBreaker",
+            swiftSettings: settings),
+        tests("JailTests", ["Jail", "CJail", "JailBreaker", "GuestToolchain", "HostNetwork", "HostSystem"]),
         tests("ArchitectureTests", []),
 
         // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.

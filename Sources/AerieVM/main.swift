@@ -43,9 +43,7 @@ enum Program {
             try configuration.validate()
             let log = try SessionLog(
                 program: "aerie-vm", level: settings.logLevel ?? SessionLog.defaultLevel, path: settings.logFile)
-            defer { log.close() }
-            let timeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
-            return try GuestSession(configuration, stopTimeout: timeout, log: log).run()
+            return try JailedMachine(configuration: configuration, settings: settings, log: log).run { fail($0) }
         }
     }
 
@@ -78,19 +76,18 @@ enum Program {
     private static func runKept(_ charge: MachineMonitor.Charge) throws(AerieError) -> Int32 {
         let record = charge.machine.record
         do throws(AerieError) {
-            var configuration = record.configuration
-            if record.hasAgent {
-                configuration.appendedInitrd = try charge.machine.agent()
-                // A name of any length would not fit into a socket's address.
-                let path = "/proc/self/fd/\(charge.directory)/\(Machine.socketName)"
-                if configuration.sockets == nil { configuration.sockets = SocketSettings(path: path) }
-            }
-            try configuration.validate()
             let log = try SessionLog(
                 program: "aerie", level: record.logLevel.flatMap { LogLevel(rawValue: $0) } ?? SessionLog.defaultLevel,
                 path: record.logFile)
             defer { log.close() }
-            return try GuestSession(configuration, stopTimeout: record.stopTimeout, log: log, charge: charge).run()
+            let lock = JailDoor(inside: charge.inside, settings: charge.jail, isRequired: record.requiresJail ?? false)
+            return try GuestSession(
+                charge.configuration, stopTimeout: record.stopTimeout, log: log, charge: charge, services: lock.services
+            ) { () throws(AerieError) in
+                // The socket in it is open, and a directory must not be.
+                close(charge.directory)
+                try lock.close(log)
+            }.run()
         } catch {
             // A failure before the session could report it. A second report changes nothing.
             charge.link.reportEnd(code: error.exitCode, error: error, isWanted: false)

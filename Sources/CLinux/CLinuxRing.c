@@ -29,9 +29,25 @@ struct aerie_ring {
 static const uint32_t needed =
     IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RW_CUR_POS;
 
+// What a ring does is hidden from filters of system calls, so that it is restricted to the operations below (Linux 5.10).
+static const uint8_t codes[] = {
+    IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_ASYNC_CANCEL,
+};
+
+static int restrict_and_enable(int descriptor) {
+    struct io_uring_restriction restrictions[sizeof codes];
+    memset(restrictions, 0, sizeof restrictions);
+    for (unsigned i = 0; i < sizeof codes; i++) {
+        restrictions[i].opcode = IORING_RESTRICTION_SQE_OP;
+        restrictions[i].sqe_op = codes[i];
+    }
+    if (syscall(SYS_io_uring_register, descriptor, IORING_REGISTER_RESTRICTIONS, restrictions, sizeof codes) != 0) return -1;
+    return (int)syscall(SYS_io_uring_register, descriptor, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
 static int set_up(uint32_t entries, struct io_uring_params *parameters) {
     // Completions wait for the thread's next system call instead of interrupting it (Linux 5.19).
-    static const uint32_t attempts[] = {IORING_SETUP_COOP_TASKRUN, 0};
+    static const uint32_t attempts[] = {IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN, IORING_SETUP_R_DISABLED};
     for (int i = 0; i < 2; i++) {
         memset(parameters, 0, sizeof *parameters);
         parameters->flags = attempts[i];
@@ -51,6 +67,10 @@ struct aerie_ring *aerie_ring_create(uint32_t entries) {
         return NULL;
     }
     ring->rings = ring->submissions = MAP_FAILED;
+    if (restrict_and_enable(ring->descriptor) != 0) {
+        errno = ENOSYS;
+        goto failed;
+    }
     if ((p.features & needed) != needed) {
         errno = ENOSYS;
         goto failed;
@@ -100,9 +120,6 @@ int aerie_ring_descriptor(const struct aerie_ring *ring) { return ring->descript
 bool aerie_ring_prepare(
     struct aerie_ring *ring, int operation, int descriptor, uint64_t offset, const void *address, uint32_t length,
     uint64_t identifier) {
-    static const uint8_t codes[] = {
-        IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_ASYNC_CANCEL,
-    };
     uint32_t tail = atomic_load_explicit(ring->submission_tail, memory_order_relaxed);
     uint32_t head = atomic_load_explicit(ring->submission_head, memory_order_acquire);
     if (tail - head >= ring->entries) return false;

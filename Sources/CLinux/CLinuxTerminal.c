@@ -24,7 +24,8 @@ static atomic_bool active;     // the terminal is in raw mode now
 static atomic_bool escapes;    // the guest's output had an escape character
 static atomic_int signal_pipe = -1;
 
-static const int crash_signals[] = {SIGSEGV, SIGABRT, SIGILL, SIGBUS, SIGFPE, SIGTRAP, SIGQUIT, SIGSYS};
+// SIGSYS is the jail's, whose handler restores the terminal, too.
+static const int crash_signals[] = {SIGSEGV, SIGABRT, SIGILL, SIGBUS, SIGFPE, SIGTRAP, SIGQUIT};
 enum { crash_count = sizeof crash_signals / sizeof *crash_signals };
 static struct sigaction previous[crash_count];
 

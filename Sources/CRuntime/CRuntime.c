@@ -104,10 +104,6 @@ int aerie_become(const char *path, char *const *arguments, int extra) {
     return errno;
 }
 
-int aerie_fork(void) {
-    return fork();
-}
-
 static sigset_t set_of(const int *signals, int count) {
     sigset_t set;
     sigemptyset(&set);
@@ -135,16 +131,6 @@ void aerie_reset_signals(const int *signals, int count) {
     for (int index = 0; index < count; index++) signal(signals[index], SIG_DFL);
     sigemptyset(&set);
     sigprocmask(SIG_SETMASK, &set, NULL);
-}
-
-int aerie_collect_child(int process, int *status) {
-    int value = 0;
-    pid_t found;
-    do {
-        found = waitpid(process, &value, WNOHANG);
-    } while (found < 0 && errno == EINTR);
-    if (found > 0) *status = WIFEXITED(value) ? WEXITSTATUS(value) : -WTERMSIG(value);
-    return found;
 }
 
 int aerie_link_pair(int *ends) {

@@ -17,6 +17,7 @@ package final class UnixSocketBackend: SocketBackend, @unchecked Sendable {
     private static let longestRequest = 32
 
     private let listener: ListeningSocket
+    private let connector: @Sendable (UInt32) -> Int32
     private var undecided: [UnixStream] = []
     private var source: EventSource?
     private var loop: EventLoop?
@@ -24,9 +25,19 @@ package final class UnixSocketBackend: SocketBackend, @unchecked Sendable {
     private var handler: (@Sendable (any HostStream, UInt32) -> Void)?
 
     /// Listens at `path`.
-    package init(path: String) throws(SystemError) {
+    ///
+    /// - Parameter connector: connects to the program that serves a port; -1 where none does. It must not wait for long. Nil connects
+    ///   from this process.
+    package init(path: String, connector: (@Sendable (_ port: UInt32) -> Int32)? = nil) throws(SystemError) {
         listener = try ListeningSocket(path: path)
+        self.connector = connector ?? { Self.connect(to: path, port: $0) }
     }
+
+    /// Connects to the program that listens at `path_port`: a descriptor that does not block, or -1 with errno set.
+    package static func connect(to path: String, port: UInt32) -> Int32 { aerie_stream_connect("\(path)_\(port)") }
+
+    /// Connects to the program that listens at `path`: a descriptor that does not block, or -1 with errno set.
+    package static func connect(to path: String) -> Int32 { aerie_stream_connect(path) }
 
     package func start(
         on loop: EventLoop, log: Log, handler: @escaping @Sendable (any HostStream, UInt32) -> Void
@@ -50,7 +61,7 @@ package final class UnixSocketBackend: SocketBackend, @unchecked Sendable {
     }
 
     package func connect(port: UInt32) -> (any HostStream)? {
-        let descriptor = aerie_stream_connect("\(listener.path)_\(port)")
+        let descriptor = connector(port)
         return descriptor < 0 ? nil : makeStream(descriptor)
     }
 

@@ -5,6 +5,10 @@ internal import Glibc
 /// Swift's cooperative thread pool.
 package final class HostThread: @unchecked Sendable {
     // @unchecked: `handle` is written once in init before the object is shared; `join` is called by one owner.
+    /// Called at the start of each thread with its name, before its body: the jail narrows what the thread may ask of the kernel.
+    // nonisolated(unsafe): written while the process has one thread, and only read afterwards.
+    package nonisolated(unsafe) static var atStart: (@Sendable (_ name: String) -> Void)?
+
     private var handle = pthread_t()
     private var joined = false
 
@@ -25,6 +29,7 @@ package final class HostThread: @unchecked Sendable {
             { argument in
                 let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
                 aerie_name_thread(start.name)
+                HostThread.atStart?(start.name)
                 start.body()
                 return nil
             }, start.toOpaque())

@@ -20,20 +20,27 @@ package struct GuestSession {
     private let stopTimeout: Int
     private let log: SessionLog
     private let charge: MachineMonitor.Charge?
+    private let services: HostServices
+    private let stopSignals: [Int32]
     private let enclose: @Sendable () throws(AerieError) -> Void
 
     /// - Parameters:
     ///   - stopTimeout: seconds.
     ///   - charge: of a machine that is kept; nil for one that is only this process.
+    ///   - services: what other processes do on the host for the machine.
+    ///   - stopSignals: ask the guest of a machine that is not kept to power off.
     ///   - enclose: called when every file is open, before the first thread starts and the guest runs.
     package init(
         _ configuration: Configuration, stopTimeout: Int, log: SessionLog, charge: MachineMonitor.Charge? = nil,
+        services: HostServices = .direct, stopSignals: [Int32] = [SIGTERM, SIGINT, SIGHUP],
         enclose: @escaping @Sendable () throws(AerieError) -> Void = {}
     ) {
         self.configuration = configuration
         self.stopTimeout = stopTimeout
         self.log = log
         self.charge = charge
+        self.services = services
+        self.stopSignals = stopSignals
         self.enclose = enclose
     }
 
@@ -45,7 +52,8 @@ package struct GuestSession {
     package func run(input: Int32 = STDIN_FILENO, output: Int32 = STDOUT_FILENO) throws(AerieError) -> Int32 {
         // A reader of our output that goes away is reported by write(2), in the console.
         SignalWatch.discard(SIGPIPE)
-        let parts = try SessionParts(configuration, log, charge, stopTimeout: stopTimeout, input: input, output: output)
+        let parts = try SessionParts(
+            configuration, log, charge, services, stopTimeout: stopTimeout, input: input, output: output)
         // Console, relay and stopper refer to each other in a ring.
         defer { parts.relay.disconnect() }
         try enclose()
@@ -59,7 +67,7 @@ package struct GuestSession {
         defer { loop.stop() }
         let sources = try Self.opening { () throws(SystemError) in
             try parts.stopper.start(parts.machine, on: loop)
-            return try parts.watch(on: loop)
+            return try parts.watch(stopSignals, on: loop)
         }
         defer {
             sources.cancel()

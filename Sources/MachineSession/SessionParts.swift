@@ -17,8 +17,8 @@ struct SessionParts {
 
     /// - Parameter stopTimeout: seconds.
     init(
-        _ configuration: Configuration, _ log: SessionLog, _ charge: MachineMonitor.Charge?, stopTimeout: Int,
-        input: Int32, output: Int32
+        _ configuration: Configuration, _ log: SessionLog, _ charge: MachineMonitor.Charge?, _ services: HostServices,
+        stopTimeout: Int, input: Int32, output: Int32
     ) throws(AerieError) {
         let terminal =
             charge?.isForeground ?? true
@@ -40,16 +40,16 @@ struct SessionParts {
         } else {
             preconditionFailure("a session has a console")
         }
-        machine = try VirtualMachine(configuration, console: console, log: log.machine)
+        machine = try VirtualMachine(configuration, console: console, services: services, log: log.machine)
         server = keeping.map { [machine, stopper] keeping in
             ControlServer(listener: keeping.charge.listener, machine: machine, hub: keeping.hub, stopper: stopper)
         }
     }
 
     /// Begins to listen to signals, to the monitor and to the control socket.
-    func watch(on loop: EventLoop) throws(SystemError) -> SessionSources {
+    func watch(_ stopSignals: [Int32], on loop: EventLoop) throws(SystemError) -> SessionSources {
         guard let keeping else {
-            let watch = try SignalWatch([SIGTERM, SIGINT, SIGHUP, SIGWINCH], on: loop) { [terminal, stopper] signal in
+            let watch = try SignalWatch(stopSignals + [SIGWINCH], on: loop) { [terminal, stopper] signal in
                 if signal == SIGWINCH { terminal?.windowSizeChanged() } else { stopper.ask() }
             }
             return SessionSources(signals: watch, link: nil)

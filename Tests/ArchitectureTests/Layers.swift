@@ -3,9 +3,9 @@ enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
         [
-            "CLinux", "CSockets", "CFileSystem", "CRuntime", "CScheduling", "CKVM", "CZlib", "CZstd", "TextTables",
-            "AgentProtocol",
-            "TarStream", "GuestAgentPrograms", "HostSystem", "SavedState", "GuestMemory",
+            "CLinux", "CSockets", "CFileSystem", "CRuntime", "CScheduling", "CJail", "CKVM", "CZlib", "CZstd",
+            "TextTables",
+            "AgentProtocol", "TarStream", "GuestAgentPrograms", "HostSystem", "SavedState", "GuestMemory",
         ],
         ["Machine"],
         ["Translator", "HostX86_64", "TranslationRuntime", "RISCV", "KVMEngine"],
@@ -14,7 +14,7 @@ enum Layers {
             "VirtioDevices",
         ],
         ["GuestBoot", "Aerie"],
-        ["ControlAPI", "Runtime", "MachineSession", "GuestImages", "AgentClient"],
+        ["ControlAPI", "Jail", "Runtime", "MachineSession", "GuestImages", "AgentClient"],
         ["AerieCommand", "AerieVM"],
     ]
 
@@ -30,7 +30,7 @@ enum Layers {
         "Virtio": ["PCI"],
         "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders"],
         "Aerie": ["GuestBoot"],
-        "Runtime": ["ControlAPI"],
+        "Runtime": ["ControlAPI", "Jail"],
         "MachineSession": ["Runtime", "ControlAPI"],
     ]
 

@@ -18,7 +18,8 @@ import Testing
         try process.run()
         // The guest's first character: everything has started by then.
         #expect(try output.fileHandleForReading.read(upToCount: 1) == Data(">".utf8))
-        let tasks = "/proc/\(process.processIdentifier)/task"
+        let machine = try #require(MachineProcesses.machine(of: process.processIdentifier))
+        let tasks = "/proc/\(machine)/task"
         let names = {
             let numbers = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
             return numbers.compactMap { number in

@@ -36,6 +36,7 @@ struct ManySessions {
     /// - Parameter count: guests after some that fill the caches of the allocator and of threads' stacks.
     func run(_ count: Int) throws {
         let log = try SessionLog(program: "MachineHost", level: .warning, path: nil)
+        try log.start()
         defer { log.close() }
         let null = open("/dev/null", O_RDWR)
         for _ in 0..<50 { try runOne(null, log) }

@@ -3,17 +3,21 @@ internal import Machine
 
 /// The board for a configuration's architecture.
 enum BoardBuilder {
-    /// - Parameter log: takes messages of devices about the guest.
+    /// - Parameters:
+    ///   - services: what other processes do on the host for the machine.
+    ///   - log: takes messages of devices about the guest.
     static func make(
         _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
-        log: Log, events: @escaping SystemEventHandler
+        services: HostServices, log: Log, events: @escaping SystemEventHandler
     ) throws(AerieError) -> any Board {
         switch configuration.architecture {
         case .riscv64:
-            return try RISCVBoard(configuration, console: console, control: control, log: log, events: events)
+            return try RISCVBoard(
+                configuration, console: console, control: control, services: services, log: log, events: events)
         case .x86_64:
             #if arch(x86_64)
-                return try X86Board(configuration, console: console, control: control, log: log, events: events)
+                return try X86Board(
+                    configuration, console: console, control: control, services: services, log: log, events: events)
             #else
                 break
             #endif

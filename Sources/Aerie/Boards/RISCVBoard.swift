@@ -33,8 +33,9 @@ final class RISCVBoard: Board {
 
     /// Builds the machine. Nothing runs, and nothing is loaded yet.
     init(
-        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel, log: Log,
-        events: @escaping SystemEventHandler
+        _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
+        services: HostServices,
+        log: Log, events: @escaping SystemEventHandler
     ) throws(AerieError) {
         boot = try Self.makeBoot(configuration)
         memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
@@ -51,8 +52,9 @@ final class RISCVBoard: Board {
         self.loop = loop
         disks = try configuration.openDisks()
         let io = DiskIO(loop: loop)
+        if !disks.isEmpty || !configuration.flash.isEmpty { io.prepare() }
         let virtio = try VirtioCards(
-            configuration, disks: disks, io: io, console: console, control: control,
+            configuration, disks: disks, io: io, console: console, control: control, services: services,
             queueCount: transport == .pci ? min(configuration.cpus, 4) : 1,
             slots: transport == .pci ? PCIHost.mostFunctions - 2 : RISCVMemoryMap.virtioSlots, log: log)
         let cards = virtio.devices

@@ -14,12 +14,13 @@ struct VirtioCards {
     /// - Parameters:
     ///   - disks: the images of the configuration's disks.
     ///   - io: does the disks' host I/O.
+    ///   - services: what other processes do on the host for the machine.
     ///   - queueCount: how many queues devices have that may have several.
     ///   - slots: how many devices the board has room for.
     ///   - log: takes messages of the cards about their networks.
     init(
         _ configuration: Configuration, disks: [any DiskImage], io: DiskIO, console: any CharacterChannel,
-        control: any CharacterChannel, queueCount: Int, slots: Int, log: Log
+        control: any CharacterChannel, services: HostServices, queueCount: Int, slots: Int, log: Log
     ) throws(AerieError) {
         var cards: [any VirtioDevice] = zip(disks, configuration.disks).map { image, disk in
             BlockDevice(
@@ -29,9 +30,9 @@ struct VirtioCards {
             (configuration.console == .virtio ? [console] : []) + (configuration.hasControlPort ? [control] : [])
         for channel in channels { cards.append(ConsoleDevice(channel: channel)) }
         cards.append(EntropyDevice())
-        cards += try configuration.makeNetworkDevices(log)
+        cards += try configuration.makeNetworkDevices(services, log)
         cards += try configuration.makeShareDevices()
-        if let sockets = configuration.sockets { cards.append(try sockets.makeDevice(log)) }
+        if let sockets = configuration.sockets { cards.append(try sockets.makeDevice(services, log)) }
         balloon = cards.count < slots ? BalloonDevice() : nil
         devices = cards + (balloon.map { [$0] } ?? [])
     }

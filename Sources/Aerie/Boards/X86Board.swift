@@ -32,8 +32,9 @@
 
         /// Builds the board. `load` puts the kernel or the firmware into memory.
         init(
-            _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel, log: Log,
-            events: @escaping SystemEventHandler
+            _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
+            services: HostServices,
+            log: Log, events: @escaping SystemEventHandler
         ) throws(AerieError) {
             firmware = try configuration.firmware.map { path throws(AerieError) in try X86Firmware(path: path) }
             boot = firmware == nil ? try Self.makeBoot(configuration) : nil
@@ -64,8 +65,10 @@
             let loop = try VirtioHost.makeLoop()
             self.loop = loop
             disks = try configuration.openDisks()
+            let io = DiskIO(loop: loop)
+            if !disks.isEmpty { io.prepare() }
             let virtio = try VirtioCards(
-                configuration, disks: disks, io: DiskIO(loop: loop), console: console, control: control,
+                configuration, disks: disks, io: io, console: console, control: control, services: services,
                 queueCount: min(configuration.cpus, 4), slots: PCIHost.mostFunctions - 2, log: log)
             virtioDevices = virtio.devices
             balloon = virtio.balloon

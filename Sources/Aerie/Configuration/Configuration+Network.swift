@@ -50,6 +50,27 @@ extension Configuration {
         }
     }
 
+    /// The passt of each user network: the index of its card and the command line, without the program's options for its socket.
+    /// `validate()` comes first.
+    package func passtCommands() throws(AerieError) -> [(card: Int, path: String, arguments: [String])] {
+        var ports = publishedPorts
+        let isFiltered = try !egressRules().isEmpty
+        var result: [(card: Int, path: String, arguments: [String])] = []
+        for (index, card) in networkCards.enumerated() where card.network == .user {
+            let options = card.passtOptions(ports: ports, isFiltered: isFiltered)
+            result.append((index, PasstBackend.locate() ?? "passt", options))
+            ports = []
+        }
+        return result
+    }
+
+    /// The directories of the switches' sockets, to which the machine sends by path.
+    package var segmentDirectories: [String] {
+        networkCards.compactMap { card in
+            if case .segment(let name) = card.network { SegmentBackend.directory(of: name) } else { nil }
+        }
+    }
+
     /// The virtio-mmio slots of the RISC-V board.
     func validateSlots() throws(AerieError) {
         guard architecture == .riscv64, transport != .pci else { return }
@@ -67,13 +88,14 @@ extension Configuration {
     }
 
     /// The cards' devices, in the order of the configuration.
-    func makeNetworkDevices(_ log: Log) throws(AerieError) -> [NetworkDevice] {
+    func makeNetworkDevices(_ services: HostServices, _ log: Log) throws(AerieError) -> [NetworkDevice] {
         var ports = publishedPorts
         let rules = try egressRules()
         var devices: [NetworkDevice] = []
         for (index, card) in networkCards.enumerated() {
             let name = "network\(index)"
-            var backend = try card.makeBackend(name: name, ports: ports, isFiltered: !rules.isEmpty)
+            let words = card.network == .user ? card.passtOptions(ports: ports, isFiltered: !rules.isEmpty) : []
+            var backend = try card.makeBackend(name: name, passtOptions: words, services.startPasst?(index))
             if !rules.isEmpty {
                 let isUser = card.network == .user
                 let published =
@@ -99,14 +121,21 @@ extension NetworkCard {
 
     /// - Parameter isFiltered: whether an egress policy stands before the network. passt leads the router of IPv6 to the host's loopback
     ///   as well, at an address that the policy does not know, so that such a network has IPv4 only.
+    fileprivate func passtOptions(ports: [PublishedPort], isFiltered: Bool) -> [String] {
+        Self.userNetwork + (isFiltered ? ["--ipv4-only"] : []) + ports.flatMap(\.passtOption)
+    }
+
+    /// - Parameters:
+    ///   - passtOptions: for a user network.
+    ///   - starter: starts passt; nil starts it from this process.
     fileprivate func makeBackend(
-        name: String, ports: [PublishedPort], isFiltered: Bool
+        name: String, passtOptions: [String], _ starter: (any PasstStarter)?
     ) throws(AerieError) -> any NetworkBackend {
         switch network {
         case .user:
+            let path = PasstBackend.locate() ?? "passt"
             return PasstBackend(
-                name: name, path: PasstBackend.locate() ?? "passt",
-                arguments: Self.userNetwork + (isFiltered ? ["--ipv4-only"] : []) + ports.flatMap(\.passtOption))
+                name: name, path: path, starter: starter ?? ChildPasstStarter(path: path, arguments: passtOptions))
         case .tap(let interface):
             return try wrapping("--network tap\(interface.map { "=\($0)" } ?? "")") { () throws(SystemError) in
                 try TapBackend(interface: interface)

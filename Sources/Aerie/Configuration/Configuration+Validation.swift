@@ -22,7 +22,7 @@ extension Configuration {
     }
 
     /// The size of the machine's code cache.
-    var codeCacheSize: ByteSize {
+    package var codeCacheSize: ByteSize {
         codeCache ?? min(max(ByteSize(bytes: memory.bytes / 4), .mebibytes(64)), .mebibytes(256))
     }
 

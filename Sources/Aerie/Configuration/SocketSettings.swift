@@ -58,9 +58,10 @@ public struct SocketSettings: Codable, Equatable, Sendable {
     }
 
     /// The guest's device, whose socket the host's programs find from now on.
-    func makeDevice(_ log: Log) throws(AerieError) -> SocketDevice {
+    func makeDevice(_ services: HostServices, _ log: Log) throws(AerieError) -> SocketDevice {
         do {
-            return SocketDevice(guestCID: UInt64(guestCID), backend: try UnixSocketBackend(path: path), log: log)
+            let backend = try UnixSocketBackend(path: path, connector: services.connectSocket)
+            return SocketDevice(guestCID: UInt64(guestCID), backend: backend, log: log)
         } catch {
             throw AerieError(socket: error, path: path)
         }

@@ -21,10 +21,7 @@ extension VirtualMachine {
                 if !state.lifecycle.isOver { state.processorLimit = percent }
                 return state.lifecycle
             }
-            switch found {
-            case .created, .starting: break
-            case .running, .paused: try startLimiting()
-            case .ending, .ended:
+            if found.isOver {
                 throw AerieError(
                     .usage, asked: asked, found: "the machine is \(found.name)",
                     advice: "it has to be running or paused")
@@ -32,23 +29,9 @@ extension VirtualMachine {
         }
     }
 
-    /// Starts the thread of the limit at the first one. The caller excludes changes of the lifecycle.
-    func startLimiting() throws(AerieError) {
-        guard state.withLock({ $0.processorLimit != nil && !$0.isLimiting }) else { return }
-        do throws(SystemError) {
-            let thread = try HostThread(name: "cpu-limit") { [self] in keepLimit() }
-            state.update { state in
-                state.isLimiting = true
-                // It ends, and is joined, with the vCPUs' threads.
-                state.processorThreads.append(thread)
-            }
-        } catch {
-            throw AerieError(.unavailable, asked: "a limit of processor time", found: error.description)
-        }
-    }
-
-    /// The body of the limit's thread.
-    private func keepLimit() {
+    /// The body of the limit's thread, which every machine has from its start: a machine in a jail starts no thread later from whatever
+    /// thread a limit comes to.
+    func keepLimit() {
         // vCPUs, and the other threads together.
         let threads = board.processors.count + 1
         while true {

@@ -22,9 +22,8 @@ public final class VirtualMachine: Sendable {
         var permitted = false
         /// vCPU threads outside of guest code, waiting for permission.
         var parked = 0
-        /// In percent of one processor; nil for no limit. Kept by a thread once `isLimiting` is set.
+        /// In percent of one processor; nil for no limit.
         var processorLimit: Int?
-        var isLimiting = false
         /// The processor time is spent: vCPU threads wait as without permission.
         var isExhausted = false
         var controlThread: HostThread?
@@ -48,14 +47,17 @@ public final class VirtualMachine: Sendable {
         try self.init(configuration, console: console, log: .silent)
     }
 
-    /// Builds a machine that reports to a log.
-    package init(_ configuration: Configuration, console: any ConsoleChannel, log: Log) throws(AerieError) {
+    /// Builds a machine that reports to a log. No thread is started before `start`.
+    ///
+    /// - Parameter services: what other processes do on the host for the machine.
+    package init(
+        _ configuration: Configuration, console: any ConsoleChannel, services: HostServices = .direct, log: Log
+    ) throws(AerieError) {
         try configuration.validate()
         self.log = log
-        board = try BoardBuilder.make(configuration, console: ConsoleBridge(console), control: control, log: log) {
-            [requests] in
-            requests.post(.event($0))
-        }
+        board = try BoardBuilder.make(
+            configuration, console: ConsoleBridge(console), control: control, services: services, log: log
+        ) { [requests] in requests.post(.event($0)) }
         restartsOnReset = configuration.restartsOnReset
         watchdog = configuration.watchdog
         requests.connect { [state, board] request in Self.post(request, to: state, of: board) }

@@ -13,12 +13,13 @@ struct HostExamination {
     }
 
     func findings() -> [Finding] {
-        [architecture, runtime, processors, memory, kvm] + engines + HostTool.allCases.map(tool) + [
-            userNetwork,
-            directory("cache directory", variable: "XDG_CACHE_HOME", fallback: ".cache"),
-            directory("data directory", variable: "XDG_DATA_HOME", fallback: ".local/share"),
-            terminal,
-        ]
+        [architecture, runtime, processors, memory, kvm] + engines + JailExamination.findings
+            + HostTool.allCases.map(tool) + [
+                userNetwork,
+                directory("cache directory", variable: "XDG_CACHE_HOME", fallback: ".cache"),
+                directory("data directory", variable: "XDG_DATA_HOME", fallback: ".local/share"),
+                terminal,
+            ]
     }
 
     private var architecture: Finding {

@@ -65,6 +65,7 @@ struct MachineMaking {
             record.hasAgent = hasAgent
             record.restart = policy
             record.processorShare = share
+            record.requiresJail = settings.requireJail
             record.logLevel = settings.logLevel?.rawValue
             record.logFile = settings.logFile
             return record

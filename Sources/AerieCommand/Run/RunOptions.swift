@@ -134,6 +134,9 @@ struct RunOptions: ParsableArguments {
     @Flag(help: "Give the guest the port on which images made by aerie hear that they shall power off.")
     var controlPort = false
 
+    @Flag(help: "Start the guest only in a jail with all its layers; 'aerie doctor' shows them.")
+    var requireJail = false
+
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
@@ -192,11 +195,11 @@ struct RunOptions: ParsableArguments {
         for case (let setting, let text?) in texts + lists {
             try result.set(setting, to: text, asked: "--\(setting.rawValue)")
         }
-        for (flag, isSet) in [
-            (RunSetting.readOnly, readOnly), (.noReboot, noReboot), (.controlPort, controlPort), (.merge, merge),
-        ] where isSet {
-            result.set(flag, to: true)
-        }
+        let flags = [
+            (RunSetting.readOnly, readOnly), (.noReboot, noReboot), (.controlPort, controlPort),
+            (.requireJail, requireJail), (.merge, merge),
+        ]
+        for (flag, isSet) in flags where isSet { result.set(flag, to: true) }
         return result
     }
 }

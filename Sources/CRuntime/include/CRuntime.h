@@ -26,8 +26,6 @@ int aerie_spawn_machine(
 /// Replaces this program by another one, whose descriptors are 0, 1, 2 and `extra` (-1: none) as 4. Returns only on failure, an errno value.
 int aerie_become(const char *path, char *const *arguments, int extra);
 
-/// fork(2). The caller has one thread.
-int aerie_fork(void);
 
 /// Blocks signals and returns a signalfd(2) for them, close-on-exec; -1 with errno set on failure.
 int aerie_signal_descriptor(const int *signals, int count);
@@ -38,10 +36,6 @@ int aerie_take_signal(int descriptor, int *code, int *sender);
 
 /// Unblocks all signals of the calling thread, and gives these their default actions.
 void aerie_reset_signals(const int *signals, int count);
-
-/// Collects a child that has ended: its process number, 0 when it has not, -1 with errno set on failure. `status` receives its exit code, or
-/// the negative number of the signal that ended it.
-int aerie_collect_child(int process, int *status);
 
 /// socketpair(2) of stream sockets, close-on-exec; -1 with errno set on failure.
 int aerie_link_pair(int *ends);

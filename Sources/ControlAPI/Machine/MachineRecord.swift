@@ -38,6 +38,8 @@ package struct MachineRecord: Codable, Equatable, Sendable {
     package var hasAgent = false
     /// Nil for an ordinary process's.
     package var processorShare: ProcessorShare?
+    /// Whether the machine starts only in a jail with all its layers; nil for no.
+    package var requiresJail: Bool?
     package var logLevel: String?
     package var logFile: String?
     /// The directory in which relative paths of `configuration` begin.

@@ -64,6 +64,9 @@ package final class DiskIO: @unchecked Sendable {
         loop.atEnd { [weak self] in self?.close() }
     }
 
+    /// Makes the ring now, where one is used: a process that is about to be jailed cannot make it later. Before the loop starts.
+    package func prepare() { _ = chosen() }
+
     private func close() {
         fileIO = .unknown
         pool.stop()

@@ -38,6 +38,11 @@ package final class SegmentBackend: NetworkBackend, @unchecked Sendable {
     private var timer: EventTimer?
     private var handler: (@Sendable (NetworkEvent) -> Void)?
 
+    /// The directory of the sockets of a segment's members, in which frames are sent by path.
+    package static func directory(of segment: String) -> String {
+        SegmentDirectory.path(segment, in: SegmentDirectory.standardBase)
+    }
+
     /// Joins the segment.
     ///
     /// - Parameter base: the directory of the user's segments; nil for the standard one.

@@ -12,10 +12,12 @@ struct SegmentDirectory {
         return runtime.hasPrefix("/") ? "\(runtime)/aerie" : "/tmp/aerie-\(getuid())"
     }
 
+    static func path(_ segment: String, in base: String) -> String { "\(base)/segments/\(segment)" }
+
     /// Makes the directory of the segment below `base` unless it is there.
     init(segment: String, base: String) throws(SystemError) {
         let segments = "\(base)/segments"
-        path = "\(segments)/\(segment)"
+        path = Self.path(segment, in: base)
         for directory in [base, segments, path] { try Self.make(directory) }
     }
 

@@ -1,4 +1,3 @@
-internal import CLinux
 package import HostSystem
 internal import Synchronization
 
@@ -21,7 +20,7 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     package var isLinkUp: Bool { isUp.load(ordering: .relaxed) }
 
     private let path: String
-    private let arguments: [String]
+    private let starter: any PasstStarter
     private let name: String
     private let isUp = Atomic(true)
 
@@ -29,19 +28,24 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     private var log = Log.silent
     private var handler: (@Sendable (NetworkEvent) -> Void)?
     private var timer: EventTimer?
-    private var process: PasstProcess?
+    private var process: (any RunningPasst)?
     private var stream: FrameStream?
     private var source: EventSource?
     private var pause = shortestPause
 
     /// - Parameters:
     ///   - name: the card's name in the log.
-    ///   - path: the program passt.
-    ///   - arguments: its options, without those for the connection to the card.
-    package init(name: String, path: String, arguments: [String]) {
+    ///   - path: the program passt, for messages.
+    ///   - starter: starts it.
+    package init(name: String, path: String, starter: any PasstStarter) {
         self.name = name
         self.path = path
-        self.arguments = arguments
+        self.starter = starter
+    }
+
+    /// A network whose passt is a child of this process, with options other than those for the connection to the card.
+    package convenience init(name: String, path: String, arguments: [String]) {
+        self.init(name: name, path: path, starter: ChildPasstStarter(path: path, arguments: arguments))
     }
 
     /// The program's path; nil where PATH has none.
@@ -94,12 +98,9 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     private func launch() {
         guard let loop else { return }
         do throws(SystemError) {
-            var ends: [Int32] = [-1, -1]
-            _ = try checked("socketpair") { aerie_socket_pair(1, &ends) }
-            let own = FileDescriptor(owning: ends[0])
-            let theirs = FileDescriptor(owning: ends[1])
-            let process = try PasstProcess(path: path, arguments: arguments, socket: theirs)
-            let stream = FrameStream(owning: own)
+            let connection = try starter.start()
+            let process = connection.program
+            let stream = FrameStream(owning: connection.socket)
             source = try loop.watch(stream.descriptor.rawValue, for: [.readable, .writable], onlyChanges: true) {
                 [self] events in ready(events)
             }

@@ -11,6 +11,7 @@ package enum RunSetting: String, CaseIterable, Sendable {
     case readOnly = "read-only"
     case noReboot = "no-reboot"
     case controlPort = "control-port"
+    case requireJail = "require-jail"
     case stopTimeout = "stop-timeout"
     case logLevel = "log-level"
     case logFile = "log-file"
@@ -25,7 +26,7 @@ package enum RunSetting: String, CaseIterable, Sendable {
     package var kind: Kind {
         switch self {
         case .cpus, .stopTimeout: .number
-        case .readOnly, .noReboot, .controlPort, .merge: .flag
+        case .readOnly, .noReboot, .controlPort, .requireJail, .merge: .flag
         case .command, .flash, .disk, .network, .publish, .share, .allowEgress: .list
         default: .text
         }
@@ -66,7 +67,7 @@ extension RunSettings {
         case .stopTimeout: stopTimeout = try Self.integer(text, asked: asked, in: Self.stopTimeoutRange)
         case .logLevel: logLevel = try Self.choice(text, asked: asked)
         case .logFile: logFile = text
-        case .readOnly, .noReboot, .controlPort, .merge: preconditionFailure("a flag has no text")
+        case .readOnly, .noReboot, .controlPort, .requireJail, .merge: preconditionFailure("a flag has no text")
         }
     }
 
@@ -77,6 +78,7 @@ extension RunSettings {
         case .noReboot: noReboot = value
         case .controlPort: controlPort = value
         case .merge: mergesMemory = value
+        case .requireJail: requireJail = value
         default: preconditionFailure("\(setting.rawValue) is not a flag")
         }
     }

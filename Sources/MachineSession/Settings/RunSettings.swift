@@ -38,6 +38,8 @@ package struct RunSettings: Equatable {
     package var noReboot: Bool?
     /// Whether the host can tell the guest's init to power off.
     package var controlPort: Bool?
+    /// Whether the guest starts only in a jail with all its layers.
+    package var requireJail: Bool?
     /// Seconds.
     package var stopTimeout: Int?
     package var logLevel: LogLevel?
@@ -78,6 +80,7 @@ package struct RunSettings: Equatable {
         result.readOnly = readOnly ?? other.readOnly
         result.noReboot = noReboot ?? other.noReboot
         result.controlPort = controlPort ?? other.controlPort
+        result.requireJail = requireJail ?? other.requireJail
         result.stopTimeout = stopTimeout ?? other.stopTimeout
         result.logLevel = logLevel ?? other.logLevel
         result.logFile = logFile ?? other.logFile

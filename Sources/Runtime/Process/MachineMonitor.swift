@@ -4,11 +4,13 @@ package import Aerie
 internal import ControlAPI
 internal import Glibc
 internal import HostSystem
+package import Jail
 
 /// Keeps a machine: starts its process, writes its status, starts it again by its policy, and cleans up after it.
 ///
-/// The monitor is the program `aerie-vm` before it forks. It has one thread, and no part of the guest. The machine's lock is held by the
-/// monitor and, over the fork, by the machine's process: the lock is free when both have ended.
+/// The monitor is the program `aerie-vm` before it forks. It has one thread, and no part of the guest. It starts the machine's process in a
+/// jail, which ends with the monitor, and does for it what the jail forbids (`Broker`). The machine's lock is held by the monitor and, over
+/// the fork, by the machine's process: the lock is free when both have ended.
 package final class MachineMonitor {
     /// What the machine's process needs.
     package struct Charge: Sendable {
@@ -19,6 +21,10 @@ package final class MachineMonitor {
         /// The machine's directory, opened.
         package let directory: Int32
         package let isForeground: Bool
+        /// What the machine runs: the record's configuration and the way to its agent.
+        package let configuration: Configuration
+        package let jail: JailSettings
+        package let inside: JailInside
     }
 
     private static let signals = [SIGTERM, SIGINT, SIGHUP, SIGCHLD]
@@ -40,7 +46,7 @@ package final class MachineMonitor {
     private var ready: Int32
     private var status: MachineStatus
     /// The process and the link of the machine while it runs.
-    private var process: Int32 = 0
+    private var process: JailedProcess?
     private var link: Int32 = -1
     private var rest: [UInt8] = []
     private var end: (code: Int32, error: AerieError?, isWanted: Bool)?
@@ -129,40 +135,34 @@ package final class MachineMonitor {
         end = nil
         rest = []
         var ends: [Int32] = [-1, -1]
-        guard aerie_link_pair(&ends) == 0 else { return fail(.last("socketpair")) }
+        guard aerie_link_pair(&ends) == 0 else { return fail(opening(.last("socketpair"))) }
         status.state = .starting
         status.process = 0
         isFreshStart = true
         save()
-        let child = aerie_fork()
-        guard child >= 0 else {
-            let error = SystemError.last("fork")
-            close(ends[0])
-            close(ends[1])
-            return fail(error)
+        defer {
+            link = -1
+            process = nil
         }
-        if child == 0 {
-            close(ends[0])
-            close(signalSource.rawValue)
-            if ready >= 0 { close(ready) }
-            aerie_reset_signals(Self.signals, Int32(Self.signals.count))
-            let link = MonitorLink(owning: FileDescriptor(owning: ends[1]))
-            exit(
-                body(
-                    Charge(
-                        machine: machine, link: link, listener: listener.rawValue, directory: directory.rawValue,
-                        isForeground: isForeground)))
-        }
-        close(ends[1])
         link = ends[0]
-        process = child
-        status.process = child
-        save()
-        takeShare(child)
-        serve()
-        close(link)
-        link = -1
-        process = 0
+        let theirs = ends[1]
+        do throws(AerieError) {
+            let configuration = try runningConfiguration()
+            var jail = try JailSettings(configuration)
+            jail.descriptors += [theirs, listener.rawValue, directory.rawValue, lock.descriptor] + Self.lease
+            let process = try start(jail, configuration, link: theirs, body)
+            close(theirs)
+            self.process = process
+            status.process = process.identifier
+            save()
+            takeShare(process.identifier)
+            serve(process, Broker(jail))
+            close(ends[0])
+        } catch {
+            close(ends[0])
+            close(theirs)
+            fail(error)
+        }
     }
 
     /// Gives a machine's process its share of processors, or ends it.
@@ -183,32 +183,68 @@ package final class MachineMonitor {
         line.withUnsafeBytes { _ = send(link, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)) }
     }
 
-    private func fail(_ error: SystemError) {
-        let failure = AerieError(opening: "starting machine '\(machine.record.name)'", error)
-        end = (failure.exitCode, failure, false)
+    private func start(
+        _ jail: JailSettings, _ configuration: Configuration, link: Int32, _ body: (Charge) -> Int32
+    ) throws(AerieError) -> JailedProcess {
+        do throws(JailError) {
+            return try Jail.start(jail) { inside in
+                aerie_reset_signals(Self.signals, Int32(Self.signals.count))
+                // A terminal sends these to all processes of the group; the monitor passes them on, once.
+                for signal in Self.signals where signal != SIGCHLD { SignalWatch.discard(signal) }
+                return body(
+                    Charge(
+                        machine: machine, link: MonitorLink(owning: FileDescriptor(owning: link)),
+                        listener: listener.rawValue, directory: directory.rawValue, isForeground: isForeground,
+                        configuration: configuration, jail: jail, inside: inside))
+            }
+        } catch { throw AerieError(.notStarted, asked: error.asked, found: error.found, advice: error.advice) }
     }
+
+    /// The descriptor of an image's lease, if whoever started this program has one (`MachineProgram`).
+    private static var lease: [Int32] { fcntl(4, F_GETFD) == -1 ? [] : [4] }
+
+    private func runningConfiguration() throws(AerieError) -> Configuration {
+        var configuration = machine.record.configuration
+        if machine.record.hasAgent, configuration.sockets == nil {
+            // A name of any length would not fit into a socket's address.
+            configuration.sockets = SocketSettings(path: "/proc/self/fd/\(directory.rawValue)/\(Machine.socketName)")
+        }
+        if machine.record.hasAgent { configuration.appendedInitrd = try machine.agent() }
+        try configuration.validate()
+        return configuration
+    }
+
+    private func opening(_ error: SystemError) -> AerieError {
+        AerieError(opening: "starting machine '\(machine.record.name)'", error)
+    }
+
+    private func fail(_ error: AerieError) { end = (error.exitCode, error, false) }
 
     // MARK: While the machine runs
 
     /// Serves the machine's process until it has ended.
-    private func serve() {
+    private func serve(_ process: JailedProcess, _ broker: Broker) {
         var linkIsOpen = true
+        var brokerIsOpen = true
         while true {
-            var entries = [
-                pollfd(fd: signalSource.rawValue, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: linkIsOpen ? link : -1, events: Int16(POLLIN), revents: 0),
+            let descriptors = [
+                signalSource.rawValue, process.statusDescriptor, linkIsOpen ? link : -1,
+                brokerIsOpen ? process.brokerDescriptor : -1,
             ]
+            var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             // Nobody writes to this end; the closing of the other one is an error of it.
             entries.append(pollfd(fd: isAttended ? ready : -1, events: 0, revents: 0))
-            _ = poll(&entries, 3, -1)
-            if entries[1].revents != 0 { linkIsOpen = readLink() }
+            _ = poll(&entries, nfds_t(entries.count), -1)
+            if entries[2].revents != 0 { linkIsOpen = readLink() }
+            if entries[3].revents != 0 { brokerIsOpen = broker.serve(process.brokerDescriptor) }
             if entries[0].revents != 0 { takeSignals() }
-            if entries[2].revents != 0 { leave() }
-            var code: Int32 = 0
-            guard aerie_collect_child(process, &code) == process else { continue }
-            // The last words may still be in the socket.
+            if entries[4].revents != 0 { leave() }
+            guard let ending = process.collect() else { continue }
+            // The last words may still be in the sockets.
             while linkIsOpen { linkIsOpen = readLink() }
-            noteDeath(code)
+            if brokerIsOpen { _ = broker.serve(process.brokerDescriptor) }
+            broker.finish()
+            noteDeath(ending, broker.forbiddenCall)
             return
         }
     }
@@ -259,21 +295,21 @@ package final class MachineMonitor {
         }
     }
 
-    /// - Parameter code: the exit code of the process, or the negative number of the signal that ended it.
-    private func noteDeath(_ code: Int32) {
+    private func noteDeath(_ ending: JailedProcess.Ending, _ forbidden: ForbiddenCall?) {
         if let refusal {
             end = (refusal.exitCode, refusal, true)
             return
         }
-        if code >= 0 {
-            if end == nil { end = (code, nil, false) }
-            return
+        switch ending {
+        case .exited(let code): if end == nil { end = (code, nil, false) }
+        case .signalled(let signal):
+            let found = forbidden.map { "\($0)" } ?? "its process was ended by signal \(signal)"
+            let error = AerieError(
+                .internalError, asked: "machine '\(machine.record.name)'", found: found,
+                advice: forbidden == nil ? "see \(machine.file(Machine.logName))" : "report it if the guest is sound")
+            if forbidden != nil { StandardError.offer(line: "aerie: \(error)") }
+            end = (128 + signal, error, end?.isWanted ?? false)
         }
-        let name = code == -SIGSYS ? "a system call that its jail forbids" : "signal \(-code)"
-        let error = AerieError(
-            .internalError, asked: "machine '\(machine.record.name)'", found: "its process was ended by \(name)",
-            advice: "see \(machine.file(Machine.logName))")
-        end = (128 - code, error, end?.isWanted ?? false)
     }
 
     /// Waits before a restart. True when the machine shall not start any more.

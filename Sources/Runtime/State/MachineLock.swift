@@ -20,6 +20,9 @@ package final class MachineLock: Sendable {
         }
     }
 
+    /// The lock's open file, which a process that is started has as well.
+    var descriptor: Int32 { file.rawValue }
+
     /// Takes the lock; false when somebody else has it.
     package func take() throws(AerieError) -> Bool {
         if aerie_state_lock(file.rawValue, 0) == 0 { return true }

@@ -1,0 +1,13 @@
+package import HostNetwork
+
+/// What a machine needs of the host after its start that a jailed process cannot do itself. Nil stands for: the machine's process does it.
+package struct HostServices: Sendable {
+    /// The starter of passt for the card with this index of `Configuration.networkCards`.
+    package var startPasst: (@Sendable (_ card: Int) -> any PasstStarter)?
+    /// Connects to the program that serves a port for the guest's sockets; -1 where none does.
+    package var connectSocket: (@Sendable (_ port: UInt32) -> Int32)?
+
+    package static let direct = HostServices()
+
+    package init() {}
+}
