@@ -37,6 +37,7 @@ let package = Package(
         .target(name: "CSockets"),
         .target(name: "CFileSystem"),
         .target(name: "CRuntime"),
+        .target(name: "CScheduling"),
         .target(name: "CJail"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -95,7 +96,7 @@ let package = Package(
         module("Compose", [.product(name: "Yams", package: "Yams")]),
         module("ControlAPI", ["Aerie"]),
         module("Jail", ["CJail", "HostNetwork", "HostSockets", "HostSystem"]),
-        module("Runtime", ["Jail", "ControlAPI", "CRuntime", "CSockets", "Aerie", "HostSystem"]),
+        module("Runtime", ["Jail", "ControlAPI", "CRuntime", "CScheduling", "CSockets", "Aerie", "HostSystem"]),
         module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
         module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
         // Front

@@ -19,10 +19,10 @@ struct AerieProgram: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CreateCommand.self, StartCommand.self, StopCommand.self, KillCommand.self,
             RestartCommand.self, RemoveCommand.self, PauseCommand.self, ResumeCommand.self, RenameCommand.self,
-            ListCommand.self, InspectCommand.self, LogsCommand.self, WaitCommand.self, AttachCommand.self,
-            ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, SetCommand.self, UpCommand.self,
-            DownCommand.self,
-            GenerateCommand.self, ImageCommand.self, DiskCommand.self, DoctorCommand.self, SSHProxyCommand.self,
+            ListCommand.self, InspectCommand.self, StatsCommand.self, LogsCommand.self, WaitCommand.self,
+            AttachCommand.self, ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, SetCommand.self,
+            UpCommand.self, DownCommand.self, GenerateCommand.self, ImageCommand.self, DiskCommand.self,
+            DoctorCommand.self, SSHProxyCommand.self,
         ])
 
     static func main() async {

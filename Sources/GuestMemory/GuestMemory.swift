@@ -21,7 +21,8 @@ public struct GuestMemoryError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// A guest's RAM: one memory file, mapped once into this process, at one or more guest-physical ranges.
+/// A guest's RAM: one memory file, mapped once into this process, at one or more guest-physical ranges. Memory whose pages the host may
+/// merge is private memory of this process instead: the kernel merges no pages of files.
 ///
 /// Every access is checked against the ranges. The guest changes the memory at any time from other threads. Accesses
 /// therefore copy; callers keep no reference into the memory and do not read a value twice that must not change in between.
@@ -43,16 +44,21 @@ public final class GuestMemory: @unchecked Sendable {
     public let ranges: [Range]
     /// Bytes of all ranges together.
     package let size: UInt64
-    /// The memory file behind the mapping.
-    package let file: FileDescriptor
+    /// The memory file behind the mapping; empty for memory whose pages may be merged.
+    let file: FileDescriptor
+    /// The host's kernel may merge pages with equal contents (ksm(4)).
+    package let isMergeable: Bool
     private let mapping: Mapping
     /// The versions of watched pages.
     package let watch: PageWatch
 
     /// Reserves memory. The host allocates a page at the first access to it.
     ///
-    /// - Parameter ranges: base and size in bytes of each range: multiples of 4096, ascending, without overlap.
-    package init(ranges: [(base: UInt64, size: UInt64)]) throws(SystemError) {
+    /// - Parameters:
+    ///   - ranges: base and size in bytes of each range: multiples of 4096, ascending, without overlap.
+    ///   - isMergeable: lets the host's kernel merge pages with those of other memory.
+    /// - Throws: EINVAL of madvise(2) when the host's kernel cannot merge pages.
+    package init(ranges: [(base: UInt64, size: UInt64)], isMergeable: Bool = false) throws(SystemError) {
         var offset: UInt64 = 0
         var layout: [Range] = []
         for (base, size) in ranges {
@@ -63,9 +69,15 @@ public final class GuestMemory: @unchecked Sendable {
         }
         self.ranges = layout
         self.size = offset
-        file = try makeMemoryFile(name: "guest-memory", size: offset)
-        mapping = try Mapping(count: Int(offset), flags: MAP_SHARED | MAP_NORESERVE, descriptor: file.rawValue)
+        self.isMergeable = isMergeable
+        file = try makeMemoryFile(name: "guest-memory", size: isMergeable ? 0 : offset)
+        let flags = MAP_NORESERVE | (isMergeable ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED)
+        mapping = try Mapping(count: Int(offset), flags: flags, descriptor: isMergeable ? -1 : file.rawValue)
         hostBase = mapping.address
+        if isMergeable {
+            let (address, count) = (mapping.address, mapping.count)
+            _ = try checked("madvise MADV_MERGEABLE") { madvise(address, count, MADV_MERGEABLE) }
+        }
         watch = PageWatch(pages: Int(offset >> 12))
     }
 
@@ -131,35 +143,6 @@ public final class GuestMemory: @unchecked Sendable {
         }
         memset(start, 0, Int(count))
         noteWrite(UnsafeMutableRawBufferPointer(start: start, count: Int(count)))
-    }
-
-    // MARK: Pages of the host
-
-    /// Gives the whole pages of a guest-physical range back to the host. They read as zero afterwards, and the host allocates them again
-    /// at the next access. For the watch of pages this is a write.
-    ///
-    /// - Returns: the number of bytes given back: less than `count` where the ends of the range are not ends of the host's pages, and 0
-    ///   where the host refuses.
-    package func discard(at address: UInt64, count: UInt64) throws(GuestMemoryError) -> UInt64 {
-        guard let start = hostAddress(of: address, count: count) else {
-            throw GuestMemoryError(address: address, count: count)
-        }
-        let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
-        let first = (UInt(bitPattern: start) + page - 1) & ~(page - 1)
-        let end = (UInt(bitPattern: start) + UInt(count)) & ~(page - 1)
-        guard first < end, let pages = UnsafeMutableRawPointer(bitPattern: first) else { return 0 }
-        // The memory is a file's, whose pages only a hole frees; MADV_DONTNEED would leave them in the file.
-        guard madvise(pages, Int(end - first), MADV_REMOVE) == 0 else { return 0 }
-        noteWrite(UnsafeMutableRawBufferPointer(start: pages, count: Int(end - first)))
-        return UInt64(end - first)
-    }
-
-    /// The bytes of the memory that the host has allocated.
-    package var residentSize: UInt64 {
-        var status = stat()
-        guard fstat(file.rawValue, &status) == 0 else { return size }
-        // st_blocks counts units of 512 bytes, whatever the file system.
-        return UInt64(status.st_blocks) * 512
     }
 
     // MARK: Integers

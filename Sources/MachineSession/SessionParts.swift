@@ -58,10 +58,13 @@ struct SessionParts {
             try SignalWatch([SIGWINCH], on: loop) { _ in terminal.windowSizeChanged() }
         }
         let link = keeping.charge.link
-        let source = try loop.watch(link.descriptor, for: .readable, onlyChanges: true) { [stopper] _ in
+        let source = try loop.watch(link.descriptor, for: .readable, onlyChanges: true) { [machine, stopper] _ in
             for order in link.orders() {
                 switch order {
                 case .signal: stopper.ask()
+                case .limit(let percent):
+                    // The monitor has checked the number, and a machine that has ended needs no limit.
+                    try? machine.setProcessorLimit(percent: percent)
                 case .gone: stopper.kill()
                 }
             }

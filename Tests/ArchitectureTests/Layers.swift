@@ -3,7 +3,8 @@ enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
         [
-            "CLinux", "CSockets", "CFileSystem", "CRuntime", "CJail", "CKVM", "CZlib", "CZstd", "TextTables",
+            "CLinux", "CSockets", "CFileSystem", "CRuntime", "CScheduling", "CJail", "CKVM", "CZlib", "CZstd",
+            "TextTables",
             "AgentProtocol", "TarStream", "GuestAgentPrograms", "HostSystem", "SavedState", "GuestMemory",
         ],
         ["Machine"],

@@ -29,6 +29,12 @@ enum GuestProgram {
         0x0000_006f,  // j    .
     ])
 
+    /// Counts for ever.
+    static let busy = assembled([
+        0x0013_0313,  // addi t1, t1, 1
+        0xffdf_f06f,  // j    .-4
+    ])
+
     /// Writes '>' to the serial port and sleeps for ever.
     static let sleep = assembled([
         0x1000_02b7,  // lui  t0, 0x10000

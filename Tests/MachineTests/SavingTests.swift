@@ -32,6 +32,17 @@ import Testing
         #expect(printed == expected)
     }
 
+    @Test(
+        "A machine whose memory the host may merge is saved and goes on in a new one as others are",
+        .enabled("this host's kernel does not merge pages") { access("/sys/kernel/mm/ksm", F_OK) == 0 })
+    func mergedMemory() throws {
+        let program = try BareProgram(Self.load)
+        var configuration = program.configuration
+        configuration.mergesMemory = true
+        let printed = try runMoving(configuration, through: program.path("saved"), count: 3) { _ in usleep(5000) }
+        #expect(try printed == undisturbed(program))
+    }
+
     @Test("A paused machine stands still, and goes on when it is resumed")
     func pausing() throws {
         let program = try BareProgram(Self.load)

@@ -15,6 +15,14 @@ final class SmallFirmware: Sendable {
         ])
     }
 
+    /// Counts for ever.
+    static func busy() throws -> SmallFirmware {
+        try SmallFirmware([
+            0x0013_0313,  // addi t1, t1, 1
+            0xffdf_f06f,  // j    .-4
+        ])
+    }
+
     /// Switches the board off: writes 0x5555 to the test device at 0x100000.
     static func poweringOff() throws -> SmallFirmware {
         try SmallFirmware([

@@ -39,7 +39,8 @@ final class RISCVBoard: Board {
     ) throws(AerieError) {
         boot = try Self.makeBoot(configuration)
         memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
-            try GuestMemory(ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)])
+            try GuestMemory(
+                ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)], isMergeable: configuration.mergesMemory)
         }
         bus = AddressSpace(memory: memory)
         harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase, log: log)

@@ -39,7 +39,7 @@
             boot = firmware == nil ? try Self.makeBoot(configuration) : nil
             let size = configuration.memory.bytes
             let memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
-                try GuestMemory(ranges: X86MemoryMap.memory(size))
+                try GuestMemory(ranges: X86MemoryMap.memory(size), isMergeable: configuration.mergesMemory)
             }
             self.memory = memory
             bus = AddressSpace(memory: memory)

@@ -66,6 +66,9 @@ public struct Configuration: Codable, Equatable, Sendable {
     public var processor: Processor?
     /// The size of guest memory: in `memoryRange`, 1M to 1024G, a multiple of 4 KiB, and at most the host's memory.
     public var memory = ByteSize.mebibytes(512)
+    /// Whether the host's kernel may keep pages of the guest's memory that have the same contents as others only once (ksm(4)). A guest can
+    /// then find out by timing which pages it has in common with other guests: only for guests that may know each other's contents.
+    public var mergesMemory = false
     /// The path of a kernel; nil when firmware loads one. For riscv64: a flat `Image`, also compressed or in an EFI zboot file, or
     /// ELF. For x86_64: a `bzImage`, or ELF with a PVH entry.
     public var kernel: String?

@@ -34,6 +34,17 @@ public struct RateLimit: Codable, Equatable, Sendable {
         return true
     }
 
+    /// Reads limits such as `10M`, `500iops` or `10M,500iops`; `none` is no limit. Nil for another text.
+    ///
+    /// - Parameter unit: of operations: `iops` or `pps`.
+    package init?(_ text: String, unit: String) {
+        self.init()
+        if text == "none" { return }
+        for part in text.split(separator: Character(","), omittingEmptySubsequences: false) {
+            guard read(String(part), unit: unit) else { return nil }
+        }
+    }
+
     /// - Parameter asked: names the disk or the card.
     func validate(_ asked: String) throws(AerieError) {
         if let bytes, !Self.byteRange.contains(bytes) {

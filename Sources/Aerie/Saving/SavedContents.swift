@@ -30,7 +30,7 @@ struct MemoryContents: SavedContents {
     var tellsZeroes: Bool { false }
 
     func next(from offset: UInt64) throws(SavedMachineError) -> (range: Range<UInt64>, isHole: Bool)? {
-        do { return try memory.file.nextData(from: offset).map { ($0, false) } } catch { throw .system(error) }
+        do { return try memory.nextData(from: offset).map { ($0, false) } } catch { throw .system(error) }
     }
 
     func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {

@@ -63,6 +63,9 @@ extension VirtualMachine {
             for device in board.devices { try device.start() }
             let control = try HostThread(name: "control") { [self] in serveRequests() }
             state.update { $0.controlThread = control }
+            let limit = try HostThread(name: "cpu-limit") { [self] in keepLimit() }
+            // It ends, and is joined, with the vCPUs' threads.
+            state.update { $0.processorThreads.append(limit) }
             for processor in board.processors {
                 let thread = try HostThread(name: "vcpu\(processor.index)") { [self] in drive(processor) }
                 state.update { $0.processorThreads.append(thread) }

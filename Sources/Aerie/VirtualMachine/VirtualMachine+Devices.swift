@@ -46,6 +46,51 @@ extension VirtualMachine {
         try whileAlive(asked) { cards[index].setLink(isUp: isUp) }
     }
 
+    /// Changes the rate of a disk, from the next request on.
+    ///
+    /// - Parameters:
+    ///   - index: of `Configuration.disks`.
+    ///   - rate: a limit of nothing takes the present limits away.
+    /// - Throws: `usage` for another rate, for a disk that is not there, and after the machine's end.
+    public func setRate(ofDisk index: Int, _ rate: RateLimit) throws(AerieError) {
+        let disks = board.virtioDevices.compactMap { $0 as? BlockDevice }
+        let asked = "setting the rate of disk \(index)"
+        guard disks.indices.contains(index) else {
+            throw AerieError(
+                .usage, asked: asked, found: "the machine has \(disks.count) disks", advice: "name another one")
+        }
+        try setRate(rate, asked) { (rate) throws(SystemError) in try disks[index].setRate(rate) }
+    }
+
+    /// Changes the rate of a network card in each direction, from the next frame on.
+    ///
+    /// - Parameters:
+    ///   - index: of `Configuration.networkCards`.
+    ///   - rate: a limit of nothing takes the present limits away.
+    /// - Throws: `usage` for another rate, for a card that is not there, and after the machine's end.
+    public func setRate(ofCard index: Int, _ rate: RateLimit) throws(AerieError) {
+        let cards = board.virtioDevices.compactMap { $0 as? NetworkDevice }
+        let asked = "setting the rate of network card \(index)"
+        guard cards.indices.contains(index) else {
+            throw AerieError(
+                .usage, asked: asked, found: "the machine has \(cards.count) network cards", advice: "name another one")
+        }
+        try setRate(rate, asked) { (rate) throws(SystemError) in try cards[index].setRate(rate) }
+    }
+
+    private func setRate(
+        _ rate: RateLimit, _ asked: String, _ body: (DeviceRate) throws(SystemError) -> Void
+    ) throws(AerieError) {
+        try rate.validate(asked)
+        try whileAlive(asked) { () throws(AerieError) in
+            do throws(SystemError) {
+                try body(rate.deviceRate)
+            } catch {
+                throw AerieError(.unavailable, asked: asked, found: error.description)
+            }
+        }
+    }
+
     /// Calls `body` on a machine that has started and not ended, whose lifecycle does not change meanwhile.
     private func whileAlive(_ asked: String, _ body: () throws(AerieError) -> Void) throws(AerieError) {
         try exclusively { () throws(AerieError) in

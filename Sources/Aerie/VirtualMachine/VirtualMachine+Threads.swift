@@ -9,7 +9,7 @@ extension VirtualMachine {
             state.update { $0.parked += 1 }
             let permitted = state.wait { state -> Bool? in
                 if state.lifecycle.isOver { return false }
-                guard state.permitted else { return nil }
+                guard state.permitted, !state.isExhausted else { return nil }
                 state.parked -= 1
                 return true
             }

@@ -22,6 +22,10 @@ public final class VirtualMachine: Sendable {
         var permitted = false
         /// vCPU threads outside of guest code, waiting for permission.
         var parked = 0
+        /// In percent of one processor; nil for no limit.
+        var processorLimit: Int?
+        /// The processor time is spent: vCPU threads wait as without permission.
+        var isExhausted = false
         var controlThread: HostThread?
         var processorThreads: [HostThread] = []
         /// Work for the control thread.

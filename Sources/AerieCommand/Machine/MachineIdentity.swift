@@ -6,5 +6,7 @@ struct MachineIdentity {
     var name: String?
     var restart = RestartPolicy.no
     var labels: [String: String] = [:]
+    /// Nil for an ordinary process's part of the processors.
+    var processorShare: ProcessorShare?
     var healthCheck: HealthCheck?
 }

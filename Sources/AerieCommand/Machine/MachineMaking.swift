@@ -29,6 +29,7 @@ struct MachineMaking {
 
     func run() async throws -> Made {
         var configuration = try settings.configuration()
+        if configuration.mergesMemory { Self.warnOfMerging() }
         var boot: ImageBoot?
         if let image = settings.image {
             if settings.lacksNetwork {
@@ -69,6 +70,7 @@ struct MachineMaking {
             record.restart = identity.restart
             record.labels = identity.labels
             record.healthCheck = identity.healthCheck
+            record.processorShare = identity.processorShare
             record.arguments = arguments
             record.requiresJail = settings.requireJail
             record.logLevel = settings.logLevel?.rawValue
@@ -76,6 +78,17 @@ struct MachineMaking {
             return record
         }
         return Made(machine: machine, boot: boot)
+    }
+
+    private static func warnOfMerging() {
+        StandardError.write(
+            "aerie: --merge: by timing, this guest and others with --merge can find out which pages they have in common; use it for "
+                + "guests that trust each other\n")
+        let state = try? String(contentsOfFile: "/sys/kernel/mm/ksm/run", encoding: .utf8)
+        if state?.hasPrefix("1") != true {
+            StandardError.write(
+                "aerie: --merge: this host merges no pages now; 'echo 1 > /sys/kernel/mm/ksm/run' as root starts it\n")
+        }
     }
 
     /// The machine's own disk is not in its place yet.

@@ -13,6 +13,25 @@ struct MachineOptions: ParsableArguments {
             valueName: "policy"))
     var restart: String?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The machine's part of a busy processor in relation to others, 1 to 10000; an ordinary process has 100.",
+            valueName: "n"))
+    var cpuWeight: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The most processor time of the machine, in percent of one processor: 30%, or 250% for two and a half.",
+            valueName: "percent"))
+    var cpuLimit: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Run on these processors of the host only, such as 0-3,6.", valueName: "list"))
+    var pin: String?
+
     @Flag(name: .customLong("rm"), help: "Remove the machine, with its disk, when it ends.")
     var removesAtEnd = false
 
@@ -32,7 +51,8 @@ struct MachineOptions: ParsableArguments {
             }
             labels[pair[0]] = pair.count == 2 ? pair[1] : ""
         }
-        return MachineIdentity(name: name, restart: try policy(), labels: labels)
+        return MachineIdentity(
+            name: name, restart: try policy(), labels: labels, processorShare: try processorShare())
     }
 
     private func policy() throws(AerieError) -> RestartPolicy {
@@ -47,5 +67,14 @@ struct MachineOptions: ParsableArguments {
         throw AerieError(
             .usage, asked: "--restart \(restart)", found: "it is not a restart policy",
             advice: "use no, on-failure, on-failure:N or always")
+    }
+
+    /// Nil when nothing was asked for.
+    private func processorShare() throws(AerieError) -> ProcessorShare? {
+        var share = ProcessorShare()
+        if let cpuWeight { share.weight = try ProcessorShare.weight(cpuWeight, asked: "--cpu-weight") }
+        if let cpuLimit { share.limit = try ProcessorShare.limit(cpuLimit, asked: "--cpu-limit") }
+        if let pin { share.processors = try ProcessorShare.processors(pin, asked: "--pin") }
+        return share == ProcessorShare() ? nil : share
     }
 }

@@ -15,6 +15,8 @@ struct SetCommand: ParsableCommand {
               aerie set build --memory 256M
               aerie set build --disk 1=20G
               aerie set build --link 0=down
+              aerie set build --cpu-weight 50 --cpu-limit 150%
+              aerie set build --disk-rate 10M --network-rate 0=1000pps
             """)
 
     @OptionGroup var machine: OneMachine
@@ -34,39 +36,76 @@ struct SetCommand: ParsableCommand {
         help: ArgumentHelp("Take a network card's link down or up, as NUMBER=down|up. Repeatable.", valueName: "link"))
     var link: [String] = []
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The machine's part of a busy processor, 1 to 10000.", valueName: "n"))
+    var cpuWeight: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The most processor time, in percent of one processor, or none.", valueName: "percent"))
+    var cpuLimit: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Run on these processors of the host only, such as 0-3,6.", valueName: "list"))
+    var pin: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Limit a disk, or all disks, as [NUMBER=]RATE: 10M bytes in a second, 500iops, both with a comma, or none. Repeatable.",
+            valueName: "rate"))
+    var diskRate: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Limit a network card, or all cards, as [NUMBER=]RATE: 10M bytes in a second, 1000pps, both, or none. Repeatable.",
+            valueName: "rate"))
+    var networkRate: [String] = []
+
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
-        guard memory != nil || !disk.isEmpty || !link.isEmpty else {
+        let machine = try machine.find()
+        // Every word is read before the first change.
+        var changes = try deviceChanges(machine)
+        let weight = try cpuWeight.map { text throws(AerieError) in
+            try ProcessorShare.weight(text, asked: "--cpu-weight")
+        }
+        let limit = try cpuLimit.map { text throws(AerieError) in try ProcessorShare.limit(text, asked: "--cpu-limit") }
+        let processors = try pin.map { text throws(AerieError) in
+            try ProcessorShare.processors(text, asked: "--pin")
+        }
+        if let memory {
+            let size = try RunSettings.size(memory, asked: "--memory")
+            changes.append(DeviceChange(method: .setMemory, parameters: ["bytes": JSONValue(size.bytes)]))
+        }
+        let changesShare = weight != nil || limit != nil || processors != nil
+        guard !changes.isEmpty || changesShare else {
             throw AerieError(
                 .usage, asked: "set", found: "nothing is to be changed", advice: "see 'aerie help set'")
         }
-        let client = try ControlClient(try machine.find())
-        if let memory {
-            let size = try RunSettings.size(memory, asked: "--memory")
-            try client.call(.setMemory, ["bytes": JSONValue(size.bytes)])
+        let client = try ControlClient(machine)
+        if changesShare {
+            try MachineShare.change(machine, weight: weight, limit: limit, processors: processors) {
+                (limit) throws(AerieError) in
+                try client.call(.setCPU, ["limit": limit.map { JSONValue($0) } ?? .null])
+            }
         }
-        for text in disk {
-            let (number, value) = try Self.pair(text, of: "--disk")
-            let size = try RunSettings.size(value, asked: "--disk \(text)")
-            try client.call(.resizeDisk, ["disk": JSONValue(number), "bytes": JSONValue(size.bytes)])
-        }
-        for text in link {
-            let (number, value) = try Self.pair(text, of: "--link")
-            guard ["up", "down"].contains(value) else { throw Self.malformed("--link", text) }
-            try client.call(.setLink, ["card": JSONValue(number), "up": .boolean(value == "up")])
-        }
+        for change in changes { try client.call(change.method, change.parameters) }
     }
 
-    private static func pair(_ text: String, of option: String) throws(AerieError) -> (Int, String) {
-        let parts = text.split(separator: "=", omittingEmptySubsequences: false)
-        guard parts.count == 2, let number = Int(parts[0]), number >= 0 else { throw malformed(option, text) }
-        return (number, String(parts[1]))
-    }
-
-    private static func malformed(_ option: String, _ text: String) -> AerieError {
-        AerieError(
-            .usage, asked: "\(option) \(text)", found: "it has another form",
-            advice: "use NUMBER=\(option == "--disk" ? "SIZE" : "up or NUMBER=down")")
+    private func deviceChanges(_ machine: Machine) throws(AerieError) -> [DeviceChange] {
+        let configuration = machine.record.configuration
+        var changes: [DeviceChange] = []
+        for text in disk { changes.append(try DeviceChange(diskSize: text)) }
+        for text in link { changes.append(try DeviceChange(link: text)) }
+        for text in diskRate {
+            changes += try DeviceChange.rates(text, of: .setDiskRate, count: configuration.disks.count)
+        }
+        for text in networkRate {
+            changes += try DeviceChange.rates(text, of: .setNetworkRate, count: configuration.networkCards.count)
+        }
+        return changes
     }
 }

@@ -35,6 +35,9 @@ struct RunOptions: ParsableArguments {
         help: ArgumentHelp("Memory with K, M or G for powers of 1024 (default: 512M).", valueName: "size"))
     var memory: String?
 
+    @Flag(help: "Keep pages of memory that several guests have in common once. Guests can find out which ones.")
+    var merge = false
+
     @Option(help: ArgumentHelp("Boot this kernel, instead of the image's if one is named.", valueName: "file"))
     var kernel: String?
 
@@ -194,7 +197,7 @@ struct RunOptions: ParsableArguments {
         }
         let flags = [
             (RunSetting.readOnly, readOnly), (.noReboot, noReboot), (.controlPort, controlPort),
-            (.requireJail, requireJail),
+            (.requireJail, requireJail), (.merge, merge),
         ]
         for (flag, isSet) in flags where isSet { result.set(flag, to: true) }
         return result

@@ -10,8 +10,10 @@ internal import MachineSession
 enum RunWords {
     /// Options that take the next word, by the verb. Those of `run` and `create` are in `RunSetting`, too.
     private static let valueOptions: [String: Set<String>] = [
-        "run": ["config", "name", "restart", "label", "env", "workdir", "user"],
-        "create": ["config", "name", "restart", "label"],
+        "run": [
+            "config", "name", "restart", "label", "env", "workdir", "user", "cpu-weight", "cpu-limit", "pin",
+        ],
+        "create": ["config", "name", "restart", "label", "cpu-weight", "cpu-limit", "pin"],
         "exec": ["env", "env-file", "workdir", "user", "detach-keys", "wait"],
     ]
     /// Options of one character that take the next word.

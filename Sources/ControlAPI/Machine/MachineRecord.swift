@@ -42,6 +42,8 @@ package struct MachineRecord: Codable, Equatable, Sendable {
     package var stopTimeout: Int
     /// Whether an agent of Aerie runs in the guest.
     package var hasAgent = false
+    /// Nil for an ordinary process's.
+    package var processorShare: ProcessorShare?
     /// Whether the machine starts only in a jail with all its layers; nil for no.
     package var requiresJail: Bool?
     package var logLevel: String?

@@ -42,7 +42,7 @@ struct FilterLists {
     private var memory: [FilterRule] {
         let programs = UInt32(PROT_EXEC)
         let kinds = UInt32(MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS)
-        return FilterRule.allow(.munmap, .mremap, .madvise, .brk)
+        return FilterRule.allow(.munmap, .mremap, .madvise, .mincore, .brk)
             + FilterRule.allow(
                 .mmap,
                 when: [

@@ -3,7 +3,8 @@ enum SystemCall: UInt32, CaseIterable {
     case read = 0, write = 1, open = 2, close = 3, stat = 4, fstat = 5, lstat = 6, poll = 7, lseek = 8, mmap = 9
     case mprotect = 10, munmap = 11, brk = 12, signalAction = 13, signalMask = 14, signalReturn = 15, ioctl = 16
     case pread64 = 17, pwrite64 = 18, readv = 19, writev = 20, access = 21, schedYield = 24, mremap = 25
-    case madvise = 28, shmat = 30, dup = 32, nanosleep = 35, getpid = 39, socket = 41, connect = 42, sendto = 44
+    case mincore = 27, madvise = 28, shmat = 30, dup = 32, nanosleep = 35, getpid = 39, socket = 41, connect = 42,
+        sendto = 44
     case recvfrom = 45, sendmsg = 46, recvmsg = 47, shutdown = 48, bind = 49, getsockname = 51, getsockopt = 55
     case clone = 56, fork = 57, vfork = 58, execve = 59, exit = 60, kill = 62, uname = 63, fcntl = 72
     case fsync = 74, fdatasync = 75, ftruncate = 77, getcwd = 79, rename = 82, mkdir = 83, unlink = 87

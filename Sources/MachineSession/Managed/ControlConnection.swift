@@ -75,6 +75,13 @@ final class ControlConnection: @unchecked Sendable {
         case .resizeDisk:
             try machine.resizeDisk(
                 try number("disk", of: request), to: ByteSize(bytes: UInt64(try number("bytes", of: request))))
+        case .setDiskRate:
+            try machine.setRate(ofDisk: try number("disk", of: request), try rate(request))
+        case .setNetworkRate:
+            try machine.setRate(ofCard: try number("card", of: request), try rate(request))
+        case .setCPU:
+            let limit = request.parameters["limit"] ?? .null
+            try machine.setProcessorLimit(percent: limit == .null ? nil : try number("limit", of: request))
         case .resizeWindow:
             let columns = UInt16(clamping: try number("columns", of: request))
             let rows = UInt16(clamping: try number("rows", of: request))
@@ -91,6 +98,16 @@ final class ControlConnection: @unchecked Sendable {
         throw AerieError(
             .usage, asked: "\(request.method.rawValue) over the control socket", found: "'\(key)' is not a number",
             advice: "see docs/control-protocol.md")
+    }
+
+    /// The parameters `bytes` and `operations`; one that is missing is no limit.
+    private func rate(_ request: ControlRequest) throws(AerieError) -> RateLimit {
+        var rate = RateLimit()
+        if request.parameters["bytes"] != nil {
+            rate.bytes = ByteSize(bytes: UInt64(try number("bytes", of: request)))
+        }
+        if request.parameters["operations"] != nil { rate.operations = try number("operations", of: request) }
+        return rate
     }
 
     private var status: JSONValue {
@@ -120,7 +137,8 @@ final class ControlConnection: @unchecked Sendable {
 
     private func statistics() throws(AerieError) -> JSONValue {
         do {
-            return .object(["memory": try JSONValue(encoding: server.machine.memoryStatistics)])
+            let devices = try JSONValue(encoding: server.machine.deviceStatistics)
+            return .object(["memory": try JSONValue(encoding: server.machine.memoryStatistics), "devices": devices])
         } catch {
             throw AerieError(.internalError, asked: "statistics", found: "\(error)")
         }

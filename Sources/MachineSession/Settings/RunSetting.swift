@@ -4,7 +4,7 @@ internal import HostSystem
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
     case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, flash, disk, overlay,
-        network, publish, share, transport, console, watchdog, vsock
+        network, publish, share, transport, console, watchdog, vsock, merge
     case allowEgress = "allow-egress"
     case diskSize = "disk-size"
     case codeCache = "code-cache"
@@ -26,7 +26,7 @@ package enum RunSetting: String, CaseIterable, Sendable {
     package var kind: Kind {
         switch self {
         case .cpus, .stopTimeout: .number
-        case .readOnly, .noReboot, .controlPort, .requireJail: .flag
+        case .readOnly, .noReboot, .controlPort, .requireJail, .merge: .flag
         case .command, .flash, .disk, .network, .publish, .share, .allowEgress: .list
         default: .text
         }
@@ -67,7 +67,7 @@ extension RunSettings {
         case .stopTimeout: stopTimeout = try Self.integer(text, asked: asked, in: Self.stopTimeoutRange)
         case .logLevel: logLevel = try Self.choice(text, asked: asked)
         case .logFile: logFile = text
-        case .readOnly, .noReboot, .controlPort, .requireJail: preconditionFailure("a flag has no text")
+        case .readOnly, .noReboot, .controlPort, .requireJail, .merge: preconditionFailure("a flag has no text")
         }
     }
 
@@ -77,6 +77,7 @@ extension RunSettings {
         case .readOnly: readOnly = value
         case .noReboot: noReboot = value
         case .controlPort: controlPort = value
+        case .merge: mergesMemory = value
         case .requireJail: requireJail = value
         default: preconditionFailure("\(setting.rawValue) is not a flag")
         }

@@ -14,6 +14,7 @@ package struct RunSettings: Equatable {
     package var processor: Processor?
     package var cpus: Int?
     package var memory: ByteSize?
+    package var mergesMemory: Bool?
     package var kernel: String?
     package var initrd: String?
     package var commandLine: String?
@@ -59,6 +60,7 @@ package struct RunSettings: Equatable {
         result.processor = processor ?? other.processor
         result.cpus = cpus ?? other.cpus
         result.memory = memory ?? other.memory
+        result.mergesMemory = mergesMemory ?? other.mergesMemory
         result.kernel = kernel ?? other.kernel
         result.initrd = initrd ?? other.initrd
         result.commandLine = commandLine ?? other.commandLine
@@ -129,6 +131,7 @@ package struct RunSettings: Equatable {
         result.processor = processor
         if let cpus { result.cpus = cpus }
         if let memory { result.memory = memory }
+        result.mergesMemory = mergesMemory ?? false
         result.kernel = kernel
         result.initrd = initrd
         result.commandLine = commandLine ?? ""

@@ -53,6 +53,8 @@ package final class MachineMonitor {
     private var rest: [UInt8] = []
     private var end: (code: Int32, error: AerieError?, isWanted: Bool)?
     private var wasAsked = false
+    /// Why the monitor has ended the machine's process.
+    private var refusal: AerieError?
     private var isAnnounced = false
     /// The next state `running` is a start, not the end of a pause.
     private var isFreshStart = false
@@ -90,6 +92,7 @@ package final class MachineMonitor {
             throw AerieError(opening: "starting machine '\(machine.record.name)'", error)
         }
         if isForeground { TerminalGuard.begin() }
+        MachineShare.end(machine)
         status = machine.status
         status.monitor = getpid()
         status.restarts = 0
@@ -156,6 +159,7 @@ package final class MachineMonitor {
             self.process = process
             status.process = process.identifier
             save()
+            takeShare(process.identifier)
             serve(process, Broker(jail))
             close(ends[0])
         } catch {
@@ -163,6 +167,24 @@ package final class MachineMonitor {
             close(theirs)
             fail(error)
         }
+    }
+
+    /// Gives a machine's process its share of processors, or ends it.
+    private func takeShare(_ process: Int32) {
+        do throws(AerieError) {
+            guard let limit = try MachineShare.begin(machine, process: process) else { return }
+            tell(["limit": JSONValue(limit)])
+        } catch {
+            refusal = error
+            StandardError.write("aerie: \(error)\n")
+            kill(process, SIGKILL)
+        }
+    }
+
+    /// Sends an order to the machine's process.
+    private func tell(_ order: [String: JSONValue]) {
+        let line = JSONValue.object(order).text + [0x0A]
+        line.withUnsafeBytes { _ = send(link, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)) }
     }
 
     private func start(
@@ -284,12 +306,15 @@ package final class MachineMonitor {
                 continue
             }
             wasAsked = true
-            let line = JSONValue.object(["signal": JSONValue(signal)]).text + [0x0A]
-            line.withUnsafeBytes { _ = send(link, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)) }
+            tell(["signal": JSONValue(signal)])
         }
     }
 
     private func noteDeath(_ ending: JailedProcess.Ending, _ forbidden: ForbiddenCall?) {
+        if let refusal {
+            end = (refusal.exitCode, refusal, true)
+            return
+        }
         switch ending {
         case .exited(let code): if end == nil { end = (code, nil, false) }
         case .signalled(let signal):
@@ -339,6 +364,7 @@ package final class MachineMonitor {
         save()
         unlink(machine.file(Machine.controlName))
         unlink(machine.file(Machine.socketName))
+        MachineShare.end(machine)
         if machine.record.removesAtEnd { try? StateDirectory.removeFiles(of: machine) }
         let failure =
             end.error

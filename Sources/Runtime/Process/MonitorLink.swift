@@ -13,6 +13,8 @@ package final class MonitorLink: @unchecked Sendable {
     /// What the monitor says.
     package enum Order: Equatable, Sendable {
         case signal(Int32)
+        /// The machine keeps a limit of processor time by itself, in percent of one processor.
+        case limit(Int)
         /// The monitor is gone: nobody keeps the machine any more.
         case gone
     }
@@ -69,8 +71,11 @@ package final class MonitorLink: @unchecked Sendable {
             if count <= 0 { return found + [.gone] }
             rest += buffer[..<count]
             while let end = rest.firstIndex(of: 0x0A) {
-                if let value = try? JSONValue(parsing: Array(rest[..<end])), let signal = value["signal"]?.integer {
+                let value = try? JSONValue(parsing: Array(rest[..<end]))
+                if let signal = value?["signal"]?.integer {
                     found.append(.signal(Int32(truncatingIfNeeded: signal)))
+                } else if let limit = value?["limit"]?.integer {
+                    found.append(.limit(limit))
                 }
                 rest.removeFirst(end + 1)
             }

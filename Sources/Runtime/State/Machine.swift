@@ -14,6 +14,7 @@ internal import HostSystem
 ///     agent.cpio     the guest's agent, for the end of the initial RAM disk
 ///     console.log.0, console.log.1   what the guest wrote to its console
 ///     vm.log         the log of its processes
+///     cgroup         its control group, if it has one
 package struct Machine: Sendable {
     static let recordName = "machine.json"
     static let statusName = "status.json"
@@ -23,6 +24,7 @@ package struct Machine: Sendable {
     package static let rootDiskName = "root.qcow2"
     package static let agentName = "agent.cpio"
     package static let logName = "vm.log"
+    static let groupName = "cgroup"
     package static let consoleLogName = "console.log"
     private static let longestFile = 4 << 20
 

@@ -169,6 +169,8 @@ package struct StateDirectory: Sendable {
 
     /// Removes a machine's files; the caller holds the machine's lock.
     package static func removeFiles(of machine: Machine) throws(AerieError) {
+        // Processes that were killed together have left it.
+        MachineShare.end(machine)
         let hidden = "\(machine.parent)/.removed-\(machine.record.id)"
         // One step takes the machine away; the rest is rubbish, whatever happens.
         try calling("rename \(machine.directory)") { Glibc.rename(machine.directory, hidden) }

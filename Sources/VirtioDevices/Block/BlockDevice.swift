@@ -1,6 +1,6 @@
 package import DiskImages
 internal import GuestMemory
-internal import HostSystem
+package import HostSystem
 package import SavedState
 internal import Synchronization
 package import Virtio
@@ -21,7 +21,9 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
     private let io: DiskIO
     private let cache = CacheMode()
     private let service = Mutex<QueueService?>(nil)
-    private let limiter: RateLimiter?
+    private let limiter: RateLimiter
+    /// Requests that the image has carried out; reads are `in`.
+    package let counters = TransferCounters()
     /// The queue that is served first when the rate allows another request.
     private var firstQueue = 0
     private let configurationChanges = Atomic<UInt32>(0)
@@ -75,6 +77,10 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
         service.withLock { $0 }?.wake()
     }
 
+    /// Changes the limit of requests that reach the image. Any thread, after `start` and before `stop`; not at the same time as another
+    /// call.
+    package func setRate(_ rate: DeviceRate) throws(SystemError) { try limiter.set(rate) }
+
     // MARK: Requests
 
     package func serve(_ taken: TakenRequest, _ session: VirtioSession) throws(VirtQueueError) -> RequestProgress {
@@ -87,13 +93,12 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
             return .done(written: Self.finish(request, status, written: count, in: memory))
         case .host(let requests):
             guard let service = service.withLock({ $0 }) else { return .waits }
-            if let limiter {
-                if limiter.mustWait() { return .waits }
-                limiter.count(bytes: requests.reduce(0) { $0 + Self.written($1) })
-            }
-            run(BlockSteps(requests), in: groups[taken.queue]) { error in
+            if limiter.mustWait() { return .waits }
+            limiter.count(bytes: requests.reduce(0) { $0 + Self.written($1) })
+            run(BlockSteps(requests), in: groups[taken.queue]) { [self] error in
                 // Also after an error or a reset: the host may have written a part.
                 if request.isRead { taken.chain.writable.markModified(count: request.room, in: memory) }
+                if error == nil { count(requests) }
                 service.finish(taken) {
                     // Whatever the host's reason, the driver knows one kind of failure.
                     let written = error == nil && request.isRead ? request.room : 0
@@ -108,6 +113,15 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
     private static func written(_ request: DiskRequest) -> Int {
         if case .writeZeroes = request.operation { return Int(clamping: request.count) }
         return request.buffers.count
+    }
+
+    /// Counts a driver's request that was carried out; flushes and discards are no transfers.
+    private func count(_ requests: [DiskRequest]) {
+        switch requests.first?.operation {
+        case .read: counters.countIn(bytes: requests.reduce(0) { $0 + $1.buffers.count })
+        case .write: counters.countOut(bytes: requests.reduce(0) { $0 + $1.buffers.count })
+        default: break
+        }
     }
 
     /// Writes the status behind the room for data.
@@ -146,7 +160,7 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
 
     package func start(_ service: QueueService) throws {
         self.service.withLock { $0 = service }
-        try limiter?.start(on: service.loop) { [weak self] in self?.serveInTurn(service) }
+        try limiter.start(on: service.loop) { [weak self] in self?.serveInTurn(service) }
     }
 
     /// Lets the queues take turns at what the rate allows.
@@ -166,7 +180,7 @@ package final class BlockDevice: VirtioDevice, @unchecked Sendable {
 
     package func stop() {
         service.withLock { $0 = nil }
-        limiter?.stop()
+        limiter.stop()
         // Without a flush, which would wait for the host's disk: what the guest had flushed is durable, and what it had only
         // written is the host's by now and does not depend on this process.
         image.close()

@@ -44,8 +44,10 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     private let backend: any NetworkBackend
     private let log: Log
     private let link: Mutex<Link>
-    private let receiveLimiter: RateLimiter?
-    private let transmitLimiter: RateLimiter?
+    private let receiveLimiter: RateLimiter
+    private let transmitLimiter: RateLimiter
+    /// Frames that the guest has received (`in`) and sent.
+    package let counters = TransferCounters()
     private var filter: ReceiveFilter
     // A frame on its way out, or one whose checksum is finished on its way in.
     private let frame = UnsafeMutableRawBufferPointer.allocate(byteCount: Ethernet.longestFrame, alignment: 16)
@@ -111,7 +113,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
         _ = chain.readable.copy(from: headerSize, into: bytes, in: session.memory)
         // A link that is down takes frames and loses them.
         guard session.allows(sending: header.segmentation), link.withLock(\.isAllowed) else { return .done(written: 0) }
-        if let transmitLimiter, transmitLimiter.mustWait() { return .waits }
+        if transmitLimiter.mustWait() { return .waits }
         var sent = header
         sent.flags &= OffloadHeader.needsChecksum
         if header.hasPartialChecksum, !backend.hasPartialChecksums {
@@ -119,13 +121,14 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
             sent.flags &= ~OffloadHeader.needsChecksum
         }
         guard backend.send(OutgoingFrame(header: sent, bytes: UnsafeRawBufferPointer(bytes))) else { return .waits }
-        transmitLimiter?.count(bytes: count)
+        transmitLimiter.count(bytes: count)
+        counters.countOut(bytes: count)
         return .done(written: 0)
     }
 
     private func receive(_ request: TakenRequest, _ session: VirtioSession) throws(VirtQueueError) -> RequestProgress {
         let headerSize = headerSize(session)
-        if let receiveLimiter, receiveLimiter.mustWait() { return .waits }
+        if receiveLimiter.mustWait() { return .waits }
         while let incoming = nextFrame(session) {
             let total = headerSize + incoming.bytes.count
             var requests = [(request: request, written: 0)]
@@ -143,7 +146,8 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
             }
             if room >= total {
                 deliver(incoming, into: &requests, headerSize: headerSize, session)
-                receiveLimiter?.count(bytes: incoming.bytes.count)
+                receiveLimiter.count(bytes: incoming.bytes.count)
+                counters.countIn(bytes: incoming.bytes.count)
                 backend.consume()
                 return .doneTogether(requests)
             }
@@ -238,8 +242,8 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
 
     package func start(_ service: QueueService) throws {
         self.service = service
-        try receiveLimiter?.start(on: service.loop) { service.look(at: Self.receiveQueue) }
-        try transmitLimiter?.start(on: service.loop) { service.look(at: Self.transmitQueue) }
+        try receiveLimiter.start(on: service.loop) { service.look(at: Self.receiveQueue) }
+        try transmitLimiter.start(on: service.loop) { service.look(at: Self.transmitQueue) }
         try backend.start(on: service.loop, log: log) { [weak self] event in self?.take(event) }
     }
 
@@ -270,6 +274,13 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
         service?.wake()
     }
 
+    /// Changes the limit of the frames in each direction. Any thread, after `start` and before `stop`; not at the same time as another
+    /// call.
+    package func setRate(_ rate: DeviceRate) throws(SystemError) {
+        try receiveLimiter.set(rate)
+        try transmitLimiter.set(rate)
+    }
+
     package func activate(_ session: VirtioSession) {
         backend.activate(session.offloads)
         if session.has(NetworkFeature.announcement) {
@@ -291,8 +302,8 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     }
 
     package func stop() {
-        receiveLimiter?.stop()
-        transmitLimiter?.stop()
+        receiveLimiter.stop()
+        transmitLimiter.stop()
         backend.stop()
         service = nil
     }

@@ -1,0 +1,71 @@
+internal import Glibc
+internal import HostSystem
+internal import Machine
+
+/// A limit of processor time that the machine keeps by itself, for hosts on which no control group does: a thread looks at the processor
+/// time of this process, and keeps the vCPUs outside of guest code when it is spent.
+extension VirtualMachine {
+    /// Limits the processor time of the machine, which is its process's only one: the time of all threads of the process counts.
+    ///
+    /// - Parameter percent: of one processor, from 1 on; nil for no limit.
+    /// - Throws: `usage` for another number, and after the machine's end.
+    package func setProcessorLimit(percent: Int?) throws(AerieError) {
+        let asked = "a limit of processor time"
+        if let percent, !(1...102_400).contains(percent) {
+            throw AerieError(
+                .usage, asked: asked, found: "\(percent) is not a percentage from 1 to 102400",
+                advice: "choose one in this range")
+        }
+        try exclusively { () throws(AerieError) in
+            let found = state.update { state in
+                if !state.lifecycle.isOver { state.processorLimit = percent }
+                return state.lifecycle
+            }
+            if found.isOver {
+                throw AerieError(
+                    .usage, asked: asked, found: "the machine is \(found.name)",
+                    advice: "it has to be running or paused")
+            }
+        }
+    }
+
+    /// The body of the limit's thread, which every machine has from its start: a machine in a jail starts no thread later from whatever
+    /// thread a limit comes to.
+    func keepLimit() {
+        // vCPUs, and the other threads together.
+        let threads = board.processors.count + 1
+        while true {
+            // Without a limit it sleeps until there is one.
+            let limit = state.wait { state -> Int?? in
+                if state.lifecycle.isOver { return .some(nil) }
+                return state.processorLimit.map { .some($0) }
+            }
+            guard let percent = limit ?? nil else { return }
+            var budget = ProcessorBudget(
+                percent: percent, threads: threads, now: HostClock.monotonic(), used: Self.processTime)
+            var isOver = false
+            while !isOver {
+                let decision = budget.look(now: HostClock.monotonic(), used: Self.processTime)
+                setExhausted(decision.isExhausted)
+                isOver =
+                    state.wait(until: decision.nextLook) { state in
+                        state.lifecycle.isOver || state.processorLimit != percent ? () : nil
+                    } != nil
+            }
+            setExhausted(false)
+        }
+    }
+
+    private func setExhausted(_ isExhausted: Bool) {
+        let isNew = state.withLock { $0.isExhausted != isExhausted }
+        guard isNew else { return }
+        state.update { $0.isExhausted = isExhausted }
+        if isExhausted { for processor in board.processors { processor.requestExit() } }
+    }
+
+    private static var processTime: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}

@@ -1,0 +1,56 @@
+internal import Glibc
+package import HostSystem
+
+/// The pages of the host behind guest memory.
+extension GuestMemory {
+    /// Bytes of memory that are asked about at once.
+    private static let step = 1 << 30
+    private static var pageSize: Int { sysconf(Int32(_SC_PAGESIZE)) }
+
+    /// Gives the whole pages of a guest-physical range back to the host. They read as zero afterwards, and the host allocates them again
+    /// at the next access. For the watch of pages this is a write.
+    ///
+    /// - Returns: the number of bytes given back: less than `count` where the ends of the range are not ends of the host's pages, and 0
+    ///   where the host refuses.
+    package func discard(at address: UInt64, count: UInt64) throws(GuestMemoryError) -> UInt64 {
+        guard let start = hostAddress(of: address, count: count) else {
+            throw GuestMemoryError(address: address, count: count)
+        }
+        let page = UInt(Self.pageSize)
+        let first = (UInt(bitPattern: start) + page - 1) & ~(page - 1)
+        let end = (UInt(bitPattern: start) + UInt(count)) & ~(page - 1)
+        guard first < end, let pages = UnsafeMutableRawPointer(bitPattern: first) else { return 0 }
+        // Of a file, only a hole frees pages; MADV_DONTNEED would leave them in the file.
+        let advice = isMergeable ? MADV_DONTNEED : MADV_REMOVE
+        guard madvise(pages, Int(end - first), advice) == 0 else { return 0 }
+        noteWrite(UnsafeMutableRawBufferPointer(start: pages, count: Int(end - first)))
+        return UInt64(end - first)
+    }
+
+    /// The bytes of the memory that the host has allocated; a merged page counts in each memory that has it.
+    package var residentSize: UInt64 {
+        guard !isMergeable else { return residentInMapping }
+        var status = stat()
+        guard fstat(file.rawValue, &status) == 0 else { return size }
+        // st_blocks counts units of 512 bytes, whatever the file system.
+        return UInt64(status.st_blocks) * 512
+    }
+
+    private var residentInMapping: UInt64 {
+        var pages = [UInt8](repeating: 0, count: min(Int(size), Self.step) / Self.pageSize)
+        var found: UInt64 = 0
+        for start in stride(from: 0, to: Int(size), by: Self.step) {
+            let count = min(Self.step, Int(size) - start)
+            guard mincore(hostBase + start, count, &pages) == 0 else { return size }
+            found += UInt64(pages[..<(count / Self.pageSize)].count { $0 & 1 != 0 })
+        }
+        return found * UInt64(Self.pageSize)
+    }
+
+    /// The next range from an offset on that may have other contents than zeroes; nil when there is none. Offsets count from `hostBase`.
+    package func nextData(from offset: UInt64) throws(SystemError) -> Swift.Range<UInt64>? {
+        guard isMergeable else { return try file.nextData(from: offset) }
+        // Nothing says which pages of private memory are in swap: all may have contents.
+        return offset < size ? offset..<size : nil
+    }
+}
