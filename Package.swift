@@ -96,7 +96,12 @@ let package = Package(
         module("Compose", [.product(name: "Yams", package: "Yams")]),
         module("ControlAPI", ["Aerie"]),
         module("Jail", ["CJail", "HostNetwork", "HostSockets", "HostSystem"]),
-        module("Runtime", ["Jail", "ControlAPI", "CRuntime", "CScheduling", "CSockets", "Aerie", "HostSystem"]),
+        module(
+            "Runtime",
+            [
+                "Jail", "ControlAPI", "AgentClient", "AgentProtocol", "CRuntime", "CScheduling", "CSockets", "Aerie",
+                "HostSystem",
+            ]),
         module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
         module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
         // Front

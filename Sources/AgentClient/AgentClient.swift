@@ -39,6 +39,27 @@ package struct AgentClient: Sendable {
     package func reboot() throws(AgentError) { try act(.reboot) }
     package func ping() throws(AgentError) { try act(.ping) }
 
+    /// Runs a command without input, and drops its output.
+    ///
+    /// - Parameter limit: nanoseconds for the whole of it; the agent hangs up a command that takes longer.
+    /// - Returns: how the command ended; nil when it took longer.
+    package func run(_ request: CommandRequest, limit: UInt64) throws(AgentError) -> CommandEnd? {
+        let (sum, overflows) = HostClock.monotonic().addingReportingOverflow(limit)
+        let deadline = overflows ? .max : sum
+        var connection = try wait.connect(connector)
+        try connection.request(.execute(request.message(nil)), .command(hasTerminal: false, hasInput: false))
+        // Output without an end is no excuse.
+        while HostClock.monotonic() < deadline, let event = try connection.wait(by: deadline) {
+            switch event {
+            case .data(_, let count): connection.takeData(count)
+            case .exited(let end): return end
+            case .refused(let failure): throw .refused(failure)
+            default: break
+            }
+        }
+        return nil
+    }
+
     /// Connects to a socket inside the guest. The connection is raw afterwards: `withRawBytes` has what has come already.
     package func forward(_ request: ForwardRequest) throws(AgentError) -> AgentConnection {
         var connection = try wait.connect(connector)

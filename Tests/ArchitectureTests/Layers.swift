@@ -30,7 +30,7 @@ enum Layers {
         "Virtio": ["PCI"],
         "VirtioDevices": ["Virtio", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders"],
         "Aerie": ["GuestBoot"],
-        "Runtime": ["ControlAPI", "Jail"],
+        "Runtime": ["ControlAPI", "Jail", "AgentClient"],
         "MachineSession": ["Runtime", "ControlAPI"],
     ]
 

@@ -163,7 +163,7 @@ struct ProjectVerbTests {
             (Self.service("b", "sleep.bin", ", build: ."), "services.b.build: the field is not supported"),
             (
                 Self.service("b", "sleep.bin", ", healthcheck: {test: x}"),
-                "services.b.healthcheck: the field is not supported: aerie does not run health checks yet"
+                "services.b.healthcheck: the service has no image"
             ),
             (Self.service("b", "sleep.bin", ", command: x"), "services.b.command: the service has no image"),
         ]

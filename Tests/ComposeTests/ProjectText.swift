@@ -11,14 +11,12 @@ struct ProjectText {
 
     var environment: [String: String] = [:]
     var files: [String: String] = [:]
-    /// Nil where health checks run.
-    var healthObstacle: String?
     var name: String?
 
     func read(_ text: String, directory: String = "shop") throws(ComposeError) -> ComposeProject {
         let files = files
         let reader = ComposeReader(
-            vocabulary: Self.vocabulary, environment: environment, healthObstacle: healthObstacle
+            vocabulary: Self.vocabulary, environment: environment
         ) { (path) throws(ComposeReader.FileObstacle) in
             if let text = files[path] { return text }
             throw ComposeReader.FileObstacle(text: "it is not there", isMissing: true)

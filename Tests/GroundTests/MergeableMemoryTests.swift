@@ -34,12 +34,21 @@ struct MergeableMemoryTests {
 
     @Test("The kernel is told that it may merge the pages")
     func advice() throws {
-        let address = String(UInt(bitPattern: memory.hostBase), radix: 16)
-        let text = try String(contentsOfFile: "/proc/self/smaps", encoding: .utf8)
-        let mapping = try #require(text.range(of: "\n\(address)-"))
-        let flags = try #require(text[mapping.upperBound...].range(of: "VmFlags:"))
-        let words = text[flags.upperBound...].prefix { $0 != "\n" }.split(separator: " ")
+        let address = UInt(bitPattern: memory.hostBase)
+        defer { withExtendedLifetime(memory) {} }
+        let lines = try String(contentsOfFile: "/proc/self/smaps", encoding: .utf8).split(separator: "\n")
+        // The kernel joins neighbouring mappings of one kind.
+        let start = try #require(lines.firstIndex { Self.range($0)?.contains(address) ?? false })
+        let flags = try #require(lines[start...].first { $0.hasPrefix("VmFlags:") })
+        let words = flags.split(separator: " ")
         #expect(words.contains("mg"))
         #expect(!words.contains("sh"))
+    }
+
+    /// The addresses of a mapping, of the line that begins its part.
+    private static func range(_ line: Substring) -> Range<UInt>? {
+        let ends = line.prefix { $0 != " " }.split(separator: "-").map { UInt($0, radix: 16) }
+        guard ends.count == 2, let start = ends[0], let end = ends[1] else { return nil }
+        return start..<end
     }
 }

@@ -15,7 +15,9 @@ import Testing
     /// The limit counts the whole process, in which other tests run: it is spent at once, and nearly always.
     @Test("A busy machine whose processor time is spent pauses, resumes and ends, and takes other limits")
     func spent() throws {
-        var configuration = try SmallFirmware.busy().configuration
+        let firmware = try SmallFirmware.busy()
+        defer { withExtendedLifetime(firmware) {} }
+        var configuration = firmware.configuration
         configuration.cpus = 2
         let machine = try VirtualMachine(configuration, console: RecordingConsole())
         try machine.setProcessorLimit(percent: 1)
@@ -33,7 +35,9 @@ import Testing
 
     @Test("A limit is 1% to 102400%", arguments: [0, -1, 102_401, .max, .min])
     func wrong(percent: Int) throws {
-        let machine = try VirtualMachine(SmallFirmware.sleeping().configuration, console: RecordingConsole())
+        let firmware = try SmallFirmware.sleeping()
+        defer { withExtendedLifetime(firmware) {} }
+        let machine = try VirtualMachine(firmware.configuration, console: RecordingConsole())
         #expect(category { () throws(AerieError) in try machine.setProcessorLimit(percent: percent) } == .usage)
         machine.kill()
         #expect(machine.wait() == .stopped)
@@ -41,7 +45,9 @@ import Testing
 
     @Test("A machine that powers off under a limit ends")
     func ending() throws {
-        let machine = try VirtualMachine(SmallFirmware.poweringOff().configuration, console: RecordingConsole())
+        let firmware = try SmallFirmware.poweringOff()
+        defer { withExtendedLifetime(firmware) {} }
+        let machine = try VirtualMachine(firmware.configuration, console: RecordingConsole())
         try machine.setProcessorLimit(percent: 5)
         try machine.start()
         #expect(machine.wait() == .poweredOff)

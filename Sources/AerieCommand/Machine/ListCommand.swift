@@ -21,7 +21,7 @@ struct ListCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "List machines for which KEY=VALUE holds, with one of the keys id, name, state, image, label. Repeatable.",
+            "List machines for which KEY=VALUE holds, with one of the keys id, name, state, image, label, health. Repeatable.",
             valueName: "condition"))
     var filter: [String] = []
 

@@ -3,7 +3,7 @@ internal import Aerie
 /// A condition of `aerie ps --filter`, as KEY=VALUE. Filters of different keys must all hold; of several with one key, one is enough.
 struct MachineFilter {
     private enum Key: String, CaseIterable {
-        case id, name, state, status, image, label
+        case id, name, state, status, image, label, health
     }
 
     private let key: Key
@@ -15,7 +15,7 @@ struct MachineFilter {
         guard pair.count == 2, let key = Key(rawValue: pair[0]) else {
             throw AerieError(
                 .usage, asked: "--filter \(text)", found: "it is not a condition",
-                advice: "use KEY=VALUE with one of id, name, state, image, label")
+                advice: "use KEY=VALUE with one of id, name, state, image, label, health")
         }
         self.key = key == .status ? .state : key
         value = pair[1]
@@ -33,6 +33,7 @@ struct MachineFilter {
         case .id: listing.id.hasPrefix(value)
         case .name: listing.name.contains(value)
         case .state, .status: listing.state == value
+        case .health: listing.health == value
         case .label:
             // A key alone is enough.
             listing.labels[value] != nil

@@ -18,6 +18,8 @@ struct MachineListing: Encodable {
     let exitCode: Int32?
     let error: String?
     let restarts: Int
+    /// Nil without a health check.
+    let health: String?
     /// The process that runs the guest.
     let process: Int32?
     let ports: [String]
@@ -38,12 +40,14 @@ struct MachineListing: Encodable {
         command = record.command
         labels = record.labels
         state = status.state.rawValue
+        let isUp = [.running, .paused].contains(status.state)
         created = Date(timeIntervalSince1970: Double(record.created) / 1e9)
         started = date(status.started)
         finished = date(status.finished)
         exitCode = status.state == .exited ? status.exitCode : nil
         error = status.error
         restarts = status.restarts
+        health = isUp ? status.health?.rawValue : nil
         process = status.process > 0 ? status.process : nil
         ports = record.configuration.publishedPorts.map { port in
             "\(port.address):\(port.hostPort)->\(port.guestPort)/\(port.transport.rawValue)"
@@ -60,7 +64,7 @@ struct MachineListing: Encodable {
     func stateText(now: Date = Date()) -> String {
         func since(_ date: Date?) -> String { date.map { Self.duration(now.timeIntervalSince($0)) } ?? "some time" }
         switch state {
-        case "running": return "Up \(since(started))"
+        case "running": return "Up \(since(started))" + (health.map { " (\($0))" } ?? "")
         case "paused": return "Up \(since(started)) (paused)"
         case "exited": return "Exited (\(exitCode ?? 0)) \(since(finished)) ago"
         default: return state.prefix(1).uppercased() + state.dropFirst()

@@ -59,6 +59,12 @@ struct MachineMaking {
                 try Self.validate(configuration, work: work, final: final)
             }
             let hasAgent = try Self.moveAgent(out: &configuration, to: work)
+            guard hasAgent || identity.healthCheck == nil else {
+                throw AerieError(
+                    .usage, asked: "a health check",
+                    found: "the guest is no image of Aerie, and has no agent to run it",
+                    advice: "leave it out")
+            }
             var record = MachineRecord(
                 id: id, name: name, created: HostClock.realtime(),
                 stopTimeout: settings.stopTimeout ?? GuestSession.defaultStopTimeout,

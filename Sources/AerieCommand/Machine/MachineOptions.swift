@@ -41,6 +41,8 @@ struct MachineOptions: ParsableArguments {
             valueName: "label"))
     var label: [String] = []
 
+    @OptionGroup var health: HealthOptions
+
     func identity() throws(AerieError) -> MachineIdentity {
         var labels: [String: String] = [:]
         for text in label {
@@ -52,7 +54,8 @@ struct MachineOptions: ParsableArguments {
             labels[pair[0]] = pair.count == 2 ? pair[1] : ""
         }
         return MachineIdentity(
-            name: name, restart: try policy(), labels: labels, processorShare: try processorShare())
+            name: name, restart: try policy(), labels: labels, processorShare: try processorShare(),
+            healthCheck: try health.check())
     }
 
     private func policy() throws(AerieError) -> RestartPolicy {

@@ -50,8 +50,7 @@ struct ProjectFile {
     func read(name: String?) throws(AerieError) -> ComposeProject {
         let directory = directory
         let reader = ComposeReader(
-            vocabulary: ServiceSettings.vocabulary, environment: ProcessInfo.processInfo.environment,
-            healthObstacle: "aerie does not run health checks yet"
+            vocabulary: ServiceSettings.vocabulary, environment: ProcessInfo.processInfo.environment
         ) { (file) throws(ComposeReader.FileObstacle) in try Self.text(of: file, in: directory) }
         let text: String
         do throws(ComposeReader.FileObstacle) {

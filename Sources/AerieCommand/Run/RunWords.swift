@@ -10,11 +10,13 @@ internal import MachineSession
 enum RunWords {
     /// Options that take the next word, by the verb. Those of `run` and `create` are in `RunSetting`, too.
     private static let valueOptions: [String: Set<String>] = [
-        "run": [
-            "config", "name", "restart", "label", "env", "workdir", "user", "cpu-weight", "cpu-limit", "pin",
-        ],
-        "create": ["config", "name", "restart", "label", "cpu-weight", "cpu-limit", "pin"],
+        "run": machineOptions.union(["env", "workdir", "user"]), "create": machineOptions,
         "exec": ["env", "env-file", "workdir", "user", "detach-keys", "wait"],
+    ]
+    /// Options of `MachineOptions`, and the file of settings.
+    private static let machineOptions: Set<String> = [
+        "config", "name", "restart", "label", "cpu-weight", "cpu-limit", "pin", "health-cmd", "health-interval",
+        "health-timeout", "health-retries", "health-start-period",
     ]
     /// Options of one character that take the next word.
     private static let shortValueOptions: [String: Set<Character>] = [

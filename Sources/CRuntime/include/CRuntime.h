@@ -50,6 +50,10 @@ void aerie_stop_by(int signal);
 /// socketpair(2) of stream sockets, close-on-exec; -1 with errno set on failure.
 int aerie_link_pair(int *ends);
 
+/// Forks a process that ends with this one. It has default actions for all signals, and the descriptors 0 to 2 and `keep` only. Returns as
+/// fork(2) does; -1 with errno set on failure. This process has one thread.
+int aerie_fork_watcher(int keep);
+
 /// pipe2(2), close-on-exec; -1 with errno set on failure.
 int aerie_start_pipe(int *ends);
 

@@ -21,17 +21,13 @@ package struct ComposeReader {
 
     let vocabulary: ComposeVocabulary
     let environment: [String: String]
-    /// Why health checks cannot be run; nil when they can.
-    let healthObstacle: String?
     let readFile: FileReader
 
     package init(
-        vocabulary: ComposeVocabulary, environment: [String: String], healthObstacle: String?,
-        readFile: @escaping FileReader
+        vocabulary: ComposeVocabulary, environment: [String: String], readFile: @escaping FileReader
     ) {
         self.vocabulary = vocabulary
         self.environment = environment
-        self.healthObstacle = healthObstacle
         self.readFile = readFile
     }
 

@@ -87,9 +87,6 @@ extension ServiceReader {
         }
         if isDisabled || words == [] { return }
         guard let words else { throw node.error("it has no 'test'", "add one, such as 'test: [CMD, true]'") }
-        if let obstacle = reader.healthObstacle {
-            throw node.error("the field is not supported: \(obstacle)", "leave it out")
-        }
         check.command = words
         service.healthCheck = check
     }

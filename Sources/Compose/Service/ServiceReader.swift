@@ -45,7 +45,10 @@ struct ServiceReader {
             try readProcess(field)
         case "depends_on": service.dependencies = try dependencies(field.value)
         case "deploy": try readDeployment(field.value)
-        case "healthcheck": try readHealthCheck(field.value)
+        case "healthcheck":
+            try readHealthCheck(field.value)
+            // The guest's agent, which an image has, runs it.
+            if service.healthCheck != nil { imageFields.append(field.place) }
         case "labels": service.labels = try labels(field.value)
         case "memory", "mem_limit": try add("memory", memory(field.value), field.place)
         case "networks": try readNetworks(field.value)

@@ -1,10 +1,10 @@
 /// Durations as compose writes them: `90s`, `1m30s`, `1.5h`, `500ms`, `10us`.
-enum DurationText {
+package enum DurationText {
     /// Longer than any duration that makes sense here: ten years.
     private static let longest = 315_360_000_000_000_000
 
     /// Nanoseconds; nil for another text.
-    static func nanoseconds(_ text: String) -> Int? {
+    package static func nanoseconds(_ text: String) -> Int? {
         // A longer unit comes before one that it begins with.
         let units = [("ms", 1_000_000.0), ("us", 1000), ("ns", 1), ("h", 3.6e12), ("m", 6e10), ("s", 1e9)]
         if text == "0" { return 0 }

@@ -30,34 +30,31 @@ package final class MachineMonitor {
     private static let signals = [SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGTSTP]
     /// Nanoseconds that the machine's process has to give the terminal back before the monitor stops, too.
     private static let stopLimit: UInt64 = 1_000_000_000
-    /// Nanoseconds before the first restart; it doubles with each one that follows soon.
-    private static let firstPause: UInt64 = 100_000_000
-    private static let longestPause: UInt64 = 60_000_000_000
-    /// Nanoseconds after which a machine that runs counts as started well.
-    private static let success: UInt64 = 10_000_000_000
 
-    private let machine: Machine
+    let machine: Machine
     private let isForeground: Bool
     /// The machine shall end with whoever waits at `ready`.
-    private let isAttended: Bool
+    let isAttended: Bool
     private let lock: MachineLock
     private let directory: FileDescriptor
     private let listener: FileDescriptor
-    private let signalSource: FileDescriptor
+    let signalSource: FileDescriptor
     /// Where the caller waits for the start; -1 when nobody does.
-    private var ready: Int32
-    private var status: MachineStatus
+    var ready: Int32
+    var status: MachineStatus
     /// The process and the link of the machine while it runs.
-    private var process: JailedProcess?
-    private var link: Int32 = -1
-    private var rest: [UInt8] = []
-    private var end: (code: Int32, error: AerieError?, isWanted: Bool)?
-    private var wasAsked = false
+    var process: JailedProcess?
+    var link: Int32 = -1
+    var rest: [UInt8] = []
+    var end: (code: Int32, error: AerieError?, isWanted: Bool)?
+    var wasAsked = false
     /// Why the monitor has ended the machine's process.
-    private var refusal: AerieError?
+    var refusal: AerieError?
     private var isAnnounced = false
+    /// The health checks of a machine that has one and runs.
+    var health: HealthWatch?
     /// The next state `running` is a start, not the end of a pause.
-    private var isFreshStart = false
+    var isFreshStart = false
 
     /// Takes the machine over.
     ///
@@ -103,16 +100,16 @@ package final class MachineMonitor {
     /// - Parameter body: called in the machine's process, which ends with its result.
     /// - Returns: the exit code of the machine's last run.
     package func run(_ body: (Charge) -> Int32) -> Int32 {
-        var pause = Self.firstPause
-        var failures = 0
+        var schedule = RestartSchedule(machine.record.restart)
         while true {
             let begun = HostClock.monotonic()
             runOnce(body)
             let end = self.end ?? (128 + SIGKILL, nil, false)
-            guard !end.isWanted, !wasAsked, wants(restart: end.code, failures) else { return finish(end) }
-            let isGood = HostClock.monotonic() &- begun >= Self.success
-            pause = isGood ? Self.firstPause : min(pause * 2, Self.longestPause)
-            failures = isGood || end.code == 0 ? 1 : failures + 1
+            // A machine that never ran is not tried again: its settings do not become better.
+            guard !end.isWanted, !wasAsked, status.started != nil, isAnnounced || isForeground,
+                schedule.wants(restart: end.code)
+            else { return finish(end) }
+            schedule.note(end: end.code, after: HostClock.monotonic() &- begun)
             status.state = .restarting
             status.restarts += 1
             status.exitCode = end.code
@@ -120,17 +117,7 @@ package final class MachineMonitor {
             status.finished = HostClock.realtime()
             status.process = 0
             save()
-            if waits(pause) { return finish(end) }
-        }
-    }
-
-    private func wants(restart code: Int32, _ failures: Int) -> Bool {
-        // A machine that never ran is not tried again: its settings do not become better.
-        guard status.started != nil, isAnnounced || isForeground else { return false }
-        switch machine.record.restart {
-        case .no: return false
-        case .always: return true
-        case .onFailure(let limit): return code != 0 && failures < limit ?? .max
+            if waits(schedule.pause) { return finish(end) }
         }
     }
 
@@ -142,9 +129,11 @@ package final class MachineMonitor {
         guard aerie_link_pair(&ends) == 0 else { return fail(opening(.last("socketpair"))) }
         status.state = .starting
         status.process = 0
+        status.health = machine.record.healthCheck.map { _ in .starting }
         isFreshStart = true
         save()
         defer {
+            health = nil
             link = -1
             process = nil
         }
@@ -182,7 +171,7 @@ package final class MachineMonitor {
     }
 
     /// Sends an order to the machine's process.
-    private func tell(_ order: [String: JSONValue]) {
+    func tell(_ order: [String: JSONValue]) {
         let line = JSONValue.object(order).text + [0x0A]
         line.withUnsafeBytes { _ = send(link, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)) }
     }
@@ -224,108 +213,7 @@ package final class MachineMonitor {
 
     private func fail(_ error: AerieError) { end = (error.exitCode, error, false) }
 
-    // MARK: While the machine runs
-
-    /// Serves the machine's process until it has ended.
-    private func serve(_ process: JailedProcess, _ broker: Broker) {
-        var linkIsOpen = true
-        var brokerIsOpen = true
-        while true {
-            let descriptors = [
-                signalSource.rawValue, process.statusDescriptor, linkIsOpen ? link : -1,
-                brokerIsOpen ? process.brokerDescriptor : -1,
-            ]
-            var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-            // Nobody writes to this end; the closing of the other one is an error of it.
-            entries.append(pollfd(fd: isAttended ? ready : -1, events: 0, revents: 0))
-            _ = poll(&entries, nfds_t(entries.count), -1)
-            if entries[2].revents != 0 { linkIsOpen = readLink() }
-            if entries[3].revents != 0 { brokerIsOpen = broker.serve(process.brokerDescriptor) }
-            if entries[0].revents != 0 { takeSignals() }
-            if entries[4].revents != 0 { leave() }
-            guard let ending = process.collect() else { continue }
-            // The last words may still be in the sockets.
-            while linkIsOpen { linkIsOpen = readLink() }
-            if brokerIsOpen { _ = broker.serve(process.brokerDescriptor) }
-            broker.finish()
-            noteDeath(ending, broker.forbiddenCall)
-            return
-        }
-    }
-
-    /// - Returns: false at the end of the connection.
-    private func readLink() -> Bool {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = buffer.withUnsafeMutableBytes { recv(link, $0.baseAddress, $0.count, 0) }
-        if count < 0, errno == EINTR { return true }
-        if count <= 0 { return false }
-        rest += buffer[..<count]
-        while let end = rest.firstIndex(of: 0x0A) {
-            if let value = try? JSONValue(parsing: Array(rest[..<end])) { take(value) }
-            rest.removeFirst(end + 1)
-        }
-        // The machine's process may be the guest's by now: nothing that it says is without a bound.
-        if rest.count > ControlRequest.longestLine { rest = [] }
-        return true
-    }
-
-    private func take(_ value: JSONValue) {
-        if let name = value["state"]?.string, let state = MachineStatus.State(rawValue: name) {
-            status.state = state
-            if state == .running { noteStart() }
-            save()
-            if state == .running { announce(.result(.object([:]))) }
-        } else if end == nil, let code = value["end"]?.integer {
-            let error = value["error"].flatMap { AerieError(json: $0) }
-            end = (Int32(truncatingIfNeeded: code) & 0xFF, error, value["wanted"] == .boolean(true))
-            guard error == nil else { return }
-            // A guest of a few instructions ends before its start is seen. It has run all the same.
-            noteStart()
-            announce(.result(.object([:])))
-        }
-    }
-
-    private func noteStart() {
-        guard isFreshStart else { return }
-        isFreshStart = false
-        status.started = HostClock.realtime()
-        status.finished = nil
-        status.exitCode = nil
-        status.error = nil
-    }
-
-    private func takeSignals() {
-        var code: Int32 = 0
-        var sender: Int32 = 0
-        while true {
-            let signal = aerie_take_signal(signalSource.rawValue, &code, &sender)
-            guard signal > 0 else { return }
-            guard signal != SIGCHLD else { continue }
-            if signal == SIGTSTP {
-                stopWithMachine()
-                continue
-            }
-            wasAsked = true
-            tell(["signal": JSONValue(signal)])
-        }
-    }
-
-    private func noteDeath(_ ending: JailedProcess.Ending, _ forbidden: ForbiddenCall?) {
-        if let refusal {
-            end = (refusal.exitCode, refusal, true)
-            return
-        }
-        switch ending {
-        case .exited(let code): if end == nil { end = (code, nil, false) }
-        case .signalled(let signal):
-            let found = forbidden.map { "\($0)" } ?? "its process was ended by signal \(signal)"
-            let error = AerieError(
-                .internalError, asked: "machine '\(machine.record.name)'", found: found,
-                advice: forbidden == nil ? "see \(machine.file(Machine.logName))" : "report it if the guest is sound")
-            if forbidden != nil { StandardError.offer(line: "aerie: \(error)") }
-            end = (128 + signal, error, end?.isWanted ?? false)
-        }
-    }
+    // MARK: Between two runs
 
     /// Waits before a restart. True when the machine shall not start any more.
     private func waits(_ pause: UInt64) -> Bool {
@@ -342,7 +230,7 @@ package final class MachineMonitor {
 
     /// The shell's job is the monitor: it stops when the machine's process has given the terminal back. A shell that continues the job
     /// continues both.
-    private func stopWithMachine() {
+    func stopWithMachine() {
         if let process, isForeground {
             kill(process.identifier, SIGTSTP)
             let deadline = HostClock.monotonic() &+ Self.stopLimit
@@ -376,7 +264,7 @@ package final class MachineMonitor {
     }
 
     /// Tells whoever waits for the start about it, once.
-    private func announce(_ answer: ControlAnswer) {
+    func announce(_ answer: ControlAnswer) {
         guard ready >= 0 else { return }
         guard !isAnnounced else { return }
         isAnnounced = true
@@ -387,14 +275,14 @@ package final class MachineMonitor {
     }
 
     /// Whoever attended to the machine is gone: it is killed, as its monitor's end would do.
-    private func leave() {
+    func leave() {
         wasAsked = true
         close(ready)
         ready = -1
         _ = shutdown(link, Int32(SHUT_WR))
     }
 
-    private func save() {
+    func save() {
         do {
             try machine.write(status)
         } catch {
