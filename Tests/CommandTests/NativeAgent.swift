@@ -21,8 +21,7 @@ final class NativeAgent {
 
     /// - Parameter path: of the machine's socket.
     init(_ path: String, in directory: TemporaryDirectory) throws {
-        let program = try directory.file("agent", GuestAgentPrograms.program(.x86_64))
-        chmod(program, 0o755)
+        let program = try directory.program("agent", GuestAgentPrograms.program(.x86_64))
         let socket = directory.path("agent.sock")
         process.executableURL = URL(filePath: program)
         process.arguments = ["--socket", socket]

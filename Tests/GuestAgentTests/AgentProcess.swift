@@ -13,8 +13,7 @@ final class AgentProcess {
 
     init() throws {
         path = directory.path("agent.sock")
-        let program = try directory.file("agent", Data(GuestAgentPrograms.program(.x86_64)))
-        chmod(program, 0o755)
+        let program = try directory.program("agent", GuestAgentPrograms.program(.x86_64))
         process.executableURL = URL(filePath: program)
         process.arguments = ["--socket", path]
         try process.run()
@@ -24,6 +23,8 @@ final class AgentProcess {
     }
 
     deinit {
+        // A program that has not started traps here.
+        guard process.isRunning else { return }
         process.terminate()
         process.waitUntilExit()
     }

@@ -52,8 +52,7 @@ import Testing
 
         @Test("A file without a known format is run by the shell, as execvp does")
         func scripts() throws {
-            let script = try agent.directory.file("script", Data("echo script $1\n".utf8))
-            chmod(script, 0o755)
+            let script = try agent.directory.program("script", Data("echo script $1\n".utf8))
             #expect(try agent.execute(ExecuteRequest(script, "one")).text == "script one\n")
         }
 

@@ -25,6 +25,22 @@ package final class TemporaryDirectory: Sendable {
 
     package func file(_ name: String, _ content: [UInt8]) throws -> String { try file(name, Data(content)) }
 
+    /// Writes a program and returns its path.
+    ///
+    /// Another process writes it: a child that some other test forks just now would have the file open for writing, and nobody could run
+    /// it (ETXTBSY).
+    package func program(_ name: String, _ content: Data) throws -> String {
+        let source = try file("\(name).copy", content)
+        defer { try? FileManager.default.removeItem(atPath: source) }
+        let result = try HostProgram.run("/usr/bin/install", ["-m", "755", source, path(name)])
+        guard result.status == 0 else {
+            throw HostProgram.Failure(description: String(decoding: result.output, as: UTF8.self))
+        }
+        return path(name)
+    }
+
+    package func program(_ name: String, _ content: [UInt8]) throws -> String { try program(name, Data(content)) }
+
     /// What is in one of its files, by its path.
     package func contents(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(filePath: path))) }
 

@@ -11,8 +11,7 @@ import Testing
     private let directory = TemporaryDirectory()
 
     private func start(_ script: String, log: Log = .silent) throws -> BackendProbe<PasstBackend> {
-        let path = try directory.file("passt", Data("#!/bin/sh\nPATH=/usr/bin:/bin\n\(script)\n".utf8))
-        #expect(chmod(path, 0o755) == 0)
+        let path = try directory.program("passt", Data("#!/bin/sh\nPATH=/usr/bin:/bin\n\(script)\n".utf8))
         return try BackendProbe(
             PasstBackend(name: "network0", path: path, arguments: ["--address", "10.0.2.15"]), log: log)
     }

@@ -29,8 +29,8 @@ struct BreakerProgram {
             try files.createDirectory(atPath: directory.path(name), withIntermediateDirectories: false)
         }
         // Another user runs a copy, too.
-        try files.copyItem(at: Self.executable, to: URL(filePath: directory.path("breaker")))
-        for (name, mode) in [("", 0o777), ("share", 0o777), ("read-only", 0o777), ("breaker", 0o755)] {
+        _ = try directory.program("breaker", Data(contentsOf: Self.executable))
+        for (name, mode) in [("", 0o777), ("share", 0o777), ("read-only", 0o777)] {
             try files.setAttributes([.posixPermissions: mode], ofItemAtPath: directory.path(name))
         }
     }
@@ -41,7 +41,7 @@ struct BreakerProgram {
     func run(_ thread: String, _ options: [String] = [], wrapper: [String] = []) throws -> Report {
         try? FileManager.default.removeItem(atPath: directory.path("socket"))
         let words = wrapper + [directory.path("breaker"), directory.path, thread] + options
-        let result = try Self.runFresh(words)
+        let result = try HostProgram.run(words[0], Array(words.dropFirst()))
         let lines = String(decoding: result.output, as: UTF8.self).split(separator: "\n")
         var outcomes: [String: String] = [:]
         var gaps = "no output: \(String(decoding: result.output, as: UTF8.self))"
@@ -54,18 +54,6 @@ struct BreakerProgram {
             }
         }
         return Report(gaps: gaps, outcomes: outcomes)
-    }
-
-    /// Runs a program that was copied just now: a child that another test forks may still have the copy open for writing (ETXTBSY).
-    private static func runFresh(_ words: [String]) throws -> HostProgram.Result {
-        for _ in 0..<500 {
-            do {
-                return try HostProgram.run(words[0], Array(words.dropFirst()))
-            } catch let error as CocoaError where (error.underlying as? POSIXError)?.code == .ETXTBSY {
-                usleep(10_000)
-            }
-        }
-        return try HostProgram.run(words[0], Array(words.dropFirst()))
     }
 
     /// As another user, whom root becomes for the test; a user who is not root stays who they are.
