@@ -116,18 +116,17 @@ struct ExecTests {
     @Test("Signals to the client reach the command, and the third one without an answer ends the client")
     func signals() throws {
         let got = Monitor<[UInt32]>([])
-        let isStarted = Monitor(false)
         let server = try AgentServer(socket) { peer in
             _ = peer.greet()
             peer.send(.started(processID: 1))
-            isStarted.update { $0 = true }
+            peer.send(.data(stream: 1, Array("ready".utf8)))
             while case .signal(let number) = peer.next() { got.update { $0.append(number) } }
         }
         defer { server.stop() }
         let program = try RunningProgram(["exec", "vm.sock", "true"], on: aerie)
-        _ = isStarted.wait { $0 ? () : nil }
+        // A signal before the command's start ends the client. Its output comes after that.
+        #expect(program.waitForUnread(5))
         for (index, signal) in [SIGUSR1, SIGTERM, SIGTSTP, SIGINT].enumerated() {
-            // The client watches for signals before it sends the request.
             program.send(signal)
             if signal == SIGTSTP {
                 _ = got.wait { $0.count > index ? () : nil }
