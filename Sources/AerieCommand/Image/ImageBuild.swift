@@ -11,6 +11,7 @@ struct ImageBuild: AsyncParsableCommand {
         discussion: """
             Example:
               aerie image build debian:trixie --arch riscv64 --package openssh-client
+              aerie image build debian --init systemd --package docker.io --tag docker
 
             Packages come from the mirror that this host's apt uses, or from --mirror, and their signatures are verified. The \
             guest's own package sources name the same mirror.
@@ -31,6 +32,16 @@ struct ImageBuild: AsyncParsableCommand {
         help: ArgumentHelp("The root disk's size as the guest sees it (default: 4G).", valueName: "size"))
     var diskSize: String?
 
+    @Option(
+        name: .customLong("init"),
+        help: ArgumentHelp(
+            "Process 1 of the guests: aerie (default), a root shell without services, or systemd.", valueName: "init"))
+    var initSystem: String?
+
+    @Option(
+        help: ArgumentHelp("Store the image under this name (default: that of its suite).", valueName: "image"))
+    var tag: String?
+
     @OptionGroup var format: FormatOptions
     @OptionGroup var verbosity: VerbosityOptions
 
@@ -39,6 +50,15 @@ struct ImageBuild: AsyncParsableCommand {
         var options = BuildOptions()
         options.packages = packages
         options.mirror = mirror
+        if let initSystem {
+            guard let system = InitSystem(rawValue: initSystem) else {
+                throw AerieError(
+                    .usage, asked: "--init \(initSystem)", found: "it is not a kind of init",
+                    advice: "use aerie or systemd")
+            }
+            options.initSystem = system
+        }
+        if let tag { options.reference = try ImageReference(parsing: tag) }
         if let diskSize { options.diskSize = try RunSettings.size(diskSize, asked: "--disk-size").bytes }
         let image = try await ImageBuilding(reference, architecture, options).run()
         switch format.format {

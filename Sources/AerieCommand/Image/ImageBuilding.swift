@@ -26,7 +26,7 @@ struct ImageBuilding {
     func run() async throws -> StoredImage {
         let builder = DebianImageBuilder(
             store: try userImageStore(), options: options, environment: ProcessInfo.processInfo.environment)
-        let progress = ProgressDisplay(title: "\(reference)")
+        let progress = ProgressDisplay(title: "\(options.reference ?? reference)")
         let build = Task {
             try await builder.build(progress: { progress.show($0) }) { try await SecondStage($0).run() }
         }

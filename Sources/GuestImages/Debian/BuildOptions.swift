@@ -10,5 +10,17 @@ package struct BuildOptions: Equatable, Sendable {
     /// The root disk's virtual size in bytes, from 1 GiB to 1 TiB; the file is sparse.
     package var diskSize: UInt64 = 4 << 30
 
+    /// What becomes process 1. A package `systemd-sysv` among `packages` means systemd, too.
+    package var initSystem = InitSystem.aerie
+    /// The image's name; nil for `debian` and the suite.
+    package var reference: ImageReference?
+
     package init() {}
+
+    /// The init that the packages decide.
+    var effectiveInit: InitSystem { packages.contains("systemd-sysv") ? .systemd : initSystem }
+    /// All packages beyond the minimal system.
+    var allPackages: [String] {
+        packages + (effectiveInit == .systemd ? InitSystem.systemdPackages.filter { !packages.contains($0) } : [])
+    }
 }

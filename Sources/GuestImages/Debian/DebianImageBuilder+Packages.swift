@@ -38,7 +38,7 @@ extension DebianImageBuilder {
         let isKernel = { (name: String) in name.hasPrefix(Self.kernelPrefix) }
         let kernel = options.packages.first(where: isKernel) ?? options.architecture.kernelPackage
         let base = ["?essential"] + Self.basePackages + [kernel]
-        let wanted = base + options.packages.filter { !isKernel($0) }
+        let wanted = base + options.allPackages.filter { !isKernel($0) }
         let packages = try await archive.resolve(wanted)
         let baseNames = wanted == base ? packages.map(\.name) : try await archive.resolve(base).map(\.name)
         let files = try await archive.download(wanted, packages) { done, total, item in
@@ -135,10 +135,12 @@ extension DebianImageBuilder {
             paragraph["Status"]?.hasSuffix(" installed") == true
                 ? ImageManifest.Package(name: paragraph["Package"] ?? "", version: paragraph["Version"] ?? "") : nil
         }.sorted { $0.name < $1.name }
+        let commandLine =
+            "console=ttyS0 quiet" + (options.effectiveInit == .systemd ? " \(GuestScripts.systemdWords)" : "")
         let now = Date(timeIntervalSince1970: Double(HostClock.realtime() / 1_000_000_000))
         return ImageManifest(
             reference: reference, architecture: options.architecture, kernel: "kernel", initrd: "initrd",
-            rootDisk: "root.raw", kernelRelease: release, commandLine: "console=ttyS0 quiet", created: now,
+            rootDisk: "root.raw", kernelRelease: release, commandLine: commandLine, created: now,
             mirror: mirror, packages: installed, diskSize: options.diskSize,
             digest: try await ContentDigest(runner: runner).digest(of: ["kernel", "initrd", "root.raw"], in: directory))
     }

@@ -73,12 +73,12 @@ package struct DebianImageBuilder: Sendable {
         throw ImageError(
             .unavailable,
             "packages for image \(reference): the package sources of this host name no mirror of Debian; "
-                + "name one with 'aerie image build \(reference) --arch \(architecture) --mirror URL'")
+                + "name one with 'aerie image build debian:\(options.suite) --arch \(architecture) --mirror URL'")
     }
 
     /// Checks everything that can be checked before any work.
     private func validated() throws(ImageError) -> ImageReference {
-        let reference = try ImageReference(name: "debian", tag: options.suite)
+        let suite = try ImageReference(name: "debian", tag: options.suite)
         for name in options.packages {
             let valid = name.utf8.allSatisfy {
                 (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
@@ -101,7 +101,7 @@ package struct DebianImageBuilder: Sendable {
             throw ImageError(
                 .usage, "root disk of \(options.diskSize) bytes: choose from 1G to 1T, in whole pages of 4096 bytes")
         }
-        return reference
+        return options.reference ?? suite
     }
 
     private func build(
@@ -122,7 +122,8 @@ package struct DebianImageBuilder: Sendable {
         try Files.write(ramdisk, to: "\(work)/image/initrd")
 
         try RootConfiguration.apply(
-            to: tree, architecture: options.architecture, suite: options.suite, sources: sources)
+            to: tree, architecture: options.architecture, suite: options.suite, sources: sources,
+            initSystem: options.effectiveInit)
         if try CertificateStore.enableAll(in: tree) { unpacked.database.finish(CertificateStore.package) }
         try RootConfiguration.prepareSecondStage(in: tree, unpacked.database, packages: downloads.guestInstalled)
         try unpacked.database.write(to: tree, digests: try await digests(unpacked.database, tree, runner))

@@ -15,7 +15,7 @@
 ///     aerie.share=TAG:ro|rw:DIRECTORY   mount a shared folder of the host
 ///     aerie.stage2                   finish the image's packages, once, during its build
 enum GuestScripts {
-    /// `/usr/lib/aerie/init`: process 1 of the guest, for dash, which collects orphans while it waits.
+    /// `/usr/lib/aerie/init`: process 1 of a guest without another init, for dash, which collects orphans while it waits.
     static let initProcess = #"""
         #!/bin/sh
         # Process 1: sets the system up, runs one program at the console, and powers off when it ends.
@@ -65,51 +65,12 @@ enum GuestScripts {
         ln -sf fd/1 /dev/stdout
         ln -sf fd/2 /dev/stderr
 
-        read -r hostname </etc/hostname
+        mode=shell
         read -r words </proc/cmdline
-        mode=shell grow= watchdog= shares=
-        set -f
-        for word in $words; do
-            case $word in
-            aerie.hostname=*) hostname=${word#*=} ;;
-            aerie.grow) grow=yes ;;
-            aerie.watchdog) watchdog=yes ;;
-            aerie.share=*) shares="$shares ${word#*=}" ;;
-            aerie.stage2) mode=stage2 ;;
-            esac
-        done
-        set +f
-        echo "$hostname" >/proc/sys/kernel/hostname
+        case " $words " in *' aerie.stage2 '*) mode=stage2 ;; esac
         # The agent needs no more than this; the initial RAM disk left it in memory.
         if [ -x /run/aerie/agent ]; then /run/aerie/agent </dev/null >/dev/null 2>&1 & fi
-        read -r active </sys/class/tty/console/active
-        tty=/dev/${active##* }
-        [ "$tty" = /dev/tty0 ] && tty=/dev/tty1
-        [ -c "$tty" ] || tty=/dev/console
-
-        if [ -n "$grow" ]; then
-            # The last file system that was mounted at / is the root; it is no disk where an overlay hides it.
-            device=
-            while read -r source place rest; do [ "$place" = / ] && device=$source; done </proc/mounts
-            if [ -b "$device" ]; then
-                resize2fs "$device" >/run/aerie/grow 2>&1 || echo "aerie: the file system on $device cannot grow" >"$tty"
-            fi
-        fi
-        if [ -n "$watchdog" ]; then
-            # The kernel of each architecture has one of these drivers.
-            modprobe -q sunxi_wdt
-            modprobe -q i6300esb
-            busybox watchdog -T 16 -t 4 /dev/watchdog0 || echo "aerie: there is no watchdog to serve" >"$tty"
-        fi
-        set -f
-        for share in $shares; do
-            rest=${share#*:}
-            directory=${rest#*:}
-            [ -d "$directory" ] || mkdir -p "$directory"
-            busybox mount -t virtiofs -o "${rest%%:*},nodev" "${share%%:*}" "$directory" 2>/run/aerie/share ||
-                echo "aerie: the shared folder ${share%%:*} cannot be mounted at $directory: $(cat /run/aerie/share)" >"$tty"
-        done
-        set +f
+        . /usr/lib/aerie/setup
         network=
         if [ "$mode" = shell ]; then
             /usr/lib/aerie/network &
@@ -254,6 +215,9 @@ enum GuestScripts {
         # Runs the packages' own scripts, which are programs of this architecture.
         stty sane -echo columns 200 2>/dev/null
         state=/var/lib/aerie/stage2
+        # No package starts its services: this is not the system that will run.
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        chmod 755 /usr/sbin/policy-rc.d
         export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true DEBCONF_NOWARNINGS=yes
         export DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_NAME DPKG_MAINTSCRIPT_PACKAGE LC_ALL=C.UTF-8 HOME=/root
         fail() {
@@ -287,6 +251,9 @@ enum GuestScripts {
                 -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null \
                 -o Dpkg::Use-Pty=0 install "$state"/packages/*.deb </dev/null || fail "apt-get install"
         fi
+        # Each machine makes its own at its first start.
+        if [ -f /etc/machine-id ]; then : >/etc/machine-id; fi
+        rm -f /var/lib/dbus/machine-id /usr/sbin/policy-rc.d /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
         rm -rf "$state" /var/lib/dpkg/status-old /var/cache/debconf/*-old /tmp/* /root/.bash_history
         cp /var/lib/dpkg/status /var/lib/dpkg/status-old
         echo complete >/var/lib/aerie/configured

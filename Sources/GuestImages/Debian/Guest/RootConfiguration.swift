@@ -5,7 +5,8 @@ enum RootConfiguration {
     static let stage2Directory = "var/lib/aerie/stage2"
 
     static func apply(
-        to tree: RootTree, architecture: ImageArchitecture, suite: String, sources: PackageSources
+        to tree: RootTree, architecture: ImageArchitecture, suite: String, sources: PackageSources,
+        initSystem: InitSystem
     ) throws(ImageError) {
         for (path, mode) in [
             ("dev", 0o755), ("proc", 0o555), ("sys", 0o555), ("run", 0o755), ("tmp", 0o1777), ("root", 0o700),
@@ -26,11 +27,17 @@ enum RootConfiguration {
             }
         }
         let programs = [
-            ("init", GuestScripts.initProcess), ("end", GuestScripts.end(architecture)), ("shell", GuestScripts.shell),
+            ("init", GuestScripts.initProcess), ("setup", GuestScripts.setup), ("end", GuestScripts.end(architecture)),
+            ("shell", GuestScripts.shell),
             ("network", GuestScripts.network),
             ("dhcp", GuestScripts.dhcp), ("power", GuestScripts.power), ("stage2", GuestScripts.stage2),
         ]
         for (name, text) in programs { try tree.write(text, to: "usr/lib/aerie/\(name)", mode: 0o755) }
+        if initSystem == .systemd {
+            for file in GuestScripts.systemd { try tree.write(file.text, to: file.path, mode: file.mode) }
+            for (path, target) in GuestScripts.systemdLinks { try tree.addLink(path, to: target) }
+            return
+        }
         // /usr/local is the administrator's: no package ever replaces these.
         for name in ["poweroff", "reboot", "halt"] {
             try tree.addLink("usr/local/sbin/\(name)", to: "../../lib/aerie/power")
