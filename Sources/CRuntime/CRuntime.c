@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/fs.h>
 #include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -50,6 +52,51 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
 
 int aerie_remove_tree(const char *path) {
     return nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static int copy_data(int from, int to, off_t start, off_t end) {
+    while (start < end) {
+        off_t source = start, target = start;
+        ssize_t count = copy_file_range(from, &source, to, &target, (size_t)(end - start), 0);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
+            static char buffer[1 << 16];
+            size_t wanted = (size_t)(end - start) < sizeof buffer ? (size_t)(end - start) : sizeof buffer;
+            count = pread(from, buffer, wanted, start);
+            if (count > 0) count = pwrite(to, buffer, (size_t)count, start);
+        }
+        if (count < 0) return -1;
+        // The file became shorter meanwhile.
+        if (count == 0) return errno = EIO, -1;
+        start += count;
+    }
+    return 0;
+}
+
+static int copy_contents(int from, int to) {
+    if (ioctl(to, FICLONE, from) == 0) return 0;
+    struct stat status;
+    if (fstat(from, &status) != 0 || ftruncate(to, status.st_size) != 0) return -1;
+    off_t end = 0;
+    while (end < status.st_size) {
+        off_t start = lseek(from, end, SEEK_DATA);
+        if (start < 0) return errno == ENXIO ? 0 : -1;
+        end = lseek(from, start, SEEK_HOLE);
+        if (end < 0 || copy_data(from, to, start, end) != 0) return -1;
+    }
+    return 0;
+}
+
+int aerie_copy_file(const char *path, const char *target) {
+    int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (from < 0) return -1;
+    int to = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int result = to < 0 ? -1 : copy_contents(from, to), code = errno;
+    close(from);
+    if (to >= 0) close(to);
+    if (result != 0 && to >= 0) unlink(target);
+    errno = code;
+    return result;
 }
 
 static int close_on_exec_from(int first) {

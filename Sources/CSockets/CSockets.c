@@ -65,3 +65,53 @@ int aerie_stream_is_hung_up(int descriptor) {
     struct pollfd item = {.fd = descriptor};
     return poll(&item, 1, 0) > 0 && (item.revents & (POLLHUP | POLLERR)) != 0;
 }
+
+enum { MOST_DESCRIPTORS = 4 };
+
+long aerie_stream_send(
+    int descriptor, const void *bytes, unsigned long count, const int *descriptors, int descriptorCount) {
+    if (descriptorCount < 0 || descriptorCount > MOST_DESCRIPTORS) return errno = EINVAL, -1;
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))] = {0};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (descriptorCount > 0) {
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE((size_t)descriptorCount * sizeof(int));
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN((size_t)descriptorCount * sizeof(int));
+        memcpy(CMSG_DATA(header), descriptors, (size_t)descriptorCount * sizeof(int));
+    }
+    long sent;
+    do {
+        sent = sendmsg(descriptor, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
+long aerie_stream_receive(
+    int descriptor, void *bytes, unsigned long count, int *descriptors, int *descriptorCount) {
+    struct iovec part = {.iov_base = bytes, .iov_len = count};
+    // The kernel closes what does not fit.
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))];
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    *descriptorCount = 0;
+    long received;
+    do {
+        received = recvmsg(descriptor, &message, MSG_CMSG_CLOEXEC);
+    } while (received < 0 && errno == EINTR);
+    if (received < 0) return -1;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        int found = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        for (int index = 0; index < found; index++) {
+            int number;
+            memcpy(&number, CMSG_DATA(header) + (size_t)index * sizeof(int), sizeof number);
+            if (*descriptorCount < MOST_DESCRIPTORS) descriptors[(*descriptorCount)++] = number;
+            else close(number);
+        }
+    }
+    return received;
+}

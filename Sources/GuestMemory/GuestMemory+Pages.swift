@@ -7,8 +7,8 @@ extension GuestMemory {
     private static let step = 1 << 30
     private static var pageSize: Int { sysconf(Int32(_SC_PAGESIZE)) }
 
-    /// Gives the whole pages of a guest-physical range back to the host. They read as zero afterwards, and the host allocates them again
-    /// at the next access. For the watch of pages this is a write.
+    /// Gives the whole pages of a guest-physical range back to the host. They read as zero afterwards, or as the contents
+    /// to begin with if there are such, and the host allocates them again at the next access. For the watch of pages this is a write.
     ///
     /// - Returns: the number of bytes given back: less than `count` where the ends of the range are not ends of the host's pages, and 0
     ///   where the host refuses.
@@ -20,8 +20,8 @@ extension GuestMemory {
         let first = (UInt(bitPattern: start) + page - 1) & ~(page - 1)
         let end = (UInt(bitPattern: start) + UInt(count)) & ~(page - 1)
         guard first < end, let pages = UnsafeMutableRawPointer(bitPattern: first) else { return 0 }
-        // Of a file, only a hole frees pages; MADV_DONTNEED would leave them in the file.
-        let advice = isMergeable ? MADV_DONTNEED : MADV_REMOVE
+        // Of a file of its own, only a hole frees pages; MADV_DONTNEED would leave them in the file.
+        let advice = isPrivate ? MADV_DONTNEED : MADV_REMOVE
         guard madvise(pages, Int(end - first), advice) == 0 else { return 0 }
         noteWrite(UnsafeMutableRawBufferPointer(start: pages, count: Int(end - first)))
         return UInt64(end - first)
@@ -29,7 +29,7 @@ extension GuestMemory {
 
     /// The bytes of the memory that the host has allocated; a merged page counts in each memory that has it.
     package var residentSize: UInt64 {
-        guard !isMergeable else { return residentInMapping }
+        guard !isPrivate else { return residentInMapping }
         var status = stat()
         guard fstat(file.rawValue, &status) == 0 else { return size }
         // st_blocks counts units of 512 bytes, whatever the file system.
@@ -49,7 +49,7 @@ extension GuestMemory {
 
     /// The next range from an offset on that may have other contents than zeroes; nil when there is none. Offsets count from `hostBase`.
     package func nextData(from offset: UInt64) throws(SystemError) -> Swift.Range<UInt64>? {
-        guard isMergeable else { return try file.nextData(from: offset) }
+        guard isPrivate else { return try file.nextData(from: offset) }
         // Nothing says which pages of private memory are in swap: all may have contents.
         return offset < size ? offset..<size : nil
     }

@@ -44,10 +44,12 @@ public final class GuestMemory: @unchecked Sendable {
     public let ranges: [Range]
     /// Bytes of all ranges together.
     package let size: UInt64
-    /// The memory file behind the mapping; empty for memory whose pages may be merged.
+    /// The memory file behind the mapping; empty for private memory.
     let file: FileDescriptor
     /// The host's kernel may merge pages with equal contents (ksm(4)).
     package let isMergeable: Bool
+    /// Whether no file has what the guest writes: memory whose pages may be merged, and memory with contents to begin with.
+    let isPrivate: Bool
     private let mapping: Mapping
     /// The versions of watched pages.
     package let watch: PageWatch
@@ -57,8 +59,12 @@ public final class GuestMemory: @unchecked Sendable {
     /// - Parameters:
     ///   - ranges: base and size in bytes of each range: multiples of 4096, ascending, without overlap.
     ///   - isMergeable: lets the host's kernel merge pages with those of other memory.
-    /// - Throws: EINVAL of madvise(2) when the host's kernel cannot merge pages.
-    package init(ranges: [(base: UInt64, size: UInt64)], isMergeable: Bool = false) throws(SystemError) {
+    ///   - contents: a file of the ranges' size, with the contents to begin with in the order of the ranges; nil for zeroes. A page is read
+    ///     at the first access to it, so that the file must not change; the guest's writes do not reach it.
+    /// - Throws: EINVAL of madvise(2) when the host's kernel cannot merge pages; EINVAL for contents of another size.
+    package init(
+        ranges: [(base: UInt64, size: UInt64)], isMergeable: Bool = false, contents: Int32? = nil
+    ) throws(SystemError) {
         var offset: UInt64 = 0
         var layout: [Range] = []
         for (base, size) in ranges {
@@ -70,9 +76,18 @@ public final class GuestMemory: @unchecked Sendable {
         self.ranges = layout
         self.size = offset
         self.isMergeable = isMergeable
-        file = try makeMemoryFile(name: "guest-memory", size: isMergeable ? 0 : offset)
-        let flags = MAP_NORESERVE | (isMergeable ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED)
-        mapping = try Mapping(count: Int(offset), flags: flags, descriptor: isMergeable ? -1 : file.rawValue)
+        isPrivate = isMergeable || contents != nil
+        if let contents {
+            var status = stat()
+            _ = try checked("fstat") { fstat(contents, &status) }
+            // An access behind the end of a file would end the process.
+            guard status.st_size == off_t(offset) else { throw SystemError("contents of another size", code: EINVAL) }
+        }
+        file = try makeMemoryFile(name: "guest-memory", size: isPrivate ? 0 : offset)
+        let flags = MAP_NORESERVE | (isPrivate ? MAP_PRIVATE : MAP_SHARED)
+        let source = contents ?? (isMergeable ? -1 : file.rawValue)
+        mapping = try Mapping(
+            count: Int(offset), flags: flags | (source < 0 ? MAP_ANONYMOUS : 0), descriptor: source)
         hostBase = mapping.address
         if isMergeable {
             let (address, count) = (mapping.address, mapping.count)

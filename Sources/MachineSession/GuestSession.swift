@@ -39,6 +39,8 @@ package struct GuestSession {
         self.stopTimeout = stopTimeout
         self.log = log
         self.charge = charge
+        var services = services
+        services.memory = charge?.saved?.memory
         self.services = services
         self.stopSignals = stopSignals
         self.enclose = enclose
@@ -95,7 +97,11 @@ package struct GuestSession {
         if parts.terminal?.isInteractive == true, StandardError.isTerminal {
             StandardError.write("\(log.program): Ctrl-] three times leaves the guest\r\n")
         }
-        try parts.machine.start()
+        if let saved = charge?.saved {
+            try parts.machine.start(restoring: saved.state, except: saved.disks)
+        } else {
+            try parts.machine.start()
+        }
         let outcome = parts.machine.wait()
         parts.terminal?.flush()
         return outcome

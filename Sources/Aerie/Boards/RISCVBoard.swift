@@ -40,7 +40,8 @@ final class RISCVBoard: Board {
         boot = try Self.makeBoot(configuration)
         memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
             try GuestMemory(
-                ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)], isMergeable: configuration.mergesMemory)
+                ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)], isMergeable: configuration.mergesMemory,
+                contents: services.memory)
         }
         bus = AddressSpace(memory: memory)
         harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase, log: log)

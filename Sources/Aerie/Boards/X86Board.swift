@@ -39,7 +39,9 @@
             boot = firmware == nil ? try Self.makeBoot(configuration) : nil
             let size = configuration.memory.bytes
             let memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
-                try GuestMemory(ranges: X86MemoryMap.memory(size), isMergeable: configuration.mergesMemory)
+                try GuestMemory(
+                    ranges: X86MemoryMap.memory(size), isMergeable: configuration.mergesMemory,
+                    contents: services.memory)
             }
             self.memory = memory
             bus = AddressSpace(memory: memory)

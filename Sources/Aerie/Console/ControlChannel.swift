@@ -46,6 +46,9 @@ final class ControlChannel: CharacterChannel {
         }
     }
 
+    /// Takes over what a saved machine knew of its agent.
+    func restore(isAgentReady: Bool) { state.update { $0.isAgentReady = isAgentReady } }
+
     var isAgentReady: Bool { state.withLock { $0.isAgentReady } }
 
     /// Waits until the agent is ready.

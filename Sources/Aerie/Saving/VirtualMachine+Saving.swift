@@ -19,7 +19,7 @@ extension VirtualMachine {
     ///   `notStarted` when the host cannot store the file.
     public func save(to path: String) throws(AerieError) {
         try whilePaused("save") { () throws(AerieError) in
-            let record = try record(for: path)
+            let record = try record(for: "saving to \(path)")
             do {
                 var replacement = try ReplacementFile(replacing: path, mode: 0o600)
                 try SavedMachineFile.write(record, contents: contents, to: replacement.file)
@@ -41,7 +41,7 @@ extension VirtualMachine {
             do {
                 let file = try FileDescriptor(path: path, flags: O_RDONLY)
                 let record = try SavedMachineFile.readState(from: file)
-                try verify(record)
+                try verify(record, except: [])
                 // Queues of devices are in memory: it comes first.
                 try SavedMachineFile.readContents(contents, from: file)
                 try restore(record)
@@ -54,16 +54,20 @@ extension VirtualMachine {
     }
 
     /// The large contents, which are saved in pieces, in the order of the file.
-    private var contents: [any SavedContents] {
-        let overlays = board.disks.compactMap { $0 as? OverlayDiskImage }
-        return [MemoryContents(memory: board.memory)] + overlays.map { OverlayContents(overlay: $0) }
+    private var contents: [any SavedContents] { [MemoryContents(memory: board.memory)] + overlays }
+
+    /// What the guest has written to copy-on-write disks.
+    var overlays: [any SavedContents] {
+        board.disks.compactMap { ($0 as? OverlayDiskImage).map { OverlayContents(overlay: $0) } }
     }
 
-    private func record(for path: String) throws(AerieError) -> SavedRecord {
+    /// - Parameter asked: the request, for an error.
+    func record(for asked: String) throws(AerieError) -> SavedRecord {
         do {
             var record = SavedRecord(kind: Self.kind, version: 1)
             record.set("memory", board.memory.size)
             record.set("time", board.timeBase.now)
+            record.set("agentIsReady", control.isAgentReady)
             record.set("processors", try board.processors.map { processor throws in try processor.save() })
             var devices = SavedRecord(kind: "devices", version: 1)
             for device in board.devices { devices.set(device.name, try device.save()) }
@@ -71,12 +75,14 @@ extension VirtualMachine {
             record.set("disks", try board.disks.map { disk throws in try disk.save() })
             return record
         } catch {
-            throw AerieError(.unavailable, asked: "saving to \(path)", found: "\(error)")
+            throw AerieError(.unavailable, asked: asked, found: "\(error)")
         }
     }
 
     /// Throws unless this machine's configuration matches the saved one. Changes nothing.
-    private func verify(_ record: SavedRecord) throws {
+    ///
+    /// - Parameter copies: disks, by their numbers, for whose contents the caller stands in.
+    func verify(_ record: SavedRecord, except copies: Set<Int>) throws {
         try record.expect(kind: Self.kind, versions: 1...1)
         let memory: UInt64 = try record.integer("memory")
         guard memory == board.memory.size else {
@@ -96,7 +102,7 @@ extension VirtualMachine {
                 .badInput, asked: "disks",
                 found: "the saved machine has \(disks.count), this one \(board.disks.count)")
         }
-        for (disk, saved) in zip(board.disks, disks) { try disk.verify(saved) }
+        for (index, disk) in board.disks.enumerated() where !copies.contains(index) { try disk.verify(disks[index]) }
         let devices = try record.record("devices")
         let unknown = Set(devices.fields.keys).subtracting(board.devices.map(\.name))
         guard unknown.isEmpty else {
@@ -105,7 +111,7 @@ extension VirtualMachine {
         }
     }
 
-    private func restore(_ record: SavedRecord) throws {
+    func restore(_ record: SavedRecord) throws {
         let devices = try record.record("devices")
         board.timeBase.stop()
         board.timeBase.set(try record.integer("time"))
@@ -113,6 +119,9 @@ extension VirtualMachine {
             try processor.restore(state)
         }
         for device in board.devices { try device.restore(try devices.record(device.name)) }
+        control.restore(isAgentReady: (try? record.boolean("agentIsReady")) ?? false)
+        // The wall clock went on while the machine was not there.
+        control.sendTime()
         board.timeBase.start()
     }
 }

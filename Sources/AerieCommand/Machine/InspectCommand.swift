@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import ControlAPI
-internal import Foundation
 internal import Runtime
 
 struct InspectCommand: ParsableCommand {
@@ -26,10 +25,6 @@ struct InspectCommand: ParsableCommand {
                 "directory": .string(machine.directory),
             ])
         }
-        // Indented as the other verbs' output.
-        let object = try JSONSerialization.jsonObject(with: Data(JSONValue.array(values).text))
-        let text = try JSONSerialization.data(
-            withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-        print(String(decoding: text, as: UTF8.self))
+        print(try JSONValue.array(values).indentedText())
     }
 }

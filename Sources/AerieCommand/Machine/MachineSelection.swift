@@ -10,9 +10,10 @@ func userMachines() throws(AerieError) -> StateDirectory {
     try StateDirectory(environment: ProcessInfo.processInfo.environment)
 }
 
-/// The identities of the images that machines were made from, running or not: their disks are based on the images' files.
+/// The identities of the images that machines and snapshots were made from: their disks are based on the images' files.
 func imagesOfMachines() throws(AerieError) -> Set<String> {
-    Set(try userMachines().machines().compactMap { $0.record.image?.identity })
+    let snapshots = try userSnapshots().snapshots().map(\.record.machine)
+    return Set((try userMachines().machines().map(\.record) + snapshots).compactMap { $0.image?.identity })
 }
 
 /// The machines that a verb is about.

@@ -16,6 +16,10 @@ int aerie_state_wait_unlocked(int descriptor);
 /// Removes a directory and everything in it, without following links and without leaving its file system. -1 with errno set on failure.
 int aerie_remove_tree(const char *path);
 
+/// Makes a new file `target` with the contents of a regular file: a clone where the file system can, otherwise a copy with its holes. -1 with
+/// errno set on failure, with no file left.
+int aerie_copy_file(const char *path, const char *target);
+
 /// Starts the program `path` in a session of its own, with default signal actions and an empty mask, in the directory `directory` if it
 /// can be entered, with /dev/null as standard input and output, `standardError` as descriptor 2, `ready` as descriptor 3, and `extra`
 /// descriptors (-1: none) as 4, and no others. Returns 0 or an errno value.

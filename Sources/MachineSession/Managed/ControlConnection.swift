@@ -11,6 +11,10 @@ final class ControlConnection: @unchecked Sendable {
     private var socket: FileDescriptor?
     private let descriptor: Int32
     private var rest: [UInt8] = []
+    /// Files that came with the bytes, and that no request has taken.
+    private var files = ReceivedFiles()
+    /// The machine is paused for a request of this connection.
+    private var holdsPause = false
 
     init(owning socket: consuming FileDescriptor, server: ControlServer) {
         descriptor = socket.rawValue
@@ -30,6 +34,7 @@ final class ControlConnection: @unchecked Sendable {
             "aerie": .string("control"), "version": JSONValue(ControlRequest.protocolVersion),
         ])
         guard send(greeting.text + [0x0A]) else { return }
+        defer { endPause() }
         while let line = readLine() {
             guard let request = ControlRequest(line: line) else {
                 let id = (try? JSONValue(parsing: line))?["id"]?.integer ?? 0
@@ -55,7 +60,10 @@ final class ControlConnection: @unchecked Sendable {
         switch request.method {
         case .status: return status
         case .pause: try machine.pause()
-        case .resume: try machine.resume()
+        case .resume:
+            holdsPause = false
+            try machine.resume()
+        case .save: return try save()
         case .powerOff:
             let seconds = request.parameters["timeout"]?.integer
             server.stopper.ask(timeout: seconds.map { UInt64(min(max($0, 0), 86_400)) * 1_000_000_000 })
@@ -135,6 +143,38 @@ final class ControlConnection: @unchecked Sendable {
         }
     }
 
+    /// Saves the machine into two files that came with the request: the state and the memory. A machine that runs stands still afterwards,
+    /// until the client lets it go on or ends the connection.
+    private func save() throws(AerieError) -> JSONValue {
+        guard let (state, memory) = files.takePair() else {
+            throw AerieError(
+                .usage, asked: "saving over the control socket", found: "two files have to come with the request",
+                advice: "see docs/control-protocol.md")
+        }
+        defer {
+            Glibc.close(state)
+            Glibc.close(memory)
+        }
+        if server.machine.currentState == .running {
+            try server.machine.pause()
+            holdsPause = true
+        }
+        do throws(AerieError) {
+            try server.machine.save(state: state, memory: memory)
+        } catch {
+            endPause()
+            throw error
+        }
+        return .object(["wasRunning": .boolean(holdsPause)])
+    }
+
+    private func endPause() {
+        guard holdsPause else { return }
+        holdsPause = false
+        // Nothing to let go on where the machine has ended.
+        try? server.machine.resume()
+    }
+
     private func statistics() throws(AerieError) -> JSONValue {
         do {
             let devices = try JSONValue(encoding: server.machine.deviceStatistics)
@@ -179,8 +219,7 @@ final class ControlConnection: @unchecked Sendable {
                 return Array(rest[..<end])
             }
             guard rest.count <= ControlRequest.longestLine else { return nil }
-            let count = buffer.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
-            if count < 0, errno == EINTR { continue }
+            let count = files.receive(descriptor, into: &buffer)
             if count <= 0 { return nil }
             rest += buffer[..<count]
         }

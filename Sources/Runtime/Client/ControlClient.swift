@@ -54,16 +54,17 @@ package final class ControlClient: @unchecked Sendable {
 
     /// Sends a request and waits for its answer.
     ///
+    /// - Parameter files: descriptors that the machine gets with the request, at most 4. They stay the caller's.
     /// - Throws: the machine's refusal, or `inputOutput` when the machine ends before it answers.
     @discardableResult
     package func call(
-        _ method: ControlRequest.Method, _ parameters: [String: JSONValue] = [:]
+        _ method: ControlRequest.Method, _ parameters: [String: JSONValue] = [:], files: [Int32] = []
     ) throws(AerieError) -> JSONValue {
         lastID += 1
         let line = ControlRequest(id: lastID, method: method, parameters: .object(parameters)).line
         do throws(SystemError) {
             try line.withRawBytes { (bytes) throws(SystemError) in
-                try Self.send(bytes, socket.rawValue)
+                try Self.send(bytes, files, socket.rawValue)
             }
         } catch { throw lost() }
         while true {
@@ -99,11 +100,16 @@ package final class ControlClient: @unchecked Sendable {
         }
     }
 
-    private static func send(_ bytes: UnsafeRawBufferPointer, _ descriptor: Int32) throws(SystemError) {
+    private static func send(
+        _ bytes: UnsafeRawBufferPointer, _ files: [Int32], _ descriptor: Int32
+    ) throws(SystemError) {
         var done = 0
         while done < bytes.count {
+            // They go with the first bytes.
+            let files = done == 0 ? files : []
             done += try checked("send") {
-                Glibc.send(descriptor, bytes.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL))
+                aerie_stream_send(
+                    descriptor, bytes.baseAddress! + done, UInt(bytes.count - done), files, Int32(files.count))
             }
         }
     }

@@ -72,6 +72,7 @@ extension MachineMonitor {
     private func noteStart() {
         guard isFreshStart else { return }
         isFreshStart = false
+        SavedStart.discard(of: machine)
         status.started = HostClock.realtime()
         status.finished = nil
         status.exitCode = nil

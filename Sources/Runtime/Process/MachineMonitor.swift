@@ -23,6 +23,8 @@ package final class MachineMonitor {
         package let isForeground: Bool
         /// What the machine runs: the record's configuration and the way to its agent.
         package let configuration: Configuration
+        /// What the guest goes on from; nil for a guest that boots.
+        package let saved: SavedStart?
         package let jail: JailSettings
         package let inside: JailInside
     }
@@ -141,9 +143,12 @@ package final class MachineMonitor {
         let theirs = ends[1]
         do throws(AerieError) {
             let configuration = try runningConfiguration()
+            let saved = try SavedStart(machine, configuration)
+            defer { saved?.close() }
             var jail = try JailSettings(configuration)
             jail.descriptors += [theirs, listener.rawValue, directory.rawValue, lock.descriptor] + Self.lease
-            let process = try start(jail, configuration, link: theirs, body)
+            jail.descriptors += saved?.descriptors ?? []
+            let process = try start(jail, configuration, saved, link: theirs, body)
             close(theirs)
             self.process = process
             status.process = process.identifier
@@ -177,7 +182,8 @@ package final class MachineMonitor {
     }
 
     private func start(
-        _ jail: JailSettings, _ configuration: Configuration, link: Int32, _ body: (Charge) -> Int32
+        _ jail: JailSettings, _ configuration: Configuration, _ saved: SavedStart?, link: Int32,
+        _ body: (Charge) -> Int32
     ) throws(AerieError) -> JailedProcess {
         do throws(JailError) {
             return try Jail.start(jail) { inside in
@@ -188,7 +194,7 @@ package final class MachineMonitor {
                     Charge(
                         machine: machine, link: MonitorLink(owning: FileDescriptor(owning: link)),
                         listener: listener.rawValue, directory: directory.rawValue, isForeground: isForeground,
-                        configuration: configuration, jail: jail, inside: inside))
+                        configuration: configuration, saved: saved, jail: jail, inside: inside))
             }
         } catch { throw AerieError(.notStarted, asked: error.asked, found: error.found, advice: error.advice) }
     }

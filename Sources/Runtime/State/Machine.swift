@@ -15,6 +15,8 @@ internal import HostSystem
 ///     console.log.0, console.log.1   what the guest wrote to its console
 ///     vm.log         the log of its processes
 ///     cgroup         its control group, if it has one
+///     saved.state, saved.memory   what its next start goes on from
+///     base-ID.qcow2  disks of snapshots below root.qcow2
 package struct Machine: Sendable {
     static let recordName = "machine.json"
     static let statusName = "status.json"
@@ -25,6 +27,8 @@ package struct Machine: Sendable {
     package static let agentName = "agent.cpio"
     package static let logName = "vm.log"
     static let groupName = "cgroup"
+    package static let savedStateName = "saved.state"
+    package static let savedMemoryName = "saved.memory"
     package static let consoleLogName = "console.log"
     private static let longestFile = 4 << 20
 
@@ -145,7 +149,7 @@ package struct Machine: Sendable {
 
     // MARK: Files
 
-    private static func readFile(_ path: String) throws(SystemError) -> [UInt8] {
+    static func readFile(_ path: String) throws(SystemError) -> [UInt8] {
         let file = try FileDescriptor(path: path, flags: O_RDONLY | O_NOFOLLOW)
         let size = Int(min(try file.size(), UInt64(longestFile)))
         var bytes = [UInt8](repeating: 0, count: size)
@@ -155,7 +159,7 @@ package struct Machine: Sendable {
         return Array(bytes.prefix(count))
     }
 
-    private static func replace(_ path: String, with bytes: [UInt8], isDurable: Bool) throws(SystemError) {
+    static func replace(_ path: String, with bytes: [UInt8], isDurable: Bool) throws(SystemError) {
         if isDurable {
             var replacement = try ReplacementFile(replacing: path, mode: 0o600)
             try bytes.withRawBytes { (bytes) throws(SystemError) in try replacement.file.writeAll(bytes) }

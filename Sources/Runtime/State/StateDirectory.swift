@@ -96,7 +96,7 @@ package struct StateDirectory: Sendable {
     ///
     /// - Parameter onWait: called before a wait, which may be long.
     package func lock(project: String, onWait: () -> Void) throws(AerieError) -> MachineLock {
-        try makeDirectories()
+        try Self.makeDirectories(path)
         let lock = try MachineLock(path: "\(path)/.project-\(project)")
         if try lock.take() { return lock }
         onWait()
@@ -116,7 +116,7 @@ package struct StateDirectory: Sendable {
         _ prepare: (_ id: String, _ name: String, _ work: String, _ directory: String) throws -> MachineRecord
     ) throws -> Machine {
         if let name { try MachineNames.check(name) }
-        try makeDirectories()
+        try Self.makeDirectories(path)
         let id = try MachineNames.newID()
         let work = "\(path)/.new-\(id)"
         try Self.calling("mkdir \(work)") { mkdir(work, 0o700) }
@@ -194,7 +194,7 @@ package struct StateDirectory: Sendable {
         return try withExtendedLifetime(lock) { try body() }
     }
 
-    private func makeDirectories() throws(AerieError) {
+    static func makeDirectories(_ path: String) throws(AerieError) {
         var made = ""
         for part in path.split(separator: "/") {
             made += "/\(part)"

@@ -1,0 +1,57 @@
+internal import Aerie
+internal import AgentClient
+internal import AgentProtocol
+internal import ControlAPI
+internal import HostSystem
+internal import Runtime
+
+/// Makes a guest that goes on from a saved one somebody else: the right time, new random numbers, its own host name and machine ID.
+///
+/// The guest's agent does it. It is the first thing that a restored machine is asked for; its programs run on meanwhile.
+enum MachineIdentityRenewal {
+    private static let entropyLength = 64
+    /// Seconds.
+    private static let patience: UInt64 = 30
+    /// Nanoseconds for the guest's own programs.
+    private static let hookLimit: UInt64 = 30_000_000_000
+    private static let hooks =
+        "for hook in /etc/aerie/forked.d/*; do [ -x \"$hook\" ] && \"$hook\" \"$1\"; done; true"
+
+    /// - Throws: an error of category `notStarted` when the guest's agent did not do it.
+    static func run(_ machine: Machine) throws {
+        guard machine.record.hasAgent else { return }
+        let client = AgentClient(
+            MachineEndpoints.agent(of: machine), wait: AgentWait(limit: patience), answerLimit: patience)
+        let entropy = try random(entropyLength)
+        var request = ConfigureRequest()
+        request.hostname = hostname(machine.record.name)
+        request.machineID = try random(16).flatMap { byte in
+            [byte >> 4, byte & 15].map { $0 < 10 ? 0x30 + $0 : 0x57 + $0 }
+        }
+        request.entropy = entropy
+        let now = HostClock.realtime()
+        request.time = GuestTime(seconds: UInt64(now / 1_000_000_000), nanoseconds: UInt32(now % 1_000_000_000))
+        do throws(AgentError) {
+            try client.configure(request)
+            let hook = CommandRequest(arguments: ["/bin/sh", "-c", hooks, "sh", machine.record.name])
+            _ = try client.run(hook, limit: hookLimit)
+        } catch {
+            throw AerieError(
+                .notStarted, asked: "a new identity of machine '\(machine.record.name)'", found: error.found,
+                advice: "the machine runs, with the host name and random numbers of the one that was saved")
+        }
+    }
+
+    /// A machine's name may have underscores, which a host name has not.
+    private static func hostname(_ name: String) -> [UInt8] { name.utf8.map { $0 == UInt8(ascii: "_") ? 0x2D : $0 } }
+
+    private static func random(_ count: Int) throws(AerieError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        do throws(SystemError) {
+            try bytes.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in
+                try fillWithRandomBytes(UnsafeMutableRawBufferPointer(buffer))
+            }
+        } catch { throw AerieError(opening: "random numbers", error) }
+        return bytes
+    }
+}

@@ -1,0 +1,36 @@
+internal import ArgumentParser
+internal import ControlAPI
+internal import Runtime
+
+struct RestoreCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore",
+        abstract: "Make a machine from a snapshot, and let it go on in the background.",
+        discussion: """
+            The machine is a new one: it gets the right time, new random numbers, its own host name and machine ID, and a disk of its \
+            own that begins as the snapshot's. Its vsock and network connections end. Prints the machine's ID.
+
+            Example:
+              aerie restore before-upgrade --name again
+            """)
+
+    @Argument(help: ArgumentHelp("The name or the ID of a snapshot.", valueName: "snapshot"))
+    var snapshot: String
+    @Option(help: ArgumentHelp("The machine's name (default: two words that are made up).", valueName: "name"))
+    var name: String?
+    @OptionGroup var verbosity: VerbosityOptions
+
+    func run() throws {
+        let snapshot = try userSnapshots().find(snapshot)
+        let machine = try SnapshotRestoring(snapshot: snapshot).make(name: name)
+        do {
+            try MachineStarting.start(machine)
+        } catch {
+            // Nobody needs a machine that never was.
+            try? userMachines().remove(machine)
+            throw error
+        }
+        print(machine.record.id)
+        if snapshot.record.hasState { try MachineIdentityRenewal.run(machine) }
+    }
+}

@@ -1,0 +1,30 @@
+internal import ArgumentParser
+internal import ControlAPI
+internal import Runtime
+
+struct SnapshotCreate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "create",
+        abstract: "Save a machine: processors, memory, devices and its disk.",
+        discussion: """
+            A machine that runs stands still meanwhile, and goes on. Of one that does not run, the disk is saved. Disks of --disk and \
+            shared folders are not a part of the snapshot. Prints the snapshot's name.
+
+            Example:
+              aerie snapshot create build before-upgrade
+              aerie restore before-upgrade --name again
+            """)
+
+    @OptionGroup var machine: OneMachine
+    @Argument(help: ArgumentHelp("The snapshot's name (default: the machine's, and a number).", valueName: "snapshot"))
+    var name: String?
+    @OptionGroup var verbosity: VerbosityOptions
+
+    func run() throws {
+        let machine = try machine.find()
+        let snapshot = try userSnapshots().create(name: name, of: machine.record, isDurable: true) { work in
+            _ = try SnapshotFiles.save(machine, to: work)
+        }
+        print(snapshot.record.name)
+    }
+}

@@ -1,0 +1,56 @@
+internal import Aerie
+internal import ControlAPI
+internal import DiskImages
+internal import HostSystem
+internal import Runtime
+
+/// Makes a machine that goes on from a snapshot.
+struct SnapshotRestoring {
+    let snapshot: Snapshot
+    /// Whether the machine has the published ports of the one that was saved, which may still have them.
+    var publishesPorts = true
+
+    /// Makes the machine; it has not started.
+    ///
+    /// - Parameter name: nil for a name that is made up.
+    func make(name: String?) throws -> Machine {
+        try snapshot.checkUnlessUnchanged()
+        return try userMachines().create(name: name) { id, name, work, final in
+            let base = try SnapshotFiles.restore(snapshot, to: work)
+            if let base { try Self.makeDisk("\(work)/\(Machine.rootDiskName)", base: base, in: work) }
+            return record(id: id, name: name, directory: final)
+        }
+    }
+
+    /// The machine's own disk, which begins as the snapshot's.
+    private static func makeDisk(_ path: String, base: String, in work: String) throws(AerieError) {
+        do throws(DiskImageError) {
+            let size = try DiskInformation(path: "\(work)/\(base)", format: .qcow2).size
+            var disk = NewDisk(path: path, format: .qcow2, size: size)
+            disk.backing = try Qcow2Creation.Backing(name: base, format: .qcow2, remembering: "\(work)/\(base)")
+            try disk.make()
+        } catch { throw AerieError(disk: error) }
+    }
+
+    private func record(id: String, name: String, directory: String) -> MachineRecord {
+        let saved = snapshot.record.machine
+        var record = saved
+        record.id = id
+        record.name = name
+        record.created = HostClock.realtime()
+        record.removesAtEnd = false
+        record.arguments = []
+        // Labels of a project say that its file describes the machine.
+        record.labels = saved.labels.filter { !$0.key.hasPrefix("aerie.") }
+        for index in record.configuration.disks.indices
+        where record.configuration.disks[index].path.hasSuffix("/\(saved.id)/\(Machine.rootDiskName)") {
+            record.configuration.disks[index].path = "\(directory)/\(Machine.rootDiskName)"
+        }
+        let words = saved.configuration.commandLine.split(separator: " ").map { word in
+            word == "aerie.hostname=\(saved.name)" ? "aerie.hostname=\(name)" : String(word)
+        }
+        record.configuration.commandLine = words.joined(separator: " ")
+        if !publishesPorts { record.configuration.publishedPorts = [] }
+        return record
+    }
+}

@@ -1,0 +1,42 @@
+internal import Glibc
+internal import HostSystem
+internal import Aerie
+internal import ControlAPI
+
+/// The saved state from which a machine starts: files in its directory, for one start that succeeds.
+package struct SavedStart: Sendable {
+    package let state: Int32
+    package let memory: Int32
+    /// The machine's own disks, by their numbers: their files came with the state.
+    package let disks: Set<Int>
+
+    /// Opens the files of a machine that has some; nil without them.
+    init?(_ machine: Machine, _ configuration: Configuration) throws(AerieError) {
+        let path = machine.file(Machine.savedStateName)
+        guard access(path, F_OK) == 0 else { return nil }
+        do throws(SystemError) {
+            let state = try FileDescriptor(path: path, flags: O_RDONLY | O_NOFOLLOW)
+            let memory = try FileDescriptor(path: machine.file(Machine.savedMemoryName), flags: O_RDONLY | O_NOFOLLOW)
+            self.state = state.release()
+            self.memory = memory.release()
+        } catch {
+            throw AerieError(
+                .badInput, asked: "the saved state of machine '\(machine.record.name)'", found: error.description,
+                advice: "remove the machine, and restore the snapshot again")
+        }
+        disks = Set(
+            configuration.disks.indices.filter { configuration.disks[$0].path.hasPrefix("\(machine.directory)/") })
+    }
+
+    var descriptors: [Int32] { [state, memory] }
+
+    func close() {
+        for descriptor in descriptors { Glibc.close(descriptor) }
+    }
+
+    /// The machine has started: the next start is an ordinary one.
+    static func discard(of machine: Machine) {
+        unlink(machine.file(Machine.savedStateName))
+        unlink(machine.file(Machine.savedMemoryName))
+    }
+}
