@@ -1,0 +1,86 @@
+import Support
+
+/// The parts of the board that the hypervisor uses, from the firmware's device tree.
+struct Board {
+    var timebase: UInt64 = 0
+    /// The largest memory node; guests get their chunks from it.
+    var memory: (address: UInt64, size: UInt64) = (0, 0)
+    /// A 16550A: address, bytes between registers as a shift, interrupt of the PLIC.
+    var uart: (address: UInt64, shift: UInt64, interrupt: UInt32) = (0, 0, 0)
+    var plic: (address: UInt64, size: UInt64) = (0, 0)
+    var hartCount = 0
+    /// Harts of the tree without the hypervisor extension, or more than the hypervisor has places for.
+    var unusedHarts = 0
+    /// Whether firmware lets supervisors have stimecmp and vstimecmp (Sstc).
+    var hasTimerCompare = false
+
+    /// Reads the tree. Harts get their entries in `harts`, the boot hart first.
+    init(_ tree: DeviceTree, bootHart: UInt64, harts: UnsafeMutablePointer<hv_hart>) {
+        hartCount = 1
+        harts[0].id = bootHart
+        var present: Int?
+        var context = self
+        tree.forEachNode { node in
+            if node.depth == 1, tree.equals("cpus", at: node.name) {
+                context.timebase = UInt64(node.word("timebase-frequency") ?? 0)
+            }
+            if node.lists("cpu", in: "device_type") {
+                present = context.addHart(node, bootHart: bootHart, harts: harts)
+            } else if node.lists("riscv,cpu-intc"), let hart = present {
+                harts[hart].interrupt_phandle = node.word("phandle") ?? 0
+                harts[hart].interrupt_phandle_known = 1
+            } else if node.lists("memory", in: "device_type") {
+                var index = 0
+                while let range = node.range(index) {
+                    if range.size > context.memory.size { context.memory = range }
+                    index += 1
+                }
+            } else {
+                context.addDevice(node)
+            }
+        }
+        self = context
+        findContexts(tree, harts)
+    }
+
+    private mutating func addHart(
+        _ node: DeviceTree.Node, bootHart: UInt64, harts: UnsafeMutablePointer<hv_hart>
+    ) -> Int? {
+        guard let id = node.range()?.address, !node.lists("disabled", in: "status") else { return nil }
+        if id == bootHart { return 0 }
+        guard hartCount < Int(HV_HARTS) else {
+            unusedHarts += 1
+            return nil
+        }
+        harts[hartCount].id = id
+        hartCount += 1
+        return hartCount - 1
+    }
+
+    private mutating func addDevice(_ node: DeviceTree.Node) {
+        guard let range = node.range() else { return }
+        if uart.address == 0, node.lists("ns16550a") || node.lists("ns16550") {
+            uart = (range.address, UInt64(node.word("reg-shift") ?? 0), node.word("interrupts") ?? 0)
+        } else if node.lists("riscv,plic0") || node.lists("sifive,plic-1.0.0") {
+            plic = range
+        }
+    }
+
+    /// The PLIC's contexts are the pairs of `interrupts-extended`; a hart's supervisor context is the one with interrupt 9.
+    private func findContexts(_ tree: DeviceTree, _ harts: UnsafeMutablePointer<hv_hart>) {
+        for hart in 0..<Int(HV_HARTS) { harts[hart].plic_context = .max }
+        let count = hartCount
+        tree.forEachNode { node in
+            guard node.lists("riscv,plic0") || node.lists("sifive,plic-1.0.0"),
+                let (offset, length) = node.property("interrupts-extended")
+            else { return }
+            for context in 0..<min(length / 8, 1024) where tree.word(offset + 8 * context + 4) == 9 {
+                let phandle = tree.word(offset + 8 * context)
+                for hart in 0..<count
+                where harts[hart].interrupt_phandle_known == 1 && harts[hart].interrupt_phandle == phandle {
+                    harts[hart].plic_context = UInt32(context)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import Support
+
+/// Everything the hypervisor knows. It lies in a chunk of its own; all of it is protected by the kernel lock.
+struct Hypervisor {
+    static let mostVCPUs = 64
+
+    var board: Board
+    let harts: UnsafeMutablePointer<hv_hart>
+    let vcpus: UnsafeMutablePointer<hv_vcpu>
+    let guests: UnsafeMutablePointer<Guest>
+    var table: GuestTable?
+    var memory = ChunkAllocator()
+    var scheduler = Scheduler()
+    var console = Console()
+    var monitor = Monitor()
+    /// Values of CSRs that every hart gets.
+    var satp: UInt64 = 0
+    /// hgatp has VMIDs: else every change of the guest flushes translations.
+    var hasVMIDs = false
+
+    var guestCount: Int { table?.count ?? 0 }
+    var isPartitioned: Bool { table?.isPartitioned ?? false }
+}
+
+/// The hypervisor's state; nil until the boot hart has made it.
+///
+/// Invariant: the boot hart writes it once, before any other hart starts. Readers hold the kernel lock, or are that hart at boot.
+nonisolated(unsafe) var hypervisorState: UnsafeMutablePointer<Hypervisor>?
+
+/// The state, for all code that runs after boot made it.
+var hypervisor: UnsafeMutablePointer<Hypervisor> { hypervisorState.unsafelyUnwrapped }
+
+/// A name for a vCPU's structure, whose place in the table is its identity.
+typealias VCPU = UnsafeMutablePointer<hv_vcpu>
+typealias Hart = UnsafeMutablePointer<hv_hart>

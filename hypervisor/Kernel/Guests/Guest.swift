@@ -1,0 +1,181 @@
+import Support
+
+/// A guest: an entry of the table, and while it runs, its memory, vCPUs and devices.
+struct Guest {
+    enum State: UInt8 {
+        case absent, requested, loading, running, paused, ending
+
+        var description: StaticString {
+            switch self {
+            case .absent: ": absent"
+            case .requested, .loading: ": starting"
+            case .running: ": running"
+            case .paused: ": paused"
+            case .ending: ": ending"
+            }
+        }
+    }
+
+    let index: Int
+    var state = State.absent
+    var restarts = false
+    var tables = GuestTables()
+    var weight: UInt64 = 256
+    /// Percent of a hart, 0: none; with what is left of it in this window, in ticks.
+    private(set) var cap: UInt64 = 0
+    var credit: Int64 = 0
+    var windowEnd: UInt64 = 0
+    var line = LineBuffer()
+    var uart = VirtualUART()
+    private var plic = VirtualPLIC()
+    private var vcpuIndexes = InlineArray<8, UInt8>(repeating: 0)
+    private(set) var vcpuCount = 0
+
+    init(index: Int) { self.index = index }
+
+    var entry: GuestEntry { hypervisor.pointee.table.unsafelyUnwrapped.entry(index) }
+    var name: UnsafeMutablePointer<UInt8> { entry.name }
+
+    /// The vCPU that the guest calls hart `id`.
+    func vcpu(_ id: UInt64) -> VCPU? {
+        id < UInt64(vcpuCount) ? hypervisor.pointee.vcpus + Int(vcpuIndexes[Int(id)]) : nil
+    }
+
+    mutating func setCap(_ percent: UInt64) {
+        cap = percent
+        credit = 0
+        windowEnd = hv_time()
+    }
+
+    // MARK: Life
+
+    static func startAll() {
+        for index in 0..<hypervisor.pointee.guestCount {
+            let guest = hypervisor.pointee.guests + index
+            guest.pointee.weight = guest.pointee.entry.weight
+            guest.pointee.setCap(guest.pointee.entry.cap)
+            if guest.pointee.entry.startsAtBoot { guest.pointee.request() }
+        }
+        if hypervisor.pointee.guestCount == 0 { say("hypervisor: the image has no guests; ctrl-a m: the monitor\n") }
+    }
+
+    /// Asks for a start; a hart does it at its next decision.
+    mutating func request() {
+        guard state == .absent else { return say("hypervisor: the guest is not absent; stop it first\n") }
+        state = .requested
+    }
+
+    mutating func setPaused(_ isPaused: Bool) {
+        guard state == .running || state == .paused else { return say("hypervisor: the guest does not run\n") }
+        state = isPaused ? .paused : .running
+        kickAll()
+    }
+
+    /// Ends the guest. Its vCPUs leave their harts first; then one hart gives everything back.
+    mutating func stop(restart: Bool) {
+        guard state == .running || state == .paused else { return }
+        state = .ending
+        restarts = restart
+        kickAll()
+    }
+
+    /// Every hart decides again.
+    private func kickAll() {
+        for index in 0..<hypervisor.pointee.board.hartCount where hypervisor.pointee.harts[index].online == 1 {
+            hypervisor.pointee.scheduler.kick(hypervisor.pointee.harts + index)
+        }
+    }
+
+    /// Whether a guest waits to be started or to be taken apart.
+    static var hasWork: Bool {
+        for index in 0..<hypervisor.pointee.guestCount {
+            let guest = hypervisor.pointee.guests + index
+            if guest.pointee.state == .requested || (guest.pointee.state == .ending && !guest.pointee.runs) { return true }
+        }
+        return false
+    }
+
+    /// Starts and ends guests. The hart holds no vCPU; the lock is free while a guest's memory is filled.
+    static func doWork() {
+        for index in 0..<hypervisor.pointee.guestCount {
+            let guest = hypervisor.pointee.guests + index
+            if guest.pointee.state == .ending, !guest.pointee.runs { guest.pointee.giveBack() }
+            if guest.pointee.state == .requested { load(guest) }
+        }
+        var isAlive = false
+        for index in 0..<hypervisor.pointee.guestCount where hypervisor.pointee.guests[index].state != .absent {
+            isAlive = true
+        }
+        if !isAlive {
+            say("hypervisor: every guest has ended; the machine powers off\n")
+            powerOff(failed: false)
+        }
+    }
+
+    /// Whether a hart still has one of the vCPUs.
+    private var runs: Bool {
+        for hart in 0..<hypervisor.pointee.board.hartCount {
+            if let vcpu = hypervisor.pointee.harts[hart].current, Int(vcpu.pointee.guest) == index { return true }
+        }
+        return false
+    }
+
+    private mutating func giveBack() {
+        line.forEach { _ in }
+        line.clear()
+        hypervisor.pointee.scheduler.release(guest: index)
+        hypervisor.pointee.memory.release(UInt8(index + 1))
+        (tables, uart, plic, vcpuCount) = (GuestTables(), VirtualUART(), VirtualPLIC(), 0)
+        state = restarts ? .requested : .absent
+        say("hypervisor: guest ")
+        say(text: name)
+        say(restarts ? " restarts\n" : " has ended\n")
+        restarts = false
+    }
+
+    /// Takes vCPUs from the table. False: it has not enough.
+    mutating func takeVCPUs(_ count: Int) -> Bool {
+        guard hypervisor.pointee.scheduler.take(count, guest: index) else { return false }
+        vcpuCount = count
+        let own = UInt8(index)
+        for place in 0..<Hypervisor.mostVCPUs {
+            let vcpu = hypervisor.pointee.vcpus + place
+            guard vcpu.pointee.state != VCPUState.absent, vcpu.pointee.guest == own else { continue }
+            vcpuIndexes[Int(vcpu.pointee.id)] = UInt8(place)
+        }
+        return true
+    }
+
+    // MARK: Devices
+
+    func hasDevice(at address: UInt64) -> Bool {
+        address >= VirtualUART.address && address < VirtualUART.address + 8
+            || address >= VirtualPLIC.address && address < VirtualPLIC.address + VirtualPLIC.size
+    }
+
+    mutating func load(_ address: UInt64, size: Int) -> UInt64 {
+        defer { updateInterrupts() }
+        if address >= VirtualUART.address { return UInt64(uart.load(address - VirtualUART.address)) }
+        return size == 4 && address & 3 == 0 ? UInt64(plic.load(address - VirtualPLIC.address)) : 0
+    }
+
+    mutating func store(_ address: UInt64, _ value: UInt64, size: Int) {
+        if address >= VirtualUART.address {
+            if let byte = uart.store(address - VirtualUART.address, UInt8(truncatingIfNeeded: value)) { write(byte) }
+        } else if size == 4, address & 3 == 0 {
+            plic.store(address - VirtualPLIC.address, UInt32(truncatingIfNeeded: value))
+        }
+        updateInterrupts()
+    }
+
+    /// Output to the console.
+    func write(_ byte: UInt8) { hypervisor.pointee.console.write(byte, of: hypervisor.pointee.guests + index) }
+
+    /// Carries the devices' levels to the PLIC, and the PLIC's decision to the vCPUs.
+    mutating func updateInterrupts() {
+        plic.setLevel(VirtualUART.interrupt, uart.level)
+        for id in 0..<vcpuCount {
+            vcpu(UInt64(id))?.setInterrupt(VCPU.external, plic.isPending(id))
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Support
+
+extension DeviceTreeWriter {
+    private static let plic: UInt32 = 100
+
+    /// The board that a guest sees: its memory, harts, PLIC and UART, laid out as on QEMU's `virt`.
+    mutating func writeGuest(_ guest: Guest, _ layout: GuestLayout) {
+        begin("")
+        property("#address-cells", word: 2)
+        property("#size-cells", word: 2)
+        property("compatible", text: "riscv-virtio")
+        property("model", text: "aerie,hypervisor-guest")
+        writeChosen(guest.entry, layout)
+        begin("memory", unit: GuestTables.memoryStart)
+        property("device_type", text: "memory")
+        range(GuestTables.memoryStart, guest.entry.memory)
+        end()
+        writeHarts(guest.entry.vcpus)
+        begin("soc")
+        property("#address-cells", word: 2)
+        property("#size-cells", word: 2)
+        property("compatible", text: "simple-bus")
+        property("ranges")
+        writeInterruptController(guest.entry.vcpus)
+        begin("serial", unit: VirtualUART.address)
+        property("compatible", text: "ns16550a")
+        range(VirtualUART.address, 0x100)
+        property("interrupts", word: UInt32(VirtualUART.interrupt))
+        property("interrupt-parent", word: Self.plic)
+        property("clock-frequency", word: 3_686_400)
+        end()
+        end()
+        end()
+        finish()
+    }
+
+    private mutating func writeChosen(_ entry: GuestEntry, _ layout: GuestLayout) {
+        begin("chosen")
+        property("bootargs", text: entry.commandLine, most: 256)
+        property("stdout-path", text: "/soc/serial@10000000")
+        if entry.ramDisk.size > 0 {
+            property("linux,initrd-start", address: layout.ramDisk)
+            property("linux,initrd-end", address: layout.ramDisk + entry.ramDisk.size)
+        }
+        end()
+    }
+
+    private mutating func writeHarts(_ count: Int) {
+        begin("cpus")
+        property("#address-cells", word: 1)
+        property("#size-cells", word: 0)
+        property("timebase-frequency", word: UInt32(truncatingIfNeeded: hypervisor.pointee.board.timebase))
+        for hart in 0..<count {
+            begin("cpu", unit: UInt64(hart))
+            property("device_type", text: "cpu")
+            property("reg", word: UInt32(hart))
+            property("status", text: "okay")
+            property("compatible", text: "riscv")
+            // Vectors are not in the list: the world switch does not save them.
+            property(
+                "riscv,isa",
+                text: hypervisor.pointee.board.hasTimerCompare
+                    ? "rv64imafdc_zicntr_zicsr_zifencei_sstc" : "rv64imafdc_zicntr_zicsr_zifencei")
+            property("mmu-type", text: "riscv,sv39")
+            begin("interrupt-controller")
+            property("#interrupt-cells", word: 1)
+            property("interrupt-controller")
+            property("compatible", text: "riscv,cpu-intc")
+            property("phandle", word: UInt32(hart) + 1)
+            end()
+            end()
+        }
+        end()
+    }
+
+    private mutating func writeInterruptController(_ harts: Int) {
+        begin("plic", unit: VirtualPLIC.address)
+        property("compatible", text: "sifive,plic-1.0.0")
+        property("#interrupt-cells", word: 1)
+        property("#address-cells", word: 0)
+        property("interrupt-controller")
+        range(VirtualPLIC.address, VirtualPLIC.size)
+        property("riscv,ndev", word: 31)
+        contexts("interrupts-extended", harts, { UInt32($0) + 1 }, 9)
+        property("phandle", word: Self.plic)
+        end()
+    }
+}

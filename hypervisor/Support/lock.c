@@ -1,0 +1,3 @@
+#include "include/Support.h"
+
+struct hv_lock hv_kernel_lock;
