@@ -1,10 +1,10 @@
 # The project's commands. `make run` and `make test` are all a newcomer needs; see CONTRIBUTING.md for the rest.
 
 SWIFT ?= swift
-SOURCES := Package.swift Sources Tests Benchmarks Plugins guest
+SOURCES := Package.swift Sources Tests Benchmarks Plugins guest hypervisor
 AERIE := .build/release/aerie
 
-.PHONY: run build test fuzz fuzz-target bench lint format clean
+.PHONY: run build test fuzz fuzz-target bench lint format clean hypervisor hypervisor-run
 
 # Boots Debian on this terminal: the first time it builds the image, which takes some minutes.
 run: bootstrap
@@ -40,9 +40,21 @@ bench: bootstrap-tests
 	@$(if $(BENCH),.build/release/Benchmarks $(BENCH),.build/release/Benchmarks kernels && .build/release/Benchmarks system \
 		&& .build/release/Benchmarks hardware)
 
+# The bare-metal hypervisor without guests: .build/hypervisor/hypervisor.bin. See docs/hypervisor.md.
+hypervisor:
+	@mkdir -p .build/hypervisor
+	@hypervisor/build "$$(dirname "$$(readlink -f "$$(command -v swiftc)")")" .build/hypervisor/hypervisor.bin .build/hypervisor/objects
+
+# The guests of GUESTS=FILE (a GUESTS.json) under the hypervisor on QEMU, with CPUS harts.
+hypervisor-run: hypervisor
+	@test -n "$(GUESTS)" || { echo "hypervisor-run: GUESTS is missing; give GUESTS=FILE, a table as in docs/hypervisor.md" >&2; exit 64; }
+	@scripts/hypervisor-image $(GUESTS) -o .build/hypervisor/image
+	@qemu-system-riscv64 -M virt -cpu rv64,h=true -smp $(or $(CPUS),2) -m $(or $(MEMORY),2G) -display none -monitor none \
+		-serial stdio -kernel .build/hypervisor/image
+
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)
-	for script in scripts/bootstrap scripts/test guest/build .ci/run; do bash -n "$$script" || exit 1; done
+	for script in scripts/bootstrap scripts/test guest/build hypervisor/build .ci/run; do bash -n "$$script" || exit 1; done
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel $(SOURCES)

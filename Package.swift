@@ -215,6 +215,8 @@ let package = Package(
             swiftSettings: settings),
         tests("JailTests", ["Jail", "CJail", "JailBreaker", "GuestToolchain", "HostNetwork", "HostSystem"]),
         tests("ArchitectureTests", []),
+        // Builds hypervisor/ and runs it on QEMU.
+        tests("HypervisorTests", ["GuestToolchain"], exclude: ["Guests"]),
 
         // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.
         .target(

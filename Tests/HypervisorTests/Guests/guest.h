@@ -27,7 +27,7 @@ static inline struct result sbi(u64 extension, u64 function, u64 x, u64 y, u64 z
 
 static inline void put(char c) { sbi(DBCN, 2, (u8)c, 0, 0, 0); }
 static inline void say(const char *text) { while (*text) put(*text++); }
-static void number(u64 value) {
+static inline void number(u64 value) {
     if (value >= 10) number(value / 10);
     put((char)('0' + value % 10));
 }

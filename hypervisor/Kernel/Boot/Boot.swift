@@ -50,7 +50,9 @@ private func takeMemory(_ tree: DeviceTree) -> TakenMemory {
     // The allocator is large: its first place is the first free chunk's end, found by hand.
     var largest: (address: UInt64, size: UInt64) = (0, 0)
     tree.forEachNode { node in
-        guard node.lists("memory", in: "device_type"), let range = node.range(), range.size > largest.size else { return }
+        guard node.lists("memory", in: "device_type"), let range = node.range(), range.size > largest.size else {
+            return
+        }
         largest = range
     }
     let provisional = (imageEnd + ChunkAllocator.chunkSize - 1) & ~(ChunkAllocator.chunkSize - 1)

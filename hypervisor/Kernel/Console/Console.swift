@@ -31,17 +31,20 @@ struct Console {
         emit(byte)
     }
 
-    /// A byte of a guest's. The guest with the focus writes at once; the lines of others appear when they are whole.
+    /// A byte of a guest's. Lines appear when they are whole, so that the lines of several guests do not mix.
     mutating func write(_ byte: UInt8, of guest: UnsafeMutablePointer<Guest>) {
-        if focus == guest.pointee.index {
-            guest.pointee.line.forEach { emit($0, of: guest) }
-            guest.pointee.line.clear()
-            return emit(byte, of: guest)
-        }
         guest.pointee.line.append(byte)
-        guard byte == 10 || guest.pointee.line.isFull else { return }
+        if byte == 10 || guest.pointee.line.isFull { flush(guest) }
+    }
+
+    /// Shows the part of a line that a guest with the focus wrote before it waits: a prompt.
+    mutating func flushPrompt(_ guest: UnsafeMutablePointer<Guest>) {
+        if focus == guest.pointee.index { flush(guest) }
+    }
+
+    /// Shows what the guest wrote.
+    mutating func flush(_ guest: UnsafeMutablePointer<Guest>) {
         guest.pointee.line.forEach { emit($0, of: guest) }
-        if byte != 10 { emit(10, of: guest) }
         guest.pointee.line.clear()
     }
 
@@ -137,6 +140,7 @@ struct Console {
             say("console: ")
             say(text: hypervisor.pointee.guests[target].name)
             say("\n")
+            flush(hypervisor.pointee.guests + target)
         }
     }
 }

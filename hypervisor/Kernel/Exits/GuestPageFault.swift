@@ -28,10 +28,10 @@ struct GuestPageFault {
 
     /// An access fault in the guest, as a board without a device there would give it.
     private func refuse() {
-        let codes: (UInt64) = cause == 20 ? 1 : cause == 21 ? 5 : 7
+        let exception: UInt64 = cause == 20 ? 1 : cause == 21 ? 5 : 7
         // A guest whose trap vector cannot be fetched would fault there forever.
         if cause == 20, vcpu.pointee.sepc == hv_read_vstvec() & ~3 { return vcpu.end("its trap vector is no memory") }
-        vcpu.inject(exception: codes, value: hv_read_stval())
+        vcpu.inject(exception: exception, value: hv_read_stval())
     }
 
     /// The access, from htinst where the hart gives it, else from the instruction itself.
@@ -89,6 +89,7 @@ struct MemoryAccess {
     /// A loaded value as the register gets it.
     func extended(_ value: UInt64) -> UInt64 {
         let shift = UInt64(64 - 8 * size)
-        return isSigned ? UInt64(bitPattern: Int64(bitPattern: value << shift) >> Int64(shift)) : (value << shift) >> shift
+        return isSigned
+            ? UInt64(bitPattern: Int64(bitPattern: value << shift) >> Int64(shift)) : (value << shift) >> shift
     }
 }

@@ -109,6 +109,7 @@ extension UnsafeMutablePointer where Pointee == hv_vcpu {
     func waitForInterrupt(_ hart: Hart) {
         let pending = hv_read_vsip() | pointee.raised >> 1
         if pending & hv_read_vsie() != 0 { return }
+        hypervisor.pointee.console.flushPrompt(hypervisor.pointee.guests + Int(pointee.guest))
         pointee.state = VCPUState.waiting
         hart.pointee.reschedule = 1
     }

@@ -31,6 +31,7 @@ enum DebugConsole {
 
     private static func read(_ vcpu: VCPU, _ guest: UnsafeMutablePointer<Guest>) -> Firmware.Result {
         guard vcpu[register: 12] == 0 else { return (Firmware.invalid, 0) }
+        hypervisor.pointee.console.flushPrompt(guest)
         let count = min(vcpu[register: 10], most)
         for index in 0..<count {
             guard let place = guest.pointee.tables.translate(vcpu[register: 11] &+ index) else {

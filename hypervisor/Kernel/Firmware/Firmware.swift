@@ -37,7 +37,8 @@ enum Firmware {
         case 2: return (success, 1)
         case 3:
             switch vcpu[register: 10] {
-            case 0x10, 0x5449_4d45, 0x73_5049, 0x5246_4e43, 0x48_534d, 0x5352_5354, 0x4442_434e, 1, 2: return (success, 1)
+            case 0x10, 0x5449_4d45, 0x73_5049, 0x5246_4e43, 0x48_534d, 0x5352_5354, 0x4442_434e, 1, 2:
+                return (success, 1)
             default: return (success, 0)
             }
         case 4, 5, 6: return (success, 0)
@@ -104,6 +105,7 @@ enum Firmware {
             guest.pointee.write(UInt8(truncatingIfNeeded: vcpu[register: 10]))
             vcpu[register: 10] = 0
         } else {
+            hypervisor.pointee.console.flushPrompt(guest)
             vcpu[register: 10] = guest.pointee.uart.take().map { UInt64($0) } ?? .max
         }
     }

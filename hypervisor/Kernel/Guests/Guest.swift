@@ -90,7 +90,9 @@ struct Guest {
     static var hasWork: Bool {
         for index in 0..<hypervisor.pointee.guestCount {
             let guest = hypervisor.pointee.guests + index
-            if guest.pointee.state == .requested || (guest.pointee.state == .ending && !guest.pointee.runs) { return true }
+            if guest.pointee.state == .requested || (guest.pointee.state == .ending && !guest.pointee.runs) {
+                return true
+            }
         }
         return false
     }
@@ -121,8 +123,7 @@ struct Guest {
     }
 
     private mutating func giveBack() {
-        line.forEach { _ in }
-        line.clear()
+        hypervisor.pointee.console.flush(hypervisor.pointee.guests + index)
         hypervisor.pointee.scheduler.release(guest: index)
         hypervisor.pointee.memory.release(UInt8(index + 1))
         (tables, uart, plic, vcpuCount) = (GuestTables(), VirtualUART(), VirtualPLIC(), 0)

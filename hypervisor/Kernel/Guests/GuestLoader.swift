@@ -50,7 +50,8 @@ extension Guest {
             guard let chunk = hypervisor.pointee.memory.allocate(UInt8(guest.pointee.index + 1)) else {
                 hypervisor.pointee.scheduler.release(guest: guest.pointee.index)
                 hypervisor.pointee.memory.release(UInt8(guest.pointee.index + 1))
-                return guest.pointee.refuse("more memory is wanted than is free; stop another guest, or give this one less")
+                return guest.pointee.refuse(
+                    "more memory is wanted than is free; stop another guest, or give this one less")
             }
             guest.pointee.tables.map(place, to: chunk)
             hv_release()

@@ -121,7 +121,9 @@ struct Scheduler {
         forEach { vcpu in
             let guest = hypervisor.pointee.guests + Int(vcpu.pointee.guest)
             if vcpu == chosen {
-                if !hasCompare { next = min(next, vcpu.pointee.raised & VCPU.timer != 0 ? .max : vcpu.pointee.deadline) }
+                if !hasCompare {
+                    next = min(next, vcpu.pointee.raised & VCPU.timer != 0 ? .max : vcpu.pointee.deadline)
+                }
                 if guest.pointee.cap > 0 { next = min(next, now + UInt64(max(guest.pointee.credit, 100))) }
                 return
             }
@@ -166,7 +168,8 @@ struct Scheduler {
     private func leastTime(except other: VCPU) -> UInt64 {
         var least = UInt64.max
         forEach { vcpu in
-            guard vcpu != other, vcpu.pointee.state == VCPUState.running || vcpu.pointee.state == VCPUState.runnable else {
+            guard vcpu != other, vcpu.pointee.state == VCPUState.running || vcpu.pointee.state == VCPUState.runnable
+            else {
                 return
             }
             least = min(least, vcpu.pointee.virtual_time)
