@@ -27,7 +27,7 @@ package enum Toolchain {
     }()
 
     /// The directory of clang, ld.lld and llvm-objcopy: beside the `swift` in PATH.
-    static let directory: String? = HostProgram.find("swift").map {
+    package static let directory: String? = HostProgram.find("swift").map {
         URL(filePath: $0).resolvingSymlinksInPath().deletingLastPathComponent().path
     }
 

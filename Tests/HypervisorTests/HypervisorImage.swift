@@ -56,7 +56,10 @@ enum HypervisorImage {
         guard status == 0, let qemu else { throw HostProgram.Failure(description: output) }
         let result = try HostProgram.run(
             qemu,
-            ["-M", "virt", "-cpu", "rv64,h=true", "-smp", "\(harts)", "-m", "1G", "-display", "none", "-monitor", "none"]
+            [
+                "-M", "virt", "-cpu", "rv64,h=true", "-smp", "\(harts)", "-m", "1G", "-display", "none", "-monitor",
+                "none",
+            ]
                 + ["-serial", "stdio", "-kernel", image] + (countsInstructions ? ["-icount", "shift=4"] : []))
         let lines = String(decoding: result.output, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
         guard result.status == 0, !result.timedOut else {

@@ -50,7 +50,9 @@ struct HypervisorTests {
         #expect(lines.filter { $0.hasPrefix("[right]") }.last == "[right] refusals 363332")
     }
 
-    @Test("Weights of 3:1 and a cap of 25% hold within a point", arguments: [("\"weight\": 768", 75.0), ("\"cap\": 25", 25.0)])
+    @Test(
+        "Weights of 3:1 and a cap of 25% hold within a point",
+        arguments: [("\"weight\": 768", 75.0), ("\"cap\": 25", 25.0)])
     func shares(setting: String, percent: Double) throws {
         _ = try HypervisorImage.guest("spin")
         let lines = try HypervisorImage.run(

@@ -172,7 +172,7 @@ hv_load_context:
     fscsr t0
     ret
 
-    // Both functions below point stvec at their own end while they do what may trap. The trap changes sepc, sstatus and
+    // The functions below point stvec at their own end while they execute the instruction that may trap. The trap changes sepc, sstatus and
     // hstatus.SPV; the frame of the vCPU has them all, and entry writes them again.
     .globl hv_fetch
 hv_fetch:
@@ -193,6 +193,17 @@ hv_probe_environment:
     li a0, 0
     csrs 0x60a, t1                  // henvcfg
     csrr a0, 0x60a
+    .balign 4
+1:  csrw stvec, t0
+    ret
+
+    .globl hv_probe_timer
+hv_probe_timer:
+    lla t0, 1f
+    csrrw t0, stvec, t0
+    li a0, 0
+    csrr t1, 0x14d                  // stimecmp
+    li a0, 1
     .balign 4
 1:  csrw stvec, t0
     ret

@@ -10,8 +10,8 @@ public func boot(_ hartID: UInt64, _ treeAddress: UInt) -> Never {
     state.pointee.memory = memory.allocator.pointee
     state.pointee.table = memory.table
     protectMemory(memory.chunk, memory.imageEnd)
-    prepareHart(state.pointee.harts)
     state.pointee.console.start(state.pointee.board)
+    prepareHart(state.pointee.harts)
     introduce()
     startOtherHarts()
     hv_acquire()
@@ -114,7 +114,7 @@ private func protectMemory(_ chunk: UInt64, _ imageEnd: UInt64) {
     hypervisor.pointee.satp = tables.satp
     // Both are the same on every hart.
     let stce: UInt64 = 1 << 63
-    hypervisor.pointee.board.hasTimerCompare = hv_probe_environment(stce) & stce != 0
+    hypervisor.pointee.board.hasTimerCompare = hv_probe_environment(stce) & stce != 0 && hv_probe_timer() == 1
     hv_write_hgatp(8 << 60 | 0x3fff << 44)
     hypervisor.pointee.hasVMIDs = hv_read_hgatp() >> 44 & 31 == 31
     hv_write_hgatp(0)

@@ -160,6 +160,8 @@ void hv_load_context(const struct hv_vcpu *vcpu);
 int64_t hv_fetch(uint64_t address);
 /// Sets bits of henvcfg and reads it; 0: there is no such CSR.
 uint64_t hv_probe_environment(uint64_t bits);
+/// Whether stimecmp can be read. Some harts keep henvcfg.STCE even where firmware forbids the CSR.
+int64_t hv_probe_timer(void);
 
 // The image's parts; see link.ld.
 #define HV_SYMBOL(name) \
