@@ -49,6 +49,7 @@ extension GuestMemory {
 
     /// The next range from an offset on that may have other contents than zeroes; nil when there is none. Offsets count from `hostBase`.
     package func nextData(from offset: UInt64) throws(SystemError) -> Swift.Range<UInt64>? {
+        if let beginning { return try beginning.nextData(from: offset, hostBase: hostBase) }
         guard isPrivate else { return try file.nextData(from: offset) }
         // Nothing says which pages of private memory are in swap: all may have contents.
         return offset < size ? offset..<size : nil

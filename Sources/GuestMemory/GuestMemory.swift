@@ -50,6 +50,8 @@ public final class GuestMemory: @unchecked Sendable {
     package let isMergeable: Bool
     /// Whether no file has what the guest writes: memory whose pages may be merged, and memory with contents to begin with.
     let isPrivate: Bool
+    /// Nil for memory that begins with zeroes.
+    let beginning: MemoryBeginning?
     private let mapping: Mapping
     /// The versions of watched pages.
     package let watch: PageWatch
@@ -77,11 +79,8 @@ public final class GuestMemory: @unchecked Sendable {
         self.size = offset
         self.isMergeable = isMergeable
         isPrivate = isMergeable || contents != nil
-        if let contents {
-            var status = stat()
-            _ = try checked("fstat") { fstat(contents, &status) }
-            // An access behind the end of a file would end the process.
-            guard status.st_size == off_t(offset) else { throw SystemError("contents of another size", code: EINVAL) }
+        beginning = try contents.map { (contents) throws(SystemError) in
+            try MemoryBeginning(contents: contents, size: offset)
         }
         file = try makeMemoryFile(name: "guest-memory", size: isPrivate ? 0 : offset)
         let flags = MAP_NORESERVE | (isPrivate ? MAP_PRIVATE : MAP_SHARED)

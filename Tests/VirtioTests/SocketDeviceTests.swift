@@ -224,12 +224,29 @@ import VirtioDevices
         try driver.board.transport.restore(record)
         #expect(stream.isClosed)
         driver.board.resume()
-        #expect(try driver.waitForEvent() == 0)
-        try driver.send(TestPacket(TestPacket.transfer, data: [1]))
+        #expect(try driver.next().operation == TestPacket.reset)
+        // A new connection has the old one's ports, and lives.
+        let other = try driver.open()
+        other.act { $0.outgoing = [2] }
+        #expect(try driver.next().data == [2])
         driver.stop()
         #expect(throws: SavedStateError.self) {
             try SocketDevice(guestCID: 3, backend: TestSockets()).restore(SavedRecord(kind: "x", version: 1))
         }
+    }
+
+    @Test func aStateOfTheFirstVersionDoesNotKnowTheConnectionsAndTheGuestEndsAllOfThem() throws {
+        let driver = try SocketDriver()
+        driver.board.pause()
+        let saved = try driver.board.transport.save()
+        var old = SavedRecord(kind: saved.kind, version: saved.version)
+        for (name, value) in saved.fields {
+            old.set(name, name == "device" ? .record(SavedRecord(kind: "virtio-socket", version: 1)) : value)
+        }
+        try driver.board.transport.restore(old)
+        driver.board.resume()
+        #expect(try driver.waitForEvent() == 0)
+        driver.stop()
     }
 
     @Test func aResetEndsConnectionsButNotRequestsThatTheGuestHasNotSeen() throws {

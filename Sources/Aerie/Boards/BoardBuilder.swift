@@ -1,3 +1,4 @@
+internal import GuestMemory
 internal import HostSystem
 internal import Machine
 
@@ -24,5 +25,14 @@ enum BoardBuilder {
         case .aarch64: break
         }
         preconditionFailure("validation refuses architectures without a board")
+    }
+
+    /// The guest's memory.
+    static func memory(
+        _ ranges: [(base: UInt64, size: UInt64)], _ configuration: Configuration, _ services: HostServices
+    ) throws(AerieError) -> GuestMemory {
+        try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
+            try GuestMemory(ranges: ranges, isMergeable: configuration.mergesMemory, contents: services.memory)
+        }
     }
 }

@@ -34,15 +34,11 @@ final class RISCVBoard: Board {
     /// Builds the machine. Nothing runs, and nothing is loaded yet.
     init(
         _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
-        services: HostServices,
-        log: Log, events: @escaping SystemEventHandler
+        services: HostServices, log: Log, events: @escaping SystemEventHandler
     ) throws(AerieError) {
         boot = try Self.makeBoot(configuration)
-        memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
-            try GuestMemory(
-                ranges: [(RISCVMemoryMap.memory, configuration.memory.bytes)], isMergeable: configuration.mergesMemory,
-                contents: services.memory)
-        }
+        memory = try BoardBuilder.memory(
+            [(RISCVMemoryMap.memory, configuration.memory.bytes)], configuration, services)
         bus = AddressSpace(memory: memory)
         harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase, log: log)
         let plic = Self.makePLIC(harts)

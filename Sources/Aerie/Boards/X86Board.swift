@@ -38,11 +38,7 @@
             firmware = try configuration.firmware.map { path throws(AerieError) in try X86Firmware(path: path) }
             boot = firmware == nil ? try Self.makeBoot(configuration) : nil
             let size = configuration.memory.bytes
-            let memory = try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
-                try GuestMemory(
-                    ranges: X86MemoryMap.memory(size), isMergeable: configuration.mergesMemory,
-                    contents: services.memory)
-            }
+            let memory = try BoardBuilder.memory(X86MemoryMap.memory(size), configuration, services)
             self.memory = memory
             bus = AddressSpace(memory: memory)
             map = X86MemoryMap.map(size)

@@ -39,23 +39,24 @@ struct ForkCommand: ParsableCommand {
                 advice: "start it with 'aerie start \(machine.record.name)'")
         }
         let names = try free(count, prefix: name ?? machine.record.name)
-        let store = try userSnapshots()
-        let snapshot = try store.create(name: nil, of: machine.record, isDurable: false) { work in
+        try userSnapshots().withTemporary(of: machine.record) { work in
             _ = try SnapshotFiles.save(machine, to: work)
+        } _: { snapshot in
+            for name in names { try Self.start(snapshot, name: name) }
         }
-        defer { try? store.remove(snapshot) }
-        for name in names {
-            let copy = try SnapshotRestoring(snapshot: snapshot, publishesPorts: false).make(name: name)
-            do {
-                try MachineStarting.start(copy)
-            } catch {
-                try? userMachines().remove(copy)
-                throw error
-            }
-            try MachineIdentityRenewal.run(copy)
-            print(name)
-            try? ProcessStart.flushStandardOutput()
+    }
+
+    private static func start(_ snapshot: Snapshot, name: String) throws {
+        let copy = try SnapshotRestoring(snapshot: snapshot, publishesPorts: false).make(name: name)
+        do {
+            try MachineStarting.start(copy)
+        } catch {
+            try? userMachines().remove(copy)
+            throw error
         }
+        try MachineIdentityRenewal.run(copy)
+        print(name)
+        try? ProcessStart.flushStandardOutput()
     }
 
     private func number() throws(AerieError) -> Int {

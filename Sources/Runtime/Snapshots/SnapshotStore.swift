@@ -52,32 +52,57 @@ package struct SnapshotStore: Sendable {
         name: String?, of machine: MachineRecord, isDurable: Bool, _ prepare: (_ work: String) throws -> Void
     ) throws -> Snapshot {
         if let name { try MachineNames.check(name) }
+        return try inWorkDirectory { id, work in
+            try checkName(name)
+            try prepare(work)
+            if isDurable { try Self.synchronize(work) }
+            try locked { () throws in
+                removeLeftovers(except: work)
+                try checkName(name)
+                let record = SnapshotRecord(
+                    id: id, name: name ?? newName(for: machine.name), created: HostClock.realtime(), machine: machine)
+                try Self.write(record, in: work, isDurable: isDurable)
+                unlink("\(work)/\(Machine.lockName)")
+                try StateDirectory.calling("rename \(work)") { Glibc.rename(work, "\(path)/\(id)") }
+                if isDurable { try Self.synchronizeDirectory(path) }
+            }
+            return try Snapshot(directory: "\(path)/\(id)")
+        }
+    }
+
+    /// Makes a snapshot that nobody else sees, and that goes away with the call.
+    ///
+    /// - Parameter prepare: as of `create`.
+    package func withTemporary<Result>(
+        of machine: MachineRecord, _ prepare: (_ work: String) throws -> Void, _ body: (Snapshot) throws -> Result
+    ) throws -> Result {
+        try inWorkDirectory { id, work in
+            try locked { removeLeftovers(except: work) }
+            try prepare(work)
+            let record = SnapshotRecord(id: id, name: id, created: HostClock.realtime(), machine: machine)
+            try Self.write(record, in: work, isDurable: false)
+            return try body(try Snapshot(directory: work))
+        }
+    }
+
+    /// Calls `body` with a new ID, and a directory that is removed if it is still there afterwards. Whoever clears up leaves it alone.
+    private func inWorkDirectory<Result>(_ body: (_ id: String, _ work: String) throws -> Result) throws -> Result {
         try StateDirectory.makeDirectories(path)
         let id = try MachineNames.newID()
         let work = "\(path)/.new-\(id)"
         try StateDirectory.calling("mkdir \(work)") { mkdir(work, 0o700) }
-        var isDone = false
-        defer { if !isDone { _ = aerie_remove_tree(work) } }
+        defer { _ = aerie_remove_tree(work) }
         let lock = try MachineLock(path: "\(work)/\(Machine.lockName)")
         _ = try lock.take()
-        try checkName(name)
-        try prepare(work)
-        if isDurable { try Self.synchronize(work) }
-        try locked { () throws in
-            removeLeftovers(except: work)
-            try checkName(name)
-            var record = SnapshotRecord(
-                id: id, name: name ?? newName(for: machine.name), created: HostClock.realtime(), machine: machine)
-            let memory = "\(work)/\(Snapshot.memoryName)"
-            if access(memory, F_OK) == 0 { record.memory = try SnapshotRecord.Stamp(file: memory) }
-            try Machine.replace(
-                "\(work)/\(Snapshot.recordName)", with: JSONValue(encoding: record).text + [0x0A], isDurable: isDurable)
-            unlink("\(work)/\(Machine.lockName)")
-            try StateDirectory.calling("rename \(work)") { Glibc.rename(work, "\(path)/\(id)") }
-            isDone = true
-            if isDurable { try Self.synchronizeDirectory(path) }
-        }
-        return try Snapshot(directory: "\(path)/\(id)")
+        return try withExtendedLifetime(lock) { try body(id, work) }
+    }
+
+    private static func write(_ record: SnapshotRecord, in work: String, isDurable: Bool) throws {
+        var record = record
+        let memory = "\(work)/\(Snapshot.memoryName)"
+        if access(memory, F_OK) == 0 { record.memory = try SnapshotRecord.Stamp(file: memory) }
+        try Machine.replace(
+            "\(work)/\(Snapshot.recordName)", with: JSONValue(encoding: record).text + [0x0A], isDurable: isDurable)
     }
 
     /// Removes a snapshot. Machines that go on from it keep their files.

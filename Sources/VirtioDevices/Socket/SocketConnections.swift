@@ -37,6 +37,21 @@ package final class SocketConnections {
 
     package var count: Int { connections.count }
 
+    /// The connections that the guest may know of, for a machine that is saved.
+    var keys: [SocketConnection.Key] {
+        connections.keys + resets.map { SocketConnection.Key(hostPort: $0.sourcePort, guestPort: $0.destinationPort) }
+    }
+
+    /// Ends connections of the machine that was saved: the guest gets a reset for each, before anything of a new connection.
+    func reset(_ keys: some Sequence<SocketConnection.Key>) {
+        for key in keys.prefix(Self.most + Self.mostResets) {
+            resets.append(
+                SocketPacket(
+                    to: guestCID, hostPort: key.hostPort, guestPort: key.guestPort, SocketPacket.Operation.reset))
+        }
+        changed()
+    }
+
     // MARK: From the guest
 
     /// Takes a packet of the guest.

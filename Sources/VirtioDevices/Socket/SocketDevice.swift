@@ -8,7 +8,8 @@ package import Virtio
 ///     offset  size  configuration
 ///          0     8  the guest's CID
 ///
-/// Connections do not outlive a restore: the driver is told so by a transport reset event, and reads its CID again.
+/// Connections do not outlive a restore: the driver gets a reset for each. A transport reset event would also end connections that are made
+/// just before the driver serves it.
 package final class SocketDevice: VirtioDevice, @unchecked Sendable {
     // @unchecked: everything that changes is used on the loop's thread, or before `start` and after `stop`.
 
@@ -144,13 +145,22 @@ package final class SocketDevice: VirtioDevice, @unchecked Sendable {
     // MARK: State
 
     package func save() throws(SavedStateError) -> SavedRecord {
-        SavedRecord(kind: "virtio-socket", version: 1)
+        var record = SavedRecord(kind: "virtio-socket", version: 2)
+        record.set("connections", connections.keys.map { UInt64($0.hostPort) << 32 | UInt64($0.guestPort) })
+        return record
     }
 
     /// The programs at the other ends are those of another machine.
     package func restore(_ state: SavedRecord) throws(SavedStateError) {
-        try state.expect(kind: "virtio-socket", versions: 1...1)
-        mustAnnounceReset = true
+        try state.expect(kind: "virtio-socket", versions: 1...2)
+        // Version 1 did not know the connections.
+        mustAnnounceReset = state.version == 1
+        guard state.version > 1 else { return }
+        connections.reset(
+            try state.integers("connections").map {
+                SocketConnection.Key(
+                    hostPort: UInt32(truncatingIfNeeded: $0 >> 32), guestPort: UInt32(truncatingIfNeeded: $0))
+            })
     }
 
     /// What the handlers of the loop know of the device, which does not outlive them.

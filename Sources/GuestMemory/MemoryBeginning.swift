@@ -1,0 +1,67 @@
+internal import Glibc
+internal import HostSystem
+
+/// The file with the contents that private memory began with, and the kernel's table of the pages that were written since.
+final class MemoryBeginning: Sendable {
+    /// Pages that are looked up at once.
+    private static let batch = 8192
+    private static let pageSize = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+
+    // Bits of an entry of /proc/PID/pagemap (admin-guide/mm/pagemap of the kernel's documentation).
+    private static let isPresent: UInt64 = 1 << 63
+    private static let isSwapped: UInt64 = 1 << 62
+    private static let isOfFile: UInt64 = 1 << 61
+
+    private let contents: FileDescriptor
+    /// Opened at once: a process in a jail opens nothing.
+    private let table: FileDescriptor
+    private let size: UInt64
+
+    /// - Parameter contents: a descriptor, which stays the caller's.
+    init(contents: Int32, size: UInt64) throws(SystemError) {
+        self.contents = FileDescriptor(owning: try checked("dup") { fcntl(contents, F_DUPFD_CLOEXEC, 0) })
+        table = try FileDescriptor(path: "/proc/self/pagemap", flags: O_RDONLY)
+        self.size = size
+        // An access behind the end of a file would end the process.
+        guard try self.contents.size() == size else { throw SystemError("contents of another size", code: EINVAL) }
+    }
+
+    /// The next range of the memory that may have other contents than zeroes: data of the file, or pages that were written.
+    func nextData(from offset: UInt64, hostBase: UnsafeMutableRawPointer) throws(SystemError) -> Range<UInt64>? {
+        guard offset < size else { return nil }
+        let data = try contents.nextData(from: offset)
+        let written = try nextWritten(offset..<(data?.lowerBound ?? size), hostBase)
+        return written ?? data
+    }
+
+    private func nextWritten(
+        _ range: Range<UInt64>, _ hostBase: UnsafeMutableRawPointer
+    ) throws(SystemError) -> Range<UInt64>? {
+        let first = UInt64(UInt(bitPattern: hostBase)) / Self.pageSize
+        var entries = [UInt64](repeating: 0, count: Self.batch)
+        var page = range.lowerBound / Self.pageSize
+        let end = (range.upperBound + Self.pageSize - 1) / Self.pageSize
+        while page < end {
+            let count = min(Self.batch, Int(end - page))
+            let found = try entries.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in
+                try table.read(
+                    at: 8 * (first + page),
+                    into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<(8 * count)])
+                )
+            }
+            guard found == 8 * count else { throw SystemError("/proc/self/pagemap", code: EIO) }
+            if let start = entries[..<count].firstIndex(where: Self.isWritten) {
+                let length = entries[start..<count].prefix(while: Self.isWritten).count
+                let begin = (page + UInt64(start)) * Self.pageSize
+                return max(begin, range.lowerBound)..<(begin + UInt64(length) * Self.pageSize)
+            }
+            page += UInt64(count)
+        }
+        return nil
+    }
+
+    /// Whether a page is the process's own: a copy of the file's, in memory or in swap.
+    private static func isWritten(_ entry: UInt64) -> Bool {
+        entry & isSwapped != 0 || entry & isPresent != 0 && entry & isOfFile == 0
+    }
+}

@@ -1,0 +1,187 @@
+import ControlAPI
+import Foundation
+import GuestToolchain
+import Runtime
+import TestSupport
+import Testing
+
+/// The verbs of snapshots, with guests of a few instructions.
+@Suite("Snapshots of machines") struct SnapshotVerbTests {
+    private let aerie: AerieProcess
+    private let echo: String
+
+    init() throws {
+        aerie = try AerieProcess()
+        echo = try aerie.directory.file("echo", GuestProgram.echo)
+    }
+
+    private func run(_ arguments: String...) throws -> AerieResult { try aerie.run(arguments) }
+
+    private func start(_ name: String) throws {
+        let result = try aerie.run(
+            ["run", "--detach", "--name", name, "--firmware", echo, "--memory", "16M", "--network", "none"])
+        try #require(result.code == 0, "\(result.error)")
+    }
+
+    private func remove(_ names: String...) { _ = try? aerie.run(["rm", "--force"] + names) }
+
+    private func machine(_ name: String) throws -> Machine {
+        try StateDirectory(environment: aerie.environment).find(name)
+    }
+
+    private var store: SnapshotStore {
+        get throws { SnapshotStore(beside: try StateDirectory(environment: aerie.environment)) }
+    }
+
+    /// Types a byte at a machine's console, and takes what the guest sends back.
+    private func echoes(_ name: String, _ text: String) throws -> String {
+        let client = try ControlClient(try machine(name))
+        try client.call(.attach, ["recent": .boolean(false)])
+        let (socket, begun) = client.stream
+        #expect(begun == [])
+        #expect(text.withCString { send(socket, $0, text.utf8.count, 0) } == text.utf8.count)
+        var buffer = [UInt8](repeating: 0, count: 64)
+        var found: [UInt8] = []
+        while found.count < text.utf8.count {
+            let count = recv(socket, &buffer, buffer.count, 0)
+            guard count > 0 else { break }
+            found += buffer[..<count]
+        }
+        return String(decoding: found, as: UTF8.self)
+    }
+
+    @Test(
+        "A machine is saved while it runs, goes on, and new machines go on from there, also when the snapshot is gone")
+    func life() throws {
+        try start("one")
+        defer { remove("one", "two", "three") }
+        #expect(try echoes("one", "a") == "a")
+        #expect(try run("snapshot", "create", "one").output == "one-1\n")
+        #expect(try run("snapshot", "create", "one", "named").output == "named\n")
+        #expect(try run("ps").output.contains("(paused)") == false)
+        #expect(try echoes("one", "b") == "b")
+
+        let list = try run("snapshot", "ls").output
+        #expect(list.contains("one-1") && list.contains("named") && list.contains("memory and disk"))
+        #expect(try run("snapshot", "check", "one-1", "named").output == "one-1\nnamed\n")
+        #expect(try run("snapshot", "inspect", "named").output.contains("\"memory\""))
+        #expect(try run("restore", "named", "--name", "two").code == 0)
+        // It does not greet again: it goes on where it was.
+        #expect(try echoes("two", "c") == "c")
+        #expect(try run("snapshot", "rm", "named", "one-1").output == "named\none-1\n")
+        #expect(try run("snapshot", "ls", "--quiet").output == "")
+        #expect(try echoes("two", "d") == "d")
+
+        #expect(try run("snapshot", "create", "two", "again").code == 0)
+        #expect(try run("restore", "again", "--name", "three").code == 0)
+        #expect(try echoes("three", "e") == "e")
+        // The next start is an ordinary one: the guest greets.
+        #expect(try run("restart", "--time", "0", "three").code == 0)
+        #expect(Patience.wait { (try? run("logs", "three").output)?.hasSuffix(">") ?? false })
+    }
+
+    @Test("A machine's copies run beside it under names of their own")
+    func fork() throws {
+        try start("parent")
+        defer { remove("parent", "parent-1", "kid-1", "kid-3", "kid-2", "kid-1-1") }
+        #expect(try run("fork", "parent").output == "parent-1\n")
+        #expect(try run("fork", "parent", "--count", "2", "--name", "kid").output == "kid-1\nkid-2\n")
+        #expect(try run("rm", "--force", "kid-1").code == 0)
+        #expect(try run("fork", "parent", "--count", "2", "--name", "kid").output == "kid-1\nkid-3\n")
+        #expect(try run("fork", "kid-1").output == "kid-1-1\n")
+        for name in ["parent", "parent-1", "kid-1", "kid-2", "kid-3", "kid-1-1"] {
+            #expect(try echoes(name, "x") == "x")
+        }
+        #expect(try run("snapshot", "ls", "--quiet").output == "")
+        #expect(try run("stop", "--time", "0", "parent").code == 0)
+        let refused = try run("fork", "parent")
+        #expect(refused.code == 64)
+        #expect(
+            refused.error
+                == "aerie: forking machine 'parent': it is not running; start it with 'aerie start parent'\n")
+    }
+
+    @Test("A paused machine stays paused, and one that does not run has a snapshot of its disks")
+    func otherStates() throws {
+        try start("one")
+        defer { remove("one", "two", "three") }
+        #expect(try run("pause", "one").code == 0)
+        #expect(try run("snapshot", "create", "one", "paused").code == 0)
+        #expect(Patience.wait { (try? machine("one").status.state) == .paused })
+        #expect(try run("stop", "--time", "0", "one").code == 0)
+        #expect(try run("snapshot", "create", "one", "stopped").code == 0)
+        #expect(try store.find("paused").record.hasState)
+        #expect(try !store.find("stopped").record.hasState)
+        #expect(try run("restore", "stopped", "--name", "two").code == 0)
+        // It boots.
+        #expect(Patience.wait { (try? run("logs", "two").output) == ">" })
+    }
+
+    @Test("A program that goes away while it saves a machine lets it go on")
+    func lostClient() throws {
+        try start("one")
+        defer { remove("one") }
+        func save() throws -> JSONValue {
+            let client = try ControlClient(try machine("one"))
+            let files = ["state", "memory"].map { name in
+                open(aerie.directory.path(name), O_RDWR | O_CREAT | O_TRUNC, 0o600)
+            }
+            defer { for file in files { close(file) } }
+            let answer = try client.call(.save, files: files)
+            #expect(Patience.wait { (try? machine("one").status.state) == .paused })
+            return answer
+        }
+        #expect(try save()["wasRunning"] == .boolean(true))
+        #expect(Patience.wait { (try? machine("one").status.state) == .running })
+        #expect(try echoes("one", "z") == "z")
+        let client = try ControlClient(try machine("one"))
+        #expect(throws: (any Error).self) { try client.call(.save) }
+    }
+
+    @Test("A snapshot that was altered or cut off, and wrong names, are refused in one line, and nothing is left")
+    func refusals() throws {
+        try start("one")
+        defer { remove("one", "two") }
+        #expect(try run("snapshot", "create", "one", "s").code == 0)
+        let snapshot = try store.find("s")
+        let memory = try FileHandle(forUpdating: URL(filePath: snapshot.file(Snapshot.memoryName)))
+        try memory.seek(toOffset: 3 << 20)
+        try memory.write(contentsOf: Data([1]))
+        let lines = [
+            (
+                ["restore", "s", "--name", "two"], 65,
+                "snapshot 's': the block of 64K at offset 3145728 has other contents than those saved; remove the snapshot; "
+                    + "it cannot be used"
+            ),
+            (
+                ["snapshot", "check", "s"], 65,
+                "snapshot 's': the block of 64K at offset 3145728 has other contents than those saved; remove the snapshot; "
+                    + "it cannot be used"
+            ),
+            (
+                ["snapshot", "create", "one", "s"], 64,
+                "a snapshot named 's': there is one already; choose another name, or remove it with 'aerie snapshot rm s'"
+            ),
+            (
+                ["restore", "absent"], 64,
+                "snapshot 'absent': there is none of this name; 'aerie snapshot ls' lists them"
+            ),
+            (["fork", "one", "--count", "0"], 64, "--count 0: it is not a number of copies; give one from 1 to 1000"),
+        ]
+        for (arguments, code, line) in lines {
+            let result = try aerie.run(arguments)
+            #expect(result.code == Int32(code), "\(arguments)")
+            #expect(result.error == "aerie: \(line)\n")
+        }
+        try memory.seek(toOffset: 3 << 20)
+        try memory.write(contentsOf: Data([0]))
+        // The file is another one by its time, and its contents are right.
+        #expect(try run("restore", "s", "--name", "two").code == 0)
+        #expect(try echoes("two", "k") == "k")
+        try memory.truncate(atOffset: 100)
+        #expect(try run("restore", "s").error.contains("it has 100 bytes instead of 16777216"))
+        #expect(try run("ps", "--all", "--quiet").output.split(separator: "\n").count == 2)
+        let names = try FileManager.default.contentsOfDirectory(atPath: try store.path)
+        #expect(names.filter { $0 != ".lock" } == [snapshot.record.id])
+    }
+}

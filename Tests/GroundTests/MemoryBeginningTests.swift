@@ -1,0 +1,73 @@
+import Foundation
+import GuestMemory
+import GuestToolchain
+import HostSystem
+import Testing
+
+@Suite("Memory that begins with the contents of a file")
+struct MemoryBeginningTests {
+    private let directory = TemporaryDirectory()
+    private static let size = 0x10000
+
+    /// A file with data in its second page only.
+    private func file() throws -> FileDescriptor {
+        let path = try directory.file("memory", Data())
+        let file = try FileDescriptor(path: path, flags: O_RDWR)
+        try file.truncate(to: UInt64(Self.size))
+        let page = [UInt8](repeating: 7, count: 4096)
+        try page.withUnsafeBytes { try file.writeAll(at: 4096, $0) }
+        return file
+    }
+
+    private func memory(_ file: borrowing FileDescriptor) throws -> GuestMemory {
+        try GuestMemory(ranges: [(0x1000, UInt64(Self.size))], contents: file.rawValue)
+    }
+
+    @Test("The guest sees the file's bytes, and its writes do not reach the file")
+    func contents() throws {
+        let file = try file()
+        let memory = try memory(file)
+        #expect(try memory.bytes(at: 0x1FFF, count: 2) == [0, 7])
+        try memory.write([9, 9], at: 0x1FFF)
+        #expect(try memory.bytes(at: 0x1FFF, count: 3) == [9, 9, 7])
+        var found = [UInt8](repeating: 1, count: 2)
+        let count = try found.withUnsafeMutableBytes { try file.read(at: 0xFFF, into: $0) }
+        #expect(count == 2)
+        #expect(found == [0, 7])
+    }
+
+    @Test("What is written since and what the file has may have contents, and nothing else, whatever was read")
+    func data() throws {
+        let file = try file()
+        let memory = try memory(file)
+        func ranges() throws -> [Range<UInt64>] {
+            var result: [Range<UInt64>] = []
+            while let range = try memory.nextData(from: result.last?.upperBound ?? 0) { result.append(range) }
+            return result
+        }
+        #expect(try ranges() == [0x1000..<0x2000])
+        _ = try memory.bytes(at: 0x1000, count: Self.size)
+        #expect(try ranges() == [0x1000..<0x2000])
+        try memory.write([1], at: 0x1000)
+        try memory.write([1], at: 0x4FFF)
+        try memory.write([1], at: 0x5000)
+        try memory.write([1], at: 0x10FFF)
+        #expect(try ranges() == [0x0..<0x1000, 0x1000..<0x2000, 0x3000..<0x5000, 0xF000..<0x10000])
+    }
+
+    @Test("Pages that are given back have the file's bytes again")
+    func discarded() throws {
+        let file = try file()
+        let memory = try memory(file)
+        try memory.write([1, 2], at: 0x2000)
+        #expect(try memory.discard(at: 0x2000, count: 0x1000) == 0x1000)
+        #expect(try memory.bytes(at: 0x2000, count: 2) == [7, 7])
+    }
+
+    @Test("A file of another size is refused", arguments: [0, 1, Self.size - 1, Self.size + 1])
+    func sizes(size: Int) throws {
+        let file = try file()
+        try file.truncate(to: UInt64(size))
+        #expect(throws: SystemError.self) { try memory(file) }
+    }
+}
