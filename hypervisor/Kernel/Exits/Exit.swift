@@ -57,7 +57,7 @@ func handlePendingInterrupts(_ hart: Hart) {
 private func handleVirtualInstruction(_ vcpu: VCPU, _ hart: Hart) {
     let isWait = hv_read_stval() == 0x1050_0073 || (hv_read_stval() == 0 && vcpu.fetchInstruction() == 0x1050_0073)
     guard isWait else { return vcpu.inject(exception: 2, value: hv_read_stval()) }
-    vcpu.pointee.sepc += 4
+    vcpu.pointee.sepc &+= 4
     vcpu.pointee.waits &+= 1
     vcpu.waitForInterrupt(hart)
 }
@@ -90,7 +90,7 @@ extension UnsafeMutablePointer where Pointee == hv_vcpu {
         let low = hv_fetch(pointee.sepc)
         guard low >= 0 else { return nil }
         if low & 3 != 3 { return UInt32(low) }
-        let high = hv_fetch(pointee.sepc + 2)
+        let high = hv_fetch(pointee.sepc &+ 2)
         return high < 0 ? nil : UInt32(high) << 16 | UInt32(low)
     }
 

@@ -23,7 +23,7 @@ struct GuestPageFault {
             let value = guest.pointee.load(guestAddress, size: access.size)
             vcpu[register: access.register] = access.extended(value)
         }
-        vcpu.pointee.sepc += access.length
+        vcpu.pointee.sepc &+= access.length
     }
 
     /// An access fault in the guest, as a board without a device there would give it.

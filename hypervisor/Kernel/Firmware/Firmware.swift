@@ -13,7 +13,8 @@ enum Firmware {
 
     /// An environment call of VS-mode: a7 the extension, a6 the function, a0 to a5 the arguments.
     static func call(_ vcpu: VCPU, _ hart: Hart) {
-        vcpu.pointee.sepc += 4
+        // Wraps: the guest may call from the last word of its address space.
+        vcpu.pointee.sepc &+= 4
         let result: Result
         switch vcpu[register: 17] {
         case 0x10: result = base(vcpu)

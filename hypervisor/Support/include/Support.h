@@ -59,12 +59,12 @@ _Static_assert(offsetof(struct hv_vcpu, fcsr) == HV_VCPU_FCSR, "Layout.h");
 _Static_assert(offsetof(struct hv_hart, stack) == HV_HART_STACK, "Layout.h");
 
 #define HV_CSR(name, csr) \
-    static inline uint64_t hv_read_##name(void) { \
+    static inline __attribute__((always_inline)) uint64_t hv_read_##name(void) { \
         uint64_t value; \
         __asm__ volatile("csrr %0, " #csr : "=r"(value) : : "memory"); \
         return value; \
     } \
-    static inline void hv_write_##name(uint64_t value) { \
+    static inline __attribute__((always_inline)) void hv_write_##name(uint64_t value) { \
         __asm__ volatile("csrw " #csr ", %0" : : "r"(value) : "memory"); \
     }
 
@@ -95,31 +95,31 @@ HV_CSR(vsie, 0x204)
 HV_CSR(stimecmp, 0x14d)
 HV_CSR(vstimecmp, 0x24d)
 
-static inline uint64_t hv_time(void) {
+static inline __attribute__((always_inline)) uint64_t hv_time(void) {
     uint64_t value;
     __asm__ volatile("rdtime %0" : "=r"(value));
     return value;
 }
 
-static inline void hv_wait_for_interrupt(void) { __asm__ volatile("wfi" : : : "memory"); }
-static inline void hv_fence_tables(void) { __asm__ volatile("sfence.vma" : : : "memory"); }
-static inline void hv_fence_instructions(void) { __asm__ volatile("fence.i" : : : "memory"); }
-static inline void hv_fence_devices(void) { __asm__ volatile("fence iorw, iorw" : : : "memory"); }
+static inline __attribute__((always_inline)) void hv_wait_for_interrupt(void) { __asm__ volatile("wfi" : : : "memory"); }
+static inline __attribute__((always_inline)) void hv_fence_tables(void) { __asm__ volatile("sfence.vma" : : : "memory"); }
+static inline __attribute__((always_inline)) void hv_fence_instructions(void) { __asm__ volatile("fence.i" : : : "memory"); }
+static inline __attribute__((always_inline)) void hv_fence_devices(void) { __asm__ volatile("fence iorw, iorw" : : : "memory"); }
 /// HFENCE.GVMA of everything.
-static inline void hv_fence_guest_tables(void) { __asm__ volatile(".word 0x62000073" : : : "memory"); }
+static inline __attribute__((always_inline)) void hv_fence_guest_tables(void) { __asm__ volatile(".word 0x62000073" : : : "memory"); }
 /// HFENCE.VVMA of everything that belongs to the present VMID.
-static inline void hv_fence_virtual_tables(void) { __asm__ volatile(".word 0x22000073" : : : "memory"); }
-static inline void hv_clear_software_interrupt(void) { __asm__ volatile("csrci sip, 2" : : : "memory"); }
+static inline __attribute__((always_inline)) void hv_fence_virtual_tables(void) { __asm__ volatile(".word 0x22000073" : : : "memory"); }
+static inline __attribute__((always_inline)) void hv_clear_software_interrupt(void) { __asm__ volatile("csrci sip, 2" : : : "memory"); }
 
 // Device registers.
-static inline uint8_t hv_load8(uint64_t address) { return *(volatile uint8_t *)address; }
-static inline uint32_t hv_load32(uint64_t address) { return *(volatile uint32_t *)address; }
-static inline void hv_store8(uint64_t address, uint8_t value) { *(volatile uint8_t *)address = value; }
-static inline void hv_store32(uint64_t address, uint32_t value) { *(volatile uint32_t *)address = value; }
+static inline __attribute__((always_inline)) uint8_t hv_load8(uint64_t address) { return *(volatile uint8_t *)address; }
+static inline __attribute__((always_inline)) uint32_t hv_load32(uint64_t address) { return *(volatile uint32_t *)address; }
+static inline __attribute__((always_inline)) void hv_store8(uint64_t address, uint8_t value) { *(volatile uint8_t *)address = value; }
+static inline __attribute__((always_inline)) void hv_store32(uint64_t address, uint32_t value) { *(volatile uint32_t *)address = value; }
 
 struct hv_sbi_result { int64_t error; int64_t value; };
 
-static inline struct hv_sbi_result hv_sbi(uint64_t extension, uint64_t function, uint64_t x, uint64_t y, uint64_t z,
+static inline __attribute__((always_inline)) struct hv_sbi_result hv_sbi(uint64_t extension, uint64_t function, uint64_t x, uint64_t y, uint64_t z,
                                           uint64_t u, uint64_t v) {
     register uint64_t a0 __asm__("a0") = x;
     register uint64_t a1 __asm__("a1") = y;
@@ -137,13 +137,13 @@ struct hv_lock { uint32_t next, serving; };
 
 extern struct hv_lock hv_kernel_lock;
 
-static inline void hv_acquire(void) {
+static inline __attribute__((always_inline)) void hv_acquire(void) {
     struct hv_lock *lock = &hv_kernel_lock;
     uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
     while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket) { }
 }
 
-static inline void hv_release(void) {
+static inline __attribute__((always_inline)) void hv_release(void) {
     struct hv_lock *lock = &hv_kernel_lock;
     __atomic_store_n(&lock->serving, lock->serving + 1, __ATOMIC_RELEASE);
 }
@@ -166,7 +166,7 @@ int64_t hv_probe_timer(void);
 // The image's parts; see link.ld.
 #define HV_SYMBOL(name) \
     extern uint8_t hv_##name[]; \
-    static inline uint64_t hv_address_of_##name(void) { return (uint64_t)hv_##name; }
+    static inline __attribute__((always_inline)) uint64_t hv_address_of_##name(void) { return (uint64_t)hv_##name; }
 
 HV_SYMBOL(image_start)
 HV_SYMBOL(text_end)
@@ -174,11 +174,11 @@ HV_SYMBOL(rodata_end)
 HV_SYMBOL(image_end)
 HV_SYMBOL(stacks)
 
-static inline uint64_t hv_address_of_secondary_start(void) { return (uint64_t)hv_secondary_start; }
+static inline __attribute__((always_inline)) uint64_t hv_address_of_secondary_start(void) { return (uint64_t)hv_secondary_start; }
 
 /// hart->resident[guest], which Swift sees as a tuple.
-static inline uint8_t hv_resident(const struct hv_hart *hart, uint8_t guest) { return hart->resident[guest & 15]; }
-static inline void hv_set_resident(struct hv_hart *hart, uint8_t guest, uint8_t vcpu) {
+static inline __attribute__((always_inline)) uint8_t hv_resident(const struct hv_hart *hart, uint8_t guest) { return hart->resident[guest & 15]; }
+static inline __attribute__((always_inline)) void hv_set_resident(struct hv_hart *hart, uint8_t guest, uint8_t vcpu) {
     hart->resident[guest & 15] = vcpu;
 }
 
