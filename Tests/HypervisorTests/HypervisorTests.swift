@@ -36,6 +36,18 @@ struct HypervisorTests {
         #expect(lines.last == "hypervisor: every guest has ended; the machine powers off")
     }
 
+    /// A tick is 100 ns of virtual time, an instruction 16 ns. The figure has the loop of the guest in it.
+    @Test("A hypercall and its loop take at most 250 instructions")
+    func callCost() throws {
+        _ = try HypervisorImage.guest("cost")
+        let lines = try HypervisorImage.run(
+            #"{"guests": [{"name": "cost", "kernel": "cost.bin", "memory": "8M"}]}"#, harts: 1, countsInstructions: true
+        )
+        let line = try #require(lines.first { $0.hasPrefix("[cost] ticks of 10000 calls ") })
+        let ticks = try #require(Double(line.split(separator: " ").last ?? ""))
+        #expect(ticks * 100 / 16 / 10_000 <= 250)
+    }
+
     @Test("A partition runs on its own harts")
     func partitions() throws {
         _ = try HypervisorImage.guest("hello")

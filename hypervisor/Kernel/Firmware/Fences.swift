@@ -14,7 +14,10 @@ enum Fences {
                 hv_fence_virtual_tables()
                 hv_fence_instructions()
             } else if target.pointee.state == VCPUState.running, let hart = target.pointee.hart {
-                if !fence(hart, function, start, size) { target.pointee.flush = 1 }
+                guard !fence(hart, function, start, size) else { return }
+                // Firmware without HFENCE: the target's hart fences when it decides again, at once.
+                target.pointee.flush = 1
+                hypervisor.pointee.scheduler.kick(hart)
             } else {
                 target.pointee.flush = 1
             }

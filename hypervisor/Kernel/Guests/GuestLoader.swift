@@ -39,7 +39,10 @@ extension Guest {
         guard guest.pointee.takeVCPUs(entry.vcpus) else {
             return guest.pointee.refuse("all 64 vCPUs of the machine are in use; stop another guest")
         }
-        guard let chunk = hypervisor.pointee.memory.allocate(UInt8(guest.pointee.index + 1)) else { return }
+        // `available` has just been enough, and the lock was kept since.
+        guard let chunk = hypervisor.pointee.memory.allocate(UInt8(guest.pointee.index + 1)) else {
+            fatal("the chunks of memory", "the count of free chunks is wrong")
+        }
         hv_release()
         zero(chunk, ChunkAllocator.chunkSize)
         hv_acquire()
