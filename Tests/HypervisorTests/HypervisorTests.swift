@@ -3,7 +3,7 @@ import Testing
 
 @Suite(
     "The hypervisor on QEMU", .serialized,
-    .enabled(if: HypervisorImage.qemu != nil, "qemu-system-riscv64 is not in PATH"))
+    .enabled(if: HypervisorImage.qemu != nil, "qemu-system-riscv64 is not installed"))
 struct HypervisorTests {
     @Test("The image without guests has at most 300 KB")
     func size() throws {
