@@ -33,15 +33,6 @@ import Testing
 
     private func status(_ name: String) throws -> MachineStatus { try state.find(name).status }
 
-    private func waits(until condition: () throws -> Bool) rethrows -> Bool {
-        let end = ContinuousClock.now + Patience.limit
-        while ContinuousClock.now < end {
-            if try condition() { return true }
-            usleep(5000)
-        }
-        return try condition()
-    }
-
     @Test("One is started, listed, paused, resumed, stopped, started again and removed by its name")
     func life() throws {
         let id = try start("one", sleeper)
@@ -50,11 +41,11 @@ import Testing
         let list = try run("ps")
         #expect(list.output.contains(id) && list.output.contains("one") && list.output.contains("Up "))
         #expect(try run("pause", "one").output == "one\n")
-        #expect(try waits { try status("one").state == .paused })
+        #expect(try Patience.wait { try status("one").state == .paused })
         #expect(try run("ps").output.contains("(paused)"))
         #expect(try run("pause", "one").code == 64)
         #expect(try run("resume", String(id.prefix(6))).code == 0)
-        #expect(try waits { try status("one").state == .running })
+        #expect(try Patience.wait { try status("one").state == .running })
         // This guest hears nothing: it has to be killed.
         #expect(try run("stop", "--time", "0", "one").code == 0)
         #expect(try status("one").exitCode == 137)
@@ -74,7 +65,7 @@ import Testing
     @Test("Its console can be attached to, and is kept in a log")
     func console() throws {
         _ = try start("talker", echo)
-        #expect(try waits { try run("logs", "talker").output.hasPrefix(">") })
+        #expect(try Patience.wait { try run("logs", "talker").output.hasPrefix(">") })
         // The end of the input does not end the console: what is typed last switches the guest off.
         let attached = try aerie.run(["attach", "talker"], input: "hello\n\u{4}")
         #expect(attached.code == 0)
@@ -121,7 +112,7 @@ import Testing
         _ = try start("victim", sleeper)
         let before = try status("victim")
         kill(before.monitor, SIGKILL)
-        #expect(try waits { try !state.find("victim").isRunning })
+        #expect(try Patience.wait { try !state.find("victim").isRunning })
         let after = try status("victim")
         #expect(after.state == .exited)
         #expect(after.exitCode == 137)
@@ -139,7 +130,7 @@ import Testing
         #expect(try run("wait", "limited").output == "42\n")
         #expect(try status("limited").restarts == 2)
         _ = try start("endless", fails, ["--restart", "always"])
-        #expect(try waits { try status("endless").restarts >= 1 })
+        #expect(try Patience.wait { try status("endless").restarts >= 1 })
         #expect(try run("stop", "endless").code == 0)
         #expect(try status("endless").state == .exited)
         #expect(try run("run", "--rm", "--restart", "always", "--firmware", sleeper).code == 64)

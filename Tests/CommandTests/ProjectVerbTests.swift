@@ -121,15 +121,6 @@ struct ProjectVerbTests {
         #expect(try listings()["shop-base"]?.state == "running")
     }
 
-    private func waits(until condition: () throws -> Bool) rethrows -> Bool {
-        let end = ContinuousClock.now + Patience.limit
-        while ContinuousClock.now < end {
-            if try condition() { return true }
-            usleep(5000)
-        }
-        return try condition()
-    }
-
     @Test("A command waits for another one that changes the same project, and goes on when that is killed")
     func exclusion() throws {
         defer { down() }
@@ -139,9 +130,9 @@ struct ProjectVerbTests {
         ])
         // The job never ends.
         let up = try RunningProgram(["up"], on: aerie)
-        #expect(try waits { try listings()["shop-job"]?.state == "running" })
+        #expect(try Patience.wait { try listings()["shop-job"]?.state == "running" })
         let down = try RunningProgram(["down"], on: aerie)
-        #expect(waits { down.error == "aerie: waiting for another command that changes project 'shop'\n" })
+        #expect(Patience.wait { down.error == "aerie: waiting for another command that changes project 'shop'\n" })
         up.send(SIGKILL)
         #expect(up.end() == -SIGKILL)
         #expect(down.end() == 0)

@@ -17,12 +17,6 @@ import Virtio
         return (device, DiskDriver(board: board, queue: try board.bringUp(size: 64)))
     }
 
-    /// Whether the device has left the driver's requests alone, after it has looked at them.
-    private func isWaiting(_ board: any DriverBoard, _ queue: GuestQueue) -> Bool {
-        for _ in 0..<2 { TestLoop.shared.sync {} }
-        return queue.deviceUsedIndex == queue.usedIndex
-    }
-
     @Test("A disk without a rate gets one while it runs, and loses it again")
     func disk() throws {
         let clock = TestClock()
@@ -33,7 +27,7 @@ import Virtio
         TestLoop.shared.sync {}
         #expect(try driver.run(0, data: [.in(DiskDriver.data, 4096)]) == (0, 4097))
         driver.post(0, data: [.in(DiskDriver.data, 512)])
-        #expect(isWaiting(driver.board, driver.queue))
+        #expect(driver.board.isWaiting(driver.queue))
         #expect(clock.wait == 900 * Self.millisecond)
         // The request that waits passes by the new rate, without a notification of the driver.
         try device.setRate(DeviceRate())
@@ -50,7 +44,7 @@ import Virtio
         defer { driver.stop() }
         #expect(try driver.run(4) == (0, 1))
         driver.post(4)
-        #expect(isWaiting(driver.board, driver.queue))
+        #expect(driver.board.isWaiting(driver.queue))
         try device.setRate(DeviceRate(operations: 1000))
         TestLoop.shared.sync {}
         clock.advance(by: 0)
@@ -59,7 +53,7 @@ import Virtio
         TestLoop.shared.sync {}
         #expect(try driver.run(4) == (0, 1))
         driver.post(4)
-        #expect(isWaiting(driver.board, driver.queue))
+        #expect(driver.board.isWaiting(driver.queue))
         #expect(clock.wait == 900 * Self.millisecond)
         clock.advance(by: 900 * Self.millisecond)
         #expect(try driver.board.waitUsed(driver.queue) == (0, 1))
@@ -82,40 +76,28 @@ import Virtio
 
     @Test("A card counts frames in each direction, and its rate changes while it runs")
     func card() throws {
-        let clocks = [TestClock(), TestClock()]
-        let network = TestNetwork()
-        let device = NetworkDevice(
-            backend: network, address: MACAddress(value: 0x02_00_00_00_00_01), clocks: (clocks[0], clocks[1]))
-        let board = try TestBoard(device)
-        try board.start()
+        let card = try RatedCard()
+        let (board, queues, network, clocks) = (card.board, card.queues, card.network, card.clocks)
         defer { board.stop() }
-        let queues = try board.bringUp(queues: [0, 1, 2], size: 16)
-        let frame = [0x02, 0, 0, 0, 0, 1] + [UInt8](repeating: 7, count: 494)
-        let place = TestBoard.base + 0x10_0000
-        for head in UInt16(0)..<2 {
-            queues[0].setChain([.in(place + 0x1000 * UInt64(head), 2048)], head: head)
-            queues[0].publish(head)
-        }
-        board.notify(0)
-        try device.setRate(DeviceRate(bytes: 1000))
+        try card.device.setRate(DeviceRate(bytes: 1000))
         TestLoop.shared.sync {}
-        network.deliver(frame)
-        network.deliver(frame)
+        network.deliver(card.frame)
+        network.deliver(card.frame)
         #expect(try board.waitUsed(queues[0]) == (0, 512))
-        #expect(isWaiting(board, queues[0]))
+        #expect(board.isWaiting(queues[0]))
         #expect(clocks[0].wait == 400 * Self.millisecond)
-        try device.setRate(DeviceRate())
+        try card.device.setRate(DeviceRate())
         TestLoop.shared.sync {}
         clocks[0].advance(by: 0)
         #expect(try board.waitUsed(queues[0]) == (1, 512))
 
-        try board.memory.write([UInt8](repeating: 0, count: 12) + frame, at: place + 0x8000)
-        queues[1].setChain([.out(place + 0x8000, 512)], head: 0)
+        try board.memory.write([UInt8](repeating: 0, count: 12) + card.frame, at: card.place + 0x8000)
+        queues[1].setChain([.out(card.place + 0x8000, 512)], head: 0)
         queues[1].publish(0)
         board.notify(1)
         #expect(try board.waitUsed(queues[1]) == (0, 0))
         #expect(
-            device.counters.figures
+            card.device.counters.figures
                 == TransferCounters.Figures(inBytes: 1000, inOperations: 2, outBytes: 500, outOperations: 1))
     }
 }

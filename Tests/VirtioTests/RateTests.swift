@@ -60,13 +60,6 @@ import Virtio
         return DiskDriver(board: board, queue: try board.bringUp(size: 64))
     }
 
-    /// Whether the device has left the driver's requests alone, after it has looked at them.
-    private func isWaiting(_ board: any DriverBoard, _ queue: GuestQueue) -> Bool {
-        // A notification is served before jobs that came later.
-        for _ in 0..<2 { TestLoop.shared.sync {} }
-        return queue.deviceUsedIndex == queue.usedIndex
-    }
-
     @Test("A disk's bytes in a second are limited, whatever the size of its requests")
     func diskBytes() throws {
         let clock = TestClock()
@@ -75,14 +68,14 @@ import Virtio
         // Larger than the bucket, which has 409 bytes.
         #expect(try driver.run(0, data: [.in(DiskDriver.data, 8192)]) == (0, 8193))
         driver.post(0, data: [.in(DiskDriver.data, 512)])
-        #expect(isWaiting(driver.board, driver.queue))
+        #expect(driver.board.isWaiting(driver.queue))
         #expect(clock.wait == 1900 * Self.millisecond)
         clock.advance(by: 1899 * Self.millisecond)
-        #expect(isWaiting(driver.board, driver.queue))
+        #expect(driver.board.isWaiting(driver.queue))
         clock.advance(by: Self.millisecond)
         #expect(try driver.board.waitUsed(driver.queue) == (0, 513))
         driver.post(1, data: [.out(DiskDriver.data, 512)])
-        #expect(isWaiting(driver.board, driver.queue))
+        #expect(driver.board.isWaiting(driver.queue))
         #expect(clock.wait == 125 * Self.millisecond)
         clock.advance(by: 125 * Self.millisecond)
         #expect(try driver.board.waitUsed(driver.queue) == (0, 1))
@@ -98,7 +91,7 @@ import Virtio
         // One that was saved up, and one that is paid for afterwards.
         for _ in 0..<2 { #expect(try driver.run(4) == (0, 1)) }
         driver.post(0, data: [.in(DiskDriver.data, 4096)])
-        #expect(isWaiting(driver.board, driver.queue))
+        #expect(driver.board.isWaiting(driver.queue))
         #expect(clock.wait == 100 * Self.millisecond)
         clock.advance(by: 100 * Self.millisecond)
         #expect(try driver.board.waitUsed(driver.queue) == (0, 4097))
@@ -111,15 +104,15 @@ import Virtio
         let driver = try disk(MemoryDisk(sectors: 64), DeviceRate(bytes: 1024, operations: 1), clock)
         #expect(try driver.run(0, data: [.in(DiskDriver.data, 4096)]) == (0, 4097))
         driver.post(0, data: [.in(DiskDriver.data, 512)])
-        #expect(isWaiting(driver.board, driver.queue))
+        #expect(driver.board.isWaiting(driver.queue))
         driver.board.pause()
         // The alarm rings while nothing may be served.
         clock.advance(by: 4000 * Self.millisecond)
-        #expect(isWaiting(driver.board, driver.queue))
+        #expect(driver.board.isWaiting(driver.queue))
         driver.board.resume()
         #expect(try driver.board.waitUsed(driver.queue) == (0, 513))
         driver.post(0, data: [.in(DiskDriver.data, 512)])
-        #expect(isWaiting(driver.board, driver.queue))
+        #expect(driver.board.isWaiting(driver.queue))
         driver.stop()
     }
 
@@ -127,40 +120,27 @@ import Virtio
 
     @Test("A card's bytes are limited in each direction by themselves, and no frame is lost")
     func card() throws {
-        let clocks = [TestClock(), TestClock()]
-        let network = TestNetwork()
-        let device = NetworkDevice(
-            backend: network, address: MACAddress(value: 0x02_00_00_00_00_01), rate: DeviceRate(bytes: 1000),
-            clocks: (clocks[0], clocks[1]))
-        let board = try TestBoard(device)
-        try board.start()
+        let card = try RatedCard(rate: DeviceRate(bytes: 1000))
+        let (board, queues, network, clocks) = (card.board, card.queues, card.network, card.clocks)
         defer { board.stop() }
-        let queues = try board.bringUp(queues: [0, 1, 2], size: 16)
-        let frame = [0x02, 0, 0, 0, 0, 1] + [UInt8](repeating: 7, count: 494)
-        let place = TestBoard.base + 0x10_0000
-        for head in UInt16(0)..<2 {
-            queues[0].setChain([.in(place + 0x1000 * UInt64(head), 2048)], head: head)
-            queues[0].publish(head)
-        }
-        board.notify(0)
-        network.deliver(frame)
-        network.deliver(frame)
+        network.deliver(card.frame)
+        network.deliver(card.frame)
         #expect(try board.waitUsed(queues[0]) == (0, 512))
-        #expect(isWaiting(board, queues[0]))
+        #expect(board.isWaiting(queues[0]))
         #expect(clocks[0].wait == 400 * Self.millisecond)
 
-        try board.memory.write([UInt8](repeating: 0, count: 12) + frame, at: place + 0x8000)
+        try board.memory.write([UInt8](repeating: 0, count: 12) + card.frame, at: card.place + 0x8000)
         for head in UInt16(0)..<2 {
-            queues[1].setChain([.out(place + 0x8000, 512)], head: head)
+            queues[1].setChain([.out(card.place + 0x8000, 512)], head: head)
             queues[1].publish(head)
         }
         board.notify(1)
         #expect(try board.waitUsed(queues[1]) == (0, 0))
-        #expect(isWaiting(board, queues[1]))
+        #expect(board.isWaiting(queues[1]))
         #expect(clocks[1].wait == 400 * Self.millisecond)
         clocks[1].advance(by: 400 * Self.millisecond)
         #expect(try board.waitUsed(queues[1]) == (1, 0))
-        #expect(network.sent == [frame, frame])
+        #expect(network.sent == [card.frame, card.frame])
         clocks[0].advance(by: 400 * Self.millisecond)
         #expect(try board.waitUsed(queues[0]) == (1, 512))
     }
