@@ -46,8 +46,6 @@ public final class GuestMemory: @unchecked Sendable {
     package let size: UInt64
     /// The memory file behind the mapping; empty for private memory.
     let file: FileDescriptor
-    /// The host's kernel may merge pages with equal contents (ksm(4)).
-    package let isMergeable: Bool
     /// Whether no file has what the guest writes: memory whose pages may be merged, and memory with contents to begin with.
     let isPrivate: Bool
     /// Nil for memory that begins with zeroes.
@@ -77,7 +75,6 @@ public final class GuestMemory: @unchecked Sendable {
         }
         self.ranges = layout
         self.size = offset
-        self.isMergeable = isMergeable
         isPrivate = isMergeable || contents != nil
         beginning = try contents.map { (contents) throws(SystemError) in
             try MemoryBeginning(contents: contents, size: offset)

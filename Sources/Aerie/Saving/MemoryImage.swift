@@ -59,7 +59,7 @@ enum MemoryImage {
         let start = block * blockSize
         let bytes = UnsafeRawBufferPointer(
             start: memory.hostBase + start, count: min(blockSize, Int(memory.size) - start))
-        guard !isZero(bytes) else {
+        guard !bytes.isZero else {
             if bytes.count < blockSize { checksums[block] = CRC32C.checksum(of: bytes) }
             return
         }
@@ -107,9 +107,4 @@ enum MemoryImage {
     }
 
     private static func blocks(of size: UInt64) -> Int { Int((size + UInt64(blockSize) - 1) / UInt64(blockSize)) }
-
-    private static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        // Guest memory is aligned, and whole pages.
-        bytes.bindMemory(to: UInt64.self).allSatisfy { $0 == 0 }
-    }
 }

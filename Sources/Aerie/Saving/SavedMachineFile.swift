@@ -78,9 +78,9 @@ enum SavedMachineFile {
         let pages = piece.count / Int(pageSize)
         var first = 0
         while first < pages {
-            let isZero = isZero(piece, page: first)
+            let isZero = page(first, of: piece).isZero
             var end = first + 1
-            while end < pages, self.isZero(piece, page: end) == isZero { end += 1 }
+            while end < pages, page(end, of: piece).isZero == isZero { end += 1 }
             let range = offset + UInt64(first) * pageSize..<offset + UInt64(end) * pageSize
             if isZero {
                 try writeZeroes(range, of: contents, to: file)
@@ -90,6 +90,10 @@ enum SavedMachineFile {
             }
             first = end
         }
+    }
+
+    private static func page(_ number: Int, of piece: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: piece[number * Int(pageSize)..<(number + 1) * Int(pageSize)])
     }
 
     private static func writeZeroes(
@@ -106,11 +110,6 @@ enum SavedMachineFile {
         let fields = bytes(offset) + bytes(count) + bytes(kind.rawValue)
         try append(fields + bytes(checksum(fields, data)), to: file)
         do { try file.writeAll(data) } catch { throw .system(error) }
-    }
-
-    private static func isZero(_ piece: UnsafeMutableRawBufferPointer, page: Int) -> Bool {
-        UnsafeRawBufferPointer(rebasing: piece[page * Int(pageSize)..<(page + 1) * Int(pageSize)])
-            .bindMemory(to: UInt64.self).allSatisfy { $0 == 0 }
     }
 
     private static func checksum(_ fields: [UInt8], _ data: UnsafeRawBufferPointer) -> UInt32 {
@@ -218,4 +217,9 @@ enum SavedMachineFile {
     private static func integer<Integer: FixedWidthInteger>(_ bytes: [UInt8], at offset: Int) -> Integer {
         (0..<MemoryLayout<Integer>.size).reduce(0) { $0 | Integer(bytes[offset + $1]) << Integer(8 * $1) }
     }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether all bytes are zero, of an aligned range of whole words.
+    var isZero: Bool { bindMemory(to: UInt64.self).allSatisfy { $0 == 0 } }
 }

@@ -12,15 +12,11 @@ extension VirtualMachine {
     /// - Throws: `usage` for another size, for a disk that is not a writable raw file, and after the machine's end; `inputOutput` when
     ///   the host cannot make the file larger.
     public func resizeDisk(_ index: Int, to size: ByteSize) throws(AerieError) {
-        let disks = board.virtioDevices.compactMap { $0 as? BlockDevice }
         let asked = "resizing disk \(index) to \(size)"
-        guard disks.indices.contains(index) else {
-            throw AerieError(
-                .usage, asked: asked, found: "the machine has \(disks.count) disks", advice: "name another one")
-        }
+        let disk = try device(BlockDevice.self, index, "disks", asked)
         try whileAlive(asked) { () throws(AerieError) in
             do throws(DiskImageError) {
-                try disks[index].resize(to: size.bytes)
+                try disk.resize(to: size.bytes)
             } catch {
                 if case .system(let cause) = error {
                     throw AerieError(.inputOutput, asked: asked, found: cause.reason, advice: cause.advice ?? "")
@@ -37,13 +33,9 @@ extension VirtualMachine {
     /// - Parameter index: of `Configuration.networkCards`.
     /// - Throws: `usage` for a card that is not there, and after the machine's end.
     public func setLink(ofCard index: Int, isUp: Bool) throws(AerieError) {
-        let cards = board.virtioDevices.compactMap { $0 as? NetworkDevice }
         let asked = "setting the link of network card \(index)"
-        guard cards.indices.contains(index) else {
-            throw AerieError(
-                .usage, asked: asked, found: "the machine has \(cards.count) network cards", advice: "name another one")
-        }
-        try whileAlive(asked) { cards[index].setLink(isUp: isUp) }
+        let card = try device(NetworkDevice.self, index, "network cards", asked)
+        try whileAlive(asked) { card.setLink(isUp: isUp) }
     }
 
     /// Changes the rate of a disk, from the next request on.
@@ -53,13 +45,9 @@ extension VirtualMachine {
     ///   - rate: a limit of nothing takes the present limits away.
     /// - Throws: `usage` for another rate, for a disk that is not there, and after the machine's end.
     public func setRate(ofDisk index: Int, _ rate: RateLimit) throws(AerieError) {
-        let disks = board.virtioDevices.compactMap { $0 as? BlockDevice }
         let asked = "setting the rate of disk \(index)"
-        guard disks.indices.contains(index) else {
-            throw AerieError(
-                .usage, asked: asked, found: "the machine has \(disks.count) disks", advice: "name another one")
-        }
-        try setRate(rate, asked) { (rate) throws(SystemError) in try disks[index].setRate(rate) }
+        let disk = try device(BlockDevice.self, index, "disks", asked)
+        try setRate(rate, asked) { (rate) throws(SystemError) in try disk.setRate(rate) }
     }
 
     /// Changes the rate of a network card in each direction, from the next frame on.
@@ -69,13 +57,23 @@ extension VirtualMachine {
     ///   - rate: a limit of nothing takes the present limits away.
     /// - Throws: `usage` for another rate, for a card that is not there, and after the machine's end.
     public func setRate(ofCard index: Int, _ rate: RateLimit) throws(AerieError) {
-        let cards = board.virtioDevices.compactMap { $0 as? NetworkDevice }
         let asked = "setting the rate of network card \(index)"
-        guard cards.indices.contains(index) else {
+        let card = try device(NetworkDevice.self, index, "network cards", asked)
+        try setRate(rate, asked) { (rate) throws(SystemError) in try card.setRate(rate) }
+    }
+
+    /// - Parameters:
+    ///   - index: among the devices of the type.
+    ///   - nouns: what they are, for an error.
+    private func device<Device>(
+        _ type: Device.Type, _ index: Int, _ nouns: String, _ asked: String
+    ) throws(AerieError) -> Device {
+        let devices = board.virtioDevices.compactMap { $0 as? Device }
+        guard devices.indices.contains(index) else {
             throw AerieError(
-                .usage, asked: asked, found: "the machine has \(cards.count) network cards", advice: "name another one")
+                .usage, asked: asked, found: "the machine has \(devices.count) \(nouns)", advice: "name another one")
         }
-        try setRate(rate, asked) { (rate) throws(SystemError) in try cards[index].setRate(rate) }
+        return devices[index]
     }
 
     private func setRate(

@@ -16,27 +16,32 @@ func imagesOfMachines() throws(AerieError) -> Set<String> {
     return Set((try userMachines().machines().map(\.record) + snapshots).compactMap { $0.image?.identity })
 }
 
+/// Calls `body` for each name and prints the name when it has succeeded. Failures are reported at once, and the first one's code is the
+/// program's.
+func forEachName(_ names: [String], _ body: (String) throws -> Void) throws {
+    var code: Int32 = 0
+    for name in names {
+        do {
+            try body(name)
+            print(name)
+        } catch {
+            let failure = Failure(error)
+            if code == 0 { code = failure.code }
+            StandardError.write("aerie: \(failure.message)\n")
+        }
+    }
+    if code != 0 { throw ExitCode(code) }
+}
+
 /// The machines that a verb is about.
 struct MachineSelection: ParsableArguments {
     @Argument(help: ArgumentHelp("Names or IDs of machines; the beginning of an ID is enough.", valueName: "machine"))
     var names: [String]
 
-    /// Calls `body` for each machine and prints the name when it has succeeded. Failures are reported at once, and the first one's code is
-    /// the program's.
+    /// Calls `body` for each machine, as `forEachName`.
     func forEach(_ body: (Machine) throws -> Void) throws {
         let directory = try userMachines()
-        var code: Int32 = 0
-        for name in names {
-            do {
-                try body(try directory.find(name))
-                print(name)
-            } catch {
-                let failure = Failure(error)
-                if code == 0 { code = failure.code }
-                StandardError.write("aerie: \(failure.message)\n")
-            }
-        }
-        if code != 0 { throw ExitCode(code) }
+        try forEachName(names) { try body(try directory.find($0)) }
     }
 }
 

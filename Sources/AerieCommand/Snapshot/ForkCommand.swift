@@ -40,20 +40,14 @@ struct ForkCommand: ParsableCommand {
         }
         let names = try free(count, prefix: name ?? machine.record.name)
         try userSnapshots().withTemporary(of: machine.record) { work in
-            _ = try SnapshotFiles.save(machine, to: work)
+            try SnapshotFiles.save(machine, to: work)
         } _: { snapshot in
             for name in names { try Self.start(snapshot, name: name) }
         }
     }
 
     private static func start(_ snapshot: Snapshot, name: String) throws {
-        let copy = try SnapshotRestoring(snapshot: snapshot, publishesPorts: false).make(name: name)
-        do {
-            try MachineStarting.start(copy)
-        } catch {
-            try? userMachines().remove(copy)
-            throw error
-        }
+        let copy = try SnapshotRestoring(snapshot: snapshot, publishesPorts: false).start(name: name)
         try MachineIdentityRenewal.run(copy)
         print(name)
         try? ProcessStart.flushStandardOutput()

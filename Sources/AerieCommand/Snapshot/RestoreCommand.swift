@@ -22,14 +22,7 @@ struct RestoreCommand: ParsableCommand {
 
     func run() throws {
         let snapshot = try userSnapshots().find(snapshot)
-        let machine = try SnapshotRestoring(snapshot: snapshot).make(name: name)
-        do {
-            try MachineStarting.start(machine)
-        } catch {
-            // Nobody needs a machine that never was.
-            try? userMachines().remove(machine)
-            throw error
-        }
+        let machine = try SnapshotRestoring(snapshot: snapshot).start(name: name)
         print(machine.record.id)
         if snapshot.record.hasState { try MachineIdentityRenewal.run(machine) }
     }

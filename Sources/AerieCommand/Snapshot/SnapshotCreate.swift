@@ -22,8 +22,8 @@ struct SnapshotCreate: ParsableCommand {
 
     func run() throws {
         let machine = try machine.find()
-        let snapshot = try userSnapshots().create(name: name, of: machine.record, isDurable: true) { work in
-            _ = try SnapshotFiles.save(machine, to: work)
+        let snapshot = try userSnapshots().create(name: name, of: machine.record) { work in
+            try SnapshotFiles.save(machine, to: work)
         }
         print(snapshot.record.name)
     }

@@ -10,10 +10,22 @@ struct SnapshotRestoring {
     /// Whether the machine has the published ports of the one that was saved, which may still have them.
     var publishesPorts = true
 
-    /// Makes the machine; it has not started.
+    /// Makes the machine and starts it; a machine that does not start is removed.
     ///
     /// - Parameter name: nil for a name that is made up.
-    func make(name: String?) throws -> Machine {
+    func start(name: String?) throws -> Machine {
+        let machine = try make(name: name)
+        do {
+            try MachineStarting.start(machine)
+        } catch {
+            // Nobody needs a machine that never was.
+            try? userMachines().remove(machine)
+            throw error
+        }
+        return machine
+    }
+
+    private func make(name: String?) throws -> Machine {
         try snapshot.checkUnlessUnchanged()
         return try userMachines().create(name: name) { id, name, work, final in
             let base = try SnapshotFiles.restore(snapshot, to: work)

@@ -51,18 +51,7 @@ enum Files {
     }
 
     /// The names in a directory, sorted; none when the directory is missing.
-    static func list(_ path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
+    static func list(_ path: String) -> [String] { directoryNames(path).sorted() }
 
     /// The target of a symbolic link, or nil when `path` is none.
     static func readLink(_ path: String) -> String? {

@@ -33,15 +33,6 @@ struct SegmentDirectory {
 
     /// The paths of all sockets.
     func members() -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var result: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name.hasSuffix(".socket") { result.append("\(path)/\(name)") }
-        }
-        return result
+        directoryNames(path).filter { $0.hasSuffix(".socket") }.map { "\(path)/\($0)" }
     }
 }

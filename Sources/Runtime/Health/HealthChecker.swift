@@ -43,16 +43,9 @@ struct HealthChecker {
     private func outcome() -> HealthPolicy.Outcome {
         do throws(AgentError) {
             let end = try client.run(CommandRequest(arguments: check.command), limit: check.timeout)
-            return end.map { .ended(code: Self.code($0)) } ?? .timedOut
+            return end.map { .ended(code: $0.code) } ?? .timedOut
         } catch {
             return .notRun
-        }
-    }
-
-    private static func code(_ end: CommandEnd) -> Int32 {
-        switch end {
-        case .exited(let status): Int32(status)
-        case .signalled(let number): 128 + Int32(number)
         }
     }
 

@@ -29,16 +29,5 @@ enum ProcessFile {
     }
 
     /// The numbers that name entries of a directory.
-    static func numbers(in path: String) -> [Int32] {
-        guard let stream = opendir(path) else { return [] }
-        defer { closedir(stream) }
-        var numbers: [Int32] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if let number = Int32(name) { numbers.append(number) }
-        }
-        return numbers
-    }
+    static func numbers(in path: String) -> [Int32] { directoryNames(path).compactMap { Int32($0) } }
 }

@@ -27,34 +27,16 @@ package struct Snapshot: Sendable {
     /// - Throws: `badInput` for a record that cannot be read.
     package init(directory: String) throws(AerieError) {
         self.directory = directory
-        let name = directory.split(separator: "/").last ?? ""
-        func damaged(_ found: String) -> AerieError {
-            AerieError(
-                .badInput, asked: "snapshot \(name)", found: found,
-                advice: "remove the directory \(directory) if nobody needs it")
-        }
-        do {
-            let value = try JSONValue(parsing: try Machine.readFile("\(directory)/\(Self.recordName)"))
-            guard value["version"]?.integer == SnapshotRecord.currentVersion else {
-                throw damaged(
-                    "its record has version \(value["version"]?.integer ?? 0), and this program reads version "
-                        + "\(SnapshotRecord.currentVersion)")
-            }
-            record = try value.decode(SnapshotRecord.self)
-        } catch let error as AerieError {
-            throw error
-        } catch let error as SystemError {
-            throw damaged("its record cannot be read: \(error)")
-        } catch {
-            throw damaged("its record is damaged, or was written by another version")
-        }
+        record = try RecordFile.read(
+            SnapshotRecord.self, version: SnapshotRecord.currentVersion, from: Self.recordName, in: directory,
+            asked: "snapshot \(directory.split(separator: "/").last ?? "")")
     }
 
     package func file(_ name: String) -> String { "\(directory)/\(name)" }
 
     /// Bytes of the host's storage that the snapshot's files have. Files that machines share with it count in full.
     package var allocatedSize: UInt64 {
-        Self.names(in: directory).reduce(0) { sum, name in
+        directoryNames(directory).reduce(0) { sum, name in
             var status = stat()
             guard lstat(file(name), &status) == 0 else { return sum }
             // st_blocks counts units of 512 bytes.
@@ -67,20 +49,7 @@ package struct Snapshot: Sendable {
 
     /// The disks of snapshots in a directory of a machine or a snapshot.
     package static func bases(in directory: String) -> [String] {
-        names(in: directory).filter { $0.hasPrefix(basePrefix) && $0.hasSuffix(diskSuffix) }.sorted()
-    }
-
-    static func names(in directory: String) -> [String] {
-        guard let stream = opendir(directory) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names
+        directoryNames(directory).filter { $0.hasPrefix(basePrefix) && $0.hasSuffix(diskSuffix) }.sorted()
     }
 
     // MARK: Checks

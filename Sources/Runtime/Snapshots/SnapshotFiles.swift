@@ -6,26 +6,22 @@ internal import HostSystem
 
 /// Moves the files of machines and of snapshots between their directories.
 package enum SnapshotFiles {
-    /// Saves a machine into the directory of a new snapshot. A machine that runs stands still meanwhile.
-    ///
-    /// - Returns: nanoseconds that it stood still; nil for one that does not run, of which only the disks are saved.
-    package static func save(_ machine: Machine, to work: String) throws(AerieError) -> UInt64? {
+    /// Saves a machine into the directory of a new snapshot. A machine that runs stands still meanwhile; of one that does not run, the disks
+    /// are saved.
+    package static func save(_ machine: Machine, to work: String) throws(AerieError) {
         guard machine.isRunning else {
             // Whoever has the lock keeps it from starting.
             let lock = try MachineLock(path: machine.file(Machine.lockName))
             guard try lock.take() else { return try save(machine, to: work) }
-            try copyDisks(of: machine, to: work)
-            return nil
+            return try copyDisks(of: machine, to: work)
         }
         let client = try ControlClient(machine)
         let state = try make("\(work)/\(Snapshot.stateName)")
         let memory = try make("\(work)/\(Snapshot.memoryName)")
-        let begun = HostClock.monotonic()
         // The end of the connection lets the machine go on, whatever becomes of this program.
         let answer = try client.call(.save, files: [state.rawValue, memory.rawValue])
         try copyDisks(of: machine, to: work)
         if answer["wasRunning"] == .boolean(true) { try client.call(.resume) }
-        return HostClock.monotonic() - begun
     }
 
     private static func make(_ path: String) throws(AerieError) -> FileDescriptor {

@@ -53,31 +53,9 @@ package struct Machine: Sendable {
     // MARK: The record
 
     private static func readRecord(_ directory: String) throws(AerieError) -> MachineRecord {
-        let path = "\(directory)/\(recordName)"
-        func damaged(_ found: String) -> AerieError {
-            AerieError(
-                .badInput, asked: "machine \(directory.split(separator: "/").last ?? "")", found: found,
-                advice: "remove the directory \(directory) if nobody needs it")
-        }
-        let bytes: [UInt8]
-        do throws(SystemError) {
-            bytes = try readFile(path)
-        } catch {
-            throw damaged("its record cannot be read: \(error.description)")
-        }
-        do {
-            let value = try JSONValue(parsing: bytes)
-            guard value["version"]?.integer == MachineRecord.currentVersion else {
-                throw damaged(
-                    "its record has version \(value["version"]?.integer ?? 0), and this program reads version "
-                        + "\(MachineRecord.currentVersion)")
-            }
-            return try value.decode(MachineRecord.self)
-        } catch let error as AerieError {
-            throw error
-        } catch {
-            throw damaged("its record is damaged, or was written by another version")
-        }
+        try RecordFile.read(
+            MachineRecord.self, version: MachineRecord.currentVersion, from: recordName, in: directory,
+            asked: "machine \(directory.split(separator: "/").last ?? "")")
     }
 
     static func write(_ record: MachineRecord, in directory: String) throws {

@@ -6,12 +6,13 @@ internal import HostSystem
 
 /// The machines of a user: `$XDG_STATE_HOME/aerie/machines`, with a directory for each machine, named by its ID.
 ///
-/// There is no daemon. What changes the set of machines or their names holds the lock of the whole directory, for moments; what runs a
-/// machine holds the lock of its directory for as long. Files appear and change by rename, so that a process which is killed at any point
-/// leaves the state of before or of after; what it leaves beside that begins with a dot and is removed by the next change.
+/// There is no daemon. What changes the set of machines or their names holds the lock of the whole directory, for moments
+/// (`RecordDirectory`); what runs a machine holds the lock of its directory for as long.
 package struct StateDirectory: Sendable {
     /// `…/aerie/machines`.
     package let path: String
+
+    private var records: RecordDirectory { RecordDirectory(path: path) }
 
     package init(path: String) { self.path = path }
 
@@ -37,7 +38,7 @@ package struct StateDirectory: Sendable {
 
     /// All machines by their age, without those that are being made or removed. Damaged ones are left out.
     package func machines() -> [Machine] {
-        directoryNames().filter { !$0.hasPrefix(".") }.compactMap { try? Machine(directory: "\(path)/\($0)") }
+        records.entries.compactMap { try? Machine(directory: "\(path)/\($0)") }
             .sorted { ($0.record.created, $0.record.id) < ($1.record.created, $1.record.id) }
     }
 
@@ -70,24 +71,11 @@ package struct StateDirectory: Sendable {
 
     /// The error of a machine of this ID that cannot be read.
     private func damaged(_ id: String) throws(AerieError) -> AerieError? {
-        guard MachineNames.isID(id), directoryNames().contains(id) else { return nil }
+        guard MachineNames.isID(id), records.entries.contains(id) else { return nil }
         do throws(AerieError) {
             _ = try Machine(directory: "\(path)/\(id)")
             return nil
         } catch { return error }
-    }
-
-    private func directoryNames() -> [String] {
-        guard let stream = opendir(path) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            names.append(
-                withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                    pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                })
-        }
-        return names
     }
 
     // MARK: Changing
@@ -96,7 +84,7 @@ package struct StateDirectory: Sendable {
     ///
     /// - Parameter onWait: called before a wait, which may be long.
     package func lock(project: String, onWait: () -> Void) throws(AerieError) -> MachineLock {
-        try Self.makeDirectories(path)
+        try records.makeDirectories()
         let lock = try MachineLock(path: "\(path)/.project-\(project)")
         if try lock.take() { return lock }
         onWait()
@@ -116,36 +104,27 @@ package struct StateDirectory: Sendable {
         _ prepare: (_ id: String, _ name: String, _ work: String, _ directory: String) throws -> MachineRecord
     ) throws -> Machine {
         if let name { try MachineNames.check(name) }
-        try Self.makeDirectories(path)
-        let id = try MachineNames.newID()
-        let work = "\(path)/.new-\(id)"
-        try Self.calling("mkdir \(work)") { mkdir(work, 0o700) }
-        var isDone = false
-        defer { if !isDone { _ = aerie_remove_tree(work) } }
-        // Whoever clears up leaves alone what somebody holds.
-        let lock = try MachineLock(path: "\(work)/\(Machine.lockName)")
-        _ = try lock.take()
-        let machine = try locked { () throws -> Machine in
-            removeLeftovers(except: work)
-            let taken = Set(machines().map(\.record.name))
-            if let name, taken.contains(name) {
-                throw AerieError(
-                    .usage, asked: "a machine named '\(name)'", found: "there is one already",
-                    advice: "choose another name, or remove it with 'aerie rm \(name)'")
+        return try records.withNewEntry { id, work in
+            try records.locked { () throws -> Machine in
+                records.removeLeftovers(except: work)
+                let taken = Set(machines().map(\.record.name))
+                if let name, taken.contains(name) {
+                    throw AerieError(
+                        .usage, asked: "a machine named '\(name)'", found: "there is one already",
+                        advice: "choose another name, or remove it with 'aerie rm \(name)'")
+                }
+                let record = try prepare(id, name ?? MachineNames.newName(except: taken), work, records.entry(id))
+                try Machine.write(record, in: work)
+                try records.publish(work, as: id)
+                return try Machine(directory: records.entry(id))
             }
-            let record = try prepare(id, name ?? MachineNames.newName(except: taken), work, "\(path)/\(id)")
-            try Machine.write(record, in: work)
-            try Self.calling("rename \(work)") { Glibc.rename(work, "\(path)/\(id)") }
-            isDone = true
-            return try Machine(directory: "\(path)/\(id)")
         }
-        return machine
     }
 
     /// Gives a machine another name.
     package func rename(_ machine: Machine, to name: String) throws {
         try MachineNames.check(name)
-        try locked { () throws in
+        try records.locked { () throws in
             if machines().contains(where: { $0.record.name == name && $0.record.id != machine.record.id }) {
                 throw AerieError(
                     .usage, asked: "the name '\(name)'", found: "another machine has it", advice: "choose another name")
@@ -171,47 +150,6 @@ package struct StateDirectory: Sendable {
     package static func removeFiles(of machine: Machine) throws(AerieError) {
         // Processes that were killed together have left it.
         MachineShare.end(machine)
-        let hidden = "\(machine.parent)/.removed-\(machine.record.id)"
-        // One step takes the machine away; the rest is rubbish, whatever happens.
-        try calling("rename \(machine.directory)") { Glibc.rename(machine.directory, hidden) }
-        _ = aerie_remove_tree(hidden)
-    }
-
-    private func removeLeftovers(except work: String) {
-        for name in directoryNames() where name.hasPrefix(".new-") || name.hasPrefix(".removed-") {
-            let directory = "\(path)/\(name)"
-            guard directory != work else { continue }
-            if let lock = try? MachineLock(path: "\(directory)/\(Machine.lockName)"), (try? lock.take()) != true {
-                continue
-            }
-            _ = aerie_remove_tree(directory)
-        }
-    }
-
-    private func locked<Result>(_ body: () throws -> Result) throws -> Result {
-        let lock = try MachineLock(path: "\(path)/.lock")
-        try lock.wait()
-        return try withExtendedLifetime(lock) { try body() }
-    }
-
-    static func makeDirectories(_ path: String) throws(AerieError) {
-        var made = ""
-        for part in path.split(separator: "/") {
-            made += "/\(part)"
-            // What the user shares with others keeps its mode; what is ours is for the user only.
-            if mkdir(made, 0o700) == 0 || errno == EEXIST { continue }
-            throw AerieError(
-                .unavailable, asked: "the directory of machines \(path)",
-                found: "\(made) cannot be made: \(String(cString: strerror(errno)))",
-                advice: "set XDG_STATE_HOME to a directory that can be written to")
-        }
-    }
-
-    static func calling(_ call: String, _ body: () -> Int32) throws(AerieError) {
-        do throws(SystemError) {
-            _ = try checked(call, body)
-        } catch {
-            throw AerieError(.inputOutput, asked: "the directory of machines", found: error.description)
-        }
+        try RecordDirectory(path: machine.parent).remove(machine.record.id)
     }
 }

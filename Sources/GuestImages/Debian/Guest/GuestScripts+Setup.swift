@@ -1,4 +1,12 @@
 extension GuestScripts {
+    /// Leaves the console's device in `tty`.
+    static let findConsole = #"""
+        read -r active </sys/class/tty/console/active
+        tty=/dev/${active##* }
+        [ "$tty" = /dev/tty0 ] && tty=/dev/tty1
+        [ -c "$tty" ] || tty=/dev/console
+        """#
+
     /// `/usr/lib/aerie/setup`: does what the words on the command line say about the system. Our init reads it as a part of itself, and a
     /// unit of systemd runs it. It leaves the console's device in `tty`.
     static let setup = #"""
@@ -18,10 +26,7 @@ extension GuestScripts {
         done
         set +f
         echo "$hostname" >/proc/sys/kernel/hostname
-        read -r active </sys/class/tty/console/active
-        tty=/dev/${active##* }
-        [ "$tty" = /dev/tty0 ] && tty=/dev/tty1
-        [ -c "$tty" ] || tty=/dev/console
+        \#(findConsole)
 
         if [ -n "$grow" ]; then
             # The last file system that was mounted at / is the root; it is no disk where an overlay hides it.

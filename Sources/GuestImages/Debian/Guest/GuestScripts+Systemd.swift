@@ -70,9 +70,7 @@ extension GuestScripts {
     private static let console = #"""
         #!/bin/sh
         # Programs at the console have a session of their own, whose terminal it is. The machine ends with them.
-        read -r active </sys/class/tty/console/active
-        tty=/dev/${active##* }
-        [ "$tty" = /dev/tty0 ] && tty=/dev/tty1
+        \#(findConsole)
         exec setsid -c -w /usr/lib/aerie/shell <"$tty" >"$tty" 2>&1
 
         """#

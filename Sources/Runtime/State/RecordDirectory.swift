@@ -1,0 +1,86 @@
+internal import CRuntime
+internal import Aerie
+internal import Glibc
+internal import HostSystem
+
+/// A directory with a directory for each thing of a kind, named by its ID: the machines of a user, or the snapshots.
+///
+/// What changes the set holds the lock of the whole, for moments. Entries appear and go by a rename, so that a process which is killed at any
+/// point leaves the state of before or of after; what it leaves beside that begins with a dot and is removed by the next change.
+struct RecordDirectory: Sendable {
+    private static let newPrefix = ".new-"
+    private static let removedPrefix = ".removed-"
+
+    let path: String
+
+    /// The names of the entries, in no order.
+    var entries: [String] { directoryNames(path).filter { !$0.hasPrefix(".") } }
+
+    func entry(_ id: String) -> String { "\(path)/\(id)" }
+
+    /// Calls `body` with a new ID and a directory for its files, which is removed afterwards unless it was published. Its lock is held
+    /// meanwhile, so that whoever clears up leaves it alone.
+    func withNewEntry<Result>(_ body: (_ id: String, _ work: String) throws -> Result) throws -> Result {
+        try makeDirectories()
+        let id = try MachineNames.newID()
+        let work = "\(path)/\(Self.newPrefix)\(id)"
+        try Self.calling("mkdir \(work)") { mkdir(work, 0o700) }
+        defer { _ = aerie_remove_tree(work) }
+        let lock = try MachineLock(path: "\(work)/\(Machine.lockName)")
+        _ = try lock.take()
+        return try withExtendedLifetime(lock) { try body(id, work) }
+    }
+
+    /// Gives a new entry its name.
+    func publish(_ work: String, as id: String) throws(AerieError) {
+        try Self.calling("rename \(work)") { rename(work, entry(id)) }
+    }
+
+    /// Removes an entry.
+    func remove(_ id: String) throws(AerieError) {
+        let hidden = "\(path)/\(Self.removedPrefix)\(id)"
+        // One step takes the entry away; the rest is rubbish, whatever happens.
+        try Self.calling("rename \(entry(id))") { rename(entry(id), hidden) }
+        _ = aerie_remove_tree(hidden)
+    }
+
+    /// Removes what killed processes have left. With the lock.
+    func removeLeftovers(except work: String) {
+        for name in directoryNames(path) where name.hasPrefix(Self.newPrefix) || name.hasPrefix(Self.removedPrefix) {
+            let directory = "\(path)/\(name)"
+            guard directory != work else { continue }
+            if let lock = try? MachineLock(path: "\(directory)/\(Machine.lockName)"), (try? lock.take()) != true {
+                continue
+            }
+            _ = aerie_remove_tree(directory)
+        }
+    }
+
+    /// Calls `body` with the lock of the whole.
+    func locked<Result>(_ body: () throws -> Result) throws -> Result {
+        let lock = try MachineLock(path: "\(path)/.lock")
+        try lock.wait()
+        return try withExtendedLifetime(lock) { try body() }
+    }
+
+    func makeDirectories() throws(AerieError) {
+        var made = ""
+        for part in path.split(separator: "/") {
+            made += "/\(part)"
+            // What the user shares with others keeps its mode; what is ours is for the user only.
+            if mkdir(made, 0o700) == 0 || errno == EEXIST { continue }
+            throw AerieError(
+                .unavailable, asked: "the directory of machines \(path)",
+                found: "\(made) cannot be made: \(String(cString: strerror(errno)))",
+                advice: "set XDG_STATE_HOME to a directory that can be written to")
+        }
+    }
+
+    private static func calling(_ call: String, _ body: () -> Int32) throws(AerieError) {
+        do throws(SystemError) {
+            _ = try checked(call, body)
+        } catch {
+            throw AerieError(.inputOutput, asked: "the directory of machines", found: error.description)
+        }
+    }
+}
