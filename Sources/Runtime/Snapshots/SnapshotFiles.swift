@@ -32,17 +32,27 @@ package enum SnapshotFiles {
 
     /// The machine's own disk goes on changing, so that the snapshot has a copy; what is below it never changes.
     private static func copyDisks(of machine: Machine, to work: String) throws(AerieError) {
-        for name in Snapshot.bases(in: machine.directory) { try link(machine.file(name), to: "\(work)/\(name)") }
+        for name in Snapshot.bases(in: machine.directory) + loaded(in: machine.directory) {
+            try link(machine.file(name), to: "\(work)/\(name)")
+        }
         let disk = machine.file(Machine.rootDiskName)
         guard access(disk, F_OK) == 0 else { return }
         try calling("copying \(disk)") { aerie_copy_file(disk, "\(work)/\(Machine.rootDiskName)") }
+    }
+
+    /// What is loaded into the memory at boot, of those that have it with them.
+    private static func loaded(in directory: String) -> [String] {
+        [Machine.kernelName, Machine.initrdName, Machine.firmwareName]
+            .filter { access("\(directory)/\($0)", F_OK) == 0 }
     }
 
     /// Gives a new machine's directory the files of a snapshot, all but its own disk.
     ///
     /// - Returns: the name of the disk that the machine's own one is based on; nil when the snapshot has none.
     package static func restore(_ snapshot: Snapshot, to work: String) throws(AerieError) -> String? {
-        for name in Snapshot.bases(in: snapshot.directory) { try link(snapshot.file(name), to: "\(work)/\(name)") }
+        for name in Snapshot.bases(in: snapshot.directory) + loaded(in: snapshot.directory) {
+            try link(snapshot.file(name), to: "\(work)/\(name)")
+        }
         if snapshot.record.hasState {
             try link(snapshot.file(Snapshot.stateName), to: "\(work)/\(Machine.savedStateName)")
             try link(snapshot.file(Snapshot.memoryName), to: "\(work)/\(Machine.savedMemoryName)")
