@@ -9,4 +9,11 @@ struct MachineIdentity {
     /// Nil for an ordinary process's part of the processors.
     var processorShare: ProcessorShare?
     var healthCheck: HealthCheck?
+
+    func apply(to record: inout MachineRecord) {
+        record.restart = restart
+        record.labels = labels
+        record.healthCheck = healthCheck
+        record.processorShare = processorShare
+    }
 }

@@ -82,10 +82,7 @@ struct MachineMaking {
             // Who makes a snapshot at the end removes the machine then.
             record.removesAtEnd = isTemporary && !keepsTemporaryDisk
             record.hasAgent = hasAgent
-            record.restart = identity.restart
-            record.labels = identity.labels
-            record.healthCheck = identity.healthCheck
-            record.processorShare = identity.processorShare
+            identity.apply(to: &record)
             record.arguments = arguments
             record.requiresJail = settings.requireJail
             record.logLevel = settings.logLevel?.rawValue
