@@ -56,6 +56,8 @@ let package = Package(
         module("SavedState", ["CLinux"]),
         .target(name: "CGuestMemory"),
         module("GuestMemory", ["HostSystem", "CGuestMemory"]),
+        // A snapshot as one stream, for another host.
+        module("SnapshotArchive", ["SavedState", "HostSystem", "CZstd"]),
         // Machine
         module("Machine", ["GuestMemory", "SavedState", "HostSystem"]),
         // Processors
@@ -108,7 +110,7 @@ let package = Package(
             "Runtime",
             [
                 "Jail", "ControlAPI", "AgentClient", "AgentProtocol", "CRuntime", "CScheduling", "CSockets", "Aerie",
-                "HostSystem",
+                "DiskImages", "SnapshotArchive", "HostSystem",
             ]),
         module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
         module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
@@ -141,7 +143,9 @@ let package = Package(
             path: "Benchmarks", exclude: ["Guests"], swiftSettings: settings),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
-        tests("GroundTests", ["TextTables", "GuestToolchain", "HostSystem", "SavedState", "GuestMemory", "Machine"]),
+        tests(
+            "GroundTests",
+            ["TextTables", "GuestToolchain", "HostSystem", "SavedState", "SnapshotArchive", "GuestMemory", "Machine"]),
         // The host's floating-point unit, for comparison.
         .target(name: "CFloatReference", path: "Tests/CFloatReference", linkerSettings: [.linkedLibrary("m")]),
         tests(
@@ -236,7 +240,7 @@ let package = Package(
                 "AgentClient", "AgentProtocol", "TarStream", "GuestBoot", "MachineSession", "PlatformDevices",
                 "VirtioDevices",
                 "HostSockets", "SharedFolders",
-                "DiskImages", "Machine", "GuestMemory", "SavedState", "HostSystem",
+                "DiskImages", "SnapshotArchive", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),
         .executableTarget(

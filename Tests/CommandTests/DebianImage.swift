@@ -52,6 +52,8 @@ struct DebianImage {
     private static func environment(_ data: URL) -> [String: String] {
         var environment = ProcessInfo.processInfo.environment
         environment["XDG_DATA_HOME"] = data.path
+        // Commands in equal guests boot once in all tests.
+        environment["XDG_CACHE_HOME"] = buildDirectory.appending(path: "test-cache").path
         // Each test has machines of its own.
         environment["HOME"] = nil
         environment["XDG_STATE_HOME"] = nil

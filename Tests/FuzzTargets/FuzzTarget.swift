@@ -29,6 +29,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case tarStream = "tar-stream"
     /// What a guest's agent sends in a session of the client.
     case agentSession = "agent-session"
+    /// An exported snapshot.
+    case snapshotArchive = "snapshot-archive"
 
     /// Longer inputs are cut off: they find nothing that shorter ones do not.
     package static let inputLimit = 1 << 16
@@ -50,6 +52,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .agentAnswer: AgentFuzzing.answers(bytes)
         case .tarStream: AgentFuzzing.tar(bytes)
         case .agentSession: AgentSessionFuzzing.answers(bytes)
+        case .snapshotArchive: SnapshotFuzzing.archive(bytes)
         }
     }
 }

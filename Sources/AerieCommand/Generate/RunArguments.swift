@@ -2,10 +2,11 @@ internal import Aerie
 
 /// Rewrites the words that made a machine.
 enum RunArguments {
-    private static let dropped: Set<String> = ["--detach", "-d", "--rm"]
+    private static let dropped: Set<String> = ["--detach", "-d", "--rm", "--no-snapshot"]
     /// Options of a command that the terminal's user sees; a machine in the background has no such command.
     private static let attached: Set<String> = [
         "--env", "-e", "--workdir", "-w", "--user", "-u", "--tty", "--no-tty",
+        "--snapshot-on-exit", "--snapshot-name",
     ]
     private static let droppedWithValue: Set<String> = ["--name", "--restart"]
 

@@ -16,6 +16,7 @@ struct ImageRemove: ParsableCommand {
     func run() throws {
         let (reference, architecture) = try selection.parsed()
         try userImageStore().remove(reference, architecture, keeping: try imagesOfMachines())
+        try InstantStart().prune(all: false)
         print(reference)
     }
 }

@@ -16,12 +16,18 @@ struct MachineMaking {
     var arguments: [String] = []
     /// Whether the command comes to the guest through its agent, when it runs. Otherwise the guest's init runs it at the console.
     var commandIsLater = false
+    /// Whether the disk of a temporary machine is kept beside it while it is there, for a snapshot.
+    var keepsTemporaryDisk = false
+    /// Nil for a machine that boots.
+    var instant: InstantStart?
 
     /// A machine that is there and has not started.
     struct Made {
         let machine: Machine
         /// Keeps the image from being removed until the machine's own processes do.
         let boot: ImageBoot?
+        let plan: InstantStart.Plan
+        let isTemporary: Bool
 
         /// For the machine's processes; -1 for none.
         var lease: Int32 { boot?.leaseDescriptor ?? -1 }
@@ -44,6 +50,7 @@ struct MachineMaking {
             )
         }
         if boot == nil { try configuration.validate() }
+        var plan = InstantStart.Plan.boots
         let directory = try StateDirectory(environment: ProcessInfo.processInfo.environment)
         let machine = try directory.create(name: identity.name) { id, name, work, final in
             if let boot {
@@ -55,7 +62,8 @@ struct MachineMaking {
                     let words = ["aerie.hostname=\(name)", configuration.commandLine]
                     configuration.commandLine = words.filter { !$0.isEmpty }.joined(separator: " ")
                 }
-                try boot.complete(&configuration, command: command, settings, disk: disk)
+                try boot.complete(
+                    &configuration, command: command, settings, disk: disk, hasTerminal: !commandIsLater)
                 try Self.validate(configuration, work: work, final: final)
             }
             let hasAgent = try Self.moveAgent(out: &configuration, to: work)
@@ -71,7 +79,8 @@ struct MachineMaking {
                 workingDirectory: FileManager.default.currentDirectoryPath, configuration: configuration)
             record.image = boot?.record
             record.command = settings.command ?? []
-            record.removesAtEnd = isTemporary
+            // Who makes a snapshot at the end removes the machine then.
+            record.removesAtEnd = isTemporary && !keepsTemporaryDisk
             record.hasAgent = hasAgent
             record.restart = identity.restart
             record.labels = identity.labels
@@ -81,9 +90,10 @@ struct MachineMaking {
             record.requiresJail = settings.requireJail
             record.logLevel = settings.logLevel?.rawValue
             record.logFile = settings.logFile
+            if let instant, boot?.startsServices == false { plan = instant.plan(record, settings, work: work) }
             return record
         }
-        return Made(machine: machine, boot: boot)
+        return Made(machine: machine, boot: boot, plan: plan, isTemporary: isTemporary)
     }
 
     private static func warnOfMerging() {
@@ -118,7 +128,9 @@ struct MachineMaking {
     }
 
     /// An image's disk is kept with the machine, unless the user has a place for it, or wants none.
-    private var keepsDisk: Bool { !isTemporary && settings.overlay == nil && settings.readOnly != true }
+    private var keepsDisk: Bool {
+        (!isTemporary || keepsTemporaryDisk) && settings.overlay == nil && settings.readOnly != true
+    }
 }
 
 /// Where the changes to an image's disk are kept: made in one directory, and used in another.

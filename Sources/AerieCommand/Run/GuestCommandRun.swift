@@ -22,8 +22,14 @@ struct GuestCommandRun {
 
     let made: MachineMaking.Made
     let request: CommandRequest
+    /// Nil for a guest that boots.
+    var instant: InstantStart?
+    /// Made of the guest behind its command.
+    var snapshot: ExitSnapshot?
 
     /// Returns the exit code.
+    ///
+    /// - Throws: `InstantStart.Failure` when the machine did not go on from its image's snapshot; the command did not run.
     func run() throws -> Int32 {
         let machine = made.machine
         let attendance: MachineProgram.Attendance
@@ -31,24 +37,67 @@ struct GuestCommandRun {
             attendance = try MachineProgram().startAttended(machine, lease: made.lease)
         } catch {
             if machine.record.removesAtEnd { try? StateDirectory(of: machine).remove(machine) }
+            try giveUpSnapshot(error)
             throw error
         }
         let ending = try MachineEndWait(machine)
         let code: Int32
         do {
-            try waitForSystem(machine)
+            try prepare(machine)
             code = try CommandRun(
                 asked: "run \(machine.record.image?.reference ?? machine.record.name)", wait: AgentWait()
             ).run(request, through: MachineEndpoints.agent(of: machine))
+        } catch let failure as InstantStart.Failure {
+            throw failure
         } catch {
             // A guest that ended explains more than its connection.
             guard let end = ending.result(within: Self.endLimit) else { throw error }
+            try finish(machine)
             if let cause = end.error { throw cause }
             return end.code
         }
+        try snapshot?.makeUnlessMade(of: machine)
         try end(machine)
+        try finish(machine)
         _ = consume attendance
         return code
+    }
+
+    /// A machine that has ended leaves its snapshot behind, if one is wanted, and goes.
+    private func finish(_ machine: Machine) throws {
+        guard let snapshot else { return }
+        try machine.waitForEnd()
+        try snapshot.makeUnlessMade(of: machine)
+        if made.isTemporary { try StateDirectory(of: machine).remove(machine) }
+    }
+
+    /// Brings the guest as far as its command.
+    private func prepare(_ machine: Machine) throws {
+        switch made.plan {
+        case .boots: try waitForSystem(machine)
+        case .isSaved(let key):
+            try waitForSystem(machine)
+            instant?.save(machine, as: key)
+        case .goesOn(let snapshot):
+            do {
+                // As a guest that boots, it has the host name of its image.
+                let record = snapshot.record
+                try MachineIdentityRenewal(
+                    setsHostname: false, setsMachineID: record.hasMachineID, runsHooks: record.hasHooks
+                ).run(machine)
+            } catch {
+                try? MachineEnding.kill(machine)
+                try giveUpSnapshot(error)
+            }
+        }
+    }
+
+    /// A guest that boots may do what one from a snapshot did not.
+    private func giveUpSnapshot(_ error: any Error) throws {
+        guard case .goesOn(let snapshot) = made.plan else { return }
+        // A port that another program has, for example, is no fault of the snapshot.
+        if (error as? AerieError)?.category != .unavailable { instant?.store.remove(snapshot) }
+        throw InstantStart.Failure(cause: error)
     }
 
     /// Waits until the guest's init has come to the program at its console.
@@ -83,31 +132,5 @@ struct GuestCommandRun {
         } else {
             try MachineEnding.kill(machine)
         }
-    }
-}
-
-/// Waits for the end of a machine on a thread of its own.
-private final class MachineEndWait: Sendable {
-    struct Result: Sendable {
-        let code: Int32
-        let error: AerieError?
-    }
-
-    private let end = Monitor<Result?>(nil)
-
-    init(_ machine: Machine) throws(AerieError) {
-        let client = try ControlClient(machine)
-        do throws(SystemError) {
-            _ = try HostThread(name: "machine-end") { [end] in
-                guard let answer = try? client.call(.wait) else { return }
-                let error = answer["error"].flatMap { AerieError(json: $0) }
-                end.update { $0 = Result(code: Int32(answer["code"]?.integer ?? 0), error: error) }
-            }
-        } catch { throw AerieError(opening: "waiting for the machine", error) }
-    }
-
-    /// - Parameter limit: nanoseconds.
-    func result(within limit: UInt64) -> Result? {
-        end.wait(until: HostClock.monotonic() &+ limit) { $0 }
     }
 }

@@ -20,6 +20,11 @@ final class ImageBoot {
         MachineRecord.Image(reference: "\(image.manifest.reference)", directory: image.directory)
     }
 
+    /// Whether the image's guests start services, and make keys of their own at their first start.
+    var startsServices: Bool {
+        image.manifest.packages.contains { ["systemd-sysv", "openssh-server"].contains($0.name) }
+    }
+
     private init(_ image: StoredImage, in store: ImageStore) throws(ImageError) {
         self.image = image
         lease = try store.lease(image)
@@ -50,8 +55,11 @@ final class ImageBoot {
     ///
     /// Guests do not change an image: what one writes to its root disk is gone when it ends, or in the overlay, or in the machine's
     /// own directory.
+    ///
+    /// - Parameter hasTerminal: whether this program's terminal, if it has one, is the guest's console.
     func complete(
-        _ configuration: inout Configuration, command: [String], _ settings: RunSettings, disk: RootDiskPlace?
+        _ configuration: inout Configuration, command: [String], _ settings: RunSettings, disk: RootDiskPlace?,
+        hasTerminal: Bool = true
     ) throws(AerieError) {
         var words: [String] = []
         if configuration.kernel == nil {
@@ -65,14 +73,7 @@ final class ImageBoot {
         if configuration.console == .virtio { words.append("console=hvc0") }
         // The control port is the first virtio console, or the second where the guest's own is one.
         words.append("aerie.control=\(configuration.console == .virtio ? "hvc1" : "hvc0")")
-        if let size = Terminal.windowSize(STDOUT_FILENO), Terminal.isTerminal(STDIN_FILENO) {
-            words.append("aerie.rows=\(size.rows) aerie.columns=\(size.columns)")
-            let name = ProcessInfo.processInfo.environment["TERM"] ?? ""
-            // A word of a command line: nothing but what terminals are called.
-            if !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") }) {
-                words.append("aerie.term=\(name)")
-            }
-        }
+        if hasTerminal { words += terminalWords }
         if configuration.watchdog != .off { words.append("aerie.watchdog") }
         if settings.diskSize != nil { words.append("aerie.grow") }
         for (index, share) in configuration.shares.enumerated() {
@@ -88,6 +89,17 @@ final class ImageBoot {
         try checkLength(configuration, command: command)
         configuration.hasControlPort = true
         configuration.disks.insert(try rootDisk(settings, disk), at: 0)
+    }
+
+    private var terminalWords: [String] {
+        guard let size = Terminal.windowSize(STDOUT_FILENO), Terminal.isTerminal(STDIN_FILENO) else { return [] }
+        let words = ["aerie.rows=\(size.rows) aerie.columns=\(size.columns)"]
+        let name = ProcessInfo.processInfo.environment["TERM"] ?? ""
+        // A word of a command line: nothing but what terminals are called.
+        guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") }) else {
+            return words
+        }
+        return words + ["aerie.term=\(name)"]
     }
 
     private func rootDisk(_ settings: RunSettings, _ place: RootDiskPlace?) throws(AerieError) -> Disk {

@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AgentClient
 internal import ArgumentParser
 internal import ControlAPI
 internal import HostSystem
@@ -22,6 +23,8 @@ struct RunCommand: AsyncParsableCommand {
               echo 'uname -m' | aerie run debian
               aerie run --overlay work.qcow2 debian
               aerie run --detach --name web --publish 8080:80 debian
+              aerie run --snapshot-on-exit=tools debian apt-get install -y git
+              aerie run --from tools
 
             Options of aerie stand before IMAGE, or between IMAGE and COMMAND. All words from COMMAND on are the guest's. A \
             '--' before COMMAND is allowed. Of an option that is given twice, the last one counts, unless it is repeatable.
@@ -29,8 +32,15 @@ struct RunCommand: AsyncParsableCommand {
             A COMMAND has this program's standard streams, and a terminal if both input and output are one. Nothing else is written to \
             standard output.
 
+            The first COMMAND in an image saves the guest as it is before the command. Later ones go on from there instead of booting, \
+            each in a new guest, where the image, the settings of the machine and this program are the same.
+
             A guest on this terminal is removed when it ends, unless it has a --name. With --detach it runs in the background, and \
             'aerie ps', 'logs', 'attach', 'stop', 'start' and 'rm' manage it.
+
+            --from goes on from a snapshot of a machine ('aerie snapshot'), with its settings, and connects this terminal with the \
+            console. --snapshot-on-exit makes a snapshot when this program ends the guest (Ctrl-], SIGTERM, the end of COMMAND): of the \
+            guest as it runs; of one that powers off, of its disk.
 
             Ctrl-] three times in a second leaves the guest's console and ends the guest. Standard input that is no \
             terminal is typed at the guest's prompts, with an end-of-transmission character after the last byte.
@@ -50,8 +60,14 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var command: GuestCommandOptions
     @OptionGroup var verbosity: VerbosityOptions
 
+    @OptionGroup var snapshots: RunSnapshotOptions
+
     func run() async throws {
         let settings = try options.completeSettings()
+        let exit = try snapshots.exitSnapshot(isDetached: detach)
+        if let from = snapshots.from {
+            return try runSnapshot(from, settings, exit)
+        }
         let log = try SessionLog(
             program: "aerie", level: settings.logLevel ?? SessionLog.defaultLevel, path: settings.logFile)
         try log.start()
@@ -62,16 +78,25 @@ struct RunCommand: AsyncParsableCommand {
         let request = detach ? nil : try command.request(settings.command ?? [])
         if request == nil { try command.checkUnused(isDetached: detach) }
         var making = MachineMaking(settings: settings, identity: try machine.identity(), isTemporary: isTemporary)
+        making.keepsTemporaryDisk = exit != nil
         making.arguments = Array(CommandLine.arguments.dropFirst())
         making.commandIsLater = settings.image != nil && request != nil
+        if making.commandIsLater, isTemporary, exit == nil, !snapshots.noSnapshot {
+            making.instant = try InstantStart()
+        }
         let made = try await making.run()
         if let request, made.machine.record.hasAgent {
             log.close()
-            let code = try GuestCommandRun(made: made, request: request).run()
-            if code != 0 { throw ExitCode(code) }
-            return
+            return try await runCommand(request, in: made, making, exit)
         }
         debug(made.machine.record.configuration)
+        if let exit {
+            log.close()
+            return try Self.end(
+                AttendedRun(made.machine, snapshot: exit).run(renewsIdentity: false, isTemporary: isTemporary) {
+                    try MachineProgram().startAttended(made.machine, lease: made.lease)
+                })
+        }
         let program = try MachineProgram()
         if detach {
             do {
@@ -84,6 +109,50 @@ struct RunCommand: AsyncParsableCommand {
         }
         log.close()
         try program.become(made.machine, lease: made.lease)
+    }
+
+    private func runCommand(
+        _ request: CommandRequest, in made: MachineMaking.Made, _ making: MachineMaking, _ exit: ExitSnapshot?
+    ) async throws {
+        var code: Int32
+        do {
+            code = try GuestCommandRun(made: made, request: request, instant: making.instant, snapshot: exit).run()
+        } catch is InstantStart.Failure {
+            var making = making
+            making.instant = nil
+            code = try GuestCommandRun(made: try await making.run(), request: request).run()
+        }
+        try Self.end(code)
+    }
+
+    private static func end(_ code: Int32) throws {
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    /// A machine that goes on from a snapshot of a machine.
+    private func runSnapshot(_ name: String, _ settings: RunSettings, _ exit: ExitSnapshot?) throws {
+        guard settings == RunSettings() else {
+            throw AerieError(
+                .usage, asked: "--from \(name)", found: "an image, or settings of a machine, are given, too",
+                advice: "leave them out; the snapshot has its own")
+        }
+        try command.checkUnused(isDetached: detach)
+        let snapshot = try userSnapshots().find(name)
+        let isTemporary = machine.removesAtEnd || !detach && machine.name == nil && machine.restart == nil
+        var restoring = SnapshotRestoring(snapshot: snapshot)
+        restoring.identity = try machine.identity()
+        restoring.isTemporary = isTemporary && exit == nil
+        if detach {
+            let made = try restoring.start(name: machine.name)
+            print(made.record.id)
+            if snapshot.record.hasState { try MachineIdentityRenewal().run(made) }
+            return
+        }
+        let made = try restoring.make(name: machine.name)
+        try Self.end(
+            AttendedRun(made, snapshot: exit).run(
+                renewsIdentity: snapshot.record.hasState, isTemporary: isTemporary
+            ) { try MachineStarting.startAttended(made) })
     }
 
     private func debug(_ configuration: Configuration) {

@@ -10,7 +10,7 @@ internal import MachineSession
 enum RunWords {
     /// Options that take the next word, by the verb. Those of `run` and `create` are in `RunSetting`, too.
     private static let valueOptions: [String: Set<String>] = [
-        "run": machineOptions.union(["env", "workdir", "user"]), "create": machineOptions,
+        "run": machineOptions.union(["env", "workdir", "user", "from", "snapshot-name"]), "create": machineOptions,
         "exec": ["env", "env-file", "workdir", "user", "detach-keys", "wait"],
     ]
     /// Options of `MachineOptions`, and the file of settings.
@@ -18,15 +18,17 @@ enum RunWords {
         "config", "name", "restart", "label", "cpu-weight", "cpu-limit", "pin", "health-cmd", "health-interval",
         "health-timeout", "health-retries", "health-start-period",
     ]
+    private static let exitSnapshot = "--snapshot-on-exit="
     /// Options of one character that take the next word.
     private static let shortValueOptions: [String: Set<Character>] = [
         "run": ["e", "w", "u"], "exec": ["e", "w", "u"],
     ]
 
-    /// The arguments with `--` before the command; unchanged where there is none, or for another verb.
+    /// The arguments with `--` before the command, and `--snapshot-on-exit=NAME` as an option of its own; unchanged where there is none, or for another verb.
     ///
     /// - Parameter arguments: without the program's name.
-    static func terminated(_ arguments: [String]) -> [String] {
+    static func terminated(_ words: [String]) -> [String] {
+        var arguments = words
         guard let verb = arguments.first, valueOptions[verb] != nil else { return arguments }
         var index = 1
         var hasName = false
@@ -34,6 +36,9 @@ enum RunWords {
             let word = arguments[index]
             if word == "--" { return arguments }
             if word.hasPrefix("-"), word != "-" {
+                if verb == "run", word.hasPrefix(exitSnapshot) {
+                    arguments[index] = "--snapshot-name=" + word.dropFirst(exitSnapshot.count)
+                }
                 index += takesValue(word, of: verb) ? 2 : 1
                 continue
             }

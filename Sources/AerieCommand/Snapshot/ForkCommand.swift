@@ -38,7 +38,7 @@ struct ForkCommand: ParsableCommand {
                 .usage, asked: "forking machine '\(machine.record.name)'", found: "it is not running",
                 advice: "start it with 'aerie start \(machine.record.name)'")
         }
-        let names = try free(count, prefix: name ?? machine.record.name)
+        let names = try Self.free(count, prefix: name ?? machine.record.name)
         try userSnapshots().withTemporary(of: machine.record) { work in
             try SnapshotFiles.save(machine, to: work)
         } _: { snapshot in
@@ -48,7 +48,7 @@ struct ForkCommand: ParsableCommand {
 
     private static func start(_ snapshot: Snapshot, name: String) throws {
         let copy = try SnapshotRestoring(snapshot: snapshot, publishesPorts: false).start(name: name)
-        try MachineIdentityRenewal.run(copy)
+        try MachineIdentityRenewal().run(copy)
         print(name)
         try? ProcessStart.flushStandardOutput()
     }
@@ -62,7 +62,7 @@ struct ForkCommand: ParsableCommand {
     }
 
     /// The first names of the prefix that no machine has.
-    private func free(_ count: Int, prefix: String) throws(AerieError) -> [String] {
+    static func free(_ count: Int, prefix: String) throws(AerieError) -> [String] {
         let taken = Set(try userMachines().machines().map(\.record.name))
         return Array((1...).lazy.map { "\(prefix)-\($0)" }.filter { !taken.contains($0) }.prefix(count))
     }

@@ -8,7 +8,7 @@ internal import Runtime
 /// Makes a guest that goes on from a saved one somebody else: the right time, new random numbers, its own host name and machine ID.
 ///
 /// The guest's agent does it. It is the first thing that a restored machine is asked for; its programs run on meanwhile.
-enum MachineIdentityRenewal {
+struct MachineIdentityRenewal {
     private static let entropyLength = 64
     /// Seconds.
     private static let patience: UInt64 = 30
@@ -17,29 +17,38 @@ enum MachineIdentityRenewal {
     private static let hooks =
         "for hook in /etc/aerie/forked.d/*; do [ -x \"$hook\" ] && \"$hook\" \"$1\"; done; true"
 
+    /// Whether the host name becomes the machine's name.
+    var setsHostname = true
+    var setsMachineID = true
+    /// Whether the guest's programs in `/etc/aerie/forked.d` run.
+    var runsHooks = true
+
     /// - Throws: an error of category `notStarted` when the guest's agent did not do it.
-    static func run(_ machine: Machine) throws {
+    func run(_ machine: Machine) throws {
         guard machine.record.hasAgent else { return }
         let client = AgentClient(
-            MachineEndpoints.agent(of: machine), wait: AgentWait(limit: patience), answerLimit: patience)
-        let entropy = try random(entropyLength)
+            MachineEndpoints.agent(of: machine), wait: AgentWait(limit: Self.patience), answerLimit: Self.patience)
+        let entropy = try Self.random(Self.entropyLength)
         var request = ConfigureRequest()
-        request.hostname = hostname(machine.record.name)
-        request.machineID = try random(16).flatMap { byte in
-            [byte >> 4, byte & 15].map { $0 < 10 ? 0x30 + $0 : 0x57 + $0 }
-        }
+        if setsHostname { request.hostname = Self.hostname(machine.record.name) }
+        if setsMachineID { request.machineID = try Self.machineID() }
         request.entropy = entropy
         let now = HostClock.realtime()
         request.time = GuestTime(seconds: UInt64(now / 1_000_000_000), nanoseconds: UInt32(now % 1_000_000_000))
         do throws(AgentError) {
             try client.configure(request)
-            let hook = CommandRequest(arguments: ["/bin/sh", "-c", hooks, "sh", machine.record.name])
-            _ = try client.run(hook, limit: hookLimit)
+            guard runsHooks else { return }
+            let hook = CommandRequest(arguments: ["/bin/sh", "-c", Self.hooks, "sh", machine.record.name])
+            _ = try client.run(hook, limit: Self.hookLimit)
         } catch {
             throw AerieError(
                 .notStarted, asked: "a new identity of machine '\(machine.record.name)'", found: error.found,
                 advice: "the machine runs, with the host name and random numbers of the one that was saved")
         }
+    }
+
+    private static func machineID() throws(AerieError) -> [UInt8] {
+        try random(16).flatMap { byte in [byte >> 4, byte & 15].map { $0 < 10 ? 0x30 + $0 : 0x57 + $0 } }
     }
 
     /// A machine's name may have underscores, which a host name has not.

@@ -24,6 +24,6 @@ struct RestoreCommand: ParsableCommand {
         let snapshot = try userSnapshots().find(snapshot)
         let machine = try SnapshotRestoring(snapshot: snapshot).start(name: name)
         print(machine.record.id)
-        if snapshot.record.hasState { try MachineIdentityRenewal.run(machine) }
+        if snapshot.record.hasState { try MachineIdentityRenewal().run(machine) }
     }
 }

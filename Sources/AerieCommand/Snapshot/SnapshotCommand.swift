@@ -8,9 +8,10 @@ func userSnapshots() throws(AerieError) -> SnapshotStore { SnapshotStore(beside:
 struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot",
-        abstract: "Make, list, check and remove snapshots of machines.",
+        abstract: "Make, list, check, move and remove snapshots of machines.",
         subcommands: [
             SnapshotCreate.self, SnapshotList.self, SnapshotInspect.self, SnapshotCheck.self, SnapshotRemove.self,
+            SnapshotExportCommand.self, SnapshotImportCommand.self,
         ])
 }
 

@@ -9,6 +9,10 @@ struct SnapshotRestoring {
     let snapshot: Snapshot
     /// Whether the machine has the published ports of the one that was saved, which may still have them.
     var publishesPorts = true
+    /// What is asked for beside what was saved.
+    var identity = MachineIdentity()
+    /// Whether the machine is removed when it ends.
+    var isTemporary = false
 
     /// Makes the machine and starts it; a machine that does not start is removed.
     ///
@@ -25,7 +29,8 @@ struct SnapshotRestoring {
         return machine
     }
 
-    private func make(name: String?) throws -> Machine {
+    /// Makes the machine, and does not start it.
+    func make(name: String?) throws -> Machine {
         try snapshot.checkUnlessUnchanged()
         return try userMachines().create(name: name) { id, name, work, final in
             let base = try SnapshotFiles.restore(snapshot, to: work)
@@ -50,14 +55,23 @@ struct SnapshotRestoring {
         record.id = id
         record.name = name
         record.created = HostClock.realtime()
-        record.removesAtEnd = false
+        record.removesAtEnd = isTemporary
         record.arguments = []
         // Labels of a project say that its file describes the machine.
-        record.labels = saved.labels.filter { !$0.key.hasPrefix("aerie.") }
-        for index in record.configuration.disks.indices
-        where record.configuration.disks[index].path.hasSuffix("/\(saved.id)/\(Machine.rootDiskName)") {
-            record.configuration.disks[index].path = "\(directory)/\(Machine.rootDiskName)"
+        record.labels = saved.labels.filter { !$0.key.hasPrefix("aerie.") }.merging(identity.labels) { $1 }
+        if isTemporary { record.restart = .no }
+        if identity.restart != .no { record.restart = identity.restart }
+        if let share = identity.processorShare { record.processorShare = share }
+        if let check = identity.healthCheck { record.healthCheck = check }
+        func moved(_ path: String) -> String {
+            Machine.ownNames.first { path.hasSuffix("/\(saved.id)/\($0)") }.map { "\(directory)/\($0)" } ?? path
         }
+        for index in record.configuration.disks.indices {
+            record.configuration.disks[index].path = moved(record.configuration.disks[index].path)
+        }
+        record.configuration.kernel = record.configuration.kernel.map(moved)
+        record.configuration.initrd = record.configuration.initrd.map(moved)
+        record.configuration.firmware = record.configuration.firmware.map(moved)
         let words = saved.configuration.commandLine.split(separator: " ").map { word in
             word == "aerie.hostname=\(saved.name)" ? "aerie.hostname=\(name)" : String(word)
         }

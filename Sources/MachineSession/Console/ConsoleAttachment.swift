@@ -7,6 +7,7 @@ package import Runtime
 /// This process's terminal, or its standard streams, at the console of a machine that runs in the background.
 package struct ConsoleAttachment {
     private static let chunk = 1 << 16
+    private static let endOfTransmission: UInt8 = 4
 
     private let machine: Machine
     private let client: ControlClient
@@ -27,10 +28,31 @@ package struct ConsoleAttachment {
         number = try client.call(.attach, parameters)["attachment"]?.integer ?? 0
     }
 
+    /// Why an attachment ended.
+    package enum End: Sendable {
+        case detached
+        /// The machine ends, or its console did.
+        case machineEnded
+    }
+
     /// Moves bytes until the machine ends or the user detaches.
     ///
     /// - Returns: the machine's exit code, or 0.
     package func run() throws(AerieError) -> Int32 {
+        guard try attend(hint: "Ctrl-P Ctrl-Q detaches", endsInput: false) == .machineEnded else {
+            if isTerminal { StandardError.write("\naerie: detached; '\(machine.record.name)' goes on\n") }
+            return 0
+        }
+        try machine.waitForEnd()
+        return machine.status.exitCode ?? 0
+    }
+
+    /// Moves bytes until the machine ends or the user detaches.
+    ///
+    /// - Parameters:
+    ///   - hint: for a user at a terminal, about the keys.
+    ///   - endsInput: whether the end of an input that is no terminal is typed for the guest, as an end of transmission.
+    package func attend(hint: String, endsInput: Bool) throws(AerieError) -> End {
         SignalWatch.discard(SIGPIPE)
         let window = try WindowWatch(machine, number, isTerminal: isTerminal)
         defer { window?.cancel() }
@@ -39,20 +61,13 @@ package struct ConsoleAttachment {
         } catch { throw AerieError(opening: "the terminal", error) }
         defer { Terminal.restore() }
         if isTerminal, StandardError.isTerminal {
-            StandardError.write("aerie: Ctrl-P Ctrl-Q detaches\r\n")
+            StandardError.write("aerie: \(hint)\r\n")
         }
-        let isDetached = try move()
-        Terminal.restore()
-        guard !isDetached else {
-            if isTerminal { StandardError.write("\naerie: detached; '\(machine.record.name)' goes on\n") }
-            return 0
-        }
-        try machine.waitForEnd()
-        return machine.status.exitCode ?? 0
+        return try move(endsInput: endsInput) ? .detached : .machineEnded
     }
 
     /// - Returns: whether the user detached.
-    private func move() throws(AerieError) -> Bool {
+    private func move(endsInput: Bool) throws(AerieError) -> Bool {
         let (socket, begun) = client.stream
         try write(begun)
         var keys = DetachKeys()
@@ -74,6 +89,10 @@ package struct ConsoleAttachment {
                 if count < 0 { continue }
                 if count == 0 {
                     inputIsOpen = false
+                    guard !endsInput else {
+                        guard isTerminal || Self.send([Self.endOfTransmission], socket) else { return false }
+                        continue
+                    }
                     _ = shutdown(socket, Int32(SHUT_WR))
                     continue
                 }

@@ -1,6 +1,6 @@
 internal import CRuntime
 package import Aerie
-internal import ControlAPI
+package import ControlAPI
 internal import Glibc
 internal import HostSystem
 
@@ -20,6 +20,16 @@ package struct MachineProgram: Sendable {
                 advice: "build it with 'swift build -c release --product aerie-vm'")
         }
         path = found
+    }
+
+    /// How the programs of Aerie are known again: the running one and `aerie-vm`.
+    package static func stamps() throws(AerieError) -> [SnapshotRecord.Stamp] {
+        let paths = [String(decoding: ownPath, as: UTF8.self), try MachineProgram().path]
+        do throws(SystemError) {
+            return try paths.map { path throws(SystemError) in
+                try SnapshotRecord.Stamp(file: path, followsLinks: true)
+            }
+        } catch { throw AerieError(opening: "the programs of Aerie", error) }
     }
 
     private static var ownPath: [UInt8] {

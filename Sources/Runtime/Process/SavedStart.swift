@@ -13,10 +13,12 @@ package struct SavedStart: Sendable {
     /// Opens the files of a machine that has some; nil without them.
     init?(_ machine: Machine, _ configuration: Configuration) throws(AerieError) {
         let path = machine.file(Machine.savedStateName)
-        guard access(path, F_OK) == 0 else { return nil }
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
         do throws(SystemError) {
-            let state = try FileDescriptor(path: path, flags: O_RDONLY | O_NOFOLLOW)
-            let memory = try FileDescriptor(path: machine.file(Machine.savedMemoryName), flags: O_RDONLY | O_NOFOLLOW)
+            // They may be symbolic links into the user's cache (`InstantSnapshot`).
+            let state = try FileDescriptor(path: path, flags: O_RDONLY)
+            let memory = try FileDescriptor(path: machine.file(Machine.savedMemoryName), flags: O_RDONLY)
             self.state = state.release()
             self.memory = memory.release()
         } catch {

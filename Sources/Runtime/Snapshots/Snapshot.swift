@@ -10,6 +10,7 @@ internal import HostSystem
 ///     memory          the memory (MemoryImage)
 ///     root.qcow2      the machine's disk, as it was
 ///     base-ID.qcow2   disks of other snapshots below it
+///     kernel, initrd, firmware   of a snapshot that came from another host
 ///
 /// Nothing in it changes. A machine that goes on from it has links of its own to the files, so that a snapshot can be removed at any time.
 package struct Snapshot: Sendable {
@@ -35,14 +36,7 @@ package struct Snapshot: Sendable {
     package func file(_ name: String) -> String { "\(directory)/\(name)" }
 
     /// Bytes of the host's storage that the snapshot's files have. Files that machines share with it count in full.
-    package var allocatedSize: UInt64 {
-        directoryNames(directory).reduce(0) { sum, name in
-            var status = stat()
-            guard lstat(file(name), &status) == 0 else { return sum }
-            // st_blocks counts units of 512 bytes.
-            return sum + UInt64(status.st_blocks) * 512
-        }
-    }
+    package var allocatedSize: UInt64 { allocatedBytes(in: directory) }
 
     /// The name of this snapshot's disk below a machine's own.
     package var baseName: String { "\(Self.basePrefix)\(record.id)\(Self.diskSuffix)" }
@@ -88,9 +82,9 @@ package struct Snapshot: Sendable {
 
 extension SnapshotRecord.Stamp {
     /// Of a file as it is.
-    init(file path: String) throws(SystemError) {
+    init(file path: String, followsLinks: Bool = false) throws(SystemError) {
         var status = stat()
-        _ = try checked("stat \(path)") { lstat(path, &status) }
+        _ = try checked("stat \(path)") { followsLinks ? stat(path, &status) : lstat(path, &status) }
         self.init(
             size: UInt64(status.st_size),
             modified: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),

@@ -41,8 +41,16 @@ package enum SnapshotFiles {
         try calling("copying \(disk)") { aerie_copy_file(disk, "\(work)/\(Machine.rootDiskName)") }
     }
 
+    /// What is loaded into the memory at boot, of those that have it with them.
+    private static func loaded(in directory: String) -> [String] {
+        [Machine.kernelName, Machine.initrdName, Machine.firmwareName]
+            .filter { access("\(directory)/\($0)", F_OK) == 0 }
+    }
+
     private static func linkBases(of machine: Machine, to work: String) throws(AerieError) {
-        for name in Snapshot.bases(in: machine.directory) { try link(machine.file(name), to: "\(work)/\(name)") }
+        for name in Snapshot.bases(in: machine.directory) + loaded(in: machine.directory) {
+            try link(machine.file(name), to: "\(work)/\(name)")
+        }
     }
 
     /// The disk of a machine that runs: it is copied once before the machine stands still, and what has changed since afterwards.
@@ -79,7 +87,9 @@ package enum SnapshotFiles {
     ///
     /// - Returns: the name of the disk that the machine's own one is based on; nil when the snapshot has none.
     package static func restore(_ snapshot: Snapshot, to work: String) throws(AerieError) -> String? {
-        for name in Snapshot.bases(in: snapshot.directory) { try link(snapshot.file(name), to: "\(work)/\(name)") }
+        for name in Snapshot.bases(in: snapshot.directory) + loaded(in: snapshot.directory) {
+            try link(snapshot.file(name), to: "\(work)/\(name)")
+        }
         if snapshot.record.hasState {
             try link(snapshot.file(Snapshot.stateName), to: "\(work)/\(Machine.savedStateName)")
             try link(snapshot.file(Snapshot.memoryName), to: "\(work)/\(Machine.savedMemoryName)")

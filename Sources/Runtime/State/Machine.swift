@@ -17,6 +17,7 @@ internal import HostSystem
 ///     cgroup         its control group, if it has one
 ///     saved.state, saved.memory   what its next start goes on from
 ///     base-ID.qcow2  disks of snapshots below root.qcow2
+///     kernel, initrd, firmware   of a machine whose snapshot came from another host
 package struct Machine: Sendable {
     static let recordName = "machine.json"
     static let statusName = "status.json"
@@ -24,6 +25,11 @@ package struct Machine: Sendable {
     package static let controlName = "control.sock"
     package static let socketName = "vsock.sock"
     package static let rootDiskName = "root.qcow2"
+    package static let kernelName = "kernel"
+    package static let initrdName = "initrd"
+    package static let firmwareName = "firmware"
+    /// Files that the configuration names and that a snapshot has copies of.
+    package static let ownNames = [rootDiskName, kernelName, initrdName, firmwareName]
     package static let agentName = "agent.cpio"
     package static let logName = "vm.log"
     static let groupName = "cgroup"
@@ -59,7 +65,10 @@ package struct Machine: Sendable {
     }
 
     static func write(_ record: MachineRecord, in directory: String) throws {
-        try replace("\(directory)/\(recordName)", with: JSONValue(encoding: record).text + [0x0A], isDurable: true)
+        // A machine that goes with its end is gone after a crash of the host, whatever is on the disk.
+        try replace(
+            "\(directory)/\(recordName)", with: JSONValue(encoding: record).text + [0x0A],
+            isDurable: !record.removesAtEnd)
     }
 
     /// Changes the record on disk. With the lock of all machines.
@@ -112,7 +121,14 @@ package struct Machine: Sendable {
     package var isGone: Bool { access(file(Self.recordName), F_OK) != 0 }
 
     /// Waits until the machine's processes have ended.
-    package func waitForEnd() throws(AerieError) { try MachineLock(path: file(Self.lockName)).waitUntilFree() }
+    package func waitForEnd() throws(AerieError) {
+        do throws(AerieError) {
+            try MachineLock(path: file(Self.lockName)).waitUntilFree()
+        } catch {
+            // Its monitor has removed it just now.
+            guard isGone else { throw error }
+        }
+    }
 
     /// The archive with the guest's agent, of a machine that has one.
     package func agent() throws(AerieError) -> [UInt8] {

@@ -1,0 +1,80 @@
+internal import Aerie
+internal import ControlAPI
+internal import Glibc
+internal import HostSystem
+
+/// A snapshot of an image just before its first command.
+///
+///     instant.json   what it is (InstantRecord)
+///     state          vCPUs, devices, what the guest has written to its disk, and the checksums of the memory
+///     memory         the memory
+package struct InstantSnapshot: Sendable {
+    static let recordName = "instant.json"
+
+    let directory: String
+    package let record: InstantRecord
+
+    init(directory: String) throws(AerieError) {
+        self.directory = directory
+        record = try RecordFile.read(
+            InstantRecord.self, version: InstantRecord.currentVersion, from: Self.recordName, in: directory,
+            asked: "the snapshot of an image")
+    }
+
+    private func file(_ name: String) -> String { "\(directory)/\(name)" }
+
+    var allocatedSize: UInt64 { allocatedBytes(in: directory) }
+
+    /// When a machine has last gone on from it, in nanoseconds since 1970.
+    var lastUse: Int64 { (try? SnapshotRecord.Stamp(file: file(Self.recordName)))?.modified ?? 0 }
+
+    func noteUse() { _ = utimensat(AT_FDCWD, file(Self.recordName), nil, 0) }
+
+    /// Whether the files are those that were saved. The memory is read only when its file has changed, or the host has started since.
+    func isSound() -> Bool {
+        guard let stamp = try? SnapshotRecord.Stamp(file: file(Snapshot.memoryName)) else { return false }
+        if stamp == record.memory, record.hostBoot == Self.hostBoot { return true }
+        do {
+            let state = try FileDescriptor(path: file(Snapshot.stateName), flags: O_RDONLY | O_NOFOLLOW)
+            let memory = try FileDescriptor(path: file(Snapshot.memoryName), flags: O_RDONLY | O_NOFOLLOW)
+            try VirtualMachine.checkSnapshot(
+                state: state.rawValue, memory: memory.rawValue, asked: "the snapshot of an image")
+            var record = record
+            (record.memory, record.hostBoot) = (stamp, Self.hostBoot)
+            try Self.write(record, in: directory)
+            return true
+        } catch { return false }
+    }
+
+    /// Gives a new machine's directory the files to start from.
+    ///
+    /// - Returns: false when they are gone.
+    func link(to work: String) -> Bool {
+        [(Snapshot.stateName, Machine.savedStateName), (Snapshot.memoryName, Machine.savedMemoryName)]
+            .allSatisfy { name, target in
+                // Machines may be on another file system than the cache.
+                Glibc.link(file(name), "\(work)/\(target)") == 0
+                    || errno == EXDEV && symlink(file(name), "\(work)/\(target)") == 0
+            }
+    }
+
+    static func write(_ record: InstantRecord, in directory: String) throws {
+        try Machine.replace(
+            "\(directory)/\(recordName)", with: JSONValue(encoding: record).text + [0x0A], isDurable: false)
+    }
+
+    /// Another text after each start of the host.
+    static var hostBoot: String {
+        ProcessFile.text("/proc/sys/kernel/random/boot_id").map { String($0.prefix { $0 != "\n" }) } ?? ""
+    }
+}
+
+/// Bytes of the host's storage that the files in a directory have.
+func allocatedBytes(in directory: String) -> UInt64 {
+    directoryNames(directory).reduce(0) { sum, name in
+        var status = stat()
+        guard lstat("\(directory)/\(name)", &status) == 0 else { return sum }
+        // st_blocks counts units of 512 bytes.
+        return sum + UInt64(status.st_blocks) * 512
+    }
+}

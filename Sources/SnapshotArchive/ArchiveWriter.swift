@@ -1,0 +1,93 @@
+internal import CZstd
+internal import Glibc
+package import HostSystem
+internal import SavedState
+
+/// Writes a snapshot as one stream. Pages of zeroes are left out; the rest is compressed.
+package final class ArchiveWriter {
+    private static let page = 4096
+    /// Of zstd: the fastest one with tables.
+    private static let level: Int32 = 1
+
+    private let file: FileDescriptor
+    private let context: OpaquePointer?
+    private let payload: UnsafeMutableRawBufferPointer
+
+    /// Writes the beginning of the stream.
+    package init(to file: consuming FileDescriptor) throws(ArchiveError) {
+        self.file = file
+        context = ZSTD_createCCtx()
+        payload = .allocate(byteCount: ZSTD_compressBound(ArchiveFormat.dataLimit), alignment: 16)
+        try write(ArchiveFormat.magic + ArchiveFormat.bytes(ArchiveFormat.version) + ArchiveFormat.bytes(UInt32(0)))
+    }
+
+    deinit {
+        ZSTD_freeCCtx(context)
+        payload.deallocate()
+    }
+
+    /// Begins a member; those before are complete.
+    ///
+    /// - Parameter size: bytes of its contents.
+    package func begin(_ member: ArchiveMember, size: UInt64) throws(ArchiveError) {
+        try writeBlock(
+            .init(kind: .member, member: member.rawValue, place: size), UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    /// Writes a part of the member's contents, behind the parts before. Whole pages of zeroes in it are left out.
+    package func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(ArchiveError) {
+        var start = 0
+        while start < bytes.count {
+            let isZero = Self.isZero(bytes, at: start)
+            var end = min(start + Self.page, bytes.count)
+            while end < bytes.count, isZero || end - start < ArchiveFormat.dataLimit,
+                Self.isZero(bytes, at: end) == isZero
+            {
+                end = min(end + Self.page, bytes.count)
+            }
+            if !isZero {
+                try writeData(at: offset + UInt64(start), UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+            }
+            start = end
+        }
+    }
+
+    /// Writes the end of the stream.
+    package func finish() throws(ArchiveError) {
+        try writeBlock(.init(kind: .end), UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    private func writeData(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(ArchiveError) {
+        let count = ZSTD_compressCCtx(
+            context, payload.baseAddress, payload.count, bytes.baseAddress, bytes.count, Self.level)
+        let isSmaller = ZSTD_isError(count) == 0 && count < bytes.count
+        let stored = isSmaller ? UnsafeRawBufferPointer(rebasing: payload[..<count]) : bytes
+        let header = ArchiveFormat.BlockHeader(
+            kind: .data, place: offset, dataCount: UInt32(bytes.count), payloadCount: UInt32(stored.count))
+        try writeBlock(header, stored)
+    }
+
+    private func writeBlock(
+        _ header: ArchiveFormat.BlockHeader, _ payload: UnsafeRawBufferPointer
+    ) throws(ArchiveError) {
+        let fields = header.encoded
+        try write(fields + ArchiveFormat.bytes(ArchiveFormat.checksum(fields, payload)))
+        do { try file.writeAll(payload) } catch { throw .system(error) }
+    }
+
+    private func write(_ bytes: [UInt8]) throws(ArchiveError) {
+        var failure: SystemError?
+        bytes.withUnsafeBytes { buffer in
+            do throws(SystemError) { try file.writeAll(buffer) } catch { failure = error }
+        }
+        if let failure { throw .system(failure) }
+    }
+
+    /// Whether the page that begins at `start` is zero.
+    private static func isZero(_ bytes: UnsafeRawBufferPointer, at start: Int) -> Bool {
+        let count = min(page, bytes.count - start)
+        let first = bytes.baseAddress! + start
+        // All bytes are zero if the first one is, and each equals the one before.
+        return bytes[start] == 0 && memcmp(first, first + 1, count - 1) == 0
+    }
+}

@@ -1,0 +1,105 @@
+import Aerie
+import ControlAPI
+import Foundation
+import GuestToolchain
+import Testing
+
+@testable import Runtime
+
+/// The cache of images' snapshots, with files that no machine has made.
+@Suite("The cache of images' snapshots") struct InstantStoreTests {
+    private let directory = TemporaryDirectory()
+    private let store: InstantStore
+
+    init() { store = InstantStore(cache: directory.path("cache")) }
+
+    private func configuration(_ cpus: Int = 1) -> Configuration {
+        var configuration = Configuration()
+        configuration.cpus = cpus
+        return configuration
+    }
+
+    /// The programs' stamps are left out: this program is none of Aerie's.
+    private func key(_ image: String, _ configuration: Configuration) throws -> InstantKey {
+        try InstantKey(image: image, configuration: configuration, directory: directory.url.path, programs: [])
+    }
+
+    private func add(_ key: InstantKey) throws {
+        try store.add(key, hasHooks: false, hasMachineID: false) { work in
+            for name in ["state", "memory"] { try Data(name.utf8).write(to: URL(filePath: "\(work)/\(name)")) }
+        }
+    }
+
+    /// Whether a machine would find a snapshot.
+    private func finds(_ key: InstantKey) throws -> Bool {
+        let work = directory.path("machine-\(UInt64.random(in: 0...UInt64.max))")
+        try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: false)
+        let found = try store.link(key, to: work) != nil
+        let files = try FileManager.default.contentsOfDirectory(atPath: work).sorted()
+        #expect(files == (found ? ["saved.memory", "saved.state"] : []))
+        return found
+    }
+
+    @Test("A snapshot is found by a machine with the same image and settings, whatever ports it publishes")
+    func keys() throws {
+        var one = configuration()
+        one.shares = [Share(hostDirectory: directory.url.path, guestDirectory: "/work")]
+        try add(try key("/images/a", one))
+        var ports = one
+        ports.publishedPorts = [try PublishedPort(option: "8080:80")]
+        ports.shares[0].hostDirectory = "."
+        #expect(try finds(try key("/images/a", ports)))
+        #expect(try !finds(try key("/images/b", one)))
+        var others = [one, one, one]
+        others[0].cpus = 2
+        others[1].commandLine = "quiet"
+        others[2].shares[0].hostDirectory = "/"
+        for other in others { #expect(try !finds(try key("/images/a", other))) }
+    }
+
+    @Test("Of one image, the snapshots that were used last are kept")
+    func bounds() throws {
+        let keys = try (1...InstantStore.mostOfAnImage).map { try key("/images/a", configuration($0)) }
+        try add(try key("/images/b", configuration()))
+        for key in keys { try add(key) }
+        #expect(try finds(keys[0]))
+        try add(try key("/images/a", configuration(60)))
+        #expect(try keys.map { try finds($0) } == [true, false] + Array(repeating: true, count: keys.count - 2))
+        #expect(try finds(try key("/images/b", configuration())))
+    }
+
+    @Test("A file that has changed is compared with its checksums, and a snapshot that is not sound is removed")
+    func damage() throws {
+        let key = try key("/images/a", configuration())
+        try add(key)
+        let entry = try #require(
+            try FileManager.default.contentsOfDirectory(atPath: directory.path("cache/instant")).first {
+                !$0.hasPrefix(".")
+            })
+        try Data("mamory".utf8).write(to: URL(filePath: directory.path("cache/instant/\(entry)/memory")))
+        #expect(try !finds(key))
+        #expect(store.removeAll { _ in true }.count == 0)
+        try add(key)
+        try Data("{}".utf8).write(to: URL(filePath: directory.path("cache/instant/\(entry)/instant.json")))
+        #expect(try !finds(key))
+    }
+
+    @Test("The second of two that save at once changes nothing, and what a killed one has left is removed")
+    func two() throws {
+        let key = try key("/images/a", configuration())
+        try store.add(key, hasHooks: false, hasMachineID: false) { work in
+            for name in ["state", "memory"] { try Data(name.utf8).write(to: URL(filePath: "\(work)/\(name)")) }
+            #expect(!store.contains(key))
+            try add(key)
+            #expect(store.contains(key))
+        }
+        #expect(try finds(key))
+        try FileManager.default.createDirectory(
+            atPath: directory.path("cache/instant/.new-0123"), withIntermediateDirectories: false)
+        #expect(store.removeAll { $0?.image == "/images/b" }.count == 0)
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory.path("cache/instant"))
+        #expect(names.filter { $0 != ".lock" }.count == 1)
+        #expect(store.removeAll { $0?.image == "/images/a" }.count == 1)
+        #expect(try !finds(key))
+    }
+}
