@@ -2,24 +2,36 @@ internal import Aerie
 internal import ControlAPI
 internal import DiskImages
 internal import HostSystem
-internal import Runtime
+package import Runtime
 
 /// Makes a machine that goes on from a snapshot.
-struct SnapshotRestoring {
+package struct SnapshotRestoring {
     let snapshot: Snapshot
+    /// Where the machine is made.
+    let directory: StateDirectory
+    let starter: MachineStarter
     /// Whether the machine has the published ports of the one that was saved, which may still have them.
-    var publishesPorts = true
+    let publishesPorts: Bool
+
+    package init(
+        snapshot: Snapshot, directory: StateDirectory, starter: MachineStarter, publishesPorts: Bool = true
+    ) {
+        self.snapshot = snapshot
+        self.directory = directory
+        self.starter = starter
+        self.publishesPorts = publishesPorts
+    }
 
     /// Makes the machine and starts it; a machine that does not start is removed.
     ///
     /// - Parameter name: nil for a name that is made up.
-    func start(name: String?) throws -> Machine {
+    package func start(name: String?) throws -> Machine {
         let machine = try make(name: name)
         do {
-            try MachineStarting.start(machine)
+            try starter.start(machine)
         } catch {
             // Nobody needs a machine that never was.
-            try? userMachines().remove(machine)
+            try? directory.remove(machine)
             throw error
         }
         return machine
@@ -27,7 +39,7 @@ struct SnapshotRestoring {
 
     private func make(name: String?) throws -> Machine {
         try snapshot.checkUnlessUnchanged()
-        return try userMachines().create(name: name) { id, name, work, final in
+        return try directory.create(name: name) { id, name, work, final in
             let base = try SnapshotFiles.restore(snapshot, to: work)
             if let base { try Self.makeDisk("\(work)/\(Machine.rootDiskName)", base: base, in: work) }
             return record(id: id, name: name, directory: final)

@@ -3,12 +3,12 @@ internal import AgentClient
 internal import AgentProtocol
 internal import ControlAPI
 internal import HostSystem
-internal import Runtime
+package import Runtime
 
 /// Makes a guest that goes on from a saved one somebody else: the right time, new random numbers, its own host name and machine ID.
 ///
 /// The guest's agent does it. It is the first thing that a restored machine is asked for; its programs run on meanwhile.
-enum MachineIdentityRenewal {
+package enum MachineIdentityRenewal {
     private static let entropyLength = 64
     /// Seconds.
     private static let patience: UInt64 = 30
@@ -18,10 +18,10 @@ enum MachineIdentityRenewal {
         "for hook in /etc/aerie/forked.d/*; do [ -x \"$hook\" ] && \"$hook\" \"$1\"; done; true"
 
     /// - Throws: an error of category `notStarted` when the guest's agent did not do it.
-    static func run(_ machine: Machine) throws {
+    package static func run(_ machine: Machine) throws {
         guard machine.record.hasAgent else { return }
         let client = AgentClient(
-            MachineEndpoints.agent(of: machine), wait: AgentWait(limit: patience), answerLimit: patience)
+            MachineConnector(machine: machine), wait: AgentWait(limit: patience), answerLimit: patience)
         let entropy = try random(entropyLength)
         var request = ConfigureRequest()
         request.hostname = hostname(machine.record.name)
