@@ -203,7 +203,8 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "AerieMachines", "AgentClient", "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "AgentProtocol", "AgentTestSupport",
+                "AerieMachines", "AgentClient", "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie",
+                "AgentProtocol", "AgentTestSupport",
                 "ScriptedAgent", "GuestAgentPrograms", "GuestToolchain", "TestSupport", "MachineHost", "CSockets",
                 "HostSystem",
             ],

@@ -5,7 +5,8 @@ import Testing
 
 /// The library's commands in a guest of this process. `make examples` runs them in guests of their own processes.
 @Suite(
-    "Debian in the library", .enabled("needs a Debian mirror and the tools that build an image") { DebianImage.obstacle == nil })
+    "Debian in the library",
+    .enabled("needs a Debian mirror and the tools that build an image") { DebianImage.obstacle == nil })
 struct LibraryDebianTests {
     @Test("A guest of this process runs commands at once, within limits, until it powers off")
     func commands() async throws {
