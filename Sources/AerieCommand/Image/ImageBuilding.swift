@@ -28,7 +28,7 @@ struct ImageBuilding {
         let store = try userImageStore()
         let progress = ProgressDisplay(title: "\(options.reference ?? reference)")
         let build = Task { [options] in
-            try await ImageBuild.run(
+            try await ImageBuilder.run(
                 options, store: store, environment: ProcessInfo.processInfo.environment, progress: { progress.show($0) }
             )
         }

@@ -86,7 +86,7 @@ public struct MachineStore: Sendable {
     ) async throws(AerieError) -> GuestImage {
         let asked = "building an image"
         do {
-            let image = try await ImageBuild.run(
+            let image = try await ImageBuilder.run(
                 try recipe.options(), store: imageStore, environment: environment,
                 progress: { onProgress(ImageProgress($0)) })
             return GuestImage(stored: image)

@@ -2,7 +2,7 @@ internal import Aerie
 package import GuestImages
 
 /// Builds an image, and boots the guest that finishes its packages.
-package enum ImageBuild {
+package enum ImageBuilder {
     /// - Parameters:
     ///   - environment: where tools and settings are looked up.
     ///   - progress: called often, on any thread.
