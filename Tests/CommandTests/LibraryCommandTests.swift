@@ -62,6 +62,7 @@ struct LibraryCommandTests {
 
     @Test("Twenty commands at once have each its own streams, and megabytes pass both ways unchanged")
     func streams() async throws {
+        let agent = agent
         let texts = try await withThrowingTaskGroup(of: (Int, String).self) { group in
             for number in 0..<20 {
                 group.addTask {
@@ -99,6 +100,7 @@ struct LibraryCommandTests {
 
     @Test("A command is killed when its task is cancelled, when nobody refers to it, and by a signal")
     func ends() async throws {
+        let agent = agent
         // The shell ignores everything that can be ignored.
         let script = GuestCommand.shell("trap '' HUP TERM INT; echo $$; while :; do sleep 0.05; done")
         func pid(_ command: RunningCommand) async throws -> Int32 {

@@ -39,6 +39,8 @@ import Testing
         var states = machine.states.makeAsyncIterator()
         #expect(await next(&states) == .created)
         try await machine.start()
+        let again = await #expect(throws: AerieError.self) { try await machine.start() }
+        #expect(again?.found == "it is running already")
         #expect(await next(&states) == .running)
         try await machine.pause()
         #expect(await next(&states) == .paused)

@@ -48,10 +48,6 @@ public final class JailedMachine: AgentMachine {
     /// - Throws: `usage` when it runs already, `unavailable` when the program `aerie-vm` is not there, and the errors of `VirtualMachine.start`.
     public func start() async throws(AerieError) {
         try await work("start") { [machine, store] in
-            guard !machine.isRunning else {
-                throw AerieError(
-                    .usage, asked: "starting machine '\(machine.record.name)'", found: "it is running already")
-            }
             try store.starter().start(machine)
         }
     }
@@ -147,8 +143,8 @@ public final class JailedMachine: AgentMachine {
     ///
     /// The sequence of a machine that has ended before begins with `ended` and goes on with its next start.
     public var states: AsyncStream<VirtualMachine.State> {
-        AsyncStream(bufferingPolicy: .bufferingNewest(64)) { [machine] continuation in
-            MachineStateWatch.start(machine, continuation)
+        AsyncStream(bufferingPolicy: .bufferingNewest(64)) { [machine, attendance] continuation in
+            MachineStateWatch.start(machine, continuation) { attendance.withLock { $0 }?.end }
         }
     }
 

@@ -29,8 +29,17 @@ package struct MachineStarter: Sendable {
     /// A machine ends with the last reference to its attendance.
     package final class Attendance: Sendable {
         private let attendance: MachineProgram.Attendance
+        private let report = Monitor<JSONValue?>(nil)
 
         init(_ attendance: consuming MachineProgram.Attendance) { self.attendance = attendance }
+
+        /// The report of the machine's end; nil before it.
+        var end: JSONValue? {
+            report.withLock { report in
+                if report == nil { report = attendance.readEnd() }
+                return report
+            }
+        }
     }
 
     private func withLease<Value>(_ machine: Machine, _ body: (Int32) throws(AerieError) -> Value) throws -> Value {

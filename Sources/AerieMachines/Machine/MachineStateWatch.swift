@@ -15,12 +15,17 @@ final class MachineStateWatch: Sendable {
     private let machine: Machine
     private let continuation: AsyncStream<VirtualMachine.State>.Continuation
     private let wake: WakeEvent
+    /// The report of the end of a machine that this program attends to.
+    private let attendedEnd: @Sendable () -> JSONValue?
     private let isCancelled = Monitor(false)
 
     /// Begins a sequence with the present state.
-    static func start(_ machine: Machine, _ continuation: AsyncStream<VirtualMachine.State>.Continuation) {
+    static func start(
+        _ machine: Machine, _ continuation: AsyncStream<VirtualMachine.State>.Continuation,
+        attendedEnd: @escaping @Sendable () -> JSONValue?
+    ) {
         do {
-            let watch = MachineStateWatch(machine, continuation, try WakeEvent())
+            let watch = MachineStateWatch(machine, continuation, try WakeEvent(), attendedEnd)
             continuation.onTermination = { _ in
                 watch.isCancelled.withLock { $0 = true }
                 watch.wake.signal()
@@ -34,8 +39,10 @@ final class MachineStateWatch: Sendable {
     }
 
     private init(
-        _ machine: Machine, _ continuation: AsyncStream<VirtualMachine.State>.Continuation, _ wake: WakeEvent
+        _ machine: Machine, _ continuation: AsyncStream<VirtualMachine.State>.Continuation, _ wake: WakeEvent,
+        _ attendedEnd: @escaping @Sendable () -> JSONValue?
     ) {
+        self.attendedEnd = attendedEnd
         self.machine = machine
         self.continuation = continuation
         self.wake = wake
@@ -50,13 +57,15 @@ final class MachineStateWatch: Sendable {
         // The end of a machine that is removed with it.
         var end: VirtualMachine.Outcome?
         while !isCancelled.withLock({ $0 }) {
-            let state = machine.isGone ? .ended(end ?? .stopped) : VirtualMachine.State(machine)
+            let isGone = machine.isGone
+            if isGone { end = end ?? attendedEnd().map { VirtualMachine.Outcome($0) } }
+            let state = isGone ? .ended(end ?? .stopped) : VirtualMachine.State(machine)
             if state != last {
                 continuation.yield(state)
                 if state.isEnd, let last, !last.isEnd { return }
             }
             last = state
-            if machine.isGone { return }
+            if isGone { return }
             if client == nil, state == .running || state == .paused || state == .starting {
                 client = try? ControlClient(machine)
                 try? client?.begin(.wait)

@@ -1,6 +1,6 @@
 internal import CRuntime
 package import Aerie
-internal import ControlAPI
+package import ControlAPI
 internal import Glibc
 internal import HostSystem
 
@@ -78,6 +78,18 @@ package struct MachineProgram: Sendable {
     /// has it.
     package struct Attendance: ~Copyable {
         fileprivate let reader: FileDescriptor
+
+        /// The report of the machine's end, as the answer to `ControlRequest.Method.wait` has it; nil before the end, and when it was read.
+        package func readEnd() -> JSONValue? {
+            var entry = pollfd(fd: reader.rawValue, events: Int16(POLLIN), revents: 0)
+            guard poll(&entry, 1, 0) > 0, entry.revents & Int16(POLLIN) != 0 else { return nil }
+            var line = [UInt8](repeating: 0, count: ControlRequest.longestLine)
+            let count = (try? line.withUnsafeMutableBytes { try reader.read(into: $0) }) ?? 0
+            guard count > 0, case .result(let value) = ControlAnswer.read(Array(line[..<(count - 1)]))?.answer else {
+                return nil
+            }
+            return value
+        }
     }
 
     /// Starts the machine in the background and returns when its guest runs.
@@ -105,9 +117,11 @@ package struct MachineProgram: Sendable {
             // Who attends to the machine reads its messages.
             let log = options.isEmpty || isEmbedded ? try openLog(machine) : try ownStandardError()
             var process: Int32 = 0
-            let code = Self.withArguments([path, "--machine", machine.directory] + options) {
-                aerie_spawn_machine(
-                    &process, path, $0, machine.record.workingDirectory, log.rawValue, writer.rawValue, lease)
+            let code = MachineLock.forkGuard.withLock { _ in
+                Self.withArguments([path, "--machine", machine.directory] + options) {
+                    aerie_spawn_machine(
+                        &process, path, $0, machine.record.workingDirectory, log.rawValue, writer.rawValue, lease)
+                }
             }
             guard code == 0 else { throw failure(SystemError("execute \(path)", code: code)) }
             if isEmbedded { Self.reap(process) }
