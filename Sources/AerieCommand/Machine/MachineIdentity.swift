@@ -9,4 +9,12 @@ struct MachineIdentity {
     /// Nil for an ordinary process's part of the processors.
     var processorShare: ProcessorShare?
     var healthCheck: HealthCheck?
+
+    /// Changes the record of a machine that was saved: what is asked for now comes instead of what it had.
+    func apply(to record: inout MachineRecord) {
+        record.labels.merge(labels) { $1 }
+        if restart != .no { record.restart = restart }
+        if let processorShare { record.processorShare = processorShare }
+        if let healthCheck { record.healthCheck = healthCheck }
+    }
 }

@@ -139,8 +139,10 @@ struct RunCommand: AsyncParsableCommand {
         try command.checkUnused(isDetached: detach)
         let snapshot = try userSnapshots().find(name)
         let isTemporary = machine.removesAtEnd || !detach && machine.name == nil && machine.restart == nil
-        var restoring = SnapshotRestoring(snapshot: snapshot)
-        restoring.identity = try machine.identity()
+        let starter = try MachineStarting.starter
+        var restoring = SnapshotRestoring(snapshot: snapshot, directory: try userMachines(), starter: starter)
+        let identity = try machine.identity()
+        restoring.adjust = { identity.apply(to: &$0) }
         restoring.isTemporary = isTemporary && exit == nil
         if detach {
             let made = try restoring.start(name: machine.name)
@@ -152,7 +154,7 @@ struct RunCommand: AsyncParsableCommand {
         try Self.end(
             AttendedRun(made, snapshot: exit).run(
                 renewsIdentity: snapshot.record.hasState, isTemporary: isTemporary
-            ) { try MachineStarting.startAttended(made) })
+            ) { try starter.startAttended(made) })
     }
 
     private func debug(_ configuration: Configuration) {
