@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import AgentClient
 internal import ArgumentParser
 internal import ControlAPI
@@ -94,7 +95,8 @@ struct RunCommand: AsyncParsableCommand {
             log.close()
             return try Self.end(
                 AttendedRun(made.machine, snapshot: exit).run(renewsIdentity: false, isTemporary: isTemporary) {
-                    try MachineProgram().startAttended(made.machine, lease: made.lease)
+                    MachineStarter.Attendance(
+                        try MachineProgram().startAttended(made.machine, lease: made.lease))
                 })
         }
         let program = try MachineProgram()

@@ -31,7 +31,7 @@ package struct MachineStarter: Sendable {
         private let attendance: MachineProgram.Attendance
         private let report = Monitor<JSONValue?>(nil)
 
-        init(_ attendance: consuming MachineProgram.Attendance) { self.attendance = attendance }
+        package init(_ attendance: consuming MachineProgram.Attendance) { self.attendance = attendance }
 
         /// The report of the machine's end; nil before it.
         var end: JSONValue? {
