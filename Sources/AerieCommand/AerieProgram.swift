@@ -21,7 +21,7 @@ struct AerieProgram: AsyncParsableCommand {
             RestartCommand.self, RemoveCommand.self, PauseCommand.self, ResumeCommand.self, RenameCommand.self,
             ListCommand.self, InspectCommand.self, StatsCommand.self, LogsCommand.self, WaitCommand.self,
             AttachCommand.self, ExecCommand.self, CopyCommand.self, SSHConfigCommand.self, SetCommand.self,
-            SnapshotCommand.self, RestoreCommand.self, ForkCommand.self,
+            SnapshotCommand.self, RestoreCommand.self, ForkCommand.self, MigrateCommand.self, ReceiveCommand.self,
             UpCommand.self, DownCommand.self, GenerateCommand.self, ImageCommand.self, DiskCommand.self,
             DoctorCommand.self, SSHProxyCommand.self,
         ])

@@ -6,6 +6,7 @@
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -25,6 +26,10 @@ const struct aerie_jail_requests aerie_jail_requests = {
     .kvmCreateMachine = KVM_CREATE_VM,
     .kvmCreateProcessor = KVM_CREATE_VCPU,
     .kvmCreateDevice = KVM_CREATE_DEVICE,
+    .writeLogRegister = UFFDIO_REGISTER,
+    .writeLogUnregister = UFFDIO_UNREGISTER,
+    // PAGEMAP_SCAN, which the C library's headers may lack: its argument has 96 bytes.
+    .writeLogScan = _IOC(_IOC_READ | _IOC_WRITE, 'f', 16, 96),
 };
 
 int aerie_filter_install(const struct aerie_filter_instruction *program, uint16_t count, bool forAllThreads) {

@@ -2,6 +2,7 @@
 #include "CSockets.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -114,4 +115,39 @@ long aerie_stream_receive(
         }
     }
     return received;
+}
+
+static struct sockaddr_in loopback(unsigned short port) {
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+int aerie_loopback_listen(unsigned short port) {
+    struct sockaddr_in address = loopback(port);
+    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1;
+    if (descriptor < 0) return -1;
+    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        bind(descriptor, (struct sockaddr *)&address, sizeof address) != 0 || listen(descriptor, backlog) != 0)
+        return fail(descriptor);
+    return descriptor;
+}
+
+int aerie_loopback_connect(unsigned short port) {
+    struct sockaddr_in address = loopback(port);
+    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -1;
+    if (connect(descriptor, (struct sockaddr *)&address, sizeof address) != 0) return fail(descriptor);
+    return descriptor;
+}
+
+int aerie_loopback_ports(int descriptor, unsigned short *own, unsigned short *peer) {
+    struct sockaddr_in here, there;
+    socklen_t hereSize = sizeof here, thereSize = sizeof there;
+    if (getsockname(descriptor, (struct sockaddr *)&here, &hereSize) != 0 ||
+        getpeername(descriptor, (struct sockaddr *)&there, &thereSize) != 0)
+        return -1;
+    if (here.sin_family != AF_INET || there.sin_family != AF_INET) return errno = EAFNOSUPPORT, -1;
+    *own = ntohs(here.sin_port);
+    *peer = ntohs(there.sin_port);
+    return 0;
 }

@@ -53,6 +53,8 @@ public final class GuestMemory: @unchecked Sendable {
     private let mapping: Mapping
     /// The versions of watched pages.
     package let watch: PageWatch
+    /// The log of written pages; nil for memory without one, and where the host's kernel has none.
+    package let writeLog: WriteLog?
 
     /// Reserves memory. The host allocates a page at the first access to it.
     ///
@@ -61,9 +63,11 @@ public final class GuestMemory: @unchecked Sendable {
     ///   - isMergeable: lets the host's kernel merge pages with those of other memory.
     ///   - contents: a file of the ranges' size, with the contents to begin with in the order of the ranges; nil for zeroes. A page is read
     ///     at the first access to it, so that the file must not change; the guest's writes do not reach it.
+    ///   - logsWrites: prepares a log of the pages that are written, which is off at first.
     /// - Throws: EINVAL of madvise(2) when the host's kernel cannot merge pages; EINVAL for contents of another size.
     package init(
-        ranges: [(base: UInt64, size: UInt64)], isMergeable: Bool = false, contents: Int32? = nil
+        ranges: [(base: UInt64, size: UInt64)], isMergeable: Bool = false, contents: Int32? = nil,
+        logsWrites: Bool = false
     ) throws(SystemError) {
         var offset: UInt64 = 0
         var layout: [Range] = []
@@ -90,6 +94,7 @@ public final class GuestMemory: @unchecked Sendable {
             _ = try checked("madvise MADV_MERGEABLE") { madvise(address, count, MADV_MERGEABLE) }
         }
         watch = PageWatch(pages: Int(offset >> 12))
+        writeLog = logsWrites ? WriteLog(of: mapping.address, size: offset) : nil
     }
 
     /// Host address of the memory file's first byte, for engines that map or translate guest memory themselves. It is valid
@@ -113,6 +118,7 @@ public final class GuestMemory: @unchecked Sendable {
     package func noteWrite(_ bytes: UnsafeMutableRawBufferPointer) {
         guard let start = bytes.baseAddress else { return }
         watch.noteWrite(from: UInt64(start - hostBase), count: UInt64(bytes.count))
+        writeLog?.noteWrite(from: UInt64(start - hostBase), count: UInt64(bytes.count))
     }
 
     @inlinable

@@ -3,7 +3,8 @@ enum Layers {
     /// From the ground up. A module may import every module of the layers below its own.
     static let fromTheGround: [[String]] = [
         [
-            "CLinux", "CSockets", "CFileSystem", "CRuntime", "CScheduling", "CJail", "CKVM", "CZlib", "CZstd",
+            "CLinux", "CSockets", "CFileSystem", "CRuntime", "CScheduling", "CJail", "CKVM", "CGuestMemory", "CZlib",
+            "CZstd",
             "TextTables",
             "AgentProtocol", "TarStream", "GuestAgentPrograms", "HostSystem", "SavedState", "GuestMemory",
         ],
@@ -26,7 +27,7 @@ enum Layers {
     static let siblings: [String: Set<String>] = [
         "HostSystem": ["CLinux"],
         "SavedState": ["CLinux"],
-        "GuestMemory": ["HostSystem"],
+        "GuestMemory": ["HostSystem", "CGuestMemory"],
         "HostX86_64": ["Translator"],
         "TranslationRuntime": ["Translator", "HostX86_64"],
         "RISCV": ["Translator", "TranslationRuntime"],

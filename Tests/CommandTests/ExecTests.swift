@@ -130,6 +130,8 @@ struct ExecTests {
             program.send(signal)
             if signal == SIGTSTP {
                 _ = got.wait { $0.count > index ? () : nil }
+                // The client stops itself after it has passed the signal on: SIGCONT before that would let nothing go on.
+                #expect(program.waitUntilStopped())
                 program.send(SIGCONT)
             }
             _ = got.wait { $0.count > index ? () : nil }

@@ -44,6 +44,17 @@ final class RunningProgram {
         return false
     }
 
+    /// Waits until a signal has stopped the program, or a generous time has passed.
+    func waitUntilStopped() -> Bool {
+        for _ in 0..<12_000 {
+            let status = (try? String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8)) ?? ""
+            // The state follows the name in parentheses (proc_pid_stat(5)).
+            if status.split(separator: ")").last?.hasPrefix(" T") == true { return true }
+            usleep(5000)
+        }
+        return false
+    }
+
     /// Reads all output until its end.
     func readAll() -> Data { output.fileHandleForReading.readDataToEndOfFile() }
 

@@ -9,6 +9,26 @@ import Testing
     /// The tracking modes of this host. The rings have the smallest size, so that they wrap around most often.
     static let modes: [KVMMachine.DirtyTracking] = Host.hasRings ? [.bitmap, .rings(entries: 1024)] : [.bitmap]
 
+    /// Writes to one of three of 6000 pages from 2 MiB on, says so, and goes on with another one of three.
+    private static let thirds =
+        """
+        .code64
+        xor %esi, %esi
+        1: mov %esi, %edi
+        2: mov %edi, %eax
+        shl $12, %eax
+        incl 0x200000(%rax)
+        add $3, %edi
+        cmp $6000, %edi
+        jb 2b
+        out %al, $0xE4
+        inc %esi
+        cmp $3, %esi
+        jb 1b
+        xor %esi, %esi
+        jmp 1b
+        """
+
     /// A guest with `pages` dirty-logged pages from 2 MiB on.
     private func guest(
         _ assembly: String, mode: KVMGuest.Mode, cpus: Int = 1, pages: UInt64, _ tracking: KVMMachine.DirtyTracking
@@ -46,24 +66,7 @@ import Testing
     @Test("Dirty pages are exact when there are many more than a ring has entries", arguments: modes)
     func manyTurns(tracking: KVMMachine.DirtyTracking) throws {
         let (guest, _, slot) = try guest(
-            """
-            .code64
-            // One of three pages, then another one of three.
-            xor %esi, %esi
-            1: mov %esi, %edi
-            2: mov %edi, %eax
-            shl $12, %eax
-            incl 0x200000(%rax)
-            add $3, %edi
-            cmp $6000, %edi
-            jb 2b
-            out %al, $0xE4
-            inc %esi
-            cmp $3, %esi
-            jb 1b
-            xor %esi, %esi
-            jmp 1b
-            """, mode: .user, pages: 6000, tracking)
+            Self.thirds, mode: .user, pages: 6000, tracking)
         for round in 0..<9 as Range<UInt64> {
             #expect(try guest.run() == [.requested])
             let pages = try guest.machine.takeDirtyPages(of: slot)
@@ -71,6 +74,29 @@ import Testing
                 pages.elementsEqual(stride(from: round % 3, to: 6000, by: 3)), "round \(round): \(pages.count) pages")
         }
         #expect(try guest.machine.takeDirtyPages(of: slot) == [])
+    }
+
+    @Test(
+        "The log of written pages has what a vCPU writes, without dirty tracking",
+        .enabled("this kernel has no log of written pages") {
+            (try? GuestMemory(ranges: [(0, 4096)], logsWrites: true))?.writeLog != nil
+        })
+    func writeLog() throws {
+        let guest = try KVMGuest(Self.thirds, mode: .user)
+        let memory = try GuestMemory(ranges: [(0x20_0000, 6000 << 12)], logsWrites: true)
+        _ = try guest.machine.map(memory, access: .readWrite)
+        let log = try #require(memory.writeLog)
+        #expect(try guest.run() == [.requested])
+        #expect(try log.begin())
+        for round in 1..<7 as Range<UInt64> {
+            #expect(try guest.run() == [.requested])
+            let pages = try log.take().flatMap { $0.lowerBound >> 12..<$0.upperBound >> 12 }
+            #expect(
+                pages.elementsEqual(stride(from: round % 3, to: 6000, by: 3)), "round \(round): \(pages.count) pages")
+        }
+        #expect(try log.take() == [])
+        log.end()
+        #expect(try guest.run() == [.requested])
     }
 
     @Test("Memory copied page by page while several vCPUs write to it is equal in the end", arguments: modes)

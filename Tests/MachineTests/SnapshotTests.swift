@@ -1,4 +1,5 @@
 import Foundation
+import GuestMemory
 import GuestToolchain
 import HostSystem
 import TestSupport
@@ -18,14 +19,15 @@ struct SnapshotTests {
         try FileDescriptor(path: directory.path(name), flags: O_RDWR | O_CREAT, mode: 0o600)
     }
 
-    /// Saves a machine that has run for a moment.
-    private func save(_ name: String, _ machine: VirtualMachine) throws {
+    /// - Returns: whether the machine was running.
+    @discardableResult
+    private func save(_ name: String, _ machine: VirtualMachine) throws -> Bool {
         let (state, memory) = (try file("\(name).state").release(), try file("\(name).memory").release())
         defer {
             close(state)
             close(memory)
         }
-        try machine.save(state: state, memory: memory)
+        return try machine.save(state: state, memory: memory)
     }
 
     private func saved(_ name: String) throws {
@@ -130,13 +132,140 @@ struct SnapshotTests {
         #expect(machine.wait() == .stopped)
     }
 
-    @Test("A machine that runs, or has never started, is not saved")
+    @Test(
+        "A machine that writes all the time is saved while it runs: its memory is that of the moment at which it stood still",
+        arguments: [Configuration.Engine.interpret, .translate])
+    func running(engine: Configuration.Engine) throws {
+        let writing = try SmallFirmware.writing()
+        defer { withExtendedLifetime(writing) {} }
+        var configuration = writing.configuration
+        configuration.engine = engine
+        let machine = try VirtualMachine(configuration, console: RecordingConsole())
+        try machine.start()
+        defer {
+            machine.kill()
+            _ = machine.wait()
+        }
+        let memory = machine.board.memory
+        let first = memory.ranges[0].base + 0x40_0000
+        #expect(Patience.wait { (try? memory.load(UInt64.self, at: first)) ?? 0 > 0 })
+        for round in 1...4 {
+            #expect(try save("r\(round)", machine))
+            #expect(machine.currentState == .paused)
+            let bytes = try Array(directory.contents(directory.path("r\(round).memory")))
+            #expect(bytes.count == Int(memory.size))
+            let isSame = bytes.withUnsafeBytes { memcmp($0.baseAddress!, memory.hostBase, bytes.count) == 0 }
+            #expect(isSame)
+            #expect(check("r\(round)") == nil)
+            let counter = try memory.load(UInt64.self, at: first)
+            try machine.resume()
+            #expect(Patience.wait { (try? memory.load(UInt64.self, at: first)) ?? 0 > counter })
+        }
+        // Of a paused machine, the same comes out.
+        try machine.pause()
+        #expect(try !save("p1", machine))
+        #expect(try !save("p2", machine))
+        #expect(try directory.contents(directory.path("p1.memory")) == directory.contents(directory.path("p2.memory")))
+    }
+
+    @Test("A machine whose save fails goes on, and its writes are logged no more")
+    func failedSave() throws {
+        let machine = try VirtualMachine(firmware.configuration, console: RecordingConsole())
+        try machine.start()
+        defer {
+            machine.kill()
+            _ = machine.wait()
+        }
+        let state = try file("f.state").release()
+        let full = open("/dev/full", O_RDWR)
+        defer {
+            close(state)
+            close(full)
+        }
+        #expect(throws: AerieError.self) { try machine.save(state: state, memory: full) }
+        #expect(machine.currentState == .running)
+        #expect(throws: AerieError.self) { try machine.transfer(state: state, stream: full) }
+        #expect(machine.currentState == .running)
+        #expect(try save("f", machine))
+        #expect(check("f") == nil)
+    }
+
+    @Test("Memory that is sent arrives as it is, and not with another byte")
+    func transfer() throws {
+        let writing = try SmallFirmware.writing()
+        let machine = try VirtualMachine(writing.configuration, console: RecordingConsole())
+        try machine.start()
+        defer {
+            machine.kill()
+            _ = machine.wait()
+        }
+        let stream = try file("t.stream").release()
+        let state = try file("t.state").release()
+        let copy = try file("t.memory").release()
+        defer { for file in [stream, state, copy] { close(file) } }
+        #expect(try machine.transfer(state: state, stream: stream))
+        lseek(stream, 0, Int32(SEEK_SET))
+        let frames = TransferStream(input: stream, output: -1)
+        let received = try TransferredMemory(file: copy, size: machine.board.memory.size)
+        #expect(throws: TransferError.ended) {
+            while true {
+                let (frame, data) = try frames.receive()
+                try received.store(frame, data)
+            }
+        }
+        try VirtualMachine.checkTransfer(state: state, memory: received, asked: "it")
+        let bytes = try Array(directory.contents(directory.path("t.memory")))
+        let isSame = bytes.withUnsafeBytes { memcmp($0.baseAddress!, machine.board.memory.hostBase, bytes.count) == 0 }
+        #expect(bytes.count == Int(machine.board.memory.size) && isSame)
+        let page = [UInt8](repeating: 9, count: MemoryImage.blockSize)
+        try page.withUnsafeBytes {
+            try received.store(TransferFrame(.data, file: 1, offset: 0, count: UInt64($0.count)), $0)
+        }
+        #expect(throws: AerieError.self) {
+            try VirtualMachine.checkTransfer(state: state, memory: received, asked: "it")
+        }
+    }
+
+    @Test("Frames that are damaged, of another form, or beyond the memory are refused")
+    func hostileFrames() throws {
+        let memory = try TransferredMemory(file: try file("h.memory").release(), size: 0x1_8000)
+        let block = [UInt8](repeating: 1, count: MemoryImage.blockSize)
+        try block.withUnsafeBytes { block in
+            func store(_ offset: UInt64, _ count: Int) throws {
+                let data = UnsafeRawBufferPointer(rebasing: block[..<count])
+                try memory.store(TransferFrame(.data, file: 1, offset: offset, count: UInt64(count)), data)
+            }
+            try store(0, 0x1_0000)
+            try store(0x1_0000, 0x8000)
+            for (offset, count) in [(0, 0x8000), (0x8000, 0x1_0000), (0x1_0000, 0x1_0000), (0x2_0000, 0x8000)] {
+                #expect(throws: TransferError.self) { try store(UInt64(offset), count) }
+            }
+        }
+        let stream = try file("h.stream").release()
+        defer { close(stream) }
+        let sender = TransferStream(input: -1, output: stream)
+        try sender.send(.offer, text: Array("abc".utf8))
+        let whole = try Array(directory.contents(directory.path("h.stream")))
+        #expect(whole.count == TransferFrame.headSize + 3)
+        for index in whole.indices {
+            var bytes = whole
+            bytes[index] ^= 0x20
+            let path = try directory.file("h.damaged", bytes)
+            let damaged = open(path, O_RDONLY)
+            defer { close(damaged) }
+            #expect(throws: TransferError.self) { try TransferStream(input: damaged, output: -1).receive(.offer) }
+        }
+        lseek(stream, 0, Int32(SEEK_SET))
+        #expect(try TransferStream(input: stream, output: -1).receive(.offer) == Array("abc".utf8))
+    }
+
+    @Test("A machine that has never started, or has ended, is not saved")
     func wrongStates() throws {
         let machine = try VirtualMachine(firmware.configuration, console: RecordingConsole())
         #expect(throws: AerieError.self) { try save("d", machine) }
         try machine.start()
-        #expect(throws: AerieError.self) { try save("d", machine) }
         machine.kill()
         #expect(machine.wait() == .stopped)
+        #expect(throws: AerieError.self) { try save("d", machine) }
     }
 }

@@ -32,7 +32,8 @@ enum BoardBuilder {
         _ ranges: [(base: UInt64, size: UInt64)], _ configuration: Configuration, _ services: HostServices
     ) throws(AerieError) -> GuestMemory {
         try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
-            try GuestMemory(ranges: ranges, isMergeable: configuration.mergesMemory, contents: services.memory)
+            try GuestMemory(
+                ranges: ranges, isMergeable: configuration.mergesMemory, contents: services.memory, logsWrites: true)
         }
     }
 }

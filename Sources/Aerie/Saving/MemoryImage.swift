@@ -8,6 +8,7 @@ internal import SavedState
 /// Each block of 64 KiB has a CRC-32C. The checksums are a part of the machine's saved state.
 enum MemoryImage {
     static let blockSize = 64 << 10
+    static let zeroChecksum = CRC32C.checksum(of: [UInt8](repeating: 0, count: blockSize))
     /// Bytes that are read or written at once: whole blocks.
     private static let step = 1 << 20
 
@@ -26,45 +27,6 @@ enum MemoryImage {
             case .system(let error): error.description
             }
         }
-    }
-
-    private static let zeroChecksum = CRC32C.checksum(of: [UInt8](repeating: 0, count: blockSize))
-
-    /// Writes a machine's memory, whose vCPUs stand still, to an empty file.
-    ///
-    /// - Returns: the checksum of each block, little endian.
-    static func write(_ memory: GuestMemory, to file: borrowing FileDescriptor) throws(SystemError) -> [UInt8] {
-        var checksums = [UInt32](repeating: zeroChecksum, count: blocks(of: memory.size))
-        try file.truncate(to: memory.size)
-        var position: UInt64 = 0
-        while let range = try memory.nextData(from: position) {
-            // The end of a range may be within a block, which the next range must not write again.
-            let first = max(range.lowerBound, position) / UInt64(blockSize)
-            let end = min((range.upperBound + UInt64(blockSize) - 1) / UInt64(blockSize), UInt64(checksums.count))
-            for block in first..<end {
-                try write(Int(block), of: memory, to: file, &checksums)
-            }
-            position = max(range.upperBound, end * UInt64(blockSize))
-            if position >= memory.size { break }
-        }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(4 * checksums.count)
-        for checksum in checksums { withUnsafeBytes(of: checksum.littleEndian) { bytes += $0 } }
-        return bytes
-    }
-
-    private static func write(
-        _ block: Int, of memory: GuestMemory, to file: borrowing FileDescriptor, _ checksums: inout [UInt32]
-    ) throws(SystemError) {
-        let start = block * blockSize
-        let bytes = UnsafeRawBufferPointer(
-            start: memory.hostBase + start, count: min(blockSize, Int(memory.size) - start))
-        guard !bytes.isZero else {
-            if bytes.count < blockSize { checksums[block] = CRC32C.checksum(of: bytes) }
-            return
-        }
-        checksums[block] = CRC32C.checksum(of: bytes)
-        try file.writeAll(at: UInt64(start), bytes)
     }
 
     /// Reads a whole image and compares it with its checksums.
@@ -106,5 +68,6 @@ enum MemoryImage {
         }
     }
 
-    private static func blocks(of size: UInt64) -> Int { Int((size + UInt64(blockSize) - 1) / UInt64(blockSize)) }
+    /// The number of blocks of a memory.
+    static func blocks(of size: UInt64) -> Int { Int((size + UInt64(blockSize) - 1) / UInt64(blockSize)) }
 }

@@ -7,25 +7,70 @@ internal import SavedState
 extension VirtualMachine {
     private static let checksumsField = "memoryChecksums"
 
-    /// Saves a paused machine, which stays paused, into two empty files.
+    /// Saves a machine into two empty files. It is paused afterwards.
+    ///
+    /// The memory of a running machine is copied while it runs, where the host's kernel logs writes (`WriteLog`), and the machine stands
+    /// still for the rest only.
     ///
     /// - Parameters:
     ///   - state: a descriptor for vCPUs, devices, and the changes of disks with `Disk.Access.discardChanges`.
     ///   - memory: a descriptor for the memory, which becomes a sparse file (`MemoryImage`).
-    /// - Throws: `usage` when the machine is not paused, `unavailable` when a device cannot be saved, and `notStarted` when a file cannot be
-    ///   written.
-    package func save(state: Int32, memory: Int32) throws(AerieError) {
-        try whilePaused("save") { () throws(AerieError) in
-            var record = try record(for: "a snapshot")
-            do {
-                record.set(Self.checksumsField, try MemoryImage.write(board.memory, to: try Self.file(memory)))
-                try SavedMachineFile.write(record, contents: overlays, to: try Self.file(state))
-            } catch {
-                throw AerieError(
-                    .notStarted, asked: "a snapshot", found: "\(error)",
-                    advice: "the machine is unharmed; make room, or choose another place")
-            }
+    /// - Returns: whether the machine was running.
+    /// - Throws: `usage` when the machine neither runs nor is paused, `unavailable` when a device cannot be saved, and `notStarted` when a
+    ///   file cannot be written. The machine goes on then if it was running.
+    package func save(state: Int32, memory: Int32) throws(AerieError) -> Bool {
+        let image = try saving(.snapshot) { () throws(SystemError) in
+            try MemoryImageFile(try Self.file(memory), size: board.memory.size)
         }
+        return try save(.snapshot, memory: image, state: state)
+    }
+
+    /// Sends the memory of a machine over a stream, and saves the rest into an empty file. The machine is paused afterwards.
+    ///
+    /// - Parameters:
+    ///   - state: as of `save`.
+    ///   - stream: a descriptor of a pipe or a socket, for frames of the file `TransferredFile.memory`.
+    /// - Returns: whether the machine was running.
+    /// - Throws: as `save`.
+    package func transfer(state: Int32, stream: Int32) throws(AerieError) -> Bool {
+        try save(.transfer, memory: MemoryStream(stream), state: state)
+    }
+
+    private func save(_ purpose: SavingPurpose, memory sink: any MemorySink, state: Int32) throws(AerieError) -> Bool {
+        let copier = MemoryCopier(board.memory, to: sink)
+        let log = try beginLog(purpose)
+        defer { log?.end() }
+        if let log { try saving(purpose) { () throws(SystemError) in try copier.copyRunning(log) } }
+        let wasRunning = currentState == .running
+        if wasRunning { try pause() }
+        do throws(AerieError) {
+            try whilePaused("save") { () throws(AerieError) in
+                var record = try record(for: purpose.asked)
+                try saving(purpose) { () throws(SystemError) in
+                    if let log { try copier.copy(try log.take()) } else { try copier.copyAll() }
+                }
+                record.set(Self.checksumsField, copier.encodedChecksums)
+                try saving(purpose) {
+                    try SavedMachineFile.write(record, contents: overlays, to: try Self.file(state))
+                }
+            }
+        } catch {
+            if wasRunning { try? resume() }
+            throw error
+        }
+        return wasRunning
+    }
+
+    /// The log of a running machine's writes, which is on; nil for a machine that stands still, and without a log.
+    private func beginLog(_ purpose: SavingPurpose) throws(AerieError) -> WriteLog? {
+        guard currentState == .running, let log = board.memory.writeLog else { return nil }
+        return try saving(purpose) { () throws(SystemError) in try log.begin() } ? log : nil
+    }
+
+    private func saving<Result, Failure: Error>(
+        _ purpose: SavingPurpose, _ body: () throws(Failure) -> Result
+    ) throws(AerieError) -> Result {
+        do { return try body() } catch { throw purpose.failure("\(error)") }
     }
 
     /// Starts a new machine, built with the memory of a saved one (`HostServices.memory`), from its state. Its configuration must equal that
@@ -69,10 +114,41 @@ extension VirtualMachine {
         }
     }
 
+    /// Whether the memory whose blocks have these checksums, as a receiver has counted them, is the one of a saved state.
+    ///
+    /// - Throws: `badInput` for a state that is damaged, and for other memory.
+    package static func checkTransfer(
+        state: Int32, memory: TransferredMemory, asked: String
+    ) throws(AerieError) {
+        do {
+            let record = try SavedMachineFile.readState(from: try file(state))
+            let size: UInt64 = try record.integer("memory")
+            guard size == memory.size, try record.bytes(checksumsField, limit: 4 << 30) == memory.encodedChecksums
+            else { throw TransferError.damaged("the memory has other contents than those saved") }
+        } catch { throw AerieError(.badInput, asked: asked, found: "\(error)") }
+    }
+
     /// Another descriptor of an open file.
     private static func file(_ descriptor: Int32) throws(SystemError) -> FileDescriptor {
         let file = FileDescriptor(owning: try checked("dup") { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) })
         _ = try checked("lseek") { lseek(file.rawValue, 0, SEEK_SET) }
         return file
+    }
+}
+
+/// What a machine is saved for.
+private enum SavingPurpose {
+    case snapshot, transfer
+
+    var asked: String { self == .snapshot ? "a snapshot" : "a transfer" }
+
+    func failure(_ found: String) -> AerieError {
+        switch self {
+        case .snapshot:
+            AerieError(
+                .notStarted, asked: asked, found: found,
+                advice: "the machine is unharmed; make room, or choose another place")
+        case .transfer: AerieError(.inputOutput, asked: asked, found: found, advice: "the machine is unharmed")
+        }
     }
 }

@@ -177,5 +177,6 @@ int aerie_jail_await_readable(int descriptor, int milliseconds);
 struct aerie_jail_requests {
     uint32_t terminalGet, terminalSet, terminalSize, terminalGroup, tunOffload;
     uint32_t kvmCreateMachine, kvmCreateProcessor, kvmCreateDevice;
+    uint32_t writeLogRegister, writeLogUnregister, writeLogScan;
 };
 extern const struct aerie_jail_requests aerie_jail_requests;

@@ -20,6 +20,9 @@ int aerie_remove_tree(const char *path);
 /// errno set on failure, with no file left.
 int aerie_copy_file(const char *path, const char *target);
 
+/// Gives a file the contents of another one of the same file system, whose blocks they share. -1 with errno set where the file system cannot.
+int aerie_clone_file(int from, int to);
+
 /// Starts the program `path` in a session of its own, with default signal actions and an empty mask, in the directory `directory` if it
 /// can be entered, with /dev/null as standard input and output, `standardError` as descriptor 2, `ready` as descriptor 3, and `extra`
 /// descriptors (-1: none) as 4, and no others. Returns 0 or an errno value.

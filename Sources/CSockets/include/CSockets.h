@@ -1,4 +1,4 @@
-// Stream sockets of Unix whose calls have no form that Swift can import.
+// Stream sockets of Unix, and of TCP over the loopback interface, whose calls have no form that Swift can import.
 #pragma once
 
 /// A listening stream socket bound to `path`, whose file only the user can open. Non-blocking and close-on-exec. -1 with errno set on
@@ -23,3 +23,10 @@ long aerie_stream_receive(int descriptor, void *bytes, unsigned long count, int 
 
 /// Whether the other end of a connection has ended both directions.
 int aerie_stream_is_hung_up(int descriptor);
+
+/// The same over TCP, at a port of 127.0.0.1.
+int aerie_loopback_listen(unsigned short port);
+int aerie_loopback_connect(unsigned short port);
+
+/// The ports of a TCP connection over IPv4. -1 with errno set on failure.
+int aerie_loopback_ports(int descriptor, unsigned short *own, unsigned short *peer);

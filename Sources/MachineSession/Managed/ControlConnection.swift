@@ -63,7 +63,15 @@ final class ControlConnection: @unchecked Sendable {
         case .resume:
             holdsPause = false
             try machine.resume()
-        case .save: return try save()
+        case .save:
+            return try save { (machine, state, memory) throws(AerieError) in
+                try machine.save(state: state, memory: memory)
+            }
+        case .transfer:
+            return try save { (machine, state, stream) throws(AerieError) in
+                try machine.transfer(state: state, stream: stream)
+            }
+        case .hold: holdsPause = false
         case .powerOff:
             let seconds = request.parameters["timeout"]?.integer
             server.stopper.ask(timeout: seconds.map { UInt64(min(max($0, 0), 86_400)) * 1_000_000_000 })
@@ -143,28 +151,21 @@ final class ControlConnection: @unchecked Sendable {
         }
     }
 
-    /// Saves the machine into two files that came with the request: the state and the memory. A machine that runs stands still afterwards,
-    /// until the client lets it go on or ends the connection.
-    private func save() throws(AerieError) -> JSONValue {
-        guard let (state, memory) = files.takePair() else {
+    /// Saves the machine by two files that came with the request. A machine that was running stands still afterwards, until the client lets
+    /// it go on or ends the connection.
+    private func save(
+        _ body: (VirtualMachine, _ first: Int32, _ second: Int32) throws(AerieError) -> Bool
+    ) throws(AerieError) -> JSONValue {
+        guard let (first, second) = files.takePair() else {
             throw AerieError(
                 .usage, asked: "saving over the control socket", found: "two files have to come with the request",
                 advice: "see docs/control-protocol.md")
         }
         defer {
-            Glibc.close(state)
-            Glibc.close(memory)
+            Glibc.close(first)
+            Glibc.close(second)
         }
-        if server.machine.currentState == .running {
-            try server.machine.pause()
-            holdsPause = true
-        }
-        do throws(AerieError) {
-            try server.machine.save(state: state, memory: memory)
-        } catch {
-            endPause()
-            throw error
-        }
+        holdsPause = try body(server.machine, first, second) || holdsPause
         return .object(["wasRunning": .boolean(holdsPause)])
     }
 

@@ -49,7 +49,13 @@ package struct Snapshot: Sendable {
 
     /// The disks of snapshots in a directory of a machine or a snapshot.
     package static func bases(in directory: String) -> [String] {
-        directoryNames(directory).filter { $0.hasPrefix(basePrefix) && $0.hasSuffix(diskSuffix) }.sorted()
+        directoryNames(directory).filter(isBase).sorted()
+    }
+
+    /// Whether a file's name is one of a snapshot's disk below another.
+    static func isBase(_ name: String) -> Bool {
+        guard name.hasPrefix(basePrefix), name.hasSuffix(diskSuffix) else { return false }
+        return MachineNames.isID(String(name.dropFirst(basePrefix.count).dropLast(diskSuffix.count)))
     }
 
     // MARK: Checks

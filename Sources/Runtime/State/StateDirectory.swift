@@ -114,18 +114,48 @@ package struct StateDirectory: Sendable {
         try records.withNewEntry { id, work in
             try records.locked { () throws -> Machine in
                 records.removeLeftovers(except: work)
-                let taken = Set(machines().map(\.record.name))
-                if let name, taken.contains(name) {
-                    throw AerieError(
-                        .usage, asked: "a machine named '\(name)'", found: "there is one already",
-                        advice: "choose another name, or remove it with 'aerie rm \(name)'")
-                }
+                let taken = try names(without: name)
                 let record = try prepare(id, name ?? MachineNames.newName(except: taken), work, records.entry(id))
-                try Machine.write(record, in: work)
-                try records.publish(work, as: id)
-                return try Machine(directory: records.entry(id))
+                return try publish(record, work)
             }
         }
+    }
+
+    /// Adds a machine whose completion may take long: others can be added meanwhile.
+    ///
+    /// - Parameter prepare: as of `create(name:_:)`.
+    package func create(
+        slowly name: String, _ prepare: (_ id: String, _ work: String, _ directory: String) throws -> MachineRecord
+    ) throws -> Machine {
+        try MachineNames.check(name)
+        return try records.withNewEntry { id, work in
+            try records.locked {
+                records.removeLeftovers(except: work)
+                _ = try names(without: name)
+            }
+            let record = try prepare(id, work, records.entry(id))
+            return try records.locked { () throws -> Machine in
+                _ = try names(without: name)
+                return try publish(record, work)
+            }
+        }
+    }
+
+    /// The names of all machines.
+    ///
+    /// - Throws: `usage` when `name` is one of them.
+    private func names(without name: String?) throws(AerieError) -> Set<String> {
+        let taken = Set(machines().map(\.record.name))
+        guard let name, taken.contains(name) else { return taken }
+        throw AerieError(
+            .usage, asked: "a machine named '\(name)'", found: "there is one already",
+            advice: "choose another name, or remove it with 'aerie rm \(name)'")
+    }
+
+    private func publish(_ record: MachineRecord, _ work: String) throws -> Machine {
+        try Machine.write(record, in: work)
+        try records.publish(work, as: record.id)
+        return try Machine(directory: records.entry(record.id))
     }
 
     /// Gives a machine another name.

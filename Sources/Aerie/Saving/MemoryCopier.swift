@@ -1,0 +1,108 @@
+internal import Glibc
+internal import GuestMemory
+internal import HostSystem
+
+/// Where a copy of guest memory goes.
+protocol MemorySink: AnyObject {
+    /// Takes over the bytes of one block (`MemoryImage.blockSize`; the last one may be shorter), which replace earlier ones. What no call
+    /// mentions is zero.
+    ///
+    /// - Parameter isZero: all bytes are zero.
+    func store(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, isZero: Bool) throws(SystemError)
+}
+
+/// An image of the memory (`MemoryImage`) in a file of its own.
+final class MemoryImageFile: MemorySink {
+    private let file: FileDescriptor
+
+    /// - Parameter file: empty.
+    init(_ file: consuming FileDescriptor, size: UInt64) throws(SystemError) {
+        self.file = file
+        try self.file.truncate(to: size)
+    }
+
+    func store(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, isZero: Bool) throws(SystemError) {
+        try file.writeAll(at: offset, bytes)
+    }
+}
+
+/// Copies guest memory, and keeps the checksum of each block. The guest may run: what it writes meanwhile is copied again.
+final class MemoryCopier {
+    /// Bytes in whose copying a guest may stand still.
+    private static let enough = 4 << 20
+    /// Times that the memory of a running guest is copied, the first one included.
+    private static let mostRounds = 16
+
+    private let memory: GuestMemory
+    private let sink: any MemorySink
+    private var checksums: MemoryChecksums
+    /// The blocks that the sink has, and that are not zero there.
+    private var isStored: [Bool]
+    /// The block as it is copied: the guest's may change between its checksum and its writing.
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: MemoryImage.blockSize, alignment: 4096)
+
+    init(_ memory: GuestMemory, to sink: any MemorySink) {
+        self.memory = memory
+        self.sink = sink
+        checksums = MemoryChecksums(size: memory.size)
+        isStored = [Bool](repeating: false, count: checksums.count)
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// The checksum of each block, little endian.
+    var encodedChecksums: [UInt8] { checksums.encoded }
+
+    /// Copies all of the memory.
+    func copyAll() throws(SystemError) {
+        var position: UInt64 = 0
+        while position < memory.size, let range = try memory.nextData(from: position) {
+            // The end of a range may be within a block, which the next range must not copy again.
+            position = try copy(max(range.lowerBound, position)..<range.upperBound)
+        }
+    }
+
+    /// Copies the memory of a guest that runs until so little is left that it may stand still for that, or until it writes as fast as it is
+    /// copied. What it has written since stays in the log.
+    func copyRunning(_ log: WriteLog) throws(SystemError) {
+        try copyAll()
+        var before = Int.max
+        for _ in 1..<Self.mostRounds {
+            let written = try log.take()
+            let count = written.reduce(0) { $0 + $1.count }
+            try copy(written)
+            guard count > Self.enough, count < before / 4 * 3 else { return }
+            before = count
+        }
+    }
+
+    /// Copies the blocks that ranges are in.
+    ///
+    /// - Parameter ranges: ascending, without overlap.
+    func copy(_ ranges: [Range<UInt64>]) throws(SystemError) {
+        var position: UInt64 = 0
+        for range in ranges where range.upperBound > position {
+            position = try copy(max(range.lowerBound, position)..<range.upperBound)
+        }
+    }
+
+    /// - Returns: the end of the last block.
+    private func copy(_ range: Range<UInt64>) throws(SystemError) -> UInt64 {
+        let size = UInt64(MemoryImage.blockSize)
+        let end = min((range.upperBound + size - 1) / size, UInt64(checksums.count))
+        for block in range.lowerBound / size..<max(end, range.lowerBound / size) { try copy(block: Int(block)) }
+        return end * size
+    }
+
+    private func copy(block: Int) throws(SystemError) {
+        let start = block * MemoryImage.blockSize
+        let count = min(MemoryImage.blockSize, Int(memory.size) - start)
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+        bytes.copyMemory(from: UnsafeRawBufferPointer(start: memory.hostBase + start, count: count))
+        let isZero = UnsafeRawBufferPointer(bytes).isZero
+        if isZero, !isStored[block] { return }
+        isStored[block] = !isZero
+        checksums.note(UnsafeRawBufferPointer(bytes), block: block)
+        try sink.store(UnsafeRawBufferPointer(bytes), at: UInt64(start), isZero: isZero)
+    }
+}

@@ -1,0 +1,93 @@
+// A machine goes from one host to another as frames over one stream, little endian:
+//
+//     offset  size  field
+//          0     4  magic "AERT"
+//          4     4  kind
+//          8     4  number of the file that the frame is about; 0 without one
+//         12     4  CRC-32C of all other bytes of the frame
+//         16     8  offset in the file
+//         24     8  bytes of the file that the frame is about; bytes of data without a file
+//         32     n  the data, at most 1 MiB
+
+internal import SavedState
+
+/// The head of a frame of a machine's transfer; docs/snapshots.md describes which frames follow one another.
+package struct TransferFrame: Equatable, Sendable {
+    package enum Kind: UInt32, Sendable {
+        /// The sender's description of the machine, as JSON.
+        case offer = 1
+        /// The receiver takes the machine, or says why not, as JSON.
+        case answer
+        /// Data of a file.
+        case data
+        /// Zeroes of a file, without data.
+        case zeroes
+        /// All has been sent; the machine stands still.
+        case complete
+        /// The receiver has all of it.
+        case ready
+        /// The machine is the receiver's.
+        case commit
+        /// What became of it there, as JSON.
+        case outcome
+    }
+
+    package static let headSize = 32
+    package static let longestData = 1 << 20
+    private static let magic = Array("AERT".utf8)
+
+    package var kind: Kind
+    package var file: UInt32 = 0
+    package var offset: UInt64 = 0
+    package var count: UInt64 = 0
+
+    package init(_ kind: Kind, file: UInt32 = 0, offset: UInt64 = 0, count: UInt64 = 0) {
+        self.kind = kind
+        self.file = file
+        self.offset = offset
+        self.count = count
+    }
+
+    /// Bytes of data behind the head.
+    package var dataCount: Int { kind == .zeroes ? 0 : Int(count) }
+
+    /// The head of the frame with this data.
+    func head(_ data: UnsafeRawBufferPointer) -> [UInt8] {
+        let before = Self.magic + Self.bytes(kind.rawValue) + Self.bytes(file)
+        let after = Self.bytes(offset) + Self.bytes(count)
+        return before + Self.bytes(Self.checksum(before + after, data)) + after
+    }
+
+    /// Reads a head.
+    ///
+    /// - Returns: nil when it is none, or has more data than permitted.
+    init?(head: [UInt8]) {
+        func integer<Integer: FixedWidthInteger>(_ offset: Int) -> Integer {
+            (0..<MemoryLayout<Integer>.size).reduce(0) { $0 | Integer(head[offset + $1]) << Integer(8 * $1) }
+        }
+        guard head.count == Self.headSize, head.starts(with: Self.magic), let kind = Kind(rawValue: integer(4)) else {
+            return nil
+        }
+        self.init(kind, file: integer(8), offset: integer(16), count: integer(24))
+        guard count <= UInt64(Int64.max), offset <= UInt64(Int64.max) - count,
+            kind == .zeroes || count <= UInt64(Self.longestData)
+        else { return nil }
+    }
+
+    /// Whether head and data belong together.
+    static func isWhole(head: [UInt8], _ data: UnsafeRawBufferPointer) -> Bool {
+        let found = (0..<4).reduce(UInt32(0)) { $0 | UInt32(head[12 + $1]) << UInt32(8 * $1) }
+        return checksum(Array(head[..<12] + head[16...]), data) == found
+    }
+
+    private static func checksum(_ head: [UInt8], _ data: UnsafeRawBufferPointer) -> UInt32 {
+        var crc = CRC32C()
+        crc.update(head)
+        crc.update(data)
+        return crc.checksum
+    }
+
+    private static func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: value.littleEndian) { Array($0) }
+    }
+}

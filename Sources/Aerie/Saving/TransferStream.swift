@@ -1,0 +1,128 @@
+internal import Glibc
+internal import HostSystem
+
+/// Why a transfer cannot go on.
+package enum TransferError: Error, Equatable, CustomStringConvertible {
+    /// The other side ended the connection.
+    case ended
+    /// What came is no frame, or not the one that is due.
+    case damaged(String)
+    case system(String)
+
+    package var description: String {
+        switch self {
+        case .ended: "the other side ended the connection"
+        case .damaged(let what): what
+        case .system(let error): error
+        }
+    }
+}
+
+/// The frames of a transfer over two descriptors, which may be the same. One thread reads and one thread writes at a time.
+package final class TransferStream {
+    private let input: Int32
+    private let output: Int32
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: TransferFrame.longestData, alignment: 4096)
+
+    /// - Parameters: blocking descriptors, which stay the caller's and outlive this object.
+    package init(input: Int32, output: Int32) {
+        self.input = input
+        self.output = output
+    }
+
+    deinit { buffer.deallocate() }
+
+    package func send(
+        _ frame: TransferFrame, _ data: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+    ) throws(TransferError) {
+        precondition(data.count == frame.dataCount, "a frame has the data that its head says")
+        let head = frame.head(data)
+        do throws(SystemError) {
+            try head.withUnsafeBufferPointer { (bytes) throws(SystemError) in
+                try write(UnsafeRawBufferPointer(bytes), data)
+            }
+        } catch {
+            throw error.code == EPIPE || error.code == ECONNRESET ? .ended : .system(error.description)
+        }
+    }
+
+    package func send(_ kind: TransferFrame.Kind, text: [UInt8] = []) throws(TransferError) {
+        guard text.count <= TransferFrame.longestData else { throw .damaged("the description is too long") }
+        try text.withUnsafeBufferPointer { (bytes) throws(TransferError) in
+            try send(TransferFrame(kind, count: UInt64(text.count)), UnsafeRawBufferPointer(bytes))
+        }
+    }
+
+    private func write(_ head: UnsafeRawBufferPointer, _ data: UnsafeRawBufferPointer) throws(SystemError) {
+        var done = 0
+        while done < head.count + data.count {
+            var parts = [iovec(), iovec()]
+            parts[0].iov_base = UnsafeMutableRawPointer(mutating: head.baseAddress! + min(done, head.count))
+            parts[0].iov_len = head.count - min(done, head.count)
+            let rest = data.count - max(0, done - head.count)
+            parts[1].iov_base = data.baseAddress.map { UnsafeMutableRawPointer(mutating: $0 + (data.count - rest)) }
+            parts[1].iov_len = rest
+            done += try checked("write") { writev(output, parts, 2) }
+        }
+    }
+
+    /// The next frame. The data is valid until the next call.
+    package func receive() throws(TransferError) -> (frame: TransferFrame, data: UnsafeRawBufferPointer) {
+        var head = [UInt8](repeating: 0, count: TransferFrame.headSize)
+        try head.withUnsafeMutableBufferPointer { (bytes) throws(TransferError) in
+            try read(UnsafeMutableRawBufferPointer(bytes))
+        }
+        guard let frame = TransferFrame(head: head) else {
+            throw .damaged("what came is not a frame of a transfer of this version")
+        }
+        let data = UnsafeMutableRawBufferPointer(rebasing: buffer[..<frame.dataCount])
+        try read(data)
+        guard TransferFrame.isWhole(head: head, UnsafeRawBufferPointer(data)) else {
+            throw .damaged("a frame came with other contents than those sent")
+        }
+        return (frame, UnsafeRawBufferPointer(data))
+    }
+
+    /// The text of the next frame, which has to be of a kind.
+    package func receive(_ kind: TransferFrame.Kind) throws(TransferError) -> [UInt8] {
+        let (frame, data) = try receive()
+        guard frame.kind == kind else { throw .damaged("another frame came than the one that was due") }
+        return Array(data)
+    }
+
+    private func read(_ bytes: UnsafeMutableRawBufferPointer) throws(TransferError) {
+        var done = 0
+        while done < bytes.count {
+            let count: Int
+            do throws(SystemError) {
+                count = try checked("read") { Glibc.read(input, bytes.baseAddress! + done, bytes.count - done) }
+            } catch { throw error.code == ECONNRESET ? .ended : .system(error.description) }
+            guard count > 0 else { throw .ended }
+            done += count
+        }
+    }
+}
+
+/// The memory of a machine as frames of its transfer.
+final class MemoryStream: MemorySink {
+    private let stream: TransferStream
+
+    init(_ descriptor: Int32) { stream = TransferStream(input: -1, output: descriptor) }
+
+    func store(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, isZero: Bool) throws(SystemError) {
+        do throws(TransferError) {
+            let frame = TransferFrame(
+                isZero ? .zeroes : .data, file: TransferredFile.memory, offset: offset, count: UInt64(bytes.count))
+            try stream.send(frame, isZero ? UnsafeRawBufferPointer(start: nil, count: 0) : bytes)
+        } catch { throw SystemError("the stream", code: EPIPE) }
+    }
+}
+
+/// Numbers of the files of a transfer.
+package enum TransferredFile {
+    package static let memory: UInt32 = 1
+    package static let state: UInt32 = 2
+    /// The first one of the machine's disks.
+    package static let disks: UInt32 = 3
+}

@@ -1,0 +1,47 @@
+internal import Glibc
+internal import HostSystem
+
+/// The memory of a machine as it comes over a transfer's stream: an image of it (`MemoryImage`) in a file.
+package final class TransferredMemory {
+    package let size: UInt64
+    private let file: FileDescriptor
+    private var checksums: MemoryChecksums
+    private let zeroes = [UInt8](repeating: 0, count: MemoryImage.blockSize)
+
+    /// - Parameters:
+    ///   - file: a descriptor of an empty file, which stays the caller's.
+    ///   - size: bytes of the memory.
+    package init(file: Int32, size: UInt64) throws(TransferError) {
+        self.size = size
+        checksums = MemoryChecksums(size: size)
+        do throws(SystemError) {
+            self.file = FileDescriptor(owning: try checked("dup") { fcntl(file, F_DUPFD_CLOEXEC, 0) })
+            try self.file.truncate(to: size)
+        } catch { throw .system(error.description) }
+    }
+
+    /// The checksums of all blocks.
+    var encodedChecksums: [UInt8] { checksums.encoded }
+
+    /// Takes over a frame of the memory: one block.
+    package func store(_ frame: TransferFrame, _ data: UnsafeRawBufferPointer) throws(TransferError) {
+        let blockSize = UInt64(MemoryImage.blockSize)
+        guard frame.offset % blockSize == 0, frame.offset < size, frame.count == min(blockSize, size - frame.offset)
+        else { throw .damaged("a frame of the memory is not one of its blocks") }
+        do throws(SystemError) {
+            if frame.kind == .data {
+                try store(data, frame)
+            } else {
+                try zeroes.withUnsafeBufferPointer { (zeroes) throws(SystemError) in
+                    try store(
+                        UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(zeroes)[..<Int(frame.count)]), frame)
+                }
+            }
+        } catch { throw .system(error.description) }
+    }
+
+    private func store(_ bytes: UnsafeRawBufferPointer, _ frame: TransferFrame) throws(SystemError) {
+        try file.writeAll(at: frame.offset, bytes)
+        checksums.note(bytes, block: Int(frame.offset) / MemoryImage.blockSize)
+    }
+}

@@ -1,0 +1,105 @@
+internal import Aerie
+internal import CSockets
+internal import Foundation
+internal import Glibc
+internal import HostSystem
+
+/// A connection between the sender and the receiver of a machine: blocking descriptors.
+struct MigrationConnection {
+    let input: Int32
+    let output: Int32
+    /// The program that carries the connection.
+    private var carrier: Process?
+
+    /// Connects with a receiver.
+    static func open(_ address: MigrationAddress) throws -> MigrationConnection {
+        switch address {
+        case .socket(let path): return try connected(asked: "unix:\(path)") { aerie_stream_connect(path) }
+        case .loopback(let port): return try connected(asked: "127.0.0.1:\(port)") { aerie_loopback_connect(port) }
+        case .ssh(let host): return try ssh(host)
+        case .standard: return MigrationConnection(input: STDIN_FILENO, output: STDOUT_FILENO)
+        }
+    }
+
+    private static func connected(asked: String, _ connect: () -> Int32) throws(AerieError) -> MigrationConnection {
+        do throws(SystemError) {
+            return try blocking(try checked("connect", connect))
+        } catch {
+            throw AerieError(
+                .unavailable, asked: "the receiver at \(asked)", found: error.reason,
+                advice: "start 'aerie receive \(asked)' first")
+        }
+    }
+
+    private static func blocking(_ descriptor: Int32) throws(SystemError) -> MigrationConnection {
+        let flags = fcntl(descriptor, F_GETFL)
+        _ = try checked("fcntl") { fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK) }
+        return MigrationConnection(input: descriptor, output: descriptor)
+    }
+
+    private static func ssh(_ host: String) throws -> MigrationConnection {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["ssh", "-T", "-o", "BatchMode=yes", host, "aerie receive -"]
+        let (there, here) = (Pipe(), Pipe())
+        process.standardInput = there
+        process.standardOutput = here
+        do {
+            try process.run()
+        } catch {
+            throw AerieError(.unavailable, asked: "ssh \(host)", found: "\(error)", advice: "install ssh")
+        }
+        // Only the program's own ends are left, so that its end is seen.
+        let input = dup(here.fileHandleForReading.fileDescriptor)
+        let output = dup(there.fileHandleForWriting.fileDescriptor)
+        try? there.fileHandleForWriting.close()
+        try? here.fileHandleForReading.close()
+        return MigrationConnection(input: input, output: output, carrier: process)
+    }
+
+    /// Waits for a sender of the same user.
+    static func accept(_ address: MigrationAddress) throws -> MigrationConnection {
+        switch address {
+        case .standard: return MigrationConnection(input: STDIN_FILENO, output: STDOUT_FILENO)
+        case .ssh:
+            throw AerieError(
+                .usage, asked: "receiving over ssh", found: "the sender starts it", advice: "give - instead")
+        case .socket(let path):
+            let listener = try listening("unix:\(path)") { aerie_stream_listen(path) }
+            defer { unlink(path) }
+            return try accepted(listener) { _ in true }
+        case .loopback(let port):
+            let listener = try listening("127.0.0.1:\(port)") { aerie_loopback_listen(port) }
+            // Every user of the host can connect.
+            return try accepted(listener) { LoopbackPeer.isOfThisUser($0) }
+        }
+    }
+
+    private static func listening(_ asked: String, _ listen: () -> Int32) throws(AerieError) -> FileDescriptor {
+        do throws(SystemError) {
+            return FileDescriptor(owning: try checked("listen", listen))
+        } catch {
+            throw AerieError(
+                .unavailable, asked: "receiving at \(asked)", found: error.reason, advice: "choose another address")
+        }
+    }
+
+    private static func accepted(
+        _ listener: borrowing FileDescriptor, _ isWelcome: (Int32) -> Bool
+    ) throws(SystemError) -> MigrationConnection {
+        while true {
+            var request = pollfd(fd: listener.rawValue, events: Int16(POLLIN), revents: 0)
+            _ = try checked("poll") { poll(&request, 1, -1) }
+            let descriptor = aerie_stream_accept(listener.rawValue)
+            guard descriptor >= 0 else { continue }
+            if isWelcome(descriptor) { return try blocking(descriptor) }
+            Glibc.close(descriptor)
+        }
+    }
+
+    func close() {
+        Glibc.close(output)
+        if input != output { Glibc.close(input) }
+        carrier?.waitUntilExit()
+    }
+}

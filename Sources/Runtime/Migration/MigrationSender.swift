@@ -1,0 +1,162 @@
+internal import Aerie
+internal import ControlAPI
+internal import Glibc
+internal import HostSystem
+
+/// Sends a running machine to a receiver, which lets it go on.
+///
+/// The machine runs while its disks and its memory are sent, and stands still for the rest. Until the receiver has all of it, any failure lets
+/// it go on here. Then it is handed over: it stands still here until the receiver has said what became of it.
+package struct MigrationSender {
+    private let machine: Machine
+    private let stream: TransferStream
+    private let input: Int32
+    private let output: Int32
+    /// Milliseconds for a receiver's last word.
+    private static let patience: Int32 = 2000
+
+    /// - Parameters:
+    ///   - input, output: blocking descriptors of the connection, which outlive the sender.
+    package init(_ machine: Machine, input: Int32, output: Int32) {
+        self.machine = machine
+        self.input = input
+        self.output = output
+        stream = TransferStream(input: input, output: output)
+    }
+
+    private var asked: String { "migrating machine '\(machine.record.name)'" }
+
+    /// Sends the machine. It stands still here afterwards, and is the receiver's.
+    ///
+    /// - Returns: its name there.
+    /// - Throws: the receiver's refusal, or why the connection ended. The machine goes on here then, or stands still if the receiver may have it:
+    ///   the error says so.
+    package func send() throws -> String {
+        SignalWatch.discard(SIGPIPE)
+        let client = try ControlClient(machine)
+        let disks = try offeredDisks()
+        do {
+            try offer(disks.map(\.name))
+            for (index, disk) in disks.enumerated() { _ = try send(disk.copy, number: index) }
+            try sendState(client, disks.map(\.copy))
+        } catch let error as AerieError where error.category != .inputOutput {
+            throw error
+        } catch {
+            // The receiver may have said why before it ended the connection.
+            throw refusal() ?? failure((error as? AerieError)?.found ?? "\(error)")
+        }
+        try client.call(.hold)
+        return try handOver(client)
+    }
+
+    // MARK: What is sent
+
+    private func offeredDisks() throws -> [(name: String, copy: RepeatedCopy)] {
+        var names = Snapshot.bases(in: machine.directory)
+        if access(machine.file(Machine.rootDiskName), F_OK) == 0 { names.append(Machine.rootDiskName) }
+        for disk in machine.record.configuration.disks where !names.contains(where: { disk.path == machine.file($0) }) {
+            guard disk.access != .readWrite else {
+                throw AerieError(
+                    .unavailable, asked: asked, found: "the disk \(disk.path) belongs to no machine",
+                    advice: "a machine goes with the changes to its image's disk only; start it without the other disk")
+            }
+        }
+        return try names.map { ($0, try RepeatedCopy(of: machine.file($0))) }
+    }
+
+    private func offer(_ names: [String]) throws {
+        let offer = MigrationOffer(
+            machine: machine.record, memory: machine.record.configuration.memory.bytes,
+            disks: names.map { MigrationOffer.File(name: $0) })
+        try stream.send(.offer, text: JSONValue(encoding: offer).text)
+        _ = try expect(.answer)
+    }
+
+    private func send(_ copy: RepeatedCopy, number: Int) throws -> UInt64 {
+        try copy.copy { offset, count, bytes in
+            let frame = TransferFrame(
+                bytes == nil ? .zeroes : .data, file: TransferredFile.disks + UInt32(number), offset: offset,
+                count: UInt64(count))
+            try stream.send(frame, bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+    }
+
+    /// Sends the memory, which the machine does itself, then what is left once it stands still.
+    private func sendState(_ client: ControlClient, _ disks: [RepeatedCopy]) throws {
+        let state = try makeMemoryFile(name: "machine-state", size: 0)
+        try client.call(.transfer, files: [state.rawValue, output])
+        let sizes = try disks.enumerated().map { index, copy in try send(copy, number: index) }
+        try sendAll(of: state)
+        try stream.send(.complete, text: JSONValue(encoding: MigrationSizes(disks: sizes)).text)
+        _ = try expect(.ready)
+    }
+
+    private func sendAll(of state: borrowing FileDescriptor) throws {
+        var bytes = [UInt8](repeating: 0, count: RepeatedCopy.blockSize)
+        var offset: UInt64 = 0
+        while true {
+            let count = try bytes.withUnsafeMutableBytes { try state.read(at: offset, into: $0) }
+            guard count > 0 else { return }
+            let frame = TransferFrame(.data, file: TransferredFile.state, offset: offset, count: UInt64(count))
+            try bytes[..<count].withUnsafeBytes { try stream.send(frame, $0) }
+            offset += UInt64(count)
+        }
+    }
+
+    // MARK: The handover
+
+    private func handOver(_ client: ControlClient) throws -> String {
+        do {
+            try stream.send(.commit)
+        } catch {
+            // What was not sent is not there.
+            _ = try? client.call(.resume)
+            throw refusal() ?? failure(error.description)
+        }
+        do {
+            return try JSONValue(parsing: try expect(.outcome)).decode(MigrationOutcome.self).name ?? ""
+        } catch let error as AerieError {
+            // The receiver has the machine no more.
+            _ = try? client.call(.resume)
+            throw error
+        } catch {
+            let name = machine.record.name
+            throw AerieError(
+                .inputOutput, asked: asked, found: "\(error) while the machine was handed over; it stands still here",
+                advice:
+                    "if it does not run there, let it go on with 'aerie resume \(name)', otherwise 'aerie rm --force \(name)'"
+            )
+        }
+    }
+
+    /// The text of the frame that is due.
+    ///
+    /// - Throws: the receiver's refusal as `AerieError`, `TransferError` for all else.
+    private func expect(_ kind: TransferFrame.Kind) throws -> [UInt8] {
+        let (frame, data) = try stream.receive()
+        let text = Array(data)
+        if frame.kind == .outcome || frame.kind == .answer, let value = try? JSONValue(parsing: text),
+            let refusal = value["error"].flatMap({ AerieError(json: $0) })
+        {
+            throw refusal
+        }
+        guard frame.kind == kind else { throw TransferError.damaged("another frame came than the one that was due") }
+        return text
+    }
+
+    private func failure(_ found: String) -> AerieError {
+        let advice =
+            machine.isRunning ? "the machine goes on here; try again" : "see 'aerie inspect \(machine.record.name)'"
+        return AerieError(.inputOutput, asked: asked, found: found, advice: advice)
+    }
+
+    /// What the receiver said before it ended the connection; nil for nothing.
+    private func refusal() -> AerieError? {
+        // Of a socket: the receiver that still waits learns that nothing comes.
+        shutdown(output, Int32(SHUT_WR))
+        var request = pollfd(fd: input, events: Int16(POLLIN), revents: 0)
+        guard poll(&request, 1, Self.patience) == 1, let (frame, data) = try? stream.receive(), frame.kind == .outcome
+        else { return nil }
+        return (try? JSONValue(parsing: Array(data)))?["error"].flatMap { AerieError(json: $0) }
+    }
+}

@@ -1,0 +1,255 @@
+import Aerie
+import ControlAPI
+import CSockets
+import Foundation
+import GuestToolchain
+import Runtime
+import TestSupport
+import Testing
+
+/// `aerie migrate` and `aerie receive`, with guests of a few instructions, between two directories of machines.
+@Suite("Migration of machines") struct MigrationTests {
+    private let aerie: AerieProcess
+    private let echo: String
+    private let there: [String: String]
+
+    init() throws {
+        aerie = try AerieProcess()
+        echo = try aerie.directory.file("echo", GuestProgram.echo)
+        there = ["XDG_STATE_HOME": aerie.directory.path("there")]
+    }
+
+    private func start(_ name: String, _ options: [String] = []) throws {
+        let result = try aerie.run(
+            ["run", "--detach", "--name", name, "--firmware", echo, "--memory", "16M", "--network", "none"] + options)
+        try #require(result.code == 0, "\(result.error)")
+    }
+
+    private func remove(_ names: String...) {
+        for environment in [[:], there] { _ = try? aerie.run(["rm", "--force"] + names, environment: environment) }
+    }
+
+    private func directory(_ environment: [String: String] = [:]) throws -> StateDirectory {
+        try StateDirectory(environment: aerie.environment.merging(environment) { $1 })
+    }
+
+    /// Types a byte at a machine's console, and takes what the guest sends back.
+    private func echoes(_ name: String, _ text: String, _ environment: [String: String] = [:]) throws -> String {
+        let client = try ControlClient(try directory(environment).find(name))
+        try client.call(.attach, ["recent": .boolean(false)])
+        #expect(text.withCString { send(client.stream.descriptor, $0, text.utf8.count, 0) } == text.utf8.count)
+        var buffer = [UInt8](repeating: 0, count: 64)
+        let count = recv(client.stream.descriptor, &buffer, buffer.count, 0)
+        return String(decoding: buffer[..<max(count, 0)], as: UTF8.self)
+    }
+
+    private var address: String { "unix:\(socket)" }
+    private var socket: String { aerie.directory.path("in") }
+
+    private func receiver() throws -> RunningProgram {
+        let receiver = try RunningProgram(["receive", address], on: aerie, environment: there)
+        // The socket is there before it listens (__SO_ACCEPTCON).
+        let isListening = Patience.wait {
+            Self.table("unix", of: receiver.identifier).split(separator: "\n")
+                .contains { $0.hasSuffix(" \(socket)") && $0.contains(" 00010000 ") }
+        }
+        try #require(isListening)
+        return receiver
+    }
+
+    /// A table of the sockets that a process can see (proc_pid_net(5)).
+    private static func table(_ name: String, of process: Int32) -> String {
+        guard let file = FileHandle(forReadingAtPath: "/proc/\(process)/net/\(name)"), let data = try? file.readToEnd()
+        else { return "" }
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    private func names(_ environment: [String: String] = [:]) throws -> [String] {
+        try directory(environment).machines().map(\.record.name)
+    }
+
+    @Test("A machine goes on where it is received, and is gone where it was, there and back")
+    func life() throws {
+        try start("one")
+        defer { remove("one", "two") }
+        #expect(try echoes("one", "a") == "a")
+        let receiver = try receiver()
+        let sent = try aerie.run(["migrate", "one", address])
+        #expect(sent.code == 0 && sent.output == "one\n", "\(sent.error)")
+        #expect(receiver.end() == 0)
+        #expect(String(decoding: receiver.readAll(), as: UTF8.self) == "one\n")
+        #expect(try names() == [])
+        #expect(try names(there) == ["one"])
+        // It does not greet again: it goes on where it was.
+        #expect(try echoes("one", "b", there) == "b")
+
+        // Back, by a port, and under another name.
+        let port = try freePort()
+        let back = try RunningProgram(["receive", "127.0.0.1:\(port)", "--name", "two"], on: aerie)
+        let program = back.identifier
+        try #require(Patience.wait { Self.listens(port, program) })
+        let returned = try aerie.run(["migrate", "one", "127.0.0.1:\(port)"], environment: there)
+        #expect(returned.code == 0 && returned.output == "two\n", "\(returned.error)")
+        #expect(back.end() == 0)
+        #expect(try names() == ["two"])
+        #expect(try names(there) == [])
+        #expect(try echoes("two", "c") == "c")
+        // A paused machine moves as well, and goes on.
+        #expect(try aerie.run(["pause", "two"]).code == 0)
+        let last = try self.receiver()
+        #expect(try aerie.run(["migrate", "two", address]).code == 0)
+        #expect(last.end() == 0)
+        #expect(try echoes("two", "d", there) == "d")
+    }
+
+    private func freePort() throws -> UInt16 {
+        let listener = aerie_loopback_listen(0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(listener, $0, &size) }
+        }
+        try #require(result == 0)
+        return UInt16(bigEndian: address.sin_port)
+    }
+
+    /// Whether a process listens at a port: a connection would be the transfer's.
+    private static func listens(_ port: UInt16, _ program: Int32) -> Bool {
+        let digits = String(port, radix: 16, uppercase: true)
+        let end = "0100007F:" + String(repeating: "0", count: 4 - digits.count) + digits
+        return table("tcp", of: program).contains("\(end) 00000000:0000 0A")
+    }
+
+    @Test("What the receiver refuses is said at both ends, and the machine goes on where it was")
+    func refusals() throws {
+        try start("one")
+        defer { remove("one") }
+        let other = try aerie.run(
+            ["run", "--detach", "--name", "one", "--firmware", echo, "--memory", "16M", "--network", "none"],
+            environment: there)
+        #expect(other.code == 0)
+        let receiver = try receiver()
+        let refused = try aerie.run(["migrate", "one", address])
+        let line =
+            "aerie: a machine named 'one': there is one already; choose another name, or remove it with 'aerie rm one'\n"
+        #expect(refused.code == 64 && refused.error == line)
+        #expect(receiver.end() == 64)
+        #expect(receiver.error == line)
+        #expect(try echoes("one", "x") == "x")
+        let lines = [
+            ["migrate", "one", "unix:nowhere"]:
+                "aerie: the receiver at unix:nowhere: No such file or directory; start 'aerie receive unix:nowhere' first\n",
+            ["migrate", "one", "192.0.2.1:7000"]:
+                "aerie: the address '192.0.2.1:7000': anybody on the way could read and change the machine; give ssh:192.0.2.1\n",
+            ["migrate", "one", "here"]:
+                "aerie: the address 'here': it is not one of a transfer; give unix:PATH, 127.0.0.1:PORT, ssh:HOST or -\n",
+            ["receive", "ssh:host"]: "aerie: receiving over ssh: the sender starts it; give - instead\n",
+        ]
+        for (words, line) in lines { #expect(try aerie.run(words).error == line) }
+        #expect(try aerie.run(["stop", "--time", "0", "one"]).code == 0)
+        #expect(try aerie.run(["migrate", "one", address]).error.contains("it is not running"))
+    }
+
+    @Test("A machine with a disk that is not its own does not go")
+    func otherDisk() throws {
+        let disk = try aerie.directory.file("disk", Data(count: 1 << 20))
+        try start("one", ["--disk", disk])
+        defer { remove("one") }
+        let receiver = try receiver()
+        let refused = try aerie.run(["migrate", "one", address])
+        #expect(refused.code == 69)
+        #expect(
+            refused.error.contains("belongs to no machine; a machine goes with the changes to its image's disk only"))
+        #expect(receiver.end() == 74)
+        #expect(try echoes("one", "x") == "x")
+    }
+
+    /// How far a receiver goes before it ends the connection.
+    enum Step: CaseIterable, Sendable { case connected, offered, answered, memory, complete, ready, committed }
+
+    @Test(
+        "A receiver that goes away at any step leaves the machine running; after the handover it stands still, which the error says"
+    )
+    func lostReceiver() throws {
+        try start("one")
+        defer { remove("one") }
+        for step in Step.allCases {
+            let listener = aerie_stream_listen(socket)
+            try #require(listener >= 0)
+            defer {
+                close(listener)
+                unlink(socket)
+            }
+            let sender = try RunningProgram(["migrate", "one", address], on: aerie)
+            Self.receive(listener, until: step)
+            let code = sender.end()
+            #expect(code != 0, "\(step)")
+            #expect(sender.error.hasPrefix("aerie: migrating machine 'one': "), "\(step): \(sender.error)")
+            if sender.error.contains("it stands still here; if it does not run there") {
+                #expect(step == .ready || step == .committed)
+                #expect(Patience.wait { (try? directory().find("one").status.state) == .paused })
+                #expect(try aerie.run(["resume", "one"]).code == 0)
+            } else {
+                #expect(step != .committed)
+            }
+            #expect(try echoes("one", "x") == "x", "\(step)")
+        }
+    }
+
+    private static func receive(_ listener: Int32, until step: Step) {
+        var request = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+        guard poll(&request, 1, 60_000) == 1 else { return }
+        let connection = aerie_stream_accept(listener)
+        defer { close(connection) }
+        _ = fcntl(connection, F_SETFL, fcntl(connection, F_GETFL) & ~O_NONBLOCK)
+        let stream = TransferStream(input: connection, output: connection)
+        if step == .connected { return }
+        guard (try? stream.receive(.offer)) != nil, step != .offered else { return }
+        try? stream.send(.answer, text: Array("{}".utf8))
+        if step == .answered { return }
+        while let (frame, _) = try? stream.receive(), frame.kind != .complete {
+            if step == .memory, frame.file == TransferredFile.memory { return }
+        }
+        if step == .complete { return }
+        try? stream.send(.ready)
+        if step == .ready { return }
+        _ = try? stream.receive(.commit)
+    }
+
+    @Test("What is no transfer, and a machine that could not be one, leave nothing at the receiver")
+    func hostileSender() throws {
+        try start("one")
+        defer { remove("one") }
+        let record = try directory().find("one").record
+        func offer(_ change: (inout MigrationOffer) -> Void) throws -> [UInt8] {
+            var offer = MigrationOffer(machine: record, memory: 16 << 20, disks: [])
+            change(&offer)
+            return try JSONValue(encoding: offer).text
+        }
+        let texts: [[UInt8]] = [
+            Array("no JSON".utf8), Array("{}".utf8), try offer { $0.version = 9 },
+            try offer { $0.machine.name = "../x" },
+            try offer { $0.disks = [MigrationOffer.File(name: "../../x")] },
+            try offer { $0.disks = [MigrationOffer.File(name: "base-zz/../../../../x.qcow2")] },
+            try offer { $0.disks = Array(repeating: MigrationOffer.File(name: "root.qcow2"), count: 2) },
+            try offer { $0.machine.version = 9 },
+        ]
+        for text in texts {
+            let receiver = try receiver()
+            let connection = aerie_stream_connect(socket)
+            _ = fcntl(connection, F_SETFL, fcntl(connection, F_GETFL) & ~O_NONBLOCK)
+            let stream = TransferStream(input: connection, output: connection)
+            try? stream.send(.offer, text: text)
+            _ = try? stream.receive()
+            close(connection)
+            #expect(receiver.end() > 0)
+            #expect(receiver.error.hasPrefix("aerie: "))
+            #expect(receiver.error.split(separator: "\n").count == 1)
+        }
+        #expect(try names(there) == [])
+        let machines = "\(aerie.directory.path("there"))/aerie/machines"
+        let left = (try? FileManager.default.contentsOfDirectory(atPath: machines)) ?? []
+        #expect(left.filter { $0 != ".lock" } == [])
+    }
+}
