@@ -1,7 +1,7 @@
 # The project's commands. `make run` and `make test` are all a newcomer needs; see CONTRIBUTING.md for the rest.
 
 SWIFT ?= swift
-SOURCES := Package.swift Sources Tests Benchmarks Examples Plugins guest hypervisor
+SOURCES := Package.swift Sources Tests Benchmarks Examples/Package.swift Examples/Sources Plugins guest hypervisor
 AERIE := .build/release/aerie
 
 .PHONY: run build test examples fuzz fuzz-target bench lint format clean hypervisor hypervisor-run
