@@ -32,6 +32,8 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     private var stream: FrameStream?
     private var source: EventSource?
     private var pause = shortestPause
+    /// The driver of a machine that goes on from a saved one is ready before the machine has an event loop.
+    private var wasActivatedEarly = false
 
     /// - Parameters:
     ///   - name: the card's name in the log.
@@ -58,9 +60,12 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
         self.loop = loop
         self.log = log
         self.handler = handler
+        // On the loop's thread, as all that follows.
+        if wasActivatedEarly { timer?.schedule(at: HostClock.monotonic()) }
     }
 
     package func activate(_ offloads: ReceiveOffloads) {
+        guard loop != nil else { return wasActivatedEarly = true }
         if process == nil, isLinkUp { launch() }
     }
 
