@@ -1,10 +1,10 @@
 # The project's commands. `make run` and `make test` are all a newcomer needs; see CONTRIBUTING.md for the rest.
 
 SWIFT ?= swift
-SOURCES := Package.swift Sources Tests Benchmarks Plugins guest hypervisor
+SOURCES := Package.swift Sources Tests Benchmarks Examples/Package.swift Examples/Sources Plugins guest hypervisor
 AERIE := .build/release/aerie
 
-.PHONY: run build test fuzz fuzz-target bench lint format clean hypervisor hypervisor-run
+.PHONY: run build test examples fuzz fuzz-target bench lint format clean hypervisor hypervisor-run
 
 # Boots Debian on this terminal: the first time it builds the image, which takes some minutes.
 run: bootstrap
@@ -17,6 +17,11 @@ build: bootstrap
 # FILTER=Name runs only the suites and tests whose name matches. The last lines name the tests that were skipped.
 test: bootstrap-tests
 	@SWIFT='$(SWIFT)' scripts/test $(if $(FILTER),--filter '$(FILTER)')
+
+# The programs of Examples/, built beside the others and run. IMAGES=DIRECTORY holds images, one of them with Python (`aerie image build`).
+examples: bootstrap
+	@$(SWIFT) build -c release --package-path Examples --scratch-path .build
+	@scripts/examples $(IMAGES)
 
 # Random programs here and on QEMU: SEED and COUNT choose which and how many.
 fuzz: bootstrap-tests
@@ -54,7 +59,7 @@ hypervisor-run: hypervisor
 
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)
-	for script in scripts/bootstrap scripts/test guest/build hypervisor/build .ci/run; do bash -n "$$script" || exit 1; done
+	for script in scripts/bootstrap scripts/test scripts/examples guest/build hypervisor/build .ci/run; do bash -n "$$script" || exit 1; done
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel $(SOURCES)

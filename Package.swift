@@ -28,6 +28,7 @@ let package = Package(
     name: "aerie",
     products: [
         .library(name: "Aerie", targets: ["Aerie"]),
+        .library(name: "AerieMachines", targets: ["AerieMachines"]),
         .executable(name: "aerie", targets: ["AerieCommand"]),
         .executable(name: "aerie-vm", targets: ["AerieVM"]),
     ],
@@ -114,13 +115,21 @@ let package = Package(
             ]),
         module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
         module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),
+        // The library for machines in processes of their own, above all of Control.
+        module(
+            "AerieMachines",
+            [
+                "GuestImages", "Runtime", "ControlAPI", "AgentClient", "AgentProtocol", "TarStream", "Aerie",
+                "DiskImages",
+                "HostSystem", "CLinux",
+            ]),
         // Front
         .executableTarget(
             name: "AerieCommand",
             dependencies: [
-                "MachineSession", "Runtime", "Jail", "ControlAPI", "Compose", "AgentClient", "AgentProtocol", "Aerie",
-                "CSockets",
-                "GuestImages", "KVMEngine", "DiskImages", "HostSystem", "TextTables",
+                "AerieMachines", "MachineSession", "Runtime", "Jail", "ControlAPI", "Compose", "AgentClient",
+                "AgentProtocol", "Aerie", "CSockets", "GuestImages", "KVMEngine", "DiskImages", "HostSystem",
+                "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -209,7 +218,8 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie", "AgentProtocol", "AgentTestSupport",
+                "AerieMachines", "AgentClient", "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie",
+                "AgentProtocol", "AgentTestSupport",
                 "ScriptedAgent", "GuestAgentPrograms", "GuestToolchain", "TestSupport", "MachineHost", "CSockets",
                 "HostSystem",
             ],

@@ -19,6 +19,14 @@ public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
         case internalError = 70
         /// Everything was in order, but the host would not start the virtual machine.
         case notStarted = 125
+        /// The connection to a machine's process or to the agent in its guest ended early. A command may have run; the advice says so.
+        case connectionLost = 76
+        /// The guest refused: it cannot execute a program, or has no such user, directory or file.
+        case refusedByGuest = 126
+        /// The guest has no such program.
+        case commandNotFound = 127
+        /// The caller's task was cancelled.
+        case cancelled = 130
     }
 
     /// The kind of failure.
@@ -44,7 +52,7 @@ public struct AerieError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// The exit code of a command that ends with this error.
-    public var exitCode: Int32 { category.rawValue }
+    public var exitCode: Int32 { category == .connectionLost ? Category.notStarted.rawValue : category.rawValue }
 
     /// The host refused something that the machine needs.
     package init(opening asked: String, _ error: SystemError) {
@@ -105,7 +113,7 @@ func wrapping<Result, Failure: Error>(
 
 extension AerieError {
     /// An error whose one line, in three parts already, comes from a lower module.
-    init(_ category: Category, line: String) {
+    package init(_ category: Category, line: String) {
         let (asked, found) = line.divided(at: ": ") ?? (line, "")
         self.init(category, asked: asked, found: found)
     }

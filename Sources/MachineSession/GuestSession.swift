@@ -174,14 +174,3 @@ package struct GuestSession {
         StandardError.write("\(log.program): stopping the guest: \(found)\n")
     }
 }
-
-extension VirtualMachine.Outcome {
-    /// The reason why the guest is dead without Aerie's doing; nil for other outcomes.
-    fileprivate var deathOfTheGuest: String? {
-        switch self {
-        case .panicked: "its kernel panicked"
-        case .watchdogExpired: "it did not serve its watchdog in time"
-        case .poweredOff, .failed, .reset, .crashed, .stopped: nil
-        }
-    }
-}

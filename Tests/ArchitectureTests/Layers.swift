@@ -17,8 +17,12 @@ enum Layers {
         ],
         ["GuestBoot", "Aerie"],
         ["Compose", "ControlAPI", "Jail", "Runtime", "MachineSession", "GuestImages", "AgentClient"],
+        ["AerieMachines"],
         ["AerieCommand", "AerieVM"],
     ]
+
+    /// The modules of the library, whose declarations are public.
+    static let library: Set<String> = ["Aerie", "AerieMachines"]
 
     /// The edges allowed inside a layer.
     static let siblings: [String: Set<String>] = [
@@ -42,7 +46,7 @@ enum Layers {
         "Glibc": nil,
         "Synchronization": nil,
         "Foundation": ["GuestImages", "AerieCommand"],
-        "FoundationEssentials": ["GuestImages", "AerieCommand"],
+        "FoundationEssentials": ["GuestImages", "AerieMachines", "AerieCommand"],
         "ArgumentParser": ["AerieCommand"],
         "Logging": ["AerieCommand"],
         "Subprocess": ["GuestImages"],

@@ -80,6 +80,19 @@ import Testing
         #expect(node.string("mmu-type") == "riscv,\(mode.rawValue)")
     }
 
+    @Test("The hypervisor extension is in the device tree if it was asked for", arguments: [false, true])
+    func hypervisor(isOn: Bool) throws {
+        let processor = try Processor(option: "max,h=\(isOn ? "on" : "off")")
+        #expect(processor == Processor(hypervisor: isOn))
+        let node = try #require(ours(processor).node("/cpus/cpu@1"))
+        let isa = try #require(node.string("riscv,isa"))
+        #expect(isa.hasPrefix(isOn ? "rv64imafdch_" : "rv64imafdc_"))
+        #expect(
+            isa.hasSuffix("_sha_shcounterenw_shgatpa_shtvala_shvsatpa_shvstvala_shvstvecd_smstateen_ssstateen") == isOn)
+        let old = try JSONDecoder().decode(Processor.self, from: Data(#"{"model":"max","pagingMode":"sv39"}"#.utf8))
+        #expect(old == Processor(pagingMode: .sv39))
+    }
+
     @Test("A processor is read as it is typed, with the default model and Sv48")
     func options() throws {
         for (text, mode) in [
@@ -92,10 +105,10 @@ import Testing
     @Test(
         "What harts lack, and what is not known, is said",
         arguments: [
-            ("rva23", AerieError.Category.unavailable, "the harts lack V, H, Zfhmin and others of RVA23"),
+            ("rva23", AerieError.Category.unavailable, "the harts lack V, Zfhmin and others of RVA23"),
             ("rva20,mmu=sv39", .unavailable, "no model leaves out the extensions that RVA20 does not have"),
             ("max,mmu=sv64", .usage, "mmu 'sv64' is not known"),
-            ("max,v=on", .usage, "extension 'v' cannot be switched"),
+            ("max,v=on", .usage, "extension 'v' cannot be switched"), ("max,h=yes", .usage, "h 'yes' is not known"),
             ("", .usage, "'' is not a known model"), ("max,max", .usage, "'max' is not a known model"),
         ])
     func refusals(text: String, category: AerieError.Category, found: String) {

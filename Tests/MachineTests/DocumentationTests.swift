@@ -9,7 +9,7 @@ import Testing
 
     /// The fenced `swift` code blocks of an article.
     private func codeBlocks(of article: String) throws -> [String] {
-        let file = Self.root.appending(path: "Sources/Aerie/Aerie.docc/\(article).md")
+        let file = Self.root.appending(path: "Sources/\(article).md")
         var blocks: [String] = []
         var block: [Substring]?
         for line in try String(contentsOf: file, encoding: .utf8).split(
@@ -31,13 +31,25 @@ import Testing
 
     @Test(
         "The articles' code is that of a compiled example",
-        arguments: [("RunningYourFirstGuest", 2), ("LifecycleOfAMachine", 2)])
-    func quotedCode(article: String, count: Int) throws {
-        let example = try String(
-            contentsOf: Self.root.appending(path: "Tests/MachineTests/Examples/FirstGuest.swift"), encoding: .utf8)
+        arguments: [
+            ("Aerie/Aerie.docc/RunningYourFirstGuest", "Tests/MachineTests/Examples/FirstGuest", 2),
+            ("Aerie/Aerie.docc/LifecycleOfAMachine", "Tests/MachineTests/Examples/FirstGuest", 2),
+            ("Aerie/Aerie.docc/MachinesInTasks", "Tests/MachineTests/Examples/TaskGuest", 2),
+            ("AerieMachines/AerieMachines.docc/KeepingMachines", "Tests/CommandTests/Examples/MachineExamples", 3),
+            ("AerieMachines/AerieMachines.docc/RunningCommands", "Tests/CommandTests/Examples/MachineExamples", 2),
+            ("AerieMachines/AerieMachines.docc/SandboxTutorial", "Examples/Sources/PythonSandbox/PythonSandbox", 3),
+        ])
+    func quotedCode(article: String, source: String, count: Int) throws {
+        let example = try String(contentsOf: Self.root.appending(path: "\(source).swift"), encoding: .utf8)
         let blocks = try codeBlocks(of: article)
         #expect(blocks.count == count)
-        for block in blocks { #expect(example.contains("\n" + block + "\n")) }
+        for block in blocks { #expect(example.contains("\n" + block + "\n"), "\(block)") }
+    }
+
+    @Test("The example for tasks types a text at a guest's console and returns what comes back")
+    func conversation() async throws {
+        let program = try BareProgram(["runtime.S", "guest.c", "echo.c"])
+        #expect(try await converse(program.configuration, typing: "a text\n") == "a text\n")
     }
 
     @Test("The first guest's example runs a kernel to its end and returns its output")

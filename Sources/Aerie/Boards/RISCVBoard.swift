@@ -127,8 +127,9 @@ final class RISCVBoard: Board {
     private static func makeHarts(
         _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase, log: Log
     ) throws(AerieError) -> [Hart] {
+        let processor = configuration.processor ?? Processor()
         let pagingMode: PagingMode =
-            switch (configuration.processor ?? Processor()).pagingMode {
+            switch processor.pagingMode {
             case .sv39: .sv39
             case .sv48: .sv48
             case .sv57: .sv57
@@ -136,7 +137,7 @@ final class RISCVBoard: Board {
         let harts = (0..<configuration.cpus).map {
             Hart(
                 index: $0, addressSpace: bus, timeBase: timeBase, resetAddress: RISCVMemoryMap.bootROM,
-                pagingMode: pagingMode, isAlone: configuration.cpus == 1)
+                pagingMode: pagingMode, hasHypervisor: processor.hypervisor, isAlone: configuration.cpus == 1)
         }
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
             let trace = try configuration.translationTrace.map { path throws(AerieError) in try makeTrace(path, log) }

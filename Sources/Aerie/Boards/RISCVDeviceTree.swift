@@ -62,11 +62,18 @@ enum RISCVDeviceTree {
         "zawrs", "zba", "zbb", "zbs", "sstc", "svadu", "svinval", "svnapot", "svpbmt",
     ]
 
+    /// The hypervisor extension, and what Sha demands beside it (RVA23 profile).
+    private static let hypervisorExtensions = [
+        "h", "sha", "shcounterenw", "shgatpa", "shtvala", "shvsatpa", "shvstvala", "shvstvecd", "smstateen",
+        "ssstateen",
+    ]
+
     private static func cpus(_ handles: Handles, _ processor: Processor) -> DeviceTree.Node {
         var cpus = DeviceTree.Node("cpus")
         cpus.set("#address-cells", cells: [1])
         cpus.set("#size-cells", cells: [0])
         cpus.set("timebase-frequency", cells: [UInt32(TimeBase.frequency)])
+        let extensions = processor.hypervisor ? Self.extensions + hypervisorExtensions : Self.extensions
         for (index, controller) in handles.harts.enumerated() {
             var cpu = DeviceTree.Node("cpu@\(hexadecimal(UInt64(index)))")
             cpu.set(phandle: handles.processors[index])

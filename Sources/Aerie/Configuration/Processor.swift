@@ -2,7 +2,7 @@
 public struct Processor: Codable, Equatable, Sendable {
     /// A set of extensions.
     public enum Model: String, CaseIterable, Codable, Sendable {
-        /// All extensions that the harts implement. The device tree lists them.
+        /// All extensions that the harts implement, without the hypervisor's unless it is asked for. The device tree lists them.
         case max
     }
 
@@ -22,7 +22,7 @@ public struct Processor: Codable, Equatable, Sendable {
     private static let lackingProfiles = [
         "rva20": "no model leaves out the extensions that RVA20 does not have",
         "rva22": "the harts lack Zfhmin and Zkt of RVA22",
-        "rva23": "the harts lack V, H, Zfhmin and others of RVA23",
+        "rva23": "the harts lack V, Zfhmin and others of RVA23",
     ]
 
     /// The set of extensions.
@@ -30,13 +30,25 @@ public struct Processor: Codable, Equatable, Sendable {
     /// The widest paging mode.
     public var pagingMode: PagingMode
 
-    /// Creates a processor model. The default has all extensions and Sv48.
-    public init(model: Model = .max, pagingMode: PagingMode = .sv48) {
+    /// The hypervisor extension: the guest can run guests of its own. Off by default.
+    public var hypervisor: Bool
+
+    /// Creates a processor model. The default has all extensions but the hypervisor's, and Sv48.
+    public init(model: Model = .max, pagingMode: PagingMode = .sv48, hypervisor: Bool = false) {
         self.model = model
         self.pagingMode = pagingMode
+        self.hypervisor = hypervisor
     }
 
-    /// Parses `MODEL[,mmu=sv39|sv48|sv57]`. The model is optional.
+    /// Decodes a processor. One that was saved before there was a choice has no hypervisor extension.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        model = try values.decode(Model.self, forKey: .model)
+        pagingMode = try values.decode(PagingMode.self, forKey: .pagingMode)
+        hypervisor = try values.decodeIfPresent(Bool.self, forKey: .hypervisor) ?? false
+    }
+
+    /// Parses `MODEL[,mmu=sv39|sv48|sv57][,h=on|off]`. The model is optional.
     ///
     /// - Throws: an error of category `usage` for an unknown model or setting, `unavailable` for a profile that the harts lack.
     public init(option text: String) throws(AerieError) {
@@ -54,10 +66,15 @@ public struct Processor: Codable, Equatable, Sendable {
                     .usage, asked: asked, found: "mmu '\(pair[1])' is not known", advice: "use sv39, sv48 or sv57")
             }
             pagingMode = known
+        } else if pair.count == 2, pair[0] == "h" {
+            guard let isOn = ["on": true, "off": false][pair[1]] else {
+                throw AerieError(.usage, asked: asked, found: "h '\(pair[1])' is not known", advice: "use on or off")
+            }
+            hypervisor = isOn
         } else if pair.count == 2 {
             throw AerieError(
                 .usage, asked: asked, found: "extension '\(pair[0])' cannot be switched",
-                advice: "use a model and mmu=sv39, sv48 or sv57")
+                advice: "use a model, mmu=sv39, sv48 or sv57, and h=on or off")
         } else if isFirst, let known = Model(rawValue: part) {
             model = known
         } else if let lack = Self.lackingProfiles[part] {
@@ -65,7 +82,7 @@ public struct Processor: Codable, Equatable, Sendable {
         } else {
             throw AerieError(
                 .usage, asked: asked, found: "'\(part)' is not a known model",
-                advice: "use max, with mmu=sv39, sv48 or sv57 behind it")
+                advice: "use max, with mmu=sv39, sv48 or sv57 and h=on or off behind it")
         }
     }
 }

@@ -19,6 +19,15 @@ extension VirtualMachine {
 }
 
 extension VirtualMachine.Outcome {
+    /// The reason why the guest is dead without Aerie's doing; nil for other outcomes.
+    package var deathOfTheGuest: String? {
+        switch self {
+        case .panicked: "its kernel panicked"
+        case .watchdogExpired: "it did not serve its watchdog in time"
+        case .poweredOff, .failed, .reset, .crashed, .stopped: nil
+        }
+    }
+
     /// For the log.
     var text: String {
         switch self {

@@ -104,6 +104,7 @@ extension VirtualMachine {
         }
         for thread in threads { thread.join() }
         stopDevices()
+        console?.end()
         state.update { state in
             state.request = nil
             state.lifecycle = .ended(outcome, hasStarted: true)

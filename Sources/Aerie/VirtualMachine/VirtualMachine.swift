@@ -6,18 +6,25 @@ internal import Machine
 /// A machine is built, started once, and ends once; in between it can be paused and resumed at any moment. Every method may
 /// be called from any thread. A machine that runs stays alive until its end, also when nobody refers to it.
 public final class VirtualMachine: Sendable {
+    /// The settings that the machine was built from.
+    public let configuration: Configuration
     let board: any Board
     let log: Log
     let restartsOnReset: Bool
     let watchdog: Configuration.WatchdogAction
     let state = Monitor(Progress())
     let control = ControlChannel()
+    /// Nil for a machine with a channel of the caller's.
+    let console: SharedConsole?
     private let requests = RequestBox()
     /// Serializes the changes of the lifecycle.
     private let transition = Monitor(false)
 
     struct Progress {
-        var lifecycle = MachineLifecycle.created
+        var lifecycle = MachineLifecycle.created {
+            didSet { if lifecycle != oldValue { observers.tell(State(lifecycle)) } }
+        }
+        var observers = StateObservers()
         /// vCPU threads may enter guest code.
         var permitted = false
         /// vCPU threads outside of guest code, waiting for permission.
@@ -47,6 +54,13 @@ public final class VirtualMachine: Sendable {
         try self.init(configuration, console: console, log: .silent)
     }
 
+    /// Builds a machine whose console `openConsole()` opens, and opens its files; nothing runs yet.
+    ///
+    /// - Throws: the errors of `Configuration.validate`, of files and of the host.
+    public convenience init(_ configuration: Configuration) throws(AerieError) {
+        try self.init(configuration, console: SharedConsole(), log: .silent)
+    }
+
     /// Builds a machine that reports to a log. No thread is started before `start`.
     ///
     /// - Parameter services: what other processes do on the host for the machine.
@@ -54,7 +68,9 @@ public final class VirtualMachine: Sendable {
         _ configuration: Configuration, console: any ConsoleChannel, services: HostServices = .direct, log: Log
     ) throws(AerieError) {
         try configuration.validate()
+        self.configuration = configuration
         self.log = log
+        self.console = console as? SharedConsole
         board = try BoardBuilder.make(
             configuration, console: ConsoleBridge(console), control: control, services: services, log: log
         ) { [requests] in requests.post(.event($0)) }
@@ -66,6 +82,8 @@ public final class VirtualMachine: Sendable {
     deinit {
         requests.disconnect()
         board.dismantle()
+        state.withLock { $0.observers.finish() }
+        console?.end()
     }
 
     // MARK: Lifecycle
@@ -129,7 +147,7 @@ public final class VirtualMachine: Sendable {
             state.lifecycle = .ended(.stopped, hasStarted: false)
             return true
         }
-        if !wasCreated { Self.post(.kill, to: state, of: board) }
+        if wasCreated { console?.end() } else { Self.post(.kill, to: state, of: board) }
     }
 
     /// Waits for the end of the machine: its threads have ended and its files are free when this returns.

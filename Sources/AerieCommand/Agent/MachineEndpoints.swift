@@ -1,8 +1,8 @@
 internal import Aerie
+internal import AerieMachines
 internal import AgentClient
 internal import ControlAPI
 internal import Glibc
-internal import HostSystem
 internal import Runtime
 
 /// The ways to the agents of machines.
@@ -34,21 +34,4 @@ enum MachineEndpoints {
 
     /// The way to the agent of a machine that has one.
     static func agent(of machine: Machine) -> any AgentConnector { MachineConnector(machine: machine) }
-}
-
-/// Connects to the agent of a machine that is kept, and gives up when the machine has ended.
-private struct MachineConnector: AgentConnector {
-    let machine: Machine
-
-    func connect(by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
-        let path = machine.record.configuration.sockets?.path ?? machine.file(Machine.socketName)
-        do throws(ConnectFailure) {
-            return try SocketConnector(path: path).connect(by: deadline)
-        } catch {
-            guard machine.isRunning else { throw .noMachine("machine '\(machine.record.name)' has ended") }
-            // The socket is there when the machine's process has made it.
-            if case .noMachine = error { throw .notYet }
-            throw error
-        }
-    }
 }

@@ -10,10 +10,11 @@ struct MachineIdentity {
     var processorShare: ProcessorShare?
     var healthCheck: HealthCheck?
 
+    /// Changes the record of a machine that is new or was saved: what is asked for now comes instead of what it had.
     func apply(to record: inout MachineRecord) {
-        record.restart = restart
-        record.labels = labels
-        record.healthCheck = healthCheck
-        record.processorShare = processorShare
+        record.labels.merge(labels) { $1 }
+        if restart != .no { record.restart = restart }
+        if let processorShare { record.processorShare = processorShare }
+        if let healthCheck { record.healthCheck = healthCheck }
     }
 }

@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import ControlAPI
 internal import Foundation
 internal import GuestImages
@@ -56,7 +57,7 @@ struct MachineMaking {
             if let boot {
                 let disk = keepsDisk ? RootDiskPlace(work: work, final: final) : nil
                 // A guest that waits for its command has nothing to do at its console.
-                let command = commandIsLater ? GuestCommandRun.placeholder : settings.command ?? []
+                let command = commandIsLater ? GuestBootWords.idleCommand : settings.command ?? []
                 // A name that the user has given stands behind it, and wins.
                 if !isTemporary {
                     let words = ["aerie.hostname=\(name)", configuration.commandLine]

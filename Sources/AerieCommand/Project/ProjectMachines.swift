@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import Compose
 internal import ControlAPI
 internal import HostSystem

@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import ControlAPI
 internal import Glibc
 internal import HostSystem
@@ -28,9 +29,9 @@ final class AttendedRun: Sendable {
     ///   - isTemporary: whether the machine is removed at the end.
     /// - Returns: the exit code.
     func run(
-        renewsIdentity: Bool, isTemporary: Bool, start: () throws -> MachineProgram.Attendance
+        renewsIdentity: Bool, isTemporary: Bool, start: () throws -> MachineStarter.Attendance
     ) throws -> Int32 {
-        let attendance: MachineProgram.Attendance
+        let attendance: MachineStarter.Attendance
         do {
             attendance = try start()
         } catch {
@@ -54,7 +55,7 @@ final class AttendedRun: Sendable {
         // A machine whose snapshot cannot be made is kept.
         try snapshot?.makeUnlessMade(of: machine)
         if isTemporary, !machine.isGone { try StateDirectory(of: machine).remove(machine) }
-        _ = consume attendance
+        withExtendedLifetime(attendance) {}
         return code
     }
 

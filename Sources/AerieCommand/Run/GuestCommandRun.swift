@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import AgentClient
 internal import AgentProtocol
 internal import ControlAPI
@@ -12,13 +13,8 @@ internal import Runtime
 struct GuestCommandRun {
     /// Seconds that a guest has to start its agent, and to come as far as its init's own programs.
     private static let startLimit: UInt64 = 600
-    /// Made in the guest when its init starts the program of the console: the network and shared folders are there then.
-    private static let mark = "/run/aerie/up"
     /// Nanoseconds for the end of a machine whose guest has gone.
     private static let endLimit: UInt64 = 2_000_000_000
-
-    /// What the guest's init runs at its console instead of a shell.
-    static let placeholder = ["sh", "-c", "mkdir -p /run/aerie; >\(mark); exec sleep infinity"]
 
     let made: MachineMaking.Made
     let request: CommandRequest
@@ -107,7 +103,7 @@ struct GuestCommandRun {
         let answer = try? ControlClient(machine).call(.waitForAgent, parameters)
         guard answer?["ready"] == .boolean(true) else { throw lateStart(machine) }
         let client = AgentClient(MachineEndpoints.agent(of: machine))
-        while try client.status(of: Array(Self.mark.utf8), followsLinks: false) == nil {
+        while try client.status(of: Array(GuestBootWords.mark.utf8), followsLinks: false) == nil {
             guard HostClock.monotonic() < deadline else { throw lateStart(machine) }
             usleep(10_000)
         }

@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import AgentClient
 internal import ArgumentParser
 internal import ControlAPI
@@ -94,7 +95,8 @@ struct RunCommand: AsyncParsableCommand {
             log.close()
             return try Self.end(
                 AttendedRun(made.machine, snapshot: exit).run(renewsIdentity: false, isTemporary: isTemporary) {
-                    try MachineProgram().startAttended(made.machine, lease: made.lease)
+                    MachineStarter.Attendance(
+                        try MachineProgram().startAttended(made.machine, lease: made.lease))
                 })
         }
         let program = try MachineProgram()
@@ -139,8 +141,10 @@ struct RunCommand: AsyncParsableCommand {
         try command.checkUnused(isDetached: detach)
         let snapshot = try userSnapshots().find(name)
         let isTemporary = machine.removesAtEnd || !detach && machine.name == nil && machine.restart == nil
-        var restoring = SnapshotRestoring(snapshot: snapshot)
-        restoring.identity = try machine.identity()
+        let starter = try MachineStarting.starter
+        var restoring = SnapshotRestoring(snapshot: snapshot, directory: try userMachines(), starter: starter)
+        let identity = try machine.identity()
+        restoring.adjust = { identity.apply(to: &$0) }
         restoring.isTemporary = isTemporary && exit == nil
         if detach {
             let made = try restoring.start(name: machine.name)
@@ -152,7 +156,7 @@ struct RunCommand: AsyncParsableCommand {
         try Self.end(
             AttendedRun(made, snapshot: exit).run(
                 renewsIdentity: snapshot.record.hasState, isTemporary: isTemporary
-            ) { try MachineStarting.startAttended(made) })
+            ) { try starter.startAttended(made) })
     }
 
     private func debug(_ configuration: Configuration) {

@@ -22,8 +22,8 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The processor of a riscv64 guest, as MODEL[,mmu=sv39|sv48|sv57] (default: max,mmu=sv48).", valueName: "cpu"
-        ))
+            "The processor of a riscv64 guest, as MODEL[,mmu=sv39|sv48|sv57][,h=on|off] (default: max,mmu=sv48,h=off).",
+            valueName: "cpu"))
     var cpu: String?
 
     // Unconditional parsing lets a negative number through to a message that says what is wrong with it.

@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import ArgumentParser
 internal import ControlAPI
 internal import Runtime
@@ -28,11 +29,14 @@ struct CloneCommand: ParsableCommand {
                 .usage, asked: "cloning machine '\(machine.record.name)'", found: "it is running",
                 advice: "stop it first, or use 'aerie fork'")
         }
-        let name = try name ?? ForkCommand.free(1, prefix: machine.record.name)[0]
+        let directory = try userMachines()
+        let name = name ?? MachineFork.free(1, prefix: machine.record.name, in: directory)[0]
         try userSnapshots().withTemporary(of: machine.record) { work in
             try SnapshotFiles.save(machine, to: work)
         } _: { snapshot in
-            print(try SnapshotRestoring(snapshot: snapshot, publishesPorts: false).make(name: name).record.name)
+            let restoring = SnapshotRestoring(
+                snapshot: snapshot, directory: directory, starter: try MachineStarting.starter, publishesPorts: false)
+            print(try restoring.make(name: name).record.name)
         }
     }
 }

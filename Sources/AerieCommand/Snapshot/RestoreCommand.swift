@@ -1,3 +1,4 @@
+internal import AerieMachines
 internal import ArgumentParser
 internal import ControlAPI
 internal import Runtime
@@ -22,7 +23,10 @@ struct RestoreCommand: ParsableCommand {
 
     func run() throws {
         let snapshot = try userSnapshots().find(snapshot)
-        let machine = try SnapshotRestoring(snapshot: snapshot).start(name: name)
+        let restoring = SnapshotRestoring(
+            snapshot: snapshot, directory: try userMachines(),
+            starter: try MachineStarting.starter)
+        let machine = try restoring.start(name: name)
         print(machine.record.id)
         if snapshot.record.hasState { try MachineIdentityRenewal().run(machine) }
     }

@@ -11,21 +11,58 @@ package struct ArchiveTransfer: ~Copyable {
     }
 
     private var connection: AgentConnection
-    private let signals: SignalInbox
+    private let stop: Stop
     private let onProgress: (UInt64) -> Void
     private var moved: UInt64 = 0
 
+    /// Ends a transfer early, which then throws `AgentError.interrupted`.
+    private enum Stop {
+        /// Signals of the process: for a program that does one transfer.
+        case signals(Signals)
+        /// A descriptor of the caller's that becomes readable.
+        case descriptor(Int32)
+
+        final class Signals {
+            let inbox: SignalInbox
+
+            init(_ inbox: consuming SignalInbox) { self.inbox = inbox }
+        }
+
+        var descriptor: Int32 {
+            switch self {
+            case .signals(let signals): signals.inbox.descriptor
+            case .descriptor(let descriptor): descriptor
+            }
+        }
+
+        /// The signal that has come, 0 for the descriptor, nil for neither.
+        func next() -> Int32? {
+            switch self {
+            case .signals(let signals): signals.inbox.next()
+            case .descriptor: 0
+            }
+        }
+    }
+
     /// Connects to the agent.
     ///
-    /// - Parameter onProgress: called with the bytes of the stream that have passed.
+    /// - Parameters:
+    ///   - stop: a descriptor that becomes readable when the transfer has to end; nil for signals of the process, which one transfer at a
+    ///     time can watch. It stays the caller's.
+    ///   - onProgress: called with the bytes of the stream that have passed.
     package init(
-        _ connector: any AgentConnector, wait: AgentWait, onProgress: @escaping (UInt64) -> Void = { _ in }
+        _ connector: any AgentConnector, wait: AgentWait, stop: Int32? = nil,
+        onProgress: @escaping (UInt64) -> Void = { _ in }
     ) throws(AgentError) {
         let connection = try wait.connect(connector)
-        SignalWatch.discard(SIGPIPE)
-        let signals: SignalInbox
-        do throws(SystemError) { signals = try SignalInbox([SIGINT, SIGTERM, SIGHUP]) } catch { throw .system(error) }
-        self.signals = signals
+        if let stop {
+            self.stop = .descriptor(stop)
+        } else {
+            SignalWatch.discard(SIGPIPE)
+            do throws(SystemError) {
+                self.stop = .signals(Stop.Signals(try SignalInbox([SIGINT, SIGTERM, SIGHUP])))
+            } catch { throw .system(error) }
+        }
         self.connection = connection
         self.onProgress = onProgress
     }
@@ -142,12 +179,12 @@ package struct ArchiveTransfer: ~Copyable {
         let events = Int16(reads ? POLLIN : 0) | Int16(sends ? POLLOUT : 0)
         var entries = [
             pollfd(fd: reads || sends ? connection.descriptor.rawValue : -1, events: events, revents: 0),
-            pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: input ?? -1, events: Int16(POLLIN), revents: 0),
             pollfd(fd: output ?? -1, events: Int16(POLLOUT), revents: 0),
         ]
         guard poll(&entries, UInt(entries.count), -1) > 0 else { return false }
-        if entries[1].revents != 0, let signal = signals.next() { throw .interrupted(signal) }
+        if entries[1].revents != 0, let signal = stop.next() { throw .interrupted(signal) }
         guard reads, entries[0].revents & ~Int16(POLLOUT) != 0 else { return false }
         return try connection.receive() == .end
     }

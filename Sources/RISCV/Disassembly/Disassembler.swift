@@ -87,6 +87,8 @@ private struct InstructionText {
         case .loadReserved: [destination, "(\(first))"]
         case .sfence: [first, second]
         case .cacheBlock: ["(\(first))"]
+        case .guestLoad: [destination, "(\(first))"]
+        case .guestStore: [second, "(\(first))"]
         case .floatLoad: [floatDestination, place]
         case .floatStore: [floatSecond, place]
         case .floatRegister: [floatDestination, floatFirst, floatSecond]

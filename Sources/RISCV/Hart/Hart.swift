@@ -29,10 +29,11 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     ///   - index: the hart ID.
     ///   - resetAddress: guest-physical address of the first instruction after power-on, in M-mode.
     ///   - pagingMode: the one with the widest addresses; satp takes it and those below.
+    ///   - hasHypervisor: the hart has the hypervisor extension, with Sha and Smstateen.
     ///   - isAlone: no other hart uses the same memory.
     package init(
         index: Int, addressSpace: AddressSpace, timeBase: TimeBase, resetAddress: UInt64,
-        pagingMode: PagingMode = .sv57, isAlone: Bool = false
+        pagingMode: PagingMode = .sv57, hasHypervisor: Bool = false, isAlone: Bool = false
     ) {
         self.index = index
         self.resetAddress = resetAddress
@@ -42,7 +43,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         state.initialize(
             to: HartState(
                 index: index, addressSpace: addressSpace, timeBase: timeBase, signals: UnsafePointer(signals),
-                pagingMode: pagingMode, isAlone: isAlone))
+                pagingMode: pagingMode, hasHypervisor: hasHypervisor, isAlone: isAlone))
         reset()
     }
 
@@ -179,6 +180,11 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
             }
             if state.pointee.csr.mie & Interrupt.stip != 0, state.pointee.csr.menvcfg & Environment.stce != 0 {
                 deadline = min(deadline, state.pointee.csr.stimecmp)
+            }
+            if state.pointee.csr.mie & Interrupt.vstip != 0,
+                state.pointee.guestEnvironment & Environment.stce != 0
+            {
+                deadline = min(deadline, state.pointee.guestDeadline)
             }
             if sleep(until: state.pointee.timeBase.hostTime(of: deadline)) { return }
         }

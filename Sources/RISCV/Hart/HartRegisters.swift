@@ -30,11 +30,29 @@ extension Hart {
     /// Instructions retired since the hart was made.
     package var retired: UInt64 { state.pointee.retired }
 
+    /// Whether a guest of the hart's hypervisor executes: VS-mode or VU-mode.
+    package var isVirtual: Bool { state.pointee.isVirtual }
+
     /// Reads a CSR as M-mode would; nil when the hart has none of that number.
-    package func readCSR(_ number: Int) -> UInt64? { state.pointee.readCSR(number) }
+    package func readCSR(_ number: Int) -> UInt64? {
+        outsideOfGuest { hart in hart.state.pointee.readCSR(number) }
+    }
 
     /// Writes a CSR as M-mode would, by its WARL rules. Numbers that the hart does not have are ignored.
-    package func writeCSR(_ number: Int, _ value: UInt64) { state.pointee.writeCSR(number, value) }
+    package func writeCSR(_ number: Int, _ value: UInt64) {
+        outsideOfGuest { hart in hart.state.pointee.writeCSR(number, value) }
+    }
+
+    /// Runs `body` while the supervisor's registers are HS-mode's.
+    private func outsideOfGuest<Result>(_ body: (Hart) -> Result) -> Result {
+        guard isVirtual else { return body(self) }
+        state.pointee.setVirtual(false)
+        defer {
+            state.pointee.setVirtual(true)
+            state.pointee.contextChanged()
+        }
+        return body(self)
+    }
 
     /// Prepares the hart as firmware leaves it to a supervisor: S-mode, all that can be delegated delegated, memory and
     /// counters open (SBI 2.0, chapter 3; Linux' Documentation/arch/riscv/boot.rst).
@@ -48,7 +66,9 @@ extension HartState {
     mutating func resetRegisters() {
         x = InlineArray(repeating: 0)
         f = InlineArray(repeating: 0)
+        isVirtual = false
         csr = ControlRegisters()
+        csr.mideleg = guestDelegation
         // Software for QEMU's `virt` board relies on A and D bits that hardware sets from reset on, and on memory types.
         csr.menvcfg = Environment.adue | Environment.pbmte
         csr.cycleOffset = 0 &- retired
@@ -56,16 +76,23 @@ extension HartState {
         protection = MemoryProtection()
         privilege = .machine
         reservation.clear()
-        timerPending = 0
+        localPending = 0
         flushTranslations()
         synchronizeInstructions()
     }
 
     mutating func enterSupervisor(at address: UInt64, arguments: (UInt64, UInt64)) {
         protection.openEverything()
+        setVirtual(false)
+        csr.hypervisor = HypervisorRegisters()
+        csr.inactive = SupervisorBank()
         csr.medeleg = 0xB1FF
-        csr.mideleg = Interrupt.supervisor
+        csr.mideleg = Interrupt.supervisor | guestDelegation
         csr.mie = 0
+        if hasHypervisor {
+            csr.medeleg |= HypervisorRegisters.causes
+            for number in 0..<4 { csr.hypervisor.mstateen[number] = StateEnable.writable(number) }
+        }
         csr.mcounteren = 0xFFFF_FFFF
         // Programs read the clock themselves; Linux without a PMU driver of its own relies on firmware to open it.
         csr.scounteren = 7
@@ -85,6 +112,7 @@ extension HartState {
     /// The end of a non-retentive suspension: the registers of SBI 2.0, table 4, are set, and all others, among them the
     /// timer and the enabled interrupts, stay as they are.
     mutating func resumeSupervisor(at address: UInt64, arguments: (UInt64, UInt64)) {
+        setVirtual(false)
         csr.setStatus(csr.status & ~Status.sie)
         csr.satp = 0
         privilege = .supervisor

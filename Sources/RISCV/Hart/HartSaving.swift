@@ -1,17 +1,22 @@
 internal import HostSystem
 package import SavedState
 internal import Synchronization
+internal import TranslationRuntime
 
 extension Hart {
     private static let kind = "riscv-hart"
 
     package func save() throws(SavedStateError) -> SavedRecord {
-        var record = SavedRecord(kind: Self.kind, version: 1)
+        var record = SavedRecord(kind: Self.kind, version: 2)
         record.set("x", (0..<32).map { state.pointee.x[$0] })
         record.set("f", (0..<32).map { state.pointee.f[$0] })
         record.set("pc", state.pointee.pc)
         record.set("privilege", state.pointee.privilege.rawValue)
-        record.set("csr", state.pointee.csr.record(retired: state.pointee.retired))
+        record.set("virtual", state.pointee.isVirtual ? 1 : 0 as UInt8)
+        // The registers of HS-mode are those of the record, whoever runs.
+        var csr = state.pointee.csr
+        if state.pointee.isVirtual { csr.exchangeBanks(isVirtual: false) }
+        record.set("csr", csr.record(retired: state.pointee.retired, hasHypervisor: state.pointee.hasHypervisor))
         record.set(
             "pmpConfigurations",
             (0..<MemoryProtection.count).map { UInt64(state.pointee.protection.configurations[$0]) })
@@ -24,14 +29,23 @@ extension Hart {
     }
 
     package func restore(_ record: SavedRecord) throws(SavedStateError) {
-        try record.expect(kind: Self.kind, versions: 1...1)
+        try record.expect(kind: Self.kind, versions: 1...2)
         let x = try record.integers("x", count: 32)
         let f = try record.integers("f", count: 32)
         guard x[0] == 0, let privilege = PrivilegeMode(rawValue: try record.integer("privilege")) else {
             throw .badField(kind: Self.kind, field: "privilege")
         }
-        let csr = try ControlRegisters(record: try record.record("csr"), retired: state.pointee.retired)
-        guard state.pointee.pagingMode.accepts(satp: csr.satp) else { throw .badField(kind: Self.kind, field: "satp") }
+        var csr = try ControlRegisters(
+            record: try record.record("csr"), retired: state.pointee.retired,
+            hasHypervisor: state.pointee.hasHypervisor)
+        for (name, pointer) in [
+            ("satp", csr.satp), ("vsatp", csr.inactive.satp), ("hgatp", csr.hypervisor.hgatp),
+        ] where !state.pointee.pagingMode.accepts(satp: pointer) { throw .badField(kind: Self.kind, field: name) }
+        let isVirtual = record.version < 2 ? false : try record.integer("virtual", as: UInt8.self) != 0
+        guard !isVirtual || state.pointee.hasHypervisor && privilege < .machine else {
+            throw .badField(kind: Self.kind, field: "virtual")
+        }
+        if isVirtual { csr.exchangeBanks(isVirtual: true) }
         let configurations = try record.integers("pmpConfigurations", count: MemoryProtection.count)
         let addresses = try record.integers("pmpAddresses", count: MemoryProtection.count)
         let lines = try record.integer("lines", as: UInt64.self)
@@ -47,7 +61,9 @@ extension Hart {
         }
         state.pointee.pc = pc
         state.pointee.privilege = privilege
+        state.pointee.isVirtual = isVirtual
         state.pointee.csr = csr
+        state.pointee.translation.floatReady = 0
         state.pointee.protection.restore(configurations: configurations, addresses: addresses)
         // A reservation may be lost at any time (Unprivileged Architecture 14.2).
         state.pointee.reservation.clear()
@@ -92,55 +108,5 @@ extension HartLife {
         case "resuming": self = .resuming(address: address, opaque: opaque)
         default: throw .badField(kind: "hart-life", field: "name")
         }
-    }
-}
-
-extension ControlRegisters {
-    private static let kind = "riscv-csrs"
-
-    /// The 64-bit registers under their architectural names.
-    private static var registers: [(name: String, path: WritableKeyPath<ControlRegisters, UInt64>, legal: UInt64)] {
-        [
-            ("mie", \.mie, Interrupt.all), ("medeleg", \.medeleg, 0xB3FF),
-            ("mideleg", \.mideleg, Interrupt.supervisor), ("mtvec", \.mtvec, ~2), ("mscratch", \.mscratch, .max),
-            ("mepc", \.mepc, ~1), ("mcause", \.mcause, .max), ("mtval", \.mtval, .max),
-            ("mcounteren", \.mcounteren, 0xFFFF_FFFF), ("menvcfg", \.menvcfg, Environment.machineWritable),
-            ("mcountinhibit", \.mcountinhibit, 0xFFFF_FFFD), ("stvec", \.stvec, ~2),
-            ("scounteren", \.scounteren, 0xFFFF_FFFF), ("senvcfg", \.senvcfg, Environment.supervisorWritable),
-            ("sscratch", \.sscratch, .max), ("sepc", \.sepc, ~1), ("scause", \.scause, .max), ("stval", \.stval, .max),
-            ("satp", \.satp, .max), ("stimecmp", \.stimecmp, .max),
-        ]
-    }
-
-    fileprivate func record(retired: UInt64) -> SavedRecord {
-        var record = SavedRecord(kind: Self.kind, version: 1)
-        record.set("mstatus", status & Status.writable)
-        for register in Self.registers { record.set(register.name, self[keyPath: register.path]) }
-        record.set("fflags", fflags)
-        record.set("frm", frm)
-        record.set("mcycle", mcountinhibit & 1 != 0 ? cycleOffset : retired &+ cycleOffset)
-        record.set("minstret", mcountinhibit & 4 != 0 ? instretOffset : retired &+ instretOffset)
-        return record
-    }
-
-    fileprivate init(record: SavedRecord, retired: UInt64) throws(SavedStateError) {
-        try record.expect(kind: Self.kind, versions: 1...1)
-        self.init()
-        for register in Self.registers {
-            let value: UInt64 = try record.integer(register.name)
-            guard value & ~register.legal == 0 else { throw .badField(kind: Self.kind, field: register.name) }
-            self[keyPath: register.path] = value
-        }
-        let mstatus: UInt64 = try record.integer("mstatus")
-        guard mstatus & ~Status.writable == 0, mstatus >> Status.mppShift & 3 != 2 else {
-            throw .badField(kind: Self.kind, field: "mstatus")
-        }
-        setStatus(mstatus)
-        fflags = try record.integer("fflags", as: UInt8.self) & 31
-        frm = try record.integer("frm", as: UInt8.self) & 7
-        let mcycle: UInt64 = try record.integer("mcycle")
-        let minstret: UInt64 = try record.integer("minstret")
-        cycleOffset = mcountinhibit & 1 != 0 ? mcycle : mcycle &- retired
-        instretOffset = mcountinhibit & 4 != 0 ? minstret : minstret &- retired
     }
 }

@@ -28,6 +28,8 @@ struct HartState: ~Copyable {
     /// The next instruction, while no block executes.
     var pc: UInt64 = 0
     var privilege = PrivilegeMode.machine
+    /// The hart executes a guest of its hypervisor (V): VS-mode or VU-mode. Changed by `setVirtual`.
+    var isVirtual = false
     var csr = ControlRegisters()
     var protection = MemoryProtection()
     /// The memory that LR reserved, and the value it read.
@@ -49,14 +51,17 @@ struct HartState: ~Copyable {
     var leaving = Leaving.attention
     /// An ECALL from S-mode goes to the VMM's SBI instead of a trap handler in M-mode.
     var answersSupervisorCalls = false
-    /// MTIP and STIP as of the last look at the clock.
-    var timerPending: UInt64 = 0
+    /// `localInterrupts` as of the last look at the clock.
+    var localPending: UInt64 = 0
+    /// Loads and stores go to the guest's memory: an HLV or HSV executes.
+    var usesGuestMemory = false
 
     // Caches.
 
     var spaces = RecentAddressSpaces()
-    var data = SoftwareTLB.ofHart()
-    var fetch = JumpCache.ofHart()
+    var guests = RecentGuests()
+    var data: SoftwareTLB
+    var fetch: JumpCache
     var blocks: BlockCache
     /// Nil where stores that other harts make would go unnoticed.
     var codeWatch: CodeWatch?
@@ -71,6 +76,8 @@ struct HartState: ~Copyable {
     let addressSpace: AddressSpace
     let timeBase: TimeBase
     let pagingMode: PagingMode
+    /// The hart has the hypervisor extension.
+    let hasHypervisor: Bool
     /// Host address of guest-physical 0, for addresses inside the first memory range.
     let memoryBase: UnsafeMutableRawPointer
     let memoryStart: UInt64
@@ -83,9 +90,12 @@ struct HartState: ~Copyable {
 
     init(
         index: Int, addressSpace: AddressSpace, timeBase: TimeBase, signals: UnsafePointer<HartSignals>,
-        pagingMode: PagingMode, isAlone: Bool
+        pagingMode: PagingMode, hasHypervisor: Bool, isAlone: Bool
     ) {
         self.index = index
+        self.hasHypervisor = hasHypervisor
+        data = SoftwareTLB.ofHart(hasHypervisor: hasHypervisor)
+        fetch = JumpCache.ofHart(hasHypervisor: hasHypervisor)
         self.addressSpace = addressSpace
         self.timeBase = timeBase
         self.pagingMode = pagingMode

@@ -10,12 +10,13 @@ let cacheBlockInstructions: [Instruction] = [
     Instruction("cbo.flush", .cacheBlock, 0x0020_200F, 0xFFF0_7FFF) { manageBlock($0, $1, enable: Environment.cbcfe) },
     Instruction("cbo.zero", .cacheBlock, 0x0040_200F, 0xFFF0_7FFF) { hart, operation in
         let state = hart.state
-        guard state.pointee.mayManageBlocks(Environment.cbze) else { return illegal(hart, operation) }
+        let access = state.pointee.accessToBlocks(Environment.cbze)
+        guard access == .allowed else { return refuse(hart, operation, access) }
         let address = state.pointee.x[unchecked: Int(operation.operation.pointee.rs1)] & ~(cacheBlockSize - 1)
         guard let block = state.pointee.atomicAddress(address, size: Int(cacheBlockSize), for: .store) else {
             // The address of the trap is the operand's, not the block's (2.5.2).
             let operand = state.pointee.x[unchecked: Int(operation.operation.pointee.rs1)]
-            state.pointee.pendingTrap = Trap(state.pointee.pendingTrap.cause, value: operand)
+            state.pointee.pendingTrap.value = operand
             return trapped(hart, operation)
         }
         block.initializeMemory(as: UInt8.self, repeating: 0, count: Int(cacheBlockSize))
@@ -28,7 +29,8 @@ private func manageBlock(
     _ hart: HartReference, _ operation: OperationReference, enable: UInt64
 ) -> OperationReference? {
     let state = hart.state
-    guard state.pointee.mayManageBlocks(enable) else { return illegal(hart, operation) }
+    let access = state.pointee.accessToBlocks(enable)
+    guard access == .allowed else { return refuse(hart, operation, access) }
     let address = state.pointee.x[unchecked: Int(operation.operation.pointee.rs1)]
     let context = state.pointee.dataContext
     do throws(Trap) {
@@ -45,8 +47,12 @@ private func manageBlock(
 }
 
 extension HartState {
-    /// The enables of menvcfg for modes below M, and of senvcfg for U (Privileged Architecture 3.1.18).
-    fileprivate mutating func mayManageBlocks(_ enable: UInt64) -> Bool {
-        (privilege == .machine || csr.menvcfg & enable != 0) && (privilege != .user || csr.senvcfg & enable != 0)
+    /// The enables of menvcfg for modes below M, of henvcfg for guests, and of senvcfg for U (Privileged Architecture 3.1.18).
+    fileprivate mutating func accessToBlocks(_ enable: UInt64) -> CSRAccess {
+        if privilege == .machine { return .allowed }
+        guard csr.menvcfg & enable != 0 else { return .illegal }
+        let isOpen =
+            (!isVirtual || csr.hypervisor.henvcfg & enable != 0) && (privilege != .user || csr.senvcfg & enable != 0)
+        return isOpen ? .allowed : isVirtual ? .virtual : .illegal
     }
 }

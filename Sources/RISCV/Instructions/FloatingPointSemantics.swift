@@ -20,7 +20,7 @@ extension BinaryFormat {
 extension HartState {
     /// Floating-point registers and fcsr may be used.
     @inline(__always)
-    var isFloatingPointOn: Bool { csr.status & Status.fs != 0 }
+    var isFloatingPointOn: Bool { csr.status & Status.fs != 0 && csr.outerFloat != 0 }
 
     /// The rounding mode of an instruction; nil when the instruction is illegal, because the mode is reserved or the
     /// unit is off.

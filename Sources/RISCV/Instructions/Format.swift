@@ -2,7 +2,7 @@
 enum Format: Sendable {
     // 32-bit formats.
     case register, immediate, shift, shiftWord, load, store, branch, upper, jump, jumpRegister
-    case unary, none, fence, csr, csrImmediate, atomic, loadReserved, sfence, cacheBlock
+    case unary, none, fence, csr, csrImmediate, atomic, loadReserved, sfence, cacheBlock, guestLoad, guestStore
     case floatLoad, floatStore, floatRegister, floatRounded, floatFused
     case floatToInteger, floatToIntegerRounded, integerToFloat, integerToFloatRounded, floatCompare, floatUnaryRounded
     // 16-bit formats, by what they unpack.
@@ -116,7 +116,7 @@ extension Format {
     /// The destination is an integer register, so that x0 has to be redirected.
     fileprivate var writesInteger: Bool {
         switch self {
-        case .store, .branch, .none, .fence, .sfence, .cacheBlock, .floatLoad, .floatStore, .floatRegister,
+        case .store, .branch, .none, .fence, .sfence, .cacheBlock, .guestStore, .floatLoad, .floatStore, .floatRegister,
             .floatRounded,
             .floatFused, .integerToFloat, .integerToFloatRounded, .floatUnaryRounded, .cStoreWord,
             .cStoreDouble, .cBranch, .cStoreWordStack, .cStoreDoubleStack, .cNone, .cFloatLoad, .cFloatStore,

@@ -4,7 +4,7 @@ package enum InstructionTable {
     package static let all: [Instruction] =
         integerInstructions + multiplicationInstructions + atomicInstructions + addressGenerationInstructions
         + basicBitManipulationInstructions + singleBitInstructions + conditionalInstructions + systemInstructions
-        + cacheBlockInstructions + floatingPointInstructions + compressedInstructions
+        + hypervisorInstructions + cacheBlockInstructions + floatingPointInstructions + compressedInstructions
 
     /// The row that `bits` (16 or 32 of them, told apart by the lowest two) belong to; nil when there is none.
     package static func find(_ bits: UInt32) -> Instruction? {

@@ -23,8 +23,9 @@ let systemInstructions: [Instruction] = [
     ebreak,
     Instruction("sret", .none, 0x1020_0073, 0xFFFF_FFFF, endsBlock: true) { hart, operation in
         let state = hart.state
-        let trapped = state.pointee.privilege == .supervisor && state.pointee.csr.status & Status.tsr != 0
-        guard state.pointee.privilege >= .supervisor, !trapped else { return illegal(hart, operation) }
+        let access = state.pointee.supervisorAccess(
+            unless: Status.tsr, inGuestUnless: HypervisorStatus.vtsr)
+        guard access == .allowed else { return refuse(hart, operation, access) }
         state.pointee.retired &+= UInt64(operation.operation.pointee.index) &+ 1
         state.pointee.returnFromSupervisorTrap()
         return enterChecked(hart, at: state.pointee.pc)
@@ -38,8 +39,8 @@ let systemInstructions: [Instruction] = [
     },
     Instruction("wfi", .none, 0x1050_0073, 0xFFFF_FFFF, endsBlock: true) { hart, operation in
         let state = hart.state
-        let trapped = state.pointee.privilege == .user || state.pointee.csr.status & Status.tw != 0
-        guard state.pointee.privilege == .machine || !trapped else { return illegal(hart, operation) }
+        let access = state.pointee.accessToWaiting()
+        guard access == .allowed else { return refuse(hart, operation, access) }
         let operands = operation.operation
         state.pointee.retired &+= UInt64(operands.pointee.index) &+ 1
         state.pointee.pc = state.pointee.blockAddress &+ UInt64(operands.pointee.offset) &+ 4
@@ -78,7 +79,7 @@ let ebreak = Instruction("ebreak", .none, 0x0010_0073, 0xFFFF_FFFF, endsBlock: t
 private func environmentCall(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
     let state = hart.state
     let operands = operation.operation
-    if state.pointee.privilege == .supervisor, state.pointee.answersSupervisorCalls {
+    if state.pointee.privilege == .supervisor, !state.pointee.isVirtual, state.pointee.answersSupervisorCalls {
         state.pointee.pc = state.pointee.blockAddress &+ UInt64(operands.pointee.offset)
         state.pointee.retired &+= UInt64(operands.pointee.index)
         state.pointee.leaving = .environmentCall
@@ -87,7 +88,7 @@ private func environmentCall(_ hart: HartReference, _ operation: OperationRefere
     let cause: ExceptionCause =
         switch state.pointee.privilege {
         case .user: .callFromUser
-        case .supervisor: .callFromSupervisor
+        case .supervisor: state.pointee.isVirtual ? .callFromGuestSupervisor : .callFromSupervisor
         case .machine: .callFromMachine
         }
     state.pointee.pendingTrap = Trap(cause, value: 0)
@@ -102,8 +103,12 @@ private func waitOnReservation(_ hart: HartReference, _ operation: OperationRefe
 /// SFENCE.VMA and SINVAL.VMA (Privileged Architecture 10.2.1). A fence for an address is one for all address spaces.
 private func fenceTranslations(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
     let state = hart.state
-    let trapped = state.pointee.privilege == .supervisor && state.pointee.csr.status & Status.tvm != 0
-    guard state.pointee.privilege >= .supervisor, !trapped else { return illegal(hart, operation) }
+    let access = state.pointee.supervisorAccess(unless: Status.tvm, inGuestUnless: HypervisorStatus.vtvm)
+    guard access == .allowed else { return refuse(hart, operation, access) }
+    if state.pointee.isVirtual {
+        state.pointee.fenceGuestSpaces(operation.operation)
+        return continueAfter(hart, operation)
+    }
     let address = Int(operation.operation.pointee.rs1)
     let identifier = Int(operation.operation.pointee.rs2)
     if address != 0 {
@@ -111,13 +116,14 @@ private func fenceTranslations(_ hart: HartReference, _ operation: OperationRefe
     } else if identifier != 0 {
         state.pointee.flushTranslations(identifier: state.pointee.x[unchecked: identifier])
     } else {
-        state.pointee.flushTranslations()
+        state.pointee.flushSupervisorTranslations()
     }
     return continueAfter(hart, operation)
 }
 
 private func invalidationFence(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
-    hart.state.pointee.privilege >= .supervisor ? operation.next : illegal(hart, operation)
+    let access = hart.state.pointee.supervisorAccess(unless: 0, inGuestUnless: 0)
+    return access == .allowed ? operation.next : refuse(hart, operation, access)
 }
 
 /// What an instruction of Zicsr does with a register.
@@ -137,7 +143,8 @@ private func accessCSR(
     let field = operands.pointee.rs1
     let operand = fromField ? UInt64(field) : state.pointee.x[unchecked: Int(field)]
     let writes = kind == .write || field != 0
-    guard state.pointee.mayAccess(number, write: writes) else { return illegal(hart, operation) }
+    let access = state.pointee.access(to: number, write: writes)
+    guard access == .allowed else { return refuse(hart, operation, access) }
     // The counters do not count this instruction yet when it reads them, and do when it writes them.
     let position = UInt64(operands.pointee.index)
     state.pointee.retired &+= position
@@ -168,6 +175,28 @@ private func accessCSR(
 }
 
 extension HartState {
+    /// Whether a supervisor's instruction may be executed, which these bits of mstatus and hstatus close to supervisors.
+    fileprivate mutating func supervisorAccess(unless closed: UInt64, inGuestUnless closedInGuest: UInt64) -> CSRAccess
+    {
+        switch privilege {
+        case .machine: .allowed
+        case .supervisor where isVirtual: csr.hypervisor.hstatus & closedInGuest == 0 ? .allowed : .virtual
+        case .supervisor: csr.status & closed == 0 ? .allowed : .illegal
+        case .user: isVirtual ? .virtual : .illegal
+        }
+    }
+
+    /// Whether WFI may be executed.
+    fileprivate mutating func accessToWaiting() -> CSRAccess {
+        if privilege == .machine { return .allowed }
+        if csr.status & Status.tw != 0 { return .illegal }
+        if isVirtual {
+            let isOpen = privilege == .supervisor && csr.hypervisor.hstatus & HypervisorStatus.vtw == 0
+            return isOpen ? .allowed : .virtual
+        }
+        return privilege == .user ? .illegal : .allowed
+    }
+
     /// FENCE.I: what was stored before is what is fetched from now on.
     mutating func synchronizeInstructions() {
         blocks.startGeneration()

@@ -149,7 +149,8 @@ extension HartState {
     /// The guest-physical page of an executable halfword, and whether all of the page is as executable.
     private mutating func fetchPage(_ address: UInt64) throws(Trap) -> (address: UInt64, isUniform: Bool) {
         if let page = fetch.page(address) { return (page, true) }
-        let context = AccessContext(privilege: privilege, userMemory: false, executableReadable: false)
+        let context = AccessContext(
+            privilege: privilege, userMemory: false, executableReadable: false, isVirtual: isVirtual)
         let translation = try translate(address, count: 2, for: .fetch, in: context)
         if translation.isUniform {
             fetch.insert(
@@ -170,7 +171,7 @@ extension HartState {
     }
 
     /// Fetches one instruction in halves, from wherever they are.
-    private mutating func fetchBits(_ address: UInt64) throws(Trap) -> UInt32 {
+    mutating func fetchBits(_ address: UInt64) throws(Trap) -> UInt32 {
         let low = try fetchHalf(address)
         guard low & 3 == 3 else { return low }
         return try fetchHalf(address &+ 2) << 16 | low

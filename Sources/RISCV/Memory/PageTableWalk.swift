@@ -19,82 +19,88 @@ private enum PageTableEntry {
 }
 
 extension HartState {
-    /// Translates by the page tables that satp names (Privileged Architecture 10.3.2).
+    /// Translates by page tables of one stage (Privileged Architecture 10.3.2).
     mutating func walk(
-        _ address: UInt64, for kind: AccessKind, in context: AccessContext
+        _ address: UInt64, _ stage: TranslationStage, for kind: AccessKind, in context: AccessContext
     ) throws(Trap) -> Translation {
-        let fault = Trap(kind.pageFault, value: address)
-        let levels = (csr.satp >> 60) - 5
-        // The bits above the virtual address repeat its highest bit.
-        let width = 12 + 9 * levels
-        guard address.signed >> (width.signed - 1) == 0 || address.signed >> (width.signed - 1) == -1 else {
-            throw fault
-        }
+        try walk(address, stage, for: kind, in: context, faults: WalkFaults(kind, address: address))
+    }
+
+    mutating func walk(
+        _ address: UInt64, _ stage: TranslationStage, for kind: AccessKind, in context: AccessContext,
+        faults: WalkFaults
+    ) throws(Trap) -> Translation {
+        guard stage.covers(address) else { throw faults.page }
         // Another hart can change an entry between our look at it and the update of its A and D bits: then look again.
         while true {
-            if let translation = try walkOnce(address, levels: levels, for: kind, in: context, fault: fault) {
+            if let translation = try walkOnce(address, stage, for: kind, in: context, faults: faults) {
                 return translation
             }
         }
     }
 
     private mutating func walkOnce(
-        _ address: UInt64, levels: UInt64, for kind: AccessKind, in context: AccessContext, fault: Trap
+        _ address: UInt64, _ stage: TranslationStage, for kind: AccessKind, in context: AccessContext,
+        faults: WalkFaults
     ) throws(Trap) -> Translation? {
-        var table = csr.satp & (1 << 44 - 1)
-        var level = levels
+        var table = stage.root
+        var level = stage.levels
         // In a pointer to the next table it is about all that the table maps.
         var global: UInt64 = 0
         while level > 0 {
             level -= 1
-            let index = address >> (12 + 9 * level) & 511
-            let physical = table << 12 | index << 3
-            let location = try tableEntry(physical, for: kind, virtual: address)
+            let place = table << 12 + stage.index(of: address, level: level) << 3
+            let physical =
+                stage.kind == .guest ? try tablePlace(place, for: .load, faults: faults, in: context) : place
+            let location = try tableEntry(physical, faults: faults)
             let entry = location.pointee.load(ordering: .acquiring)
             global |= entry & PageTableEntry.global
             let permissions = entry & (PageTableEntry.read | PageTableEntry.write | PageTableEntry.execute)
             guard entry & PageTableEntry.valid != 0, entry & PageTableEntry.reserved == 0,
                 permissions & (PageTableEntry.read | PageTableEntry.write) != PageTableEntry.write
-            else { throw fault }
+            else { throw faults.page }
             if permissions == 0 {
                 // Bits that mean something in leaves only have to be clear in a pointer to the next table.
                 let leafOnly =
                     PageTableEntry.user | PageTableEntry.accessed | PageTableEntry.dirty | PageTableEntry.memoryType
                     | PageTableEntry.napot
-                guard entry & leafOnly == 0 else { throw fault }
+                guard entry & leafOnly == 0 else { throw faults.page }
                 table = PageTableEntry.page(entry)
                 continue
             }
-            let page = try leafPage(entry, address: address, level: level, fault: fault)
-            try checkPermissions(entry, for: kind, in: context, fault: fault)
-            guard
-                let updated = try markUsed(
-                    location, at: physical, entry, for: kind, address: address, fault: fault)
-            else { return nil }
-            return translation(page, updated | global, level: level, in: context)
+            let page = try leafPage(entry, address: address, level: level, stage, fault: faults.page)
+            try checkPermissions(entry, for: kind, in: context, fault: faults.page)
+            let wanted = entry | PageTableEntry.accessed | (kind == .store ? PageTableEntry.dirty : 0)
+            if wanted != entry {
+                guard stage.updatesEntries else { throw faults.page }
+                if stage.kind == .guest { _ = try tablePlace(place, for: .store, faults: faults, in: context) }
+                guard try update(location, at: physical, entry, to: wanted, faults: faults) else { return nil }
+            }
+            return translation(page, wanted | global, level: level, in: context)
         }
-        throw fault
+        throw faults.page
     }
 
-    /// The page-table entry at a guest-physical address, which must be memory that S-mode may read.
+    /// The page-table entry at a physical address, which must be memory that S-mode may read.
     private mutating func tableEntry(
-        _ physical: UInt64, for kind: AccessKind, virtual: UInt64
+        _ physical: UInt64, faults: WalkFaults
     ) throws(Trap) -> UnsafeMutablePointer<Atomic<UInt64>> {
         guard protection.verdict(physical, count: 8, privilege: .supervisor).readable,
             let host = hostAddress(of: physical, count: 8)
-        else { throw Trap(kind.accessFault, value: virtual) }
+        else { throw faults.access }
         // Entries are aligned, and Atomic<UInt64> has the layout of UInt64.
         return host.assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
     /// The 4 KiB page number that a leaf gives `address`.
-    private mutating func leafPage(_ entry: UInt64, address: UInt64, level: UInt64, fault: Trap) throws(Trap) -> UInt64
-    {
+    private mutating func leafPage(
+        _ entry: UInt64, address: UInt64, level: UInt64, _ stage: TranslationStage, fault: Trap
+    ) throws(Trap) -> UInt64 {
         var page = PageTableEntry.page(entry)
         switch entry & PageTableEntry.memoryType {
         case 0: break
         case PageTableEntry.memoryType: throw fault
-        default: guard csr.menvcfg & Environment.pbmte != 0 else { throw fault }
+        default: guard stage.hasMemoryTypes else { throw fault }
         }
         var low: UInt64 = 1 << (9 * level) - 1
         if entry & PageTableEntry.napot != 0 {
@@ -114,6 +120,7 @@ extension HartState {
             switch kind {
             case .fetch: entry & PageTableEntry.execute != 0
             case .store: entry & PageTableEntry.write != 0
+            case .load where context.executes: entry & PageTableEntry.execute != 0
             case .load:
                 entry & PageTableEntry.read != 0 || context.executableReadable && entry & PageTableEntry.execute != 0
             }
@@ -126,21 +133,16 @@ extension HartState {
         return entry & PageTableEntry.user == 0 || context.userMemory && !fetch
     }
 
-    /// Sets A, and D for stores, in memory (Svadu), or faults where software wants to do it (Svade). Nil: look again.
-    private mutating func markUsed(
-        _ location: UnsafeMutablePointer<Atomic<UInt64>>, at physical: UInt64, _ entry: UInt64, for kind: AccessKind,
-        address: UInt64, fault: Trap
-    ) throws(Trap) -> UInt64? {
-        let wanted = entry | PageTableEntry.accessed | (kind == .store ? PageTableEntry.dirty : 0)
-        if wanted == entry { return entry }
-        guard csr.menvcfg & Environment.adue != 0 else { throw fault }
-        guard protection.verdict(physical, count: 8, privilege: .supervisor).writable else {
-            throw Trap(kind.accessFault, value: address)
-        }
+    /// Sets A or D in memory (Svadu). False: look again.
+    private mutating func update(
+        _ location: UnsafeMutablePointer<Atomic<UInt64>>, at physical: UInt64, _ entry: UInt64, to wanted: UInt64,
+        faults: WalkFaults
+    ) throws(Trap) -> Bool {
+        guard protection.verdict(physical, count: 8, privilege: .supervisor).writable else { throw faults.access }
         let (exchanged, _) = location.pointee.compareExchange(
             expected: entry, desired: wanted, ordering: .acquiringAndReleasing)
         codeWatch?.noteStore(UnsafeMutableRawPointer(location))
-        return exchanged ? wanted : nil
+        return exchanged
     }
 
     private mutating func translation(_ page: UInt64, _ entry: UInt64, level: UInt64, in context: AccessContext)

@@ -1,6 +1,6 @@
 /// Numbers the address spaces that a hart has used lately, so that caches can keep what they know of each.
 ///
-/// An address space is a value of satp. Software that gives an ASID to other page tables, or changes page tables, fences;
+/// An address space is a value of satp. Those of guests are in `RecentGuests`. Software that gives an ASID to other page tables, or changes page tables, fences;
 /// hardware may keep every translation until then (Privileged Architecture 10.2.1).
 struct RecentAddressSpaces {
     static let count = 4

@@ -21,20 +21,28 @@ struct AccessContext {
     let privilege: PrivilegeMode
     let userMemory: Bool
     let executableReadable: Bool
+    /// The address is a guest's, translated in two stages.
+    var isVirtual = false
+    /// MXR for the G-stage, which is HS-mode's.
+    var isExecutableReadableInGuestStage = false
+    /// A load that needs the permission to execute instead of that to read (HLVX).
+    var executes = false
 }
 
 extension HartState {
     /// Translates an access of `count` bytes inside one page, and checks it against page tables and PMP.
     ///
-    /// Throws the page fault or access fault with the virtual address as its value.
+    /// Throws the page fault, guest-page fault or access fault with the virtual address as its value.
     mutating func translate(
         _ address: UInt64, count: UInt64, for kind: AccessKind, in context: AccessContext
     ) throws(Trap) -> Translation {
         var translation = Translation(
             page: address & ~0xFFF, readable: true, writable: true, executable: true, size: 4096,
             isGlobal: false, isUniform: true)
-        if context.privilege != .machine, csr.satp >> 60 != 0 {
-            translation = try walk(address, for: kind, in: context)
+        if context.isVirtual {
+            translation = try walkGuest(address, for: kind, in: context)
+        } else if context.privilege != .machine, csr.satp >> 60 != 0 {
+            translation = try walk(address, .supervisor(csr), for: kind, in: context)
         }
         let whole = protection.verdict(translation.page, count: 4096, privilege: context.privilege)
         if whole.uniform {
@@ -55,29 +63,48 @@ extension HartState {
     var dataContext: AccessContext {
         mutating get {
             var effective = privilege
-            if privilege == .machine, csr.status & Status.mprv != 0 {
+            var isGuest = isVirtual
+            if usesGuestMemory {
+                effective = csr.hypervisor.hstatus & HypervisorStatus.spvp != 0 ? .supervisor : .user
+                isGuest = true
+            } else if privilege == .machine, csr.status & Status.mprv != 0 {
                 effective = PrivilegeMode(rawValue: UInt8(csr.status >> Status.mppShift & 3)) ?? .user
+                isGuest = csr.status & Status.mpv != 0 && effective != .machine
             }
+            if isGuest { return guestContext(effective) }
             return AccessContext(
                 privilege: effective, userMemory: csr.status & Status.sum != 0,
                 executableReadable: csr.status & Status.mxr != 0)
         }
     }
 
-    /// Call it when privilege, MPRV, MPP or SUM changed.
+    /// The way a guest's loads and stores are judged at a privilege.
+    mutating func guestContext(_ privilege: PrivilegeMode) -> AccessContext {
+        let (guest, host) =
+            isVirtual ? (csr.status, csr.inactive.status) : (csr.inactive.status, csr.status)
+        return AccessContext(
+            privilege: privilege, userMemory: guest & Status.sum != 0,
+            executableReadable: (guest | host) & Status.mxr != 0, isVirtual: true,
+            isExecutableReadableInGuestStage: host & Status.mxr != 0)
+    }
+
+    /// Call it when privilege, the guest's or the machine's view of memory, MPRV, MPP or SUM changed.
     mutating func contextChanged() {
         let context = dataContext
-        let space = spaces.current
-        switch context.privilege {
-        case .user: data.select(space, .user)
-        case .supervisor: data.select(space, context.userMemory ? .supervisorWithUserMemory : .supervisor)
-        case .machine: data.select(space, .machine)
-        }
-        fetch.select(space, privilege)
+        let kind: SoftwareTLB.Context =
+            switch context.privilege {
+            case .user: .user
+            case .supervisor: context.userMemory ? .supervisorWithUserMemory : .supervisor
+            case .machine: .machine
+            }
+        if context.isVirtual || isVirtual { selectGuest() }
+        if context.isVirtual { data.select(guests, kind) } else { data.select(spaces.current, kind) }
+        if isVirtual { fetch.select(guests, privilege) } else { fetch.select(spaces.current, privilege) }
     }
 
     /// Call it when satp changed.
     mutating func addressSpaceChanged() {
+        if isVirtual { return contextChanged() }
         if spaces.select(csr.satp) {
             data.leaveSpace()
             fetch.leaveSpace()
@@ -90,9 +117,18 @@ extension HartState {
 
     /// Forgets every translation of data and instructions.
     mutating func flushTranslations() {
-        spaces.forgetAll(but: csr.satp)
+        spaces.forgetAll(but: isVirtual ? csr.inactive.satp : csr.satp)
+        guests.forgetAll()
         data.clearAll()
         fetch.clearAll()
+        contextChanged()
+    }
+
+    /// Forgets every translation but those of guests.
+    mutating func flushSupervisorTranslations() {
+        spaces.forgetAll(but: isVirtual ? csr.inactive.satp : csr.satp)
+        data.forgetAllSpaces()
+        fetch.forgetAllSpaces()
         contextChanged()
     }
 
@@ -115,6 +151,6 @@ extension HartState {
     /// Forgets what is known of instructions in all address spaces.
     mutating func flushInstructions() {
         fetch.clearAll()
-        fetch.select(spaces.current, privilege)
+        contextChanged()
     }
 }

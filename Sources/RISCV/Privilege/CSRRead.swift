@@ -1,29 +1,34 @@
 internal import Machine
 internal import Synchronization
 
-/// RV64 with A, C, D, F, I, M, S and U; read-only.
-let misaValue: UInt64 = 2 << 62 | "ACDFIMSU".unicodeScalars.reduce(0) { $0 | 1 << UInt64($1.value - 65) }
+/// RV64 with A, C, D, F, I, M, S and U; read-only. A hart with the hypervisor extension has H as well.
+private let misaValue: UInt64 = 2 << 62 | "ACDFIMSU".unicodeScalars.reduce(0) { $0 | 1 << UInt64($1.value - 65) }
+private let misaHypervisor: UInt64 = 1 << 7
 
 extension HartState {
-    /// The value that software reads from a CSR; nil when there is no such CSR. Privilege is checked by `mayAccess`.
+    /// The value that software reads from a CSR; nil when there is no such CSR. Privilege is checked by `access`.
     mutating func readCSR(_ number: Int) -> UInt64? {
         switch number {
         case CSR.fflags: UInt64(csr.fflags)
         case CSR.frm: UInt64(csr.frm)
         case CSR.fcsr: UInt64(csr.frm) << 5 | UInt64(csr.fflags)
         case CSR.cycle, CSR.mcycle: counter(csr.cycleOffset, inhibit: 0)
-        case CSR.time: timeBase.now
+        case CSR.time: isVirtual ? timeBase.now &+ csr.hypervisor.htimedelta : timeBase.now
         case CSR.instret, CSR.minstret: counter(csr.instretOffset, inhibit: 2)
         case CSR.hpmcounters, CSR.mhpmcounters, CSR.mhpmevents: 0
-        default: readSupervisorCSR(number) ?? readMachineCSR(number)
+        default:
+            readSupervisorCSR(number) ?? readMachineCSR(number) ?? (hasHypervisor ? readHypervisorCSR(number) : nil)
         }
     }
 
     private mutating func readSupervisorCSR(_ number: Int) -> UInt64? {
         switch number {
         case CSR.sstatus: csr.status & Status.supervisorVisible
-        case CSR.sie: csr.mie & csr.mideleg
-        case CSR.sip: pendingInterrupts() & csr.mideleg
+        case CSR.sie: isVirtual ? guestInterruptView(csr.mie) : csr.mie & csr.mideleg & Interrupt.supervisor
+        case CSR.sip:
+            isVirtual
+                ? guestInterruptView(pendingInterrupts())
+                : pendingInterrupts() & csr.mideleg & Interrupt.supervisor
         case CSR.stvec: csr.stvec
         case CSR.scounteren: csr.scounteren
         case CSR.senvcfg: csr.senvcfg
@@ -31,7 +36,7 @@ extension HartState {
         case CSR.sepc: csr.sepc
         case CSR.scause: csr.scause
         case CSR.stval: csr.stval
-        case CSR.stimecmp: csr.stimecmp
+        case CSR.stimecmp: isVirtual ? csr.hypervisor.vstimecmp : csr.stimecmp
         case CSR.satp: csr.satp
         default: nil
         }
@@ -40,7 +45,7 @@ extension HartState {
     private mutating func readMachineCSR(_ number: Int) -> UInt64? {
         switch number {
         case CSR.mstatus: csr.status
-        case CSR.misa: misaValue
+        case CSR.misa: hasHypervisor ? misaValue | misaHypervisor : misaValue
         case CSR.medeleg: csr.medeleg
         case CSR.mideleg: csr.mideleg
         case CSR.mie: csr.mie
@@ -69,24 +74,5 @@ extension HartState {
     /// Eight pmpcfg bytes as one register.
     private mutating func protectionConfiguration(from first: Int) -> UInt64 {
         (0..<8).reduce(0) { $0 | UInt64(protection.configurations[first + $1]) << UInt64(8 * $1) }
-    }
-
-    /// Whether the present privilege mode may touch an existing CSR at all.
-    mutating func mayAccess(_ number: Int, write: Bool) -> Bool {
-        guard privilege.rawValue >= UInt8(number >> 8 & 3), !write || number >> 10 & 3 != 3 else { return false }
-        switch number {
-        case CSR.fflags, CSR.frm, CSR.fcsr:
-            return csr.status & Status.fs != 0
-        case CSR.cycle...CSR.hpmcounters.upperBound:
-            let bit = UInt64(number - CSR.cycle)
-            return (privilege == .machine || csr.mcounteren >> bit & 1 == 1)
-                && (privilege != .user || csr.scounteren >> bit & 1 == 1)
-        case CSR.satp:
-            return privilege == .machine || csr.status & Status.tvm == 0
-        case CSR.stimecmp:
-            return privilege == .machine || csr.menvcfg & Environment.stce != 0 && csr.mcounteren >> 1 & 1 == 1
-        default:
-            return true
-        }
     }
 }

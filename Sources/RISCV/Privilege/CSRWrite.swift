@@ -13,7 +13,9 @@ extension HartState {
         case CSR.mcycle: csr.cycleOffset = counterOffset(value, inhibit: 0)
         case CSR.minstret: csr.instretOffset = counterOffset(value, inhibit: 2)
         case CSR.pmpcfg0, CSR.pmpcfg2, CSR.pmpaddr: writeProtection(number, value)
-        default: writeMachineCSR(number, value)
+        case CSR.mtinst, CSR.mtval2, CSR.mstateen: if hasHypervisor { writeHypervisorCSR(number, value) }
+        case CSR.mstatus...CSR.mip: writeMachineCSR(number, value)
+        default: if hasHypervisor { writeHypervisorCSR(number, value) }
         }
         if CSR.fflags...CSR.fcsr ~= number { csr.setFloatingPointDirty() }
     }
@@ -21,7 +23,11 @@ extension HartState {
     private mutating func writeSupervisorCSR(_ number: Int, _ value: UInt64) {
         switch number {
         case CSR.sstatus: writeStatus(value, mask: Status.supervisorWritable)
-        case CSR.sie: csr.mie = csr.mie & ~csr.mideleg | value & csr.mideleg & Interrupt.all
+        case CSR.sie where isVirtual: enableGuestInterrupts(value)
+        case CSR.sie:
+            let mask = csr.mideleg & Interrupt.supervisor
+            csr.mie = csr.mie & ~mask | value & mask
+        case CSR.sip where isVirtual: writeGuestPending(value)
         case CSR.sip: writeSoftwareInterrupts(value, mask: Interrupt.ssip & csr.mideleg)
         case CSR.stvec: if value & 2 == 0 { csr.stvec = value }
         case CSR.scounteren: csr.scounteren = value & 0xFFFF_FFFF
@@ -30,9 +36,10 @@ extension HartState {
         case CSR.sepc: csr.sepc = value & ~1
         case CSR.scause: csr.scause = value
         case CSR.stval: csr.stval = value
+        case CSR.stimecmp where isVirtual: writeGuestTimer(value)
         case CSR.stimecmp:
             csr.stimecmp = value
-            timerPending = timerInterrupts()
+            localPending = localInterrupts()
         case CSR.satp: writeTranslation(value)
         default: break
         }
@@ -40,14 +47,15 @@ extension HartState {
 
     private mutating func writeMachineCSR(_ number: Int, _ value: UInt64) {
         switch number {
-        case CSR.mstatus: writeStatus(value, mask: Status.writable)
+        case CSR.mstatus: writeStatus(value, mask: hasHypervisor ? Status.stored : Status.writable)
         // Everything but calls from M-mode, which are always taken there, and the reserved causes.
-        case CSR.medeleg: csr.medeleg = value & 0xB3FF
-        case CSR.mideleg: csr.mideleg = value & Interrupt.supervisor
-        case CSR.mie: csr.mie = value & Interrupt.all
+        case CSR.medeleg: csr.medeleg = value & (hasHypervisor ? 0xB3FF | HypervisorRegisters.causes : 0xB3FF)
+        case CSR.mideleg: csr.mideleg = value & Interrupt.supervisor | guestDelegation
+        case CSR.mie: csr.mie = value & (Interrupt.all | guestDelegation)
         case CSR.mip:
             let timer = csr.menvcfg & Environment.stce == 0 ? Interrupt.stip : 0
             writeSoftwareInterrupts(value, mask: Interrupt.ssip | Interrupt.seip | timer)
+            if hasHypervisor { raiseGuestInterrupts(value, mask: Interrupt.vssip) }
         case CSR.mtvec: if value & 2 == 0 { csr.mtvec = value }
         case CSR.mcounteren: csr.mcounteren = value & 0xFFFF_FFFF
         case CSR.menvcfg: writeMachineEnvironment(value)
@@ -68,7 +76,7 @@ extension HartState {
         csr.setStatus(new)
         // Entries of the TLB hold the permissions that MXR gave when they were made; SUM selects among sets of entries.
         if (old ^ new) & Status.mxr != 0 { flushTranslations() }
-        if (old ^ new) & (Status.mprv | Status.mpp | Status.sum) != 0 { contextChanged() }
+        if (old ^ new) & (Status.mprv | Status.mpp | Status.mpv | Status.sum) != 0 { contextChanged() }
     }
 
     private mutating func writeSoftwareInterrupts(_ value: UInt64, mask: UInt64) {
@@ -77,7 +85,7 @@ extension HartState {
         signals.pointee.software.bitwiseAnd(value | ~mask, ordering: .acquiringAndReleasing)
     }
 
-    private mutating func environment(_ old: UInt64, _ value: UInt64, mask: UInt64) -> UInt64 {
+    mutating func environment(_ old: UInt64, _ value: UInt64, mask: UInt64) -> UInt64 {
         var new = value & mask
         // CBIE 2 is reserved.
         if new & Environment.cbie == 2 << 4 { new = new & ~Environment.cbie | old & Environment.cbie }
@@ -92,7 +100,7 @@ extension HartState {
         if changed & Environment.stce != 0 {
             // STIP is either software's bit or the comparison's, never both.
             signals.pointee.software.bitwiseAnd(~Interrupt.stip, ordering: .acquiringAndReleasing)
-            timerPending = timerInterrupts()
+            localPending = localInterrupts()
         }
     }
 
@@ -122,6 +130,9 @@ extension HartState {
         }
         flushTranslations()
     }
+
+    /// Bits of mideleg that are always set: interrupts of guests are never M-mode's.
+    var guestDelegation: UInt64 { hasHypervisor ? Interrupt.guest : 0 }
 
     private mutating func writeTranslation(_ value: UInt64) {
         // A write with a mode that the hart lacks has no effect at all (10.1.11).

@@ -32,16 +32,47 @@ struct ControlRegisters {
     var cycleOffset: UInt64 = 0
     var instretOffset: UInt64 = 0
 
+    // The hypervisor extension. The registers above that supervisors use are those of the supervisor that runs: HS-mode's, or in
+    // a guest VS-mode's, so that generated code is the same for both. `inactive` holds the other supervisor's.
+    var inactive = SupervisorBank()
+    /// FS of HS-mode's status while a guest runs, else `Status.fs`: the floating-point unit is on if both fields are.
+    private(set) var outerFloat: UInt64 = Status.fs
+    var hypervisor = HypervisorRegisters()
+
     /// Replaces the fields of mstatus that software can change.
     @inline(__always)
     mutating func setStatus(_ value: UInt64) {
         let dirty = value & Status.fs == Status.fs ? Status.sd : 0
-        status = value & Status.writable | Status.widths | dirty
+        status = value & Status.stored | Status.widths | dirty
     }
 
     /// The floating-point unit's state differs from what was saved last.
     @inline(__always)
-    mutating func setFloatingPointDirty() { status |= Status.fs | Status.sd }
+    mutating func setFloatingPointDirty() {
+        status |= Status.fs | Status.sd
+        outerFloat = Status.fs
+    }
+
+    /// Exchanges the registers of the two supervisors: when a guest begins or ceases to run.
+    mutating func exchangeBanks(isVirtual: Bool) {
+        var outgoing = SupervisorBank(
+            status: status & Status.supervisorWritable, stvec: stvec, sscratch: sscratch, sepc: sepc, scause: scause,
+            stval: stval, satp: satp)
+        if isVirtual {
+            outerFloat = status & Status.fs
+        } else {
+            inactive.status = inactive.status & ~Status.fs | outerFloat
+            outerFloat = Status.fs
+        }
+        swap(&outgoing, &inactive)
+        setStatus(status & ~Status.supervisorWritable | outgoing.status)
+        stvec = outgoing.stvec
+        sscratch = outgoing.sscratch
+        sepc = outgoing.sepc
+        scause = outgoing.scause
+        stval = outgoing.stval
+        satp = outgoing.satp
+    }
 }
 
 /// Fields of mstatus and sstatus (Privileged Architecture 3.1.6 and 10.1.1).
@@ -61,6 +92,9 @@ enum Status {
     static let tvm: UInt64 = 1 << 20
     static let tw: UInt64 = 1 << 21
     static let tsr: UInt64 = 1 << 22
+    /// The trap's value is a guest-virtual address, and the trap came from a guest (hypervisor extension).
+    static let gva: UInt64 = 1 << 38
+    static let mpv: UInt64 = 1 << 39
     /// UXL and SXL: both 64 bits, read-only.
     static let widths: UInt64 = 2 << 32 | 2 << 34
     static let sd: UInt64 = 1 << 63
@@ -68,6 +102,8 @@ enum Status {
     /// What software can change through mstatus, and through sstatus.
     static let writable =
         sie | mie | spie | mpie | spp | mpp | fs | mprv | sum | mxr | tvm | tw | tsr
+    /// With the hypervisor extension mstatus has all of these.
+    static let stored = writable | gva | mpv
     static let supervisorWritable = sie | spie | spp | fs | sum | mxr
     static let supervisorVisible = supervisorWritable | sd | 3 << 32
 }
@@ -82,8 +118,13 @@ enum Interrupt {
     static let meip: UInt64 = 1 << 11
     static let supervisor = ssip | stip | seip
     static let all = supervisor | msip | mtip | meip
+    // Interrupts of VS-mode, each one above the supervisor's of the same kind.
+    static let vssip: UInt64 = 1 << 2
+    static let vstip: UInt64 = 1 << 6
+    static let vseip: UInt64 = 1 << 10
+    static let guest = vssip | vstip | vseip
     /// Bit numbers from the highest priority to the lowest.
-    static let byPriority: [UInt64] = [11, 3, 7, 9, 1, 5]
+    static let byPriority: [UInt64] = [11, 3, 7, 9, 1, 5, 10, 2, 6]
 }
 
 /// Bits of menvcfg and senvcfg (Privileged Architecture 3.1.18 and 10.1.10).
@@ -97,4 +138,6 @@ enum Environment {
     static let stce: UInt64 = 1 << 63
     static let supervisorWritable = fiom | cbie | cbcfe | cbze
     static let machineWritable = supervisorWritable | adue | pbmte | stce
+    /// Those of henvcfg that are 0 while they are 0 in menvcfg.
+    static let inherited = adue | pbmte | stce
 }

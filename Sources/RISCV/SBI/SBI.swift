@@ -74,7 +74,7 @@ package final class SBI: SupervisorCallHandler {
             hart.setSupervisorTimer(arguments[0])
             return 0
         case .interprocessorInterrupt: return try interrupt(function, arguments)
-        case .remoteFence: return try remoteFence(function, arguments)
+        case .remoteFence: return try remoteFence(function, arguments, on: hart)
         case .hartState: return try hartState(function, arguments, on: hart)
         case .systemReset: return try systemReset(function, arguments, on: hart)
         case .systemSuspend: return try systemSuspend(function, arguments, on: hart)

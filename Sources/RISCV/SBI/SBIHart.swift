@@ -10,6 +10,8 @@ package protocol SBIHart: AnyObject, Sendable {
 
     /// mvendorid, marchid and mimpid.
     var machineIdentity: (vendor: UInt64, architecture: UInt64, implementation: UInt64) { get }
+    /// The number of the guest (VMID) that a hypervisor on the hart has selected; nil when the hart has no hypervisor extension.
+    var guestIdentifier: UInt64? { get }
     /// Makes the supervisor timer interrupt pending from `deadline` on, in ticks of mtime, and not before.
     func setSupervisorTimer(_ deadline: UInt64)
     /// Raises an interrupt by its bit number in mip.
@@ -31,6 +33,10 @@ package protocol SBIHart: AnyObject, Sendable {
 extension Hart: SBIHart {
     package var machineIdentity: (vendor: UInt64, architecture: UInt64, implementation: UInt64) {
         (readCSR(CSR.mvendorid) ?? 0, readCSR(CSR.marchid) ?? 0, readCSR(CSR.mimpid) ?? 0)
+    }
+
+    package var guestIdentifier: UInt64? {
+        state.pointee.hasHypervisor ? state.pointee.csr.hypervisor.guestIdentifier : nil
     }
 
     /// By Sstc's compare register, which supervisors may as well write themselves.

@@ -24,18 +24,33 @@ extension SBI {
     private func isInterruptible(_ hart: any SBIHart) -> Bool { hart.lifeState != .stopped }
 
     /// SBI 2.0, chapter 8. A fence may cover more than the call asks for, so that ranges need no check.
-    func remoteFence(_ function: UInt32, _ arguments: SBIArguments) throws(SBIError) -> UInt64 {
-        // FENCE.I, SFENCE.VMA and the latter by ASID; the rest is for hypervisors, for which harts lack the extension.
-        guard function <= 2 else { throw .notSupported }
-        let fence = function == 0 ? .instructions : Self.translationFence(function, arguments)
+    func remoteFence(
+        _ function: UInt32, _ arguments: SBIArguments, on caller: any SBIHart
+    ) throws(SBIError) -> UInt64 {
+        let fence: RemoteFence
+        switch (function, caller.guestIdentifier) {
+        case (0, _): fence = .instructions
+        // SFENCE.VMA; in all address spaces, or in those with an ASID.
+        case (1, _): fence = Self.pages(arguments) ?? .everything
+        case (2, _): fence = Self.pages(arguments) ?? .addressSpaces(identifier: arguments[4] & 0xFFFF)
+        // HFENCE.GVMA; of the guest with a VMID, or of all. Guest-physical addresses have no fences of their own.
+        case (3, .some): fence = .guests(identifier: arguments[4] & 0x3FFF)
+        case (4, .some): fence = .guests(identifier: nil)
+        // HFENCE.VVMA of the caller's guest; in address spaces with an ASID, or in all.
+        case (5, let guest?):
+            fence = Self.pages(arguments) ?? .guestAddressSpaces(guest: guest, identifier: arguments[4] & 0xFFFF)
+        case (6, let guest?): fence = Self.pages(arguments) ?? .guests(identifier: guest)
+        default: throw .notSupported
+        }
         // All of them work on it at once.
         let requests = try harts(mask: arguments[0], base: arguments[1]).map { ($0, $0.requestFence(fence)) }
         for (hart, request) in requests { hart.waitForFence(request) }
         return 0
     }
 
-    /// For SFENCE.VMA from the third argument's address on, of as many bytes as the fourth says, and by the ASID in the fifth.
-    private static func translationFence(_ function: UInt32, _ arguments: SBIArguments) -> RemoteFence {
+    /// The fence for pages from the third argument's address on, of as many bytes as the fourth says; nil where one for more costs
+    /// less.
+    private static func pages(_ arguments: SBIArguments) -> RemoteFence? {
         let (start, size) = (arguments[2], arguments[3])
         let (end, overflows) = start.addingReportingOverflow(size)
         let isEverything = size == 0 && start == 0 || size == .max || overflows
@@ -44,7 +59,7 @@ extension SBI {
             let count = (end - 1) >> 12 - first + 1
             if count <= RemoteFence.pageLimit { return .pages(first: first << 12, count: Int(count)) }
         }
-        return function == 2 ? .addressSpaces(identifier: arguments[4] & 0xFFFF) : .everything
+        return nil
     }
 
     /// SBI 2.0, chapter 9.

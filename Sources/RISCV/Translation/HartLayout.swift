@@ -37,10 +37,11 @@ extension StateLayout {
         floats.flagBits.overflow = 4
         floats.flagBits.divisionByZero = 8
         floats.flagBits.invalid = 16
-        // The unit is on and dirty already, and frm is nearest even.
+        // The unit is on and dirty already, in a guest for its hypervisor as well, and frm is nearest even.
         floats.conditions = [
             (Slot(\.status).offset, UInt32(Status.fs), UInt32(Status.fs)),
             (withUnsafePointer(to: &state.pointee.csr.frm) { offset($0) }, 0xFF, 0),
+            (Slot(\.outerFloat).offset, UInt32(Status.fs), UInt32(Status.fs)),
         ]
     }
 }
@@ -57,7 +58,7 @@ extension HartRequirement {
             let others = UnsafeRawPointer(signals)
             return .noneSelected(
                 by: Slot(\.mie).offset,
-                words: [withUnsafePointer(to: &state.pointee.timerPending) { UnsafeRawPointer($0) - base }],
+                words: [withUnsafePointer(to: &state.pointee.localPending) { UnsafeRawPointer($0) - base }],
                 pointer: withUnsafePointer(to: &state.pointee.signals) { UnsafeRawPointer($0) - base },
                 others: [
                     withUnsafePointer(to: signals.pointee.lines) { UnsafeRawPointer($0) - others },

@@ -60,6 +60,15 @@ package final class ControlClient: @unchecked Sendable {
     package func call(
         _ method: ControlRequest.Method, _ parameters: [String: JSONValue] = [:], files: [Int32] = []
     ) throws(AerieError) -> JSONValue {
+        try begin(method, parameters, files: files)
+        return try awaitAnswer()
+    }
+
+    /// Sends a request. `awaitAnswer` comes before the next one; meanwhile, the descriptor of `stream` becomes readable when there is an answer
+    /// or the machine ends.
+    package func begin(
+        _ method: ControlRequest.Method, _ parameters: [String: JSONValue] = [:], files: [Int32] = []
+    ) throws(AerieError) {
         lastID += 1
         let line = ControlRequest(id: lastID, method: method, parameters: .object(parameters)).line
         do throws(SystemError) {
@@ -67,6 +76,10 @@ package final class ControlClient: @unchecked Sendable {
                 try Self.send(bytes, files, socket.rawValue)
             }
         } catch { throw lost() }
+    }
+
+    /// Waits for the answer to the last request.
+    package func awaitAnswer() throws(AerieError) -> JSONValue {
         while true {
             guard let (id, answer) = ControlAnswer.read(try readLine()) else { throw lost() }
             guard id == lastID else { continue }

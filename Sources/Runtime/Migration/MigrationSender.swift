@@ -145,7 +145,9 @@ package struct MigrationSender {
     }
 
     private func failure(_ found: String) -> AerieError {
-        AerieError(.inputOutput, asked: asked, found: found, advice: "the machine goes on here; try again")
+        let advice =
+            machine.isRunning ? "the machine goes on here; try again" : "see 'aerie inspect \(machine.record.name)'"
+        return AerieError(.inputOutput, asked: asked, found: found, advice: advice)
     }
 
     /// What the receiver said before it ended the connection; nil for nothing.

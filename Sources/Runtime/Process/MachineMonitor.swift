@@ -259,6 +259,7 @@ package final class MachineMonitor {
         unlink(machine.file(Machine.controlName))
         unlink(machine.file(Machine.socketName))
         MachineShare.end(machine)
+        reportEnd(end.code, end.error)
         if machine.record.removesAtEnd { try? StateDirectory.removeFiles(of: machine) }
         let failure =
             end.error
@@ -278,6 +279,16 @@ package final class MachineMonitor {
         guard !isAttended else { return }
         close(ready)
         ready = -1
+    }
+
+    /// Tells whoever attends to the machine about its end: of a machine that is removed, nothing else does.
+    private func reportEnd(_ code: Int32, _ error: AerieError?) {
+        guard isAttended, isAnnounced, ready >= 0 else { return }
+        var pairs: [String: JSONValue] = ["code": JSONValue(code)]
+        if let error { pairs["error"] = error.json }
+        ControlAnswer.result(.object(pairs)).line(0).withUnsafeBytes {
+            _ = Glibc.write(ready, $0.baseAddress, $0.count)
+        }
     }
 
     /// Whoever attended to the machine is gone: it is killed, as its monitor's end would do.

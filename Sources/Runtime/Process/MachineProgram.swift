@@ -7,13 +7,49 @@ internal import HostSystem
 /// Starts the process of a machine: the program `aerie-vm`, beside the running program.
 package struct MachineProgram: Sendable {
     private let path: String
+    /// Whether the caller is a program that lives on beside its machines: their processes are reaped, and their messages go to their logs.
+    private let isEmbedded: Bool
+
+    /// The program for the library.
+    ///
+    /// - Parameter path: nil to look beside the running program, in `libexec` of the same prefix and in PATH, in this order.
+    /// - Throws: `unavailable` when the program is not there.
+    package init(embedded path: String?) throws(AerieError) {
+        isEmbedded = true
+        let asked = "starting a machine"
+        if let path {
+            guard access(path, X_OK) == 0 else {
+                throw AerieError(
+                    .unavailable, asked: asked, found: "\(path) is not a program that this user can execute",
+                    advice: "give the path of aerie-vm")
+            }
+            self.path = path
+            return
+        }
+        let search = getenv("PATH").map { String(cString: $0) } ?? ""
+        let places = Self.usualPlaces + search.split(separator: ":").map { "\($0)/aerie-vm" }
+        guard let found = places.first(where: { $0.hasPrefix("/") && access($0, X_OK) == 0 }) else {
+            throw AerieError(
+                .unavailable, asked: asked,
+                found: "the program aerie-vm is neither beside this program (\(places[0])) nor in PATH",
+                advice:
+                    "build it with 'swift build -c release --product aerie-vm' and install it, or give its path to MachineStore"
+            )
+        }
+        self.path = found
+    }
+
+    /// Where the program is built and where it is installed: beside, or in libexec of the same prefix.
+    private static var usualPlaces: [String] {
+        let own = ownPath
+        let directory = own.lastIndex(of: UInt8(ascii: "/")).map { own[...$0] } ?? []
+        return ["aerie-vm", "../libexec/aerie/aerie-vm"].map { String(decoding: directory, as: UTF8.self) + $0 }
+    }
 
     /// - Throws: `unavailable` when the program is not there.
     package init() throws(AerieError) {
-        let own = Self.ownPath
-        let directory = own.lastIndex(of: UInt8(ascii: "/")).map { own[...$0] } ?? []
-        // Where it is built and where it is installed: beside, or in libexec of the same prefix.
-        let places = ["aerie-vm", "../libexec/aerie/aerie-vm"].map { String(decoding: directory, as: UTF8.self) + $0 }
+        isEmbedded = false
+        let places = Self.usualPlaces
         guard let found = places.first(where: { access($0, X_OK) == 0 }) else {
             throw AerieError(
                 .unavailable, asked: "starting a machine", found: "the program \(places[0]) is not there",
@@ -52,6 +88,18 @@ package struct MachineProgram: Sendable {
     /// has it.
     package struct Attendance: ~Copyable {
         fileprivate let reader: FileDescriptor
+
+        /// The report of the machine's end, as the answer to `ControlRequest.Method.wait` has it; nil before the end, and when it was read.
+        package func readEnd() -> JSONValue? {
+            var entry = pollfd(fd: reader.rawValue, events: Int16(POLLIN), revents: 0)
+            guard poll(&entry, 1, 0) > 0, entry.revents & Int16(POLLIN) != 0 else { return nil }
+            var line = [UInt8](repeating: 0, count: ControlRequest.longestLine)
+            let count = (try? line.withUnsafeMutableBytes { try reader.read(into: $0) }) ?? 0
+            guard count > 0, case .result(let value) = ControlAnswer.read(Array(line[..<(count - 1)]))?.answer else {
+                return nil
+            }
+            return value
+        }
     }
 
     /// Starts the machine in the background and returns when its guest runs.
@@ -77,17 +125,28 @@ package struct MachineProgram: Sendable {
             // Closed here before the wait: its end is the end of the machine's process.
             let writer = FileDescriptor(owning: ends[1])
             // Who attends to the machine reads its messages.
-            let log = options.isEmpty ? try openLog(machine) : try ownStandardError()
+            let log = options.isEmpty || isEmbedded ? try openLog(machine) : try ownStandardError()
             var process: Int32 = 0
-            let code = Self.withArguments([path, "--machine", machine.directory] + options) {
-                aerie_spawn_machine(
-                    &process, path, $0, machine.record.workingDirectory, log.rawValue, writer.rawValue, lease)
+            let code = MachineLock.forkGuard.withLock { _ in
+                Self.withArguments([path, "--machine", machine.directory] + options) {
+                    aerie_spawn_machine(
+                        &process, path, $0, machine.record.workingDirectory, log.rawValue, writer.rawValue, lease)
+                }
             }
             guard code == 0 else { throw failure(SystemError("execute \(path)", code: code)) }
+            if isEmbedded { Self.reap(process) }
             _ = consume writer
         }
         try Self.awaitStart(reader, machine)
         return reader
+    }
+
+    /// Waits for the end of a child on a thread of its own.
+    private static func reap(_ process: Int32) {
+        _ = try? HostThread(name: "machine-reap") {
+            var status: Int32 = 0
+            while waitpid(process, &status, 0) < 0, errno == EINTR {}
+        }
     }
 
     private func ownStandardError() throws(AerieError) -> FileDescriptor {

@@ -1,7 +1,7 @@
 package import Aerie
 package import ControlAPI
 internal import Glibc
-internal import HostSystem
+package import HostSystem
 
 /// A machine that is kept, as its directory describes it.
 ///
@@ -54,7 +54,7 @@ package struct Machine: Sendable {
     package func file(_ name: String) -> String { "\(directory)/\(name)" }
 
     /// The directory of all machines.
-    var parent: String { String(directory.dropLast(record.id.utf8.count + 1)) }
+    package var parent: String { String(directory.dropLast(record.id.utf8.count + 1)) }
 
     // MARK: The record
 
@@ -153,7 +153,7 @@ package struct Machine: Sendable {
         return Array(bytes.prefix(count))
     }
 
-    static func replace(_ path: String, with bytes: [UInt8], isDurable: Bool) throws(SystemError) {
+    package static func replace(_ path: String, with bytes: [UInt8], isDurable: Bool) throws(SystemError) {
         if isDurable {
             var replacement = try ReplacementFile(replacing: path, mode: 0o600)
             try bytes.withRawBytes { (bytes) throws(SystemError) in try replacement.file.writeAll(bytes) }

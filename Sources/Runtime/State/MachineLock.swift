@@ -23,11 +23,22 @@ package final class MachineLock: Sendable {
     /// The lock's open file, which a process that is started has as well.
     var descriptor: Int32 { file.rawValue }
 
+    /// Held while this process starts another one, and while it has locks of machines for moments: between fork(2) and execve(2), a child has
+    /// copies of the descriptors, and with them the locks.
+    static let forkGuard = Monitor(())
+
+    /// Milliseconds for which a lock is a child's on its way to execve(2), not a machine's.
+    private static let grace = 50
+
     /// Takes the lock; false when somebody else has it.
     package func take() throws(AerieError) -> Bool {
+        var attempts = 0
         while aerie_state_lock(file.rawValue, 0) != 0 {
             guard errno == EAGAIN || errno == EACCES else { throw failure("lock") }
-            if isTaken { return false }
+            if isTaken {
+                attempts += 1
+                if attempts == Self.grace { return false }
+            }
             // Whoever waited for the machine's end has a shared lock for a moment.
             usleep(1000)
         }

@@ -104,7 +104,14 @@ package struct StateDirectory: Sendable {
         _ prepare: (_ id: String, _ name: String, _ work: String, _ directory: String) throws -> MachineRecord
     ) throws -> Machine {
         if let name { try MachineNames.check(name) }
-        return try records.withNewEntry { id, work in
+        return try MachineLock.forkGuard.withLock { _ in try make(name: name, prepare) }
+    }
+
+    private func make(
+        name: String?,
+        _ prepare: (_ id: String, _ name: String, _ work: String, _ directory: String) throws -> MachineRecord
+    ) throws -> Machine {
+        try records.withNewEntry { id, work in
             try records.locked { () throws -> Machine in
                 records.removeLeftovers(except: work)
                 let taken = try names(without: name)
@@ -167,6 +174,13 @@ package struct StateDirectory: Sendable {
     ///
     /// - Throws: `usage` when it runs.
     package func remove(_ machine: Machine) throws(AerieError) {
+        let result: Result<Void, AerieError> = MachineLock.forkGuard.withLock { _ in
+            do throws(AerieError) { return .success(try removeUnguarded(machine)) } catch { return .failure(error) }
+        }
+        try result.get()
+    }
+
+    private func removeUnguarded(_ machine: Machine) throws(AerieError) {
         let lock = try MachineLock(path: machine.file(Machine.lockName))
         guard try lock.take() else {
             throw AerieError(

@@ -39,7 +39,7 @@ public struct JumpCache: ~Copyable {
     @inlinable public static var hashShift: UInt64 { 11 }
     @inlinable static var pageCount: Int { 1024 }
     /// The most sets.
-    package static let setLimit = 8
+    package static let setLimit = 16
     private let setCount: Int
     /// Words of a set's `fetched`.
     private static let fetchedWords = 64
@@ -50,10 +50,10 @@ public struct JumpCache: ~Copyable {
     /// For each set and each hash of a page number, whether anything was fetched from such a page. What is not in the set's
     /// `ranges` was not fetched either.
     private let fetched: UnsafeMutablePointer<UInt64>
-    private var ranges = InlineArray<8, AddressRanges>(repeating: AddressRanges())
+    private var ranges = InlineArray<16, AddressRanges>(repeating: AddressRanges())
     /// As in `SoftwareTLB`.
-    private var largePages = InlineArray<8, AddressRanges>(repeating: AddressRanges())
-    private var tags = InlineArray<8, UInt64>(repeating: 1)
+    private var largePages = InlineArray<16, AddressRanges>(repeating: AddressRanges())
+    private var tags = InlineArray<16, UInt64>(repeating: 1)
     private var lastTag: UInt64 = 1
     /// As in `SoftwareTLB`.
     private var privateSets: UInt64 = 0

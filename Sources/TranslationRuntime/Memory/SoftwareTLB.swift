@@ -49,7 +49,7 @@ public struct SoftwareTLB: ~Copyable {
     /// Entries in a set.
     @inlinable public static var size: Int { 2048 }
     /// The most sets.
-    package static let setLimit = 16
+    package static let setLimit = 24
     private let setCount: Int
     /// The most pages of a set that are remembered to be dropped one by one.
     private static let logSize = 256
@@ -63,16 +63,16 @@ public struct SoftwareTLB: ~Copyable {
     var second = zeroedMemory(Entry.self, secondSize)
     /// The generation of the set in use.
     var generation: UInt64 = 1
-    private var generations = InlineArray<16, UInt64>(repeating: 0)
+    private var generations = InlineArray<24, UInt64>(repeating: 0)
     private var lastGeneration: UInt64 = 0
     /// The first entry of the set in use.
     public internal(set) var current: UnsafeMutablePointer<Entry>
     private var currentSet = 0
     /// For each set the positions that were written since it was empty; beyond `logSize` they are only counted.
     private let log: UnsafeMutablePointer<UInt16>
-    private var logged = InlineArray<16, Int>(repeating: 0)
+    private var logged = InlineArray<24, Int>(repeating: 0)
     /// Where each set has parts of larger pages, all of which a fence for one address forgets.
-    private var largePages = InlineArray<16, AddressRanges>(repeating: AddressRanges())
+    private var largePages = InlineArray<24, AddressRanges>(repeating: AddressRanges())
     /// For each set a bit: some of its pages are not the same in all address spaces.
     private var privateSets: UInt64 = 0
     /// Pages of the set in use that generated code used last, as `StateLayout.TLBLayout.recent` says, and whether there
@@ -200,13 +200,16 @@ public struct SoftwareTLB: ~Copyable {
         forgetRecent()
         if let virtual {
             let position = Int(virtual) & (Self.size - 1)
-            for set in 0..<setCount {
+            // A set that is empty is not even looked at.
+            for set in 0..<setCount where logged[set] != 0 {
                 Self.forbid(entries + set * Self.size + position, host, Self.empty(position))
             }
             Self.forbid(second + Self.hash(UInt64(virtual) << 12), host, Self.none)
         } else {
-            for position in 0..<setCount * Self.size {
-                Self.forbid(entries + position, host, Self.empty(position & (Self.size - 1)))
+            for set in 0..<setCount where logged[set] != 0 {
+                for position in 0..<Self.size {
+                    Self.forbid(entries + set * Self.size + position, host, Self.empty(position))
+                }
             }
             for position in 0..<Self.secondSize { Self.forbid(second + position, host, Self.none) }
         }

@@ -14,6 +14,7 @@
 #define TRAP_LIMIT  0x220
 #define TRAP_COUNT  0x228
 #define IN_MEDELEG  0x230
+#define IN_HGATP    0x238           // not 0: satp and the supervisor's status are a guest's
 #define OUT_FCSR    0x240
 #define OUT_MSTATUS 0x248
 #define FINISHED    0x250
@@ -24,6 +25,9 @@
 #define OUT_X       0x300
 #define OUT_F       0x400
 #define TRAP_LOG    0x500           // cause, epc, tval, mstatus
+
+// The G-stage's page tables, for harts with the hypervisor extension: the first four gigabytes where they are.
+#define GUEST_ROOT  0x83e00000
 
 #define MSTATUS_FS  0x6000
 #define MSTATUS_MPRV 0x20000
@@ -77,6 +81,15 @@ _start:
     la      t0, trap
     csrw    mtvec, t0
 
+    li      t0, GUEST_ROOT
+    li      t1, 0xdf                // V, R, W, X, U, A, D
+    li      t2, 1 << 28
+    .rept 4
+    sd      t1, 0(t0)
+    addi    t0, t0, 8
+    add     t1, t1, t2
+    .endr
+
     li      s1, HEADER
     ld      s0, 0(s1)
     ld      s2, 16(s1)
@@ -106,8 +119,11 @@ next:
     csrw    stval, zero
     csrw    stvec, zero
     ld      t0, IN_SATP(s0)
+    ld      t1, IN_HGATP(s0)
+    bnez    t1, guest
     csrw    satp, t0
     sfence.vma
+translated:
     fence.i
     // Any reservation of the case before is gone.
     addi    t1, s0, FINISHED
@@ -119,6 +135,23 @@ next:
     ld      x1, IN_X + 8(sp)
     ld      x2, IN_X + 16(sp)
     mret
+
+guest:
+    csrw    satp, zero
+    csrw    0x680, t1               // hgatp
+    csrw    0x280, t0               // vsatp
+    ld      t0, IN_MSTATUS(s0)
+    csrw    0x200, t0               // vsstatus
+    csrw    0x205, zero             // vstvec, vsscratch, vsepc, vscause, vstval
+    csrw    0x240, zero
+    csrw    0x241, zero
+    csrw    0x242, zero
+    csrw    0x243, zero
+    li      t0, -1
+    csrw    0x606, t0               // hcounteren
+    .word   0x62000073              // hfence.gvma
+    .word   0x22000073              // hfence.vvma
+    j       translated
 
 finish:
     li      t0, FINISHER

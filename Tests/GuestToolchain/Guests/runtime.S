@@ -76,6 +76,8 @@ machine_trap:
     // A fetch that failed goes back to ra, as if the call had returned.
     li      t2, 12
     beq     t0, t2, fetch_failed
+    li      t2, 20
+    beq     t0, t2, fetch_failed
     li      t2, 1
     bleu    t0, t2, fetch_failed
     csrr    t1, mepc

@@ -4,6 +4,8 @@ import GuestToolchain
 struct DifferentialFuzzer {
     let ours: any GuestRunner
     let reference: any GuestRunner
+    /// Sequences run as guests of a hypervisor.
+    var isGuest = false
 
     static let batch = 400
 
@@ -19,7 +21,11 @@ struct DifferentialFuzzer {
         var left = count
         while left > 0 {
             let size = min(left, Self.batch)
-            let sequences = (0..<size).map { FuzzGenerator.sequence(seed: first &+ UInt64($0)) }
+            let sequences = (0..<size).map { number in
+                var sequence = FuzzGenerator.sequence(seed: first &+ UInt64(number))
+                sequence.isGuest = isGuest
+                return sequence
+            }
             let differing = try differences(of: sequences)
             if !differing.isEmpty {
                 return try differing.prefix(limit).map { index, _ in

@@ -13,11 +13,19 @@ import Testing
         try compare(AerieRunner(translates: true, isRelative: isRelative), with: AerieRunner(), count: 5000)
     }
 
-    private func compare(_ ours: AerieRunner, with reference: any GuestRunner, count: Int) throws {
+    @Test(arguments: [false, true])
+    func randomProgramsInGuestsEndInTheSameStateTranslatedAndInterpreted(isRelative: Bool) throws {
+        let ours = AerieRunner(translates: true, isRelative: isRelative, hasHypervisor: true)
+        try compare(ours, with: AerieRunner(hasHypervisor: true), count: 2000, isGuest: true)
+    }
+
+    private func compare(
+        _ ours: AerieRunner, with reference: any GuestRunner, count: Int, isGuest: Bool = false
+    ) throws {
         let environment = ProcessInfo.processInfo.environment
         let seed = environment["AERIE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 1
         let count = environment["AERIE_FUZZ_COUNT"].flatMap { Int($0) } ?? count
-        let fuzzer = DifferentialFuzzer(ours: ours, reference: reference)
+        let fuzzer = DifferentialFuzzer(ours: ours, reference: reference, isGuest: isGuest)
         let findings = try fuzzer.run(seed: seed, count: count)
         #expect(findings.isEmpty, "from seed \(seed):\n\(findings.map(\.description).joined(separator: "\n\n"))")
     }

@@ -36,6 +36,11 @@ struct FuzzSequence {
     /// Page-table entries to write: offset in the block, value, and whether the block's page number is to be added.
     var entries: [(offset: Int, value: UInt64, relative: Bool)] = []
     var levels: UInt64 = 0
+    /// Run as a guest of a hypervisor that maps its memory where it is, if the mode is below M.
+    var isGuest = false
+
+    /// Sv39x4 with VMID 1, and the root that the driver makes.
+    private static let guestTables: UInt64 = 8 << 60 | 1 << 44 | 0x83E00
 
     // Pages of a block: registers, four pages of scratch, then a page table of each of up to five levels.
     static let scratchPages = 4
@@ -85,6 +90,10 @@ struct FuzzSequence {
         if mode.isTranslated {
             block.satp = (levels + 5) << 60 | (page + UInt64(Self.tables >> 12))
             block.setX(8, Self.virtualBase + 0x1000)
+            if isGuest {
+                block.hgatp = Self.guestTables
+                block.mstatus |= 1 << 39
+            }
         } else {
             block.setX(8, address + 0x3000)
         }

@@ -23,6 +23,8 @@ struct AerieRunner: GuestRunner {
     var codeCapacity = Hart.defaultCodeCapacity
     /// Takes what is translated.
     var trace: TranslationTrace?
+    /// Harts have the hypervisor extension.
+    var hasHypervisor = false
 
     var name: String {
         let kind = makesRegions ? "Aerie, regions" : translates ? "Aerie, translating" : "Aerie"
@@ -84,7 +86,8 @@ private final class Board {
         let timeBase = TimeBase()
         let harts = (0..<count).map {
             Hart(
-                index: $0, addressSpace: space, timeBase: timeBase, resetAddress: Toolchain.base, isAlone: count == 1)
+                index: $0, addressSpace: space, timeBase: timeBase, resetAddress: Toolchain.base,
+                hasHypervisor: runner.hasHypervisor, isAlone: count == 1)
         }
         if runner.translates {
             try Hart.startTranslating(

@@ -61,6 +61,11 @@ struct CaseBlock {
         get { self[word: 0x218] }
         set { self[word: 0x218] = newValue }
     }
+    /// Not 0: `satp` is a guest's (vsatp), and this its hypervisor's.
+    var hgatp: UInt64 {
+        get { self[word: 0x238] }
+        set { self[word: 0x238] = newValue }
+    }
     var trapLimit: UInt64 {
         get { self[word: 0x220] }
         set { self[word: 0x220] = newValue }

@@ -7,11 +7,17 @@ struct QEMURunner: GuestRunner {
     let features: Set<GuestFeature> = []
     private let path: String
 
+    /// Harts have the hypervisor extension.
+    private var hasHypervisor = false
+
     static let installed: QEMURunner? = HostProgram.find("qemu-system-riscv64").map { QEMURunner(path: $0) }
+    static let hypervisor: QEMURunner? = HostProgram.find("qemu-system-riscv64").map {
+        QEMURunner(path: $0, hasHypervisor: true)
+    }
 
     // The extensions of our hart, as far as version 7.2 knows them, and no others.
     private static let processor = [
-        "rv64", "h=off", "svinval=on", "svnapot=on", "svpbmt=on", "sstc=on", "zba=on", "zbb=on", "zbc=off", "zbs=on",
+        "rv64", "svinval=on", "svnapot=on", "svpbmt=on", "sstc=on", "zba=on", "zbb=on", "zbc=off", "zbs=on",
     ].joined(separator: ",")
 
     func run(_ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>) throws -> GuestOutcome {
@@ -22,7 +28,8 @@ struct QEMURunner: GuestRunner {
         let result = try HostProgram.run(
             path,
             [
-                "-machine", "virt,memory-backend=ram", "-cpu", Self.processor, "-smp", "\(harts)",
+                "-machine", "virt,memory-backend=ram", "-cpu", Self.processor + ",h=\(hasHypervisor ? "on" : "off")",
+                "-smp", "\(harts)",
                 "-m", "\(memory >> 20)M",
                 "-object", "memory-backend-file,id=ram,size=\(memory),mem-path=\(ram.path),share=on",
                 "-bios", image, "-display", "none", "-monitor", "none", "-serial", "file:\(console.path)",

@@ -22,6 +22,8 @@ final class FakeHart: SBIHart, @unchecked Sendable {
     var registers = (0..<32).map { UInt64($0) * 0x0101_0101_0101_0101 }
     var lifeState = HartLife.started
     var events: [Event] = []
+    /// Nil for a hart without the hypervisor extension.
+    var guestIdentifier: UInt64?
     let machineIdentity: (vendor: UInt64, architecture: UInt64, implementation: UInt64) = (7, 8, 9)
 
     init(index: Int) { self.index = index }

@@ -166,7 +166,24 @@ private let all = UInt64.max
         #expect(machine.takeEvents() == [[.interrupt(1, true)], [.interrupt(1, true)], [], [.interrupt(1, true)]])
     }
 
-    @Test func fencesOfSupervisorsCoverTheirRangesAndThoseOfHypervisorsAreNotSupported() throws {
+    @Test func fencesOfHypervisorsAreOfTheGuestThatTheCallerHasSelected() throws {
+        let machine = try FakeMachine()
+        machine.harts[0].guestIdentifier = 9
+        let cases: [(function: UInt64, start: UInt64, size: UInt64, fence: RemoteFence)] = [
+            (3, 0, 0, .guests(identifier: 0x2005)), (3, 0x1000, 0x1000, .guests(identifier: 0x2005)),
+            (4, 0x1000, 0x1000, .guests(identifier: nil)),
+            (5, 0x1000, 0x2000, .pages(first: 0x1000, count: 2)),
+            (5, 0, 0, .guestAddressSpaces(guest: 9, identifier: 0xA005)),
+            (6, 0x1000, 0x1000, .pages(first: 0x1000, count: 1)), (6, 0, all, .guests(identifier: 9)),
+        ]
+        for (function, start, size, expected) in cases {
+            #expect(machine.call(fence, function, 0b10, 0, start, size, 0xA005) == .success)
+            #expect(machine.takeEvents() == [[], [.fence(expected), .wait(1)], [], []])
+        }
+        #expect(machine.call(fence, 7, 1, 0, 0, 0, 0) == .notSupported)
+    }
+
+    @Test func fencesOfSupervisorsCoverTheirRangesAndThoseOfHypervisorsNeedTheirExtension() throws {
         let machine = try FakeMachine()
         let space = RemoteFence.addressSpaces(identifier: 5)
         let ranges: [(start: UInt64, size: UInt64, pages: RemoteFence?)] = [

@@ -1,38 +1,50 @@
 internal import Aerie
-internal import ControlAPI
+package import ControlAPI
 internal import DiskImages
 internal import HostSystem
-internal import Runtime
+package import Runtime
 
 /// Makes a machine that goes on from a snapshot.
-struct SnapshotRestoring {
+package struct SnapshotRestoring {
     let snapshot: Snapshot
+    /// Where the machine is made.
+    let directory: StateDirectory
+    let starter: MachineStarter
     /// Whether the machine has the published ports of the one that was saved, which may still have them.
-    var publishesPorts = true
-    /// What is asked for beside what was saved.
-    var identity = MachineIdentity()
+    let publishesPorts: Bool
     /// Whether the machine is removed when it ends.
-    var isTemporary = false
+    package var isTemporary = false
+    /// Changes what else the machine's record has.
+    package var adjust: (inout MachineRecord) -> Void = { _ in }
+
+    package init(
+        snapshot: Snapshot, directory: StateDirectory, starter: MachineStarter, publishesPorts: Bool = true
+    ) {
+        self.snapshot = snapshot
+        self.directory = directory
+        self.starter = starter
+        self.publishesPorts = publishesPorts
+    }
 
     /// Makes the machine and starts it; a machine that does not start is removed.
     ///
     /// - Parameter name: nil for a name that is made up.
-    func start(name: String?) throws -> Machine {
+    package func start(name: String?) throws -> Machine {
         let machine = try make(name: name)
         do {
-            try MachineStarting.start(machine)
+            try starter.start(machine)
         } catch {
             // Nobody needs a machine that never was.
-            try? userMachines().remove(machine)
+            try? directory.remove(machine)
             throw error
         }
         return machine
     }
 
     /// Makes the machine, and does not start it.
-    func make(name: String?) throws -> Machine {
+    package func make(name: String?) throws -> Machine {
         try snapshot.checkUnlessUnchanged()
-        return try userMachines().create(name: name) { id, name, work, final in
+        return try directory.create(name: name) { id, name, work, final in
             let base = try SnapshotFiles.restore(snapshot, to: work)
             if let base { try Self.makeDisk("\(work)/\(Machine.rootDiskName)", base: base, in: work) }
             return record(id: id, name: name, directory: final)
@@ -58,11 +70,8 @@ struct SnapshotRestoring {
         record.removesAtEnd = isTemporary
         record.arguments = []
         // Labels of a project say that its file describes the machine.
-        record.labels = saved.labels.filter { !$0.key.hasPrefix("aerie.") }.merging(identity.labels) { $1 }
+        record.labels = saved.labels.filter { !$0.key.hasPrefix("aerie.") }
         if isTemporary { record.restart = .no }
-        if identity.restart != .no { record.restart = identity.restart }
-        if let share = identity.processorShare { record.processorShare = share }
-        if let check = identity.healthCheck { record.healthCheck = check }
         func moved(_ path: String) -> String {
             Machine.ownNames.first { path.hasSuffix("/\(saved.id)/\($0)") }.map { "\(directory)/\($0)" } ?? path
         }
@@ -77,6 +86,7 @@ struct SnapshotRestoring {
         }
         record.configuration.commandLine = words.joined(separator: " ")
         if !publishesPorts { record.configuration.publishedPorts = [] }
+        adjust(&record)
         return record
     }
 }

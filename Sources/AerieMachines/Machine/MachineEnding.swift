@@ -1,15 +1,15 @@
-internal import Aerie
+package import Aerie
 internal import ControlAPI
-internal import Runtime
+package import Runtime
 
 /// Ends machines and waits until they have ended.
-enum MachineEnding {
+package enum MachineEnding {
     /// - Parameter seconds: nil for the machine's own.
-    static func stop(_ machine: Machine, seconds: Int?) throws(AerieError) {
+    package static func stop(_ machine: Machine, seconds: Int?) throws(AerieError) {
         try end(machine, .powerOff, ["timeout": JSONValue(seconds ?? machine.record.stopTimeout)])
     }
 
-    static func kill(_ machine: Machine) throws(AerieError) { try end(machine, .kill, [:]) }
+    package static func kill(_ machine: Machine) throws(AerieError) { try end(machine, .kill, [:]) }
 
     private static func end(
         _ machine: Machine, _ method: ControlRequest.Method, _ parameters: [String: JSONValue]

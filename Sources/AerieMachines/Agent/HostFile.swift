@@ -1,14 +1,14 @@
 internal import Glibc
 
 /// A path of this host, as a source or a destination of a copy.
-struct HostFile {
-    let isDirectory: Bool
-    let isRegular: Bool
+package struct HostFile {
+    package let isDirectory: Bool
+    package let isRegular: Bool
     /// The path without symbolic links; of a link that is not followed, as it was given.
-    let realPath: String
+    package let realPath: String
 
     /// Nil, with `errno` set, when there is nothing.
-    init?(_ path: String, followsLink: Bool) {
+    package init?(_ path: String, followsLink: Bool) {
         var status = stat()
         guard (followsLink ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
         isDirectory = status.st_mode & S_IFMT == S_IFDIR
@@ -22,7 +22,7 @@ struct HostFile {
     }
 
     /// The last component of the path without symbolic links; nil for the root directory.
-    var realName: String? {
+    package var realName: String? {
         realPath.utf8.split(separator: UInt8(ascii: "/")).last.map { String(decoding: $0, as: UTF8.self) }
     }
 }

@@ -3,12 +3,12 @@ internal import AgentClient
 internal import AgentProtocol
 internal import ControlAPI
 internal import HostSystem
-internal import Runtime
+package import Runtime
 
 /// Makes a guest that goes on from a saved one somebody else: the right time, new random numbers, its own host name and machine ID.
 ///
 /// The guest's agent does it. It is the first thing that a restored machine is asked for; its programs run on meanwhile.
-struct MachineIdentityRenewal {
+package struct MachineIdentityRenewal {
     private static let entropyLength = 64
     /// Seconds.
     private static let patience: UInt64 = 30
@@ -17,17 +17,25 @@ struct MachineIdentityRenewal {
     private static let hooks =
         "for hook in /etc/aerie/forked.d/*; do [ -x \"$hook\" ] && \"$hook\" \"$1\"; done; true"
 
-    /// Whether the host name becomes the machine's name.
-    var setsHostname = true
-    var setsMachineID = true
-    /// Whether the guest's programs in `/etc/aerie/forked.d` run.
-    var runsHooks = true
+    private let setsHostname: Bool
+    private let setsMachineID: Bool
+    private let runsHooks: Bool
+
+    /// - Parameters:
+    ///   - setsHostname: whether the host name becomes the machine's name.
+    ///   - setsMachineID: whether the guest gets a new machine ID.
+    ///   - runsHooks: whether the guest's programs in `/etc/aerie/forked.d` run.
+    package init(setsHostname: Bool = true, setsMachineID: Bool = true, runsHooks: Bool = true) {
+        self.setsHostname = setsHostname
+        self.setsMachineID = setsMachineID
+        self.runsHooks = runsHooks
+    }
 
     /// - Throws: an error of category `notStarted` when the guest's agent did not do it.
-    func run(_ machine: Machine) throws {
+    package func run(_ machine: Machine) throws {
         guard machine.record.hasAgent else { return }
         let client = AgentClient(
-            MachineEndpoints.agent(of: machine), wait: AgentWait(limit: Self.patience), answerLimit: Self.patience)
+            MachineConnector(machine: machine), wait: AgentWait(limit: Self.patience), answerLimit: Self.patience)
         let entropy = try Self.random(Self.entropyLength)
         var request = ConfigureRequest()
         if setsHostname { request.hostname = Self.hostname(machine.record.name) }

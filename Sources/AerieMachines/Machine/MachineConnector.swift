@@ -1,0 +1,23 @@
+package import AgentClient
+internal import ControlAPI
+package import HostSystem
+package import Runtime
+
+/// Connects to the agent of a machine that is kept, and gives up when the machine has ended.
+package struct MachineConnector: AgentConnector {
+    let machine: Machine
+
+    package init(machine: Machine) { self.machine = machine }
+
+    package func connect(by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
+        let path = machine.record.configuration.sockets?.path ?? machine.file(Machine.socketName)
+        do throws(ConnectFailure) {
+            return try SocketConnector(path: path).connect(by: deadline)
+        } catch {
+            guard machine.isRunning else { throw .noMachine("machine '\(machine.record.name)' has ended") }
+            // The socket is there when the machine's process has made it.
+            if case .noMachine = error { throw .notYet }
+            throw error
+        }
+    }
+}

@@ -1,0 +1,49 @@
+internal import Aerie
+internal import ControlAPI
+package import Runtime
+
+/// Makes running copies of a running machine: a snapshot that is not kept, and a restore for each copy.
+package struct MachineFork {
+    /// The valid numbers of copies.
+    package static let counts = 1...1000
+
+    let machine: Machine
+    let starter: MachineStarter
+
+    package init(machine: Machine, starter: MachineStarter) {
+        self.machine = machine
+        self.starter = starter
+    }
+
+    /// Makes the copies, one after the other.
+    ///
+    /// - Parameters:
+    ///   - prefix: of the copies' names; nil for the machine's name.
+    ///   - onCopy: called with each copy that runs.
+    package func run(count: Int, prefix: String?, onCopy: (Machine) throws -> Void) throws {
+        guard machine.isRunning else {
+            throw AerieError(
+                .usage, asked: "forking machine '\(machine.record.name)'", found: "it is not running",
+                advice: "start it with 'aerie start \(machine.record.name)'")
+        }
+        let directory = StateDirectory(of: machine)
+        let names = Self.free(count, prefix: prefix ?? machine.record.name, in: directory)
+        try SnapshotStore(beside: directory).withTemporary(of: machine.record) { work in
+            try SnapshotFiles.save(machine, to: work)
+        } _: { snapshot in
+            let restoring = SnapshotRestoring(
+                snapshot: snapshot, directory: directory, starter: starter, publishesPorts: false)
+            for name in names {
+                let copy = try restoring.start(name: name)
+                try MachineIdentityRenewal().run(copy)
+                try onCopy(copy)
+            }
+        }
+    }
+
+    /// The first names of the prefix that no machine has.
+    package static func free(_ count: Int, prefix: String, in directory: StateDirectory) -> [String] {
+        let taken = Set(directory.machines().map(\.record.name))
+        return Array((1...).lazy.map { "\(prefix)-\($0)" }.filter { !taken.contains($0) }.prefix(count))
+    }
+}
