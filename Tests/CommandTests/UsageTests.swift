@@ -55,7 +55,7 @@ struct UsageTests {
             (["image", "isnpect", "x"], "image isnpect: 'isnpect' is not a verb; did you mean 'inspect'?"),
             (
                 ["frobnicate"],
-                "frobnicate: 'frobnicate' is not a verb; use one of run, create, start, stop, kill, restart, rm, pause, resume, rename, ps, inspect, stats, logs, wait, attach, exec, cp, ssh-config, set, snapshot, restore, fork, up, down, generate, image, disk, doctor"
+                "frobnicate: 'frobnicate' is not a verb; use one of run, create, start, stop, kill, restart, rm, pause, resume, rename, ps, inspect, stats, logs, wait, attach, exec, cp, ssh-config, set, snapshot, restore, fork, clone, migrate, receive, up, down, generate, image, disk, doctor"
             ),
         ]
         for (arguments, line) in lines {
@@ -78,7 +78,7 @@ struct UsageTests {
             64, ["help", "bogus"],
             saying: [
                 "help bogus", "'bogus' is not a verb",
-                "run, create, start, stop, kill, restart, rm, pause, resume, rename, ps, inspect, stats, logs, wait, attach, exec, cp, ssh-config, set, snapshot, restore, fork, up, down, generate, image, disk, doctor",
+                "run, create, start, stop, kill, restart, rm, pause, resume, rename, ps, inspect, stats, logs, wait, attach, exec, cp, ssh-config, set, snapshot, restore, fork, clone, migrate, receive, up, down, generate, image, disk, doctor",
             ])
         try expect(64, ["help", "image", "bogus"], saying: ["help image bogus", "'bogus'", "build"])
         try expect(64, ["help", "run", "debian"], saying: ["help run debian", "'debian' is not a verb"])
