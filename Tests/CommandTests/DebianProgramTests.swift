@@ -22,7 +22,7 @@ struct DebianProgramTests {
     }
 
     @Test(
-        "OpenJDK compiles a program of several threads, which computes what it computes elsewhere", arguments: [1, 4])
+        "OpenJDK compiles a program of several threads, which computes what it computes elsewhere", arguments: [4])
     func openJDK(cpus: Int) throws {
         // The compiler is a module of the JRE; only its command is a package of its own. The compiler runs only once, so the
         // JVM gets fast code for the program alone.
