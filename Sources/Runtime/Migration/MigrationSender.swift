@@ -54,7 +54,15 @@ package struct MigrationSender {
     private func offeredDisks() throws -> [(name: String, copy: RepeatedCopy)] {
         var names = Snapshot.bases(in: machine.directory)
         if access(machine.file(Machine.rootDiskName), F_OK) == 0 { names.append(Machine.rootDiskName) }
-        for disk in machine.record.configuration.disks where !names.contains(where: { disk.path == machine.file($0) }) {
+        let configuration = machine.record.configuration
+        for path in [configuration.kernel, configuration.initrd, configuration.firmware].compactMap({ $0 })
+        where path.hasPrefix("\(machine.directory)/") {
+            throw AerieError(
+                .unavailable, asked: asked,
+                found: "its kernel or firmware is in its own directory, as an imported snapshot has it",
+                advice: "export a snapshot of it, and import that at the destination")
+        }
+        for disk in configuration.disks where !names.contains(where: { disk.path == machine.file($0) }) {
             guard disk.access != .readWrite else {
                 throw AerieError(
                     .unavailable, asked: asked, found: "the disk \(disk.path) belongs to no machine",
