@@ -82,6 +82,20 @@ package struct FileDescriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Writes all bytes at the current position.
+    package func writeAll(_ bytes: [UInt8]) throws(SystemError) {
+        try bytes.withUnsafeBufferPointer { (buffer) throws(SystemError) in
+            try writeAll(UnsafeRawBufferPointer(buffer))
+        }
+    }
+
+    /// Writes all bytes at `offset`.
+    package func writeAll(at offset: UInt64, _ bytes: [UInt8]) throws(SystemError) {
+        try bytes.withUnsafeBufferPointer { (buffer) throws(SystemError) in
+            try writeAll(at: offset, UnsafeRawBufferPointer(buffer))
+        }
+    }
+
     /// Makes written data durable (fdatasync).
     package func synchronize() throws(SystemError) {
         _ = try checked("fdatasync") { fdatasync(rawValue) }

@@ -45,9 +45,13 @@ package struct CRC32C: Sendable {
         return crc.checksum
     }
 
-    package static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 {
+    package static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 { checksum(of: [], bytes) }
+
+    /// Of the fields of a block, and of the data behind them.
+    package static func checksum(of fields: [UInt8], _ data: UnsafeRawBufferPointer) -> UInt32 {
         var crc = CRC32C()
-        crc.update(bytes)
+        crc.update(fields)
+        crc.update(data)
         return crc.checksum
     }
 }

@@ -44,23 +44,8 @@ enum ArchiveFormat {
 
         /// The first 24 bytes.
         var encoded: [UInt8] {
-            ArchiveFormat.bytes(kind.rawValue) + ArchiveFormat.bytes(member) + ArchiveFormat.bytes(place)
-                + ArchiveFormat.bytes(dataCount) + ArchiveFormat.bytes(payloadCount)
+            LittleEndian.bytes(kind.rawValue) + LittleEndian.bytes(member) + LittleEndian.bytes(place)
+                + LittleEndian.bytes(dataCount) + LittleEndian.bytes(payloadCount)
         }
-    }
-
-    static func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
-        withUnsafeBytes(of: value.littleEndian) { Array($0) }
-    }
-
-    static func integer<Integer: FixedWidthInteger>(_ bytes: [UInt8], at offset: Int) -> Integer {
-        (0..<MemoryLayout<Integer>.size).reduce(0) { $0 | Integer(bytes[offset + $1]) << Integer(8 * $1) }
-    }
-
-    static func checksum(_ fields: [UInt8], _ payload: UnsafeRawBufferPointer) -> UInt32 {
-        var crc = CRC32C()
-        crc.update(fields)
-        crc.update(payload)
-        return crc.checksum
     }
 }

@@ -34,7 +34,7 @@ package final class ArchiveReader {
             throw error
         }
         guard head.starts(with: ArchiveFormat.magic) else { throw .notAnArchive }
-        let version: UInt32 = ArchiveFormat.integer(head, at: 8)
+        let version: UInt32 = LittleEndian.integer(head, at: 8)
         guard version == ArchiveFormat.version else { throw .version(version) }
     }
 
@@ -48,18 +48,18 @@ package final class ArchiveReader {
         let place = offset
         let head = try read(ArchiveFormat.blockHeaderSize)
         let fields = Array(head.prefix(24))
-        let count: UInt32 = ArchiveFormat.integer(head, at: 20)
+        let count: UInt32 = LittleEndian.integer(head, at: 20)
         guard count <= ArchiveFormat.dataLimit else { throw .damaged(at: place, "its payload is too long") }
         let stored = UnsafeMutableRawBufferPointer(rebasing: payload[..<Int(count)])
         try read(into: stored)
-        guard ArchiveFormat.checksum(fields, UnsafeRawBufferPointer(stored)) == ArchiveFormat.integer(head, at: 24)
+        guard CRC32C.checksum(of: fields, UnsafeRawBufferPointer(stored)) == LittleEndian.integer(head, at: 24)
         else {
             throw .damaged(at: place, "its checksum is wrong")
         }
         let header = ArchiveFormat.BlockHeader(
-            kind: .end, member: ArchiveFormat.integer(head, at: 4), place: ArchiveFormat.integer(head, at: 8),
-            dataCount: ArchiveFormat.integer(head, at: 16), payloadCount: count)
-        switch ArchiveFormat.Kind(rawValue: ArchiveFormat.integer(head, at: 0)) {
+            kind: .end, member: LittleEndian.integer(head, at: 4), place: LittleEndian.integer(head, at: 8),
+            dataCount: LittleEndian.integer(head, at: 16), payloadCount: count)
+        switch ArchiveFormat.Kind(rawValue: LittleEndian.integer(head, at: 0)) {
         case .member: return try begin(header, at: place)
         case .data: return try takeData(header, stored, at: place)
         case .end:

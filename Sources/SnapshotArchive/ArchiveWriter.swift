@@ -18,7 +18,7 @@ package final class ArchiveWriter {
         self.file = file
         context = ZSTD_createCCtx()
         payload = .allocate(byteCount: ZSTD_compressBound(ArchiveFormat.dataLimit), alignment: 16)
-        try write(ArchiveFormat.magic + ArchiveFormat.bytes(ArchiveFormat.version) + ArchiveFormat.bytes(UInt32(0)))
+        try write(ArchiveFormat.magic + LittleEndian.bytes(ArchiveFormat.version) + LittleEndian.bytes(UInt32(0)))
     }
 
     deinit {
@@ -71,16 +71,12 @@ package final class ArchiveWriter {
         _ header: ArchiveFormat.BlockHeader, _ payload: UnsafeRawBufferPointer
     ) throws(ArchiveError) {
         let fields = header.encoded
-        try write(fields + ArchiveFormat.bytes(ArchiveFormat.checksum(fields, payload)))
+        try write(fields + LittleEndian.bytes(CRC32C.checksum(of: fields, payload)))
         do { try file.writeAll(payload) } catch { throw .system(error) }
     }
 
     private func write(_ bytes: [UInt8]) throws(ArchiveError) {
-        var failure: SystemError?
-        bytes.withUnsafeBytes { buffer in
-            do throws(SystemError) { try file.writeAll(buffer) } catch { failure = error }
-        }
-        if let failure { throw .system(failure) }
+        do { try file.writeAll(bytes) } catch { throw .system(error) }
     }
 
     /// Whether the page that begins at `start` is zero.

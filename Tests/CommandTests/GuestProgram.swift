@@ -44,18 +44,35 @@ enum GuestProgram {
         0xffdf_f06f,  // j    .-4
     ])
 
-    /// Writes '>' to the serial port, sends back what it receives, and switches off after an end of transmission.
+    /// Writes '>' to the serial port, sends back what it receives, and switches off after an end of transmission. It sleeps until
+    /// there is input: a test that waits for its turn must not keep a processor busy.
     static let echo = assembled([
         0x1000_02b7,  // lui  t0, 0x10000
-        0x03e0_0313,  // addi t1, zero, '>'
+        0x0010_0313,  // li   t1, 1
+        0x0062_80a3,  // sb   t1, 1(t0)     the serial port interrupts for input
+        0x0c00_0eb7,  // lui  t4, 0xc000
+        0x026e_a423,  // sw   t1, 40(t4)    PLIC: priority 1 for its line, 10
+        0x0c00_2f37,  // lui  t5, 0xc002
+        0x4000_0393,  // li   t2, 0x400
+        0x007f_2023,  // sw   t2, 0(t5)     enabled for hart 0 in M-mode
+        0x0c20_0f37,  // lui  t5, 0xc200
+        0x000f_2023,  // sw   zero, 0(t5)   threshold 0
+        0x0000_13b7,  // lui  t2, 1
+        0x0013_d393,  // srli t2, t2, 1
+        0x3043_a073,  // csrs mie, t2         wfi ends for external interrupts; none is taken
+        0x03e0_0313,  // li   t1, '>'
         0x0062_8023,  // sb   t1, 0(t0)
-        0x0052_c383,  // lbu  t2, 5(t0)      wait: line status
+        0x0052_c383,  // lbu  t2, 5(t0)     wait: line status
         0x0013_f393,  // andi t2, t2, 1
-        0xfe03_8ce3,  // beqz t2, wait
-        0x0002_c303,  // lbu  t1, 0(t0)
+        0x0003_9a63,  // bnez t2, receive
+        0x1050_0073,  // wfi
+        0x004f_2383,  // lw   t2, 4(t5)     claim
+        0x007f_2223,  // sw   t2, 4(t5)     complete
+        0xfe9f_f06f,  // j    wait
+        0x0002_c303,  // lbu  t1, 0(t0)     receive
         0x0062_8023,  // sb   t1, 0(t0)
         0xffc3_0e13,  // addi t3, t1, -4
-        0xfe0e_14e3,  // bnez t3, wait
+        0xfc0e_1ce3,  // bnez t3, wait
         0x0010_02b7,  // lui  t0, 0x100
         0x0000_5337,  // lui  t1, 0x5
         0x5553_0313,  // addi t1, t1, 0x555

@@ -8,9 +8,9 @@ import TestSupport
 import Testing
 
 /// `aerie migrate` and `aerie receive`, with guests of a few instructions, between two directories of machines.
-@Suite("Migration of machines") struct MigrationTests {
-    private let aerie: AerieProcess
-    private let echo: String
+@Suite("Migration of machines") struct MigrationTests: EchoSuite {
+    let aerie: AerieProcess
+    let echo: String
     private let there: [String: String]
 
     init() throws {
@@ -19,28 +19,8 @@ import Testing
         there = ["XDG_STATE_HOME": aerie.directory.path("there")]
     }
 
-    private func start(_ name: String, _ options: [String] = []) throws {
-        let result = try aerie.run(
-            ["run", "--detach", "--name", name, "--firmware", echo, "--memory", "16M", "--network", "none"] + options)
-        try #require(result.code == 0, "\(result.error)")
-    }
-
-    private func remove(_ names: String...) {
+    func remove(_ names: String...) {
         for environment in [[:], there] { _ = try? aerie.run(["rm", "--force"] + names, environment: environment) }
-    }
-
-    private func directory(_ environment: [String: String] = [:]) throws -> StateDirectory {
-        try StateDirectory(environment: aerie.environment.merging(environment) { $1 })
-    }
-
-    /// Types a byte at a machine's console, and takes what the guest sends back.
-    private func echoes(_ name: String, _ text: String, _ environment: [String: String] = [:]) throws -> String {
-        let client = try ControlClient(try directory(environment).find(name))
-        try client.call(.attach, ["recent": .boolean(false)])
-        #expect(text.withCString { send(client.stream.descriptor, $0, text.utf8.count, 0) } == text.utf8.count)
-        var buffer = [UInt8](repeating: 0, count: 64)
-        let count = recv(client.stream.descriptor, &buffer, buffer.count, 0)
-        return String(decoding: buffer[..<max(count, 0)], as: UTF8.self)
     }
 
     private var address: String { "unix:\(socket)" }

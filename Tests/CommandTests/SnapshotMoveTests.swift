@@ -6,27 +6,17 @@ import TestSupport
 import Testing
 
 /// Snapshots that leave their host, and what `run` and `clone` make of them, with guests of a few instructions.
-@Suite("Snapshots on their way") struct SnapshotMoveTests {
-    private let aerie: AerieProcess
-    private let echo: String
+@Suite("Snapshots on their way") struct SnapshotMoveTests: EchoSuite {
+    let aerie: AerieProcess
+    let echo: String
 
     init() throws {
         aerie = try AerieProcess()
         echo = try aerie.directory.file("echo", GuestProgram.echo)
     }
 
-    private func run(_ arguments: String...) throws -> AerieResult { try aerie.run(arguments) }
-
-    private func start(_ name: String) throws {
-        let result = try aerie.run(
-            ["run", "--detach", "--name", name, "--firmware", echo, "--memory", "16M", "--network", "none"])
-        try #require(result.code == 0, "\(result.error)")
-    }
-
-    private func remove(_ names: String...) { _ = try? aerie.run(["rm", "--force"] + names) }
-
     private func names() throws -> [String] {
-        let store = SnapshotStore(beside: try StateDirectory(environment: aerie.environment))
+        let store = SnapshotStore(beside: try directory())
         return store.snapshots().map(\.record.name)
     }
 
@@ -66,7 +56,7 @@ import Testing
             let result = try aerie.run(["snapshot", "import", try aerie.directory.file(name, bytes)])
             #expect(result.code == 65 && result.error.contains(" byte "), "\(result.error)")
         }
-        let store = SnapshotStore(beside: try StateDirectory(environment: aerie.environment)).path
+        let store = SnapshotStore(beside: try directory()).path
         #expect(try FileManager.default.contentsOfDirectory(atPath: store) == [".lock"])
 
         #expect(try run("snapshot", "import", file, "--name", "t").output == "t\n")

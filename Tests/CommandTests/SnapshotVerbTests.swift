@@ -6,48 +6,21 @@ import TestSupport
 import Testing
 
 /// The verbs of snapshots, with guests of a few instructions.
-@Suite("Snapshots of machines") struct SnapshotVerbTests {
-    private let aerie: AerieProcess
-    private let echo: String
+@Suite("Snapshots of machines") struct SnapshotVerbTests: EchoSuite {
+    let aerie: AerieProcess
+    let echo: String
 
     init() throws {
         aerie = try AerieProcess()
         echo = try aerie.directory.file("echo", GuestProgram.echo)
     }
 
-    private func run(_ arguments: String...) throws -> AerieResult { try aerie.run(arguments) }
-
-    private func start(_ name: String) throws {
-        let result = try aerie.run(
-            ["run", "--detach", "--name", name, "--firmware", echo, "--memory", "16M", "--network", "none"])
-        try #require(result.code == 0, "\(result.error)")
-    }
-
-    private func remove(_ names: String...) { _ = try? aerie.run(["rm", "--force"] + names) }
-
     private func machine(_ name: String) throws -> Machine {
-        try StateDirectory(environment: aerie.environment).find(name)
+        try directory().find(name)
     }
 
     private var store: SnapshotStore {
-        get throws { SnapshotStore(beside: try StateDirectory(environment: aerie.environment)) }
-    }
-
-    /// Types a byte at a machine's console, and takes what the guest sends back.
-    private func echoes(_ name: String, _ text: String) throws -> String {
-        let client = try ControlClient(try machine(name))
-        try client.call(.attach, ["recent": .boolean(false)])
-        let (socket, begun) = client.stream
-        #expect(begun == [])
-        #expect(text.withCString { send(socket, $0, text.utf8.count, 0) } == text.utf8.count)
-        var buffer = [UInt8](repeating: 0, count: 64)
-        var found: [UInt8] = []
-        while found.count < text.utf8.count {
-            let count = recv(socket, &buffer, buffer.count, 0)
-            guard count > 0 else { break }
-            found += buffer[..<count]
-        }
-        return String(decoding: found, as: UTF8.self)
+        get throws { SnapshotStore(beside: try directory()) }
     }
 
     @Test(

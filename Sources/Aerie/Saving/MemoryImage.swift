@@ -47,7 +47,7 @@ enum MemoryImage {
             for offset in stride(from: 0, to: piece.count, by: blockSize) {
                 let block = UnsafeRawBufferPointer(rebasing: piece[offset..<min(offset + blockSize, piece.count)])
                 let index = 4 * ((Int(start) + offset) / blockSize)
-                let expected = (0..<4).reduce(UInt32(0)) { $0 | UInt32(checksums[index + $1]) << UInt32(8 * $1) }
+                let expected: UInt32 = LittleEndian.integer(checksums, at: index)
                 guard CRC32C.checksum(of: block) == expected else { throw .block(offset: start + UInt64(offset)) }
             }
             start += UInt64(piece.count)

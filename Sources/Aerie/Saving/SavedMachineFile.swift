@@ -42,7 +42,9 @@ enum SavedMachineFile {
         _ state: SavedRecord, contents: [any SavedContents], to file: borrowing FileDescriptor
     ) throws(SavedMachineError) {
         let encoded = state.encoded()
-        try append(magic + bytes(version) + bytes(UInt32(0)) + bytes(UInt64(encoded.count)) + encoded, to: file)
+        try append(
+            magic + LittleEndian.bytes(version) + LittleEndian.bytes(UInt32(0))
+                + LittleEndian.bytes(UInt64(encoded.count)) + encoded, to: file)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(runLimit), alignment: 4096)
         defer { buffer.deallocate() }
         for part in contents { try write(part, through: buffer, to: file) }
@@ -107,28 +109,13 @@ enum SavedMachineFile {
         _ kind: Kind, at offset: UInt64, count: UInt64, _ data: UnsafeRawBufferPointer = .init(start: nil, count: 0),
         to file: borrowing FileDescriptor
     ) throws(SavedMachineError) {
-        let fields = bytes(offset) + bytes(count) + bytes(kind.rawValue)
-        try append(fields + bytes(checksum(fields, data)), to: file)
+        let fields = LittleEndian.bytes(offset) + LittleEndian.bytes(count) + LittleEndian.bytes(kind.rawValue)
+        try append(fields + LittleEndian.bytes(CRC32C.checksum(of: fields, data)), to: file)
         do { try file.writeAll(data) } catch { throw .system(error) }
     }
 
-    private static func checksum(_ fields: [UInt8], _ data: UnsafeRawBufferPointer) -> UInt32 {
-        var crc = CRC32C()
-        crc.update(fields)
-        crc.update(data)
-        return crc.checksum
-    }
-
-    private static func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
-        withUnsafeBytes(of: value.littleEndian) { Array($0) }
-    }
-
     private static func append(_ bytes: [UInt8], to file: borrowing FileDescriptor) throws(SavedMachineError) {
-        var failure: SystemError?
-        bytes.withUnsafeBytes { buffer in
-            do throws(SystemError) { try file.writeAll(buffer) } catch { failure = error }
-        }
-        if let failure { throw .system(failure) }
+        do { try file.writeAll(bytes) } catch { throw .system(error) }
     }
 
     // MARK: Reading
@@ -137,9 +124,9 @@ enum SavedMachineFile {
     static func readState(from file: borrowing FileDescriptor) throws(SavedMachineError) -> SavedRecord {
         let head = try read(headerSize, from: file)
         guard head.starts(with: magic) else { throw .state(.notAState) }
-        let found: UInt32 = integer(head, at: 8)
+        let found: UInt32 = LittleEndian.integer(head, at: 8)
         guard found == version else { throw .state(.unknownFormat(found)) }
-        let length: UInt64 = integer(head, at: 16)
+        let length: UInt64 = LittleEndian.integer(head, at: 16)
         guard length <= stateLimit else { throw .state(.tooLarge(bytes: length, limit: stateLimit)) }
         let encoded = try read(Int(length), from: file)
         do {
@@ -167,15 +154,17 @@ enum SavedMachineFile {
         from file: borrowing FileDescriptor
     ) throws(SavedMachineError) -> UInt64? {
         let head = try read(headerSize, from: file)
-        let offset: UInt64 = integer(head, at: 0)
-        let count: UInt64 = integer(head, at: 8)
-        guard let kind = Kind(rawValue: integer(head, at: 16)), offset >= position, offset <= contents.size,
+        let offset: UInt64 = LittleEndian.integer(head, at: 0)
+        let count: UInt64 = LittleEndian.integer(head, at: 8)
+        guard let kind = Kind(rawValue: LittleEndian.integer(head, at: 16)), offset >= position,
+            offset <= contents.size,
             count <= contents.size - offset, offset % pageSize == 0, count % pageSize == 0,
             kind != .data || count <= runLimit
         else { throw .state(.damaged) }
         let data = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(kind == .data ? Int(count) : 0)])
         try read(into: data, from: file)
-        guard checksum(Array(head[..<20]), UnsafeRawBufferPointer(data)) == integer(head, at: 20) else {
+        let expected: UInt32 = LittleEndian.integer(head, at: 20)
+        guard CRC32C.checksum(of: Array(head[..<20]), UnsafeRawBufferPointer(data)) == expected else {
             throw .state(.damaged)
         }
         switch kind {
@@ -212,10 +201,6 @@ enum SavedMachineFile {
             guard count > 0 else { throw .state(.truncated) }
             done += count
         }
-    }
-
-    private static func integer<Integer: FixedWidthInteger>(_ bytes: [UInt8], at offset: Int) -> Integer {
-        (0..<MemoryLayout<Integer>.size).reduce(0) { $0 | Integer(bytes[offset + $1]) << Integer(8 * $1) }
     }
 }
 

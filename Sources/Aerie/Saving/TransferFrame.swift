@@ -53,22 +53,21 @@ package struct TransferFrame: Equatable, Sendable {
 
     /// The head of the frame with this data.
     func head(_ data: UnsafeRawBufferPointer) -> [UInt8] {
-        let before = Self.magic + Self.bytes(kind.rawValue) + Self.bytes(file)
-        let after = Self.bytes(offset) + Self.bytes(count)
-        return before + Self.bytes(Self.checksum(before + after, data)) + after
+        let before = Self.magic + LittleEndian.bytes(kind.rawValue) + LittleEndian.bytes(file)
+        let after = LittleEndian.bytes(offset) + LittleEndian.bytes(count)
+        return before + LittleEndian.bytes(CRC32C.checksum(of: before + after, data)) + after
     }
 
     /// Reads a head.
     ///
     /// - Returns: nil when it is none, or has more data than permitted.
     init?(head: [UInt8]) {
-        func integer<Integer: FixedWidthInteger>(_ offset: Int) -> Integer {
-            (0..<MemoryLayout<Integer>.size).reduce(0) { $0 | Integer(head[offset + $1]) << Integer(8 * $1) }
-        }
-        guard head.count == Self.headSize, head.starts(with: Self.magic), let kind = Kind(rawValue: integer(4)) else {
-            return nil
-        }
-        self.init(kind, file: integer(8), offset: integer(16), count: integer(24))
+        guard head.count == Self.headSize, head.starts(with: Self.magic),
+            let kind = Kind(rawValue: LittleEndian.integer(head, at: 4))
+        else { return nil }
+        self.init(
+            kind, file: LittleEndian.integer(head, at: 8), offset: LittleEndian.integer(head, at: 16),
+            count: LittleEndian.integer(head, at: 24))
         guard count <= UInt64(Int64.max), offset <= UInt64(Int64.max) - count,
             kind == .zeroes || count <= UInt64(Self.longestData)
         else { return nil }
@@ -76,18 +75,6 @@ package struct TransferFrame: Equatable, Sendable {
 
     /// Whether head and data belong together.
     static func isWhole(head: [UInt8], _ data: UnsafeRawBufferPointer) -> Bool {
-        let found = (0..<4).reduce(UInt32(0)) { $0 | UInt32(head[12 + $1]) << UInt32(8 * $1) }
-        return checksum(Array(head[..<12] + head[16...]), data) == found
-    }
-
-    private static func checksum(_ head: [UInt8], _ data: UnsafeRawBufferPointer) -> UInt32 {
-        var crc = CRC32C()
-        crc.update(head)
-        crc.update(data)
-        return crc.checksum
-    }
-
-    private static func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
-        withUnsafeBytes(of: value.littleEndian) { Array($0) }
+        CRC32C.checksum(of: Array(head[..<12] + head[16...]), data) == LittleEndian.integer(head, at: 12)
     }
 }

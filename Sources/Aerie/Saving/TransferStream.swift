@@ -54,6 +54,17 @@ package final class TransferStream {
         }
     }
 
+    /// Sends a part of a file.
+    ///
+    /// - Parameter bytes: nil for zeroes.
+    package func send(
+        _ bytes: UnsafeRawBufferPointer?, count: Int, of file: UInt32, at offset: UInt64
+    ) throws(TransferError) {
+        try send(
+            TransferFrame(bytes == nil ? .zeroes : .data, file: file, offset: offset, count: UInt64(count)),
+            bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
     private func write(_ head: UnsafeRawBufferPointer, _ data: UnsafeRawBufferPointer) throws(SystemError) {
         var done = 0
         while done < head.count + data.count {
@@ -112,9 +123,7 @@ final class MemoryStream: MemorySink {
 
     func store(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, isZero: Bool) throws(SystemError) {
         do throws(TransferError) {
-            let frame = TransferFrame(
-                isZero ? .zeroes : .data, file: TransferredFile.memory, offset: offset, count: UInt64(bytes.count))
-            try stream.send(frame, isZero ? UnsafeRawBufferPointer(start: nil, count: 0) : bytes)
+            try stream.send(isZero ? nil : bytes, count: bytes.count, of: TransferredFile.memory, at: offset)
         } catch { throw SystemError("the stream", code: EPIPE) }
     }
 }

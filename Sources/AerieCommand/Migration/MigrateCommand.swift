@@ -19,19 +19,14 @@ struct MigrateCommand: ParsableCommand {
               aerie migrate build ssh:admin@second.example
             """)
 
-    @Argument(help: ArgumentHelp("The name or the ID of a running machine.", valueName: "machine"))
-    var machine: String
+    @OptionGroup var machine: OneMachine
     @Argument(help: ArgumentHelp("Where it goes.", valueName: "destination"))
     var destination: String
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
-        let machine = try userMachines().find(machine)
-        guard machine.isRunning else {
-            throw AerieError(
-                .usage, asked: "migrating machine '\(machine.record.name)'", found: "it is not running",
-                advice: "start it with 'aerie start \(machine.record.name)'")
-        }
+        let machine = try machine.find()
+        try machine.requireRunning(for: "migrating")
         let connection = try MigrationConnection.open(try MigrationAddress(destination))
         let name = try MigrationSender(machine, input: connection.input, output: connection.output).send()
         // It runs there. What is left here is of no use to anybody.

@@ -37,17 +37,16 @@ struct ReceiveCommand: ParsableCommand {
         if address != .standard { print(machine.record.name) }
     }
 
-    private func adapt(_ there: MachineRecord, _ directory: String) throws -> MachineRecord {
-        var record = MovedMachine.record(there, directory: directory)
+    private func adapt(_ record: inout MachineRecord) throws {
         if noPublish { record.configuration.publishedPorts = [] }
-        guard let image = there.image else { return record }
+        guard let image = record.image else { return }
         guard let found = userImages().first(where: { $0.identity == image.identity }) else {
             throw AerieError(
-                .unavailable, asked: "machine '\(there.name)'",
+                .unavailable, asked: "machine '\(record.name)'",
                 found: "its image \(image.reference) (\(image.identity.prefix(12))) is not on the receiver's host",
                 advice: "copy the directory \(image.directory) to the image store there")
         }
-        return MovedMachine.record(record, image: found.directory)
+        record.moveImage(to: found.directory)
     }
 
     private func userImages() -> [StoredImage] { (try? userImageStore())?.list() ?? [] }
@@ -68,34 +67,18 @@ struct ReceiveCommand: ParsableCommand {
     }
 }
 
-/// The record of a machine that has come from elsewhere.
-enum MovedMachine {
-    /// With the machine's own disk in its directory here.
-    static func record(_ there: MachineRecord, directory: String) -> MachineRecord {
-        var record = there
-        for index in record.configuration.disks.indices {
-            let parts = record.configuration.disks[index].path.split(separator: "/")
-            guard parts.last.map(String.init) == Machine.rootDiskName,
-                record.configuration.disks[index].format == .qcow2
-            else { continue }
-            record.configuration.disks[index].path = "\(directory)/\(Machine.rootDiskName)"
+extension MachineRecord {
+    /// Names the image's files in another directory.
+    fileprivate mutating func moveImage(to directory: String) {
+        guard let old = image?.directory, old != directory else { return }
+        func moved(_ path: String) -> String {
+            path.hasPrefix("\(old)/") ? directory + path.dropFirst(old.count) : path
         }
-        return record
-    }
-
-    /// With the image's files in another directory.
-    static func record(_ there: MachineRecord, image directory: String) -> MachineRecord {
-        guard let old = there.image?.directory, old != directory else { return there }
-        func moved(_ path: String?) -> String? {
-            path.map { $0.hasPrefix("\(old)/") ? directory + $0.dropFirst(old.count) : $0 }
+        image?.directory = directory
+        configuration.kernel = configuration.kernel.map(moved)
+        configuration.initrd = configuration.initrd.map(moved)
+        for index in configuration.disks.indices {
+            configuration.disks[index].path = moved(configuration.disks[index].path)
         }
-        var record = there
-        record.image?.directory = directory
-        record.configuration.kernel = moved(there.configuration.kernel)
-        record.configuration.initrd = moved(there.configuration.initrd)
-        for index in record.configuration.disks.indices {
-            record.configuration.disks[index].path = moved(there.configuration.disks[index].path) ?? ""
-        }
-        return record
     }
 }

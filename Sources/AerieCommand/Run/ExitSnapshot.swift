@@ -12,13 +12,7 @@ final class ExitSnapshot: Sendable {
     /// - Throws: `usage` when a snapshot of this name is there already: better now than when the guest's work is done.
     init(name: String?) throws(AerieError) {
         self.name = name
-        guard let name else { return }
-        try MachineNames.check(name)
-        guard !(try userSnapshots().snapshots().contains { $0.record.name == name }) else {
-            throw AerieError(
-                .usage, asked: "a snapshot named '\(name)'", found: "there is one already",
-                advice: "choose another name, or remove it with 'aerie snapshot rm \(name)'")
-        }
+        try userSnapshots().checkName(name)
     }
 
     func makeUnlessMade(of machine: Machine) throws {

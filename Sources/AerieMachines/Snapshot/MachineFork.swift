@@ -21,11 +21,7 @@ package struct MachineFork {
     ///   - prefix: of the copies' names; nil for the machine's name.
     ///   - onCopy: called with each copy that runs.
     package func run(count: Int, prefix: String?, onCopy: (Machine) throws -> Void) throws {
-        guard machine.isRunning else {
-            throw AerieError(
-                .usage, asked: "forking machine '\(machine.record.name)'", found: "it is not running",
-                advice: "start it with 'aerie start \(machine.record.name)'")
-        }
+        try machine.requireRunning(for: "forking")
         let directory = StateDirectory(of: machine)
         let names = Self.free(count, prefix: prefix ?? machine.record.name, in: directory)
         try SnapshotStore(beside: directory).withTemporary(of: machine.record) { work in

@@ -72,15 +72,7 @@ package struct SnapshotRestoring {
         // Labels of a project say that its file describes the machine.
         record.labels = saved.labels.filter { !$0.key.hasPrefix("aerie.") }
         if isTemporary { record.restart = .no }
-        func moved(_ path: String) -> String {
-            Machine.ownNames.first { path.hasSuffix("/\(saved.id)/\($0)") }.map { "\(directory)/\($0)" } ?? path
-        }
-        for index in record.configuration.disks.indices {
-            record.configuration.disks[index].path = moved(record.configuration.disks[index].path)
-        }
-        record.configuration.kernel = record.configuration.kernel.map(moved)
-        record.configuration.initrd = record.configuration.initrd.map(moved)
-        record.configuration.firmware = record.configuration.firmware.map(moved)
+        record.moveOwnFiles(ofMachine: saved.id, to: directory)
         let words = saved.configuration.commandLine.split(separator: " ").map { word in
             word == "aerie.hostname=\(saved.name)" ? "aerie.hostname=\(name)" : String(word)
         }

@@ -22,12 +22,7 @@ package enum DiskRebase {
             throw .unsupported(
                 path: path, found: "a base's name of \(base.utf8.count) bytes", advice: "choose a shorter path")
         }
-        let bytes = header.encoded()
-        do throws(SystemError) {
-            try bytes.withUnsafeBufferPointer { (buffer) throws(SystemError) in
-                try file.descriptor.writeAll(at: 0, UnsafeRawBufferPointer(buffer))
-            }
-            try file.descriptor.synchronize()
-        } catch { throw .system(error) }
+        try file.write(at: 0, header.encoded())
+        do { try file.descriptor.synchronize() } catch { throw .system(error) }
     }
 }

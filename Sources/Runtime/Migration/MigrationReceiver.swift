@@ -18,13 +18,13 @@ package struct MigrationReceiver {
     /// - Parameters:
     ///   - store: where the machine will be.
     ///   - name: nil for the name that it has at the sender.
-    ///   - adapt: makes the record of the machine here of the sender's: its files, its image. The ID and the name are this host's.
+    ///   - adapt: changes in the sender's record what is elsewhere here. The ID, the name and the machine's own files are this host's.
     ///   - finish: completes the machine's files in a directory, with the record here and that of the sender.
     ///   - start: starts the machine.
     /// - Throws: why there is no machine here; the sender was told, unless the connection is the reason.
     package func receive(
         into store: StateDirectory, name: String?,
-        adapt: (_ record: MachineRecord, _ directory: String) throws -> MachineRecord,
+        adapt: (inout MachineRecord) throws -> Void,
         finish: (_ work: String, _ here: MachineRecord, _ there: MachineRecord) throws -> Void,
         start: (Machine) throws -> Void
     ) throws -> Machine {
@@ -36,7 +36,8 @@ package struct MigrationReceiver {
                 var record = offer.machine
                 record.id = id
                 record.name = name
-                record = try adapt(record, directory)
+                record.moveOwnFiles(ofMachine: offer.machine.id, to: directory)
+                try adapt(&record)
                 try stream.send(.answer, text: JSONValue.object([:]).text)
                 try receiveFiles(offer, into: work)
                 try finish(work, record, offer.machine)
@@ -90,12 +91,10 @@ package struct MigrationReceiver {
     // MARK: Files
 
     private func receiveFiles(_ offer: MigrationOffer, into work: String) throws {
-        let state = try Self.make("\(work)/\(Machine.savedStateName)")
-        let memoryFile = try Self.make("\(work)/\(Machine.savedMemoryName)")
+        let state = try FileDescriptor(new: "\(work)/\(Machine.savedStateName)")
+        let memoryFile = try FileDescriptor(new: "\(work)/\(Machine.savedMemoryName)")
         let memory = try TransferredMemory(file: memoryFile.rawValue, size: offer.memory)
-        let paths = offer.disks.map { "\(work)/\($0.name)" }
-        for path in paths { _ = try Self.make(path) }
-        let disks = try paths.map { try OpenDisk($0) }
+        let disks = try offer.disks.map { try NewDiskFile("\(work)/\($0.name)") }
         while true {
             let (frame, data) = try stream.receive()
             switch (frame.kind, frame.file) {
@@ -116,21 +115,17 @@ package struct MigrationReceiver {
         }
     }
 
-    private static func finish(_ disks: [OpenDisk], _ sizes: MigrationSizes) throws {
+    private static func finish(_ disks: [NewDiskFile], _ sizes: MigrationSizes) throws {
         guard sizes.disks.count == disks.count else { throw TransferError.damaged("sizes of other disks came") }
         for (disk, size) in zip(disks, sizes.disks) { try disk.finish(size: size) }
     }
 
-    private static func make(_ path: String) throws(SystemError) -> FileDescriptor {
-        try FileDescriptor(path: path, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
-    }
-
     /// A disk's file as it comes.
-    private final class OpenDisk {
+    private final class NewDiskFile {
         private let file: FileDescriptor
 
         init(_ path: String) throws(SystemError) {
-            file = try FileDescriptor(path: path, flags: O_RDWR | O_NOFOLLOW)
+            file = try FileDescriptor(new: path)
         }
 
         func store(_ frame: TransferFrame, _ data: UnsafeRawBufferPointer) throws {
@@ -138,9 +133,7 @@ package struct MigrationReceiver {
             guard frame.count <= UInt64(RepeatedCopy.blockSize) else {
                 throw TransferError.damaged("a frame of zeroes is too long")
             }
-            try [UInt8](repeating: 0, count: Int(frame.count)).withUnsafeBytes {
-                try file.writeAll(at: frame.offset, $0)
-            }
+            try file.writeAll(at: frame.offset, [UInt8](repeating: 0, count: Int(frame.count)))
         }
 
         /// The sender forgets the disk soon: it has to be on this host's storage.

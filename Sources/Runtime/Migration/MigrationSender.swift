@@ -82,10 +82,7 @@ package struct MigrationSender {
 
     private func send(_ copy: RepeatedCopy, number: Int) throws -> UInt64 {
         try copy.copy { offset, count, bytes in
-            let frame = TransferFrame(
-                bytes == nil ? .zeroes : .data, file: TransferredFile.disks + UInt32(number), offset: offset,
-                count: UInt64(count))
-            try stream.send(frame, bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
+            try stream.send(bytes, count: count, of: TransferredFile.disks + UInt32(number), at: offset)
         }
     }
 
@@ -105,8 +102,9 @@ package struct MigrationSender {
         while true {
             let count = try bytes.withUnsafeMutableBytes { try state.read(at: offset, into: $0) }
             guard count > 0 else { return }
-            let frame = TransferFrame(.data, file: TransferredFile.state, offset: offset, count: UInt64(count))
-            try bytes[..<count].withUnsafeBytes { try stream.send(frame, $0) }
+            try bytes[..<count].withUnsafeBytes {
+                try stream.send($0, count: count, of: TransferredFile.state, at: offset)
+            }
             offset += UInt64(count)
         }
     }

@@ -19,43 +19,37 @@ package enum SnapshotFiles {
         let state = try make("\(work)/\(Snapshot.stateName)")
         let memory = try make("\(work)/\(Snapshot.memoryName)")
         let disk = try RunningDisk(of: machine, to: "\(work)/\(Machine.rootDiskName)")
+        try linkFixed(from: machine.directory, to: work)
         try disk?.copy()
         // The end of the connection lets the machine go on, whatever becomes of this program.
         let answer = try client.call(.save, files: [state.rawValue, memory.rawValue])
-        try linkBases(of: machine, to: work)
         try disk?.copy()
         if answer["wasRunning"] == .boolean(true) { try client.call(.resume) }
     }
 
     fileprivate static func make(_ path: String) throws(AerieError) -> FileDescriptor {
         do throws(SystemError) {
-            return try FileDescriptor(path: path, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            return try FileDescriptor(new: path)
         } catch { throw AerieError(.notStarted, asked: "a snapshot", found: error.description) }
     }
 
     /// The machine's own disk goes on changing, so that the snapshot has a copy; what is below it never changes.
     private static func copyDisks(of machine: Machine, to work: String) throws(AerieError) {
-        try linkBases(of: machine, to: work)
+        try linkFixed(from: machine.directory, to: work)
         let disk = machine.file(Machine.rootDiskName)
         guard access(disk, F_OK) == 0 else { return }
         try calling("copying \(disk)") { aerie_copy_file(disk, "\(work)/\(Machine.rootDiskName)") }
     }
 
-    /// What is loaded into the memory at boot, of those that have it with them.
-    private static func loaded(in directory: String) -> [String] {
-        [Machine.kernelName, Machine.initrdName, Machine.firmwareName]
+    /// Links what never changes: the disks below the machine's own, and what is loaded into the memory at boot, of those that have it with them.
+    private static func linkFixed(from directory: String, to work: String) throws(AerieError) {
+        let loaded = [Machine.kernelName, Machine.initrdName, Machine.firmwareName]
             .filter { access("\(directory)/\($0)", F_OK) == 0 }
-    }
-
-    private static func linkBases(of machine: Machine, to work: String) throws(AerieError) {
-        for name in Snapshot.bases(in: machine.directory) + loaded(in: machine.directory) {
-            try link(machine.file(name), to: "\(work)/\(name)")
-        }
+        for name in Snapshot.bases(in: directory) + loaded { try link("\(directory)/\(name)", to: "\(work)/\(name)") }
     }
 
     /// The disk of a machine that runs: it is copied once before the machine stands still, and what has changed since afterwards.
     private final class RunningDisk {
-        private let path: String
         private let file: FileDescriptor
         private let source: RepeatedCopy
 
@@ -63,7 +57,6 @@ package enum SnapshotFiles {
         init?(of machine: Machine, to path: String) throws(AerieError) {
             let disk = machine.file(Machine.rootDiskName)
             guard access(disk, F_OK) == 0 else { return nil }
-            self.path = path
             file = try SnapshotFiles.make(path)
             do throws(SystemError) {
                 source = try RepeatedCopy(of: disk)
@@ -76,7 +69,7 @@ package enum SnapshotFiles {
             do {
                 let size = try source.copy { offset, count, bytes in
                     if let bytes { return try file.writeAll(at: offset, bytes) }
-                    try [UInt8](repeating: 0, count: count).withUnsafeBytes { try file.writeAll(at: offset, $0) }
+                    try file.writeAll(at: offset, [UInt8](repeating: 0, count: count))
                 }
                 try file.truncate(to: size)
             } catch { throw AerieError(.notStarted, asked: "a snapshot", found: "\(error)") }
@@ -87,9 +80,7 @@ package enum SnapshotFiles {
     ///
     /// - Returns: the name of the disk that the machine's own one is based on; nil when the snapshot has none.
     package static func restore(_ snapshot: Snapshot, to work: String) throws(AerieError) -> String? {
-        for name in Snapshot.bases(in: snapshot.directory) + loaded(in: snapshot.directory) {
-            try link(snapshot.file(name), to: "\(work)/\(name)")
-        }
+        try linkFixed(from: snapshot.directory, to: work)
         if snapshot.record.hasState {
             try link(snapshot.file(Snapshot.stateName), to: "\(work)/\(Machine.savedStateName)")
             try link(snapshot.file(Snapshot.memoryName), to: "\(work)/\(Machine.savedMemoryName)")

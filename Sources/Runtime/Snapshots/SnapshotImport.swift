@@ -109,7 +109,7 @@ package final class SnapshotImport {
         default: break
         }
         let path = "\(work)/\(Self.fileName(member))"
-        let file = try FileDescriptor(path: path, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+        let file = try FileDescriptor(new: path)
         try file.truncate(to: size)
         return try Self.takeData(reader) { offset, data in
             try file.writeAll(at: offset, UnsafeRawBufferPointer(data))

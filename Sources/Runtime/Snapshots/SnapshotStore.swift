@@ -49,9 +49,8 @@ package struct SnapshotStore: Sendable {
     package func create(
         name: String?, of machine: MachineRecord, _ prepare: (_ work: String) throws -> Void
     ) throws -> Snapshot {
-        if let name { try MachineNames.check(name) }
+        try checkName(name)
         return try records.withNewEntry { id, work in
-            try checkName(name)
             try prepare(work)
             try Self.synchronize(work)
             try records.locked { () throws in
@@ -94,8 +93,13 @@ package struct SnapshotStore: Sendable {
     /// Removes a snapshot. Machines that go on from it keep their files.
     package func remove(_ snapshot: Snapshot) throws(AerieError) { try records.remove(snapshot.record.id) }
 
-    private func checkName(_ name: String?) throws(AerieError) {
-        guard let name, snapshots().contains(where: { $0.record.name == name }) else { return }
+    /// Whether a new snapshot can have a name; nil for one that is made up.
+    ///
+    /// - Throws: `usage` when it is not valid, or taken.
+    package func checkName(_ name: String?) throws(AerieError) {
+        guard let name else { return }
+        try MachineNames.check(name)
+        guard snapshots().contains(where: { $0.record.name == name }) else { return }
         throw AerieError(
             .usage, asked: "a snapshot named '\(name)'", found: "there is one already",
             advice: "choose another name, or remove it with 'aerie snapshot rm \(name)'")

@@ -117,6 +117,14 @@ package struct Machine: Sendable {
     /// Whether the machine's processes are there.
     package var isRunning: Bool { (try? MachineLock(path: file(Self.lockName)))?.isTaken ?? false }
 
+    /// - Throws: `usage` when the machine's processes are not there.
+    package func requireRunning(for purpose: String) throws(AerieError) {
+        guard !isRunning else { return }
+        throw AerieError(
+            .usage, asked: "\(purpose) machine '\(record.name)'", found: "it is not running",
+            advice: "start it with 'aerie start \(record.name)'")
+    }
+
     /// Whether the machine was removed.
     package var isGone: Bool { access(file(Self.recordName), F_OK) != 0 }
 
