@@ -9,6 +9,8 @@ package struct SavedStart: Sendable {
     package let memory: Int32
     /// The machine's own disks, by their numbers: their files came with the state.
     package let disks: Set<Int>
+    /// Whether the machine is another one than the one that was saved; a migrated machine is the same.
+    package let isCopy: Bool
 
     /// Opens the files of a machine that has some; nil without them.
     init?(_ machine: Machine, _ configuration: Configuration) throws(AerieError) {
@@ -26,6 +28,7 @@ package struct SavedStart: Sendable {
                 .badInput, asked: "the saved state of machine '\(machine.record.name)'", found: error.description,
                 advice: "remove the machine, and restore the snapshot again")
         }
+        isCopy = lstat(machine.file(Machine.savedMoveName), &status) != 0
         disks = Set(
             configuration.disks.indices.filter { configuration.disks[$0].path.hasPrefix("\(machine.directory)/") })
     }
@@ -40,5 +43,6 @@ package struct SavedStart: Sendable {
     static func discard(of machine: Machine) {
         unlink(machine.file(Machine.savedStateName))
         unlink(machine.file(Machine.savedMemoryName))
+        unlink(machine.file(Machine.savedMoveName))
     }
 }
