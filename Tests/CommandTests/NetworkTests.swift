@@ -70,7 +70,7 @@ struct NetworkTests {
         try #require(listed.count == 2)
         #expect(listed[0].hasSuffix("ADDRESSES") && listed[1].contains("10.0.2.15"))
         let inspected = try aerie.run(["inspect", try aerie.run(["ps", "--quiet"]).output.filter { $0 != "\n" }])
-        #expect(inspected.output.contains("\"address\": \"10.0.2.15\""), "\(inspected.output)")
+        #expect(inspected.output.contains("\"address\" : \"10.0.2.15\""), "\(inspected.output)")
         // The port is the guest's as long as it runs, and free again afterwards.
         let second = try aerie.run(
             ["run", "--publish", "\(port):7000\(udp ? "/udp" : "")", "debian", "true"],

@@ -150,6 +150,8 @@ final class MemoryKeeper: Sendable {
     }
 
     private func pushOut() {
+        // Without swap space the pages would leave this process's tables only, and stay in memory.
+        guard pressure.hasSwap else { return }
         do throws(SystemError) {
             let isWhole = try memory.pushOut { isOver }
             if isWhole { log.note(.info, "memory", cause: "pushedOut", "the guest is idle; its memory is pushed out") }
