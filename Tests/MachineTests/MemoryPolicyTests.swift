@@ -4,6 +4,30 @@ import Testing
 
 @testable import Aerie
 
+/// A value with mutating functions that an expectation can call.
+private final class Lender {
+    private var loan: MemoryLoan
+
+    init(calm: UInt64) { loan = MemoryLoan(calm: calm) }
+
+    var lent: UInt64 { loan.lent }
+
+    func look(now: UInt64, level: PressureLevel, guest: MemoryLoan.Guest?) -> Bool {
+        loan.look(now: now, level: level, guest: guest)
+    }
+}
+
+/// As `Lender`.
+private final class Watcher {
+    private var watch: IdleWatch
+
+    init(idleTime: UInt64, now: UInt64, used: UInt64) { watch = IdleWatch(idleTime: idleTime, now: now, used: used) }
+
+    var nextLook: UInt64 { watch.nextLook }
+
+    func look(now: UInt64, used: UInt64) -> Bool { watch.look(now: now, used: used) }
+}
+
 @Suite("Memory policies") struct MemoryPolicyTests {
     private static let second: UInt64 = 1_000_000_000
 
@@ -12,8 +36,8 @@ import Testing
     }
 
     /// A guest of 512M that has lent `count` steps of 64M.
-    private static func loan(steps count: Int) -> MemoryLoan {
-        var loan = MemoryLoan(calm: 10 * second)
+    private static func loan(steps count: Int) -> Lender {
+        let loan = Lender(calm: 10 * second)
         for _ in 0..<count { _ = loan.look(now: 0, level: .high, guest: guest(available: 500)) }
         return loan
     }
@@ -37,7 +61,7 @@ import Testing
 
     @Test("Under pressure a guest lends step by step, and keeps its reserve")
     func lending() {
-        var loan = MemoryLoan(calm: 10 * Self.second)
+        let loan = Lender(calm: 10 * Self.second)
         #expect(!loan.look(now: 0, level: .high, guest: nil))
         for (available, outstanding, lent) in [(400, 0, 64), (400, 64, 128), (130, 0, 192), (80, 0, 208)] {
             let guest = Self.guest(available: UInt64(available), outstanding: UInt64(outstanding))
@@ -52,20 +76,20 @@ import Testing
 
     @Test("A guest keeps a quarter of its memory, whatever it says that it has")
     func liar() {
-        var loan = MemoryLoan(calm: 10 * Self.second)
+        let loan = Lender(calm: 10 * Self.second)
         for _ in 0..<20 {
             let guest = MemoryLoan.Guest(allowed: 512 << 20, outstanding: 0, available: .max)
             _ = loan.look(now: 0, level: .high, guest: guest)
         }
         #expect(loan.lent == 384 << 20)
         // A machine of 32M has nothing to lend.
-        var small = MemoryLoan(calm: 0)
+        let small = Lender(calm: 0)
         #expect(!small.look(now: 0, level: .high, guest: .init(allowed: 32 << 20, outstanding: 0, available: .max)))
     }
 
     @Test("What was lent comes back step by step when the pressure has been low for a while")
     func giving() {
-        var loan = Self.loan(steps: 3)
+        let loan = Self.loan(steps: 3)
         #expect(!loan.look(now: 1 * Self.second, level: .low, guest: Self.guest(available: 200)))
         // The pressure was not low at this moment: the time begins anew.
         #expect(!loan.look(now: 5 * Self.second, level: .steady, guest: Self.guest(available: 200)))
@@ -85,7 +109,7 @@ import Testing
 
     @Test("A guest that runs short itself gets memory back under pressure, too")
     func ownNeed() {
-        var loan = Self.loan(steps: 4)
+        let loan = Self.loan(steps: 4)
         #expect(!loan.look(now: 0, level: .high, guest: Self.guest(available: 32)))
         #expect(loan.look(now: 0, level: .high, guest: Self.guest(available: 31)))
         #expect(loan.lent == 192 << 20)
@@ -132,7 +156,7 @@ import Testing
 
     @Test("A machine is idle once after each time of work")
     func idleness() {
-        var watch = IdleWatch(idleTime: 40 * Self.second, now: 0, used: 0)
+        let watch = Watcher(idleTime: 40 * Self.second, now: 0, used: 0)
         #expect(watch.nextLook == 10 * Self.second)
         // 6% of a processor is work, and 5% is none.
         #expect(!watch.look(now: 10 * Self.second, used: 600_000_000))
