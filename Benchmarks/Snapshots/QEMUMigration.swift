@@ -20,7 +20,9 @@ struct QEMUMigration {
         let disk = directory.appending(path: "disk")
         try Data(count: 4096).write(to: disk)
         let machine = Machine(name: "qemu", path: path, engine: nil)
+        // Both guests read the image, and no disk is written to.
         let arguments = machine.arguments(files, second: disk.path, command: DensityGuest.command)
+            .map { $0.hasPrefix("file=") ? "\($0),file.locking=off" : $0 }
         let (monitor, incoming) = (directory.appending(path: "qmp").path, directory.appending(path: "in").path)
         let source = try DensityGuest(
             machine, arguments + ["-qmp", "unix:\(monitor),server=on,wait=off"], in: directory, number: 0)

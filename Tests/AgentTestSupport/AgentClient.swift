@@ -48,7 +48,9 @@ package final class AgentClient {
         var line: [UInt8] = []
         while line.last != 0x0a {
             var byte: UInt8 = 0
-            guard retried({ recv(descriptor, &byte, 1, 0) }) == 1 else { throw Failure(description: "the guest does not listen") }
+            guard retried({ recv(descriptor, &byte, 1, 0) }) == 1 else {
+                throw Failure(description: "the guest does not listen")
+            }
             line.append(byte)
         }
     }
