@@ -89,10 +89,11 @@ struct DensityCommand: ParsableCommand {
             try Data(count: 4096).write(to: disk)
             // The devices that Aerie's guests have, too.
             let balloon = ["-device", "virtio-balloon-device,free-page-reporting=on"]
-            let arguments = row.machine.arguments(files, second: disk.path, command: ConsoleGuest.command) + balloon
+            let arguments = row.machine.arguments(files, second: disk.path, command: DensityGuest.command) + balloon
             for number in 0..<count {
-                let output = store.directory.appending(path: "console-\(number)")
-                guests.append(try ConsoleGuest(row.machine.path, arguments, output: output))
+                let guest = try DensityGuest(row.machine, arguments, in: store.directory, number: number)
+                guests.append(guest)
+                try guest.wait(for: "@ready", count: 1, seconds: 600)
             }
         case let engine?:
             let options = ["--engine", engine] + (merge ? ["--merge"] : [])

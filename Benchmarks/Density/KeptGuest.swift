@@ -40,7 +40,7 @@ struct KeptGuest: IdleGuest {
     /// Starts a machine, and returns when its guest answers.
     static func start(_ store: DensityStore, name: String, image: String, options: [String]) throws -> KeptGuest {
         let words = ["run", "--detach", "--name", name, "--memory", "512M", "--network", "none"]
-        try store.run(words + options + [image] + ConsoleGuest.command)
+        try store.run(words + options + [image] + DensityGuest.command)
         let guest = KeptGuest(store: store, name: name)
         do {
             try store.run(["exec", "--wait", "600", name, "true"])
