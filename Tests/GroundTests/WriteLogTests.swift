@@ -26,7 +26,8 @@ struct WriteLogTests {
         case .contents:
             let path = try directory.file("contents", [UInt8](repeating: 5, count: Int(size)))
             let file = try FileDescriptor(path: path, flags: O_RDONLY)
-            return try GuestMemory(ranges: ranges, contents: file.rawValue, logsWrites: true)
+            return try GuestMemory(
+                ranges: ranges, contents: MemorySource(files: [file.rawValue], size: size), logsWrites: true)
         }
     }
 
