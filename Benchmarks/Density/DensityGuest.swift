@@ -56,7 +56,7 @@ final class DensityGuest {
     }
 
     /// A process and its descendants: the monitor of a machine, the machine, and its network.
-    private static func tree(of process: pid_t) -> [pid_t] {
+    static func tree(of process: pid_t) -> [pid_t] {
         let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
         let children = tasks.flatMap { task -> [pid_t] in
             let file = FileHandle(forReadingAtPath: "/proc/\(process)/task/\(task)/children")

@@ -11,6 +11,10 @@ final class MemoryBeginning: Sendable {
     private static let isPresent: UInt64 = 1 << 63
     private static let isSwapped: UInt64 = 1 << 62
     private static let isOfFile: UInt64 = 1 << 61
+    /// Of a page in swap: its area. The last number stands for a page that was never accessed and has a mark, such as the protection of
+    /// `WriteLog`.
+    private static let swapArea: UInt64 = 0x1F
+    private static let markedOnly: UInt64 = 0x1F
 
     private let contents: MemorySource
     /// Opened at once: a process in a jail opens nothing.
@@ -57,6 +61,7 @@ final class MemoryBeginning: Sendable {
 
     /// Whether a page is the process's own: a copy of the file's, in memory or in swap.
     private static func isWritten(_ entry: UInt64) -> Bool {
-        entry & isSwapped != 0 || entry & isPresent != 0 && entry & isOfFile == 0
+        if entry & isSwapped != 0 { return entry & swapArea != markedOnly }
+        return entry & isPresent != 0 && entry & isOfFile == 0
     }
 }

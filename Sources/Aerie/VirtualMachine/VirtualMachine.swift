@@ -27,10 +27,14 @@ public final class VirtualMachine: Sendable {
         var observers = StateObservers()
         /// vCPU threads may enter guest code.
         var permitted = false
+        /// When the last pause began, by the monotonic clock.
+        var pausedAt: UInt64 = 0
         /// vCPU threads outside of guest code, waiting for permission.
         var parked = 0
         /// In percent of one processor; nil for no limit.
         var processorLimit: Int?
+        /// Of the time, in percent, in which vCPUs may run; nil for all of it.
+        var processorShare: Int?
         /// The processor time is spent: vCPU threads wait as without permission.
         var isExhausted = false
         var controlThread: HostThread?
@@ -103,12 +107,16 @@ public final class VirtualMachine: Sendable {
         while true {
             let isPaused = try exclusively { () throws(AerieError) in
                 try require(.running, to: "pause")
+                let asked = HostClock.monotonic()
                 quiesce()
                 if state.withLock({ $0.request != nil }) {
                     proceed()
                     return false
                 }
-                state.update { $0.lifecycle = .paused }
+                state.update { state in
+                    state.lifecycle = .paused
+                    state.pausedAt = asked
+                }
                 log.note(.info, "machine", cause: "paused", "paused")
                 return true
             }
@@ -124,11 +132,17 @@ public final class VirtualMachine: Sendable {
     public func resume() throws(AerieError) {
         try exclusively { () throws(AerieError) in
             try require(.paused, to: "resume")
-            state.update { $0.lifecycle = .running }
-            log.note(.info, "machine", cause: "resumed", "resumed")
+            let pausedAt = state.update { state in
+                state.lifecycle = .running
+                return state.pausedAt
+            }
             // The guest's clock stood still.
             control.sendTime()
             proceed()
+            let hundredths = (HostClock.monotonic() - pausedAt) / 10_000
+            let fraction = "0\(hundredths % 100)".suffix(2)
+            log.note(
+                .info, "machine", cause: "resumed", "resumed; it stood still for \(hundredths / 100).\(fraction) ms")
         }
     }
 
