@@ -209,7 +209,10 @@ let package = Package(
         tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
         tests(
             "MachineTests",
-            ["Aerie", "GuestBoot", "GuestMemory", "KVMEngine", "GuestToolchain", "TestSupport", "HostSystem"]),
+            [
+                "Aerie", "GuestBoot", "GuestMemory", "KVMEngine", "GuestToolchain", "TestSupport", "SavedState",
+                "HostSystem",
+            ]),
         // A machine in a process that a test may kill, and many in one process.
         .target(name: "CAllocator", path: "Tests/CAllocator"),
         .executableTarget(

@@ -26,7 +26,8 @@ struct WriteLogTests {
         case .contents:
             let path = try directory.file("contents", [UInt8](repeating: 5, count: Int(size)))
             let file = try FileDescriptor(path: path, flags: O_RDONLY)
-            return try GuestMemory(ranges: ranges, contents: file.rawValue, logsWrites: true)
+            return try GuestMemory(
+                ranges: ranges, contents: MemorySource(files: [file.rawValue], size: size), logsWrites: true)
         }
     }
 
@@ -89,7 +90,8 @@ struct WriteLogTests {
         let file = try FileDescriptor(path: path, flags: O_RDWR)
         try file.truncate(to: size)
         try file.writeAll(at: 64 * Self.page, [UInt8](repeating: 5, count: 4096))
-        let memory = try GuestMemory(ranges: [(0, size)], contents: file.rawValue, logsWrites: true)
+        let contents = try MemorySource(files: [file.rawValue], size: size)
+        let memory = try GuestMemory(ranges: [(0, size)], contents: contents, logsWrites: true)
         defer { withExtendedLifetime(memory) {} }
         let log = try #require(memory.writeLog)
         Self.store(1, memory, 10 * 4096)

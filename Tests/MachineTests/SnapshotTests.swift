@@ -43,7 +43,7 @@ struct SnapshotTests {
         let memory = try file("\(name).memory")
         let state = try file("\(name).state")
         var services = HostServices()
-        services.memory = memory.rawValue
+        services.memory = SavedMemoryFiles(memory: memory.rawValue)
         var configuration = firmware.configuration
         configuration.engine = engine
         let machine = try VirtualMachine(
@@ -59,7 +59,7 @@ struct SnapshotTests {
                 close(state)
                 close(memory)
             }
-            try VirtualMachine.checkSnapshot(state: state, memory: memory, asked: "it")
+            try VirtualMachine.checkSnapshot(state: state, memory: .init(memory: memory), asked: "it")
             return nil
         } catch {
             return "\(error)"

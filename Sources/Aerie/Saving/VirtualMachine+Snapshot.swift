@@ -115,22 +115,29 @@ extension VirtualMachine {
         }
     }
 
-    /// Whether a memory file belongs to a saved state.
+    /// Compares a saved memory with the checksums in its state. All of it is read.
     ///
     /// - Parameters:
     ///   - state: a descriptor of the state, which is read from its beginning.
-    ///   - memory: a descriptor of the memory. All of it is read.
-    /// - Throws: `badInput` with the place of the first difference.
-    package static func checkSnapshot(state: Int32, memory: Int32, asked: String) throws(AerieError) {
+    ///   - owners: for each file of a memory with a map, the name of the snapshot that it was made for.
+    ///   - suspects: numbers of files that may have changed, if that is known.
+    /// - Throws: `badInput` with the place of the first difference, and the names of the snapshots whose files it may be in.
+    package static func checkSnapshot(
+        state: Int32, memory files: SavedMemoryFiles, owners: [String] = [], suspects: Set<Int> = [], asked: String
+    ) throws(AerieError) {
+        func damage(_ found: String) -> AerieError {
+            AerieError(.badInput, asked: asked, found: found, advice: "remove the snapshot; it cannot be used")
+        }
         do {
             let record = try SavedMachineFile.readState(from: try file(state))
             let size: UInt64 = try record.integer("memory")
             let checksums = try record.bytes(checksumsField, limit: 4 << 30)
-            try MemoryImage.check(try file(memory), size: size, checksums: checksums)
-        } catch {
-            throw AerieError(
-                .badInput, asked: asked, found: "\(error)", advice: "remove the snapshot; it cannot be used")
-        }
+            let memory = try SavedMemory(files)
+            guard let fault = memory.fault(size: size, checksums: checksums) else { return }
+            throw damage("\(fault)\(memory.place(of: fault, owners, suspects))")
+        } catch let error as AerieError {
+            throw error
+        } catch { throw damage("\(error)") }
     }
 
     /// Whether the memory whose blocks have these checksums, as a receiver has counted them, is the one of a saved state.

@@ -15,7 +15,7 @@ package import HostSystem
 ///     console.log.0, console.log.1   what the guest wrote to its console
 ///     vm.log         the log of its processes
 ///     cgroup         its control group, if it has one
-///     saved.state, saved.memory   what its next start goes on from
+///     saved.state, saved.memory, saved.map, saved.memory.N   what its next start goes on from
 ///     base-ID.qcow2  disks of snapshots below root.qcow2
 ///     kernel, initrd, firmware   of a machine whose snapshot came from another host
 package struct Machine: Sendable {
@@ -35,6 +35,7 @@ package struct Machine: Sendable {
     static let groupName = "cgroup"
     package static let savedStateName = "saved.state"
     package static let savedMemoryName = "saved.memory"
+    package static let savedMapName = "saved.map"
     package static let consoleLogName = "console.log"
     private static let longestFile = 4 << 20
 
@@ -60,7 +61,8 @@ package struct Machine: Sendable {
 
     private static func readRecord(_ directory: String) throws(AerieError) -> MachineRecord {
         try RecordFile.read(
-            MachineRecord.self, version: MachineRecord.currentVersion, from: recordName, in: directory,
+            MachineRecord.self, versions: MachineRecord.currentVersion...MachineRecord.currentVersion, from: recordName,
+            in: directory,
             asked: "machine \(directory.split(separator: "/").last ?? "")")
     }
 
