@@ -90,7 +90,7 @@ let package = Package(
             [
                 "GuestBoot", "RISCV", "TranslationRuntime", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio",
                 "PCI", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders", "Machine", "GuestMemory",
-                "SavedState", "HostSystem",
+                "SavedState", "HostSystem", "CZstd",
             ]),
         // Control
         .plugin(name: "GuestAgentBuild", capability: .buildTool()),

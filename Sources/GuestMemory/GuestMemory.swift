@@ -61,12 +61,12 @@ public final class GuestMemory: @unchecked Sendable {
     /// - Parameters:
     ///   - ranges: base and size in bytes of each range: multiples of 4096, ascending, without overlap.
     ///   - isMergeable: lets the host's kernel merge pages with those of other memory.
-    ///   - contents: a file of the ranges' size, with the contents to begin with in the order of the ranges; nil for zeroes. A page is read
-    ///     at the first access to it, so that the file must not change; the guest's writes do not reach it.
+    ///   - contents: what the memory begins with, in the order of the ranges and of their size; nil for zeroes. A page is read at the first
+    ///     access to it; the guest's writes do not reach the files.
     ///   - logsWrites: prepares a log of the pages that are written, which is off at first.
     /// - Throws: EINVAL of madvise(2) when the host's kernel cannot merge pages; EINVAL for contents of another size.
     package init(
-        ranges: [(base: UInt64, size: UInt64)], isMergeable: Bool = false, contents: Int32? = nil,
+        ranges: [(base: UInt64, size: UInt64)], isMergeable: Bool = false, contents: MemorySource? = nil,
         logsWrites: Bool = false
     ) throws(SystemError) {
         var offset: UInt64 = 0
@@ -80,14 +80,15 @@ public final class GuestMemory: @unchecked Sendable {
         self.ranges = layout
         self.size = offset
         isPrivate = isMergeable || contents != nil
-        beginning = try contents.map { (contents) throws(SystemError) in
-            try MemoryBeginning(contents: contents, size: offset)
-        }
+        if let contents, contents.size != offset { throw SystemError("contents of another size", code: EINVAL) }
+        beginning = try contents.map { (contents) throws(SystemError) in try MemoryBeginning(contents: contents) }
         file = try makeMemoryFile(name: "guest-memory", size: isPrivate ? 0 : offset)
-        let flags = MAP_NORESERVE | (isPrivate ? MAP_PRIVATE : MAP_SHARED)
-        let source = contents ?? (isMergeable ? -1 : file.rawValue)
-        mapping = try Mapping(
-            count: Int(offset), flags: flags | (source < 0 ? MAP_ANONYMOUS : 0), descriptor: source)
+        if let contents {
+            mapping = try contents.map()
+        } else {
+            let flags = MAP_NORESERVE | (isMergeable ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED)
+            mapping = try Mapping(count: Int(offset), flags: flags, descriptor: isMergeable ? -1 : file.rawValue)
+        }
         hostBase = mapping.address
         if isMergeable {
             let (address, count) = (mapping.address, mapping.count)

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import HostSystem
 
-/// The file with the contents that private memory began with, and the kernel's table of the pages that were written since.
+/// The contents that private memory began with, and the kernel's table of the pages that were written since.
 final class MemoryBeginning: Sendable {
     /// Pages that are looked up at once.
     private static let batch = 8192
@@ -11,26 +11,25 @@ final class MemoryBeginning: Sendable {
     private static let isPresent: UInt64 = 1 << 63
     private static let isSwapped: UInt64 = 1 << 62
     private static let isOfFile: UInt64 = 1 << 61
+    /// Of a page in swap: its area. The last number stands for a page that was never accessed and has a mark, such as the protection of
+    /// `WriteLog`.
+    private static let swapArea: UInt64 = 0x1F
+    private static let markedOnly: UInt64 = 0x1F
 
-    private let contents: FileDescriptor
+    private let contents: MemorySource
     /// Opened at once: a process in a jail opens nothing.
     private let table: FileDescriptor
-    private let size: UInt64
 
-    /// - Parameter contents: a descriptor, which stays the caller's.
-    init(contents: Int32, size: UInt64) throws(SystemError) {
-        self.contents = FileDescriptor(owning: try checked("dup") { fcntl(contents, F_DUPFD_CLOEXEC, 0) })
+    init(contents: MemorySource) throws(SystemError) {
+        self.contents = contents
         table = try FileDescriptor(path: "/proc/self/pagemap", flags: O_RDONLY)
-        self.size = size
-        // An access behind the end of a file would end the process.
-        guard try self.contents.size() == size else { throw SystemError("contents of another size", code: EINVAL) }
     }
 
-    /// The next range of the memory that may have other contents than zeroes: data of the file, or pages that were written.
+    /// The next range of the memory that may have other contents than zeroes: data of the files, or pages that were written.
     func nextData(from offset: UInt64, hostBase: UnsafeMutableRawPointer) throws(SystemError) -> Range<UInt64>? {
-        guard offset < size else { return nil }
+        guard offset < contents.size else { return nil }
         let data = try contents.nextData(from: offset)
-        let written = try nextWritten(offset..<(data?.lowerBound ?? size), hostBase)
+        let written = try nextWritten(offset..<(data?.lowerBound ?? contents.size), hostBase)
         return written ?? data
     }
 
@@ -62,6 +61,7 @@ final class MemoryBeginning: Sendable {
 
     /// Whether a page is the process's own: a copy of the file's, in memory or in swap.
     private static func isWritten(_ entry: UInt64) -> Bool {
-        entry & isSwapped != 0 || entry & isPresent != 0 && entry & isOfFile == 0
+        if entry & isSwapped != 0 { return entry & swapArea != markedOnly }
+        return entry & isPresent != 0 && entry & isOfFile == 0
     }
 }

@@ -48,18 +48,30 @@ package final class AgentClient {
         var line: [UInt8] = []
         while line.last != 0x0a {
             var byte: UInt8 = 0
-            guard recv(descriptor, &byte, 1, 0) == 1 else { throw Failure(description: "the guest does not listen") }
+            guard retried({ recv(descriptor, &byte, 1, 0) }) == 1 else {
+                throw Failure(description: "the guest does not listen")
+            }
             line.append(byte)
         }
     }
 
     deinit { close(descriptor) }
 
+    /// A signal of the process interrupts a call on a socket with a time limit, whatever its handler's flags (signal(7)).
+    private func retried(_ call: () -> Int) -> Int {
+        while true {
+            let result = call()
+            if result >= 0 || errno != EINTR { return result }
+        }
+    }
+
     package func send(raw bytes: [UInt8]) throws {
         var position = 0
         while position < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress! + position, bytes.count - position, Int32(MSG_NOSIGNAL))
+            let count = bytes.withUnsafeBytes { bytes in
+                retried {
+                    Glibc.send(descriptor, bytes.baseAddress! + position, bytes.count - position, Int32(MSG_NOSIGNAL))
+                }
             }
             guard count > 0 else { throw Failure(description: "send: \(String(cString: strerror(errno)))") }
             position += count
@@ -81,7 +93,7 @@ package final class AgentClient {
                 if case .credit(let bytes) = message { credit += Int(bytes) }
                 return message
             }
-            let count = recv(descriptor, &buffer, buffer.count, 0)
+            let count = retried { recv(descriptor, &buffer, buffer.count, 0) }
             if count < 0, errno == ECONNRESET { return nil }
             guard count >= 0 else { throw Failure(description: "recv: \(String(cString: strerror(errno)))") }
             if count == 0 { return nil }
@@ -93,7 +105,7 @@ package final class AgentClient {
     package func readRaw(_ count: Int) -> [UInt8] {
         var bytes = decoder.takeRest()
         while bytes.count < count {
-            let got = recv(descriptor, &buffer, min(buffer.count, count - bytes.count), 0)
+            let got = retried { recv(descriptor, &buffer, min(buffer.count, count - bytes.count), 0) }
             guard got > 0 else { break }
             bytes += buffer[..<got]
         }

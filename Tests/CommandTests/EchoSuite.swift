@@ -15,6 +15,8 @@ extension EchoSuite {
         let result = try aerie.run(
             ["run", "--detach", "--name", name, "--firmware", echo, "--memory", "16M", "--network", "none"] + options)
         try #require(result.code == 0, "\(result.error)")
+        // Its greeting is no echo.
+        _ = try received(name, ">".utf8.count, recent: true)
     }
 
     func run(_ arguments: String...) throws -> AerieResult { try aerie.run(arguments) }
@@ -28,14 +30,23 @@ extension EchoSuite {
 
     /// Types a text at a machine's console, and takes what the guest sends back.
     func echoes(_ name: String, _ text: String, _ environment: [String: String] = [:]) throws -> String {
+        try received(name, text.utf8.count, recent: false, typing: text, environment)
+    }
+
+    /// Types a text at a machine's console, and takes so many bytes of the guest's.
+    ///
+    /// - Parameter recent: whether what the guest has written before counts.
+    private func received(
+        _ name: String, _ count: Int, recent: Bool, typing text: String = "", _ environment: [String: String] = [:]
+    ) throws -> String {
         let client = try ControlClient(try directory(environment).find(name))
-        try client.call(.attach, ["recent": .boolean(false)])
+        try client.call(.attach, ["recent": .boolean(recent)])
         let (socket, begun) = client.stream
-        #expect(begun == [])
+        var found = begun
+        #expect(recent || found == [])
         #expect(text.withCString { send(socket, $0, text.utf8.count, 0) } == text.utf8.count)
         var buffer = [UInt8](repeating: 0, count: 64)
-        var found: [UInt8] = []
-        while found.count < text.utf8.count {
+        while found.count < count {
             let count = recv(socket, &buffer, buffer.count, 0)
             guard count > 0 else { break }
             found += buffer[..<count]

@@ -22,6 +22,22 @@ struct ForkedGuestTests {
         return result.output.split(separator: "\n").map(String.init)
     }
 
+    /// The agent in a guest has the socket, which leads to the host's.
+    private func reachSSHAgent(from name: String) throws {
+        let path = aerie.directory.path("ssh-agent")
+        let server = try UnixServer(path) { connection in
+            let question = connection.read(100)
+            connection.write((Array("agent: ".utf8) + question)[...])
+        }
+        defer { server.stop() }
+        let script = """
+            use IO::Socket::UNIX; $s = IO::Socket::UNIX->new($ENV{SSH_AUTH_SOCK}); print $s "sign"; print <$s>;
+            """
+        let environment = DebianImage.environment.merging(["SSH_AUTH_SOCK": path]) { $1 }
+        let result = try aerie.run(["exec", "--ssh", name, "perl", "-e", script], environment: environment)
+        #expect(result.output == "agent: sign", "\(result.error)")
+    }
+
     /// What runs in the parent when it is forked: a program that checks files, one that waits, one with a lock, two that draw random numbers
     /// without end, and one with an address on the shared network.
     private static let work = """
@@ -63,6 +79,7 @@ struct ForkedGuestTests {
             ["exec", "base", "tail", "-f", "/dev/null"], on: aerie, environment: DebianImage.environment)
         let tails = "grep -lx tail /proc/[0-9]*/comm 2>/dev/null | wc -l"
         #expect(Patience.wait { (try? shell("base", tails)) == ["1"] })
+        try reachSSHAgent(from: "base")
 
         #expect(try run(["fork", "base", "--count", "2"]).output == "base-1\nbase-2\n")
         #expect(try run(["fork", "base-1"]).output == "base-1-1\n")

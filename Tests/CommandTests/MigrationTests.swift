@@ -77,9 +77,14 @@ import Testing
         // A paused machine moves as well, and goes on.
         #expect(try aerie.run(["pause", "two"]).code == 0)
         let last = try self.receiver()
-        #expect(try aerie.run(["migrate", "two", address]).code == 0)
+        let report = try aerie.run(["migrate", "two", address, "--bandwidth", "64M", "--compress", "--format", "json"])
+        #expect(report.code == 0 && report.output.contains(#""name" : "two""#), "\(report.error)")
         #expect(last.end() == 0)
         #expect(try echoes("two", "d", there) == "d")
+        let slow = try aerie.run(["migrate", "two", address, "--bandwidth", "1K"], environment: there)
+        #expect(
+            slow.error
+                == "aerie: --bandwidth 1K: it is not a rate from 64K to 1T; give bytes a second, such as 20M\n")
     }
 
     private func freePort() throws -> UInt16 {

@@ -20,7 +20,8 @@ struct MemoryBeginningTests {
     }
 
     private func memory(_ file: borrowing FileDescriptor) throws -> GuestMemory {
-        try GuestMemory(ranges: [(0x1000, UInt64(Self.size))], contents: file.rawValue)
+        let contents = try MemorySource(files: [file.rawValue], size: UInt64(Self.size))
+        return try GuestMemory(ranges: [(0x1000, UInt64(Self.size))], contents: contents)
     }
 
     @Test("The guest sees the file's bytes, and its writes do not reach the file")
@@ -34,6 +35,16 @@ struct MemoryBeginningTests {
         let count = try found.withUnsafeMutableBytes { try file.read(at: 0xFFF, into: $0) }
         #expect(count == 2)
         #expect(found == [0, 7])
+    }
+
+    @Test("Memory that is pushed out has the same contents afterwards, whether it came from the file or was written")
+    func pushedOut() throws {
+        let file = try file()
+        let memory = try memory(file)
+        try memory.write([9, 9], at: 0x1FFF)
+        #expect(try memory.pushOut { false })
+        #expect(try memory.bytes(at: 0x1FFF, count: 3) == [9, 9, 7])
+        #expect(try !memory.pushOut { true })
     }
 
     @Test("What is written since and what the file has may have contents, and nothing else, whatever was read")
@@ -69,5 +80,35 @@ struct MemoryBeginningTests {
         let file = try file()
         try file.truncate(to: UInt64(size))
         #expect(throws: SystemError.self) { try memory(file) }
+    }
+
+    @Test("Memory in pieces of two files has the bytes of each, and pages that are written count beside their data")
+    func pieces() throws {
+        let first = try file()
+        let second = try FileDescriptor(path: try directory.file("second", Data()), flags: O_RDWR)
+        try second.truncate(to: UInt64(Self.size))
+        let page = [UInt8](repeating: 8, count: 4096)
+        for offset in [0x0, 0x3000, 0x5000] as [UInt64] {
+            try page.withUnsafeBytes { try second.writeAll(at: offset, $0) }
+        }
+        func source(_ pieces: [(Range<UInt64>, Int)]) throws -> MemorySource {
+            try MemorySource(
+                files: [first.rawValue, second.rawValue], size: UInt64(Self.size),
+                pieces: pieces.map { MemorySource.Piece(range: $0.0, file: $0.1) })
+        }
+        let contents = try source([(0..<0x3000, 0), (0x3000..<0x5000, 1), (0x5000..<0x1_0000, 0)])
+        let memory = try GuestMemory(ranges: [(0, UInt64(Self.size))], contents: contents)
+        let found = try memory.bytes(at: 0, count: Self.size)
+        #expect(stride(from: 0, to: Self.size, by: 4096).map { found[$0] }.prefix(6) == [0, 7, 0, 8, 0, 0])
+        try memory.write([1], at: 0x8000)
+        var ranges: [Range<UInt64>] = []
+        while let range = try memory.nextData(from: ranges.last?.upperBound ?? 0) { ranges.append(range) }
+        #expect(ranges == [0x1000..<0x2000, 0x3000..<0x4000, 0x8000..<0x9000])
+        let wrong: [[(Range<UInt64>, Int)]] = [
+            [], [(0..<0x1_0000, 2)], [(0..<0x8000, 0)], [(0x1000..<0x1_0000, 0)],
+            [(0..<0x3000, 0), (0x4000..<0x1_0000, 1)], [(0..<0x3001, 0), (0x3001..<0x1_0000, 1)],
+            [(0..<0x1_1000, 0)],
+        ]
+        for pieces in wrong { #expect(throws: SystemError.self) { try source(pieces) } }
     }
 }

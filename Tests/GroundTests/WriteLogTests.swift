@@ -26,7 +26,8 @@ struct WriteLogTests {
         case .contents:
             let path = try directory.file("contents", [UInt8](repeating: 5, count: Int(size)))
             let file = try FileDescriptor(path: path, flags: O_RDONLY)
-            return try GuestMemory(ranges: ranges, contents: file.rawValue, logsWrites: true)
+            return try GuestMemory(
+                ranges: ranges, contents: MemorySource(files: [file.rawValue], size: size), logsWrites: true)
         }
     }
 
@@ -79,6 +80,31 @@ struct WriteLogTests {
         // Memory that is given back has other contents, too.
         #expect(try memory.discard(at: 7 * 4096, count: 4096) == 4096)
         #expect(pages(try log.take()) == [7])
+        log.end()
+    }
+
+    @Test("While it is on, memory that began as a sparse file still has only its data and the written pages")
+    func holes() throws {
+        let size = UInt64(Self.pages) * Self.page
+        let path = try directory.file("sparse", [])
+        let file = try FileDescriptor(path: path, flags: O_RDWR)
+        try file.truncate(to: size)
+        try file.writeAll(at: 64 * Self.page, [UInt8](repeating: 5, count: 4096))
+        let contents = try MemorySource(files: [file.rawValue], size: size)
+        let memory = try GuestMemory(ranges: [(0, size)], contents: contents, logsWrites: true)
+        defer { withExtendedLifetime(memory) {} }
+        let log = try #require(memory.writeLog)
+        Self.store(1, memory, 10 * 4096)
+        #expect(memory.hostBase.load(fromByteOffset: 20 * 4096, as: UInt8.self) == 0)
+        #expect(try log.begin())
+        Self.store(1, memory, 200 * 4096)
+        var found: [Int] = []
+        var position: UInt64 = 0
+        while let range = try memory.nextData(from: position) {
+            found += pages([range])
+            position = range.upperBound
+        }
+        #expect(found == [10, 64, 200])
         log.end()
     }
 

@@ -32,16 +32,18 @@ import Testing
 
     private func save(_ machine: VirtualMachine, _ name: String) throws {
         try machine.pause()
-        let (state, memory) = (try file("\(name).state"), try file("\(name).memory"))
+        let state = try file("\(name).state")
+        let memory = try file("\(name).memory")
         _ = try machine.save(state: state.rawValue, memory: memory.rawValue)
         machine.kill()
         #expect(machine.wait() == .stopped)
     }
 
     private func restore(_ name: String, isCopy: Bool, engine: Configuration.Engine) throws -> VirtualMachine {
-        let (state, memory) = (try file("\(name).state"), try file("\(name).memory"))
+        let state = try file("\(name).state")
+        let memory = try file("\(name).memory")
         var services = HostServices()
-        services.memory = memory.rawValue
+        services.memory = SavedMemoryFiles(memory: memory.rawValue)
         var configuration = firmware.configuration
         configuration.engine = engine
         let machine = try VirtualMachine(configuration, console: RecordingConsole(), services: services, log: .silent)

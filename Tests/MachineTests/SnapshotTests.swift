@@ -27,7 +27,7 @@ struct SnapshotTests {
             close(state)
             close(memory)
         }
-        return try machine.save(state: state, memory: memory)
+        return try machine.save(state: state, memory: memory).wasRunning
     }
 
     private func saved(_ name: String) throws {
@@ -43,7 +43,7 @@ struct SnapshotTests {
         let memory = try file("\(name).memory")
         let state = try file("\(name).state")
         var services = HostServices()
-        services.memory = memory.rawValue
+        services.memory = SavedMemoryFiles(memory: memory.rawValue)
         var configuration = firmware.configuration
         configuration.engine = engine
         let machine = try VirtualMachine(
@@ -59,7 +59,7 @@ struct SnapshotTests {
                 close(state)
                 close(memory)
             }
-            try VirtualMachine.checkSnapshot(state: state, memory: memory, asked: "it")
+            try VirtualMachine.checkSnapshot(state: state, memory: .init(memory: memory), asked: "it")
             return nil
         } catch {
             return "\(error)"
@@ -184,14 +184,20 @@ struct SnapshotTests {
         }
         #expect(throws: AerieError.self) { try machine.save(state: state, memory: full) }
         #expect(machine.currentState == .running)
-        #expect(throws: AerieError.self) { try machine.transfer(state: state, stream: full) }
+        #expect(throws: AerieError.self) { try machine.transfer(state: state, stream: full, TransferOptions()) }
         #expect(machine.currentState == .running)
         #expect(try save("f", machine))
         #expect(check("f") == nil)
     }
 
-    @Test("Memory that is sent arrives as it is, and not with another byte")
-    func transfer() throws {
+    @Test(
+        "Memory that is sent arrives as it is, and not with another byte, in whatever way it is sent",
+        arguments: [
+            TransferOptions(), TransferOptions(isCompressed: true),
+            // The guest writes faster than this.
+            TransferOptions(bandwidth: 64 << 20), TransferOptions(bandwidth: 16 << 20, isCompressed: true),
+        ])
+    func transfer(options: TransferOptions) throws {
         let writing = try SmallFirmware.writing()
         let machine = try VirtualMachine(writing.configuration, console: RecordingConsole())
         try machine.start()
@@ -203,7 +209,10 @@ struct SnapshotTests {
         let state = try file("t.state").release()
         let copy = try file("t.memory").release()
         defer { for file in [stream, state, copy] { close(file) } }
-        #expect(try machine.transfer(state: state, stream: stream))
+        let report = try machine.transfer(state: state, stream: stream, options)
+        #expect(report.wasRunning)
+        #expect(report.sentCount == UInt64(lseek(stream, 0, Int32(SEEK_END))))
+        #expect(machine.state.withLock { $0.processorShare } == nil)
         lseek(stream, 0, Int32(SEEK_SET))
         let frames = TransferStream(input: stream, output: -1)
         let received = try TransferredMemory(file: copy, size: machine.board.memory.size)
@@ -223,6 +232,74 @@ struct SnapshotTests {
         }
         #expect(throws: AerieError.self) {
             try VirtualMachine.checkTransfer(state: state, memory: received, asked: "it")
+        }
+    }
+
+    @Test("A guest that writes as fast as it is copied is slowed down step by step, until little is left")
+    func slowGuest() throws {
+        let memory = try GuestMemory(ranges: [(0, 32 << 20)], logsWrites: true)
+        guard let log = memory.writeLog else { return }
+        // What the guest writes until the next round.
+        var written = 32 << 20
+        func write() {
+            memset(memory.hostBase, 7, written)
+        }
+        final class Sink: MemorySink {
+            var onRound: () -> Void = {}
+            func store(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, isZero: Bool) {
+                if offset == 0 { onRound() }
+            }
+        }
+        let sink = Sink()
+        let copier = MemoryCopier(memory, to: sink)
+        #expect(try log.begin())
+        defer { log.end() }
+        write()
+        // Each round writes again what it copies.
+        sink.onRound = write
+        var steps: [Int] = []
+        try copier.copyRunning(log, until: 4 << 20) {
+            steps.append(written)
+            written /= 2
+            return true
+        }
+        #expect(steps == [32 << 20, 16 << 20, 8 << 20, 4 << 20])
+    }
+
+    @Test("The pace of a limited connection makes up for at most a tenth of a second")
+    func pace() {
+        var pace = TransferPace(bandwidth: 1_000_000)
+        let begun = HostClock.monotonic() + 1_000_000_000
+        // Late by a second: as if a tenth were unused.
+        #expect(pace.note(count: 100_000, now: begun) == begun)
+        #expect(pace.note(count: 50_000, now: begun) == begun + 50_000_000)
+        #expect(pace.note(count: 50_000, now: begun) == begun + 100_000_000)
+        #expect(pace.note(count: 1, now: begun + 100_000_000) == begun + 100_001_000)
+    }
+
+    @Test("Compressed data that is damaged or longer than a frame's is refused")
+    func hostileCompression() throws {
+        let path = directory.path("z")
+        let file = try FileDescriptor(path: path, flags: O_RDWR | O_CREAT, mode: 0o600)
+        let zeroes = [UInt8](repeating: 0, count: TransferFrame.longestData)
+        let stream = TransferStream(input: file.rawValue, output: file.rawValue, TransferOptions(isCompressed: true))
+        try zeroes.withUnsafeBytes { try stream.send($0, count: $0.count, of: 1, at: 0) }
+        lseek(file.rawValue, 0, SEEK_SET)
+        let (frame, data) = try stream.receive()
+        #expect(frame == TransferFrame(.data, file: 1, offset: 0, count: UInt64(TransferFrame.longestData)))
+        #expect(data.elementsEqual(zeroes))
+        // What a compressor makes of more than a frame's length, and bytes that no compressor makes.
+        let tooLong = [0x28, 0xB5, 0x2F, 0xFD, 0xA0, 0x01, 0x00, 0x10, 0x00, 0x03, 0x00, 0x80, 0x00] as [UInt8]
+        for bytes in [tooLong, [1, 2, 3]] {
+            try file.truncate(to: 0)
+            lseek(file.rawValue, 0, SEEK_SET)
+            try bytes.withUnsafeBytes {
+                try stream.send(TransferFrame(.compressed, file: 1, offset: 0, count: UInt64($0.count)), $0)
+            }
+            lseek(file.rawValue, 0, SEEK_SET)
+            #expect(throws: TransferError.damaged("the compressed data of a frame cannot be read")) {
+                try stream.receive()
+            }
         }
     }
 

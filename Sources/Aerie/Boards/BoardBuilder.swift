@@ -31,9 +31,12 @@ enum BoardBuilder {
     static func memory(
         _ ranges: [(base: UInt64, size: UInt64)], _ configuration: Configuration, _ services: HostServices
     ) throws(AerieError) -> GuestMemory {
-        try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
+        let saved = try services.memory.map { (files) throws(AerieError) in
+            try SavedMemory(files, asked: "the saved memory of the machine")
+        }
+        return try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
             try GuestMemory(
-                ranges: ranges, isMergeable: configuration.mergesMemory, contents: services.memory, logsWrites: true)
+                ranges: ranges, isMergeable: configuration.mergesMemory, contents: saved?.source, logsWrites: true)
         }
     }
 }

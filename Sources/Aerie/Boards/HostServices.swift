@@ -7,9 +7,12 @@ package struct HostServices: Sendable {
     /// Connects to the program that serves a port for the guest's sockets; -1 where none does.
     package var connectSocket: (@Sendable (_ port: UInt32) -> Int32)?
 
-    /// A file with the contents of guest memory to begin with, in the order of its ranges; nil for zeroes. The machine maps it privately, and
-    /// reads a page at the first access to it.
-    package var memory: Int32?
+    /// The contents of guest memory to begin with, in the order of its ranges; nil for zeroes. The machine maps the files privately, and reads
+    /// a page at the first access to it.
+    package var memory: SavedMemoryFiles?
+
+    /// Where a machine with a memory policy sees how much memory the host has left; nil for the kernel's own files.
+    package var memoryFiles: MemoryFiles?
 
     package static let direct = HostServices()
 

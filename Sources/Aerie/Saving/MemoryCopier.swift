@@ -28,10 +28,8 @@ final class MemoryImageFile: MemorySink {
 
 /// Copies guest memory, and keeps the checksum of each block. The guest may run: what it writes meanwhile is copied again.
 final class MemoryCopier {
-    /// Bytes in whose copying a guest may stand still.
-    private static let enough = 4 << 20
     /// Times that the memory of a running guest is copied, the first one included.
-    private static let mostRounds = 16
+    private static let mostRounds = 24
 
     private let memory: GuestMemory
     private let sink: any MemorySink
@@ -62,16 +60,19 @@ final class MemoryCopier {
         }
     }
 
-    /// Copies the memory of a guest that runs until so little is left that it may stand still for that, or until it writes as fast as it is
-    /// copied. What it has written since stays in the log.
-    func copyRunning(_ log: WriteLog) throws(SystemError) {
+    /// Copies the memory of a guest that runs until so little is left that it may stand still for that. What it has written since stays in
+    /// the log.
+    ///
+    /// - Parameters:
+    ///   - enough: bytes that may be left.
+    ///   - slowDown: called when the guest writes as fast as its memory is copied; false when the guest cannot get slower.
+    func copyRunning(_ log: WriteLog, until enough: Int, slowDown: () -> Bool) throws(SystemError) {
         try copyAll()
         var before = Int.max
         for _ in 1..<Self.mostRounds {
             let written = try log.take()
-            let count = written.reduce(0) { $0 + $1.count }
-            try copy(written)
-            guard count > Self.enough, count < before / 4 * 3 else { return }
+            let count = try copy(written) * MemoryImage.blockSize
+            guard count > enough, count < before / 4 * 3 || slowDown() else { return }
             before = count
         }
     }
@@ -79,11 +80,17 @@ final class MemoryCopier {
     /// Copies the blocks that ranges are in.
     ///
     /// - Parameter ranges: ascending, without overlap.
-    func copy(_ ranges: [Range<UInt64>]) throws(SystemError) {
+    /// - Returns: the number of blocks.
+    @discardableResult
+    func copy(_ ranges: [Range<UInt64>]) throws(SystemError) -> Int {
         var position: UInt64 = 0
+        var count = 0
         for range in ranges where range.upperBound > position {
-            position = try copy(max(range.lowerBound, position)..<range.upperBound)
+            let start = max(range.lowerBound, position)
+            position = try copy(start..<range.upperBound)
+            count += Int(position - start + UInt64(MemoryImage.blockSize) - 1) / MemoryImage.blockSize
         }
+        return count
     }
 
     /// - Returns: the end of the last block.

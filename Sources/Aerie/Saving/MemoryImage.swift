@@ -29,21 +29,19 @@ enum MemoryImage {
         }
     }
 
-    /// Reads a whole image and compares it with its checksums.
+    /// Reads a whole memory and compares it with its checksums.
     ///
-    /// - Parameter checksums: as `write` has returned them; of untrusted origin.
-    static func check(
-        _ file: borrowing FileDescriptor, size: UInt64, checksums: [UInt8]
-    ) throws(Fault) {
-        let found: UInt64
-        do { found = try file.size() } catch { throw .system(error) }
-        guard found == size, checksums.count == 4 * blocks(of: size) else { throw .size(found: found, expected: size) }
+    /// - Parameter checksums: those of the memory's saved state; of untrusted origin.
+    static func check(_ memory: SavedMemory, size: UInt64, checksums: [UInt8]) throws(Fault) {
+        guard memory.size == size, checksums.count == 4 * blocks(of: size) else {
+            throw .size(found: memory.size, expected: size)
+        }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: step, alignment: 4096)
         defer { buffer.deallocate() }
         var start: UInt64 = 0
         while start < size {
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(step, Int(size - start))])
-            try read(file, at: start, into: piece)
+            do { try memory.read(at: start, into: piece) } catch { throw .system(error) }
             for offset in stride(from: 0, to: piece.count, by: blockSize) {
                 let block = UnsafeRawBufferPointer(rebasing: piece[offset..<min(offset + blockSize, piece.count)])
                 let index = 4 * ((Int(start) + offset) / blockSize)
@@ -51,20 +49,6 @@ enum MemoryImage {
                 guard CRC32C.checksum(of: block) == expected else { throw .block(offset: start + UInt64(offset)) }
             }
             start += UInt64(piece.count)
-        }
-    }
-
-    private static func read(
-        _ file: borrowing FileDescriptor, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
-    ) throws(Fault) {
-        var done = 0
-        while done < buffer.count {
-            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
-            let count: Int
-            do { count = try file.read(at: offset + UInt64(done), into: rest) } catch { throw .system(error) }
-            // Somebody shortens the file just now.
-            guard count > 0 else { throw .size(found: offset + UInt64(done), expected: offset + UInt64(buffer.count)) }
-            done += count
         }
     }
 

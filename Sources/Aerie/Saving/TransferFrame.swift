@@ -6,7 +6,7 @@
 //          8     4  number of the file that the frame is about; 0 without one
 //         12     4  CRC-32C of all other bytes of the frame
 //         16     8  offset in the file
-//         24     8  bytes of the file that the frame is about; bytes of data without a file
+//         24     8  bytes of the file that the frame is about; bytes of data without a file, and of compressed data
 //         32     n  the data, at most 1 MiB
 
 internal import SavedState
@@ -30,6 +30,8 @@ package struct TransferFrame: Equatable, Sendable {
         case commit
         /// What became of it there, as JSON.
         case outcome
+        /// Data of a file, compressed by Zstandard (RFC 8878). The number of bytes is that of the compressed data.
+        case compressed
     }
 
     package static let headSize = 32

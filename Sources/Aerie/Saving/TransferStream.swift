@@ -22,13 +22,23 @@ package enum TransferError: Error, Equatable, CustomStringConvertible {
 package final class TransferStream {
     private let input: Int32
     private let output: Int32
+    private let compressor: TransferCompressor?
+    private let decompressor = TransferDecompressor()
+    private var pace: TransferPace?
     private let buffer = UnsafeMutableRawBufferPointer.allocate(
         byteCount: TransferFrame.longestData, alignment: 4096)
 
-    /// - Parameters: blocking descriptors, which stay the caller's and outlive this object.
-    package init(input: Int32, output: Int32) {
+    /// Bytes that were sent.
+    package private(set) var sentCount: UInt64 = 0
+
+    /// - Parameters:
+    ///   - input, output: blocking descriptors, which stay the caller's and outlive this object.
+    ///   - options: for what is sent.
+    package init(input: Int32, output: Int32, _ options: TransferOptions = TransferOptions()) {
         self.input = input
         self.output = output
+        compressor = options.isCompressed ? TransferCompressor() : nil
+        pace = options.bandwidth.map { TransferPace(bandwidth: $0) }
     }
 
     deinit { buffer.deallocate() }
@@ -45,6 +55,8 @@ package final class TransferStream {
         } catch {
             throw error.code == EPIPE || error.code == ECONNRESET ? .ended : .system(error.description)
         }
+        sentCount += UInt64(head.count + data.count)
+        pace?.wait(afterSending: head.count + data.count)
     }
 
     package func send(_ kind: TransferFrame.Kind, text: [UInt8] = []) throws(TransferError) {
@@ -60,9 +72,14 @@ package final class TransferStream {
     package func send(
         _ bytes: UnsafeRawBufferPointer?, count: Int, of file: UInt32, at offset: UInt64
     ) throws(TransferError) {
-        try send(
-            TransferFrame(bytes == nil ? .zeroes : .data, file: file, offset: offset, count: UInt64(count)),
-            bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
+        guard let bytes else {
+            return try send(TransferFrame(.zeroes, file: file, offset: offset, count: UInt64(count)))
+        }
+        if let compressed = compressor?.compress(bytes) {
+            return try send(
+                TransferFrame(.compressed, file: file, offset: offset, count: UInt64(compressed.count)), compressed)
+        }
+        try send(TransferFrame(.data, file: file, offset: offset, count: UInt64(count)), bytes)
     }
 
     private func write(_ head: UnsafeRawBufferPointer, _ data: UnsafeRawBufferPointer) throws(SystemError) {
@@ -78,7 +95,7 @@ package final class TransferStream {
         }
     }
 
-    /// The next frame. The data is valid until the next call.
+    /// The next frame; compressed data comes as data. It is valid until the next call.
     package func receive() throws(TransferError) -> (frame: TransferFrame, data: UnsafeRawBufferPointer) {
         var head = [UInt8](repeating: 0, count: TransferFrame.headSize)
         try head.withUnsafeMutableBufferPointer { (bytes) throws(TransferError) in
@@ -92,7 +109,11 @@ package final class TransferStream {
         guard TransferFrame.isWhole(head: head, UnsafeRawBufferPointer(data)) else {
             throw .damaged("a frame came with other contents than those sent")
         }
-        return (frame, UnsafeRawBufferPointer(data))
+        guard frame.kind == .compressed else { return (frame, UnsafeRawBufferPointer(data)) }
+        guard let whole = decompressor.decompress(UnsafeRawBufferPointer(data)),
+            frame.offset <= UInt64(Int64.max) - UInt64(whole.count)
+        else { throw .damaged("the compressed data of a frame cannot be read") }
+        return (TransferFrame(.data, file: frame.file, offset: frame.offset, count: UInt64(whole.count)), whole)
     }
 
     /// The text of the next frame, which has to be of a kind.
@@ -119,7 +140,12 @@ package final class TransferStream {
 final class MemoryStream: MemorySink {
     private let stream: TransferStream
 
-    init(_ descriptor: Int32) { stream = TransferStream(input: -1, output: descriptor) }
+    init(_ descriptor: Int32, _ options: TransferOptions) {
+        stream = TransferStream(input: -1, output: descriptor, options)
+    }
+
+    /// Bytes that were sent.
+    var sentCount: UInt64 { stream.sentCount }
 
     func store(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, isZero: Bool) throws(SystemError) {
         do throws(TransferError) {

@@ -7,6 +7,8 @@ internal import SavedState
 /// Saving into files that somebody else has made, with the memory in one of its own, which a machine can map.
 extension VirtualMachine {
     private static let checksumsField = "memoryChecksums"
+    /// Of the time, in percent, that a guest has at least which is slowed down.
+    private static let leastShare = 6
 
     /// Saves a machine into two empty files. It is paused afterwards.
     ///
@@ -16,34 +18,51 @@ extension VirtualMachine {
     /// - Parameters:
     ///   - state: a descriptor for vCPUs, devices, and the changes of disks with `Disk.Access.discardChanges`.
     ///   - memory: a descriptor for the memory, which becomes a sparse file (`MemoryImage`).
-    /// - Returns: whether the machine was running.
     /// - Throws: `usage` when the machine neither runs nor is paused, `unavailable` when a device cannot be saved, and `notStarted` when a
     ///   file cannot be written. The machine goes on then if it was running.
-    package func save(state: Int32, memory: Int32) throws(AerieError) -> Bool {
+    package func save(state: Int32, memory: Int32) throws(AerieError) -> SavingReport {
         let image = try saving(.snapshot) { () throws(SystemError) in
             try MemoryImageFile(try Self.file(memory), size: board.memory.size)
         }
-        return try save(.snapshot, memory: image, state: state)
+        return try save(.snapshot, memory: image, state: state, until: TransferOptions().bytesOfAPause)
     }
 
-    /// Sends the memory of a machine over a stream, and saves the rest into an empty file. The machine is paused afterwards.
+    /// Sends the memory of a machine over a stream, and saves the rest into an empty file. The machine is paused afterwards. A guest that
+    /// writes faster than its memory is sent is slowed down, to a sixteenth of the time at most.
     ///
     /// - Parameters:
     ///   - state: as of `save`.
     ///   - stream: a descriptor of a pipe or a socket, for frames of the file `TransferredFile.memory`.
-    /// - Returns: whether the machine was running.
     /// - Throws: as `save`.
-    package func transfer(state: Int32, stream: Int32) throws(AerieError) -> Bool {
-        try save(.transfer, memory: MemoryStream(stream), state: state)
+    package func transfer(
+        state: Int32, stream: Int32, _ options: TransferOptions
+    ) throws(AerieError) -> SavingReport {
+        let memory = MemoryStream(stream, options)
+        defer { setShare(percent: nil) }
+        var report = try save(.transfer, memory: memory, state: state, until: options.bytesOfAPause)
+        report.sentCount = memory.sentCount
+        return report
     }
 
-    private func save(_ purpose: SavingPurpose, memory sink: any MemorySink, state: Int32) throws(AerieError) -> Bool {
+    private func save(
+        _ purpose: SavingPurpose, memory sink: any MemorySink, state: Int32, until enough: Int
+    ) throws(AerieError) -> SavingReport {
         let copier = MemoryCopier(board.memory, to: sink)
         let log = try beginLog(purpose)
         defer { log?.end() }
-        if let log { try saving(purpose) { () throws(SystemError) in try copier.copyRunning(log) } }
-        let wasRunning = currentState == .running
-        if wasRunning { try pause() }
+        if let log {
+            var share = 100
+            try saving(purpose) { () throws(SystemError) in
+                try copier.copyRunning(log, until: enough) {
+                    guard purpose == .transfer, share > Self.leastShare else { return false }
+                    share /= 2
+                    setShare(percent: share)
+                    return true
+                }
+            }
+        }
+        let report = SavingReport(wasRunning: currentState == .running, pausedAt: HostClock.monotonic())
+        if report.wasRunning { try pause() }
         do throws(AerieError) {
             try whilePaused("save") { () throws(AerieError) in
                 var record = try record(for: purpose.asked)
@@ -56,10 +75,10 @@ extension VirtualMachine {
                 }
             }
         } catch {
-            if wasRunning { try? resume() }
+            if report.wasRunning { try? resume() }
             throw error
         }
-        return wasRunning
+        return report
     }
 
     /// The log of a running machine's writes, which is on; nil for a machine that stands still, and without a log.
@@ -99,22 +118,29 @@ extension VirtualMachine {
         }
     }
 
-    /// Whether a memory file belongs to a saved state.
+    /// Compares a saved memory with the checksums in its state. All of it is read.
     ///
     /// - Parameters:
     ///   - state: a descriptor of the state, which is read from its beginning.
-    ///   - memory: a descriptor of the memory. All of it is read.
-    /// - Throws: `badInput` with the place of the first difference.
-    package static func checkSnapshot(state: Int32, memory: Int32, asked: String) throws(AerieError) {
+    ///   - owners: for each file of a memory with a map, the name of the snapshot that it was made for.
+    ///   - suspects: numbers of files that may have changed, if that is known.
+    /// - Throws: `badInput` with the place of the first difference, and the names of the snapshots whose files it may be in.
+    package static func checkSnapshot(
+        state: Int32, memory files: SavedMemoryFiles, owners: [String] = [], suspects: Set<Int> = [], asked: String
+    ) throws(AerieError) {
+        func damage(_ found: String) -> AerieError {
+            AerieError(.badInput, asked: asked, found: found, advice: "remove the snapshot; it cannot be used")
+        }
         do {
             let record = try SavedMachineFile.readState(from: try file(state))
             let size: UInt64 = try record.integer("memory")
             let checksums = try record.bytes(checksumsField, limit: 4 << 30)
-            try MemoryImage.check(try file(memory), size: size, checksums: checksums)
-        } catch {
-            throw AerieError(
-                .badInput, asked: asked, found: "\(error)", advice: "remove the snapshot; it cannot be used")
-        }
+            let memory = try SavedMemory(files)
+            guard let fault = memory.fault(size: size, checksums: checksums) else { return }
+            throw damage("\(fault)\(memory.place(of: fault, owners, suspects))")
+        } catch let error as AerieError {
+            throw error
+        } catch { throw damage("\(error)") }
     }
 
     /// Whether the memory whose blocks have these checksums, as a receiver has counted them, is the one of a saved state.
@@ -137,6 +163,16 @@ extension VirtualMachine {
         _ = try checked("lseek") { lseek(file.rawValue, 0, SEEK_SET) }
         return file
     }
+}
+
+/// What was saved.
+package struct SavingReport: Sendable {
+    /// Whether the machine was running before.
+    package let wasRunning: Bool
+    /// When it was about to stand still, by the monotonic clock.
+    package let pausedAt: UInt64
+    /// Bytes that a transfer has sent over its stream.
+    package var sentCount: UInt64 = 0
 }
 
 /// What a machine is saved for.

@@ -29,30 +29,61 @@ extension VirtualMachine {
         }
     }
 
+    /// Lets the vCPUs run for a share of the time only, which counts in place of a limit of processor time. A machine that has ended has no
+    /// vCPUs to slow down.
+    ///
+    /// - Parameter percent: from 1 to 99; nil for all of the time.
+    func setShare(percent: Int?) { state.update { $0.processorShare = percent } }
+
     /// The body of the limit's thread, which every machine has from its start: a machine in a jail starts no thread later from whatever
     /// thread a limit comes to.
     func keepLimit() {
-        // vCPUs, and the other threads together.
-        let threads = board.processors.count + 1
         while true {
             // Without a limit it sleeps until there is one.
-            let limit = state.wait { state -> Int?? in
-                if state.lifecycle.isOver { return .some(nil) }
-                return state.processorLimit.map { .some($0) }
+            let order = state.wait { state -> ProcessorOrder? in
+                if state.lifecycle.isOver { return .end }
+                if let percent = state.processorShare { return .share(percent: percent) }
+                return state.processorLimit.map { .budget(percent: $0) }
             }
-            guard let percent = limit ?? nil else { return }
-            var budget = ProcessorBudget(
-                percent: percent, threads: threads, now: HostClock.monotonic(), used: Self.processTime)
-            var isOver = false
-            while !isOver {
-                let decision = budget.look(now: HostClock.monotonic(), used: Self.processTime)
-                setExhausted(decision.isExhausted)
-                isOver =
-                    state.wait(until: decision.nextLook) { state in
-                        state.lifecycle.isOver || state.processorLimit != percent ? () : nil
-                    } != nil
+            switch order {
+            case .share(let percent): keepShare(percent)
+            case .budget(let percent): keepBudget(percent)
+            case .end, nil: return
             }
             setExhausted(false)
+        }
+    }
+
+    /// Keeps a limit of processor time until there is another one.
+    private func keepBudget(_ percent: Int) {
+        // vCPUs, and the other threads together.
+        let threads = board.processors.count + 1
+        var budget = ProcessorBudget(
+            percent: percent, threads: threads, now: HostClock.monotonic(), used: Self.processTime)
+        var isOver = false
+        while !isOver {
+            let decision = budget.look(now: HostClock.monotonic(), used: Self.processTime)
+            setExhausted(decision.isExhausted)
+            isOver =
+                state.wait(until: decision.nextLook) { state in
+                    state.lifecycle.isOver || state.processorShare != nil || state.processorLimit != percent ? () : nil
+                } != nil
+        }
+    }
+
+    /// Keeps a share of the time until there is another one.
+    private func keepShare(_ percent: Int) {
+        let period: UInt64 = 10_000_000
+        let (on, off) = (period * UInt64(percent) / 100, period * UInt64(100 - percent) / 100)
+        var mayRun = false
+        var isOver = false
+        while !isOver {
+            mayRun.toggle()
+            setExhausted(!mayRun)
+            isOver =
+                state.wait(until: HostClock.monotonic() &+ (mayRun ? on : off)) { state in
+                    state.lifecycle.isOver || state.processorShare != percent ? () : nil
+                } != nil
         }
     }
 
@@ -68,4 +99,11 @@ extension VirtualMachine {
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
+}
+
+/// What the limit's thread has to keep.
+private enum ProcessorOrder {
+    case budget(percent: Int)
+    case share(percent: Int)
+    case end
 }

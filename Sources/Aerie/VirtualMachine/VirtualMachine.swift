@@ -14,6 +14,8 @@ public final class VirtualMachine: Sendable {
     let watchdog: Configuration.WatchdogAction
     let state = Monitor(Progress())
     let control = ControlChannel()
+    /// Nil for a machine without a memory policy.
+    let memoryKeeper: MemoryKeeper?
     /// Nil for a machine with a channel of the caller's.
     let console: SharedConsole?
     private let requests = RequestBox()
@@ -27,10 +29,14 @@ public final class VirtualMachine: Sendable {
         var observers = StateObservers()
         /// vCPU threads may enter guest code.
         var permitted = false
+        /// When the last pause began, by the monotonic clock.
+        var pausedAt: UInt64 = 0
         /// vCPU threads outside of guest code, waiting for permission.
         var parked = 0
         /// In percent of one processor; nil for no limit.
         var processorLimit: Int?
+        /// Of the time, in percent, in which vCPUs may run; nil for all of it.
+        var processorShare: Int?
         /// The processor time is spent: vCPU threads wait as without permission.
         var isExhausted = false
         var controlThread: HostThread?
@@ -74,6 +80,7 @@ public final class VirtualMachine: Sendable {
         board = try BoardBuilder.make(
             configuration, console: ConsoleBridge(console), control: control, services: services, log: log
         ) { [requests] in requests.post(.event($0)) }
+        memoryKeeper = try Self.memoryKeeper(configuration, services, board, log)
         restartsOnReset = configuration.restartsOnReset
         watchdog = configuration.watchdog
         requests.connect { [state, board] request in Self.post(request, to: state, of: board) }
@@ -103,12 +110,16 @@ public final class VirtualMachine: Sendable {
         while true {
             let isPaused = try exclusively { () throws(AerieError) in
                 try require(.running, to: "pause")
+                let asked = HostClock.monotonic()
                 quiesce()
                 if state.withLock({ $0.request != nil }) {
                     proceed()
                     return false
                 }
-                state.update { $0.lifecycle = .paused }
+                state.update { state in
+                    state.lifecycle = .paused
+                    state.pausedAt = asked
+                }
                 log.note(.info, "machine", cause: "paused", "paused")
                 return true
             }
@@ -124,11 +135,17 @@ public final class VirtualMachine: Sendable {
     public func resume() throws(AerieError) {
         try exclusively { () throws(AerieError) in
             try require(.paused, to: "resume")
-            state.update { $0.lifecycle = .running }
-            log.note(.info, "machine", cause: "resumed", "resumed")
+            let pausedAt = state.update { state in
+                state.lifecycle = .running
+                return state.pausedAt
+            }
             // The guest's clock stood still.
             control.sendTime()
             proceed()
+            let hundredths = (HostClock.monotonic() - pausedAt) / 10_000
+            let fraction = "0\(hundredths % 100)".suffix(2)
+            log.note(
+                .info, "machine", cause: "resumed", "resumed; it stood still for \(hundredths / 100).\(fraction) ms")
         }
     }
 

@@ -13,26 +13,45 @@ struct MigrateCommand: ParsableCommand {
             The guest runs on while its memory and its disk are sent, stands still for a moment, and goes on where 'aerie receive' waits. The \
             machine is removed here then. A transfer that fails leaves it running here.
 
+            A guest that writes faster than the connection carries is slowed down. --bandwidth leaves room for others on the connection, and \
+            --compress sends less for more processor time.
+
             DESTINATION is ssh:HOST, which starts 'aerie receive -' there, or unix:PATH or 127.0.0.1:PORT of an 'aerie receive' on this host.
 
             Example:
               aerie migrate build ssh:admin@second.example
+              aerie migrate build ssh:admin@second.example --bandwidth 20M --compress
             """)
 
     @OptionGroup var machine: OneMachine
     @Argument(help: ArgumentHelp("Where it goes.", valueName: "destination"))
     var destination: String
+    @Option(
+        help: ArgumentHelp("The most bytes a second, 64K or more, such as 20M (default: no limit).", valueName: "rate"))
+    var bandwidth: String?
+    @Flag(help: "Compress what is sent (Zstandard).")
+    var compress = false
+    @OptionGroup var format: FormatOptions
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
         let machine = try machine.find()
         try machine.requireRunning(for: "migrating")
+        let options = TransferOptions(bandwidth: try rate(), isCompressed: compress)
         let connection = try MigrationConnection.open(try MigrationAddress(destination))
-        let name = try MigrationSender(machine, input: connection.input, output: connection.output).send()
+        let report = try MigrationSender(machine, input: connection.input, output: connection.output, options).send()
         // It runs there. What is left here is of no use to anybody.
         try MachineEnding.kill(machine)
         if !machine.isGone { try userMachines().remove(machine) }
         connection.close()
-        print(name)
+        if format.format == .json { try format.printJSON(report) } else { print(report.name) }
+    }
+
+    private func rate() throws(AerieError) -> UInt64? {
+        guard let bandwidth else { return nil }
+        if let bytes = ByteSize(bandwidth)?.bytes, TransferOptions.bandwidths.contains(bytes) { return bytes }
+        throw AerieError(
+            .usage, asked: "--bandwidth \(bandwidth)", found: "it is not a rate from 64K to 1T",
+            advice: "give bytes a second, such as 20M")
     }
 }

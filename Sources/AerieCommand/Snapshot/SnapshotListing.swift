@@ -14,10 +14,35 @@ struct SnapshotListing: Encodable {
     let hasState: Bool
     /// Bytes of the guest's memory.
     let memory: UInt64
-    /// Bytes of the host's storage.
+    /// Bytes of the host's storage that no other snapshot has.
     let size: UInt64
+    /// Bytes of the host's storage that other snapshots have, too.
+    let shared: UInt64
+    /// The ID of the nearest snapshot that this one descends from; nil for none.
+    let parent: String?
+    /// Whether the memory's file has only the difference to that of an earlier snapshot.
+    let isIncremental: Bool
+    /// The lines of a tree before the name.
+    let branch: String
 
-    init(_ snapshot: Snapshot) {
+    private enum CodingKeys: CodingKey {
+        case id, name, machine, image, created, hasState, memory, size, shared, parent, isIncremental
+    }
+
+    /// - Parameter all: all snapshots, by their age.
+    static func all(_ all: [Snapshot], asTree: Bool) -> [SnapshotListing] {
+        let usages = Dictionary(uniqueKeysWithValues: zip(all.map(\.record.id), SnapshotUsage.of(all)))
+        let nodes =
+            asTree ? SnapshotTree(all).nodes : all.map { SnapshotTree.Node(snapshot: $0, isLast: []) }
+        return nodes.map { node in
+            SnapshotListing(
+                node.snapshot, usages[node.snapshot.record.id]!,
+                parent: SnapshotTree.parent(of: node.snapshot, in: all),
+                branch: branch(node.isLast))
+        }
+    }
+
+    private init(_ snapshot: Snapshot, _ usage: SnapshotUsage, parent: String?, branch: String) {
         let record = snapshot.record
         id = record.id
         name = record.name
@@ -26,6 +51,15 @@ struct SnapshotListing: Encodable {
         created = Date(timeIntervalSince1970: Double(record.created) / 1e9)
         hasState = record.hasState
         memory = record.machine.configuration.memory.bytes
-        size = snapshot.allocatedSize
+        size = usage.own
+        shared = usage.shared
+        self.parent = parent
+        isIncremental = record.layers != nil
+        self.branch = branch
+    }
+
+    private static func branch(_ isLast: [Bool]) -> String {
+        guard let last = isLast.last else { return "" }
+        return isLast.dropLast().map { $0 ? "   " : "│  " }.joined() + (last ? "└─ " : "├─ ")
     }
 }

@@ -4,7 +4,7 @@ internal import Runtime
 struct SnapshotRemove: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm",
-        abstract: "Remove snapshots. Machines that go on from them keep what they need.",
+        abstract: "Remove snapshots. Machines and snapshots that go on from them keep what they need.",
         discussion: """
             Example:
               aerie snapshot rm before-upgrade

@@ -70,6 +70,7 @@ package struct SnapshotRestoring {
         record.created = HostClock.realtime()
         record.removesAtEnd = isTemporary
         record.arguments = []
+        record.descent = snapshot.descentOfNext
         // Labels of a project say that its file describes the machine.
         record.labels = saved.labels.filter { !$0.key.hasPrefix("aerie.") }
         if isTemporary { record.restart = .no }

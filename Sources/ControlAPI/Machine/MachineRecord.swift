@@ -46,6 +46,8 @@ package struct MachineRecord: Codable, Equatable, Sendable {
     package var processorShare: ProcessorShare?
     /// Whether the machine starts only in a jail with all its layers; nil for no.
     package var requiresJail: Bool?
+    /// The IDs of the snapshot that the machine was restored from and of those before it, the nearest first; nil for another machine.
+    package var descent: [String]?
     package var logLevel: String?
     package var logFile: String?
     /// The directory in which relative paths of `configuration` begin.

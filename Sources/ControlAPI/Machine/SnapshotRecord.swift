@@ -17,10 +17,28 @@ package struct SnapshotRecord: Codable, Equatable, Sendable {
         }
     }
 
-    /// The form of the file; readers refuse another.
-    package static let currentVersion = 1
+    /// A file with a part of the memory that was made for an earlier snapshot. It is `memory.N` in the snapshot's directory; N begins with 1.
+    package struct Layer: Codable, Equatable, Sendable {
+        /// Of the earlier snapshot, which may be there no more.
+        package var id: String
+        package var name: String
+        package var stamp: Stamp
 
-    package var version = SnapshotRecord.currentVersion
+        package init(id: String, name: String, stamp: Stamp) {
+            self.id = id
+            self.name = name
+            self.stamp = stamp
+        }
+    }
+
+    /// The forms of the file; readers refuse others. The second one has layers, which older programs do not know.
+    package static let versions = 1...2
+    /// The form of the record in an exported snapshot, which has no layers.
+    package static let portableVersion = 1
+    /// The most earlier snapshots in `descent`.
+    package static let longestDescent = 16
+
+    package private(set) var version = 1
     /// 12 hexadecimal digits.
     package var id: String
     package var name: String
@@ -30,6 +48,11 @@ package struct SnapshotRecord: Codable, Equatable, Sendable {
     package var machine: MachineRecord
     /// Of the memory's file; nil for a snapshot of a machine that did not run: its disks.
     package var memory: Stamp?
+    /// The IDs of earlier snapshots, the nearest first: the one that the machine was last saved as or restored from, and those before it. They
+    /// may be there no more.
+    package var descent: [String]?
+    /// The files with the part of the memory that `memory` has not; nil when it has all.
+    package var layers: [Layer]? { didSet { version = layers == nil ? 1 : 2 } }
 
     package var hasState: Bool { memory != nil }
 

@@ -69,7 +69,7 @@ final class ControlConnection: @unchecked Sendable {
             }
         case .transfer:
             return try save { (machine, state, stream) throws(AerieError) in
-                try machine.transfer(state: state, stream: stream)
+                try machine.transfer(state: state, stream: stream, try options(request))
             }
         case .hold: holdsPause = false
         case .powerOff:
@@ -154,7 +154,7 @@ final class ControlConnection: @unchecked Sendable {
     /// Saves the machine by two files that came with the request. A machine that was running stands still afterwards, until the client lets
     /// it go on or ends the connection.
     private func save(
-        _ body: (VirtualMachine, _ first: Int32, _ second: Int32) throws(AerieError) -> Bool
+        _ body: (VirtualMachine, _ first: Int32, _ second: Int32) throws(AerieError) -> SavingReport
     ) throws(AerieError) -> JSONValue {
         guard let (first, second) = files.takePair() else {
             throw AerieError(
@@ -165,8 +165,26 @@ final class ControlConnection: @unchecked Sendable {
             Glibc.close(first)
             Glibc.close(second)
         }
-        holdsPause = try body(server.machine, first, second) || holdsPause
-        return .object(["wasRunning": .boolean(holdsPause)])
+        let report = try body(server.machine, first, second)
+        holdsPause = report.wasRunning || holdsPause
+        let paused = HostClock.monotonic() - report.pausedAt
+        return .object([
+            "wasRunning": .boolean(holdsPause), "pausedMicroseconds": JSONValue(Int(paused / 1000)),
+            "sentBytes": JSONValue(Int(report.sentCount)),
+        ])
+    }
+
+    private func options(_ request: ControlRequest) throws(AerieError) -> TransferOptions {
+        var options = TransferOptions(isCompressed: request.parameters["compressed"] == .boolean(true))
+        guard let bandwidth = request.parameters["bandwidth"], bandwidth != .null else { return options }
+        guard let bytes = bandwidth.integer.flatMap({ UInt64(exactly: $0) }), TransferOptions.bandwidths.contains(bytes)
+        else {
+            throw AerieError(
+                .usage, asked: "a transfer's bandwidth", found: "it is not from 65536 to 2^40 bytes a second",
+                advice: "see docs/control-protocol.md")
+        }
+        options.bandwidth = bytes
+        return options
     }
 
     private func endPause() {

@@ -17,7 +17,8 @@ package struct InstantSnapshot: Sendable {
     init(directory: String) throws(AerieError) {
         self.directory = directory
         record = try RecordFile.read(
-            InstantRecord.self, version: InstantRecord.currentVersion, from: Self.recordName, in: directory,
+            InstantRecord.self, versions: InstantRecord.currentVersion...InstantRecord.currentVersion,
+            from: Self.recordName, in: directory,
             asked: "the snapshot of an image")
     }
 
@@ -38,7 +39,7 @@ package struct InstantSnapshot: Sendable {
             let state = try FileDescriptor(path: file(Snapshot.stateName), flags: O_RDONLY | O_NOFOLLOW)
             let memory = try FileDescriptor(path: file(Snapshot.memoryName), flags: O_RDONLY | O_NOFOLLOW)
             try VirtualMachine.checkSnapshot(
-                state: state.rawValue, memory: memory.rawValue, asked: "the snapshot of an image")
+                state: state.rawValue, memory: .init(memory: memory.rawValue), asked: "the snapshot of an image")
             var record = record
             (record.memory, record.hostBoot) = (stamp, Self.hostBoot)
             try Self.write(record, in: directory)

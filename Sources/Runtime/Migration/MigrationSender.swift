@@ -1,4 +1,4 @@
-internal import Aerie
+package import Aerie
 internal import ControlAPI
 internal import Glibc
 internal import HostSystem
@@ -8,7 +8,20 @@ internal import HostSystem
 /// The machine runs while its disks and its memory are sent, and stands still for the rest. Until the receiver has all of it, any failure lets
 /// it go on here. Then it is handed over: it stands still here until the receiver has said what became of it.
 package struct MigrationSender {
+    /// What became of a machine, with durations in microseconds.
+    package struct Report: Encodable, Sendable {
+        /// The machine's name at the receiver.
+        package let name: String
+        /// From the connection to the receiver's last word.
+        package let microseconds: UInt64
+        /// From the moment at which the guest stood still here to the receiver's word that it runs; nil for a machine that was paused before.
+        package let downtimeMicroseconds: UInt64?
+        /// Bytes that were sent.
+        package let sentBytes: UInt64
+    }
+
     private let machine: Machine
+    private let options: TransferOptions
     private let stream: TransferStream
     private let input: Int32
     private let output: Int32
@@ -17,28 +30,30 @@ package struct MigrationSender {
 
     /// - Parameters:
     ///   - input, output: blocking descriptors of the connection, which outlive the sender.
-    package init(_ machine: Machine, input: Int32, output: Int32) {
+    package init(_ machine: Machine, input: Int32, output: Int32, _ options: TransferOptions) {
         self.machine = machine
+        self.options = options
         self.input = input
         self.output = output
-        stream = TransferStream(input: input, output: output)
+        stream = TransferStream(input: input, output: output, options)
     }
 
     private var asked: String { "migrating machine '\(machine.record.name)'" }
 
     /// Sends the machine. It stands still here afterwards, and is the receiver's.
     ///
-    /// - Returns: its name there.
     /// - Throws: the receiver's refusal, or why the connection ended. The machine goes on here then, or stands still if the receiver may have it:
     ///   the error says so.
-    package func send() throws -> String {
+    package func send() throws -> Report {
         SignalWatch.discard(SIGPIPE)
+        let begun = HostClock.monotonic()
+        let state: SentState
         let client = try ControlClient(machine)
         let disks = try offeredDisks()
         do {
             try offer(disks.map(\.name))
             for (index, disk) in disks.enumerated() { _ = try send(disk.copy, number: index) }
-            try sendState(client, disks.map(\.copy))
+            state = try sendState(client, disks.map(\.copy))
         } catch let error as AerieError where error.category != .inputOutput {
             throw error
         } catch {
@@ -46,7 +61,12 @@ package struct MigrationSender {
             throw refusal() ?? failure((error as? AerieError)?.found ?? "\(error)")
         }
         try client.call(.hold)
-        return try handOver(client)
+        let name = try handOver(client)
+        let now = HostClock.monotonic()
+        return Report(
+            name: name, microseconds: (now - begun) / 1000,
+            downtimeMicroseconds: state.pausedAt.map { (now - $0) / 1000 },
+            sentBytes: state.memoryCount + stream.sentCount)
     }
 
     // MARK: What is sent
@@ -86,14 +106,29 @@ package struct MigrationSender {
         }
     }
 
+    /// What is known when everything was sent.
+    private struct SentState {
+        /// When the guest stood still, by this process's monotonic clock.
+        let pausedAt: UInt64?
+        /// Bytes that the machine itself has sent.
+        let memoryCount: UInt64
+    }
+
     /// Sends the memory, which the machine does itself, then what is left once it stands still.
-    private func sendState(_ client: ControlClient, _ disks: [RepeatedCopy]) throws {
+    private func sendState(_ client: ControlClient, _ disks: [RepeatedCopy]) throws -> SentState {
         let state = try makeMemoryFile(name: "machine-state", size: 0)
-        try client.call(.transfer, files: [state.rawValue, output])
+        var parameters: [String: JSONValue] = ["compressed": .boolean(options.isCompressed)]
+        if let bandwidth = options.bandwidth { parameters["bandwidth"] = JSONValue(bandwidth) }
+        let answer = try client.call(.transfer, parameters, files: [state.rawValue, output])
+        let paused = answer["pausedMicroseconds"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
+        let pausedAt = HostClock.monotonic() - paused * 1000
         let sizes = try disks.enumerated().map { index, copy in try send(copy, number: index) }
         try sendAll(of: state)
         try stream.send(.complete, text: JSONValue(encoding: MigrationSizes(disks: sizes)).text)
         _ = try expect(.ready)
+        return SentState(
+            pausedAt: answer["wasRunning"] == .boolean(true) ? pausedAt : nil,
+            memoryCount: answer["sentBytes"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0)
     }
 
     private func sendAll(of state: borrowing FileDescriptor) throws {

@@ -1,12 +1,12 @@
 internal import Glibc
 internal import HostSystem
-internal import Aerie
+package import Aerie
 internal import ControlAPI
 
 /// The saved state from which a machine starts: files in its directory, for one start that succeeds.
 package struct SavedStart: Sendable {
     package let state: Int32
-    package let memory: Int32
+    package let memory: SavedMemoryFiles
     /// The machine's own disks, by their numbers: their files came with the state.
     package let disks: Set<Int>
     /// Whether the machine is another one than the one that was saved; a migrated machine is the same.
@@ -20,9 +20,8 @@ package struct SavedStart: Sendable {
         do throws(SystemError) {
             // They may be symbolic links into the user's cache (`InstantSnapshot`).
             let state = try FileDescriptor(path: path, flags: O_RDONLY)
-            let memory = try FileDescriptor(path: machine.file(Machine.savedMemoryName), flags: O_RDONLY)
+            memory = try Self.openMemory(of: machine)
             self.state = state.release()
-            self.memory = memory.release()
         } catch {
             throw AerieError(
                 .badInput, asked: "the saved state of machine '\(machine.record.name)'", found: error.description,
@@ -33,7 +32,32 @@ package struct SavedStart: Sendable {
             configuration.disks.indices.filter { configuration.disks[$0].path.hasPrefix("\(machine.directory)/") })
     }
 
-    var descriptors: [Int32] { [state, memory] }
+    private static func openMemory(of machine: Machine) throws(SystemError) -> SavedMemoryFiles {
+        var files = SavedMemoryFiles(memory: try open(machine.file(memoryName(0))).release())
+        do throws(SystemError) {
+            guard access(machine.file(Machine.savedMapName), F_OK) == 0 else { return files }
+            files.map = try open(machine.file(Machine.savedMapName)).release()
+            // The map says how many there have to be.
+            while access(machine.file(memoryName(files.others.count + 1)), F_OK) == 0 {
+                files.others.append(try open(machine.file(memoryName(files.others.count + 1))).release())
+            }
+            return files
+        } catch {
+            for descriptor in files.descriptors { Glibc.close(descriptor) }
+            throw error
+        }
+    }
+
+    private static func open(_ path: String) throws(SystemError) -> FileDescriptor {
+        try FileDescriptor(path: path, flags: O_RDONLY)
+    }
+
+    /// The name of a file of the memory in a machine's directory. File 0 is the snapshot's own.
+    static func memoryName(_ number: Int) -> String {
+        number == 0 ? Machine.savedMemoryName : "\(Machine.savedMemoryName).\(number)"
+    }
+
+    var descriptors: [Int32] { [state] + memory.descriptors }
 
     func close() {
         for descriptor in descriptors { Glibc.close(descriptor) }
@@ -41,8 +65,11 @@ package struct SavedStart: Sendable {
 
     /// The machine has started: the next start is an ordinary one.
     static func discard(of machine: Machine) {
+        // Without a state, the other files mean nothing.
         unlink(machine.file(Machine.savedStateName))
-        unlink(machine.file(Machine.savedMemoryName))
         unlink(machine.file(Machine.savedMoveName))
+        unlink(machine.file(Machine.savedMapName))
+        var number = 0
+        while unlink(machine.file(memoryName(number))) == 0 { number += 1 }
     }
 }

@@ -36,6 +36,7 @@ enum PortableRecord {
             throw refusal("the machine has disks of --disk or --overlay")
         }
         record.machine = try portable(record.machine, id: record.machine.id)
+        (record.descent, record.layers) = (nil, nil)
         record.memory = record.memory.map { .init(size: $0.size, modified: 0, device: 0, node: 0) }
         return record
     }

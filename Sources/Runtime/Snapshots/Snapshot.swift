@@ -7,7 +7,9 @@ internal import HostSystem
 ///
 ///     snapshot.json   what it is (SnapshotRecord)
 ///     state           vCPUs, devices, and the checksums of the memory (SavedMachineFile)
-///     memory          the memory (MemoryImage)
+///     memory          the memory (MemoryImage), or the part of it that is in no other file
+///     memory.map      which file has which part (MemoryMap), of an incremental snapshot
+///     memory.1 …      parts of the memory that earlier snapshots have, too
 ///     root.qcow2      the machine's disk, as it was
 ///     base-ID.qcow2   disks of other snapshots below it
 ///     kernel, initrd, firmware   of a snapshot that came from another host
@@ -17,6 +19,7 @@ package struct Snapshot: Sendable {
     static let recordName = "snapshot.json"
     package static let stateName = "state"
     package static let memoryName = "memory"
+    package static let mapName = "memory.map"
     private static let basePrefix = "base-"
     private static let diskSuffix = ".qcow2"
 
@@ -29,14 +32,19 @@ package struct Snapshot: Sendable {
     package init(directory: String) throws(AerieError) {
         self.directory = directory
         record = try RecordFile.read(
-            SnapshotRecord.self, version: SnapshotRecord.currentVersion, from: Self.recordName, in: directory,
+            SnapshotRecord.self, versions: SnapshotRecord.versions, from: Self.recordName, in: directory,
             asked: "snapshot \(directory.split(separator: "/").last ?? "")")
     }
 
     package func file(_ name: String) -> String { "\(directory)/\(name)" }
 
-    /// Bytes of the host's storage that the snapshot's files have. Files that machines share with it count in full.
-    package var allocatedSize: UInt64 { allocatedBytes(in: directory) }
+    /// The name of a file of an incremental snapshot's memory. File 0 is its own.
+    package static func memoryName(_ number: Int) -> String { number == 0 ? memoryName : "\(memoryName).\(number)" }
+
+    /// The descent of a machine that is restored from this snapshot, and of the next snapshot of the machine that was saved.
+    package var descentOfNext: [String] {
+        Array(([record.id] + (record.descent ?? [])).prefix(SnapshotRecord.longestDescent))
+    }
 
     /// The name of this snapshot's disk below a machine's own.
     package var baseName: String { "\(Self.basePrefix)\(record.id)\(Self.diskSuffix)" }
@@ -57,26 +65,20 @@ package struct Snapshot: Sendable {
     /// Compares the whole memory with its checksums. It takes as long as reading it does.
     package func check() throws(AerieError) {
         guard record.hasState else { return }
-        let asked = "snapshot '\(record.name)'"
-        let state = try open(Self.stateName)
-        let memory = try open(Self.memoryName)
-        try VirtualMachine.checkSnapshot(state: state.rawValue, memory: memory.rawValue, asked: asked)
+        try SnapshotMemory(of: self).check()
     }
 
-    private func open(_ name: String) throws(AerieError) -> FileDescriptor {
-        do throws(SystemError) {
-            return try FileDescriptor(path: file(name), flags: O_RDONLY | O_NOFOLLOW)
-        } catch {
-            throw AerieError(
-                .badInput, asked: "snapshot '\(record.name)'", found: error.description, advice: "remove the snapshot")
-        }
-    }
-
-    /// Compares the memory with its checksums unless its file is the one whose checksums were right, unchanged.
+    /// Compares the memory with its checksums unless its files are those whose checksums were right, unchanged.
     package func checkUnlessUnchanged() throws(AerieError) {
-        guard let stamp = record.memory else { return }
-        if (try? SnapshotRecord.Stamp(file: file(Self.memoryName))) == stamp { return }
+        guard record.hasState, !changedFiles.isEmpty else { return }
         try check()
+    }
+
+    /// The numbers of the memory's files that are not those of the record any more.
+    var changedFiles: Set<Int> {
+        let stamps = [record.memory] + (record.layers ?? []).map(\.stamp)
+        return Set(
+            stamps.indices.filter { (try? SnapshotRecord.Stamp(file: file(Self.memoryName($0)))) != stamps[$0] })
     }
 }
 

@@ -44,7 +44,7 @@ package struct SnapshotExport {
         try text.withUnsafeBytes { try writer.write(at: 0, $0) }
         if record.hasState {
             try write(.state, from: snapshot.file(Snapshot.stateName))
-            try write(.memory, from: snapshot.file(Snapshot.memoryName))
+            try writeMemory()
         }
         if let disk = try openDisk() {
             defer { disk.close() }
@@ -75,6 +75,23 @@ package struct SnapshotExport {
                 let count = try file.read(at: position, into: part)
                 guard count > 0 else { throw SystemError("read \(path)", code: EIO) }
                 try writer.write(at: position, UnsafeRawBufferPointer(rebasing: part[..<count]))
+                position += UInt64(count)
+            }
+        }
+    }
+
+    /// Whatever files the memory is in, the archive has all of it.
+    private func writeMemory() throws {
+        let memory = try SnapshotMemory(of: snapshot).opened(asked: "exporting snapshot '\(snapshot.record.name)'")
+        try writer.begin(.memory, size: memory.size)
+        var position: UInt64 = 0
+        while let range = try memory.nextData(from: position) {
+            position = range.lowerBound
+            while position < range.upperBound {
+                let count = Int(min(UInt64(Self.step), range.upperBound - position))
+                let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+                try memory.read(at: position, into: part)
+                try writer.write(at: position, UnsafeRawBufferPointer(part))
                 position += UInt64(count)
             }
         }

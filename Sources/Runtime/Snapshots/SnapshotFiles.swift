@@ -83,7 +83,12 @@ package enum SnapshotFiles {
         try linkFixed(from: snapshot.directory, to: work)
         if snapshot.record.hasState {
             try link(snapshot.file(Snapshot.stateName), to: "\(work)/\(Machine.savedStateName)")
-            try link(snapshot.file(Snapshot.memoryName), to: "\(work)/\(Machine.savedMemoryName)")
+            for number in 0...(snapshot.record.layers?.count ?? 0) {
+                try link(snapshot.file(Snapshot.memoryName(number)), to: "\(work)/\(SavedStart.memoryName(number))")
+            }
+            if snapshot.record.layers != nil {
+                try link(snapshot.file(Snapshot.mapName), to: "\(work)/\(Machine.savedMapName)")
+            }
         }
         guard access(snapshot.file(Machine.rootDiskName), F_OK) == 0 else { return nil }
         try link(snapshot.file(Machine.rootDiskName), to: "\(work)/\(snapshot.baseName)")

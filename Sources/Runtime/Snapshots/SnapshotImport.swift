@@ -46,10 +46,10 @@ package final class SnapshotImport {
         guard let version = value?["version"]?.integer else {
             throw ArchiveError.damaged(at: 16, "the snapshot's record is not JSON")
         }
-        guard version == SnapshotRecord.currentVersion else {
+        guard version == SnapshotRecord.portableVersion else {
             throw ArchiveError.damaged(
                 at: 16,
-                "the snapshot's record has version \(version), and this program reads version \(SnapshotRecord.currentVersion)"
+                "the snapshot's record has version \(version), and this program reads version \(SnapshotRecord.portableVersion)"
             )
         }
         do { found = try value!.decode(SnapshotRecord.self) } catch {
@@ -57,6 +57,7 @@ package final class SnapshotImport {
         }
         try MachineNames.check(found.name)
         var result = found
+        (result.descent, result.layers) = (nil, nil)
         result.machine = try PortableRecord.portable(found.machine, id: try MachineNames.newID())
         return result
     }
@@ -95,7 +96,7 @@ package final class SnapshotImport {
         guard record.hasState else { return }
         let state = try FileDescriptor(path: "\(work)/\(Snapshot.stateName)", flags: O_RDONLY)
         let memory = try FileDescriptor(path: "\(work)/\(Snapshot.memoryName)", flags: O_RDONLY)
-        try VirtualMachine.checkSnapshot(state: state.rawValue, memory: memory.rawValue, asked: asked)
+        try VirtualMachine.checkSnapshot(state: state.rawValue, memory: .init(memory: memory.rawValue), asked: asked)
     }
 
     private func read(_ member: ArchiveMember, _ size: UInt64, to work: String) throws -> ArchiveReader.Event {

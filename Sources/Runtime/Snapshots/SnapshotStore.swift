@@ -40,24 +40,32 @@ package struct SnapshotStore: Sendable {
             advice: found.isEmpty ? "'aerie snapshot ls' lists them" : "use more of its digits, or the name")
     }
 
-    /// Adds a snapshot that `prepare` has completed.
+    /// Adds a snapshot that `prepare` has completed. Its memory becomes an incremental one of the snapshot that it descends from, if there is
+    /// such.
     ///
     /// - Parameters:
     ///   - name: nil for `MACHINE-N` with the first number that is free.
+    ///   - isFull: keeps all of the memory in a file of its own.
     ///   - prepare: fills the directory `work`, whose files nobody changes afterwards.
     /// - Throws: `usage` when the name is taken; errors of files.
     package func create(
-        name: String?, of machine: MachineRecord, _ prepare: (_ work: String) throws -> Void
+        name: String?, of machine: MachineRecord, isFull: Bool = false, _ prepare: (_ work: String) throws -> Void
     ) throws -> Snapshot {
         try checkName(name)
         return try records.withNewEntry { id, work in
+            let descent = descent(of: machine)
             try prepare(work)
+            var layers: [SnapshotRecord.Layer]?
+            if !isFull, access("\(work)/\(Snapshot.memoryName)", F_OK) == 0, let earlier = memory(of: descent) {
+                layers = try SnapshotIncrement(work: work, earlier: earlier).make()
+            }
             try Self.synchronize(work)
             try records.locked { () throws in
                 records.removeLeftovers(except: work)
                 try checkName(name)
-                let record = SnapshotRecord(
+                var record = SnapshotRecord(
                     id: id, name: name ?? newName(for: machine.name), created: HostClock.realtime(), machine: machine)
+                (record.descent, record.layers) = (descent, layers)
                 try Self.write(record, in: work, isDurable: true)
                 unlink("\(work)/\(Machine.lockName)")
                 try records.publish(work, as: id)
@@ -76,10 +84,21 @@ package struct SnapshotStore: Sendable {
         try records.withNewEntry { id, work in
             try records.locked { records.removeLeftovers(except: work) }
             try prepare(work)
-            let record = SnapshotRecord(id: id, name: id, created: HostClock.realtime(), machine: machine)
+            var record = SnapshotRecord(id: id, name: id, created: HostClock.realtime(), machine: machine)
+            record.descent = descent(of: machine)
             try Self.write(record, in: work, isDurable: false)
             return try body(try Snapshot(directory: work))
         }
+    }
+
+    /// The descent of a machine's next snapshot: the newest one that there is of it, or else the one that it was restored from.
+    private func descent(of machine: MachineRecord) -> [String] {
+        snapshots().last { $0.record.machine.id == machine.id }?.descentOfNext ?? machine.descent ?? []
+    }
+
+    /// The nearest snapshot with a memory.
+    private func memory(of descent: [String]) -> Snapshot? {
+        descent.lazy.compactMap { try? Snapshot(directory: records.entry($0)) }.first { $0.record.hasState }
     }
 
     private static func write(_ record: SnapshotRecord, in work: String, isDurable: Bool) throws {
@@ -90,7 +109,7 @@ package struct SnapshotStore: Sendable {
             "\(work)/\(Snapshot.recordName)", with: JSONValue(encoding: record).text + [0x0A], isDurable: isDurable)
     }
 
-    /// Removes a snapshot. Machines that go on from it keep their files.
+    /// Removes a snapshot. Machines that go on from it, and snapshots that are incremental to it, have links of their own to its files.
     package func remove(_ snapshot: Snapshot) throws(AerieError) { try records.remove(snapshot.record.id) }
 
     /// Whether a new snapshot can have a name; nil for one that is made up.

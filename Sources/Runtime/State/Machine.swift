@@ -15,7 +15,7 @@ package import HostSystem
 ///     console.log.0, console.log.1   what the guest wrote to its console
 ///     vm.log         the log of its processes
 ///     cgroup         its control group, if it has one
-///     saved.state, saved.memory   what its next start goes on from
+///     saved.state, saved.memory, saved.map, saved.memory.N   what its next start goes on from
 ///     saved.move     empty: the machine was migrated here, and is no copy
 ///     base-ID.qcow2  disks of snapshots below root.qcow2
 ///     kernel, initrd, firmware   of a machine whose snapshot came from another host
@@ -38,6 +38,7 @@ package struct Machine: Sendable {
     package static let savedMemoryName = "saved.memory"
     /// There if the machine was moved here: it is the one that was saved, not a copy.
     package static let savedMoveName = "saved.move"
+    package static let savedMapName = "saved.map"
     package static let consoleLogName = "console.log"
     private static let longestFile = 4 << 20
 
@@ -63,7 +64,8 @@ package struct Machine: Sendable {
 
     private static func readRecord(_ directory: String) throws(AerieError) -> MachineRecord {
         try RecordFile.read(
-            MachineRecord.self, version: MachineRecord.currentVersion, from: recordName, in: directory,
+            MachineRecord.self, versions: MachineRecord.currentVersion...MachineRecord.currentVersion, from: recordName,
+            in: directory,
             asked: "machine \(directory.split(separator: "/").last ?? "")")
     }
 

@@ -5,11 +5,11 @@ internal import HostSystem
 /// Reads the record of a machine or of a snapshot.
 enum RecordFile {
     /// - Parameters:
-    ///   - version: the form of the file that this program reads.
+    ///   - versions: the forms of the file that this program reads.
     ///   - asked: the machine or the snapshot, for an error.
     /// - Throws: `badInput` for a record that cannot be read.
     static func read<Record: Decodable>(
-        _ type: Record.Type, version: Int, from name: String, in directory: String, asked: String
+        _ type: Record.Type, versions: ClosedRange<Int>, from name: String, in directory: String, asked: String
     ) throws(AerieError) -> Record {
         func damaged(_ found: String) -> AerieError {
             AerieError(
@@ -24,8 +24,9 @@ enum RecordFile {
         do {
             let value = try JSONValue(parsing: bytes)
             let found = value["version"]?.integer
-            guard found == version else {
-                throw damaged("its record has version \(found ?? 0), and this program reads version \(version)")
+            guard let found, versions.contains(found) else {
+                throw damaged(
+                    "its record has version \(found ?? 0), and this program reads version \(versions.upperBound)")
             }
             return try value.decode(type)
         } catch let error as AerieError {
