@@ -1,4 +1,5 @@
 import Foundation
+import GuestMemory
 import GuestToolchain
 import HostSystem
 import SavedState
