@@ -108,7 +108,8 @@ struct ForkedGuestTests {
         for name in names {
             let before = Date().timeIntervalSince1970
             let guest = Double(try shell(name, "date +%s.%N")[0]) ?? 0
-            #expect(guest > before - 0.05 && guest < Date().timeIntervalSince1970 + 0.05)
+            // The time is on its way to the guest for as long as this host is busy.
+            #expect(guest > before - 5 && guest < Date().timeIntervalSince1970 + 5)
         }
         for name in names { #expect(Patience.wait { (try? shell(name, "cat /tmp/slept")) == ["over"] }) }
 
