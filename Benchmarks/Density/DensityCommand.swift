@@ -9,7 +9,8 @@ struct DensityCommand: ParsableCommand {
         commandName: "density", abstract: "Idle Debian guests of 512 MB: memory of each, and how many fit into 4 GB.",
         discussion: """
             Starts guests on one machine after the other, waits until they are idle, and adds up the proportional set sizes of all their \
-            processes. Every guest has to write to its console afterwards.
+            processes. Afterwards every guest of Aerie has to answer a command, and every guest of QEMU has to write to its console. \
+            Forks are copies of one guest of Aerie, which has ended when they are measured.
             """)
 
     @OptionGroup var options: MachineOptions
@@ -30,6 +31,14 @@ struct DensityCommand: ParsableCommand {
     @Flag(help: "Let the host merge pages of Aerie's guests (needs /sys/kernel/mm/ksm/run).")
     var merge = false
 
+    /// Guests to measure.
+    private struct Row {
+        let machine: Machine
+        let isForked: Bool
+
+        var name: String { machine.name + (isForked ? ", forks" : "") }
+    }
+
     private struct Result: Encodable {
         let machine: String
         /// Bytes of memory of each guest with its monitor.
@@ -49,10 +58,14 @@ struct DensityCommand: ParsableCommand {
             throw ValidationError("no engine of Aerie to measure")
         }
         let files = try DebianFiles(aerie: aerie, image: image)
-        let results = try machines.map { machine in
-            complain("\(count) guests on \(machine.name)")
-            let memory = try measure(machine, files)
-            return Result(machine: machine.name, memory: memory, guests: (room << 20) / memory)
+        let rows = machines.flatMap { machine in
+            [Row(machine: machine, isForked: false)]
+                + (machine.engine == nil ? [] : [Row(machine: machine, isForked: true)])
+        }
+        let results = try rows.map { row in
+            complain("\(count) guests on \(row.name)")
+            let memory = try measure(row, files)
+            return Result(machine: row.name, memory: memory, guests: (room << 20) / memory)
         }
         if options.json {
             let encoder = JSONEncoder()
@@ -67,32 +80,50 @@ struct DensityCommand: ParsableCommand {
         print(table.text)
     }
 
+    /// Starts the guests of a row one after the other: a host that is too busy would make guests wait for themselves.
+    private func start(_ row: Row, _ files: DebianFiles, _ store: DensityStore, _ guests: inout [any IdleGuest]) throws
+    {
+        switch row.machine.engine {
+        case nil:
+            let disk = store.directory.appending(path: "disk")
+            try Data(count: 4096).write(to: disk)
+            // The devices that Aerie's guests have, too.
+            let balloon = ["-device", "virtio-balloon-device,free-page-reporting=on"]
+            let arguments = row.machine.arguments(files, second: disk.path, command: DensityGuest.command) + balloon
+            for number in 0..<count {
+                let guest = try DensityGuest(row.machine, arguments, in: store.directory, number: number)
+                guests.append(guest)
+                try guest.wait(for: "@ready", count: 1, seconds: 600)
+            }
+        case let engine?:
+            let options = ["--engine", engine] + (merge ? ["--merge"] : [])
+            guard row.isForked else {
+                for number in 0..<count {
+                    guests.append(
+                        try KeptGuest.start(store, name: "guest-\(number)", image: image, options: options))
+                }
+                return
+            }
+            let first = try KeptGuest.start(store, name: "first", image: image, options: options)
+            defer { first.end() }
+            let names = try store.run(["fork", "first", "--count", "\(count)", "--name", "fork"])
+            guests += names.split(separator: "\n").map { KeptGuest(store: store, name: String($0)) }
+            guard guests.count == count else { throw BenchmarkError("\(guests.count) of \(count) forks run") }
+        }
+    }
+
     /// Bytes of memory of each guest.
-    private func measure(_ machine: Machine, _ files: DebianFiles) throws -> Int {
+    private func measure(_ row: Row, _ files: DebianFiles) throws -> Int {
         let directory = FileManager.default.temporaryDirectory.appending(path: "aerie-density-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
         defer { try? FileManager.default.removeItem(at: directory) }
-        let disk = directory.appending(path: "disk")
-        try Data(count: 4096).write(to: disk)
-        var guests: [DensityGuest] = []
+        let store = DensityStore(aerie: row.machine.path, directory: directory)
+        var guests: [any IdleGuest] = []
         defer { for guest in guests { guest.end() } }
-        for number in 0..<count {
-            var arguments = machine.arguments(files, second: disk.path, command: DensityGuest.command)
-            if machine.engine == nil {
-                // The devices that Aerie's guests have, too.
-                arguments += ["-device", "virtio-balloon-device,free-page-reporting=on"]
-            } else if merge {
-                arguments.append("--merge")
-            }
-            guests.append(try DensityGuest(machine, arguments, in: directory, number: number))
-            // One after the other: a host that is too busy would make guests wait for themselves.
-            try guests[number].wait(for: "@ready", count: 1, seconds: 600)
-        }
+        try start(row, files, store, &guests)
         usleep(UInt32(min(settle, 3600) * 1e6))
         let memory = try guests.reduce(0) { try $0 + $1.proportionalMemory() } / guests.count
-        for guest in guests {
-            try guest.wait(for: "@alive", count: try guest.count(of: "@alive") + 1, seconds: 600)
-        }
+        for guest in guests { try guest.check() }
         return memory
     }
 }

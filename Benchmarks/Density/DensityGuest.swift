@@ -1,7 +1,7 @@
 import Foundation
 
 /// An idle guest that writes a line to its console every few seconds.
-final class DensityGuest {
+final class DensityGuest: IdleGuest {
     private let process = Process()
     private let output: URL
 
@@ -37,34 +37,9 @@ final class DensityGuest {
         }
     }
 
-    /// Bytes of memory of the guest's processes, each page divided by the number of processes that have it.
-    func proportionalMemory() throws -> Int {
-        var total = 0
-        for process in Self.tree(of: process.processIdentifier) {
-            // Files in /proc report size 0, so they are read until end of file.
-            guard let file = FileHandle(forReadingAtPath: "/proc/\(process)/smaps_rollup"),
-                let data = try? file.readToEnd()
-            else { continue }
-            for line in String(decoding: data, as: UTF8.self).split(separator: "\n") where line.hasPrefix("Pss:") {
-                total += (Int(line.split(separator: " ").dropFirst().first ?? "") ?? 0) << 10
-            }
-        }
-        guard total > 0 else {
-            throw BenchmarkError("the memory of process \(process.processIdentifier) cannot be read")
-        }
-        return total
-    }
+    func proportionalMemory() throws -> Int { try ProcessTree.proportionalMemory(of: process.processIdentifier) }
 
-    /// A process and its descendants: the monitor of a machine, the machine, and its network.
-    static func tree(of process: pid_t) -> [pid_t] {
-        let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
-        let children = tasks.flatMap { task -> [pid_t] in
-            let file = FileHandle(forReadingAtPath: "/proc/\(process)/task/\(task)/children")
-            let text = String(decoding: (try? file?.readToEnd()) ?? Data(), as: UTF8.self)
-            return text.split(separator: " ").compactMap { pid_t($0) }
-        }
-        return [process] + children.flatMap { tree(of: $0) }
-    }
+    func check() throws { try wait(for: "@alive", count: try count(of: "@alive") + 1, seconds: 600) }
 
     /// Ends the guest as if its power were cut: aerie takes a second signal for that, QEMU the first one.
     func end() {
@@ -73,7 +48,7 @@ final class DensityGuest {
             usleep(500_000)
         }
         guard process.isRunning else { return }
-        for process in Self.tree(of: process.processIdentifier).reversed() { kill(process, SIGKILL) }
+        for process in ProcessTree.members(of: process.processIdentifier).reversed() { kill(process, SIGKILL) }
         process.waitUntilExit()
     }
 }

@@ -56,7 +56,7 @@ final class SnapshotUser {
     func privateMemory(of machine: String) throws -> Int {
         guard let status = try inspect(machine)["status"] as? [String: Any], let process = status["process"] as? Int
         else { throw BenchmarkError("`aerie inspect` does not name the machine's process") }
-        return try DensityGuest.tree(of: pid_t(process)).reduce(0) { total, process in
+        return try ProcessTree.members(of: pid_t(process)).reduce(0) { total, process in
             let file = FileHandle(forReadingAtPath: "/proc/\(process)/smaps_rollup")
             let text = String(decoding: try file?.readToEnd() ?? Data(), as: UTF8.self)
             let kilobytes = text.split(separator: "\n").filter { $0.hasPrefix("Private_") }

@@ -13,6 +13,8 @@ package enum AgentMessage: Equatable {
     case done(files: UInt64, bytes: UInt64)
     case status(FileStatus)
     case information(GuestInformation)
+    /// A program of the guest has connected to the socket of LISTEN.
+    case arrived(UInt32)
     case error(AgentFailure)
 
     package init(_ frame: Frame) throws(ProtocolFault) {
@@ -45,6 +47,9 @@ package enum AgentMessage: Equatable {
             self = .done(files: files, bytes: bytes)
         case .fileStatus: self = .status(try FileStatus(payload: payload))
         case .information: self = .information(try GuestInformation(payload: payload))
+        case .arrived:
+            guard let number: UInt32 = payload.integer() else { throw ProtocolFault.length }
+            self = .arrived(number)
         case .error: self = .error(try AgentFailure(payload: payload))
         default: throw ProtocolFault.unknownType(frame.type.rawValue)
         }
@@ -73,6 +78,9 @@ package enum AgentMessage: Equatable {
             return Frame(.done, payload: payload)
         case .status(let status): return Frame(.fileStatus, payload: status.payload)
         case .information(let information): return Frame(.information, payload: information.payload)
+        case .arrived(let number):
+            payload.appendInteger(number)
+            return Frame(.arrived, payload: payload)
         case .error(let failure): return Frame(.error, payload: failure.payload)
         }
     }

@@ -5,6 +5,8 @@ package import HostSystem
 extension GuestMemory {
     /// Bytes of memory that are asked about at once.
     private static let step = 1 << 30
+    /// Bytes of memory that are pushed out with one call, which the end of the machine waits for.
+    private static let pushedAtOnce = 16 << 20
     private static var pageSize: Int { sysconf(Int32(_SC_PAGESIZE)) }
 
     /// Gives the whole pages of a guest-physical range back to the host. They read as zero afterwards, or as the contents
@@ -25,6 +27,21 @@ extension GuestMemory {
         guard madvise(pages, Int(end - first), advice) == 0 else { return 0 }
         noteWrite(UnsafeMutableRawBufferPointer(start: pages, count: Int(end - first)))
         return UInt64(end - first)
+    }
+
+    /// Asks the host to move the memory to its swap space; pages of a file that was mapped privately go back to the file. The contents stay,
+    /// and a page comes back at the next access to it.
+    ///
+    /// - Parameter isCancelled: asked between two parts.
+    /// - Returns: false when it was cancelled.
+    /// - Throws: EINVAL where the kernel cannot do it (before Linux 5.4). A host without swap space keeps the pages, which is no error.
+    package func pushOut(unless isCancelled: () -> Bool) throws(SystemError) -> Bool {
+        for start in stride(from: 0, to: Int(size), by: Self.pushedAtOnce) {
+            if isCancelled() { return false }
+            let count = min(Self.pushedAtOnce, Int(size) - start)
+            _ = try checked("madvise MADV_PAGEOUT") { madvise(hostBase + start, count, MADV_PAGEOUT) }
+        }
+        return true
     }
 
     /// The bytes of the memory that the host has allocated; a merged page counts in each memory that has it.

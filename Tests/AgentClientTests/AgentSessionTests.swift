@@ -19,6 +19,7 @@ struct AgentSessionTests {
         ("exit", .exit(.exited(3))),
         ("done", .done(files: 1, bytes: 2)),
         ("status", .status(FileStatus(kind: .file, mode: 0o644, size: 5, modified: 0, owner: 0, group: 0))),
+        ("arrived", .arrived(3)),
         ("error", .error(AgentFailure(.file, errno: 2, text: Array("x".utf8)))),
     ]
 
@@ -84,6 +85,8 @@ struct AgentSessionTests {
             (.information, [], ["error"]),
             (.action, [], ["done", "error"]),
             (.forward, [], ["done", "error"]),
+            (.listen, [], ["done", "error"]),
+            (.listen, [.done(files: 0, bytes: 0)], ["arrived", "error"]),
         ]
         for (exchange, messages, allowed) in states {
             for (name, message) in Self.everything {
@@ -125,6 +128,7 @@ struct AgentSessionTests {
         case "hello": return try session(nil)
         case "started": return try session(command)
         case "status": return try session(.status)
+        case "arrived": return try session(.listen, after: [.done(files: 0, bytes: 0)])
         case "done", "error": return try session(.action)
         default: return try session(command, after: [.started(processID: 1)])
         }

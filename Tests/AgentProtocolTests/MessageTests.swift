@@ -41,7 +41,8 @@ struct MessageTests {
             .hello(version: 1), .request(.execute(execute)), .request(.put(put)), .request(.get(get)),
             .request(.status(status)), .request(.inform), .request(.configure(configure)), .request(.powerOff),
             .request(.reboot), .request(.ping), .request(.forward(.unix(path: Array("/run/s".utf8)))),
-            .request(.forward(.tcp(address: nil, port: 22))),
+            .request(.forward(.tcp(address: nil, port: 22))), .request(.forward(.arrived(.max))),
+            .request(.listen(ListenRequest(path: Array("/run/s".utf8)))),
             .request(.forward(.tcp(address: Array("::1".utf8), port: 65535))), .data([0, 255]), .end, .signal(15),
             .window(rows: 24, columns: 80),
         ]
@@ -67,7 +68,7 @@ struct MessageTests {
         return [
             .hello(version: 1, bootID: Array(0..<16)), .started(processID: 77), .data(stream: 1, [1]), .end(stream: 2),
             .credit(262_144), .exit(.exited(255)), .exit(.signalled(64)), .done(files: 1, bytes: 1 << 50),
-            .status(status), .information(information),
+            .status(status), .information(information), .arrived(5),
             .error(AgentFailure(.notFound, errno: 2, text: Array("'x': no such file".utf8))),
         ]
     }

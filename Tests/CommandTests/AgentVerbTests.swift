@@ -1,5 +1,6 @@
 import Foundation
 import GuestToolchain
+import TestSupport
 import Testing
 
 /// `aerie exec` and `aerie cp` with the real agent on this host.
@@ -61,6 +62,39 @@ struct AgentVerbTests {
             cmp sum echoed && cmp made expected && echo same
             """)
         #expect(result.output == "0\n0\n0\n5\ncode 0\nsame\n", "\(result.error)")
+    }
+
+    @Test("With --ssh a command reaches this user's SSH agent, and its socket goes with the command")
+    func sshAgent() throws {
+        let path = aerie.directory.path("ssh-agent")
+        let server = try UnixServer(path) { connection in
+            while case let question = connection.read(100), !question.isEmpty {
+                connection.write((Array("agent: ".utf8) + question)[...])
+            }
+        }
+        defer { server.stop() }
+        // Two connections at the same time, by a user who is not root.
+        let script = """
+            use IO::Socket::UNIX; $p = $ENV{SSH_AUTH_SOCK};
+            $a = IO::Socket::UNIX->new($p); $b = IO::Socket::UNIX->new($p);
+            print $b "two"; sysread $b, $y, 100; print $a "one"; sysread $a, $x, 100; print "$p\\n$x $y\\n";
+            """
+        let result = try aerie.run(
+            ["exec", "--ssh", "-u", "nobody", "vm", "perl", "-e", script], environment: ["SSH_AUTH_SOCK": path])
+        let lines = result.output.split(separator: "\n").map(String.init)
+        try #require(lines.count == 2, "\(result.error)")
+        #expect(lines[1] == "agent: one agent: two")
+        #expect(lines[0].hasPrefix("/run/aerie-ssh-"))
+        #expect(Patience.wait { access(lines[0], F_OK) != 0 })
+        // Without the option there is no agent, and without an agent the option is an error.
+        let plain = try aerie.run(
+            ["exec", "vm", "sh", "-c", "echo \"<$SSH_AUTH_SOCK>\""], environment: ["SSH_AUTH_SOCK": path])
+        #expect(plain.output == "<>\n")
+        for wrong in ["", "/no-such-agent"] {
+            let result = try aerie.run(["exec", "--ssh", "vm", "true"], environment: ["SSH_AUTH_SOCK": wrong])
+            #expect(result.code == 64)
+            #expect(result.error.hasPrefix("aerie: --ssh: "))
+        }
     }
 
     @Test("Twenty commands at once have each its own streams")

@@ -22,6 +22,22 @@ struct ForkedGuestTests {
         return result.output.split(separator: "\n").map(String.init)
     }
 
+    /// The agent in a guest has the socket, which leads to the host's.
+    private func reachSSHAgent(from name: String) throws {
+        let path = aerie.directory.path("ssh-agent")
+        let server = try UnixServer(path) { connection in
+            let question = connection.read(100)
+            connection.write((Array("agent: ".utf8) + question)[...])
+        }
+        defer { server.stop() }
+        let script = """
+            use IO::Socket::UNIX; $s = IO::Socket::UNIX->new($ENV{SSH_AUTH_SOCK}); print $s "sign"; print <$s>;
+            """
+        let environment = DebianImage.environment.merging(["SSH_AUTH_SOCK": path]) { $1 }
+        let result = try aerie.run(["exec", "--ssh", name, "perl", "-e", script], environment: environment)
+        #expect(result.output == "agent: sign", "\(result.error)")
+    }
+
     @Test("Copies of a guest that works go on with its files and its programs, and each is somebody else")
     func copies() throws {
         #expect(try run(["run", "--detach", "--name", "base", "debian"]).code == 0)
@@ -34,6 +50,7 @@ struct ForkedGuestTests {
             head -c 3000000 /dev/urandom >/root/data; sha256sum /root/data >/root/sum; sync
             (while :; do sha256sum -c --quiet /root/sum || echo bad >/root/bad; date >/tmp/tick; done) </dev/null >/dev/null 2>&1 &
             """)
+        try reachSSHAgent(from: "base")
         #expect(try run(["fork", "base", "--count", "2"]).output == "base-1\nbase-2\n")
         #expect(try run(["fork", "base-1"]).output == "base-1-1\n")
         let names = ["base", "base-1", "base-2", "base-1-1"]

@@ -35,7 +35,13 @@ struct MemoryTests {
             })
     }
 
-    @Test("Memory that the guest frees goes back to the host by itself, and more on request")
+    /// The host's memory as the machine sees it: a file of always the same length, which is written in place.
+    private static func meminfo(available percent: Int) -> Data {
+        Data("MemTotal: 100 kB\nMemAvailable: \(percent < 10 ? "0" : "")\(percent) kB\n".utf8)
+    }
+
+    @Test(
+        "Memory that the guest frees goes back to the host by itself, more on request, and spare memory under pressure")
     func memory() throws {
         // Free pages are reported some seconds after the driver is there and after they became free.
         let script = """
@@ -49,6 +55,7 @@ struct MemoryTests {
             "kernel": try DebianImage.file("kernel"), "initrd": try DebianImage.file("initrd"),
             "rootDisk": try DebianImage.file("root.raw"), "dataDisk": try directory.file("disk", Data(count: 4096)),
             "cpus": 1, "memory": Self.size >> 20, "engine": "translate",
+            "meminfo": try directory.file("meminfo", Self.meminfo(available: 15)),
             "commandLine": "console=ttyS0 quiet aerie.command=\(command)",
         ]
         let settings = try directory.file("settings", try JSONSerialization.data(withJSONObject: object))
@@ -73,6 +80,15 @@ struct MemoryTests {
         host.send("target \(Self.size)")
         try wait(host) { $0.current == Self.size }
         try wait(host) { $0.available > target }
+
+        // The host is short of memory, and then it has plenty again.
+        let meminfo = try FileHandle(forWritingTo: URL(filePath: directory.path("meminfo")))
+        try meminfo.write(contentsOf: Self.meminfo(available: 5))
+        try wait(host) { $0.current < 300 << 20 }
+        #expect(try figures(host).current >= Self.size / 4)
+        try meminfo.seek(toOffset: 0)
+        try meminfo.write(contentsOf: Self.meminfo(available: 50))
+        try wait(host) { $0.current == Self.size }
         host.send("type end")
         #expect(host.nextAnswer() == "ended: poweredOff")
     }

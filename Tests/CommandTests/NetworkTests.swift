@@ -65,6 +65,12 @@ struct NetworkTests {
                 Self.server(7000, udp: udp),
             ], on: aerie, environment: DebianImage.environment)
         #expect(Patience.wait { LoopbackPort.ask(port, "hello\n", kind) == "HELLO\n" })
+        // The guest's agent knows its addresses.
+        let listed = try aerie.run(["ps", "--addresses"]).output.split(separator: "\n").map(String.init)
+        try #require(listed.count == 2)
+        #expect(listed[0].hasSuffix("ADDRESSES") && listed[1].contains("10.0.2.15"))
+        let inspected = try aerie.run(["inspect", try aerie.run(["ps", "--quiet"]).output.filter { $0 != "\n" }])
+        #expect(inspected.output.contains("\"address\" : \"10.0.2.15\""), "\(inspected.output)")
         // The port is the guest's as long as it runs, and free again afterwards.
         let second = try aerie.run(
             ["run", "--publish", "\(port):7000\(udp ? "/udp" : "")", "debian", "true"],

@@ -5,7 +5,7 @@ internal import AgentProtocol
 enum AgentSessionFuzzing {
     private static let exchanges: [AgentSession.Exchange] = [
         .command(hasTerminal: false, hasInput: true), .command(hasTerminal: true, hasInput: true),
-        .command(hasTerminal: false, hasInput: false), .put, .get, .status, .information, .action, .forward,
+        .command(hasTerminal: false, hasInput: false), .put, .get, .status, .information, .action, .forward, .listen,
     ]
 
     static func answers(_ bytes: [UInt8]) {

@@ -37,6 +37,16 @@ struct MemoryBeginningTests {
         #expect(found == [0, 7])
     }
 
+    @Test("Memory that is pushed out has the same contents afterwards, whether it came from the file or was written")
+    func pushedOut() throws {
+        let file = try file()
+        let memory = try memory(file)
+        try memory.write([9, 9], at: 0x1FFF)
+        #expect(try memory.pushOut { false })
+        #expect(try memory.bytes(at: 0x1FFF, count: 3) == [9, 9, 7])
+        #expect(try !memory.pushOut { true })
+    }
+
     @Test("What is written since and what the file has may have contents, and nothing else, whatever was read")
     func data() throws {
         let file = try file()

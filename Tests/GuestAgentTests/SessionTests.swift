@@ -75,7 +75,9 @@ import Testing
                 if round % 3 > 0 { Frame(.hello, payload: [1, 0, 0, 0]).append(to: &bytes) }
                 // A valid header before random bytes gets deeper than random bytes alone.
                 if round % 3 > 1 {
-                    let types: [FrameType] = [.put, .get, .status, .configure, .forward, .execute, .signal, .window]
+                    let types: [FrameType] = [
+                        .put, .get, .status, .configure, .forward, .listen, .execute, .signal, .window,
+                    ]
                     let type = types[Int.random(in: 0..<types.count, using: &generator)]
                     FrameHeader(type, length: Int.random(in: 0..<200, using: &generator)).append(to: &bytes)
                     bytes += [1, 0, 0, 0, UInt8.random(in: 0..<20, using: &generator), 0, 0, 0]
@@ -166,6 +168,43 @@ import Testing
             #expect(listener.readAll(connection) == data)
             listener.writeAndClose(connection, Array("answer".utf8))
             #expect(tcp.readRaw(100) == Array("answer".utf8))
+        }
+
+        @Test("LISTEN hands each connection of a program over once, and its socket goes with the session")
+        func listen() throws {
+            let path = "\(agent.path).listen"
+            let request = AgentRequest.listen(ListenRequest(path: Array(path.utf8)))
+            var client: AgentClient? = try agent.client()
+            #expect(try client?.answer(request) == .done(files: 0, bytes: 0))
+            var status = stat()
+            #expect(stat(path, &status) == 0 && status.st_mode == S_IFSOCK | 0o600)
+            func arrival() throws -> UInt32? {
+                guard case .arrived(let number)? = try client?.next() else { return nil }
+                return number
+            }
+            let program = try AgentClient(path)
+            let number = try #require(try arrival())
+            let taken = try agent.client()
+            #expect(try taken.answer(.forward(.arrived(number))) == .done(files: 0, bytes: 0))
+            try program.send(raw: Array("ask".utf8))
+            #expect(taken.readRaw(3) == Array("ask".utf8))
+            try taken.send(raw: Array("answer".utf8))
+            #expect(program.readRaw(6) == Array("answer".utf8))
+            let gone = AgentFailure(.notFound, text: Array("the connection does not wait any more".utf8))
+            #expect(try agent.answer(.forward(.arrived(number))) == .error(gone))
+
+            // So many wait for the client, and the next one is closed.
+            let programs = try (0..<17).map { _ in try AgentClient(path) }
+            #expect(try (0..<16).map { _ in try arrival() } == (1...16).map { number + $0 })
+            #expect(programs[16].readRaw(1).isEmpty)
+            let used = AgentFailure(.file, errno: 98, text: Array("'\(path)': the address is in use".utf8))
+            #expect(try agent.answer(request) == .error(used))
+            client = nil
+            #expect(programs[0].readRaw(1).isEmpty)
+            #expect(Patience.wait { access(path, F_OK) != 0 })
+            // What was taken over goes on.
+            try program.send(raw: [7])
+            #expect(taken.readRaw(1) == [7])
         }
 
         @Test("FORWARD to nobody says so")

@@ -1,5 +1,6 @@
 import Aerie
 import Foundation
+import HostSystem
 import Synchronization
 
 // One virtual machine in a process of its own, for tests that end the process: its console on standard output, what became of
@@ -24,6 +25,8 @@ struct Settings: Decodable {
     let rootDisk: String
     /// Its changes stay.
     let dataDisk: String
+    /// In the form of /proc/meminfo: the guest lends memory when this file says so.
+    let meminfo: String?
 
     var configuration: Configuration {
         var result = Configuration()
@@ -33,8 +36,19 @@ struct Settings: Decodable {
         result.cpus = cpus
         result.memory = .mebibytes(UInt64(memory))
         result.engine = Configuration.Engine(rawValue: engine) ?? .auto
+        if meminfo != nil { result.memoryPolicy = try? MemoryPolicy(option: "pressure") }
         result.disks = [Disk(path: rootDisk, access: .discardChanges), Disk(path: dataDisk)]
         return result
+    }
+
+    /// What the machine sees of the host's memory.
+    var services: HostServices {
+        var services = HostServices.direct
+        if let meminfo {
+            services.memoryFiles = MemoryFiles(
+                pressure: [], meminfo: meminfo, interval: 100_000_000, step: 100_000_000)
+        }
+        return services
     }
 }
 
@@ -87,7 +101,8 @@ do {
     let settings = try JSONDecoder().decode(
         Settings.self, from: Data(contentsOf: URL(filePath: CommandLine.arguments[1])))
     let console = OutputConsole()
-    let machine = try VirtualMachine(settings.configuration, console: console)
+    let machine = try VirtualMachine(
+        settings.configuration, console: console, services: settings.services, log: .silent)
     if CommandLine.arguments.count > 2 {
         try machine.start(restoring: CommandLine.arguments[2])
     } else {

@@ -232,6 +232,25 @@ import VirtioDevices
         }
     }
 
+    @Test func lentMemoryIsAskedForOnTopOfTheTargetAndIsNotSaved() throws {
+        let balloon = try Balloon()
+        defer { balloon.board.stop() }
+        let board = try #require(balloon.board as? TestBoard)
+        balloon.device.request(1 << 20)
+        balloon.device.lend(2 << 20)
+        #expect((balloon.device.status.requested, balloon.device.status.lent) == (3 << 20, 2 << 20))
+        #expect(Array(balloon.device.configuration.prefix(4)) == [0, 3, 0, 0])
+        let generation = balloon.device.configurationGeneration
+        board.transport.pause()
+        let record = try balloon.device.save()
+        board.transport.resume()
+        let restored = BalloonDevice()
+        try restored.restore(record)
+        #expect((restored.status.requested, restored.status.lent) == (1 << 20, 0))
+        // For the driver the configuration is another one.
+        #expect(restored.configurationGeneration == generation + 1)
+    }
+
     @Test func aResetEmptiesTheBalloonAndKeepsTheTarget() throws {
         let balloon = try Balloon()
         defer { balloon.board.stop() }

@@ -11,6 +11,9 @@ package struct HostServices: Sendable {
     /// a page at the first access to it.
     package var memory: SavedMemoryFiles?
 
+    /// Where a machine with a memory policy sees how much memory the host has left; nil for the kernel's own files.
+    package var memoryFiles: MemoryFiles?
+
     package static let direct = HostServices()
 
     package init() {}

@@ -95,6 +95,7 @@ extension Configuration {
                 .usage, asked: "--memory \(memory)", found: "a machine has 1M to 1024G of memory, in steps of 4K",
                 advice: "choose a size in this range")
         }
+        try memoryPolicy?.validate()
         if mergesMemory, access("/sys/kernel/mm/ksm", F_OK) != 0 {
             throw AerieError(
                 .unavailable, asked: "--merge", found: "this host's kernel does not merge pages", advice: "leave it out"

@@ -69,6 +69,9 @@ public struct Configuration: Codable, Equatable, Sendable {
     /// Whether the host's kernel may keep pages of the guest's memory that have the same contents as others only once (ksm(4)). A guest can
     /// then find out by timing which pages it has in common with other guests: only for guests that may know each other's contents.
     public var mergesMemory = false
+    /// How the machine saves memory of the host; nil for not at all. `lendsUnderPressure` needs the balloon, for which a machine on virtio-mmio
+    /// has to have a free slot.
+    public var memoryPolicy: MemoryPolicy?
     /// The path of a kernel; nil when firmware loads one. For riscv64: a flat `Image`, also compressed or in an EFI zboot file, or
     /// ELF. For x86_64: a `bzImage`, or ELF with a PVH entry.
     public var kernel: String?

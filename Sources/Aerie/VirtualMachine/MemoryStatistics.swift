@@ -22,7 +22,8 @@ public struct MemoryStatistics: Codable, Equatable, Sendable {
 
     /// The size of the machine's memory.
     public var size: ByteSize
-    /// The memory that the guest shall have (`VirtualMachine.setMemoryTarget(_:)`).
+    /// The memory that the guest shall have: that of `VirtualMachine.setMemoryTarget(_:)`, less the memory that the guest lends to a host
+    /// under pressure (`MemoryPolicy`).
     public var target: ByteSize
     /// The memory that the guest has: the size less the balloon's.
     public var current: ByteSize

@@ -66,6 +66,10 @@ extension VirtualMachine {
             let limit = try HostThread(name: "cpu-limit") { [self] in keepLimit() }
             // It ends, and is joined, with the vCPUs' threads.
             state.update { $0.processorThreads.append(limit) }
+            if let memoryKeeper {
+                let thread = try HostThread(name: "memory-policy") { memoryKeeper.run() }
+                state.update { $0.processorThreads.append(thread) }
+            }
             for processor in board.processors {
                 let thread = try HostThread(name: "vcpu\(processor.index)") { [self] in drive(processor) }
                 state.update { $0.processorThreads.append(thread) }

@@ -1,4 +1,5 @@
 internal import GuestMemory
+internal import HostSystem
 internal import VirtioDevices
 
 /// The guest's memory while the machine runs: a balloon in the guest takes memory away and gives it back (VIRTIO 1.2, section 5.5).
@@ -24,6 +25,15 @@ extension VirtualMachine {
                 advice: "use the transport pci")
         }
         balloon.request(size.bytes - target.bytes)
+    }
+
+    /// Nil for a machine without a memory policy.
+    static func memoryKeeper(
+        _ configuration: Configuration, _ services: HostServices, _ board: any Board, _ log: Log
+    ) throws(AerieError) -> MemoryKeeper? {
+        guard let policy = configuration.memoryPolicy, policy != MemoryPolicy() else { return nil }
+        return try MemoryKeeper(
+            policy, services.memoryFiles ?? .host, memory: board.memory, balloon: board.balloon, log: log)
     }
 
     /// The state of the guest's memory. Each call also asks the guest for new figures, so that `guest` is as old as the call before.

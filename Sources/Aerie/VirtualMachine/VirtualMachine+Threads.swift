@@ -102,6 +102,7 @@ extension VirtualMachine {
             defer { state.processorThreads = [] }
             return state.processorThreads
         }
+        memoryKeeper?.stop()
         for thread in threads { thread.join() }
         stopDevices()
         console?.end()

@@ -14,6 +14,8 @@ public final class VirtualMachine: Sendable {
     let watchdog: Configuration.WatchdogAction
     let state = Monitor(Progress())
     let control = ControlChannel()
+    /// Nil for a machine without a memory policy.
+    let memoryKeeper: MemoryKeeper?
     /// Nil for a machine with a channel of the caller's.
     let console: SharedConsole?
     private let requests = RequestBox()
@@ -78,6 +80,7 @@ public final class VirtualMachine: Sendable {
         board = try BoardBuilder.make(
             configuration, console: ConsoleBridge(console), control: control, services: services, log: log
         ) { [requests] in requests.post(.event($0)) }
+        memoryKeeper = try Self.memoryKeeper(configuration, services, board, log)
         restartsOnReset = configuration.restartsOnReset
         watchdog = configuration.watchdog
         requests.connect { [state, board] request in Self.post(request, to: state, of: board) }

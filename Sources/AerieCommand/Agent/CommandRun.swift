@@ -8,6 +8,8 @@ struct CommandRun {
     /// The request, for error lines.
     let asked: String
     let wait: AgentWait
+    /// Nil for a command that does not get the user's SSH agent.
+    var sshAgent: SSHAgentForwarding?
 
     /// Returns the command's exit code. Ends this process by a signal where the command's own end would.
     func run(
@@ -15,6 +17,8 @@ struct CommandRun {
     ) throws(AgentVerbError) -> Int32 {
         let outcome: CommandOutcome
         do throws(AgentError) {
+            var request = request
+            try sshAgent?.begin(for: &request, through: connector, wait: wait)
             outcome = try CommandRelay.run(request, through: connector, wait: wait, streams: streams)
         } catch {
             throw AgentVerbError(asked: asked, error, runsCommand: true)

@@ -61,6 +61,9 @@ struct ExecCommand: ParsableCommand {
         help: ArgumentHelp("The keys that leave the command (default: ctrl-p,ctrl-q); '' for none.", valueName: "keys"))
     var detachKeys: String?
 
+    @Flag(help: "Let the command use this user's SSH agent, that of SSH_AUTH_SOCK, while it runs.")
+    var ssh = false
+
     @OptionGroup var agent: AgentOptions
     @OptionGroup var verbosity: VerbosityOptions
 
@@ -81,7 +84,8 @@ struct ExecCommand: ParsableCommand {
             }
             streams.detachKeys = keys
         }
-        let code = try CommandRun(asked: "exec \(name)", wait: try agent.limit())
+        let sshAgent = ssh ? try SSHAgentForwarding() : nil
+        let code = try CommandRun(asked: "exec \(name)", wait: try agent.limit(), sshAgent: sshAgent)
             .run(request, through: try MachineEndpoints.agent(named: name), streams: streams)
         if code != 0 { throw ExitCode(code) }
     }
@@ -107,9 +111,9 @@ struct ExecCommand: ParsableCommand {
 
     /// A command ends with its connection, so that the guest's shell starts one that shall not.
     private func detach(_ request: inout CommandRequest) throws(AgentVerbError) {
-        guard !tty, !interactive else {
-            throw AgentVerbError(
-                .usage, asked: "exec \(name)", found: "--detach has no use for -i and -t", advice: "leave them out")
+        guard !tty, !interactive, !ssh else {
+            let found = ssh ? "--ssh ends with this program, before the command" : "--detach has no use for -i and -t"
+            throw AgentVerbError(.usage, asked: "exec --detach \(name)", found: found, advice: "leave one out")
         }
         let script = "command -v -- \"$0\" >/dev/null || exit 127; \"$0\" \"$@\" </dev/null >/dev/null 2>&1 &"
         request.arguments = ["/bin/sh", "-c", script] + request.arguments

@@ -13,7 +13,8 @@ struct HostExamination {
     }
 
     func findings() -> [Finding] {
-        [architecture, runtime, processors, memory, kvm] + engines + JailExamination.findings
+        [architecture, runtime, processors, memory] + MemoryExamination.findings + [kvm] + engines
+            + JailExamination.findings
             + HostTool.allCases.map(tool) + [
                 userNetwork,
                 directory("cache directory", variable: "XDG_CACHE_HOME", fallback: ".cache"),

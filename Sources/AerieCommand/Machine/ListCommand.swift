@@ -11,6 +11,7 @@ struct ListCommand: ParsableCommand {
               aerie ps --all
               aerie ps --filter state=exited --format json
               aerie ps --filter label=aerie.project=shop
+              aerie ps --addresses
             """)
 
     @Flag(name: [.short, .long], help: "List machines that do not run, too.")
@@ -18,6 +19,9 @@ struct ListCommand: ParsableCommand {
 
     @Flag(name: [.short, .long], help: "Print IDs only.")
     var quiet = false
+
+    @Flag(help: "Show the addresses of running guests, too, which their agents are asked for.")
+    var addresses = false
 
     @Option(
         help: ArgumentHelp(
@@ -31,21 +35,30 @@ struct ListCommand: ParsableCommand {
     func run() throws {
         let filters = try filter.map { try MachineFilter($0) }
         // A question about states is about all machines.
-        let listings = try userMachines().machines().map { MachineListing($0) }
-            .filter { (all || !filter.isEmpty || $0.isLive) && MachineFilter.all(filters, hold: $0) }
+        let found = try userMachines().machines().map { (machine: $0, listing: MachineListing($0)) }
+            .filter { (all || !filter.isEmpty || $0.listing.isLive) && MachineFilter.all(filters, hold: $0.listing) }
+        var listings = found.map(\.listing)
         if quiet { return listings.forEach { print($0.id) } }
+        if addresses {
+            for (index, addresses) in GuestAddresses.read(found.map(\.machine)).enumerated() {
+                listings[index].addresses = addresses ?? []
+            }
+        }
         switch format.format {
         case .json: try format.printJSON(listings)
         case .text:
             let rows = listings.map { listing in
                 [
                     listing.id, listing.name, listing.image ?? "-", Self.shortened(listing.command),
-                    listing.stateText(), listing.ports.isEmpty ? "-" : listing.ports.joined(separator: ", "),
-                ]
+                    listing.stateText(), Self.joined(listing.ports),
+                ] + (addresses ? [Self.joined(listing.reachableAddresses)] : [])
             }
-            print(TextTable(titles: ["ID", "NAME", "IMAGE", "COMMAND", "STATE", "PORTS"], rows: rows).text)
+            let titles = ["ID", "NAME", "IMAGE", "COMMAND", "STATE", "PORTS"] + (addresses ? ["ADDRESSES"] : [])
+            print(TextTable(titles: titles, rows: rows).text)
         }
     }
+
+    private static func joined(_ words: [String]) -> String { words.isEmpty ? "-" : words.joined(separator: ", ") }
 
     /// A guest's command may be long, and may have characters that a terminal would obey.
     private static func shortened(_ command: [String]) -> String {

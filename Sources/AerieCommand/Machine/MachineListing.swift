@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import ControlAPI
 internal import Foundation
 internal import HostSystem
@@ -23,6 +24,8 @@ struct MachineListing: Encodable {
     /// The process that runs the guest.
     let process: Int32?
     let ports: [String]
+    /// Nil if the guests are not asked; empty for a guest that does not answer.
+    var addresses: [GuestAddress]?
     let architecture: String
     let cpus: Int
     /// Bytes.
@@ -56,6 +59,9 @@ struct MachineListing: Encodable {
         cpus = record.configuration.cpus
         memory = record.configuration.memory.bytes
     }
+
+    /// The addresses for people: those that reach farther than their link.
+    var reachableAddresses: [String] { (addresses ?? []).filter { !$0.isLinkLocal }.map(\.address) }
 
     /// Whether the machine has processes.
     var isLive: Bool { !["created", "exited"].contains(state) }

@@ -27,6 +27,12 @@ struct GuestCommandOptions: ParsableArguments {
         help: "Give COMMAND a terminal (default: if standard input and output are terminals).")
     var tty: Bool?
 
+    @Flag(help: "Let COMMAND use this user's SSH agent, that of SSH_AUTH_SOCK.")
+    var ssh = false
+
+    /// The user's SSH agent for the command; nil if it shall have none.
+    func sshAgent() throws(AgentVerbError) -> SSHAgentForwarding? { ssh ? try SSHAgentForwarding() : nil }
+
     /// The request to the guest's agent; nil without a command.
     func request(_ words: [String]) throws(AgentVerbError) -> CommandRequest? {
         guard !words.isEmpty else { return nil }
@@ -46,6 +52,7 @@ struct GuestCommandOptions: ParsableArguments {
     func checkUnused(isDetached: Bool) throws(AerieError) {
         let given = [
             ("--env", !env.isEmpty), ("--workdir", workdir != nil), ("--user", user != nil), ("--tty", tty != nil),
+            ("--ssh", ssh),
         ]
         guard let option = given.first(where: \.1)?.0 else { return }
         throw AerieError(
@@ -54,6 +61,8 @@ struct GuestCommandOptions: ParsableArguments {
                 ? "the guest's init runs the command of a machine in the background"
                 : "no command is given",
             advice: isDetached
-                ? "use 'env', 'cd' or 'setpriv' in the command, or 'aerie exec'" : "name one behind the image")
+                ? ssh
+                    ? "use 'aerie exec --ssh'" : "use 'env', 'cd' or 'setpriv' in the command, or 'aerie exec'"
+                : "name one behind the image")
     }
 }

@@ -18,6 +18,8 @@ struct GuestCommandRun {
 
     let made: MachineMaking.Made
     let request: CommandRequest
+    /// Nil for a command that does not get the user's SSH agent.
+    var sshAgent: SSHAgentForwarding?
     /// Nil for a guest that boots.
     var instant: InstantStart?
     /// Made of the guest behind its command.
@@ -41,7 +43,8 @@ struct GuestCommandRun {
         do {
             try prepare(machine)
             code = try CommandRun(
-                asked: "run \(machine.record.image?.reference ?? machine.record.name)", wait: AgentWait()
+                asked: "run \(machine.record.image?.reference ?? machine.record.name)", wait: AgentWait(),
+                sshAgent: sshAgent
             ).run(request, through: MachineEndpoints.agent(of: machine))
         } catch let failure as InstantStart.Failure {
             throw failure

@@ -78,6 +78,8 @@ struct RunCommand: AsyncParsableCommand {
         let isTemporary = machine.removesAtEnd || !detach && machine.name == nil && machine.restart == nil
         let request = detach ? nil : try command.request(settings.command ?? [])
         if request == nil { try command.checkUnused(isDetached: detach) }
+        // Before the guest boots, which takes seconds.
+        let sshAgent = try command.sshAgent()
         var making = MachineMaking(settings: settings, identity: try machine.identity(), isTemporary: isTemporary)
         making.keepsTemporaryDisk = exit != nil
         making.arguments = Array(CommandLine.arguments.dropFirst())
@@ -88,7 +90,7 @@ struct RunCommand: AsyncParsableCommand {
         let made = try await making.run()
         if let request, made.machine.record.hasAgent {
             log.close()
-            return try await runCommand(request, in: made, making, exit)
+            return try await runCommand(request, sshAgent, in: made, making, exit)
         }
         debug(made.machine.record.configuration)
         if let exit {
@@ -114,15 +116,18 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func runCommand(
-        _ request: CommandRequest, in made: MachineMaking.Made, _ making: MachineMaking, _ exit: ExitSnapshot?
+        _ request: CommandRequest, _ sshAgent: SSHAgentForwarding?, in made: MachineMaking.Made,
+        _ making: MachineMaking, _ exit: ExitSnapshot?
     ) async throws {
         var code: Int32
         do {
-            code = try GuestCommandRun(made: made, request: request, instant: making.instant, snapshot: exit).run()
+            code = try GuestCommandRun(
+                made: made, request: request, sshAgent: sshAgent, instant: making.instant, snapshot: exit
+            ).run()
         } catch is InstantStart.Failure {
             var making = making
             making.instant = nil
-            code = try GuestCommandRun(made: try await making.run(), request: request).run()
+            code = try GuestCommandRun(made: try await making.run(), request: request, sshAgent: sshAgent).run()
         }
         try Self.end(code)
     }

@@ -38,6 +38,14 @@ struct RunOptions: ParsableArguments {
     @Flag(help: "Keep pages of memory that several guests have in common once. Guests can find out which ones.")
     var merge = false
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            How the guest's memory serves the host: fixed (default); pressure lends spare memory while the host is short of it; \
+            idle[=SECONDS] pushes the memory of an idle guest out to swap space (default: 300). pressure,idle does both.
+            """, valueName: "policy"))
+    var memoryPolicy: String?
+
     @Option(help: ArgumentHelp("Boot this kernel, instead of the image's if one is named.", valueName: "file"))
     var kernel: String?
 
@@ -179,7 +187,7 @@ struct RunOptions: ParsableArguments {
         var result = RunSettings()
         let texts: [(RunSetting, String?)] = [
             (.image, image), (.arch, arch), (.engine, engine), (.trace, trace), (.cpu, cpu), (.cpus, cpus),
-            (.memory, memory),
+            (.memory, memory), (.memoryPolicy, memoryPolicy),
             (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.overlay, overlay),
             (.diskSize, diskSize),
             (.transport, transport),

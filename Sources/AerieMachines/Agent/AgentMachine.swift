@@ -49,6 +49,11 @@ extension AgentMachine {
         try await agent.copyOut(source, to: destination)
     }
 
+    /// The addresses of the guest's network interfaces; see `GuestAgent.addresses`.
+    public var addresses: [GuestAddress] {
+        get async throws(AerieError) { try await agent.addresses }
+    }
+
     /// Waits until the guest's init has done its work; see `GuestAgent.waitUntilReady(within:)`.
     public func waitUntilReady(within limit: Duration = .seconds(60)) async throws(AerieError) {
         try await agent.waitUntilReady(within: limit)

@@ -39,6 +39,17 @@ public struct GuestAgent: Sendable {
         }
     }
 
+    /// The addresses of the guest's network interfaces, without the loopback's. A guest has at most 256.
+    ///
+    /// - Throws: `connectionLost` when the agent does not answer, and `cancelled`.
+    public var addresses: [GuestAddress] {
+        get async throws(AerieError) {
+            try await call("the addresses of machine '\(name)'") { (client) throws(AgentError) in
+                try client.guestAddresses()
+            }
+        }
+    }
+
     /// Whether there is something at a path of the guest.
     private func status(of path: String) async throws(AerieError) -> Bool {
         try await call("machine '\(name)'") { (client) throws(AgentError) in
@@ -68,6 +79,13 @@ public struct GuestAgent: Sendable {
             connector.cancel()
             throw error
         }
+    }
+}
+
+extension AgentClient {
+    /// The addresses that the agent reports. A text that is not an address is left out.
+    package func guestAddresses() throws(AgentError) -> [GuestAddress] {
+        try information().addresses.compactMap { GuestAddress($0) }
     }
 }
 

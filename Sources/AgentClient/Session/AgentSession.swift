@@ -15,6 +15,7 @@ package struct AgentSession: Sendable {
         /// DONE is the answer: CONFIGURE, POWEROFF, REBOOT, PING.
         case action
         case forward
+        case listen
     }
 
     package enum Phase: Equatable, Sendable {
@@ -32,6 +33,8 @@ package struct AgentSession: Sendable {
         case over
         /// The connection carries another socket's bytes.
         case forwarding
+        /// The guest's socket is there.
+        case listening
     }
 
     package enum Event: Equatable, Sendable {
@@ -49,6 +52,8 @@ package struct AgentSession: Sendable {
         case done(files: UInt64, bytes: UInt64)
         case status(FileStatus)
         case information(GuestInformation)
+        /// A program of the guest has connected.
+        case arrived(UInt32)
         case refused(AgentFailure)
     }
 
@@ -69,7 +74,7 @@ package struct AgentSession: Sendable {
         switch phase {
         case .greeting, .idle: .notSent
         case .requested: .sent
-        case .running, .delivered, .over, .forwarding: .started
+        case .running, .delivered, .over, .forwarding, .listening: .started
         }
     }
 
@@ -163,7 +168,9 @@ package struct AgentSession: Sendable {
         case (.delivered, .get): return header.type == .done
         case (.requested, .status): return header.type == .fileStatus
         case (.requested, .information): return header.type == .information
-        case (.requested, .action), (.requested, .forward): return header.type == .done
+        case (.requested, .action), (.requested, .forward), (.requested, .listen):
+            return header.type == .done
+        case (.listening, _): return header.type == .arrived
         default: return false
         }
     }
@@ -193,7 +200,7 @@ package struct AgentSession: Sendable {
             phase = .over
             return .exited(end)
         case .done(let files, let bytes):
-            phase = exchange == .forward ? .forwarding : .over
+            phase = exchange == .forward ? .forwarding : exchange == .listen ? .listening : .over
             return .done(files: files, bytes: bytes)
         case .status(let status):
             phase = .over
@@ -201,6 +208,7 @@ package struct AgentSession: Sendable {
         case .information(let information):
             phase = .over
             return .information(information)
+        case .arrived(let number): return .arrived(number)
         case .error(let failure):
             phase = .over
             return .refused(failure)

@@ -11,6 +11,7 @@ package enum FrameType: UInt8 {
     case reboot = 9
     case ping = 10
     case forward = 11
+    case listen = 12
 
     case data = 32
     case end = 33
@@ -23,6 +24,7 @@ package enum FrameType: UInt8 {
     case done = 50
     case fileStatus = 51
     case information = 52
+    case arrived = 53
     case error = 63
 
     /// The largest payload, in bytes.

@@ -10,6 +10,7 @@ package enum AgentRequest: Equatable {
     case reboot
     case ping
     case forward(ForwardRequest)
+    case listen(ListenRequest)
 
     /// Nil if the frame is not a request.
     package init?(_ frame: Frame) throws(ProtocolFault) {
@@ -20,6 +21,7 @@ package enum AgentRequest: Equatable {
         case .status: self = .status(try StatusRequest(payload: frame.payload))
         case .configure: self = .configure(try ConfigureRequest(payload: frame.payload))
         case .forward: self = .forward(try ForwardRequest(payload: frame.payload))
+        case .listen: self = .listen(try ListenRequest(payload: frame.payload))
         case .inform, .powerOff, .reboot, .ping:
             guard frame.payload.isEmpty else { throw ProtocolFault.length }
             switch frame.type {
@@ -47,6 +49,7 @@ package enum AgentRequest: Equatable {
         case .reboot: Self.frame(.reboot, [])
         case .ping: Self.frame(.ping, [])
         case .forward(let request): Self.frame(.forward, request.payload)
+        case .listen(let request): Self.frame(.listen, request.payload)
         }
     }
 

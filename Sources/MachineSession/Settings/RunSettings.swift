@@ -15,6 +15,7 @@ package struct RunSettings: Equatable {
     package var cpus: Int?
     package var memory: ByteSize?
     package var mergesMemory: Bool?
+    package var memoryPolicy: MemoryPolicy?
     package var kernel: String?
     package var initrd: String?
     package var commandLine: String?
@@ -61,6 +62,7 @@ package struct RunSettings: Equatable {
         result.cpus = cpus ?? other.cpus
         result.memory = memory ?? other.memory
         result.mergesMemory = mergesMemory ?? other.mergesMemory
+        result.memoryPolicy = memoryPolicy ?? other.memoryPolicy
         result.kernel = kernel ?? other.kernel
         result.initrd = initrd ?? other.initrd
         result.commandLine = commandLine ?? other.commandLine
@@ -132,6 +134,7 @@ package struct RunSettings: Equatable {
         if let cpus { result.cpus = cpus }
         if let memory { result.memory = memory }
         result.mergesMemory = mergesMemory ?? false
+        result.memoryPolicy = memoryPolicy == MemoryPolicy() ? nil : memoryPolicy
         result.kernel = kernel
         result.initrd = initrd
         result.commandLine = commandLine ?? ""

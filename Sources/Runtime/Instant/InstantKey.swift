@@ -30,8 +30,9 @@ package struct InstantKey: Codable, Equatable, Sendable {
         self.image = image
         self.programs = programs
         self.configuration = configuration
-        // Neither is seen by the guest.
+        // The guest sees none of them.
         self.configuration.publishedPorts = []
+        self.configuration.memoryPolicy = nil
         self.configuration.scratchDirectories = []
         for (index, share) in configuration.shares.enumerated() {
             let path = share.hostDirectory

@@ -27,17 +27,25 @@ package final class BalloonDevice: VirtioDevice, @unchecked Sendable {
 
     /// A view of the balloon from outside.
     package struct Status: Equatable, Sendable {
-        /// The bytes that the host asks for, and the bytes that the driver says are in the balloon.
+        /// The bytes that the host asks for in all, and the bytes that the driver says are in the balloon.
         package var requested: UInt64 = 0
+        /// The bytes among `requested` that the guest lends.
+        package var lent: UInt64 = 0
         package var actual: UInt64 = 0
         /// The bytes that the guest has given back in all since the start of the device.
         package var returned: UInt64 = 0
         /// Nil until the driver has reported some.
         package var statistics: BalloonStatistics?
+        /// The number of reports of statistics since the device was made.
+        package var reports: UInt64 = 0
     }
 
     private struct Shared {
+        /// Pages that the owner of the machine asks for.
         var target: UInt32 = 0
+        /// Pages that the guest lends on top of them.
+        var lent: UInt32 = 0
+        var reports: UInt64 = 0
         var actual: UInt32 = 0
         var poison: UInt32 = 0
         var generation: UInt32 = 0
@@ -48,6 +56,17 @@ package final class BalloonDevice: VirtioDevice, @unchecked Sendable {
         /// The host wants newer statistics than those that the driver has reported.
         var wantsStatistics = false
         var service: QueueService?
+
+        /// Pages that the driver shall have in the balloon.
+        var requested: UInt32 {
+            let (sum, overflows) = target.addingReportingOverflow(lent)
+            return overflows ? .max : sum
+        }
+
+        mutating func noteChange() {
+            generation &+= 1
+            isUnsignalled = true
+        }
     }
 
     package let type = VirtioDeviceType.balloon
@@ -69,8 +88,18 @@ package final class BalloonDevice: VirtioDevice, @unchecked Sendable {
     package func request(_ bytes: UInt64) {
         let service = shared.withLock { shared in
             shared.target = UInt32(clamping: bytes >> Self.pageShift)
-            shared.generation &+= 1
-            shared.isUnsignalled = true
+            shared.noteChange()
+            return shared.service
+        }
+        service?.wake()
+    }
+
+    /// Asks the driver to have so many bytes in the balloon in addition to those of `request`: memory that the guest lends to the host. Saved
+    /// state does not have them: another host decides for itself.
+    package func lend(_ bytes: UInt64) {
+        let service = shared.withLock { shared in
+            shared.lent = UInt32(clamping: bytes >> Self.pageShift)
+            shared.noteChange()
             return shared.service
         }
         service?.wake()
@@ -79,8 +108,9 @@ package final class BalloonDevice: VirtioDevice, @unchecked Sendable {
     package var status: Status {
         shared.withLock { shared in
             Status(
-                requested: UInt64(shared.target) << Self.pageShift, actual: UInt64(shared.actual) << Self.pageShift,
-                returned: shared.returned, statistics: shared.statistics)
+                requested: UInt64(shared.requested) << Self.pageShift, lent: UInt64(shared.lent) << Self.pageShift,
+                actual: UInt64(shared.actual) << Self.pageShift, returned: shared.returned,
+                statistics: shared.statistics, reports: shared.reports)
         }
     }
 
@@ -96,7 +126,7 @@ package final class BalloonDevice: VirtioDevice, @unchecked Sendable {
     // MARK: Configuration
 
     package var configuration: [UInt8] {
-        let words = shared.withLock { [$0.target, $0.actual, 0, $0.poison] }
+        let words = shared.withLock { [$0.requested, $0.actual, 0, $0.poison] }
         return words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * UInt32($0))) } }
     }
 
@@ -208,6 +238,7 @@ package final class BalloonDevice: VirtioDevice, @unchecked Sendable {
         let bytes = request.chain.readable.bytes(count: BalloonStatistics.longest, in: session.memory)
         return shared.withLock { shared in
             shared.statistics = BalloonStatistics(bytes)
+            shared.reports += 1
             defer { shared.wantsStatistics = false }
             return shared.wantsStatistics ? .done(written: 0) : .waits
         }
@@ -247,8 +278,9 @@ package final class BalloonDevice: VirtioDevice, @unchecked Sendable {
         record.set("target", shared.target)
         record.set("actual", shared.actual)
         record.set("poison", shared.poison)
-        record.set("generation", shared.generation)
-        record.set("isUnsignalled", shared.isUnsignalled)
+        // The guest gets back what it lends: for its driver, the restored configuration is a new one.
+        record.set("generation", shared.lent > 0 ? shared.generation &+ 1 : shared.generation)
+        record.set("isUnsignalled", shared.isUnsignalled || shared.lent > 0)
         return record
     }
 
@@ -261,6 +293,7 @@ package final class BalloonDevice: VirtioDevice, @unchecked Sendable {
             (shared.target, shared.actual) = (target, actual)
             (shared.poison, shared.generation) = (poison, generation)
             shared.isUnsignalled = isUnsignalled
+            shared.lent = 0
         }
     }
 }

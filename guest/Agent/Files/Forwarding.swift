@@ -24,7 +24,7 @@ final class Forwarding: Work {
     init(_ session: Session, _ request: ForwardRequest) throws(AgentFailure) {
         self.request = request
         do throws(Errno) {
-            peer = try Self.connect(request)
+            peer = try Self.connect(request, session.agent)
         } catch {
             throw Self.failure(request, error)
         }
@@ -41,11 +41,12 @@ final class Forwarding: Work {
             subject.append(UInt8(ascii: ":"))
             subject.add(number: UInt64(port))
             return AgentFailure(.file, subject, error)
+        case .arrived: return AgentFailure(.notFound, text: [UInt8]("the connection does not wait any more"))
         }
     }
 
     /// A socket that is connected or on its way.
-    private static func connect(_ request: ForwardRequest) throws(Errno) -> Descriptor {
+    private static func connect(_ request: ForwardRequest, _ agent: Agent) throws(Errno) -> Descriptor {
         switch request {
         case .unix(let path):
             guard let address = UnixAddress(path) else { throw Errno.nameTooLong }
@@ -69,6 +70,9 @@ final class Forwarding: Work {
                     system(SystemCall.connect, Int(socket.number), Int(bitPattern: $0.baseAddress), address.count)
                 })
             return socket
+        case .arrived(let number):
+            guard let connection = agent.takeConnection(number) else { throw Errno.noEntry }
+            return connection
         }
     }
 

@@ -8,6 +8,7 @@ final class Agent {
     private(set) var sessions: [Session?] = []
     private(set) var liveSessions = 0
     private var generation: UInt32 = 0
+    private var lastConnection: UInt32 = 0
     private var listener: Listener
     private let signals: Descriptor
     private var controlPort: ControlPort?
@@ -108,6 +109,21 @@ final class Agent {
         liveSessions -= 1
         while let last = sessions.last, last == nil { sessions.removeLast() }
         if liveSessions == 0 { aerie_heap_trim() }
+    }
+
+    /// A number for a connection that waits for its client.
+    func nextConnection() -> UInt32 {
+        lastConnection &+= 1
+        return lastConnection
+    }
+
+    /// Hands a connection over that waits in a session; nil if none does by this number.
+    func takeConnection(_ number: UInt32) -> Descriptor? {
+        for session in sessions {
+            guard let work = session?.work, let connection = work.takeConnection(number) else { continue }
+            return connection
+        }
+        return nil
     }
 
     // MARK: Signals and wishes

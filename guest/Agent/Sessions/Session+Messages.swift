@@ -106,6 +106,7 @@ extension Session {
         case .put(let request): work = try Unpacking(self, request)
         case .get(let request): work = try Packing(self, request)
         case .forward(let request): work = try Forwarding(self, request)
+        case .listen(let request): work = try Listening(self, request)
         }
     }
 

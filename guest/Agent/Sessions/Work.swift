@@ -27,6 +27,9 @@ class Work {
     /// A process has ended; true if it is this work's.
     func processEnded(_ process: Int32, _ end: CommandEnd) -> Bool { false }
 
+    /// Hands over a connection that waits for its client; nil if none does by this number.
+    func takeConnection(_ name: UInt32) -> Descriptor? { nil }
+
     /// The session's deadline has passed.
     func runDeadline() {}
 

@@ -54,6 +54,7 @@ struct Errno: Error, Equatable {
         case 40: "too many symbolic links"
         case 95: "operation not supported"
         case 97: "the address family is not supported"
+        case 98: "the address is in use"
         case 101: "the network is not reachable"
         case 104: "the connection was reset"
         case 110: "the connection timed out"

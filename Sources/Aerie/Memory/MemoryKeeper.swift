@@ -1,0 +1,168 @@
+internal import Glibc
+internal import GuestMemory
+internal import HostSystem
+internal import VirtioDevices
+
+/// Carries a machine's memory policy out, on a thread of its own.
+///
+/// Files are opened when it is made, before the machine's process is in its jail. The thread sleeps until the host's kernel reports pressure or
+/// the next look is due, and ends with the machine.
+final class MemoryKeeper: Sendable {
+    /// Steps with low pressure before memory is given back.
+    private static let calmSteps: UInt64 = 10
+
+    private let policy: MemoryPolicy
+    private let step: UInt64
+    private let pressure: MemoryPressure
+    private let memory: GuestMemory
+    private let balloon: BalloonDevice?
+    private let log: Log
+    private let wake: EventCounter
+    private let hasEnded = Monitor(false)
+
+    /// - Throws: `unavailable` when the machine has no balloon, or the host does not say how much memory it has.
+    init(
+        _ policy: MemoryPolicy, _ files: MemoryFiles, memory: GuestMemory, balloon: BalloonDevice?, log: Log
+    ) throws(AerieError) {
+        self.policy = policy
+        self.memory = memory
+        self.balloon = balloon
+        self.log = log
+        step = files.step
+        pressure = MemoryPressure(files)
+        do throws(SystemError) { wake = try EventCounter() } catch {
+            throw AerieError(opening: "the memory policy", error)
+        }
+        guard policy.lendsUnderPressure else { return }
+        let asked = "--memory-policy pressure"
+        guard balloon != nil else {
+            throw AerieError(
+                .unavailable, asked: asked,
+                found: "the machine has no balloon, because other devices have all its virtio-mmio slots",
+                advice: "use the transport pci")
+        }
+        guard pressure.isKnown else {
+            throw AerieError(
+                .unavailable, asked: asked, found: "this host has neither /proc/pressure/memory nor /proc/meminfo",
+                advice: "use --memory-policy fixed")
+        }
+    }
+
+    /// Ends the thread. Any thread; it does not wait.
+    func stop() {
+        hasEnded.update { $0 = true }
+        wake.signal()
+    }
+
+    private var isOver: Bool { hasEnded.withLock { $0 } }
+
+    /// The body of the thread.
+    func run() {
+        var loan = MemoryLoan(calm: Self.calmSteps * step)
+        /// The number of reports that the balloon's driver had sent at the last change of the loan.
+        var reportsAtChange: UInt64 = 0
+        var watch = policy.idleTime.map {
+            IdleWatch(idleTime: UInt64($0) * 1_000_000_000, now: HostClock.monotonic(), used: Self.processTime)
+        }
+        if policy.idleTime != nil { checkSwap() }
+        var isActive = false
+        var lastTrigger: UInt64?
+        var triggers = policy.lendsUnderPressure ? pressure.triggers : []
+        while !isOver {
+            let isTriggered = wait(&triggers, until: nextLook(isActive: isActive, watch))
+            let now = HostClock.monotonic()
+            if isTriggered { lastTrigger = now }
+            if let balloon, policy.lendsUnderPressure {
+                // A trigger tells of pressure once in a window.
+                let isHigh = lastTrigger.map { now - $0 < MemoryPressure.window } ?? false
+                let level = pressure.level(now: now, isTriggered: isHigh)
+                let status = balloon.status
+                if loan.look(now: now, level: level, guest: guest(status, newerThan: reportsAtChange)) {
+                    report(loan.lent, was: status.lent)
+                    balloon.lend(loan.lent)
+                    reportsAtChange = balloon.status.reports
+                }
+                isActive = level == .high || loan.lent > 0
+                // The answer is there at the next look.
+                if isActive { balloon.refreshStatistics() }
+            }
+            if let due = watch?.nextLook, due <= now, watch?.look(now: now, used: Self.processTime) == true {
+                pushOut()
+            }
+        }
+    }
+
+    private func nextLook(isActive: Bool, _ watch: IdleWatch?) -> UInt64? {
+        var next = watch?.nextLook
+        if policy.lendsUnderPressure, let pause = isActive ? step : pressure.interval {
+            next = min(next ?? .max, HostClock.monotonic() &+ pause)
+        }
+        return next
+    }
+
+    /// Waits for the end, for pressure, or for a time.
+    ///
+    /// - Parameter triggers: one that reports an error, as that of a control group that was removed, is left out from then on.
+    /// - Returns: whether there was pressure.
+    private func wait(_ triggers: inout [Int32], until deadline: UInt64?) -> Bool {
+        var entries = triggers.map { pollfd(fd: $0, events: Int16(POLLPRI), revents: 0) }
+        entries.append(pollfd(fd: wake.rawValue, events: Int16(POLLIN), revents: 0))
+        let now = HostClock.monotonic()
+        // Rounded up, so that the time has passed afterwards.
+        let pause = deadline.map { Int32(clamping: (max($0, now) - now + 999_999) / 1_000_000) } ?? -1
+        guard poll(&entries, nfds_t(entries.count), pause) > 0 else { return false }
+        triggers.removeAll { trigger in
+            entries.contains { $0.fd == trigger && $0.revents & Int16(POLLERR | POLLNVAL) != 0 }
+        }
+        return entries.dropLast().contains { $0.revents & Int16(POLLPRI) != 0 && $0.revents & Int16(POLLERR) == 0 }
+    }
+
+    // MARK: Lending
+
+    /// The guest's figures; nil where its driver has reported none since the last change.
+    private func guest(_ status: BalloonDevice.Status, newerThan reports: UInt64) -> MemoryLoan.Guest? {
+        guard status.reports > reports, let statistics = status.statistics,
+            let available = statistics.available ?? statistics.free
+        else { return nil }
+        let wanted = min(status.requested, memory.size)
+        return MemoryLoan.Guest(
+            allowed: memory.size - min(wanted - min(status.lent, wanted), memory.size),
+            outstanding: wanted - min(status.actual, wanted), available: available)
+    }
+
+    private func report(_ lent: UInt64, was before: UInt64) {
+        if before == 0 {
+            log.note(.info, "memory", cause: "lends", "the host is short of memory, and the guest lends some")
+        } else if lent == 0 {
+            log.note(.info, "memory", cause: "hasAll", "the guest has all its memory again")
+        }
+    }
+
+    // MARK: Idle guests
+
+    /// Warns where memory cannot be pushed out.
+    private func checkSwap() {
+        guard !pressure.hasSwap else { return }
+        log.note(
+            .warning, "memory", cause: "noSwap",
+            "--memory-policy idle: the host has no swap space, so the memory of an idle guest stays; add swap space or zram"
+        )
+    }
+
+    private func pushOut() {
+        // Without swap space the pages would leave this process's tables only, and stay in memory.
+        guard pressure.hasSwap else { return }
+        do throws(SystemError) {
+            let isWhole = try memory.pushOut { isOver }
+            if isWhole { log.note(.info, "memory", cause: "pushedOut", "the guest is idle; its memory is pushed out") }
+        } catch {
+            log.note(.warning, "memory", cause: "notPushedOut", "the memory of the idle guest stays: \(error)")
+        }
+    }
+
+    private static var processTime: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}
