@@ -16,6 +16,8 @@ package enum AgentLimits {
     package static let path = 4095
     /// The most bytes of entropy in one CONFIGURE.
     package static let entropy = 512
+    /// The most network cards in one CONFIGURE.
+    package static let cards = 32
     /// The longest host name, in bytes (Linux's HOST_NAME_MAX).
     package static let hostname = 64
     /// The most sessions at once.

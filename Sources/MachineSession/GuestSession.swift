@@ -98,7 +98,8 @@ package struct GuestSession {
             StandardError.write("\(log.program): Ctrl-] three times leaves the guest\r\n")
         }
         if let saved = charge?.saved {
-            try parts.machine.start(restoring: saved.state, except: saved.disks)
+            try parts.machine.start(
+                restoring: saved.state, except: saved.disks, isCopy: saved.isCopy)
         } else {
             try parts.machine.start()
         }

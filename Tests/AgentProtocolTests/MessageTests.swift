@@ -23,6 +23,7 @@ struct MessageTests {
         request.time = GuestTime(seconds: 1_700_000_000, nanoseconds: 999_999_999)
         request.renewsNetwork = true
         request.growsRoot = true
+        request.cardAddresses = [[0xAE, 0, 0, 0, 0, 1], [2, 3, 4, 5, 6, 7]]
         return request
     }
 

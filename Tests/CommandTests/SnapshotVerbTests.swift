@@ -74,6 +74,26 @@ import Testing
                 == "aerie: forking machine 'parent': it is not running; start it with 'aerie start parent'\n")
     }
 
+    @Test(
+        "A fork that is killed leaves its parent and the copies that were made, and the next one clears the rest away")
+    func killedFork() throws {
+        try start("parent")
+        let fork = try RunningProgram(["fork", "parent", "--count", "50", "--name", "kid"], on: aerie)
+        try #require(fork.waitForUnread(6))
+        fork.send(SIGKILL)
+        #expect(fork.end() != 0)
+        let names = String(decoding: fork.readAll(), as: UTF8.self).split(separator: "\n").map(String.init)
+        defer {
+            let all = (try? directory().machines().map(\.record.name)) ?? []
+            _ = try? aerie.run(["rm", "--force"] + all)
+        }
+        #expect((1..<50).contains(names.count))
+        for name in ["parent"] + names { #expect(try echoes(name, "x") == "x") }
+        #expect(try run("fork", "parent", "--name", "next").output == "next-1\n")
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: try store.path).filter { $0.hasPrefix(".new-") } == [])
+    }
+
     @Test("A paused machine stays paused, and one that does not run has a snapshot of its disks")
     func otherStates() throws {
         try start("one")

@@ -42,6 +42,35 @@ final class SmallFirmware: Sendable {
         ])
     }
 
+    /// Takes each interrupt of the generation ID: copies the ID to 1 MiB behind the start of memory, and counts behind it.
+    static func countingGenerations() throws -> SmallFirmware {
+        try SmallFirmware([
+            0x0c00_02b7,  // lui  t0, 0xc000     the PLIC
+            0x0010_0313,  // li t1, 1
+            0x0262_a823,  // sw t1, 48(t0)
+            0x0c00_23b7,  // lui  t2, 0xc002     enable bits of context 0
+            0x0000_1337,  // lui t1, 1
+            0x0063_a023,  // sw t1, 0(t2)
+            0x0c20_03b7,  // lui  t2, 0xc200     threshold and claim of context 0
+            0x0010_3e37,  // lui  t3, 0x103      the generation ID
+            0x0010_0e93,  // li t4, 1
+            0x01fe_9e93,  // slli t4, t4, 31
+            0x0010_0f37,  // lui t5, 256
+            0x01ee_8eb3,  // add t4, t4, t5
+            0x0043_a303,  // lw t1, 4(t2)
+            0xfe03_0ee3,  // beqz t1, .-4
+            0x000e_3f03,  // ld t5, 0(t3)
+            0x008e_3f83,  // ld t6, 8(t3)
+            0x01ee_b023,  // sd t5, 0(t4)
+            0x01fe_b423,  // sd t6, 8(t4)
+            0x0063_a223,  // sw t1, 4(t2)
+            0x010e_bf03,  // ld t5, 16(t4)
+            0x001f_0f13,  // addi t5, t5, 1
+            0x01ee_b823,  // sd t5, 16(t4)
+            0xfd9f_f06f,  // j    .-40
+        ])
+    }
+
     /// Switches the board off: writes 0x5555 to the test device at 0x100000.
     static func poweringOff() throws -> SmallFirmware {
         try SmallFirmware([

@@ -368,6 +368,22 @@ import VirtioDevices
         #expect(try device.save().integer("macAddress", as: UInt64.self) == 0x02_07_07_07_07_07)
     }
 
+    @Test func aCopyWithAnAddressOfItsOwnShowsItAndItsDriverKeepsTheOldOneUntilItSetsTheNew() throws {
+        let card = try Card()
+        #expect(try card.command(1, 1, [2, 7, 7, 7, 7, 7]) == 0)
+        card.board.pause()
+        let saved = try card.device.save()
+        card.board.stop()
+
+        let address = MACAddress(value: 0xAE_00_00_00_00_99)
+        let device = NetworkDevice(backend: TestNetwork(), address: address, isAddressGiven: true)
+        try device.restore(saved)
+        #expect(Array(device.configuration[..<6]) == address.bytes)
+        // It does not announce the address of the machine that was saved.
+        #expect(device.configuration[6] == 1)
+        #expect(try device.save().integer("macAddress", as: UInt64.self) == 0x02_07_07_07_07_07)
+    }
+
     @Test func aSavedTableOfAnotherLengthIsRefused() throws {
         let device = NetworkDevice(backend: TestNetwork(), address: Self.address)
         var saved = SavedRecord(kind: "virtio-network", version: 1)

@@ -2,6 +2,7 @@ internal import DiskImages
 internal import GuestMemory
 internal import HostSystem
 internal import Machine
+internal import PlatformDevices
 internal import Virtio
 internal import VirtioDevices
 
@@ -21,6 +22,8 @@ protocol Board: AnyObject, Sendable {
     var virtioDevices: [any VirtioDevice] { get }
     /// Nil for a board without a slot for it.
     var balloon: BalloonDevice? { get }
+    /// Nil for a board without one.
+    var generation: GenerationDevice? { get }
 
     /// Loads kernel or firmware and sets the vCPUs to its entry. Called at power-on and after a reset.
     func load() throws(AerieError)

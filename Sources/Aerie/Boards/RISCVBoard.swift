@@ -23,6 +23,7 @@ final class RISCVBoard: Board {
     let disks: [any DiskImage]
     let virtioDevices: [any VirtioDevice]
     let balloon: BalloonDevice?
+    let generation: GenerationDevice?
     let loop: EventLoop
 
     private let harts: [Hart]
@@ -60,6 +61,8 @@ final class RISCVBoard: Board {
         let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
         let flash = try Self.flash(configuration, io: io, log: log)
         let panic = PanicNotifier(name: "panic", log: log, handler: events)
+        let generation = try Self.makeGeneration(plic)
+        self.generation = generation
         let (bridge, functions) = Self.bus(transport == .pci ? cards : [], panic, host: host, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
@@ -71,6 +74,7 @@ final class RISCVBoard: Board {
                 (Self.makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
                 (plic, RISCVMemoryMap.plic, PLIC.size),
                 (GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)), RISCVMemoryMap.rtc, GoldfishRTC.size),
+                (generation, RISCVMemoryMap.generation, GenerationDevice.size),
                 (Self.makeUART(uartChannel, plic), RISCVMemoryMap.uart, 0x100),
                 (
                     FirmwareConfiguration(
@@ -192,6 +196,13 @@ final class RISCVBoard: Board {
         ACLINTSupervisor(
             name: "aclint-sswi",
             harts: harts.map { InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.supervisorSoftware) })
+    }
+
+    private static func makeGeneration(_ plic: PLIC) throws(AerieError) -> GenerationDevice {
+        try wrapping("random numbers for the generation ID") { () throws(SystemError) in
+            try GenerationDevice(
+                name: "generation", line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.generation))
+        }
     }
 
     private static func makeUART(_ channel: any CharacterChannel, _ plic: PLIC) -> UART16550 {

@@ -164,6 +164,12 @@ enum RISCVDeviceTree {
         rtc.interrupt(RISCVMemoryMap.Source.rtc, parent: handles.plic)
         soc.add(rtc)
 
+        // Linux, Documentation/devicetree/bindings/rng/microsoft,vmgenid.yaml.
+        var generation = device("rng", RISCVMemoryMap.generation, GenerationDevice.size)
+        generation.set("compatible", string: "microsoft,vmgenid")
+        generation.interrupt(RISCVMemoryMap.Source.generation, parent: handles.plic)
+        soc.add(generation)
+
         if configuration.watchdog != .off {
             var watchdog = device("watchdog", RISCVMemoryMap.watchdog, AllwinnerWatchdog.size)
             watchdog.set("compatible", string: "allwinner,sun20i-d1-wdt")

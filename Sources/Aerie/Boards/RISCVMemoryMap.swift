@@ -5,6 +5,8 @@ enum RISCVMemoryMap {
     static let rtc: UInt64 = 0x10_1000
     /// Free on QEMU's board, whose watchdogs are on PCI.
     static let watchdog: UInt64 = 0x10_2000
+    /// Free on QEMU's board, which has no generation ID.
+    static let generation: UInt64 = 0x10_3000
     static let aclint: UInt64 = 0x200_0000
     static let supervisorSoftwareInterrupts: UInt64 = 0x2F0_0000
     static let plic: UInt64 = 0xC00_0000
@@ -25,6 +27,7 @@ enum RISCVMemoryMap {
         static let virtio = 1
         static let uart = 10
         static let rtc = 11
+        static let generation = 12
         /// INTA; the other three follow.
         static let pci = 32
         static let count = 95

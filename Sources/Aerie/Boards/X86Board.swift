@@ -19,6 +19,7 @@
         let disks: [any DiskImage]
         let virtioDevices: [any VirtioDevice]
         let balloon: BalloonDevice?
+        let generation: GenerationDevice? = nil
         let loop: EventLoop
 
         private let vcpus: [X86Processor]

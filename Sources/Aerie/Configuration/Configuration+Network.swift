@@ -107,7 +107,8 @@ extension Configuration {
             if card.network == .user { ports = [] }
             devices.append(
                 NetworkDevice(
-                    backend: backend, address: try card.address(index), rate: card.rate.deviceRate, log: log))
+                    backend: backend, address: try card.address(index), isAddressGiven: card.macAddress != nil,
+                    rate: card.rate.deviceRate, log: log))
         }
         return devices
     }

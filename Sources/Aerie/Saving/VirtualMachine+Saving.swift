@@ -3,10 +3,13 @@ internal import Glibc
 internal import GuestMemory
 internal import HostSystem
 internal import Machine
+internal import PlatformDevices
 internal import SavedState
 
 extension VirtualMachine {
     private static let kind = "virtual-machine"
+    /// Devices that states of earlier versions lack: those machines go on with the device as at power-on.
+    private static let laterDevices: Set = ["generation"]
 
     /// Saves a paused machine to a file: vCPUs, devices, memory, and the changes of disks with `Disk.Access.discardChanges`. The
     /// machine stays paused.
@@ -45,6 +48,7 @@ extension VirtualMachine {
                 // Queues of devices are in memory: it comes first.
                 try SavedMachineFile.readContents(contents, from: file)
                 try restore(record)
+                try board.generation?.renew()
             } catch {
                 throw AerieError(
                     .badInput, asked: "restoring \(path)", found: "\(error)",
@@ -118,7 +122,10 @@ extension VirtualMachine {
         for (processor, state) in zip(board.processors, try record.records("processors")) {
             try processor.restore(state)
         }
-        for device in board.devices { try device.restore(try devices.record(device.name)) }
+        for device in board.devices {
+            if devices.fields[device.name] == nil, Self.laterDevices.contains(device.name) { continue }
+            try device.restore(try devices.record(device.name))
+        }
         control.restore(isAgentReady: (try? record.boolean("agentIsReady")) ?? false)
         // The wall clock went on while the machine was not there.
         control.sendTime()

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import GuestMemory
 internal import HostSystem
+internal import PlatformDevices
 internal import SavedState
 
 /// Saving into files that somebody else has made, with the memory in one of its own, which a machine can map.
@@ -98,8 +99,9 @@ extension VirtualMachine {
     /// - Parameters:
     ///   - state: a descriptor of the file, which is read from its beginning.
     ///   - copies: disks, by their numbers, for whose contents the caller stands in.
+    ///   - isCopy: whether the guest is told that it is a copy (generation ID); false for the same machine at another place.
     /// - Throws: `badInput` for a damaged file or one of another configuration, and the errors of `start()`.
-    package func start(restoring state: Int32, except copies: Set<Int>) throws(AerieError) {
+    package func start(restoring state: Int32, except copies: Set<Int>, isCopy: Bool = true) throws(AerieError) {
         try begin { () throws(AerieError) in
             do {
                 let file = try Self.file(state)
@@ -107,6 +109,7 @@ extension VirtualMachine {
                 try verify(record, except: copies)
                 try SavedMachineFile.readContents(overlays, from: file)
                 try restore(record)
+                if isCopy { try board.generation?.renew() }
             } catch {
                 throw AerieError(
                     .badInput, asked: "the saved state of the machine", found: "\(error)",

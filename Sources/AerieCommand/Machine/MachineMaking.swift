@@ -89,6 +89,7 @@ struct MachineMaking {
             record.logLevel = settings.logLevel?.rawValue
             record.logFile = settings.logFile
             if let instant, boot?.startsServices == false { plan = instant.plan(record, settings, work: work) }
+            if case .goesOn = plan { record.renewCardAddresses(keepsChosen: true) }
             return record
         }
         return Made(machine: machine, boot: boot, plan: plan, isTemporary: isTemporary)

@@ -5,7 +5,8 @@ internal import ControlAPI
 internal import HostSystem
 package import Runtime
 
-/// Makes a guest that goes on from a saved one somebody else: the right time, new random numbers, its own host name and machine ID.
+/// Makes a guest that goes on from a saved one somebody else: the right time, new random numbers, its own host name, machine ID
+/// and network addresses.
 ///
 /// The guest's agent does it. It is the first thing that a restored machine is asked for; its programs run on meanwhile.
 package struct MachineIdentityRenewal {
@@ -45,7 +46,12 @@ package struct MachineIdentityRenewal {
         let now = HostClock.realtime()
         request.time = GuestTime(seconds: UInt64(now / 1_000_000_000), nanoseconds: UInt32(now % 1_000_000_000))
         do throws(AgentError) {
-            try client.configure(request)
+            try Self.configure(client, request, cards: machine.record.configuration.networkCards)
+            let shared = NetworkRenewal.addresses(machine.record.configuration.networkCards)
+            if !shared.isEmpty {
+                let renewal = CommandRequest(arguments: ["/bin/sh", "-c", NetworkRenewal.script, "sh"] + shared)
+                _ = try client.run(renewal, limit: Self.hookLimit)
+            }
             // A shell would take ten times as long to find out.
             guard runsHooks, try client.status(of: Array(Self.hookDirectory.utf8), followsLinks: true) != nil else {
                 return
@@ -56,6 +62,20 @@ package struct MachineIdentityRenewal {
             throw AerieError(
                 .notStarted, asked: "a new identity of machine '\(machine.record.name)'", found: error.found,
                 advice: "the machine runs, with the host name and random numbers of the one that was saved")
+        }
+    }
+
+    /// The agent of a guest that an earlier version has saved refuses card addresses as a whole, before it applies anything.
+    private static func configure(
+        _ client: AgentClient, _ request: ConfigureRequest, cards: [NetworkCard]
+    ) throws(AgentError) {
+        var complete = request
+        let addresses = cards.compactMap(\.addressBytes)
+        if addresses.count == cards.count { complete.cardAddresses = addresses }
+        do throws(AgentError) {
+            try client.configure(complete)
+        } catch .refused(let failure) where failure.code == .faultyMessage && !addresses.isEmpty {
+            try client.configure(request)
         }
     }
 

@@ -10,7 +10,8 @@ package struct SnapshotRestoring {
     /// Where the machine is made.
     let directory: StateDirectory
     let starter: MachineStarter
-    /// Whether the machine has the published ports of the one that was saved, which may still have them.
+    /// Whether the machine takes the place of the one that was saved: it has its published ports, and MAC addresses that the user has given.
+    /// False for a copy beside it.
     let publishesPorts: Bool
     /// Whether the machine is removed when it ends.
     package var isTemporary = false
@@ -78,6 +79,7 @@ package struct SnapshotRestoring {
             word == "aerie.hostname=\(saved.name)" ? "aerie.hostname=\(name)" : String(word)
         }
         record.configuration.commandLine = words.joined(separator: " ")
+        record.renewCardAddresses(keepsChosen: publishesPorts)
         if !publishesPorts { record.configuration.publishedPorts = [] }
         adjust(&record)
         return record

@@ -12,6 +12,8 @@ package struct ConfigureRequest: Equatable {
     package var renewsNetwork = false
     /// Whether the root file system grows to the size of its disk.
     package var growsRoot = false
+    /// The MAC addresses of the virtio network cards, of 6 bytes each, in the order of the cards: unicast, not zero.
+    package var cardAddresses: [[UInt8]] = []
 
     package init() {}
 
@@ -22,11 +24,13 @@ package struct ConfigureRequest: Equatable {
         static let time: UInt16 = 4
         static let renewNetwork: UInt16 = 5
         static let growRoot: UInt16 = 6
+        static let cardAddresses: UInt16 = 7
     }
 
     init(payload: [UInt8]) throws(ProtocolFault) {
         var renews: Bool?
         var grows: Bool?
+        var cards: [[UInt8]]?
         var reader = RecordReader(payload)
         while let field = try reader.next() {
             switch field.tag {
@@ -46,11 +50,26 @@ package struct ConfigureRequest: Equatable {
                 try field.once(&time, value)
             case Tag.renewNetwork: try field.once(&renews, field.empty())
             case Tag.growRoot: try field.once(&grows, field.empty())
+            case Tag.cardAddresses:
+                guard let addresses = Self.cardAddresses(field.bytes) else { throw field.fault }
+                try field.once(&cards, addresses)
             default: throw ProtocolFault.unknownField(field.tag)
             }
         }
         renewsNetwork = renews ?? false
         growsRoot = grows ?? false
+        cardAddresses = cards ?? []
+    }
+
+    private static func cardAddresses(_ bytes: [UInt8]) -> [[UInt8]]? {
+        guard !bytes.isEmpty, bytes.count % 6 == 0, bytes.count / 6 <= AgentLimits.cards else { return nil }
+        var addresses: [[UInt8]] = []
+        for start in stride(from: 0, to: bytes.count, by: 6) {
+            let address = Array(bytes[start..<start + 6])
+            guard address[0] & 1 == 0, address != [0, 0, 0, 0, 0, 0] else { return nil }
+            addresses.append(address)
+        }
+        return addresses
     }
 
     var payload: [UInt8] {
@@ -61,6 +80,7 @@ package struct ConfigureRequest: Equatable {
         record.add(Tag.time, ifThere: time?.bytes)
         if renewsNetwork { record.add(Tag.renewNetwork, []) }
         if growsRoot { record.add(Tag.growRoot, []) }
+        if !cardAddresses.isEmpty { record.add(Tag.cardAddresses, cardAddresses.reduce([], +)) }
         return record.bytes
     }
 

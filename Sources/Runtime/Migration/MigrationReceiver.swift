@@ -93,6 +93,7 @@ package struct MigrationReceiver {
     private func receiveFiles(_ offer: MigrationOffer, into work: String) throws {
         let state = try FileDescriptor(new: "\(work)/\(Machine.savedStateName)")
         let memoryFile = try FileDescriptor(new: "\(work)/\(Machine.savedMemoryName)")
+        _ = try FileDescriptor(new: "\(work)/\(Machine.savedMoveName)")
         let memory = try TransferredMemory(file: memoryFile.rawValue, size: offer.memory)
         let disks = try offer.disks.map { try NewDiskFile("\(work)/\($0.name)") }
         while true {

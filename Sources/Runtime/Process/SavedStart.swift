@@ -9,6 +9,8 @@ package struct SavedStart: Sendable {
     package let memory: SavedMemoryFiles
     /// The machine's own disks, by their numbers: their files came with the state.
     package let disks: Set<Int>
+    /// Whether the machine is another one than the one that was saved; a migrated machine is the same.
+    package let isCopy: Bool
 
     /// Opens the files of a machine that has some; nil without them.
     init?(_ machine: Machine, _ configuration: Configuration) throws(AerieError) {
@@ -25,6 +27,7 @@ package struct SavedStart: Sendable {
                 .badInput, asked: "the saved state of machine '\(machine.record.name)'", found: error.description,
                 advice: "remove the machine, and restore the snapshot again")
         }
+        isCopy = lstat(machine.file(Machine.savedMoveName), &status) != 0
         disks = Set(
             configuration.disks.indices.filter { configuration.disks[$0].path.hasPrefix("\(machine.directory)/") })
     }
@@ -64,6 +67,7 @@ package struct SavedStart: Sendable {
     static func discard(of machine: Machine) {
         // Without a state, the other files mean nothing.
         unlink(machine.file(Machine.savedStateName))
+        unlink(machine.file(Machine.savedMoveName))
         unlink(machine.file(Machine.savedMapName))
         var number = 0
         while unlink(machine.file(memoryName(number))) == 0 { number += 1 }

@@ -16,6 +16,7 @@ package import HostSystem
 ///     vm.log         the log of its processes
 ///     cgroup         its control group, if it has one
 ///     saved.state, saved.memory, saved.map, saved.memory.N   what its next start goes on from
+///     saved.move     empty: the machine was migrated here, and is no copy
 ///     base-ID.qcow2  disks of snapshots below root.qcow2
 ///     kernel, initrd, firmware   of a machine whose snapshot came from another host
 package struct Machine: Sendable {
@@ -35,6 +36,8 @@ package struct Machine: Sendable {
     static let groupName = "cgroup"
     package static let savedStateName = "saved.state"
     package static let savedMemoryName = "saved.memory"
+    /// There if the machine was moved here: it is the one that was saved, not a copy.
+    package static let savedMoveName = "saved.move"
     package static let savedMapName = "saved.map"
     package static let consoleLogName = "console.log"
     private static let longestFile = 4 << 20

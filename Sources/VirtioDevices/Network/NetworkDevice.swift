@@ -43,6 +43,8 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
 
     private let backend: any NetworkBackend
     private let log: Log
+    /// The owner of the machine has chosen the address: it is not taken from a saved state.
+    private let isAddressGiven: Bool
     private let link: Mutex<Link>
     private let receiveLimiter: RateLimiter
     private let transmitLimiter: RateLimiter
@@ -55,15 +57,19 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     /// - Parameters:
     ///   - backend: carries the card's frames; the device is its only user.
     ///   - address: the card's MAC address, unless the driver sets another.
+    ///   - isAddressGiven: whether the card has this address also after the restore of a state with another one. The driver keeps the address
+    ///     that it uses until it sets a new one.
     ///   - rate: limits the frames in each direction.
     ///   - clocks: the times of the rates of receiving and sending; nil is the host's.
     ///   - log: takes the backend's messages.
     package init(
-        backend: any NetworkBackend, address: MACAddress, rate: DeviceRate = DeviceRate(),
+        backend: any NetworkBackend, address: MACAddress, isAddressGiven: Bool = false,
+        rate: DeviceRate = DeviceRate(),
         clocks: (receive: any RateClock, transmit: any RateClock)? = nil, log: Log = .silent
     ) {
         self.backend = backend
         self.log = log
+        self.isAddressGiven = isAddressGiven
         receiveLimiter = RateLimiter(rate, clock: clocks?.receive ?? HostRateClock())
         transmitLimiter = RateLimiter(rate, clock: clocks?.transmit ?? HostRateClock())
         features = NetworkFeature.always | (backend.hasSegmentation ? NetworkFeature.segmentation : 0)
@@ -327,9 +333,10 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
         let generation: UInt32 = try state.integer("generation")
         let address = MACAddress(value: try state.integer("address"))
         link.withLock {
-            $0.address = address
+            if !isAddressGiven { $0.address = address }
             $0.generation = generation &+ 1
-            $0.mustAnnounce = true
+            // Under the old address, a copy would announce itself in place of the machine that was saved.
+            $0.mustAnnounce = $0.address == address
         }
     }
 }

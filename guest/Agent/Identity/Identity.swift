@@ -15,6 +15,7 @@ enum Identity {
         if let hostname = request.hostname {
             try attempt("the host name") { () throws(Errno) in try setHostname(hostname) }
         }
+        if !request.cardAddresses.isEmpty { try NetworkCards.setAddresses(request.cardAddresses) }
         if request.growsRoot { try growRoot() }
         if request.renewsNetwork { try renewNetwork() }
     }

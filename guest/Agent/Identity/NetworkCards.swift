@@ -1,0 +1,55 @@
+import Support
+
+/// The guest's virtio network cards, in the order in which the host has them.
+enum NetworkCards {
+    /// Sets the MAC address of each card, by its order. Cards of virtio may change it while they are up: routes, addresses and connections stay.
+    static func setAddresses(_ addresses: [[UInt8]]) throws(AgentFailure) {
+        let names = names()
+        for (index, address) in addresses.enumerated() where index < names.count {
+            do throws(Errno) {
+                try set(address, of: names[index])
+            } catch {
+                throw AgentFailure(.file, names[index], error)
+            }
+        }
+    }
+
+    /// The interfaces whose device is a virtio one, by the device's number: the kernel counts in the order of slots.
+    private static func names() -> [[UInt8]] {
+        var found: [(number: UInt64, name: [UInt8])] = []
+        FileFacts.forEachName(in: [UInt8]("/sys/class/net")) { name in
+            guard found.count < AgentLimits.cards else { return }
+            var path = [UInt8]("/sys/class/net/")
+            path.add(name)
+            path.add("/device")
+            // ../../../virtioN
+            guard let target = FileFacts.readLink(path), let slash = target.lastIndex(of: UInt8(ascii: "/")) else {
+                return
+            }
+            let device = Array(target[(slash + 1)...])
+            guard device.starts(withText: "virtio"), let number = Array(device[6...]).number else { return }
+            found.append((number, name))
+        }
+        // Few enough to be sorted by insertion.
+        var sorted: [(number: UInt64, name: [UInt8])] = []
+        for card in found {
+            let place = sorted.firstIndex { $0.number > card.number } ?? sorted.count
+            sorted.insert(card, at: place)
+        }
+        return sorted.map { $0.name }
+    }
+
+    private static func set(_ address: [UInt8], of name: [UInt8]) throws(Errno) {
+        let socket = try Descriptor(system(SystemCall.socket, 2, 2 | OpenFlags.closeOnExec, 0))
+        // ifreq: 16 bytes of name, then a sockaddr: u16 family (ARPHRD_ETHER), 6 bytes of address.
+        var request = [UInt8](repeating: 0, count: 40)
+        for (index, byte) in name.prefix(15).enumerated() { request[index] = byte }
+        request[16] = 1
+        for (index, byte) in address.prefix(6).enumerated() { request[18 + index] = byte }
+        try checked(
+            request.withUnsafeMutableBytes {
+                // SIOCSIFHWADDR
+                system(SystemCall.ioctl, Int(socket.number), 0x8924, Int(bitPattern: $0.baseAddress))
+            })
+    }
+}
