@@ -211,7 +211,7 @@ struct IncrementalMemoryTests {
         let flags = O_RDWR | O_CREAT | O_TRUNC
         let state = try FileDescriptor(path: directory.path(state), flags: flags, mode: 0o600)
         let memory = try FileDescriptor(path: directory.path(memory), flags: flags, mode: 0o600)
-        #expect(try !machine.save(state: state.rawValue, memory: memory.rawValue))
+        #expect(try !machine.save(state: state.rawValue, memory: memory.rawValue).wasRunning)
     }
 
     private func check(_ name: String, others: [String], suspects: Set<Int> = []) throws -> String? {
