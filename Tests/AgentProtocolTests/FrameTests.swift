@@ -41,7 +41,7 @@ struct FrameTests {
                 return nil
             } catch { return error }
         }
-        #expect(fault([0, 0, 0, 0, 12, 0, 0, 0]) == .unknownType(12))
+        #expect(fault([0, 0, 0, 0, 13, 0, 0, 0]) == .unknownType(13))
         #expect(fault([0, 0, 0, 0, 32, 3, 0, 0]) == .stream)
         #expect(fault([0, 0, 0, 0, 10, 1, 0, 0]) == .stream)
         #expect(fault([0, 0, 0, 0, 10, 0, 1, 0]) == .reservedBits)

@@ -90,7 +90,12 @@ struct RecordTests {
     func forward() {
         let unix = field(1, [1, 0, 0, 0])
         let tcp = field(1, [2, 0, 0, 0])
-        #expect(fault(.forward, field(1, [3, 0, 0, 0])) == .invalidField(1))
+        let arrived = field(1, [3, 0, 0, 0])
+        #expect(fault(.forward, field(1, [4, 0, 0, 0])) == .invalidField(1))
+        #expect(fault(.forward, arrived) == .missingField(5))
+        #expect(fault(.forward, arrived + field(5, [1, 0, 0, 0])) == nil)
+        #expect(fault(.forward, arrived + field(2, [47]) + field(5, [1, 0, 0, 0])) == .invalidField(1))
+        #expect(fault(.forward, unix + field(2, [47]) + field(5, [1, 0, 0, 0])) == .invalidField(1))
         #expect(fault(.forward, []) == .missingField(1))
         #expect(fault(.forward, unix) == .missingField(2))
         #expect(fault(.forward, tcp) == .missingField(4))

@@ -84,22 +84,7 @@ struct ForkedGuestTests {
         #expect(try run(["fork", "base", "--count", "2"]).output == "base-1\nbase-2\n")
         #expect(try run(["fork", "base-1"]).output == "base-1-1\n")
         let names = ["base", "base-1", "base-2", "base-1-1"]
-        let facts = try names.map { try shell($0, Self.facts) }
-        try #require(facts.map(\.count) == [11, 11, 11, 11], "\(facts)")
-        #expect(facts.map { $0[0] } == names)
-        for column in 1...6 { #expect(Set(facts.map { $0[column] }).count == names.count, "\(facts)") }
-        #expect(facts[0][5] == "52:54:00:00:00:01")
-        // Unicast and locally administered, and what the host shows.
-        for (name, fact) in zip(names, facts).dropFirst() {
-            #expect(fact[4].hasPrefix("ae:") && fact[5].hasPrefix("ae:"))
-            let inspected = try run(["inspect", name]).output
-            #expect(inspected.contains(fact[4]) && inspected.contains(fact[5]))
-        }
-        #expect(facts.map { $0[7] } == ["none", "base-1", "base-2", "base-1-1"])
-        // Of a fork of a fork, the kernel was told twice.
-        #expect(facts.map { $0[8] } == ["0", "1", "1", "2"])
-        #expect(facts.map { $0[9] } == Array(repeating: "locked", count: 4))
-        #expect(facts.map { $0[10] } == Array(repeating: "1", count: 4))
+        try checkFacts(of: names)
         #expect(try shell("base", tails) == ["1"])
         for name in names.dropFirst() { #expect(Patience.wait { (try? shell(name, tails)) == ["0"] }) }
         withExtendedLifetime(connection) {}
@@ -113,17 +98,7 @@ struct ForkedGuestTests {
         }
         for name in names { #expect(Patience.wait { (try? shell(name, "cat /tmp/slept")) == ["over"] }) }
 
-        // Programs in the middle of drawing random numbers: after the fork, no two machines have a number in common.
-        for path in ["/root/read", "/root/drawn"] {
-            let drawn = try names.map { try shell($0, "head -n -1 \(path)") }
-            for (index, mine) in drawn.enumerated() {
-                for theirs in drawn[..<index] {
-                    let common = zip(mine, theirs).prefix { $0 == $1 }.count
-                    #expect(common > 0 && mine.count > common && theirs.count > common)
-                    #expect(Set(mine[common...]).isDisjoint(with: theirs[common...]))
-                }
-            }
-        }
+        try checkRandomNumbers(of: names)
 
         // Frames on the shared network reach each machine under its own address.
         for (index, name) in names.enumerated() {
@@ -140,5 +115,39 @@ struct ForkedGuestTests {
             #expect(rest == ["good", "/root/data: OK"])
         }
         for name in names { #expect(try shell(name, "cat /root/name") == [name]) }
+    }
+
+    /// Each machine is somebody else, also for its kernel.
+    private func checkFacts(of names: [String]) throws {
+        let facts = try names.map { try shell($0, Self.facts) }
+        try #require(facts.map(\.count) == [11, 11, 11, 11], "\(facts)")
+        #expect(facts.map { $0[0] } == names)
+        for column in 1...6 { #expect(Set(facts.map { $0[column] }).count == names.count, "\(facts)") }
+        #expect(facts[0][5] == "52:54:00:00:00:01")
+        // Unicast and locally administered, and what the host shows.
+        for (name, fact) in zip(names, facts).dropFirst() {
+            #expect(fact[4].hasPrefix("ae:") && fact[5].hasPrefix("ae:"))
+            let inspected = try run(["inspect", name]).output
+            #expect(inspected.contains(fact[4]) && inspected.contains(fact[5]))
+        }
+        #expect(facts.map { $0[7] } == ["none", "base-1", "base-2", "base-1-1"])
+        // Of a fork of a fork, the kernel was told twice.
+        #expect(facts.map { $0[8] } == ["0", "1", "1", "2"])
+        #expect(facts.map { $0[9] } == Array(repeating: "locked", count: 4))
+        #expect(facts.map { $0[10] } == Array(repeating: "1", count: 4))
+    }
+
+    /// Programs in the middle of drawing random numbers: after the fork, no two machines have a number in common.
+    private func checkRandomNumbers(of names: [String]) throws {
+        for path in ["/root/read", "/root/drawn"] {
+            let drawn = try names.map { try shell($0, "head -n -1 \(path)") }
+            for (index, mine) in drawn.enumerated() {
+                for theirs in drawn[..<index] {
+                    let common = zip(mine, theirs).prefix { $0 == $1 }.count
+                    #expect(common > 0 && mine.count > common && theirs.count > common)
+                    #expect(Set(mine[common...]).isDisjoint(with: theirs[common...]))
+                }
+            }
+        }
     }
 }
