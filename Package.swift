@@ -64,7 +64,8 @@ let package = Package(
         // Processors
         module("Translator"),
         module("HostX86_64", ["Translator", "CLinux"]),
-        module("TranslationRuntime", ["HostX86_64", "Translator", "GuestMemory", "HostSystem"]),
+        module(
+            "TranslationRuntime", ["CLinux", "HostX86_64", "Translator", "GuestMemory", "SavedState", "HostSystem"]),
         module("RISCV", ["TranslationRuntime", "Translator", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         .target(name: "CKVM"),
         module("KVMEngine", ["CKVM", "Machine", "GuestMemory", "SavedState", "HostSystem"]),

@@ -41,6 +41,7 @@ package struct GuestSession {
         self.charge = charge
         var services = services
         services.memory = charge?.saved?.memory
+        services.code = charge?.saved?.code
         self.services = services
         self.stopSignals = stopSignals
         self.enclose = enclose

@@ -33,7 +33,7 @@ final class EvaluationMachine {
         layout.floats.control = 71 * 8
         layout.floats.flags = 72 * 8
         generator = Generator(
-            code: room.address, execution: UnsafeRawPointer(room.address), layout: layout, features: features)
+            code: room.address, layout: layout, features: features)
     }
 
     deinit { state.deallocate() }

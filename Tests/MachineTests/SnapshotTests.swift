@@ -23,11 +23,9 @@ struct SnapshotTests {
     @discardableResult
     private func save(_ name: String, _ machine: VirtualMachine) throws -> Bool {
         let (state, memory) = (try file("\(name).state").release(), try file("\(name).memory").release())
-        defer {
-            close(state)
-            close(memory)
-        }
-        return try machine.save(state: state, memory: memory).wasRunning
+        let code = try file("\(name).code").release()
+        defer { for descriptor in [state, memory, code] { close(descriptor) } }
+        return try machine.save(state: state, memory: memory, code: code).wasRunning
     }
 
     private func saved(_ name: String) throws {
@@ -44,6 +42,8 @@ struct SnapshotTests {
         let state = try file("\(name).state")
         var services = HostServices()
         services.memory = SavedMemoryFiles(memory: memory.rawValue)
+        let code = try file("\(name).code")
+        services.code = code.rawValue
         var configuration = firmware.configuration
         configuration.engine = engine
         let machine = try VirtualMachine(
@@ -81,6 +81,40 @@ struct SnapshotTests {
         // The guest writes nothing: the memory stays as it was.
         #expect(try directory.contents(directory.path("a3.memory")) == directory.contents(directory.path("a0.memory")))
     }
+
+    #if arch(x86_64)
+        @Test("Generated code goes along, also from a machine that has only what came along")
+        func code() throws {
+            var configuration = firmware.configuration
+            configuration.engine = .translate
+            let machine = try VirtualMachine(configuration, console: RecordingConsole())
+            try machine.start()
+            var number = 0
+            let isThere = try Patience.wait {
+                number += 1
+                try machine.pause()
+                try save("k\(number)", machine)
+                try machine.resume()
+                return try directory.contents(directory.path("k\(number).code")).count > 0
+            }
+            #expect(isThere)
+            machine.kill()
+            #expect(machine.wait() == .stopped)
+            for next in ["l", "m"] {
+                let machine = try restored(next == "l" ? "k\(number)" : "l", engine: .translate)
+                try machine.pause()
+                try save(next, machine)
+                #expect(try directory.contents(directory.path("\(next).code")).count > 0)
+                machine.kill()
+                #expect(machine.wait() == .stopped)
+            }
+            // The interpreter has no use for it.
+            let interpreted = try restored("m", engine: .interpret)
+            #expect(interpreted.currentState == .running)
+            interpreted.kill()
+            #expect(interpreted.wait() == .stopped)
+        }
+    #endif
 
     @Test("An altered byte anywhere in the memory is found, with its block")
     func altered() throws {

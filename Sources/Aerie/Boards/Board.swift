@@ -28,6 +28,13 @@ protocol Board: AnyObject, Sendable {
     /// Loads kernel or firmware and sets the vCPUs to its entry. Called at power-on and after a reset.
     func load() throws(AerieError)
 
+    /// Writes the code that was generated for the guest into an empty file, which stays empty where there is none.
+    func saveCode(to file: borrowing FileDescriptor) throws(SystemError)
+
     /// Breaks reference cycles between the parts. Nothing may run afterwards.
     func dismantle()
+}
+
+extension Board {
+    func saveCode(to file: borrowing FileDescriptor) throws(SystemError) {}
 }

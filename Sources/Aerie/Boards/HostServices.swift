@@ -11,6 +11,10 @@ package struct HostServices: Sendable {
     /// a page at the first access to it.
     package var memory: SavedMemoryFiles?
 
+    /// A file with the code that was generated for the saved machine, by `VirtualMachine.save`; nil to generate it anew. It executes in this
+    /// process, and must not be writable by others.
+    package var code: Int32?
+
     /// Where a machine with a memory policy sees how much memory the host has left; nil for the kernel's own files.
     package var memoryFiles: MemoryFiles?
 

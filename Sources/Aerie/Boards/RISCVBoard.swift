@@ -41,7 +41,7 @@ final class RISCVBoard: Board {
         memory = try BoardBuilder.memory(
             [(RISCVMemoryMap.memory, configuration.memory.bytes)], configuration, services)
         bus = AddressSpace(memory: memory)
-        harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase, log: log)
+        harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase, code: services.code, log: log)
         let plic = Self.makePLIC(harts)
         bootROM = BootROM(name: "boot-rom")
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
@@ -129,7 +129,7 @@ final class RISCVBoard: Board {
     }
 
     private static func makeHarts(
-        _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase, log: Log
+        _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase, code: Int32?, log: Log
     ) throws(AerieError) -> [Hart] {
         let processor = configuration.processor ?? Processor()
         let pagingMode: PagingMode =
@@ -148,9 +148,23 @@ final class RISCVBoard: Board {
             try wrapping("--engine translate") { () throws(TranslationError) in
                 try Hart.startTranslating(harts, capacity: configuration.codeCacheSize.bytes, trace: trace)
             }
+            if let code { try adopt(code, harts, log) }
         }
         return harts
     }
+
+    /// Without the code of the saved machine, a machine goes on as well.
+    private static func adopt(_ code: Int32, _ harts: [Hart], _ log: Log) throws(AerieError) {
+        let isAdopted = try wrapping("the saved code of the machine") { () throws(SystemError) in
+            Hart.adoptCode(
+                from: FileDescriptor(owning: try checked("fcntl") { fcntl(code, F_DUPFD_CLOEXEC, 0) }), harts)
+        }
+        if !isAdopted {
+            log.note(.info, "translator", cause: "code", "the saved code is not for this program and host")
+        }
+    }
+
+    func saveCode(to file: borrowing FileDescriptor) throws(SystemError) { try Hart.saveCode(of: harts, to: file) }
 
     private static func makeTrace(_ path: String, _ log: Log) throws(AerieError) -> TranslationTrace {
         do throws(SystemError) {

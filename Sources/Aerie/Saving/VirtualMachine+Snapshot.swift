@@ -1,8 +1,9 @@
 internal import Glibc
 internal import GuestMemory
-internal import HostSystem
+package import HostSystem
 internal import PlatformDevices
 internal import SavedState
+internal import TranslationRuntime
 
 /// Saving into files that somebody else has made, with the memory in one of its own, which a machine can map.
 extension VirtualMachine {
@@ -18,13 +19,24 @@ extension VirtualMachine {
     /// - Parameters:
     ///   - state: a descriptor for vCPUs, devices, and the changes of disks with `Disk.Access.discardChanges`.
     ///   - memory: a descriptor for the memory, which becomes a sparse file (`MemoryImage`).
+    ///   - code: a descriptor for the code that was generated for the guest, by which a machine that goes on need not generate it again
+    ///     (`HostServices.code`). The file stays empty where there is none, and when it cannot be written.
     /// - Throws: `usage` when the machine neither runs nor is paused, `unavailable` when a device cannot be saved, and `notStarted` when a
     ///   file cannot be written. The machine goes on then if it was running.
-    package func save(state: Int32, memory: Int32) throws(AerieError) -> SavingReport {
+    package func save(state: Int32, memory: Int32, code: Int32? = nil) throws(AerieError) -> SavingReport {
+        if let code { saveCode(code) }
         let image = try saving(.snapshot) { () throws(SystemError) in
             try MemoryImageFile(try Self.file(memory), size: board.memory.size)
         }
         return try save(.snapshot, memory: image, state: state, until: TransferOptions().bytesOfAPause)
+    }
+
+    private func saveCode(_ descriptor: Int32) {
+        guard let file = try? Self.file(descriptor) else { return }
+        do throws(SystemError) { try board.saveCode(to: file) } catch {
+            log.note(.warning, "machine", cause: "code", "its generated code is not saved: \(error)")
+            try? file.truncate(to: 0)
+        }
     }
 
     /// Sends the memory of a machine over a stream, and saves the rest into an empty file. The machine is paused afterwards. A guest that
@@ -141,6 +153,13 @@ extension VirtualMachine {
         } catch let error as AerieError {
             throw error
         } catch { throw damage("\(error)") }
+    }
+
+    /// Whether two files of `save` have code for the same program, processor and size of the code cache.
+    package static func haveCodeOfOneOrigin(_ first: borrowing FileDescriptor, _ second: borrowing FileDescriptor)
+        -> Bool
+    {
+        SavedCodeFile.haveOneOrigin(first, second)
     }
 
     /// Whether the memory whose blocks have these checksums, as a receiver has counted them, is the one of a saved state.

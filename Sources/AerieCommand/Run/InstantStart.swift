@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import AgentClient
 internal import AgentProtocol
 internal import ControlAPI
@@ -32,6 +33,8 @@ struct InstantStart {
     /// What every command needs is in the guest's memory afterwards: the shell, the library, the agent's own pages. The module is what the
     /// guest's init loads a second later, and would load in each guest again.
     private static let warmUp = ["/bin/sh", "-c", "modprobe -q virtio_balloon"]
+    /// How often a guest does what each later one begins with, so that the translator generates code for it, which goes along.
+    private static let warmUpRounds = 30
     /// Nanoseconds.
     private static let warmUpLimit: UInt64 = 10_000_000_000
 
@@ -54,8 +57,10 @@ struct InstantStart {
         do throws(AerieError) {
             if let snapshot = try store.link(key, to: work) { return .goesOn(from: snapshot) }
         } catch { return .boots }
-        // One of two files may be there.
-        for name in [Machine.savedStateName, Machine.savedMemoryName] { unlink("\(work)/\(name)") }
+        // Some of the files may be there.
+        for name in [Machine.savedStateName, Machine.savedMemoryName, Machine.savedCodeName] {
+            unlink("\(work)/\(name)")
+        }
         return .isSaved(as: key)
     }
 
@@ -95,6 +100,12 @@ struct InstantStart {
             let hasHooks = try client.status(of: Self.hooks, followsLinks: true) != nil
             let hasMachineID = try client.status(of: Self.machineID, followsLinks: true) != nil
             _ = try client.run(CommandRequest(arguments: Self.warmUp), limit: Self.warmUpLimit)
+            let renewal = MachineIdentityRenewal(
+                setsHostname: false, setsMachineID: hasMachineID, runsHooks: false)
+            for _ in 0..<Self.warmUpRounds {
+                try renewal.run(machine)
+                _ = try client.run(CommandRequest(arguments: ["/bin/true"]), limit: Self.warmUpLimit)
+            }
             try store.add(key, hasHooks: hasHooks, hasMachineID: hasMachineID) { work in
                 try SnapshotFiles.save(machine, to: work)
             }

@@ -149,3 +149,11 @@ int aerie_has_crc32c(void);
 
 /// The register of a CRC-32C (reflected, not inverted) after `count` more bytes. Only where `aerie_has_crc32c` says so.
 uint32_t aerie_crc32c(uint32_t register_, const void *data, size_t count);
+
+/// Moves a mapping of `count` bytes to `target`, where it takes the place of what is mapped there, in one step for all threads
+/// (mremap(2)). Returns -1 with errno set on failure, when both are as before.
+int aerie_move_mapping(void *address, size_t count, void *target);
+
+/// The build ID of the program or library that has the byte at `address` (the ELF note NT_GNU_BUILD_ID): copies up to `count` bytes of it,
+/// and returns how many there are; 0 when there is none.
+size_t aerie_build_id(const void *address, uint8_t *buffer, size_t count);

@@ -48,6 +48,8 @@ package struct SnapshotRecord: Codable, Equatable, Sendable {
     package var machine: MachineRecord
     /// Of the memory's file; nil for a snapshot of a machine that did not run: its disks.
     package var memory: Stamp?
+    /// Of the file with generated code, if there is one.
+    package var code: Stamp?
     /// The IDs of earlier snapshots, the nearest first: the one that the machine was last saved as or restored from, and those before it. They
     /// may be there no more.
     package var descent: [String]?

@@ -48,6 +48,29 @@ extension Assembler {
         return position - 4
     }
 
+    /// Calls the function whose address lies at a position.
+    package mutating func call(through target: Int) {
+        byte(0xFF)
+        byte(0x15)
+        word32(0)
+        link(position - 4, to: target)
+    }
+
+    /// Loads the 64 bits at a position.
+    package mutating func load(_ register: Register, position target: Int) { encode(0x8B, register, position: target) }
+
+    /// Adds the 64 bits at a position to a register.
+    package mutating func add(_ register: Register, position target: Int) { encode(0x03, register, position: target) }
+
+    /// An instruction with a register and the 64 bits at a position as its operands.
+    private mutating func encode(_ opcode: UInt8, _ register: Register, position target: Int) {
+        byte(register.rawValue >= 8 ? 0x4C : 0x48)
+        byte(opcode)
+        byte((register.rawValue & 7) << 3 | 5)
+        word32(0)
+        link(position - 4, to: target)
+    }
+
     /// Pads so that `count` bytes which follow, a comparison with its jump, neither cross a border of 32 bytes nor end at one,
     /// and begin at a multiple of `alignment`.
     ///

@@ -5,9 +5,13 @@ extension Generator: CodeGenerator {
     package static var canRunGeneratedCode: Bool { HostFeatures.canRunGeneratedCode }
     package static var operations: OptionalOperations { HostFeatures.detected.operations }
 
-    package init(code: UnsafeMutableRawPointer, execution: UnsafeRawPointer, layout: StateLayout) {
-        self.init(code: code, execution: execution, layout: layout, features: .detected)
+    package static var processor: UInt64 { UInt64(UInt32(bitPattern: HostFeatures.detected.rawValue)) }
+
+    package init(code: UnsafeMutableRawPointer, layout: StateLayout) {
+        self.init(code: code, layout: layout, features: .detected)
     }
+
+    package var pointers: Range<Int> { shared.pointers.load..<shared.pointers.end }
 
     package var entry: Int { shared.enter }
     package var exitForLackOfCode: Int { shared.exitJump }
@@ -23,15 +27,13 @@ extension Generator: CodeGenerator {
         Assembler(base: code).patchJump(position, to: target)
     }
 
-    package static func patchableBytes(at position: Int, in code: UnsafeMutableRawPointer) -> UInt64 {
-        word(position, code).load(as: UInt64.self)
+    package static func patchableBytes(at position: Int, in code: UnsafeRawPointer) -> UInt64 {
+        (code + wordStart(position)).load(as: UInt64.self)
     }
 
     package static func restore(_ bytes: UInt64, at position: Int, in code: UnsafeMutableRawPointer) {
-        word(position, code).storeBytes(of: bytes, as: UInt64.self)
+        (code + wordStart(position)).storeBytes(of: bytes, as: UInt64.self)
     }
 
-    private static func word(_ position: Int, _ code: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
-        code + (position & ~(Assembler.patchSize - 1))
-    }
+    private static func wordStart(_ position: Int) -> Int { position & ~(Assembler.patchSize - 1) }
 }

@@ -60,7 +60,7 @@ extension Generator {
 
     private func set(_ table: JumpTable, _ index: Int, _ target: Int) {
         UnsafeMutableRawPointer(assembler.base + table.position + index * 8).storeBytes(
-            of: executionBase + UInt(target), as: UInt.self)
+            of: target - table.position, as: Int.self)
     }
 
     /// Goes on at the guest address in rax, whose bit 0 does not count where instructions are aligned.
@@ -72,11 +72,12 @@ extension Generator {
         assembler.arithmetic(.cmp, .register(.rcx), Int32(table.count - 1))
         assembler.jump(.above, to: pieces.lookup ?? pieces.exitJump)
         assembler.link(assembler.loadAddressOfPosition(.rdx), to: table.position)
-        assembler.jump(.memory(Address(.rdx, index: .rcx, scale: 3)))
+        assembler.arithmetic(.add, .rdx, .memory(Address(.rdx, index: .rcx, scale: 3)))
+        assembler.jump(.register(.rdx))
     }
 }
 
-/// The host address of the code of each guest address of a range where an instruction can begin.
+/// The position of the code, counted from the table's own, of each guest address of a range where an instruction can begin.
 struct JumpTable: Sendable {
     let position: Int
     let first: UInt64

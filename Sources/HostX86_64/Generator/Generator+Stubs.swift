@@ -106,7 +106,7 @@ extension Generator {
         case .record(let site, let record):
             assembler.align(to: 8)
             assembler.linkHere(site)
-            assembler.word64(record.words.0)
+            assembler.word64(record.words.0 &- UInt64(helperBase))
             assembler.word64(record.words.1)
             assembler.word64(record.words.2)
         }

@@ -12,7 +12,6 @@ package import Translator
 package struct Generator {
     package internal(set) var assembler: Assembler
     package internal(set) var shared = SharedCode()
-    let executionBase: UInt
     let layout: StateLayout
     let features: HostFeatures
     let baseline: Assignment
@@ -46,12 +45,8 @@ package struct Generator {
 
     /// - Parameters:
     ///   - code: where code is written; the shared pieces are written at once.
-    ///   - execution: where it is executed.
-    package init(
-        code: UnsafeMutableRawPointer, execution: UnsafeRawPointer, layout: StateLayout, features: HostFeatures
-    ) {
+    package init(code: UnsafeMutableRawPointer, layout: StateLayout, features: HostFeatures) {
         assembler = Assembler(base: code)
-        executionBase = UInt(bitPattern: execution)
         self.layout = layout
         self.features = features
         var baseline = Assignment()
@@ -64,6 +59,9 @@ package struct Generator {
 
     /// Where the code of blocks begins.
     package private(set) var firstBlock = 0
+
+    /// A function of the program, from which the addresses of others are counted.
+    var helperBase: UInt { layout.memory.loadHelper }
 
     /// Sets the position of the next code. The code is written to `room` from its start on; the caller copies it.
     package mutating func begin(at position: Int, in room: UnsafeMutableRawPointer) {

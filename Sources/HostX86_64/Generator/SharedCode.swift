@@ -19,9 +19,24 @@ package struct SharedCode: Sendable {
     fileprivate(set) var renewRecentRead = 0
     fileprivate(set) var renewRecentWrite = 0
     fileprivate(set) var constants = Constants()
+    fileprivate(set) var pointers = Pointers()
 
     /// Leaves for the address in rax, for lack of code.
     package var exitJump: Int { baseline.exitJump }
+
+    /// Positions of the addresses that the code uses of this process: of functions, and of nothing else. All other code is the same in
+    /// each process that has the same program, processor and layout of the state.
+    struct Pointers: Sendable {
+        fileprivate(set) var load = 0
+        fileprivate(set) var store = 0
+        fileprivate(set) var page = 0
+        /// What the first word of a `HelperRecord` in code counts from.
+        fileprivate(set) var base = 0
+        /// The first word of a record that enters generated code.
+        fileprivate(set) var recordStart = 0
+        /// Where they end.
+        fileprivate(set) var end = 0
+    }
 
     /// Positions of data.
     struct Constants: Sendable {
@@ -69,6 +84,7 @@ struct Pieces: Sendable {
 extension Generator {
     /// Writes the shared pieces.
     mutating func makeSharedCode() {
+        makePointers()
         makeConstants()
         makeEntry()
         makePrepareFloat()
@@ -80,6 +96,20 @@ extension Generator {
         shared.baseline = makePieces(limit: .limit)
         pieces = shared.baseline
         assembler.align(to: 64)
+    }
+
+    private mutating func makePointers() {
+        func pointer(_ address: UInt) -> Int {
+            let position = assembler.position
+            assembler.word64(UInt64(address))
+            return position
+        }
+        shared.pointers.load = pointer(layout.memory.loadHelper)
+        shared.pointers.store = pointer(layout.memory.storeHelper)
+        shared.pointers.page = pointer(layout.memory.pageHelper)
+        shared.pointers.base = pointer(helperBase)
+        shared.pointers.recordStart = pointer(layout.jumps.recordStart)
+        shared.pointers.end = assembler.position
     }
 
     private mutating func makeConstants() {
@@ -109,10 +139,10 @@ extension Generator {
         pieces.exitLimit = makeExit(limit)
         pieces.exitFault = makeExit(.fault, unretired: true)
         pieces.exitInterpret = makeExit(.interpret, unretired: true)
-        pieces.loadSlow = makeSlowAccess(layout.memory.loadHelper) { assembler in
+        pieces.loadSlow = makeSlowAccess(shared.pointers.load) { assembler in
             assembler.copy(.rsi, .rcx)
         }
-        pieces.storeSlow = makeSlowAccess(layout.memory.storeHelper, arguments: Self.passAddress)
+        pieces.storeSlow = makeSlowAccess(shared.pointers.store, arguments: Self.passAddress)
         pieces.load = MemoryType.all.map { makeLoad($0, slow: pieces.loadSlow) }
         pieces.store = [1, 2, 4, 8].map { makeStore(bytes: $0, slow: pieces.storeSlow) }
         pieces.helper = makeHelperCall()
@@ -222,18 +252,17 @@ extension Generator {
         assembler.linkHere(notReady)
     }
 
-    /// A piece that calls a function by the C calling convention, with the state and the arguments that `arguments` sets from rax, rcx
-    /// and rdx, and then sets the flags by `test`.
+    /// A piece that calls the function whose address lies at a position, by the C calling convention, with the state and the arguments
+    /// that `arguments` sets from rax, rcx and rdx, and then sets the flags by `test`.
     private mutating func makeCall(
-        _ function: UInt, arguments: (inout Assembler) -> Void, test: (inout Assembler) -> Void
+        _ function: Int, arguments: (inout Assembler) -> Void, test: (inout Assembler) -> Void
     ) -> Int {
         let start = assembler.position
         assembler.arithmetic(.sub, .register(.rsp), 8)
         spill()
         assembler.loadAddress(.rdi, Address(HostRegisters.state, -Int32(HostRegisters.stateBias)))
         arguments(&assembler)
-        assembler.move(.rax, value: UInt64(function))
-        assembler.call(.register(.rax))
+        assembler.call(through: function)
         fillAfterCall()
         assembler.arithmetic(.add, .register(.rsp), 8)
         test(&assembler)
@@ -242,7 +271,7 @@ extension Generator {
     }
 
     /// A slow path of loads or stores: the flags tell whether there is a fault.
-    private mutating func makeSlowAccess(_ function: UInt, arguments: (inout Assembler) -> Void) -> Int {
+    private mutating func makeSlowAccess(_ function: Int, arguments: (inout Assembler) -> Void) -> Int {
         let failed = state(layout.accessFailed)
         return makeCall(function, arguments: arguments) { $0.arithmetic(.cmp, .memory(failed), 0) }
     }
@@ -254,7 +283,7 @@ extension Generator {
     }
 
     private mutating func makeEnterPage() -> Int {
-        makeCall(layout.memory.pageHelper, arguments: Self.passAddress) { $0.test(.rax, .rax) }
+        makeCall(shared.pointers.page, arguments: Self.passAddress) { $0.test(.rax, .rax) }
     }
 
     private mutating func makeHelperCall() -> Int {
@@ -265,7 +294,9 @@ extension Generator {
         spill()
         assembler.loadAddress(.rdi, Address(HostRegisters.state, -Int32(HostRegisters.stateBias)))
         assembler.copy(.rsi, .rcx)
-        assembler.call(.memory(Address(.rcx)))
+        assembler.move(.rax, .memory(Address(.rcx)))
+        assembler.add(.rax, position: shared.pointers.base)
+        assembler.call(.register(.rax))
         assembler.move(.rcx, .memory(Address(.rsp, 8)))
         assembler.arithmetic(.add, .register(.rcx), 24)
         assembler.arithmetic(.cmp, .rax, .register(.rcx))
@@ -284,7 +315,7 @@ extension Generator {
         shared.leaveHelper = assembler.position
         assembler.test(.rax, .rax)
         let nothing = assembler.jump(.equal)
-        assembler.move(.rcx, value: UInt64(layout.jumps.recordStart))
+        assembler.load(.rcx, position: shared.pointers.recordStart)
         assembler.arithmetic(.cmp, to: .memory(Address(.rax)), .rcx)
         let other = assembler.jump(.notEqual)
         assembler.move(.rcx, .memory(Address(.rax, 24)))

@@ -64,12 +64,12 @@ final class ControlConnection: @unchecked Sendable {
             holdsPause = false
             try machine.resume()
         case .save:
-            return try save { (machine, state, memory) throws(AerieError) in
-                try machine.save(state: state, memory: memory)
+            return try save(2...3) { (machine, files) throws(AerieError) in
+                try machine.save(state: files[0], memory: files[1], code: files.count > 2 ? files[2] : nil)
             }
         case .transfer:
-            return try save { (machine, state, stream) throws(AerieError) in
-                try machine.transfer(state: state, stream: stream, try options(request))
+            return try save(2...2) { (machine, files) throws(AerieError) in
+                try machine.transfer(state: files[0], stream: files[1], try options(request))
             }
         case .hold: holdsPause = false
         case .powerOff:
@@ -151,21 +151,19 @@ final class ControlConnection: @unchecked Sendable {
         }
     }
 
-    /// Saves the machine by two files that came with the request. A machine that was running stands still afterwards, until the client lets
+    /// Saves the machine by files that came with the request. A machine that was running stands still afterwards, until the client lets
     /// it go on or ends the connection.
     private func save(
-        _ body: (VirtualMachine, _ first: Int32, _ second: Int32) throws(AerieError) -> SavingReport
+        _ counts: ClosedRange<Int>, _ body: (VirtualMachine, _ files: [Int32]) throws(AerieError) -> SavingReport
     ) throws(AerieError) -> JSONValue {
-        guard let (first, second) = files.takePair() else {
+        guard let files = files.take(counts) else {
             throw AerieError(
-                .usage, asked: "saving over the control socket", found: "two files have to come with the request",
+                .usage, asked: "saving over the control socket",
+                found: "\(counts.lowerBound) files have to come with the request",
                 advice: "see docs/control-protocol.md")
         }
-        defer {
-            Glibc.close(first)
-            Glibc.close(second)
-        }
-        let report = try body(server.machine, first, second)
+        defer { for file in files { Glibc.close(file) } }
+        let report = try body(server.machine, files)
         holdsPause = report.wasRunning || holdsPause
         let paused = HostClock.monotonic() - report.pausedAt
         return .object([

@@ -4,7 +4,7 @@ internal import Glibc
 /// Open files that a program has sent over a connection, until a request takes them.
 final class ReceivedFiles {
     /// More than a request takes are closed.
-    private static let most = 2
+    private static let most = 3
 
     private var descriptors: [Int32] = []
 
@@ -23,11 +23,11 @@ final class ReceivedFiles {
         return count
     }
 
-    /// Two files, which are the caller's then; nil when fewer have come.
-    func takePair() -> (Int32, Int32)? {
-        guard descriptors.count == 2 else { return nil }
+    /// All files that have come, which are the caller's then; nil when their number is another one.
+    func take(_ counts: ClosedRange<Int>) -> [Int32]? {
+        guard counts ~= descriptors.count else { return nil }
         defer { descriptors = [] }
-        return (descriptors[0], descriptors[1])
+        return descriptors
     }
 
     deinit { for number in descriptors { close(number) } }

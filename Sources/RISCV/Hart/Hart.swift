@@ -1,4 +1,4 @@
-internal import HostSystem
+package import HostSystem
 package import Machine
 internal import Synchronization
 package import TranslationRuntime
@@ -103,6 +103,19 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
             // What is decoded already does not count its runs.
             state.pointee.flushTranslations()
         }
+    }
+
+    /// Takes over the code that a saved machine's harts had, after `startTranslating` and before the first `run`. It executes.
+    ///
+    /// - Parameter file: of `saveCode`; stays the caller's, and must not change.
+    /// - Returns: false when the code is not for this program, processor and capacity, or damaged.
+    package static func adoptCode(from file: borrowing FileDescriptor, _ harts: [Hart]) -> Bool {
+        harts[0].state.pointee.translation.engine?.adopt(file) ?? false
+    }
+
+    /// Writes the code of a machine's harts into an empty file, which stays empty when there is none. Harts may run.
+    package static func saveCode(of harts: [Hart], to file: borrowing FileDescriptor) throws(SystemError) {
+        _ = try harts[0].state.pointee.translation.engine?.save(to: file)
     }
 
     package func reset() {

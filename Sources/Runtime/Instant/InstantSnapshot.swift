@@ -8,6 +8,7 @@ internal import HostSystem
 ///     instant.json   what it is (InstantRecord)
 ///     state          vCPUs, devices, what the guest has written to its disk, and the checksums of the memory
 ///     memory         the memory
+///     code           the code that the translator had generated for the guest
 package struct InstantSnapshot: Sendable {
     static let recordName = "instant.json"
 
@@ -41,7 +42,8 @@ package struct InstantSnapshot: Sendable {
             try VirtualMachine.checkSnapshot(
                 state: state.rawValue, memory: .init(memory: memory.rawValue), asked: "the snapshot of an image")
             var record = record
-            (record.memory, record.hostBoot) = (stamp, Self.hostBoot)
+            // Nothing says whether the code is what it was.
+            (record.memory, record.code, record.hostBoot) = (stamp, nil, Self.hostBoot)
             try Self.write(record, in: directory)
             return true
         } catch { return false }
@@ -51,12 +53,22 @@ package struct InstantSnapshot: Sendable {
     ///
     /// - Returns: false when they are gone.
     func link(to work: String) -> Bool {
-        [(Snapshot.stateName, Machine.savedStateName), (Snapshot.memoryName, Machine.savedMemoryName)]
-            .allSatisfy { name, target in
-                // Machines may be on another file system than the cache.
-                Glibc.link(file(name), "\(work)/\(target)") == 0
-                    || errno == EXDEV && symlink(file(name), "\(work)/\(target)") == 0
-            }
+        guard link(Snapshot.stateName, to: "\(work)/\(Machine.savedStateName)"),
+            link(Snapshot.memoryName, to: "\(work)/\(Machine.savedMemoryName)")
+        else { return false }
+        if hasCode { _ = link(Snapshot.codeName, to: "\(work)/\(Machine.savedCodeName)") }
+        return true
+    }
+
+    /// Whether there is generated code that is as it was saved: it executes, and nothing else checks it.
+    private var hasCode: Bool {
+        guard let code = record.code, record.hostBoot == Self.hostBoot else { return false }
+        return (try? SnapshotRecord.Stamp(file: file(Snapshot.codeName))) == code
+    }
+
+    private func link(_ name: String, to path: String) -> Bool {
+        // Machines may be on another file system than the cache.
+        Glibc.link(file(name), path) == 0 || errno == EXDEV && symlink(file(name), path) == 0
     }
 
     static func write(_ record: InstantRecord, in directory: String) throws {

@@ -54,6 +54,7 @@ package struct InstantStore: Sendable {
             try save(work)
             let record = InstantRecord(
                 key: key, memory: try SnapshotRecord.Stamp(file: "\(work)/\(Snapshot.memoryName)"),
+                code: try? SnapshotRecord.Stamp(file: "\(work)/\(Snapshot.codeName)"),
                 hostBoot: InstantSnapshot.hostBoot, hasHooks: hasHooks,
                 hasMachineID: hasMachineID)
             try InstantSnapshot.write(record, in: work)

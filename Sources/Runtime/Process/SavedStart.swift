@@ -7,6 +7,8 @@ internal import ControlAPI
 package struct SavedStart: Sendable {
     package let state: Int32
     package let memory: SavedMemoryFiles
+    /// The code that was generated for the saved machine, if it is there.
+    package let code: Int32?
     /// The machine's own disks, by their numbers: their files came with the state.
     package let disks: Set<Int>
     /// Whether the machine is another one than the one that was saved; a migrated machine is the same.
@@ -21,6 +23,7 @@ package struct SavedStart: Sendable {
             // They may be symbolic links into the user's cache (`InstantSnapshot`).
             let state = try FileDescriptor(path: path, flags: O_RDONLY)
             memory = try Self.openMemory(of: machine)
+            code = (try? Self.open(machine.file(Machine.savedCodeName)))?.release()
             self.state = state.release()
         } catch {
             throw AerieError(
@@ -57,7 +60,7 @@ package struct SavedStart: Sendable {
         number == 0 ? Machine.savedMemoryName : "\(Machine.savedMemoryName).\(number)"
     }
 
-    var descriptors: [Int32] { [state] + memory.descriptors }
+    var descriptors: [Int32] { [state] + memory.descriptors + (code.map { [$0] } ?? []) }
 
     func close() {
         for descriptor in descriptors { Glibc.close(descriptor) }
@@ -69,6 +72,7 @@ package struct SavedStart: Sendable {
         unlink(machine.file(Machine.savedStateName))
         unlink(machine.file(Machine.savedMoveName))
         unlink(machine.file(Machine.savedMapName))
+        unlink(machine.file(Machine.savedCodeName))
         var number = 0
         while unlink(machine.file(memoryName(number))) == 0 { number += 1 }
     }

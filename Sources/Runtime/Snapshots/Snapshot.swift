@@ -10,6 +10,7 @@ internal import HostSystem
 ///     memory          the memory (MemoryImage), or the part of it that is in no other file
 ///     memory.map      which file has which part (MemoryMap), of an incremental snapshot
 ///     memory.1 …      parts of the memory that earlier snapshots have, too
+///     code            the code that the translator had generated for the guest, for this program and host
 ///     root.qcow2      the machine's disk, as it was
 ///     base-ID.qcow2   disks of other snapshots below it
 ///     kernel, initrd, firmware   of a snapshot that came from another host
@@ -20,6 +21,7 @@ package struct Snapshot: Sendable {
     package static let stateName = "state"
     package static let memoryName = "memory"
     package static let mapName = "memory.map"
+    package static let codeName = "code"
     private static let basePrefix = "base-"
     private static let diskSuffix = ".qcow2"
 
@@ -59,6 +61,9 @@ package struct Snapshot: Sendable {
         guard name.hasPrefix(basePrefix), name.hasSuffix(diskSuffix) else { return false }
         return MachineNames.isID(String(name.dropFirst(basePrefix.count).dropLast(diskSuffix.count)))
     }
+
+    /// Whether there is generated code that is as it was saved: it executes, and nothing else checks it.
+    var hasCode: Bool { record.code != nil && (try? SnapshotRecord.Stamp(file: file(Self.codeName))) == record.code }
 
     // MARK: Checks
 

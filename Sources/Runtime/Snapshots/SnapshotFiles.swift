@@ -6,8 +6,8 @@ internal import HostSystem
 
 /// Moves the files of machines and of snapshots between their directories.
 package enum SnapshotFiles {
-    /// Saves a machine into the directory of a new snapshot. A machine that runs stands still meanwhile; of one that does not run, the disks
-    /// are saved.
+    /// Saves a machine into the directory of a new snapshot. A machine that runs goes on meanwhile, and stands still for a
+    /// moment at the end; of one that does not run, the disks are saved.
     package static func save(_ machine: Machine, to work: String) throws(AerieError) {
         guard machine.isRunning else {
             // Whoever has the lock keeps it from starting.
@@ -18,13 +18,15 @@ package enum SnapshotFiles {
         let client = try ControlClient(machine)
         let state = try make("\(work)/\(Snapshot.stateName)")
         let memory = try make("\(work)/\(Snapshot.memoryName)")
+        let code = try make("\(work)/\(Snapshot.codeName)")
         let disk = try RunningDisk(of: machine, to: "\(work)/\(Machine.rootDiskName)")
         try linkFixed(from: machine.directory, to: work)
         try disk?.copy()
         // The end of the connection lets the machine go on, whatever becomes of this program.
-        let answer = try client.call(.save, files: [state.rawValue, memory.rawValue])
+        let answer = try client.call(.save, files: [state.rawValue, memory.rawValue, code.rawValue])
         try disk?.copy()
         if answer["wasRunning"] == .boolean(true) { try client.call(.resume) }
+        if (try? code.size()) == 0 { unlink("\(work)/\(Snapshot.codeName)") }
     }
 
     fileprivate static func make(_ path: String) throws(AerieError) -> FileDescriptor {
@@ -89,6 +91,7 @@ package enum SnapshotFiles {
             if snapshot.record.layers != nil {
                 try link(snapshot.file(Snapshot.mapName), to: "\(work)/\(Machine.savedMapName)")
             }
+            if snapshot.hasCode { try link(snapshot.file(Snapshot.codeName), to: "\(work)/\(Machine.savedCodeName)") }
         }
         guard access(snapshot.file(Machine.rootDiskName), F_OK) == 0 else { return nil }
         try link(snapshot.file(Machine.rootDiskName), to: "\(work)/\(snapshot.baseName)")

@@ -34,6 +34,30 @@ struct SnapshotIncrement {
         }
     }
 
+    /// Code beyond that of the earlier snapshot, in percent of that, with which a snapshot has a file of its own.
+    private static let muchNewCode: UInt64 = 25
+
+    /// Replaces the generated code by the earlier snapshot's if that is for the same program and host, and nearly as much: a machine
+    /// generates the rest again.
+    func shareCode() {
+        let (own, other) = (path(Snapshot.codeName), earlier.file(Snapshot.codeName))
+        guard earlier.hasCode,
+            let file = try? FileDescriptor(path: own, flags: O_RDONLY | O_NOFOLLOW),
+            let otherFile = try? FileDescriptor(path: other, flags: O_RDONLY | O_NOFOLLOW),
+            VirtualMachine.haveCodeOfOneOrigin(file, otherFile),
+            Self.allocated(file) <= Self.allocated(otherFile) * (100 + Self.muchNewCode) / 100
+        else { return }
+        unlink(own)
+        // The earlier snapshot may go meanwhile: then there is no code.
+        _ = Glibc.link(other, own)
+    }
+
+    private static func allocated(_ file: borrowing FileDescriptor) -> UInt64 {
+        var status = stat()
+        // st_blocks counts units of 512 bytes.
+        return fstat(file.rawValue, &status) == 0 ? UInt64(status.st_blocks) * 512 : 0
+    }
+
     private func path(_ name: String) -> String { "\(work)/\(name)" }
 
     private func compare(whole: String, own: String, map: String) throws(SystemError) -> [Int]? {

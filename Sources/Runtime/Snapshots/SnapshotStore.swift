@@ -57,7 +57,9 @@ package struct SnapshotStore: Sendable {
             try prepare(work)
             var layers: [SnapshotRecord.Layer]?
             if !isFull, access("\(work)/\(Snapshot.memoryName)", F_OK) == 0, let earlier = memory(of: descent) {
-                layers = try SnapshotIncrement(work: work, earlier: earlier).make()
+                let increment = SnapshotIncrement(work: work, earlier: earlier)
+                layers = try increment.make()
+                if layers != nil { increment.shareCode() }
             }
             try Self.synchronize(work)
             try records.locked { () throws in
@@ -105,6 +107,7 @@ package struct SnapshotStore: Sendable {
         var record = record
         let memory = "\(work)/\(Snapshot.memoryName)"
         if access(memory, F_OK) == 0 { record.memory = try SnapshotRecord.Stamp(file: memory) }
+        record.code = try? SnapshotRecord.Stamp(file: "\(work)/\(Snapshot.codeName)")
         try Machine.replace(
             "\(work)/\(Snapshot.recordName)", with: JSONValue(encoding: record).text + [0x0A], isDurable: isDurable)
     }

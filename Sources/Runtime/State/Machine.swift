@@ -39,6 +39,7 @@ package struct Machine: Sendable {
     /// There if the machine was moved here: it is the one that was saved, not a copy.
     package static let savedMoveName = "saved.move"
     package static let savedMapName = "saved.map"
+    package static let savedCodeName = "saved.code"
     package static let consoleLogName = "console.log"
     private static let longestFile = 4 << 20
 

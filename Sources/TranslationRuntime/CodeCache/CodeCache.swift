@@ -4,14 +4,17 @@ internal import HostX86_64
 
 /// Memory for generated code: one memory file, mapped once for writing and once for execution, never both at one address.
 ///
-/// Code is addressed by its offset. `CodeSegments` knows which parts are free.
+/// Code is addressed by its offset. `CodeSegments` knows which parts are free. Code of a saved machine may execute from a file instead
+/// (`AdoptedCode`) until it changes.
 struct CodeCache: ~Copyable {
+    private let memory: FileDescriptor
     private let writable: Mapping
     private let executable: Mapping
+    private var adopted: AdoptedCode?
 
     /// Bytes.
     var capacity: Int { writable.count }
-    /// Where code is written.
+    /// Where code is written, but for adopted code.
     var writableBase: UnsafeMutableRawPointer { writable.address }
     /// Where the same bytes execute.
     var executableBase: UnsafeRawPointer { UnsafeRawPointer(executable.address) }
@@ -27,30 +30,60 @@ struct CodeCache: ~Copyable {
             descriptor: file.rawValue)
         writable = writing
         executable = executing
+        memory = file
     }
+
+    /// Takes code over from a file. Nothing executes in the cache.
+    ///
+    /// - Parameters:
+    ///   - code: positions in the cache.
+    ///   - own: the end of the cache's first code, which stays its own.
+    ///   - offset: of the position 0 in the file.
+    mutating func adopt(
+        _ code: [Range<Int>], behind own: Int, from file: borrowing FileDescriptor, at offset: Int
+    ) throws(SystemError) {
+        let adopted = try AdoptedCode(
+            writable: writable.address, executable: executable.address, memory: memory, capacity: capacity)
+        self.adopted = adopted
+        for range in code { try adopted.adopt(range, behind: own, from: file, at: offset) }
+    }
+
+    /// Has the aligned word of `redirect` in the cache's own memory.
+    private func ownWord(at position: Int) { adopted?.own(position..<position + 1) }
 
     /// Writes code where nothing executes it yet.
     func write(_ code: UnsafeRawBufferPointer, at position: Int) {
         precondition(position >= 0 && position + code.count <= capacity, "code lies in the cache")
         guard let bytes = code.baseAddress else { return }
+        adopted?.own(position..<position + code.count)
         (writableBase + position).copyMemory(from: bytes, byteCount: code.count)
     }
 
     /// Makes the jump of a `PendingLink` lead to `target`, while other threads may execute it.
-    func link(_ site: Int, to target: Int) { HostGenerator.link(site, to: target, in: writableBase) }
+    func link(_ site: Int, to target: Int) {
+        ownWord(at: site)
+        HostGenerator.link(site, to: target, in: writableBase)
+    }
 
     /// Makes the jump of a `PendingLink` leave generated code again.
-    func unlink(_ site: Int) { HostGenerator.unlink(site, in: writableBase) }
+    func unlink(_ site: Int) {
+        ownWord(at: site)
+        HostGenerator.unlink(site, in: writableBase)
+    }
 
     /// Replaces the instruction at `position` (a block's first, a region's entry, or a jump) by a jump to `target`, while other
     /// threads may execute it.
     func redirect(_ position: Int, to target: Int) {
+        ownWord(at: position)
         HostGenerator.redirect(position, to: target, in: writableBase)
     }
 
     /// The bytes that `redirect` may change, for `restore`.
-    func bytes(at position: Int) -> UInt64 { HostGenerator.patchableBytes(at: position, in: writableBase) }
+    func bytes(at position: Int) -> UInt64 { HostGenerator.patchableBytes(at: position, in: executableBase) }
 
     /// Undoes `redirect`. Nothing may execute the instruction.
-    func restore(_ bytes: UInt64, at position: Int) { HostGenerator.restore(bytes, at: position, in: writableBase) }
+    func restore(_ bytes: UInt64, at position: Int) {
+        ownWord(at: position)
+        HostGenerator.restore(bytes, at: position, in: writableBase)
+    }
 }

@@ -18,8 +18,19 @@ struct CodeSegments: ~Copyable {
         /// Where the next code goes.
         var position: Int
         var recordCount = 0
+        /// Records that are reserved for adopted code, the first ones.
+        var reservedCount = 0
         /// When it was last taken, in segments taken so far; nil when it is free.
         var number: Int?
+    }
+
+    /// What is saved of a segment.
+    struct Fill: Equatable {
+        /// When it was taken, in segments taken so far; 0 when it is free.
+        var number: Int
+        /// Where its code ends.
+        var position: Int
+        var recordCount: Int
     }
 
     /// A free range of a segment.
@@ -98,8 +109,12 @@ struct CodeSegments: ~Copyable {
     mutating func makeRecord(_ stream: Stream, code: UInt) -> CodeEntry {
         guard let index = current[stream.rawValue] else { preconditionFailure("code has a segment") }
         precondition(segments[index].recordCount < recordCapacity, "a place has room for its records")
-        let record = segments[index].records + segments[index].recordCount * Self.recordSize
         segments[index].recordCount += 1
+        return makeRecord(segments[index].recordCount - 1, in: segments[index], code: code)
+    }
+
+    private func makeRecord(_ number: Int, in segment: Segment, code: UInt) -> CodeEntry {
+        let record = segment.records + number * Self.recordSize
         record.storeBytes(of: entryRecord.words.0, as: UInt64.self)
         record.storeBytes(of: entryRecord.words.1, toByteOffset: 8, as: UInt64.self)
         record.storeBytes(of: entryRecord.words.2, toByteOffset: 16, as: UInt64.self)
@@ -119,5 +134,55 @@ struct CodeSegments: ~Copyable {
         segments[index].number = nil
         segments[index].position = segments[index].start
         segments[index].recordCount = 0
+        segments[index].reservedCount = 0
+    }
+
+    // MARK: Saved code
+
+    var fills: [Fill] {
+        segments.map { Fill(number: $0.number ?? 0, position: $0.position, recordCount: $0.recordCount) }
+    }
+
+    /// The segment that each stream writes to.
+    var streams: [Int?] { current }
+
+    /// Whether a position is in code of a segment.
+    func hasCode(at position: Int) -> Bool {
+        let index = self.index(of: position)
+        return segments.indices ~= index && code(of: index).contains(position)
+    }
+
+    /// The code of a segment.
+    func code(of index: Int) -> Range<Int> { segments[index].start..<segments[index].position }
+
+    /// Takes saved segments over. False when they are none of this cache's, which is unchanged then.
+    mutating func adopt(_ fills: [Fill], _ streams: [Int?]) -> Bool {
+        guard fills.count == segments.count, streams.count == current.count,
+            zip(segments, fills).allSatisfy({ segment, fill in
+                segment.start...segment.end ~= fill.position && 0...recordCapacity ~= fill.recordCount
+                    && fill.number >= 0
+            }),
+            streams.allSatisfy({ index in index.map { fills.indices ~= $0 && fills[$0].number > 0 } ?? true })
+        else { return false }
+        for (index, fill) in fills.enumerated() where fill.number > 0 {
+            segments[index].number = fill.number
+            segments[index].position = fill.position
+            segments[index].recordCount = fill.recordCount
+            segments[index].reservedCount = fill.recordCount
+            taken = max(taken, fill.number)
+        }
+        current = streams
+        return true
+    }
+
+    /// The number of a record in its segment.
+    func number(of record: CodeEntry, in index: Int) -> Int {
+        (record - UnsafeRawPointer(segments[index].records)) / Self.recordSize
+    }
+
+    /// The record that enters adopted code of a segment, the same each time; nil for a number that was not saved.
+    func adoptedRecord(_ number: Int, in index: Int, code: UInt) -> CodeEntry? {
+        guard number < segments[index].reservedCount else { return nil }
+        return makeRecord(number, in: segments[index], code: code)
     }
 }

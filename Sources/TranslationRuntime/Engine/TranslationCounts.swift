@@ -7,6 +7,9 @@ package struct TranslationCounts: Sendable {
     package var replacedRegions = 0
     /// Segments of the code cache that lost their code.
     package var evictions = 0
+    /// Pages of a saved machine's code that were asked for, and those that were damaged.
+    package var adoptedPages = 0
+    package var damagedPages = 0
     /// Bytes of generated code.
     package var regionBytes = 0
 }

@@ -1,5 +1,5 @@
 package import GuestMemory
-internal import HostSystem
+package import HostSystem
 package import Synchronization
 package import Translator
 
@@ -12,7 +12,7 @@ package import Translator
 /// When there is no room for more, one processor removes some code. It first sees to it that no processor executes any or knows
 /// where some is: while it does, nothing is found, so that the others go on in the interpreter.
 package final class TranslationEngine: Sendable {
-    private let store: Monitor<TranslationStore>
+    let store: Monitor<TranslationStore>
     let worker: RegionWorker
     private let processors: [Processor]
 
@@ -100,7 +100,7 @@ package final class TranslationEngine: Sendable {
                 return nil
             }
             verify(page, generation)
-            return page.entries[Int(address & 0xFFF)].map { ($0.record, page, page.epoch) }
+            return store.entry(Int(address & 0xFFF), of: page).map { ($0.record, page, page.epoch) }
         }
     }
 
@@ -149,6 +149,29 @@ package final class TranslationEngine: Sendable {
         store.withLock { store in
             if !store.isRemoving, !store.makeRegion(request) { askForRoom(attention) }
         }
+    }
+
+    // MARK: Saved code
+
+    /// Takes over the code that a saved machine had, from a file of `save`. Before the first processor runs. Code is used only in pages that
+    /// have the contents for which it was generated; without the file's, everything is translated anew.
+    ///
+    /// The file's code executes: nobody may be able to write the file who may not execute code here.
+    ///
+    /// - Parameter file: stays the caller's. It must not change while the engine exists.
+    /// - Returns: false when the code is not for this program, processor and size of the code cache, or the file is damaged.
+    package func adopt(_ file: borrowing FileDescriptor) -> Bool { store.withLock { $0.adopt(file) } }
+
+    /// Writes the code into an empty file. Processors may execute it, and translate no more meanwhile.
+    ///
+    /// - Returns: false when there is nothing to save now; the file is empty then.
+    package func save(to file: borrowing FileDescriptor) throws(SystemError) -> Bool {
+        let result = store.withLock { store in
+            do throws(SystemError) { return Swift.Result<Bool, SystemError>.success(try store.save(to: file)) } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
     }
 
     // MARK: Room

@@ -8,25 +8,29 @@ internal import Translator
 /// Code is changed only by `CodeCache.link`, `unlink` and `redirect`: processors execute it meanwhile. When a stream
 /// of code has no segment of the cache left, all pages with code in another one lose it; see `makeRoom`.
 final class TranslationStore {
-    private let cache: CodeCache
-    private var segments: CodeSegments
+    var cache: CodeCache
+    var segments: CodeSegments
     /// Makes baseline code, with the lock held.
-    private let builder: CodeBuilder
+    let builder: CodeBuilder
     /// Makes regions, on one thread: the worker's, or with the lock held where there is none.
     private let regionBuilder: CodeBuilder
     private let frontEnd: any GuestFrontEnd
     /// By the guest-physical page.
-    private var pages: [UInt64: PageTranslations] = [:]
+    var pages: [UInt64: PageTranslations] = [:]
     // Pages point into it.
-    private let memory: GuestMemory
+    let memory: GuestMemory
+    /// Pages of a saved machine that nobody has asked for yet.
+    var saved: SavedCode?
+    /// The program that has the code's helpers; nil where its linker says nothing of it.
+    let build: [UInt8]?
 
     /// Code is about to be removed: nothing is to be found, and nothing made.
     var isRemoving = false
     /// Streams that wait for a segment.
     private var waiting: Set<CodeSegments.Stream> = []
     /// Rounds of evictions so far.
-    private var round = 0
-    private(set) var counts = TranslationCounts()
+    private(set) var round = 0
+    var counts = TranslationCounts()
 
     private let trace: TranslationTrace?
     private let options: TranslationOptions
@@ -47,7 +51,7 @@ final class TranslationStore {
         var layout = layout
         layout.codeAlignment = frontEnd.codeAlignment
         layout.jumps.recordStart = UInt(entryRecord.words.0)
-        let generator = HostGenerator(code: cache.writableBase, execution: cache.executableBase, layout: layout)
+        let generator = HostGenerator(code: cache.writableBase, layout: layout)
         segments = CodeSegments(
             capacity: cache.capacity, firstBlock: generator.firstBlock, entryRecord: entryRecord)
         builder = CodeBuilder(generator, frontEnd, isTracing: trace != nil)
@@ -57,6 +61,7 @@ final class TranslationStore {
         self.trace = trace
         self.options = options
         self.memory = memory
+        build = UnsafeRawPointer(bitPattern: layout.memory.loadHelper).flatMap(ProgramBuild.identity)
     }
 
     private static func makeCache(_ capacity: Int) throws(TranslationError) -> CodeCache {
@@ -80,6 +85,7 @@ final class TranslationStore {
 
     /// The translations of a page that a processor asks for, whether or not they agree with guest memory.
     func page(at virtual: UInt64, physical: UInt64) -> TranslatedPage? {
+        if saved != nil { adoptPage(physical) }
         let page = pages[physical]?.page(at: virtual)
         page?.noteUse(in: round)
         return page
@@ -116,7 +122,8 @@ final class TranslationStore {
     ///
     /// - Parameter processor: the one that asks, for the trace.
     func translate(_ offset: Int, of page: TranslatedPage, for processor: Int) -> Result {
-        if let entry = page.entries[offset] { return .code(entry.record) }
+        if let entry = entry(offset, of: page) { return .code(entry.record) }
+        load(page)
         if !waiting.isEmpty { return .noRoom }
         if options.regionThreshold == 0, !page.refused.contains(offset) {
             let request = RegionRequest(page: page, offset: offset, epoch: page.epoch, processor: processor)
@@ -185,6 +192,7 @@ final class TranslationStore {
 
     /// Counts a sample of a block in baseline code. Returns a request when there are enough to make it the start of a region.
     func sample(_ offset: Int, of page: TranslatedPage, for processor: Int) -> RegionRequest? {
+        load(page)
         // Where processors make regions at once, no other thread may, since there is one builder of them.
         guard options.regionThreshold > 0, page.entries[offset] != nil, !page.isRegional(offset),
             !page.refused.contains(offset)
@@ -213,6 +221,7 @@ final class TranslationStore {
     /// - Returns: the work, for one thread, which need not hold the lock, until it asks for the next.
     func startRegion(_ request: RegionRequest) -> RegionWork? {
         let page = request.page
+        load(page)
         if page.isRegional(request.offset) || page.hasMuchCode { return nil }
         let work = RegionWork(request, regionBuilder.snapshot(of: page), regionBuilder, frontEnd)
         // The snapshot may be the first to see a change.
@@ -289,6 +298,7 @@ final class TranslationStore {
     /// - Returns: regions that are gone but in use.
     func makeRoom() -> [RegionRequest] {
         var again: [RegionRequest] = []
+        loadAllPages()
         for stream in CodeSegments.Stream.allCases where waiting.contains(stream) {
             if !segments.hasFree, let victim = coldestSegment() { again += evict(victim) }
             // Nobody else takes it.
@@ -315,7 +325,7 @@ final class TranslationStore {
     /// Rounds of evictions after which uses count half.
     private static let agingInterval = 32
 
-    private func forEachPage(_ body: (TranslatedPage) -> Void) {
+    func forEachPage(_ body: (TranslatedPage) -> Void) {
         for translations in pages.values {
             if let page = translations.first { body(page) }
             if let page = translations.relative { body(page) }

@@ -2,9 +2,9 @@ internal import Glibc
 
 /// Bytes of a page that code was made from.
 struct CodeSource {
-    private var ranges: [Range<Int>] = []
+    var ranges: [Range<Int>] = []
     /// Of all ranges, one after the other.
-    private var bytes: [UInt8] = []
+    var bytes: [UInt8] = []
 
     init() {}
 

@@ -15,12 +15,12 @@ package final class TranslatedPage {
     /// The guest-physical page.
     let physical: UInt64
     /// Where the guest's code lies.
-    private let source: UnsafeRawPointer
+    let source: UnsafeRawPointer
     /// The generation of the translator's when source and copy were last compared.
     private var verified: UInt64
     /// Its version in `watch` at that time.
     private var verifiedVersion: UInt32 = 0
-    private let watch: (pages: PageWatch, number: Int)?
+    let watch: (pages: PageWatch, number: Int)?
     /// How often all blocks were forgotten.
     private(set) var epoch = 0
 
@@ -46,36 +46,39 @@ package final class TranslatedPage {
     }
 
     /// Its code in one segment of the code cache.
-    private struct Part {
+    struct Part {
+        var bytes = 0
         /// The bytes that it was translated from.
         var source = CodeSource()
-        var bytes = 0
     }
 
+    /// The record of a page that was saved, as long as nothing of it has changed: what follows is in there, and not here.
+    var record: SavedPage?
+
     /// By segment.
-    private var parts: [Int: Part] = [:]
+    var parts: [Int: Part] = [:]
     /// The entry of each block that has code, by its first instruction's offset.
-    private(set) var entries: [Int: Entry] = [:]
+    var entries: [Int: Entry] = [:]
     /// Jumps from one batch of baseline code to blocks of another, or to ones that are not there, as positions in the code cache.
-    private var links: [Int: [Int]] = [:]
+    var links: [Int: [Int]] = [:]
     /// Older code of blocks that leads to newer one, the oldest first, with the bytes where it begins.
-    private var redirected: [Int: [(entry: Entry, bytes: UInt64)]] = [:]
+    var redirected: [Int: [(entry: Entry, bytes: UInt64)]] = [:]
     /// How often the budget has ended before a block outside of regions.
-    private(set) var samples: [Int: Int] = [:]
+    var samples: [Int: Int] = [:]
     /// The last region with jumps to anywhere.
-    private var openRegion: OpenRegion?
+    var openRegion: OpenRegion?
     /// Blocks from which no region can be made.
-    private(set) var refused: Set<Int> = []
+    var refused: Set<Int> = []
     /// Blocks whose code was evicted, and not made again since: not more than a region has, since pages are remembered for
     /// long.
-    private(set) var evicted: Set<Int> = []
+    var evicted: Set<Int> = []
     /// A hash of the page when it lost the last of its code, for `evicted` and `samples` are of that page only.
     private var imprint = 0
 
     /// The round of evictions in which a processor last asked for code of the page: all processors do after each one.
     private(set) var lastUsed: Int
     /// The number of such rounds, older ones counting less.
-    private(set) var uses = 1
+    var uses = 1
     /// The translator has let the page go.
     var isForgotten = false
 
@@ -122,7 +125,9 @@ package final class TranslatedPage {
     }
 
     private func compare() {
-        if parts.isEmpty {
+        if let record {
+            if record.agrees(with: source) { return }
+        } else if parts.isEmpty {
             if evicted.isEmpty || imprint == Self.hash(source) { return }
         } else if parts.values.allSatisfy({ $0.source.agrees(with: source) }) {
             return
@@ -216,8 +221,9 @@ package final class TranslatedPage {
 
     // MARK: Removal
 
-    private func removeBlocks() {
+    func removeBlocks() {
         epoch += 1
+        record = nil
         entries.removeAll()
         links.removeAll()
         redirected.removeAll()

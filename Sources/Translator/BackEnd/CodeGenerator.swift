@@ -1,25 +1,29 @@
 /// A host's back end: generates code for blocks, and links and patches code that other threads may be executing.
 ///
-/// Positions are offsets in the code cache, which is mapped at one address for writing and at another one for execution. A host
+/// Positions are offsets in the code cache, which is mapped at one address for writing and at another one for execution. Code is the
+/// same wherever the cache and the program are mapped, but for the addresses in `pointers`. A host
 /// module has one type that conforms; nothing outside of the module names a register or an instruction.
 package protocol CodeGenerator {
     /// Whether this process can execute the code.
     static var canRunGeneratedCode: Bool { get }
     /// The operations that this host's processor has beyond the ones that all hosts have.
     static var operations: OptionalOperations { get }
+    /// Equal on processors for which equal code is generated.
+    static var processor: UInt64 { get }
 
     /// Writes the code that all blocks share to the start of the code cache.
     ///
     /// - Parameters:
     ///   - code: where the code cache is written.
-    ///   - execution: where the code cache is executed.
     ///   - layout: where generated code finds the guest's state.
-    init(code: UnsafeMutableRawPointer, execution: UnsafeRawPointer, layout: StateLayout)
+    init(code: UnsafeMutableRawPointer, layout: StateLayout)
 
     // MARK: Shared code
 
     /// The end of the shared code, where code of blocks begins.
     var firstBlock: Int { get }
+    /// The positions in the shared code of the addresses of this process that the code uses.
+    var pointers: Range<Int> { get }
     /// The function `(state, code) -> result`: enters baseline code at a host address, by the C calling convention. The block's
     /// guest address is in `StateLayout.instructionAddress`.
     var entry: Int { get }
@@ -57,7 +61,7 @@ package protocol CodeGenerator {
     /// threads may execute it.
     static func redirect(_ position: Int, to target: Int, in code: UnsafeMutableRawPointer)
     /// The bytes that `redirect` may change, for `restore`.
-    static func patchableBytes(at position: Int, in code: UnsafeMutableRawPointer) -> UInt64
+    static func patchableBytes(at position: Int, in code: UnsafeRawPointer) -> UInt64
     /// Undoes `redirect`. Nothing may execute the instruction.
     static func restore(_ bytes: UInt64, at position: Int, in code: UnsafeMutableRawPointer)
 }

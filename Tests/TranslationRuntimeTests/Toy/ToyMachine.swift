@@ -1,3 +1,4 @@
+import Glibc
 import GuestMemory
 import HostSystem
 import TranslationRuntime
@@ -30,10 +31,13 @@ final class ToyMachine {
     let memory: GuestMemory
     let processors: [ToyProcessor]
     let engine: TranslationEngine?
+    /// Whether the code that was given was taken over.
+    let isAdopted: Bool
 
     /// - Parameters:
     ///   - program: is put at 0x1000, where all processors start, with their number in r0.
-    init(_ program: [UInt8], processors count: Int = 1, _ kind: ToyEngine) throws {
+    ///   - code: the descriptor of a file of code to take over.
+    init(_ program: [UInt8], processors count: Int = 1, _ kind: ToyEngine, code: Int32? = nil) throws {
         memory = try GuestMemory(ranges: [(base: 0, size: Self.memorySize)])
         try memory.write(program, at: 0x1000)
         let memory = memory
@@ -44,6 +48,7 @@ final class ToyMachine {
         }
         guard kind.threshold > 0 else {
             engine = nil
+            isAdopted = false
             return
         }
         let layout = StateLayout(ofToy: processors[0].state, isFlat: kind.isFlat)
@@ -52,6 +57,7 @@ final class ToyMachine {
             TranslationOptions(
                 regionThreshold: kind.regionThreshold, alwaysRelative: kind.isRelative, capacity: kind.capacity),
             trace: nil)
+        isAdopted = if let code { engine.adopt(FileDescriptor(owning: dup(code))) } else { false }
         let watch = kind.isFlat ? nil : MachineCodeWatch(processors, memory)
         for (number, processor) in processors.enumerated() {
             processor.watch = watch

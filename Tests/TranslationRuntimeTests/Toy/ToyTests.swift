@@ -82,11 +82,21 @@ import Translator
     /// Hundreds of functions that do not fit into the code cache, called again and again.
     @Test(arguments: [ToyEngine.baseline, .regions, .tiers])
     func codeIsEvictedAndMadeAgain(kind: ToyEngine) throws {
+        let count = 400
+        var small = kind
+        small.capacity = 4 << 20
+        let machine = try run(Self.largeProgram(functions: count), small)
+        #expect(machine.outcome().fault == .halted)
+        #expect(machine.outcome().registers[1] == 4 * UInt64(count) * 8 * 80)
+        #expect(machine.engine?.counts.evictions ?? 0 > 0)
+    }
+
+    /// Functions that are called again and again, each with 80 instructions that load and store.
+    static func largeProgram(functions count: Int) -> [UInt8] {
         var assembler = ToyAssembler()
         assembler.add(.loadImmediate, 4, 0, 4)
         assembler.add(.loadImmediate, 6, 0, 0x30_0000)
         assembler.label("again")
-        let count = 400
         for function in 0..<count {
             assembler.add(.loadImmediate, 3, 0, 8)
             assembler.label("call\(function)")
@@ -110,11 +120,6 @@ import Translator
             }
             assembler.add(.ret)
         }
-        var small = kind
-        small.capacity = 4 << 20
-        let machine = try run(assembler.program(), small)
-        #expect(machine.outcome().fault == .halted)
-        #expect(machine.outcome().registers[1] == 4 * UInt64(count) * 8 * 80)
-        #expect(machine.engine?.counts.evictions ?? 0 > 0)
+        return assembler.program()
     }
 }

@@ -1,0 +1,114 @@
+internal import Glibc
+package import HostSystem
+internal import HostX86_64
+internal import SavedState
+internal import Translator
+
+/// Files of code that went along with saved machines.
+package enum SavedCodeFile {
+    /// Whether the code of two files is for the same program, processor, and size of the code cache. False when one of them is damaged.
+    package static func haveOneOrigin(_ first: borrowing FileDescriptor, _ second: borrowing FileDescriptor) -> Bool {
+        guard let one = try? SavedCodeHeader(of: first) else { return false }
+        return (try? SavedCodeHeader(of: second))?.origin == one.origin
+    }
+}
+
+/// Code that goes along with a saved machine.
+extension TranslationStore {
+    /// Where code of this store can be used; nil where nobody can tell.
+    private var origin: SavedCodeHeader.Origin? {
+        guard let build else { return nil }
+        let generator = builder.generator
+        let shared = UnsafeRawBufferPointer(start: cache.executableBase, count: generator.firstBlock)
+        // Without the addresses, which other processes have elsewhere.
+        let checksum = CRC32C.checksum(
+            of: Array(shared[..<generator.pointers.lowerBound]),
+            UnsafeRawBufferPointer(rebasing: shared[generator.pointers.upperBound...]))
+        return SavedCodeHeader.Origin(
+            build: build, processor: HostGenerator.processor, capacity: cache.capacity,
+            sharedSize: generator.firstBlock, sharedChecksum: checksum)
+    }
+
+    /// Before anything is translated. False when the code is not for this store, or damaged.
+    func adopt(_ file: borrowing FileDescriptor) -> Bool {
+        guard let origin else { return false }
+        do {
+            let saved = try SavedCode(file, origin)
+            guard segments.adopt(saved.fills, saved.streams) else { return false }
+            let code = (0..<CodeSegments.count).map { segments.code(of: $0) }.filter { !$0.isEmpty }
+            try cache.adopt(code, behind: origin.sharedSize, from: file, at: SavedCodeHeader.codeOffset)
+            self.saved = saved
+            return true
+        } catch { return false }
+    }
+
+    /// Takes over the translations of a guest-physical page, if it was saved.
+    func adoptPage(_ physical: UInt64) {
+        guard let saved, pages[physical] == nil else { return }
+        for record in saved.records(of: physical) {
+            do throws(DamagedCode) {
+                let page = TranslatedPage(
+                    physical: physical, try SavedPage(record, in: memory), in: memory, round: round)
+                pages[physical, default: PageTranslations()].insert(page)
+                counts.adoptedPages += 1
+            } catch {
+                // Nothing knows its code, and it is translated anew.
+                counts.damagedPages += 1
+            }
+        }
+    }
+
+    /// The entry of a block, if it has code.
+    func entry(_ offset: Int, of page: TranslatedPage) -> TranslatedPage.Entry? {
+        guard let record = page.record else { return page.entries[offset] }
+        return record.entry(at: offset, segments, base: cache.executableBase)
+    }
+
+    /// Has all of a page at hand, so that it can change.
+    func load(_ page: TranslatedPage) {
+        guard let record = page.record else { return }
+        do throws(DamagedCode) {
+            try page.load(record, segments, base: cache.executableBase)
+        } catch {
+            page.removeBlocks()
+            counts.damagedPages += 1
+        }
+    }
+
+    /// Has all pages at hand: segments can be freed afterwards.
+    func loadAllPages() {
+        guard let saved else { return }
+        for physical in saved.physicalPages { adoptPage(physical) }
+        forEachPage { load($0) }
+        self.saved = nil
+    }
+
+    /// Writes all code into an empty file. False when there is none, or it is being removed.
+    func save(to file: borrowing FileDescriptor) throws(SystemError) -> Bool {
+        guard !isRemoving, let origin else { return false }
+        var records = SavedCode.Records()
+        for physical in saved?.physicalPages ?? [] where pages[physical] == nil {
+            for record in saved?.records(of: physical) ?? [] { records.add(physical, Array(record)) }
+        }
+        forEachPage { page in
+            guard let bytes = page.saved(in: memory, segments, base: cache.executableBase) else { return }
+            records.add(page.physical, bytes)
+        }
+        guard !records.isEmpty else { return false }
+        let encoded = records.encoded(segments)
+        let step = SavedCodeHeader.codeOffset
+        let pagesOffset = step + (cache.capacity + step - 1) / step * step
+        let header = SavedCodeHeader(
+            origin, pagesOffset: pagesOffset, pagesSize: encoded.count,
+            pagesChecksum: CRC32C.checksum(of: encoded))
+        for index in 0..<CodeSegments.count {
+            let code = segments.code(of: index)
+            let bytes = UnsafeRawBufferPointer(start: cache.executableBase + code.lowerBound, count: code.count)
+            try file.writeAll(at: UInt64(step + code.lowerBound), bytes)
+        }
+        try file.writeAll(at: UInt64(pagesOffset), encoded)
+        // Last: a file without it is none.
+        try file.writeAll(at: 0, header.encoded)
+        return true
+    }
+}

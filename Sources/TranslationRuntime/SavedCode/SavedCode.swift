@@ -1,0 +1,121 @@
+internal import Glibc
+internal import HostSystem
+internal import SavedState
+
+/// The pages with code in a file.
+///
+/// They begin with the code cache's segments (number, position and records of each, 4 bytes each), the segment of each stream (1 byte, 255
+/// for none), and the number of records (4). A table has, for each record, by their addresses: the guest-physical page (8), and where the record
+/// begins behind the table (4) and ends (4).
+final class SavedCode {
+    private let pages: Mapping
+    private let table: UnsafeRawBufferPointer
+    /// What the table's places count from.
+    private let records: UnsafeRawBufferPointer
+    let fills: [CodeSegments.Fill]
+    let streams: [Int?]
+
+    private static let tableEntrySize = 16
+
+    /// - Parameters:
+    ///   - file: stays the caller's.
+    ///   - origin: of code that can be used here.
+    /// - Throws: `DamagedCode` also for a file of another origin.
+    init(_ file: borrowing FileDescriptor, _ origin: SavedCodeHeader.Origin) throws {
+        let found = try SavedCodeHeader(of: file)
+        // What is mapped is there, as far as the file's size says.
+        guard found.origin == origin, found.pagesOffset >= SavedCodeHeader.codeOffset + origin.capacity,
+            found.pagesOffset % SavedCodeHeader.codeOffset == 0, found.pagesSize > 0,
+            try file.size() >= UInt64(found.pagesOffset + found.pagesSize)
+        else { throw DamagedCode() }
+        pages = try Mapping(
+            count: found.pagesSize, protection: PROT_READ, flags: MAP_PRIVATE, descriptor: file.rawValue,
+            offset: UInt64(found.pagesOffset))
+        let bytes = UnsafeRawBufferPointer(start: pages.address, count: found.pagesSize)
+        guard CRC32C.checksum(of: bytes) == found.pagesChecksum else { throw DamagedCode() }
+        var reader = CodeFieldReader(bytes)
+        (fills, streams) = try Self.readSegments(&reader)
+        table = try reader.bytes(try reader.count() * Self.tableEntrySize)
+        records = try reader.bytes(reader.remaining)
+    }
+
+    private static func readSegments(
+        _ reader: inout CodeFieldReader
+    ) throws(DamagedCode) -> ([CodeSegments.Fill], [Int?]) {
+        var fills: [CodeSegments.Fill] = []
+        for _ in 0..<CodeSegments.count {
+            fills.append(
+                CodeSegments.Fill(
+                    number: try reader.number(below: .max), position: try reader.number(below: .max),
+                    recordCount: try reader.number(below: .max)))
+        }
+        var streams: [Int?] = []
+        for _ in CodeSegments.Stream.allCases {
+            let index = try reader.integer(UInt8.self)
+            streams.append(index == .max ? nil : Int(index))
+        }
+        return (fills, streams)
+    }
+
+    // MARK: Looking up
+
+    private var count: Int { table.count / Self.tableEntrySize }
+
+    private func physical(_ index: Int) -> UInt64 {
+        UInt64(littleEndian: table.loadUnaligned(fromByteOffset: index * Self.tableEntrySize, as: UInt64.self))
+    }
+
+    private func record(_ index: Int) -> UnsafeRawBufferPointer? {
+        let place = index * Self.tableEntrySize + 8
+        let start = Int(UInt32(littleEndian: table.loadUnaligned(fromByteOffset: place, as: UInt32.self)))
+        let end = Int(UInt32(littleEndian: table.loadUnaligned(fromByteOffset: place + 4, as: UInt32.self)))
+        guard start <= end, end <= records.count else { return nil }
+        return UnsafeRawBufferPointer(rebasing: records[start..<end])
+    }
+
+    /// The guest-physical addresses of all pages.
+    var physicalPages: Set<UInt64> { Set((0..<count).map(physical)) }
+
+    /// The records of a guest-physical page: none, one or two. The bytes are there as long as this object.
+    func records(of address: UInt64) -> [UnsafeRawBufferPointer] {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if physical(middle) < address { low = middle + 1 } else { high = middle }
+        }
+        return (low..<min(low + 2, count)).filter { physical($0) == address }.compactMap(record)
+    }
+
+    // MARK: Writing
+
+    /// Records to be written.
+    struct Records {
+        private var pages: [(physical: UInt64, bytes: [UInt8])] = []
+
+        var isEmpty: Bool { pages.isEmpty }
+
+        mutating func add(_ physical: UInt64, _ bytes: [UInt8]) { pages.append((physical, bytes)) }
+
+        /// All that stands in the file's pages.
+        func encoded(_ segments: borrowing CodeSegments) -> [UInt8] {
+            var writer = CodeFieldWriter()
+            for fill in segments.fills {
+                writer.putCount(fill.number)
+                writer.putCount(fill.position)
+                writer.putCount(fill.recordCount)
+            }
+            for index in segments.streams { writer.put(index.map { UInt8($0) } ?? .max) }
+            writer.putCount(pages.count)
+            let ordered = pages.sorted { $0.physical < $1.physical }
+            var position = 0
+            for page in ordered {
+                writer.put(page.physical)
+                writer.putCount(position)
+                position += page.bytes.count
+                writer.putCount(position)
+            }
+            for page in ordered { writer.put(page.bytes) }
+            return writer.bytes
+        }
+    }
+}

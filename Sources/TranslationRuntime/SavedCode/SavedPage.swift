@@ -1,0 +1,155 @@
+internal import Glibc
+internal import GuestMemory
+
+/// The record of a page of code in a file, and what is looked up in there. All fields are little endian.
+///
+/// It begins with the number of the page in guest memory (4 bytes), whether the code is relative (1), the virtual page (8), whether the page
+/// is watched (1), how often it was of use (4), and the number of bytes of the sources (4). The sources are the number of segments with
+/// code of the page (4), and for each: the segment (1), bytes of code (4), the number of ranges of the guest's page that it was made from (4), the
+/// ranges (2 and 2 each), and their bytes. The entries are their number (4) and, by their offsets: the offset in the page (2), positions
+/// for jumps inside of the page (4) and for others (4), the number of the segment's record (4), and whether it leads to a region (1).
+/// What follows is read only to change the page (`TranslatedPage.load`).
+struct SavedPage {
+    /// All of the record.
+    let bytes: UnsafeRawBufferPointer
+    let number: Int
+    let isRelative: Bool
+    let virtual: UInt64
+    let isWatched: Bool
+    let uses: Int
+    private let sources: UnsafeRawBufferPointer
+    private let entries: UnsafeRawBufferPointer
+    /// Where the links begin.
+    let rest: Int
+
+    private static let entrySize = 15
+
+    /// - Parameter bytes: are there as long as the value.
+    init(_ bytes: UnsafeRawBufferPointer, in memory: GuestMemory) throws(DamagedCode) {
+        self.bytes = bytes
+        var reader = CodeFieldReader(bytes)
+        number = try reader.number(below: Int(memory.size >> 12))
+        isRelative = try reader.boolean()
+        virtual = try reader.integer()
+        isWatched = try reader.boolean()
+        uses = try reader.number(below: .max)
+        sources = try reader.bytes(try reader.count())
+        entries = try reader.bytes(try reader.count() * Self.entrySize)
+        rest = reader.position
+    }
+
+    // MARK: Sources
+
+    /// Whether the guest's page has the bytes that the code was made from. False for a record that is damaged.
+    func agrees(with page: UnsafeRawPointer) -> Bool {
+        do throws(DamagedCode) {
+            var agrees = true
+            try forEachSource { (_, _, ranges, bytes) throws(DamagedCode) in
+                var (reader, position) = (CodeFieldReader(ranges), 0)
+                while agrees, reader.remaining > 0 {
+                    let range = try reader.range()
+                    agrees = memcmp(page + range.lowerBound, bytes.baseAddress! + position, range.count) == 0
+                    position += range.count
+                }
+            }
+            return agrees
+        } catch { return false }
+    }
+
+    /// The sources, by segments. The bytes have as many as the ranges.
+    func forEachSource(
+        _ body: (_ segment: Int, _ codeSize: Int, _ ranges: UnsafeRawBufferPointer, _ bytes: UnsafeRawBufferPointer)
+            throws(DamagedCode) -> Void
+    ) throws(DamagedCode) {
+        var reader = CodeFieldReader(sources)
+        for _ in 0..<(try reader.count()) {
+            let segment = try reader.segment()
+            let size = try reader.number(below: .max)
+            let ranges = try reader.bytes(try reader.count() * 4)
+            var (rangeReader, count) = (CodeFieldReader(ranges), 0)
+            while rangeReader.remaining > 0 { count += try rangeReader.range().count }
+            try body(segment, size, ranges, try reader.bytes(count))
+        }
+    }
+
+    // MARK: Entries
+
+    /// The entry of a block; nil where there is none, or none that can be.
+    func entry(at offset: Int, _ segments: borrowing CodeSegments, base: UnsafeRawPointer) -> TranslatedPage.Entry? {
+        var (low, high) = (0, entries.count / Self.entrySize)
+        while low < high {
+            let middle = (low + high) / 2
+            let found = Int(entries.loadUnaligned(fromByteOffset: middle * Self.entrySize, as: UInt16.self))
+            if found == offset {
+                return try? entry(middle, segments, base).entry
+            } else if found < offset {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        return nil
+    }
+
+    /// All entries.
+    func forEachEntry(
+        _ segments: borrowing CodeSegments, base: UnsafeRawPointer,
+        _ body: (_ offset: Int, _ entry: TranslatedPage.Entry) -> Void
+    ) throws(DamagedCode) {
+        for index in 0..<entries.count / Self.entrySize {
+            let (offset, entry) = try entry(index, segments, base)
+            body(offset, entry)
+        }
+    }
+
+    private func entry(
+        _ index: Int, _ segments: borrowing CodeSegments, _ base: UnsafeRawPointer
+    ) throws(DamagedCode) -> (offset: Int, entry: TranslatedPage.Entry) {
+        var reader = CodeFieldReader(
+            UnsafeRawBufferPointer(rebasing: entries[index * Self.entrySize..<(index + 1) * Self.entrySize]))
+        return (try reader.offset(), try reader.entry(in: segments, base: base))
+    }
+}
+
+// Fields of pages.
+extension CodeFieldReader {
+    /// An offset in a page.
+    mutating func offset() throws(DamagedCode) -> Int {
+        let offset = Int(try integer(UInt16.self))
+        guard offset < TranslatedPage.size else { throw DamagedCode() }
+        return offset
+    }
+
+    mutating func range() throws(DamagedCode) -> Range<Int> {
+        let (start, end) = (Int(try integer(UInt16.self)), Int(try integer(UInt16.self)))
+        guard start <= end, end <= TranslatedPage.size else { throw DamagedCode() }
+        return start..<end
+    }
+
+    mutating func segment() throws(DamagedCode) -> Int {
+        let segment = Int(try integer(UInt8.self))
+        guard segment < CodeSegments.count else { throw DamagedCode() }
+        return segment
+    }
+
+    /// A position in the code of a segment.
+    mutating func site(in segments: borrowing CodeSegments) throws(DamagedCode) -> Int {
+        let position = Int(try integer(UInt32.self))
+        guard segments.hasCode(at: position) else { throw DamagedCode() }
+        return position
+    }
+
+    mutating func entry(
+        in segments: borrowing CodeSegments, base: UnsafeRawPointer
+    ) throws(DamagedCode) -> TranslatedPage.Entry {
+        let position = try site(in: segments)
+        let gate = try site(in: segments)
+        let number = try number(below: .max)
+        let isRegional = try boolean()
+        guard
+            let record = segments.adoptedRecord(
+                number, in: segments.index(of: position), code: UInt(bitPattern: base) + UInt(gate))
+        else { throw DamagedCode() }
+        return TranslatedPage.Entry(record: record, position: position, isRegional: isRegional)
+    }
+}
