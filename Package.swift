@@ -151,7 +151,8 @@ let package = Package(
             ],
             path: "Benchmarks", exclude: ["Guests"], swiftSettings: settings),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["HostSystem"], path: "Tests/TestSupport", swiftSettings: settings),
         tests(
             "GroundTests",
             ["TextTables", "GuestToolchain", "HostSystem", "SavedState", "SnapshotArchive", "GuestMemory", "Machine"]),
