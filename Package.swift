@@ -54,11 +54,11 @@ let package = Package(
         // Also compiled into the guest's agent, as Embedded Swift: no imports.
         module("AgentProtocol"),
         module("TarStream"),
-        module("SavedState", ["CLinux"]),
+        module("SavedState", ["CLinux", "CZstd"]),
         .target(name: "CGuestMemory"),
         module("GuestMemory", ["HostSystem", "CGuestMemory"]),
         // A snapshot as one stream, for another host.
-        module("SnapshotArchive", ["SavedState", "HostSystem", "CZstd"]),
+        module("SnapshotArchive", ["SavedState", "HostSystem"]),
         // Machine
         module("Machine", ["GuestMemory", "SavedState", "HostSystem"]),
         // Processors
@@ -90,7 +90,7 @@ let package = Package(
             [
                 "GuestBoot", "RISCV", "TranslationRuntime", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio",
                 "PCI", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders", "Machine", "GuestMemory",
-                "SavedState", "HostSystem", "CZstd",
+                "SavedState", "HostSystem",
             ]),
         // Control
         .plugin(name: "GuestAgentBuild", capability: .buildTool()),
@@ -104,7 +104,7 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         // Project files in the style of compose: text in, services out.
-        module("Compose", [.product(name: "Yams", package: "Yams")]),
+        module("Compose", ["HostSystem", .product(name: "Yams", package: "Yams")]),
         module("ControlAPI", ["Aerie"]),
         module("Jail", ["CJail", "HostNetwork", "HostSockets", "HostSystem"]),
         module(
