@@ -54,11 +54,11 @@ let package = Package(
         // Also compiled into the guest's agent, as Embedded Swift: no imports.
         module("AgentProtocol"),
         module("TarStream"),
-        module("SavedState", ["CLinux"]),
+        module("SavedState", ["CLinux", "CZstd"]),
         .target(name: "CGuestMemory"),
         module("GuestMemory", ["HostSystem", "CGuestMemory"]),
         // A snapshot as one stream, for another host.
-        module("SnapshotArchive", ["SavedState", "HostSystem", "CZstd"]),
+        module("SnapshotArchive", ["SavedState", "HostSystem"]),
         // Machine
         module("Machine", ["GuestMemory", "SavedState", "HostSystem"]),
         // Processors
@@ -91,7 +91,7 @@ let package = Package(
             [
                 "GuestBoot", "RISCV", "TranslationRuntime", "KVMEngine", "PlatformDevices", "VirtioDevices", "Virtio",
                 "PCI", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders", "Machine", "GuestMemory",
-                "SavedState", "HostSystem", "CZstd",
+                "SavedState", "HostSystem",
             ]),
         // Control
         .plugin(name: "GuestAgentBuild", capability: .buildTool()),
@@ -105,7 +105,7 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         // Project files in the style of compose: text in, services out.
-        module("Compose", [.product(name: "Yams", package: "Yams")]),
+        module("Compose", ["HostSystem", .product(name: "Yams", package: "Yams")]),
         module("ControlAPI", ["Aerie"]),
         module("Jail", ["CJail", "HostNetwork", "HostSockets", "HostSystem"]),
         module(
@@ -152,7 +152,8 @@ let package = Package(
             ],
             path: "Benchmarks", exclude: ["Guests"], swiftSettings: settings),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["HostSystem"], path: "Tests/TestSupport", swiftSettings: settings),
         tests(
             "GroundTests",
             ["TextTables", "GuestToolchain", "HostSystem", "SavedState", "SnapshotArchive", "GuestMemory", "Machine"]),

@@ -21,7 +21,7 @@ struct KernelsCommand: ParsableCommand {
 
     func run() throws {
         let kernels = [Kernel.empty] + Kernel.all.filter { kernel.isEmpty || kernel.contains($0.name) }
-        let machines = options.machines()
+        let machines = try options.machines()
         let builder = try ProgramBuilder()
         defer { builder.remove() }
         var samples: [[Samples]] = []

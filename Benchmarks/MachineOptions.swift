@@ -4,9 +4,7 @@ import GuestToolchain
 
 /// The options that select the machines of any benchmark.
 struct MachineOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp("The aerie program to measure; the one beside this program by default.", valueName: "path"))
-    var aerie: String?
+    @OptionGroup var program: AerieOption
 
     @Option(help: ArgumentHelp("Another aerie program to measure in the same run.", valueName: "path"))
     var versus: String?
@@ -25,16 +23,14 @@ struct MachineOptions: ParsableArguments {
 
     func validate() throws {
         if let rounds, rounds < 1 { throw ValidationError("--rounds \(rounds): at least one is needed") }
-        for path in [aerie, versus].compactMap(\.self) where !FileManager.default.isExecutableFile(atPath: path) {
-            throw ValidationError("\(path) cannot be executed; build it with `swift build -c release --product aerie`")
-        }
+        if let versus { _ = try BuiltProgram.aerie.path(versus) }
         for name in engine where !["translate", "interpret"].contains(name) {
             throw ValidationError("--engine \(name): only translate and interpret are known")
         }
     }
 
     /// The machines, without the host, in the order of each round.
-    func machines() -> [Machine] {
+    func machines() throws -> [Machine] {
         var result: [Machine] = []
         if qemu {
             if let path = HostProgram.find("qemu-system-riscv64") {
@@ -43,9 +39,8 @@ struct MachineOptions: ParsableArguments {
                 complain("qemu-system-riscv64 is not installed: no ratios (scripts/bootstrap --tests installs it)")
             }
         }
-        let own = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-            .appending(path: "aerie").path
-        for name in engine { result.append(Machine(name: name, path: aerie ?? own, engine: name)) }
+        let own = try program.path
+        for name in engine { result.append(Machine(name: name, path: own, engine: name)) }
         if let versus {
             for name in engine { result.append(Machine(name: "versus \(name)", path: versus, engine: name)) }
         }

@@ -17,11 +17,8 @@ struct SystemCommand: ParsableCommand {
     var linux: String?
 
     func run() throws {
-        let machines = options.machines()
-        guard let aerie = machines.first(where: { $0.engine != nil })?.path else {
-            throw ValidationError("no engine of Aerie to measure")
-        }
-        let kernel = try linux ?? DebianFiles(aerie: aerie).kernel
+        let machines = try options.machines()
+        let kernel = try linux ?? DebianFiles(aerie: options.program.path).kernel
         let builder = try ProgramBuilder()
         defer { builder.remove() }
         let host = try builder.hostSystemProgram()

@@ -15,11 +15,8 @@ struct WorkloadsCommand: ParsableCommand {
     var image = "debian"
 
     func run() throws {
-        let machines = options.machines()
-        guard let aerie = machines.first(where: { $0.engine != nil })?.path else {
-            throw ValidationError("no engine of Aerie to measure")
-        }
-        let files = try DebianFiles(aerie: aerie, image: image)
+        let machines = try options.machines()
+        let files = try DebianFiles(aerie: options.program.path, image: image)
         let disk = FileManager.default.temporaryDirectory.appending(path: "aerie-workloads-\(UUID().uuidString)")
         try Self.script().write(to: disk)
         defer { try? FileManager.default.removeItem(at: disk) }

@@ -53,11 +53,8 @@ struct DensityCommand: ParsableCommand {
     }
 
     func run() throws {
-        let machines = options.machines()
-        guard let aerie = machines.first(where: { $0.engine != nil })?.path else {
-            throw ValidationError("no engine of Aerie to measure")
-        }
-        let files = try DebianFiles(aerie: aerie, image: image)
+        let machines = try options.machines()
+        let files = try DebianFiles(aerie: options.program.path, image: image)
         let rows = machines.flatMap { machine in
             [Row(machine: machine, isForked: false)]
                 + (machine.engine == nil ? [] : [Row(machine: machine, isForked: true)])
@@ -81,17 +78,18 @@ struct DensityCommand: ParsableCommand {
     }
 
     /// Starts the guests of a row one after the other: a host that is too busy would make guests wait for themselves.
-    private func start(_ row: Row, _ files: DebianFiles, _ store: DensityStore, _ guests: inout [any IdleGuest]) throws
-    {
+    private func start(
+        _ row: Row, _ files: DebianFiles, _ machines: KeptMachines, _ guests: inout [any IdleGuest]
+    ) throws {
         switch row.machine.engine {
         case nil:
-            let disk = store.directory.appending(path: "disk")
+            let disk = machines.directory.appending(path: "disk")
             try Data(count: 4096).write(to: disk)
             // The devices that Aerie's guests have, too.
             let balloon = ["-device", "virtio-balloon-device,free-page-reporting=on"]
             let arguments = row.machine.arguments(files, second: disk.path, command: DensityGuest.command) + balloon
             for number in 0..<count {
-                let guest = try DensityGuest(row.machine, arguments, in: store.directory, number: number)
+                let guest = try DensityGuest(row.machine, arguments, in: machines.directory, number: number)
                 guests.append(guest)
                 try guest.wait(for: "@ready", count: 1, seconds: 600)
             }
@@ -100,14 +98,14 @@ struct DensityCommand: ParsableCommand {
             guard row.isForked else {
                 for number in 0..<count {
                     guests.append(
-                        try KeptGuest.start(store, name: "guest-\(number)", image: image, options: options))
+                        try KeptGuest.start(machines, name: "guest-\(number)", image: image, options: options))
                 }
                 return
             }
-            let first = try KeptGuest.start(store, name: "first", image: image, options: options)
+            let first = try KeptGuest.start(machines, name: "first", image: image, options: options)
             defer { first.end() }
-            let names = try store.run(["fork", "first", "--count", "\(count)", "--name", "fork"])
-            guests += names.split(separator: "\n").map { KeptGuest(store: store, name: String($0)) }
+            let names = try machines.run(["fork", "first", "--count", "\(count)", "--name", "fork"])
+            guests += names.split(separator: "\n").map { KeptGuest(machines: machines, name: String($0)) }
             guard guests.count == count else { throw BenchmarkError("\(guests.count) of \(count) forks run") }
         }
     }
@@ -117,10 +115,10 @@ struct DensityCommand: ParsableCommand {
         let directory = FileManager.default.temporaryDirectory.appending(path: "aerie-density-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
         defer { try? FileManager.default.removeItem(at: directory) }
-        let store = DensityStore(aerie: row.machine.path, directory: directory)
+        let machines = KeptMachines(aerie: row.machine.path, directory: directory)
         var guests: [any IdleGuest] = []
         defer { for guest in guests { guest.end() } }
-        try start(row, files, store, &guests)
+        try start(row, files, machines, &guests)
         usleep(UInt32(min(settle, 3600) * 1e6))
         let memory = try guests.reduce(0) { try $0 + $1.proportionalMemory() } / guests.count
         for guest in guests { try guest.check() }

@@ -10,9 +10,7 @@ struct ExecBenchmark: ParsableCommand {
             started and ended.
             """)
 
-    @Option(
-        help: ArgumentHelp("The aerie program to measure; the one beside this program by default.", valueName: "path"))
-    var aerie: String?
+    @OptionGroup var program: AerieOption
 
     @Option(help: ArgumentHelp("A machine that runs.", valueName: "name"))
     var machine: String?
@@ -41,17 +39,11 @@ struct ExecBenchmark: ParsableCommand {
     }
 
     func run() throws {
-        let own = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-            .appending(path: "aerie").path
-        let program = aerie ?? own
-        guard FileManager.default.isExecutableFile(atPath: program) else {
-            throw ValidationError(
-                "\(program) cannot be executed; build it with `swift build -c release --product aerie`")
-        }
-        if let machine { return try measure(ExecMachine(aerie: program, name: machine)) }
-        let guest = try StartedGuest(aerie: program, image: image, architecture: arch)
+        let aerie = try program.path
+        if let machine { return try measure(ExecMachine(aerie: aerie, name: machine)) }
+        let guest = try StartedGuest(aerie: aerie, image: image, architecture: arch)
         defer { guest.end() }
-        try measure(ExecMachine(aerie: program, name: guest.socket))
+        try measure(ExecMachine(aerie: aerie, name: guest.socket))
     }
 
     private func measure(_ machine: ExecMachine) throws {

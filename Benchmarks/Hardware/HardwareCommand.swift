@@ -51,14 +51,8 @@ struct HardwareCommand: ParsableCommand {
 
     /// The monitors; Aerie is the first.
     private func monitors() throws -> [Monitor] {
-        let own = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-            .appending(path: "aerie-vm").path
-        let path = aerieVM ?? own
-        guard FileManager.default.isExecutableFile(atPath: path) else {
-            throw ValidationError(
-                "\(path) cannot be executed; build it with `swift build -c release --product aerie-vm`")
-        }
-        var result = [Monitor(name: "aerie-vm", path: path, isQEMU: false)]
+        let program = BuiltProgram.aerieVM
+        var result = [Monitor(name: program.rawValue, path: try program.path(aerieVM), isQEMU: false)]
         if qemu {
             if let path = HostProgram.find("qemu-system-x86_64") {
                 result.append(Monitor(name: "qemu microvm", path: path, isQEMU: true))

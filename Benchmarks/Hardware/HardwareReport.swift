@@ -68,7 +68,7 @@ struct HardwareReport: Report {
         table.add(" its share (Pss)", "", starts.map { "\($0.memory.proportional >> 10)" })
         table.add(" its own (dirty)", "", starts.map { "\($0.memory.privateDirty >> 10)" })
         table.add("")
-        table.add("exits, µs of CPU each", "", ["aerie-vm", "C on /dev/kvm", "ratio"])
+        table.add("exits, µs of CPU each", "", [BuiltProgram.aerieVM.rawValue, "C on /dev/kvm", "ratio"])
         for (name, pair) in [("port", portSeconds), ("register in memory", registerSeconds)] {
             table.add(
                 name, "",

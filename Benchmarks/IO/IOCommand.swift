@@ -30,11 +30,8 @@ struct IOCommand: ParsableCommand {
     }
 
     func run() throws {
-        let machines = options.machines()
-        guard let aerie = machines.first(where: { $0.engine != nil })?.path else {
-            throw ValidationError("no engine of Aerie to measure")
-        }
-        let files = try DebianFiles(aerie: aerie, image: image)
+        let machines = try options.machines()
+        let files = try DebianFiles(aerie: options.program.path, image: image)
         let script = try Self.script(seconds: seconds)
         defer { try? FileManager.default.removeItem(at: script) }
         let disk = URL(filePath: directory).appending(path: "aerie-io-\(UUID().uuidString)")

@@ -12,9 +12,7 @@ struct SnapshotsCommand: ParsableCommand {
             of a migration is what each sender reports. The benchmark has machines and snapshots of its own, which it removes.
             """)
 
-    @Option(
-        help: ArgumentHelp("The aerie program to measure; the one beside this program by default.", valueName: "path"))
-    var aerie: String?
+    @OptionGroup var program: AerieOption
 
     @Option(help: "The image to boot.")
     var image = "debian"
@@ -41,9 +39,7 @@ struct SnapshotsCommand: ParsableCommand {
     }
 
     func run() throws {
-        let own = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-            .appending(path: "aerie").path
-        let user = try SnapshotUser(aerie: aerie ?? own)
+        let user = try SnapshotUser(aerie: try program.path)
         defer { user.remove() }
         var report = SnapshotsReport()
         complain("instant starts")
@@ -88,7 +84,7 @@ struct SnapshotsCommand: ParsableCommand {
         try user.run("fork", "base", "--name", "many", "--count", "\(forks)")
         for number in 1...forks { try user.run("exec", "many-\(number)", "true") }
         report.forkCount = forks
-        report.manyForks = SnapshotUser.seconds(ContinuousClock.now - start)
+        report.manyForks = (ContinuousClock.now - start).seconds
         usleep(UInt32(min(settle, 3600) * 1e6))
         report.copyMemory = Double(try user.privateMemory(of: "many-1")) / 1048576
         try user.run(["rm", "--force"] + (1...forks).map { "many-\($0)" })

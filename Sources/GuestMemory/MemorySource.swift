@@ -37,9 +37,7 @@ package final class MemorySource: Sendable {
         self.size = size
         self.pieces = pieces ?? [Piece(range: 0..<size, file: 0)]
         var copies: [File] = []
-        for file in files {
-            copies.append(File(FileDescriptor(owning: try checked("dup") { fcntl(file, F_DUPFD_CLOEXEC, 0) })))
-        }
+        for file in files { copies.append(File(try FileDescriptor(duplicating: file))) }
         self.files = copies
         // An access behind the end of a mapped file would end the process.
         for file in copies where try file.descriptor.size() != size {

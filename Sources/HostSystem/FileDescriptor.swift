@@ -15,6 +15,13 @@ package struct FileDescriptor: ~Copyable, Sendable {
         rawValue = try checked("open \(path)") { aerie_open(path, flags, mode) }
     }
 
+    /// Opens a second descriptor (F_DUPFD_CLOEXEC) of the open file description of `other`, which stays its owner's.
+    ///
+    /// - Parameter least: the number of the new descriptor is at least this one.
+    package init(duplicating other: Int32, least: Int32 = 0) throws(SystemError) {
+        rawValue = try checked("fcntl F_DUPFD_CLOEXEC") { fcntl(other, F_DUPFD_CLOEXEC, least) }
+    }
+
     deinit { close(rawValue) }
 
     /// Transfers ownership of the descriptor to the caller, who must close it.
@@ -26,7 +33,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
     /// A second descriptor of the same open file description.
     package func duplicate() throws(SystemError) -> FileDescriptor {
-        FileDescriptor(owning: try checked("fcntl F_DUPFD_CLOEXEC") { fcntl(rawValue, F_DUPFD_CLOEXEC, 0) })
+        try FileDescriptor(duplicating: rawValue)
     }
 
     /// The size of a file or block device in bytes. Moves the file position to the end.

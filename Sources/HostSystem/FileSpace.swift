@@ -74,6 +74,15 @@ extension FileDescriptor {
     }
 }
 
+/// Bytes from the kernel's random generator (getrandom).
+package func randomBytes(count: Int) throws(SystemError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    try bytes.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in
+        try fillWithRandomBytes(UnsafeMutableRawBufferPointer(buffer))
+    }
+    return bytes
+}
+
 /// Fills `buffer` from the kernel's random generator (getrandom).
 package func fillWithRandomBytes(_ buffer: UnsafeMutableRawBufferPointer) throws(SystemError) {
     var rest = buffer[...]

@@ -8,6 +8,9 @@ package enum HostClock {
     /// Time since 1970-01-01 UTC (CLOCK_REALTIME).
     package static func realtime() -> UInt64 { read(CLOCK_REALTIME) }
 
+    /// Processor time of all threads of this process, the ended ones too (CLOCK_PROCESS_CPUTIME_ID).
+    package static func processTime() -> UInt64 { read(CLOCK_PROCESS_CPUTIME_ID) }
+
     private static func read(_ clock: clockid_t) -> UInt64 {
         var time = timespec()
         clock_gettime(clock, &time)

@@ -1,4 +1,3 @@
-internal import CZstd
 package import HostSystem
 internal import SavedState
 
@@ -91,8 +90,8 @@ package final class ArchiveReader {
         if stored.count == count {
             data.copyMemory(from: UnsafeRawBufferPointer(stored))
         } else {
-            let found = ZSTD_decompress(data.baseAddress, count, stored.baseAddress, stored.count)
-            guard ZSTD_isError(found) == 0, found == count else {
+            let target = UnsafeMutableRawBufferPointer(rebasing: data[..<count])
+            guard decompressBlock(UnsafeRawBufferPointer(stored), into: target) == count else {
                 throw .damaged(at: place, "its data cannot be decompressed")
             }
         }

@@ -1,4 +1,3 @@
-internal import CZstd
 internal import Glibc
 package import HostSystem
 internal import SavedState
@@ -6,24 +5,14 @@ internal import SavedState
 /// Writes a snapshot as one stream. Pages of zeroes are left out; the rest is compressed.
 package final class ArchiveWriter {
     private static let page = 4096
-    /// Of zstd: the fastest one with tables.
-    private static let level: Int32 = 1
 
     private let file: FileDescriptor
-    private let context: OpaquePointer?
-    private let payload: UnsafeMutableRawBufferPointer
+    private let compressor = BlockCompressor(longest: ArchiveFormat.dataLimit)
 
     /// Writes the beginning of the stream.
     package init(to file: consuming FileDescriptor) throws(ArchiveError) {
         self.file = file
-        context = ZSTD_createCCtx()
-        payload = .allocate(byteCount: ZSTD_compressBound(ArchiveFormat.dataLimit), alignment: 16)
         try write(ArchiveFormat.magic + LittleEndian.bytes(ArchiveFormat.version) + LittleEndian.bytes(UInt32(0)))
-    }
-
-    deinit {
-        ZSTD_freeCCtx(context)
-        payload.deallocate()
     }
 
     /// Begins a member; those before are complete.
@@ -58,10 +47,7 @@ package final class ArchiveWriter {
     }
 
     private func writeData(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(ArchiveError) {
-        let count = ZSTD_compressCCtx(
-            context, payload.baseAddress, payload.count, bytes.baseAddress, bytes.count, Self.level)
-        let isSmaller = ZSTD_isError(count) == 0 && count < bytes.count
-        let stored = isSmaller ? UnsafeRawBufferPointer(rebasing: payload[..<count]) : bytes
+        let stored = compressor.compress(bytes, most: bytes.count - 1) ?? bytes
         let header = ArchiveFormat.BlockHeader(
             kind: .data, place: offset, dataCount: UInt32(bytes.count), payloadCount: UInt32(stored.count))
         try writeBlock(header, stored)

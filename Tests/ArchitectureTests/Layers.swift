@@ -27,9 +27,9 @@ enum Layers {
     /// The edges allowed inside a layer.
     static let siblings: [String: Set<String>] = [
         "HostSystem": ["CLinux"],
-        "SavedState": ["CLinux"],
+        "SavedState": ["CLinux", "CZstd"],
         "GuestMemory": ["HostSystem", "CGuestMemory"],
-        "SnapshotArchive": ["SavedState", "HostSystem", "CZstd"],
+        "SnapshotArchive": ["SavedState", "HostSystem"],
         "HostX86_64": ["Translator"],
         "TranslationRuntime": ["Translator", "HostX86_64"],
         "RISCV": ["Translator", "TranslationRuntime"],

@@ -11,9 +11,9 @@ struct AgentVerbTests {
     private let aerie: AerieProcess
     private let agent: NativeAgent
 
-    init() throws {
+    init() async throws {
         aerie = try AerieProcess()
-        agent = try NativeAgent(aerie.directory.path("vm"), in: aerie.directory)
+        agent = try await NativeAgent(aerie.directory.path("vm"), in: aerie.directory)
     }
 
     private func exec(_ words: [String], input: String = "") throws -> AerieResult {

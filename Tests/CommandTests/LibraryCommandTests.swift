@@ -16,8 +16,8 @@ struct LibraryCommandTests {
     private let native: NativeAgent
     private let agent: GuestAgent
 
-    init() throws {
-        native = try NativeAgent(directory.path("vm"), in: directory)
+    init() async throws {
+        native = try await NativeAgent(directory.path("vm"), in: directory)
         agent = GuestAgent(SocketConnector(path: directory.path("vm")), name: "vm")
     }
 
@@ -122,16 +122,16 @@ struct LibraryCommandTests {
         task.cancel()
         let cancelled = await #expect(throws: AerieError.self) { try await task.value }
         #expect(cancelled?.category == .cancelled)
-        #expect(Patience.wait { !isAlive(process) })
+        #expect(await Patience.wait { !isAlive(process) })
 
         // `run` kills its command by itself.
         let file = directory.path("pid")
         let run = Task { try await agent.run(.shell("echo $$ >\"$1\"; exec sleep 1000", file)) }
-        #expect(Patience.wait { (try? String(contentsOfFile: file, encoding: .utf8))?.hasSuffix("\n") ?? false })
+        #expect(await Patience.wait { (try? String(contentsOfFile: file, encoding: .utf8))?.hasSuffix("\n") ?? false })
         let text = try String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .newlines)
         run.cancel()
         await #expect(throws: AerieError.self) { try await run.value }
-        #expect(Patience.wait { !isAlive(Int32(text) ?? 0) })
+        #expect(await Patience.wait { !isAlive(Int32(text) ?? 0) })
 
         let signalled = try await agent.exec(["sleep", "1000"])
         try signalled.signal(SIGTERM)
@@ -149,7 +149,7 @@ struct LibraryCommandTests {
         let lines = result.text.split(separator: "\n")
         #expect(lines.first == "begun")
         let child = try #require(lines.last.flatMap { Int32($0) })
-        #expect(Patience.wait { !isAlive(child) })
+        #expect(await Patience.wait { !isAlive(child) })
         // Nobody reads: the limit holds all the same.
         var flood: GuestCommand = ["yes"]
         flood.timeLimit = .milliseconds(200)

@@ -1,6 +1,7 @@
 import ControlAPI
 import Foundation
 import GuestToolchain
+import HostSystem
 import Runtime
 import TestSupport
 import Testing
@@ -138,21 +139,24 @@ import Testing
     }
 
     @Test("Fifty commands at once on ten machines leave each machine in a state that one of them led to")
-    func concurrency() async throws {
+    func concurrency() throws {
         for number in 0..<10 { _ = try start("m\(number)", sleeper) }
-        let aerie = aerie
-        await withTaskGroup(of: Void.self) { group in
-            for number in 0..<50 {
-                group.addTask {
-                    let verb = [["pause"], ["resume"], ["stop", "--time", "0"], ["start"], ["inspect"]][number % 5]
-                    // Each has files of its own for its output.
-                    guard let own = try? AerieProcess() else { return }
-                    let environment = ["HOME": aerie.directory.url.path]
-                    let result = try? own.run(verb + ["m\(number % 10)"], environment: environment)
-                    #expect([0, 64, 74].contains(result?.code), "\(verb): \(result?.error ?? "")")
-                }
+        let environment = ["HOME": aerie.directory.url.path]
+        let results = Monitor<[(words: [String], result: AerieResult)]>([])
+        let threads = try (0..<50).map { number in
+            let verb = [["pause"], ["resume"], ["stop", "--time", "0"], ["start"], ["inspect"]][number % 5]
+            let words = verb + ["m\(number % 10)"]
+            // Each has files of its own for its output.
+            let own = try AerieProcess()
+            return try HostThread(name: "client") {
+                guard let result = try? own.run(words, environment: environment) else { return }
+                results.update { $0.append((words, result)) }
             }
         }
+        for thread in threads { thread.join() }
+        let found = results.withLock { $0 }
+        #expect(found.count == 50)
+        for (words, result) in found { #expect([0, 64, 74].contains(result.code), "\(words): \(result.error)") }
         for number in 0..<10 {
             let state = try status("m\(number)").state
             #expect([.running, .paused, .exited].contains(state), "m\(number) is \(state)")

@@ -20,7 +20,7 @@ final class NativeAgent {
     private let bridge: AgentBridge
 
     /// - Parameter path: of the machine's socket.
-    init(_ path: String, in directory: TemporaryDirectory) throws {
+    init(_ path: String, in directory: TemporaryDirectory) async throws {
         let program = try directory.program("agent", GuestAgentPrograms.program(.x86_64))
         let socket = directory.path("agent.sock")
         process.executableURL = URL(filePath: program)
@@ -29,7 +29,7 @@ final class NativeAgent {
         process.standardInput = FileHandle.nullDevice
         try process.run()
         bridge = try AgentBridge(path, to: socket)
-        guard Patience.wait(until: { access(socket, F_OK) == 0 }) else { throw POSIXError(.ENOENT) }
+        guard await Patience.wait(until: { access(socket, F_OK) == 0 }) else { throw POSIXError(.ENOENT) }
     }
 
     deinit {

@@ -62,7 +62,7 @@ import Testing
 
     @Test("Sessions of a console have the same output, and one that is closed takes no input")
     func consoles() async throws {
-        let program = try BareProgram(["runtime.S", "guest.c", "echo.c"])
+        let program = try await onOwnThread { try BareProgram(["runtime.S", "guest.c", "echo.c"]) }
         let machine = try VirtualMachine(program.configuration)
         let (first, second) = (try machine.openConsole(), try machine.openConsole())
         try await machine.start()
@@ -80,7 +80,7 @@ import Testing
 
     @Test("A saved guest goes on in another machine")
     func saving() async throws {
-        let program = try BareProgram(["runtime.S", "guest.c", "echo.c"])
+        let program = try await onOwnThread { try BareProgram(["runtime.S", "guest.c", "echo.c"]) }
         let machine = try VirtualMachine(program.configuration)
         try await machine.start()
         await #expect(throws: AerieError.self) { try await machine.save(to: program.path("saved")) }
@@ -123,7 +123,7 @@ import Testing
         reader.cancel()
         await #expect(throws: AerieError.self) { try await reader.value }
         let writer = Task { try await pipe.send([1, 2, 3]) }
-        #expect(Patience.wait { pipe.hasBytes })
+        #expect(await Patience.wait { pipe.hasBytes })
         writer.cancel()
         await #expect(throws: AerieError.self) { try await writer.value }
         #expect(pipe.read(limit: 10) == [1, 2])

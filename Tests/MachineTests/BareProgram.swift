@@ -2,7 +2,7 @@ import Aerie
 import GuestToolchain
 
 /// A bare-metal program as the firmware of a machine, in a directory that goes away with it.
-final class BareProgram {
+final class BareProgram: Sendable {
     private let directory = TemporaryDirectory()
     let configuration: Configuration
 

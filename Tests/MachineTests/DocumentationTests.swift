@@ -1,6 +1,7 @@
 import Aerie
 import Foundation
 import GuestToolchain
+import TestSupport
 import Testing
 
 @Suite("Documentation of the library") struct DocumentationTests {
@@ -48,7 +49,7 @@ import Testing
 
     @Test("The example for tasks types a text at a guest's console and returns what comes back")
     func conversation() async throws {
-        let program = try BareProgram(["runtime.S", "guest.c", "echo.c"])
+        let program = try await onOwnThread { try BareProgram(["runtime.S", "guest.c", "echo.c"]) }
         #expect(try await converse(program.configuration, typing: "a text\n") == "a text\n")
     }
 

@@ -246,7 +246,7 @@ struct SnapshotTests {
         let report = try machine.transfer(state: state, stream: stream, options)
         #expect(report.wasRunning)
         #expect(report.sentCount == UInt64(lseek(stream, 0, Int32(SEEK_END))))
-        #expect(machine.state.withLock { $0.processorShare } == nil)
+        #expect(machine.state.withLock { $0.dutyCycle } == nil)
         lseek(stream, 0, Int32(SEEK_SET))
         let frames = TransferStream(input: stream, output: -1)
         let received = try TransferredMemory(file: copy, size: machine.board.memory.size)

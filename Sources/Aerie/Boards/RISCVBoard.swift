@@ -156,8 +156,7 @@ final class RISCVBoard: Board {
     /// Without the code of the saved machine, a machine goes on as well.
     private static func adopt(_ code: Int32, _ harts: [Hart], _ log: Log) throws(AerieError) {
         let isAdopted = try wrapping("the saved code of the machine") { () throws(SystemError) in
-            Hart.adoptCode(
-                from: FileDescriptor(owning: try checked("fcntl") { fcntl(code, F_DUPFD_CLOEXEC, 0) }), harts)
+            Hart.adoptCode(from: try FileDescriptor(duplicating: code), harts)
         }
         if !isAdopted {
             log.note(.info, "translator", cause: "code", "the saved code is not for this program and host")

@@ -1,4 +1,5 @@
 internal import HostNetwork
+internal import HostSystem
 
 extension NetworkCard {
     /// The first octet of addresses that Aerie makes for copies: unicast and locally administered (IEEE 802, clause 8.4).
@@ -10,10 +11,8 @@ extension NetworkCard {
     ///   - machine: the machine's ID.
     ///   - index: of the card.
     package static func copyAddress(machine: String, index: Int) -> String {
-        // FNV-1a of 64 bits, folded.
-        let hash = "\(machine)/\(index)".utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
-            ($0 ^ UInt64($1)) &* 0x100_0000_01b3
-        }
+        let hash = FNV1a("\(machine)/\(index)".utf8).value
+        // Folded to 40 bits.
         return MACAddress(value: copyPrefix << 40 | (hash ^ hash >> 40) & (1 << 40 - 1)).description
     }
 

@@ -62,7 +62,7 @@ final class MemoryKeeper: Sendable {
         /// The number of reports that the balloon's driver had sent at the last change of the loan.
         var reportsAtChange: UInt64 = 0
         var watch = policy.idleTime.map {
-            IdleWatch(idleTime: UInt64($0) * 1_000_000_000, now: HostClock.monotonic(), used: Self.processTime)
+            IdleWatch(idleTime: UInt64($0) * 1_000_000_000, now: HostClock.monotonic(), used: HostClock.processTime())
         }
         if policy.idleTime != nil { checkSwap() }
         var isActive = false
@@ -86,7 +86,7 @@ final class MemoryKeeper: Sendable {
                 // The answer is there at the next look.
                 if isActive { balloon.refreshStatistics() }
             }
-            if let due = watch?.nextLook, due <= now, watch?.look(now: now, used: Self.processTime) == true {
+            if let due = watch?.nextLook, due <= now, watch?.look(now: now, used: HostClock.processTime()) == true {
                 pushOut()
             }
         }
@@ -158,11 +158,5 @@ final class MemoryKeeper: Sendable {
         } catch {
             log.note(.warning, "memory", cause: "notPushedOut", "the memory of the idle guest stays: \(error)")
         }
-    }
-
-    private static var processTime: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

@@ -44,9 +44,7 @@ package struct IncrementalMemory {
         let count = memory.isOwn.reduce(0) { $0 + $1.nonzeroBitCount }
         guard UInt64(count * page) <= data / 4 * 3 else { return .whole }
         try memory.write(to: own)
-        try made.encoded.withUnsafeBufferPointer { (bytes) throws(SystemError) in
-            try map.writeAll(UnsafeRawBufferPointer(bytes))
-        }
+        try map.writeAll(made.encoded)
         return .incremental(others: others)
     }
 

@@ -55,7 +55,7 @@ package final class SavedMemory: Sendable {
     }
 
     private static func map(_ descriptor: Int32, files: Int) throws -> MemoryMap {
-        let file = FileDescriptor(owning: try checked("dup") { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) })
+        let file = try FileDescriptor(duplicating: descriptor)
         var bytes = [UInt8](repeating: 0, count: MemoryMap.longest + 1)
         let count = try bytes.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in
             try file.read(at: 0, into: UnsafeMutableRawBufferPointer(buffer))

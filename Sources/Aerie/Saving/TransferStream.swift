@@ -1,5 +1,6 @@
 internal import Glibc
 internal import HostSystem
+internal import SavedState
 
 /// Why a transfer cannot go on.
 package enum TransferError: Error, Equatable, CustomStringConvertible {
@@ -22,11 +23,12 @@ package enum TransferError: Error, Equatable, CustomStringConvertible {
 package final class TransferStream {
     private let input: Int32
     private let output: Int32
-    private let compressor: TransferCompressor?
-    private let decompressor = TransferDecompressor()
+    private let compressor: BlockCompressor?
     private var pace: TransferPace?
     private let buffer = UnsafeMutableRawBufferPointer.allocate(
         byteCount: TransferFrame.longestData, alignment: 4096)
+    /// For the data of compressed frames; made when the first one comes.
+    private var decompressed: UnsafeMutableRawBufferPointer?
 
     /// Bytes that were sent.
     package private(set) var sentCount: UInt64 = 0
@@ -37,11 +39,14 @@ package final class TransferStream {
     package init(input: Int32, output: Int32, _ options: TransferOptions = TransferOptions()) {
         self.input = input
         self.output = output
-        compressor = options.isCompressed ? TransferCompressor() : nil
+        compressor = options.isCompressed ? BlockCompressor(longest: TransferFrame.longestData) : nil
         pace = options.bandwidth.map { TransferPace(bandwidth: $0) }
     }
 
-    deinit { buffer.deallocate() }
+    deinit {
+        buffer.deallocate()
+        decompressed?.deallocate()
+    }
 
     package func send(
         _ frame: TransferFrame, _ data: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -75,7 +80,7 @@ package final class TransferStream {
         guard let bytes else {
             return try send(TransferFrame(.zeroes, file: file, offset: offset, count: UInt64(count)))
         }
-        if let compressed = compressor?.compress(bytes) {
+        if let compressed = compressor?.compress(bytes, most: bytes.count / 8 * 7) {
             return try send(
                 TransferFrame(.compressed, file: file, offset: offset, count: UInt64(compressed.count)), compressed)
         }
@@ -110,10 +115,16 @@ package final class TransferStream {
             throw .damaged("a frame came with other contents than those sent")
         }
         guard frame.kind == .compressed else { return (frame, UnsafeRawBufferPointer(data)) }
-        guard let whole = decompressor.decompress(UnsafeRawBufferPointer(data)),
+        guard let whole = decompress(UnsafeRawBufferPointer(data)),
             frame.offset <= UInt64(Int64.max) - UInt64(whole.count)
         else { throw .damaged("the compressed data of a frame cannot be read") }
         return (TransferFrame(.data, file: frame.file, offset: frame.offset, count: UInt64(whole.count)), whole)
+    }
+
+    private func decompress(_ data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        let target = decompressed ?? .allocate(byteCount: TransferFrame.longestData, alignment: 4096)
+        decompressed = target
+        return decompressBlock(data, into: target).map { UnsafeRawBufferPointer(rebasing: target[..<$0]) }
     }
 
     /// The text of the next frame, which has to be of a kind.

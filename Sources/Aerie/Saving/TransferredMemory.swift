@@ -1,4 +1,3 @@
-internal import Glibc
 internal import HostSystem
 
 /// The memory of a machine as it comes over a transfer's stream: an image of it (`MemoryImage`) in a file.
@@ -15,7 +14,7 @@ package final class TransferredMemory {
         self.size = size
         checksums = MemoryChecksums(size: size)
         do throws(SystemError) {
-            self.file = FileDescriptor(owning: try checked("dup") { fcntl(file, F_DUPFD_CLOEXEC, 0) })
+            self.file = try FileDescriptor(duplicating: file)
             try self.file.truncate(to: size)
         } catch { throw .system(error.description) }
     }

@@ -8,8 +8,8 @@ internal import TranslationRuntime
 /// Saving into files that somebody else has made, with the memory in one of its own, which a machine can map.
 extension VirtualMachine {
     private static let checksumsField = "memoryChecksums"
-    /// Of the time, in percent, that a guest has at least which is slowed down.
-    private static let leastShare = 6
+    /// The lowest duty cycle, in percent, of a guest that is slowed down.
+    private static let leastDutyCycle = 6
 
     /// Saves a machine into two empty files. It is paused afterwards.
     ///
@@ -50,7 +50,7 @@ extension VirtualMachine {
         state: Int32, stream: Int32, _ options: TransferOptions
     ) throws(AerieError) -> SavingReport {
         let memory = MemoryStream(stream, options)
-        defer { setShare(percent: nil) }
+        defer { setDutyCycle(percent: nil) }
         var report = try save(.transfer, memory: memory, state: state, until: options.bytesOfAPause)
         report.sentCount = memory.sentCount
         return report
@@ -63,12 +63,12 @@ extension VirtualMachine {
         let log = try beginLog(purpose)
         defer { log?.end() }
         if let log {
-            var share = 100
+            var dutyCycle = 100
             try saving(purpose) { () throws(SystemError) in
                 try copier.copyRunning(log, until: enough) {
-                    guard purpose == .transfer, share > Self.leastShare else { return false }
-                    share /= 2
-                    setShare(percent: share)
+                    guard purpose == .transfer, dutyCycle > Self.leastDutyCycle else { return false }
+                    dutyCycle /= 2
+                    setDutyCycle(percent: dutyCycle)
                     return true
                 }
             }
@@ -178,7 +178,7 @@ extension VirtualMachine {
 
     /// Another descriptor of an open file.
     private static func file(_ descriptor: Int32) throws(SystemError) -> FileDescriptor {
-        let file = FileDescriptor(owning: try checked("dup") { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) })
+        let file = try FileDescriptor(duplicating: descriptor)
         _ = try checked("lseek") { lseek(file.rawValue, 0, SEEK_SET) }
         return file
     }

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import HostSystem
 internal import Machine
 
@@ -29,11 +28,11 @@ extension VirtualMachine {
         }
     }
 
-    /// Lets the vCPUs run for a share of the time only, which counts in place of a limit of processor time. A machine that has ended has no
-    /// vCPUs to slow down.
+    /// Sets the duty cycle of the vCPUs, the percentage of the time in which they run, to slow a guest down for its migration. It counts in
+    /// place of a limit of processor time. A machine that has ended has no vCPUs to slow down.
     ///
     /// - Parameter percent: from 1 to 99; nil for all of the time.
-    func setShare(percent: Int?) { state.update { $0.processorShare = percent } }
+    func setDutyCycle(percent: Int?) { state.update { $0.dutyCycle = percent } }
 
     /// The body of the limit's thread, which every machine has from its start: a machine in a jail starts no thread later from whatever
     /// thread a limit comes to.
@@ -42,11 +41,11 @@ extension VirtualMachine {
             // Without a limit it sleeps until there is one.
             let order = state.wait { state -> ProcessorOrder? in
                 if state.lifecycle.isOver { return .end }
-                if let percent = state.processorShare { return .share(percent: percent) }
+                if let percent = state.dutyCycle { return .dutyCycle(percent: percent) }
                 return state.processorLimit.map { .budget(percent: $0) }
             }
             switch order {
-            case .share(let percent): keepShare(percent)
+            case .dutyCycle(let percent): keepDutyCycle(percent)
             case .budget(let percent): keepBudget(percent)
             case .end, nil: return
             }
@@ -59,20 +58,20 @@ extension VirtualMachine {
         // vCPUs, and the other threads together.
         let threads = board.processors.count + 1
         var budget = ProcessorBudget(
-            percent: percent, threads: threads, now: HostClock.monotonic(), used: Self.processTime)
+            percent: percent, threads: threads, now: HostClock.monotonic(), used: HostClock.processTime())
         var isOver = false
         while !isOver {
-            let decision = budget.look(now: HostClock.monotonic(), used: Self.processTime)
+            let decision = budget.look(now: HostClock.monotonic(), used: HostClock.processTime())
             setExhausted(decision.isExhausted)
             isOver =
                 state.wait(until: decision.nextLook) { state in
-                    state.lifecycle.isOver || state.processorShare != nil || state.processorLimit != percent ? () : nil
+                    state.lifecycle.isOver || state.dutyCycle != nil || state.processorLimit != percent ? () : nil
                 } != nil
         }
     }
 
-    /// Keeps a share of the time until there is another one.
-    private func keepShare(_ percent: Int) {
+    /// Keeps a duty cycle until there is another one.
+    private func keepDutyCycle(_ percent: Int) {
         let period: UInt64 = 10_000_000
         let (on, off) = (period * UInt64(percent) / 100, period * UInt64(100 - percent) / 100)
         var mayRun = false
@@ -82,7 +81,7 @@ extension VirtualMachine {
             setExhausted(!mayRun)
             isOver =
                 state.wait(until: HostClock.monotonic() &+ (mayRun ? on : off)) { state in
-                    state.lifecycle.isOver || state.processorShare != percent ? () : nil
+                    state.lifecycle.isOver || state.dutyCycle != percent ? () : nil
                 } != nil
         }
     }
@@ -93,17 +92,11 @@ extension VirtualMachine {
         state.update { $0.isExhausted = isExhausted }
         if isExhausted { for processor in board.processors { processor.requestExit() } }
     }
-
-    private static var processTime: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
 }
 
 /// What the limit's thread has to keep.
 private enum ProcessorOrder {
     case budget(percent: Int)
-    case share(percent: Int)
+    case dutyCycle(percent: Int)
     case end
 }

@@ -35,8 +35,8 @@ public final class VirtualMachine: Sendable {
         var parked = 0
         /// In percent of one processor; nil for no limit.
         var processorLimit: Int?
-        /// Of the time, in percent, in which vCPUs may run; nil for all of it.
-        var processorShare: Int?
+        /// The percentage of the time in which vCPUs may run (`setDutyCycle`); nil for all of it.
+        var dutyCycle: Int?
         /// The processor time is spent: vCPU threads wait as without permission.
         var isExhausted = false
         var controlThread: HostThread?

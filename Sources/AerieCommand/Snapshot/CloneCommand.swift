@@ -35,7 +35,7 @@ struct CloneCommand: ParsableCommand {
             try SnapshotFiles.save(machine, to: work)
         } _: { snapshot in
             let restoring = SnapshotRestoring(
-                snapshot: snapshot, directory: directory, starter: try MachineStarting.starter, publishesPorts: false)
+                snapshot: snapshot, directory: directory, starter: try MachineStarting.starter, takesPlace: false)
             print(try restoring.make(name: name).record.name)
         }
     }

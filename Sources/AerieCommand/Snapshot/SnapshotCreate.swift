@@ -7,8 +7,8 @@ struct SnapshotCreate: ParsableCommand {
         commandName: "create",
         abstract: "Save a machine: processors, memory, devices and its disk.",
         discussion: """
-            A machine that runs stands still meanwhile, and goes on. Of one that does not run, the disk is saved. Disks of --disk and \
-            shared folders are not a part of the snapshot. Prints the snapshot's name.
+            A machine that runs goes on meanwhile, and stands still for a moment at the end. Of one that does not run, the disk is saved. \
+            Disks of --disk and shared folders are not a part of the snapshot. Prints the snapshot's name.
 
             A machine that was saved before, or restored, has a snapshot that stores only the memory that differs from the earlier one's. \
             Either one can be removed without harm to the other.

@@ -35,7 +35,7 @@ struct SnapshotExportCommand: ParsableCommand {
         try SnapshotExport.write(
             snapshot,
             to: try opening { () throws(SystemError) in
-                FileDescriptor(owning: try checked("fcntl") { fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) })
+                try FileDescriptor(duplicating: STDOUT_FILENO, least: 3)
             })
     }
 

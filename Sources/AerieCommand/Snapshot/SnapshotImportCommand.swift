@@ -37,7 +37,7 @@ struct SnapshotImportCommand: ParsableCommand {
     private func open() throws(AerieError) -> FileDescriptor {
         do throws(SystemError) {
             guard file == "-" else { return try FileDescriptor(path: file, flags: O_RDONLY) }
-            return FileDescriptor(owning: try checked("fcntl") { fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) })
+            return try FileDescriptor(duplicating: STDIN_FILENO, least: 3)
         } catch {
             throw AerieError(.usage, asked: "importing \(file)", found: error.description, advice: "check the path")
         }

@@ -18,13 +18,12 @@ struct SnapshotInspect: ParsableCommand {
 
     func run() throws {
         let store = try userSnapshots()
-        let all = store.snapshots()
+        let tree = SnapshotTree(store.snapshots())
         let values = try names.map { name in
             let snapshot = try store.find(name)
-            let parent = SnapshotTree.parent(of: snapshot, in: all)
             return JSONValue.object([
                 "record": try JSONValue(encoding: snapshot.record), "directory": .string(snapshot.directory),
-                "parent": parent.map { .string($0) } ?? .null,
+                "parent": tree.parent(of: snapshot).map { .string($0) } ?? .null,
             ])
         }
         print(try JSONValue.array(values).indentedText())

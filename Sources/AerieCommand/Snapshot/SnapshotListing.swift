@@ -32,13 +32,12 @@ struct SnapshotListing: Encodable {
     /// - Parameter all: all snapshots, by their age.
     static func all(_ all: [Snapshot], asTree: Bool) -> [SnapshotListing] {
         let usages = Dictionary(uniqueKeysWithValues: zip(all.map(\.record.id), SnapshotUsage.of(all)))
-        let nodes =
-            asTree ? SnapshotTree(all).nodes : all.map { SnapshotTree.Node(snapshot: $0, isLast: []) }
+        let tree = SnapshotTree(all)
+        let nodes = asTree ? tree.nodes : all.map { SnapshotTree.Node(snapshot: $0, isLast: []) }
         return nodes.map { node in
             SnapshotListing(
                 node.snapshot, usages[node.snapshot.record.id]!,
-                parent: SnapshotTree.parent(of: node.snapshot, in: all),
-                branch: branch(node.isLast))
+                parent: tree.parent(of: node.snapshot), branch: branch(node.isLast))
         }
     }
 

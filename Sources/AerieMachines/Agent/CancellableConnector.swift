@@ -19,8 +19,8 @@ final class CancellableConnector: AgentConnector {
 
     func connect(by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
         let stream = try connector.connect(by: deadline)
-        let copy = fcntl(stream.rawValue, F_DUPFD_CLOEXEC, 0)
-        guard copy >= 0 else { throw .system(.last("fcntl")) }
+        let copy: Int32
+        do throws(SystemError) { copy = try stream.duplicate().release() } catch { throw .system(error) }
         state.withLock { state in
             if state.descriptor >= 0 { close(state.descriptor) }
             state.descriptor = copy

@@ -17,11 +17,12 @@ package enum MachineEnding {
         guard machine.isRunning else { return }
         do throws(AerieError) {
             try ControlClient(machine).call(method, parameters)
-        } catch  where !machine.isRunning || error.category == .inputOutput {
+        } catch  where !machine.isRunning {
             // It ended by itself meanwhile, which is what was wanted.
         } catch {
-            // Between two runs of its restart policy, only the monitor is there.
-            guard MachineSignal.end(machine) else { throw error }
+            // Between two runs of its restart policy, only the monitor is there. The connection is lost when the guest ends by itself just now:
+            // the policy must not start it again.
+            guard MachineSignal.end(machine) || error.category == .inputOutput else { throw error }
         }
         try machine.waitForEnd()
     }

@@ -28,7 +28,7 @@ package struct MachineFork {
             try SnapshotFiles.save(machine, to: work)
         } _: { snapshot in
             let restoring = SnapshotRestoring(
-                snapshot: snapshot, directory: directory, starter: starter, publishesPorts: false)
+                snapshot: snapshot, directory: directory, starter: starter, takesPlace: false)
             for name in names {
                 let copy = try restoring.start(name: name)
                 try MachineIdentityRenewal().run(copy)

@@ -87,12 +87,8 @@ package struct MachineIdentityRenewal {
     private static func hostname(_ name: String) -> [UInt8] { name.utf8.map { $0 == UInt8(ascii: "_") ? 0x2D : $0 } }
 
     private static func random(_ count: Int) throws(AerieError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        do throws(SystemError) {
-            try bytes.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in
-                try fillWithRandomBytes(UnsafeMutableRawBufferPointer(buffer))
-            }
-        } catch { throw AerieError(opening: "random numbers", error) }
-        return bytes
+        do throws(SystemError) { return try randomBytes(count: count) } catch {
+            throw AerieError(opening: "random numbers", error)
+        }
     }
 }

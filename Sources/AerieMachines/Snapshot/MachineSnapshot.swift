@@ -63,7 +63,7 @@ extension JailedMachine {
     /// The valid numbers of copies of `fork`.
     public static var forkCounts: ClosedRange<Int> { MachineFork.counts }
 
-    /// Saves the machine. One that runs stands still meanwhile, and goes on; of one that does not run, the disk is saved.
+    /// Saves the machine. One that runs goes on meanwhile, and stands still for a moment at the end; of one that does not run, the disk is saved.
     ///
     /// Further disks of the configuration and shared folders are not a part of the snapshot.
     ///

@@ -12,19 +12,19 @@ package struct SnapshotRestoring {
     let starter: MachineStarter
     /// Whether the machine takes the place of the one that was saved: it has its published ports, and MAC addresses that the user has given.
     /// False for a copy beside it.
-    let publishesPorts: Bool
+    let takesPlace: Bool
     /// Whether the machine is removed when it ends.
     package var isTemporary = false
     /// Changes what else the machine's record has.
     package var adjust: (inout MachineRecord) -> Void = { _ in }
 
     package init(
-        snapshot: Snapshot, directory: StateDirectory, starter: MachineStarter, publishesPorts: Bool = true
+        snapshot: Snapshot, directory: StateDirectory, starter: MachineStarter, takesPlace: Bool = true
     ) {
         self.snapshot = snapshot
         self.directory = directory
         self.starter = starter
-        self.publishesPorts = publishesPorts
+        self.takesPlace = takesPlace
     }
 
     /// Makes the machine and starts it; a machine that does not start is removed.
@@ -79,8 +79,8 @@ package struct SnapshotRestoring {
             word == "aerie.hostname=\(saved.name)" ? "aerie.hostname=\(name)" : String(word)
         }
         record.configuration.commandLine = words.joined(separator: " ")
-        record.renewCardAddresses(keepsChosen: publishesPorts)
-        if !publishesPorts { record.configuration.publishedPorts = [] }
+        record.renewCardAddresses(keepsChosen: takesPlace)
+        if !takesPlace { record.configuration.publishedPorts = [] }
         adjust(&record)
         return record
     }

@@ -79,13 +79,7 @@ struct TarReader: ~Copyable {
         while done < entry.size {
             let piece = try read(at: entry.offset + done, count: Int(min(entry.size - done, 1 << 20)))
             if piece.isEmpty { throw damaged("\(entry.path) is cut off") }
-            do throws(SystemError) {
-                try piece.withUnsafeBufferPointer { (buffer) throws(SystemError) in
-                    try descriptor.writeAll(UnsafeRawBufferPointer(buffer))
-                }
-            } catch {
-                throw Files.failure(error)
-            }
+            do throws(SystemError) { try descriptor.writeAll(piece) } catch { throw Files.failure(error) }
             done += UInt64(piece.count)
         }
     }

@@ -16,12 +16,9 @@ enum Files {
 
     /// Writes a whole file, replacing what was there.
     static func write(_ bytes: some Sequence<UInt8>, to path: String, mode: UInt32 = 0o644) throws(ImageError) {
-        let array = Array(bytes)
         do throws(SystemError) {
             let file = try FileDescriptor(path: path, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
-            try array.withUnsafeBufferPointer { (buffer) throws(SystemError) in
-                try file.writeAll(UnsafeRawBufferPointer(buffer))
-            }
+            try file.writeAll(Array(bytes))
         } catch {
             throw failure(error)
         }

@@ -31,20 +31,12 @@ package final class GenerationDevice: MemoryMappedDevice {
     package init(name: String, line: InterruptLine) throws(SystemError) {
         self.name = name
         self.line = line
-        state = Mutex(Guarded(identifier: try Self.makeIdentifier()))
-    }
-
-    private static func makeIdentifier() throws(SystemError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: length)
-        try bytes.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in
-            try fillWithRandomBytes(UnsafeMutableRawBufferPointer(buffer))
-        }
-        return bytes
+        state = Mutex(Guarded(identifier: try randomBytes(count: Self.length)))
     }
 
     /// The machine is a copy from now on: sets a new random ID and raises the interrupt.
     package func renew() throws(SystemError) {
-        let identifier = try Self.makeIdentifier()
+        let identifier = try randomBytes(count: Self.length)
         state.withLock { state in
             state.identifier = identifier
             state.isUnread = true

@@ -60,9 +60,5 @@ package struct InstantKey: Codable, Equatable, Sendable {
     }
 
     /// A directory's name. Two keys may have the same one (FNV-1a of 64 bits), so that the text is compared as well.
-    static func name(_ text: [UInt8]) -> String {
-        let hash = text.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-        let digits = String(hash, radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-    }
+    static func name(_ text: [UInt8]) -> String { FNV1a(text).text }
 }

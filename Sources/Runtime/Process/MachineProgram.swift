@@ -150,9 +150,9 @@ package struct MachineProgram: Sendable {
     }
 
     private func ownStandardError() throws(AerieError) -> FileDescriptor {
-        let descriptor = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
-        guard descriptor >= 0 else { throw failure(.last("fcntl")) }
-        return FileDescriptor(owning: descriptor)
+        do throws(SystemError) {
+            return try FileDescriptor(duplicating: STDERR_FILENO, least: 3)
+        } catch { throw failure(error) }
     }
 
     private func openLog(_ machine: Machine) throws(AerieError) -> FileDescriptor {

@@ -23,7 +23,7 @@ package struct SavedStart: Sendable {
             // They may be symbolic links into the user's cache (`InstantSnapshot`).
             let state = try FileDescriptor(path: path, flags: O_RDONLY)
             memory = try Self.openMemory(of: machine)
-            code = (try? Self.open(machine.file(Machine.savedCodeName)))?.release()
+            code = (try? FileDescriptor(path: machine.file(Machine.savedCodeName), flags: O_RDONLY))?.release()
             self.state = state.release()
         } catch {
             throw AerieError(
@@ -36,23 +36,14 @@ package struct SavedStart: Sendable {
     }
 
     private static func openMemory(of machine: Machine) throws(SystemError) -> SavedMemoryFiles {
-        var files = SavedMemoryFiles(memory: try open(machine.file(memoryName(0))).release())
-        do throws(SystemError) {
-            guard access(machine.file(Machine.savedMapName), F_OK) == 0 else { return files }
-            files.map = try open(machine.file(Machine.savedMapName)).release()
-            // The map says how many there have to be.
-            while access(machine.file(memoryName(files.others.count + 1)), F_OK) == 0 {
-                files.others.append(try open(machine.file(memoryName(files.others.count + 1))).release())
-            }
-            return files
-        } catch {
-            for descriptor in files.descriptors { Glibc.close(descriptor) }
-            throw error
+        var paths = [machine.file(memoryName(0))]
+        let map = machine.file(Machine.savedMapName)
+        guard access(map, F_OK) == 0 else { return try SavedMemoryFiles(opening: paths, map: nil) }
+        // The map says how many there have to be.
+        while access(machine.file(memoryName(paths.count)), F_OK) == 0 {
+            paths.append(machine.file(memoryName(paths.count)))
         }
-    }
-
-    private static func open(_ path: String) throws(SystemError) -> FileDescriptor {
-        try FileDescriptor(path: path, flags: O_RDONLY)
+        return try SavedMemoryFiles(opening: paths, map: map)
     }
 
     /// The name of a file of the memory in a machine's directory. File 0 is the snapshot's own.

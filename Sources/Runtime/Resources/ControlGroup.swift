@@ -58,8 +58,7 @@ struct ControlGroup: Equatable, Sendable {
     private static func note(_ text: String, for machine: Machine) throws(SystemError) {
         let file = try FileDescriptor(
             path: machine.file(Machine.groupName), flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
-        let bytes = Array(text.utf8)
-        try bytes.withRawBytes { (bytes) throws(SystemError) in try file.writeAll(bytes) }
+        try file.writeAll(Array(text.utf8))
     }
 
     private init(version: ControlGroupTree.Version, path: String) {

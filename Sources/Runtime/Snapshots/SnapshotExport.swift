@@ -63,19 +63,36 @@ package struct SnapshotExport {
         path.hasPrefix("/") ? path : "\(snapshot.record.machine.workingDirectory)/\(path)"
     }
 
-    private func write(_ member: ArchiveMember, from path: String) throws {
-        let file = try FileDescriptor(path: path, flags: O_RDONLY)
-        try writer.begin(member, size: try file.size())
+    /// Writes the contents of a member, and leaves holes out.
+    ///
+    /// - Parameters:
+    ///   - next: the next range at or after an offset that may have other contents than zeroes.
+    ///   - read: fills the buffer with the bytes at an offset.
+    private func write(
+        _ member: ArchiveMember, size: UInt64, next: (UInt64) throws -> Range<UInt64>?,
+        read: (UInt64, UnsafeMutableRawBufferPointer) throws -> Void
+    ) throws {
+        try writer.begin(member, size: size)
         var position: UInt64 = 0
-        while let range = try file.nextData(from: position) {
+        while let range = try next(position) {
             position = max(position, range.lowerBound)
             while position < range.upperBound {
-                let part = UnsafeMutableRawBufferPointer(
-                    rebasing: buffer[..<Int(min(UInt64(Self.step), range.upperBound - position))])
-                let count = try file.read(at: position, into: part)
-                guard count > 0 else { throw SystemError("read \(path)", code: EIO) }
-                try writer.write(at: position, UnsafeRawBufferPointer(rebasing: part[..<count]))
+                let count = Int(min(UInt64(Self.step), range.upperBound - position))
+                let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+                try read(position, part)
+                try writer.write(at: position, UnsafeRawBufferPointer(part))
                 position += UInt64(count)
+            }
+        }
+    }
+
+    private func write(_ member: ArchiveMember, from path: String) throws {
+        let file = try FileDescriptor(path: path, flags: O_RDONLY)
+        try write(member, size: try file.size()) { position in
+            try file.nextData(from: position)
+        } read: { position, part in
+            guard try file.read(at: position, into: part) == part.count else {
+                throw SystemError("read \(path)", code: EIO)
             }
         }
     }
@@ -83,18 +100,7 @@ package struct SnapshotExport {
     /// Whatever files the memory is in, the archive has all of it.
     private func writeMemory() throws {
         let memory = try SnapshotMemory(of: snapshot).opened(asked: "exporting snapshot '\(snapshot.record.name)'")
-        try writer.begin(.memory, size: memory.size)
-        var position: UInt64 = 0
-        while let range = try memory.nextData(from: position) {
-            position = range.lowerBound
-            while position < range.upperBound {
-                let count = Int(min(UInt64(Self.step), range.upperBound - position))
-                let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-                try memory.read(at: position, into: part)
-                try writer.write(at: position, UnsafeRawBufferPointer(part))
-                position += UInt64(count)
-            }
-        }
+        try write(.memory, size: memory.size, next: memory.nextData, read: memory.read)
     }
 
     /// The machine's disk, or that of its image.
@@ -106,18 +112,16 @@ package struct SnapshotExport {
     }
 
     private func write(_ disk: any DiskImage) throws {
-        try writer.begin(.disk, size: disk.size)
-        var position: UInt64 = 0
-        while position < disk.size {
-            let extent = try disk.extent(at: position, limit: disk.size)
-            while extent.contents == .data, position < extent.range.upperBound {
-                let count = min(UInt64(Self.step), extent.range.upperBound - position)
-                let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(count)])
-                try disk.read(at: position, into: IOBuffers(part))
-                try writer.write(at: position, UnsafeRawBufferPointer(part))
-                position += count
+        try write(.disk, size: disk.size) { position in
+            var position = position
+            while position < disk.size {
+                let extent = try disk.extent(at: position, limit: disk.size)
+                if extent.contents == .data { return extent.range }
+                position = extent.range.upperBound
             }
-            position = extent.range.upperBound
+            return nil
+        } read: { position, part in
+            try disk.read(at: position, into: IOBuffers(part))
         }
     }
 }

@@ -6,8 +6,8 @@ internal import HostSystem
 
 /// Moves the files of machines and of snapshots between their directories.
 package enum SnapshotFiles {
-    /// Saves a machine into the directory of a new snapshot. A machine that runs goes on meanwhile, and stands still for a
-    /// moment at the end; of one that does not run, the disks are saved.
+    /// Saves a machine into the directory of a new snapshot. A machine that runs goes on meanwhile, and stands still for a moment at the end; of
+    /// one that does not run, the disks are saved.
     package static func save(_ machine: Machine, to work: String) throws(AerieError) {
         guard machine.isRunning else {
             // Whoever has the lock keeps it from starting.

@@ -21,7 +21,9 @@ package struct SnapshotMemory {
     /// Compares all of the memory with its checksums.
     func check() throws(AerieError) {
         try checkSizes()
-        let state = try open(Snapshot.stateName)
+        let state = try opening { () throws(SystemError) in
+            try FileDescriptor(path: snapshot.file(Snapshot.stateName), flags: O_RDONLY | O_NOFOLLOW)
+        }
         try withFiles { (files) throws(AerieError) in
             let layers = snapshot.record.layers
             try VirtualMachine.checkSnapshot(
@@ -48,19 +50,18 @@ package struct SnapshotMemory {
     func withFiles<Result>(
         _ body: (SavedMemoryFiles) throws(AerieError) -> Result
     ) throws(AerieError) -> Result {
-        var files = SavedMemoryFiles(memory: try open(Snapshot.memoryName).release())
-        defer { for descriptor in files.descriptors { close(descriptor) } }
-        if let layers = snapshot.record.layers {
-            files.map = try open(Snapshot.mapName).release()
-            for number in layers.indices { files.others.append(try open(Snapshot.memoryName(number + 1)).release()) }
+        let layers = snapshot.record.layers
+        let paths = (0...(layers?.count ?? 0)).map { snapshot.file(Snapshot.memoryName($0)) }
+        let map = layers.map { _ in snapshot.file(Snapshot.mapName) }
+        let files = try opening { () throws(SystemError) in
+            try SavedMemoryFiles(opening: paths, map: map, flags: O_NOFOLLOW)
         }
+        defer { files.close() }
         return try body(files)
     }
 
-    private func open(_ name: String) throws(AerieError) -> FileDescriptor {
-        do throws(SystemError) {
-            return try FileDescriptor(path: snapshot.file(name), flags: O_RDONLY | O_NOFOLLOW)
-        } catch {
+    private func opening<Result: ~Copyable>(_ body: () throws(SystemError) -> Result) throws(AerieError) -> Result {
+        do throws(SystemError) { return try body() } catch {
             throw AerieError(.badInput, asked: asked, found: error.description, advice: "remove the snapshot")
         }
     }

@@ -16,10 +16,14 @@ package struct SnapshotTree {
 
     /// A snapshot follows the one that it is below; snapshots of one parent are ordered by their age.
     package let nodes: [Node]
+    /// Of the snapshots that are there.
+    private let ids: Set<String>
 
     /// - Parameter all: all snapshots, by their age.
     package init(_ all: [Snapshot]) {
-        let parents = all.map { Self.parent(of: $0, in: all) }
+        let ids = Set(all.map(\.record.id))
+        self.ids = ids
+        let parents = all.map { Self.parent(of: $0, among: ids) }
         let children = Dictionary(grouping: all.indices.filter { parents[$0] != nil }) { parents[$0]! }
         var nodes: [Node] = []
         var isDone = Set<Int>()
@@ -36,8 +40,9 @@ package struct SnapshotTree {
     }
 
     /// The ID of the nearest snapshot that a snapshot descends from and that is there.
-    package static func parent(of snapshot: Snapshot, in all: [Snapshot]) -> String? {
-        let ids = Set(all.map(\.record.id))
-        return (snapshot.record.descent ?? []).first(where: ids.contains)
+    package func parent(of snapshot: Snapshot) -> String? { Self.parent(of: snapshot, among: ids) }
+
+    private static func parent(of snapshot: Snapshot, among ids: Set<String>) -> String? {
+        (snapshot.record.descent ?? []).first(where: ids.contains)
     }
 }

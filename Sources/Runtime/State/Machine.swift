@@ -170,14 +170,14 @@ package struct Machine: Sendable {
     package static func replace(_ path: String, with bytes: [UInt8], isDurable: Bool) throws(SystemError) {
         if isDurable {
             var replacement = try ReplacementFile(replacing: path, mode: 0o600)
-            try bytes.withRawBytes { (bytes) throws(SystemError) in try replacement.file.writeAll(bytes) }
+            try replacement.file.writeAll(bytes)
             return try replacement.commit()
         }
         // After the host's crash nobody needs it.
         let temporary = "\(path).\(getpid())"
         let file = try FileDescriptor(path: temporary, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
         do throws(SystemError) {
-            try bytes.withRawBytes { (bytes) throws(SystemError) in try file.writeAll(bytes) }
+            try file.writeAll(bytes)
             _ = try checked("rename \(temporary)") { Glibc.rename(temporary, path) }
         } catch {
             unlink(temporary)
