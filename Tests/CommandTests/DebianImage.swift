@@ -34,10 +34,24 @@ struct DebianImage {
     /// Where what is built here lies, and what tests keep.
     static let buildDirectory = root.appending(path: ".build")
 
+    /// A run of all tests needs all images. They are built at the same time, since most of a build is one thread's work.
+    private static let allAreBegun: Void = {
+        guard !CommandLine.arguments.contains("--filter") else { return }
+        Thread.detachNewThread { _ = usual }
+        Thread.detachNewThread { _ = programs }
+        Thread.detachNewThread { _ = amd64 }
+    }()
+
     private init(architecture: String, directory: String, packages: [String]) {
+        Self.allAreBegun
         data = Self.buildDirectory.appending(path: directory)
         obstacle = Self.prepare(architecture, data, packages)
     }
+
+    /// Where the packages of the image are kept.
+    var packageCache: String { Self.packageCache(data) }
+
+    private static func packageCache(_ data: URL) -> String { data.appending(path: "cache").path }
 
     /// Paths of the image's files, from its manifest's place.
     func file(_ name: String) throws -> String { try Self.file(name, data) }
@@ -64,7 +78,10 @@ struct DebianImage {
     private static func prepare(_ architecture: String, _ data: URL, _ packages: [String]) -> String? {
         func run(_ arguments: [String]) throws -> AerieResult {
             let selection = ["--arch", architecture, "debian"]
-            return try AerieProcess().run(arguments + selection, input: "", environment: environment(data))
+            var environment = environment(data)
+            // Two builds cannot share a cache of packages at the same time.
+            environment["XDG_CACHE_HOME"] = packageCache(data)
+            return try AerieProcess().run(arguments + selection, input: "", environment: environment)
         }
         let known = (try? run(["image", "inspect"]))?.code == 0
         if known, !isOutdated(data, packages) { return nil }

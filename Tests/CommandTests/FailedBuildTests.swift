@@ -14,8 +14,8 @@ struct FailedBuildTests {
         aerie = try AerieProcess()
     }
 
-    /// Downloads are kept beside the build: every case needs the same.
-    private static let cache = DebianImage.buildDirectory.appending(path: "test-cache").path
+    /// Every case needs the packages of the usual image.
+    private static let cache = DebianImage.usual.packageCache
 
     private var data: String { "\(aerie.directory.url.path)/data" }
     private var environment: [String: String] {
