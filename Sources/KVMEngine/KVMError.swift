@@ -14,8 +14,10 @@ package enum KVMError: Error, Equatable, CustomStringConvertible {
     case tooManyVCPUs(asked: Int, limit: Int)
     /// The host has too little memory (ENOMEM).
     case noMemory(SystemError)
-    /// The saved CPUID model has a feature that this host lacks.
-    case unsupportedFeature(String)
+    /// The saved CPUID model has these features, which this host lacks.
+    case unsupportedFeatures([String])
+    /// The processor model has these features, which this host lacks.
+    case lacksFeatures([String])
     /// The kernel refuses the value of a model-specific register, given by its number.
     case refusedMSR(UInt32)
     /// Another system call failed.
@@ -40,9 +42,11 @@ package enum KVMError: Error, Equatable, CustomStringConvertible {
             "this kernel's KVM allows \(limit) vCPUs in a machine, not \(asked); use fewer"
         case .noMemory(let error):
             "the host has too little memory (\(error)); give the machine less memory, or free some"
-        case .unsupportedFeature(let feature):
-            "this host's processor or KVM lacks a feature of the saved machine, \(feature); restore it on a host with the same "
-                + "processor features"
+        case .unsupportedFeatures(let names):
+            "this host's processor or KVM lacks what the saved machine has: \(names.joined(separator: ", ")); restore it on a host "
+                + "that has it, and save machines that move with a processor model such as --cpu x86-64-v2"
+        case .lacksFeatures(let names):
+            "this host's processor or KVM lacks \(names.joined(separator: ", ")); use a lower model, or another host"
         case .refusedMSR(let index):
             "KVM refuses the saved value of model-specific register 0x\(String(index, radix: 16)); restore the machine on a "
                 + "host like the one that saved it"

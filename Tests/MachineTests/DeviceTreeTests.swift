@@ -102,6 +102,24 @@ import Testing
         }
     }
 
+    @Test("A processor is one of the guest's architecture")
+    func architectures() throws {
+        func refusal(_ text: String, _ architecture: Configuration.Architecture) throws -> String? {
+            let processor = try Processor(option: text)
+            do throws(AerieError) {
+                try processor.validate(for: architecture)
+                return nil
+            } catch { return error.found }
+        }
+        for model in ["host", "x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4"] {
+            #expect(try refusal(model, .x86_64) == nil)
+            #expect(try refusal(model, .riscv64) == "it is a processor of x86_64 guests, and this one is riscv64")
+            #expect(try refusal("\(model),h=on", .x86_64) == "mmu= and h= are settings of riscv64 guests")
+        }
+        #expect(try refusal("max", .riscv64) == nil)
+        #expect(try refusal("max", .x86_64) == "it is a processor of riscv64 guests, and this one is x86_64")
+    }
+
     @Test(
         "What harts lack, and what is not known, is said",
         arguments: [

@@ -132,7 +132,7 @@
                     guard system.has(.readOnlyMemory) else { throw .missing(.readOnlyMemory) }
                     try machine.map(firmware.memory, access: .readOnly)
                 }
-                let cpuid = try CPUIDModel(system)
+                let cpuid = try CPUIDModel(system, level: configuration.processor?.model.level)
                 var processors: [X86Processor] = []
                 for index in 0..<configuration.cpus {
                     processors.append(
@@ -186,6 +186,19 @@
         }
     }
 
+    extension Processor.Model {
+        /// Nil for what the host offers.
+        fileprivate var level: X86Level? {
+            switch self {
+            case .max, .host: nil
+            case .x86_64_v1: .v1
+            case .x86_64_v2: .v2
+            case .x86_64_v3: .v3
+            case .x86_64_v4: .v4
+            }
+        }
+    }
+
     extension AerieError {
         /// The error of a machine that KVM cannot create.
         init(starting error: KVMError, of configuration: Configuration) {
@@ -198,7 +211,11 @@
                 self.init(.unavailable, asked: "--cpus \(configuration.cpus)", found: found, advice: advice)
             case .noMemory:
                 self.init(.notStarted, asked: "--memory \(configuration.memory)", found: found, advice: advice)
-            case .unsupportedFeature, .refusedMSR, .failed:
+            case .lacksFeatures:
+                self.init(
+                    .unavailable, asked: "--cpu \(configuration.processor?.model.rawValue ?? "")", found: found,
+                    advice: advice)
+            case .unsupportedFeatures, .refusedMSR, .failed:
                 self.init(.notStarted, asked: engine, found: found, advice: advice)
             }
         }

@@ -46,11 +46,7 @@ extension Configuration {
     }
 
     private func validateEngine() throws(AerieError) {
-        guard processor == nil || architecture == .riscv64 else {
-            throw AerieError(
-                .unavailable, asked: "--cpu", found: "the processor of \(architecture.rawValue) guests is the host's",
-                advice: "leave it out")
-        }
+        try processor?.validate(for: architecture)
         let asked = "--engine \(engine.rawValue)"
         switch architecture {
         case .riscv64:

@@ -62,7 +62,7 @@ public struct Configuration: Codable, Equatable, Sendable {
     public var codeCache: ByteSize?
     /// The number of vCPUs: in `cpuRange`, 1 to 64.
     public var cpus = 1
-    /// The processor model of a riscv64 guest; nil for the default model. Other architectures require nil.
+    /// The processor model, one of the architecture's; nil for the default model.
     public var processor: Processor?
     /// The size of guest memory: in `memoryRange`, 1M to 1024G, a multiple of 4 KiB, and at most the host's memory.
     public var memory = ByteSize.mebibytes(512)

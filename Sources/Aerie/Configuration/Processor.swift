@@ -1,9 +1,24 @@
 /// The processor model of a riscv64 guest.
 public struct Processor: Codable, Equatable, Sendable {
-    /// A set of extensions.
+    /// A set of extensions or features.
     public enum Model: String, CaseIterable, Codable, Sendable {
-        /// All extensions that the harts implement, without the hypervisor's unless it is asked for. The device tree lists them.
+        /// All extensions that the harts implement, without the hypervisor's unless it is asked for. The device tree lists them. For riscv64
+        /// guests, whose default it is.
         case max
+        /// What the host's processor and KVM offer, as far as Aerie knows it. For x86_64 guests, whose default it is.
+        case host
+        /// The levels of the x86-64 architecture (System V ABI, AMD64 supplement, section 3.1.1), for x86_64 guests. A saved machine can move to
+        /// every host whose processor has the level.
+        case x86_64_v1 = "x86-64-v1"
+        /// With SSE4.2, POPCNT and CMPXCHG16B.
+        case x86_64_v2 = "x86-64-v2"
+        /// With AVX2, BMI and FMA.
+        case x86_64_v3 = "x86-64-v3"
+        /// With AVX-512 F, BW, CD, DQ and VL.
+        case x86_64_v4 = "x86-64-v4"
+
+        /// The guests that it is for.
+        public var architecture: Configuration.Architecture { self == .max ? .riscv64 : .x86_64 }
     }
 
     /// The widest paging mode, which is the device tree's `mmu-type`. Guests may also use narrower modes (Privileged Architecture,
@@ -30,7 +45,7 @@ public struct Processor: Codable, Equatable, Sendable {
     /// The widest paging mode.
     public var pagingMode: PagingMode
 
-    /// The hypervisor extension: the guest can run guests of its own. Off by default.
+    /// The hypervisor extension: the guest can run guests of its own. Off by default. Only riscv64 guests have it.
     public var hypervisor: Bool
 
     /// Creates a processor model. The default has all extensions but the hypervisor's, and Sv48.
@@ -46,6 +61,23 @@ public struct Processor: Codable, Equatable, Sendable {
         model = try values.decode(Model.self, forKey: .model)
         pagingMode = try values.decode(PagingMode.self, forKey: .pagingMode)
         hypervisor = try values.decodeIfPresent(Bool.self, forKey: .hypervisor) ?? false
+    }
+
+    /// Whether an architecture's guests can have this processor.
+    func validate(for architecture: Configuration.Architecture) throws(AerieError) {
+        guard model.architecture == architecture else {
+            let models = Model.allCases.filter { $0.architecture == architecture }.map(\.rawValue)
+            throw AerieError(
+                .usage, asked: "--cpu \(model.rawValue)",
+                found:
+                    "it is a processor of \(model.architecture.rawValue) guests, and this one is \(architecture.rawValue)",
+                advice: models.isEmpty ? "leave it out" : "use \(models.joined(separator: ", "))")
+        }
+        guard model == .max || pagingMode == Processor().pagingMode && !hypervisor else {
+            throw AerieError(
+                .usage, asked: "--cpu \(model.rawValue)", found: "mmu= and h= are settings of riscv64 guests",
+                advice: "leave them out")
+        }
     }
 
     /// Parses `MODEL[,mmu=sv39|sv48|sv57][,h=on|off]`. The model is optional.
@@ -82,7 +114,9 @@ public struct Processor: Codable, Equatable, Sendable {
         } else {
             throw AerieError(
                 .usage, asked: asked, found: "'\(part)' is not a known model",
-                advice: "use max, with mmu=sv39, sv48 or sv57 and h=on or off behind it")
+                advice:
+                    "use max, with mmu=sv39, sv48 or sv57 and h=on or off behind it; or host or x86-64-v1 to x86-64-v4 for x86_64 guests"
+            )
         }
     }
 }

@@ -112,7 +112,8 @@ extension VirtualMachine {
     ///   - state: a descriptor of the file, which is read from its beginning.
     ///   - copies: disks, by their numbers, for whose contents the caller stands in.
     ///   - isCopy: whether the guest is told that it is a copy (generation ID); false for the same machine at another place.
-    /// - Throws: `badInput` for a damaged file or one of another configuration, and the errors of `start()`.
+    /// - Throws: `badInput` for a damaged file or one of another configuration, `unavailable` where this host lacks what the machine needs, and
+    ///   the errors of `start()`.
     package func start(restoring state: Int32, except copies: Set<Int>, isCopy: Bool = true) throws(AerieError) {
         try begin { () throws(AerieError) in
             do {
@@ -122,6 +123,12 @@ extension VirtualMachine {
                 try SavedMachineFile.readContents(overlays, from: file)
                 try restore(record)
                 if isCopy { try board.generation?.renew() }
+            } catch SavedStateError.cannotRestore(let name, let reason) {
+                // The state is sound, and this host lacks something.
+                let (found, advice) =
+                    reason.divided(at: "; ") ?? (reason, "restore it on a host like the one that saved it")
+                throw AerieError(
+                    .unavailable, asked: "the saved state of the machine", found: "\(name): \(found)", advice: advice)
             } catch {
                 throw AerieError(
                     .badInput, asked: "the saved state of the machine", found: "\(error)",

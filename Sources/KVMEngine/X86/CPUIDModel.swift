@@ -26,9 +26,22 @@
         /// The leaves that all vCPUs have in common. `leaves(ofVCPU:in:)` adds a vCPU's topology.
         private(set) var leaves: [Leaf]
 
-        /// The model of this host.
-        package init(_ system: borrowing KVMSystem) throws(KVMError) {
-            leaves = Self.composed(from: try Self.supported(system))
+        /// The model of this host, or a level of it.
+        ///
+        /// - Throws: `lacksFeatures` when this host is below the level.
+        package init(_ system: borrowing KVMSystem, level: X86Level? = nil) throws(KVMError) {
+            try self.init(host: Self.composed(from: try Self.supported(system)), level: level)
+        }
+
+        /// - Parameter host: the leaves that a guest may have on this host.
+        init(host: [Leaf], level: X86Level?) throws(KVMError) {
+            guard let level else {
+                leaves = host
+                return
+            }
+            let missing = level.features.filter { !$0.isIn(host) }
+            guard missing.isEmpty else { throw .lacksFeatures(missing.map(\.name)) }
+            leaves = level.limit(host)
         }
 
         private static func supported(_ system: borrowing KVMSystem) throws(KVMError) -> [Leaf] {
@@ -134,22 +147,27 @@
             }
         }
 
-        /// A feature of `other` that this model lacks, as its CPUID bit; nil when it has all of them.
-        package func missingFeature(of other: CPUIDModel) -> String? {
-            for theirs in other.leaves where CPUIDBaseline.holdsFeatures(theirs.function, theirs.index) {
+        /// The features of `other` that this model lacks, by the names that Linux gives them, or as CPUID bits where it gives none.
+        package func missingFeatures(of other: CPUIDModel) -> [String] {
+            other.leaves.filter { CPUIDBaseline.holdsFeatures($0.function, $0.index) }.flatMap { theirs in
                 let ours = leaves.first { $0.function == theirs.function && $0.index == theirs.index }
-                let pairs = [
-                    ("eax", theirs.eax, ours?.eax), ("ebx", theirs.ebx, ours?.ebx), ("ecx", theirs.ecx, ours?.ecx),
-                    ("edx", theirs.edx, ours?.edx),
-                ]
-                for (register, wanted, found) in pairs where wanted & ~(found ?? 0) != 0 {
-                    // EAX of leaf 1 is the processor's signature, EBX its topology.
-                    if theirs.function == 1 && (register == "eax" || register == "ebx") { continue }
-                    let bit = (wanted & ~(found ?? 0)).trailingZeroBitCount
-                    return "CPUID 0x\(String(theirs.function, radix: 16)) \(register) bit \(bit)"
+                // EAX of leaf 1 is the processor's signature, EBX its topology.
+                let registers: [CPUIDFeature.Register] =
+                    theirs.function == 1 ? [.ecx, .edx] : [.eax, .ebx, .ecx, .edx]
+                return registers.flatMap { register in
+                    let missing = theirs[register] & ~(ours?[register] ?? 0)
+                    return (0..<32).filter { missing >> $0 & 1 != 0 }.map { bit in
+                        Self.name(of: bit, in: register, of: theirs)
+                    }
                 }
             }
-            return nil
+        }
+
+        private static func name(of bit: Int, in register: CPUIDFeature.Register, of leaf: Leaf) -> String {
+            let known = CPUIDFeature.all.first {
+                $0.function == leaf.function && $0.index == leaf.index && $0.register == register && $0.bit == bit
+            }
+            return known?.name ?? "CPUID 0x\(String(leaf.function, radix: 16)) \(register) bit \(bit)"
         }
     }
 #endif

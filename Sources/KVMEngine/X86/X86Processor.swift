@@ -76,10 +76,11 @@
 
         /// Replaces the CPUID model by a saved vCPU's.
         ///
-        /// - Throws: `unsupportedFeature` when this host lacks a feature of it.
+        /// - Throws: `unsupportedFeatures` when this host lacks features of it.
         func adopt(_ saved: CPUIDModel) throws(KVMError) {
             guard saved != cpuid else { return }
-            if let feature = cpuid.missingFeature(of: saved) { throw .unsupportedFeature(feature) }
+            let missing = cpuid.missingFeatures(of: saved)
+            guard missing.isEmpty else { throw .unsupportedFeatures(missing) }
             try vcpu.setCPUID(saved.leaves(ofVCPU: index, in: count))
             cpuid = saved
         }

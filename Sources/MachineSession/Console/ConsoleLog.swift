@@ -3,10 +3,11 @@ package import HostSystem
 
 /// Keeps what a guest writes to its console in two files, in the format that Kubernetes gives the logs of containers (CRI):
 ///
-///     2026-11-27T16:24:49.123Z stdout F a line of text
-///     2026-11-27T16:24:49.321Z stdout P the beginning of a line that is not complete
+///     2026-11-27T16:24:49.123456789Z stdout F a line of text
+///     2026-11-27T16:24:49.321456789Z stdout P the beginning of a line that is not complete
 ///
-/// When a file is full, the other one is emptied and continued: both together hold between one and two times the limit. The files are
+/// When a file is full, the other one is emptied and continued: both together hold between one and two times the limit. Their first times tell
+/// which one is older. The files are
 /// opened before the guest runs, and no name is needed later. Whoever writes never waits: when the disk is too slow, lines are left out,
 /// and a line says how many bytes.
 package final class ConsoleLog: Sendable {
@@ -140,7 +141,7 @@ package final class ConsoleLog: Sendable {
     }
 
     private static func add(_ line: [UInt8], _ tag: StaticString, to text: inout [UInt8]) {
-        text += Array("\(Timestamp.now()) stdout \(tag) ".utf8)
+        text += Array("\(Timestamp.now(.nanoseconds)) stdout \(tag) ".utf8)
         text += line
         text.append(0x0A)
     }
