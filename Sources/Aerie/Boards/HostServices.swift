@@ -11,6 +11,9 @@ package struct HostServices: Sendable {
     /// a page at the first access to it.
     package var memory: SavedMemoryFiles?
 
+    /// Guest memory that somebody has begun to fill, instead of `memory`; nil for memory of the machine's own.
+    package var arrival: ArrivalFiles?
+
     /// Where a machine with a memory policy sees how much memory the host has left; nil for the kernel's own files.
     package var memoryFiles: MemoryFiles?
 
