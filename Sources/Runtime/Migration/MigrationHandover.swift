@@ -57,7 +57,14 @@ struct MigrationHandover {
     ///
     /// - Throws: as `whole`; and what was lost when the guest has run there, after which the machine stands still.
     func withPages() throws -> Result {
-        let answer = try client.call(.sendPages, options.parameters, files: [input, output])
+        let answer: JSONValue
+        do throws(AerieError) {
+            answer = try client.call(.sendPages, options.parameters, files: [input, output])
+        } catch {
+            // The machine's process has ended. Its last page may have come all the same.
+            if case .there(let there)? = questions?.ask() { return Result(name: there, heardAt: HostClock.monotonic()) }
+            throw gone(error)
+        }
         let heardAt = answer["heardMicroseconds"]?.integer.flatMap { UInt64(exactly: $0) }
             .map { HostClock.monotonic() - min($0, HostClock.monotonic() / 1000) * 1000 }
         if let refusal = answer["outcome"]?["error"].flatMap({ AerieError(json: $0) }) { throw goOn(refusal) }
@@ -107,6 +114,14 @@ struct MigrationHandover {
             advice:
                 "'aerie resume \(name)' takes it back to that moment, if it is removed there; 'aerie rm --force \(name)' gives it up here, "
                 + "and 'aerie start' boots it from its disk there")
+    }
+
+    private func gone(_ error: AerieError) -> AerieError {
+        AerieError(
+            .inputOutput, asked: asked,
+            found: "\(error.found) when the guest had to go on there and a part of its memory was here",
+            advice:
+                "it is lost; 'aerie start' boots it from its disk, here or there, and the other one is to be removed")
     }
 
     private func unknown(_ found: String) -> AerieError {
