@@ -55,7 +55,8 @@ import Testing
     ) throws -> (VirtualMachine, Int) {
         let memory = try makeMemoryFile(name: "memory", size: 0)
         let list = try makeMemoryFile(name: "missing", size: 0)
-        let (state, mark) = (try file("state"), try file("mark"))
+        let state = try file("state")
+        let mark = try file("mark")
         let received = Received(try TransferredMemory(file: memory.rawValue, size: machine.board.memory.size))
         let (near, far) = try Self.pair()
         let reader = try HostThread(name: "receiver") { received.take(from: far) }
@@ -78,6 +79,8 @@ import Testing
         let pages = try copy.pageReceiver(try #require(services.arrival))
         let sent = Monitor<PagesReport?>(nil)
         let sender = try HostThread(name: "sender") {
+            // The guest may not have written since: then the new machine needs nothing more.
+            guard !report.missing.isEmpty else { return machine.kill() }
             let report = try? machine.sendPages(report.missing, input: input, output: input, options) { _ in
                 machine.kill()
             }
@@ -89,11 +92,15 @@ import Testing
         }
         pages.announce(Array("{}".utf8))
         sender.join()
-        let result = try #require(sent.withLock { $0 })
-        #expect(result.isComplete && result.failure == nil && result.outcome == Array("{}".utf8))
-        var steps = [UInt8](repeating: 0, count: 2)
-        #expect(recv(channel, &steps, 2, Int32(MSG_WAITALL.rawValue)) == 2)
-        #expect(steps == [Arrival.Step.complete.rawValue, Arrival.Step.heard.rawValue])
+        if let result = sent.withLock({ $0 }) {
+            #expect(result.isComplete && result.failure == nil && result.outcome == Array("{}".utf8))
+            var steps = [UInt8](repeating: 0, count: 2)
+            #expect(recv(channel, &steps, 2, Int32(MSG_WAITALL)) == 2)
+            #expect(steps == [Arrival.Step.complete.rawValue, Arrival.Step.heard.rawValue])
+        } else {
+            #expect(report.missing.isEmpty)
+            machine.kill()
+        }
         #expect(try directory.contents(directory.path("mark")) == [Arrival.Mark.complete.rawValue])
         for descriptor in [input, channel] { close(descriptor) }
         #expect(machine.wait() == .stopped)

@@ -51,9 +51,11 @@ struct MigrateCommand: ParsableCommand {
         let options = TransferOptions(bandwidth: try rate(), isCompressed: compress, postCopy: try postCopyOption())
         let address = try MigrationAddress(destination)
         let connection = try MigrationConnection.open(address)
+        let peer = MigrationQuestions.Peer(
+            connect: { try MigrationConnection.open(address).parts }, disconnect: { connection.abort() })
         let report = try MigrationSender(
             machine, input: connection.input, output: connection.output, options,
-            reconnect: address == .standard ? nil : { try MigrationConnection.open(address).parts }
+            peer: address == .standard ? nil : peer
         ) { StandardError.write("aerie: \($0)\n") }.send()
         // It runs there. What is left here is of no use to anybody.
         try MachineEnding.kill(machine)

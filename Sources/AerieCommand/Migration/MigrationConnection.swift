@@ -5,11 +5,18 @@ internal import Glibc
 internal import HostSystem
 
 /// A connection between the sender and the receiver of a machine: blocking descriptors.
-struct MigrationConnection {
+final class MigrationConnection {
     let input: Int32
     let output: Int32
     /// The program that carries the connection.
-    private var carrier: Process?
+    private let carrier: Process?
+    private var isOpen = true
+
+    private init(input: Int32, output: Int32, carrier: Process? = nil) {
+        self.input = input
+        self.output = output
+        self.carrier = carrier
+    }
 
     /// Connects with a receiver.
     static func open(_ address: MigrationAddress) throws -> MigrationConnection {
@@ -65,7 +72,7 @@ struct MigrationConnection {
     }
 
     /// The connection as its user knows it.
-    var parts: (input: Int32, output: Int32, close: () -> Void) { (input, output, { close() }) }
+    var parts: (input: Int32, output: Int32, close: () -> Void) { (input, output, { self.close() }) }
 
     /// Waits for a sender of the same user.
     ///
@@ -113,8 +120,16 @@ struct MigrationConnection {
     }
 
     func close() {
+        guard isOpen else { return }
+        isOpen = false
         Glibc.close(output)
         if input != output { Glibc.close(input) }
         carrier?.waitUntilExit()
+    }
+
+    /// Closes a connection that is of no use any more, also where the network says nothing.
+    func abort() {
+        if isOpen { carrier?.terminate() }
+        close()
     }
 }

@@ -5,8 +5,21 @@ internal import HostSystem
 
 /// The sender's questions what has become of its machine, over new connections, when the first one has ended at the handover.
 package struct MigrationQuestions {
-    /// A new connection with the receiver, and what closes it.
-    package typealias Connect = () throws -> (input: Int32, output: Int32, close: () -> Void)
+    /// How the receiver is reached.
+    package struct Peer {
+        /// Makes a new connection, with what closes it.
+        let connect: () throws -> (input: Int32, output: Int32, close: () -> Void)
+        /// Ends the first connection: the receiver waits for questions when it has lost that.
+        let disconnect: () -> Void
+
+        package init(
+            connect: @escaping () throws -> (input: Int32, output: Int32, close: () -> Void),
+            disconnect: @escaping () -> Void
+        ) {
+            self.connect = connect
+            self.disconnect = disconnect
+        }
+    }
 
     /// What is known of the machine.
     enum Answer {
@@ -25,10 +38,11 @@ package struct MigrationQuestions {
 
     let transfer: String
     let directory: String
-    let connect: Connect
+    let peer: Peer
 
     /// Asks until there is an answer; nil when there was none in time.
     func ask() -> Answer? {
+        peer.disconnect()
         let deadline = HostClock.monotonic() + Self.patience
         while HostClock.monotonic() < deadline {
             if let answer = try? askOnce(until: deadline) { return answer }
@@ -39,7 +53,7 @@ package struct MigrationQuestions {
 
     /// - Returns: nil when the receiver does not know yet.
     private func askOnce(until deadline: UInt64) throws -> Answer? {
-        let connection = try connect()
+        let connection = try peer.connect()
         defer { connection.close() }
         let stream = TransferStream(input: connection.input, output: connection.output)
         let question = MigrationQuestion(transfer: transfer, directory: directory)

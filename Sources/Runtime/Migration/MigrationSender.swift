@@ -26,7 +26,7 @@ package struct MigrationSender {
     private let machine: Machine
     private let options: TransferOptions
     private let warn: (AerieError) -> Void
-    private let reconnect: MigrationQuestions.Connect?
+    private let peer: MigrationQuestions.Peer?
     private let transfer: String
     private let stream: TransferStream
     private let input: Int32
@@ -36,16 +36,16 @@ package struct MigrationSender {
 
     /// - Parameters:
     ///   - input, output: blocking descriptors of the connection, which outlive the sender.
-    ///   - reconnect: makes a new connection to the same receiver; nil where nobody can.
+    ///   - peer: how the receiver is asked over new connections; nil where nobody can.
     ///   - warn: called with what is done in another way than it was asked for.
     package init(
         _ machine: Machine, input: Int32, output: Int32, _ options: TransferOptions,
-        reconnect: MigrationQuestions.Connect? = nil, warn: @escaping (AerieError) -> Void = { _ in }
+        peer: MigrationQuestions.Peer? = nil, warn: @escaping (AerieError) -> Void = { _ in }
     ) throws(AerieError) {
         self.machine = machine
         self.options = options
         self.warn = warn
-        self.reconnect = reconnect
+        self.peer = peer
         transfer = try TransferLedger.newName()
         self.input = input
         self.output = output
@@ -69,8 +69,8 @@ package struct MigrationSender {
             let answer = try offer(disks.map(\.name))
             for (index, disk) in disks.enumerated() { _ = try send(disk.copy, number: index) }
             state = try sendState(client, disks.map(\.copy), postCopy: answer.postCopy == true)
-            let questions = reconnect.flatMap { connect in
-                answer.directory.map { MigrationQuestions(transfer: transfer, directory: $0, connect: connect) }
+            let questions = peer.flatMap { peer in
+                answer.directory.map { MigrationQuestions(transfer: transfer, directory: $0, peer: peer) }
             }
             handover = MigrationHandover(machine, client, stream, input: input, output: output, options, questions)
         } catch let error as AerieError where error.category != .inputOutput {
