@@ -116,11 +116,12 @@ struct SnapshotsCommand: ParsableCommand {
             "exec", "base", "sh", "-c",
             "while :; do dd if=/dev/zero of=/dev/shm/w bs=1M count=20 2>/dev/null; sleep 0.1; done >/dev/null &")
         report.busyMigration = try migration(user)
+        report.postCopyMigration = try migration(user, ["--post-copy", "always"])
     }
 
-    private func migration(_ user: SnapshotUser) throws -> SnapshotsReport.Migration {
+    private func migration(_ user: SnapshotUser, _ options: [String] = []) throws -> SnapshotsReport.Migration {
         var results: [SnapshotsReport.Migration] = []
-        for _ in 0..<rounds { results.append(try user.migrate("base")) }
+        for _ in 0..<rounds { results.append(try user.migrate("base", options)) }
         return SnapshotsReport.Migration(
             seconds: Statistics.median(results.map(\.seconds)), downtime: Statistics.median(results.map(\.downtime)),
             megabytes: Statistics.median(results.map(\.megabytes)))

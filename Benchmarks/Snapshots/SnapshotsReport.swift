@@ -30,6 +30,8 @@ struct SnapshotsReport: Report {
     /// To another process of this host, of an idle guest and of one that writes 200 MB a second.
     var idleMigration = Migration(seconds: 0, downtime: 0, megabytes: 0)
     var busyMigration = Migration(seconds: 0, downtime: 0, megabytes: 0)
+    /// Of the guest that writes, by post-copy after the first pass.
+    var postCopyMigration = Migration(seconds: 0, downtime: 0, megabytes: 0)
     /// Of an idle guest, by QEMU; nil without QEMU.
     var qemuMigration: Migration?
 
@@ -46,6 +48,7 @@ struct SnapshotsReport: Report {
         ]
         rows += Self.rows("migration, idle", idleMigration)
         rows += Self.rows("migration, 200 MB/s written", busyMigration)
+        rows += Self.rows("migration by post-copy, 200 MB/s written", postCopyMigration)
         if let qemuMigration {
             rows += Self.rows("QEMU: migration, idle", qemuMigration)
             let ratio = idleMigration.downtime / qemuMigration.downtime

@@ -15,6 +15,8 @@ enum VMArguments {
         case background
         /// As `background`, and ends when the other end of descriptor 3 is closed.
         case attended = "--attended"
+        /// As `background`, with the memory of a machine that was received (`ArrivalDescriptors`).
+        case arriving = "--arriving"
         /// On this process's standard streams.
         case foreground = "--foreground"
     }

@@ -55,7 +55,7 @@ enum Program {
         do throws(AerieError) {
             let monitor = try MachineMonitor(
                 try Machine(directory: directory), isForeground: keeping == .foreground, ready: ready,
-                isAttended: keeping == .attended)
+                isAttended: keeping == .attended, arrival: keeping == .arriving ? .inherited : nil)
             return monitor.run { charge in
                 do throws(AerieError) {
                     return try runKept(charge)

@@ -30,6 +30,9 @@ const struct aerie_jail_requests aerie_jail_requests = {
     .writeLogUnregister = UFFDIO_UNREGISTER,
     // PAGEMAP_SCAN, which the C library's headers may lack: its argument has 96 bytes.
     .writeLogScan = _IOC(_IOC_READ | _IOC_WRITE, 'f', 16, 96),
+    .pageCopy = UFFDIO_COPY,
+    .pageZero = UFFDIO_ZEROPAGE,
+    .pageWake = UFFDIO_WAKE,
 };
 
 int aerie_filter_install(const struct aerie_filter_instruction *program, uint16_t count, bool forAllThreads) {

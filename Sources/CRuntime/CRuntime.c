@@ -110,10 +110,24 @@ static int moved(int descriptor) {
     return descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 16);
 }
 
+enum { most_more = 8 };
+
+/// The descriptors 4 and up of a machine: `lease` is 4, and `more` is 5 and up.
+static int add_descriptors(posix_spawn_file_actions_t *files, int lease, const int *more, int count) {
+    int code = lease >= 0 ? posix_spawn_file_actions_adddup2(files, lease, 4) : 0;
+    for (int index = 0; code == 0 && index < count; index++)
+        code = posix_spawn_file_actions_adddup2(files, more[index], 5 + index);
+    // The number of a lease that is not there: nothing fails when it is closed already.
+    if (code == 0 && lease < 0) code = posix_spawn_file_actions_addclose(files, 4);
+    return code != 0 ? code : posix_spawn_file_actions_addclosefrom_np(files, 5 + count);
+}
+
 int aerie_spawn_machine(
     int *process, const char *path, char *const *arguments, const char *directory, int standardError, int ready,
-    int extra) {
-    int error = moved(standardError), pipe = moved(ready), lease = moved(extra);
+    int extra, const int *more, int count) {
+    if (count < 0 || count > most_more) return EINVAL;
+    int error = moved(standardError), pipe = moved(ready), lease = moved(extra), others[most_more];
+    for (int index = 0; index < count; index++) others[index] = moved(more[index]);
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     int code = error < 0 || pipe < 0 ? errno : posix_spawn_file_actions_init(&files);
@@ -126,8 +140,7 @@ int aerie_spawn_machine(
         if (code == 0) code = posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
         if (code == 0) code = posix_spawn_file_actions_adddup2(&files, error, 2);
         if (code == 0) code = posix_spawn_file_actions_adddup2(&files, pipe, 3);
-        if (code == 0 && lease >= 0) code = posix_spawn_file_actions_adddup2(&files, lease, 4);
-        if (code == 0) code = posix_spawn_file_actions_addclosefrom_np(&files, lease >= 0 ? 5 : 4);
+        if (code == 0) code = add_descriptors(&files, lease, others, count);
         if (code == 0) code = posix_spawnattr_init(&attributes);
         if (code == 0) {
             sigset_t set;
@@ -145,6 +158,7 @@ int aerie_spawn_machine(
     if (error >= 0) close(error);
     if (pipe >= 0) close(pipe);
     if (lease >= 0) close(lease);
+    for (int index = 0; index < count; index++) close(others[index]);
     return code;
 }
 

@@ -55,6 +55,8 @@ public final class GuestMemory: @unchecked Sendable {
     package let watch: PageWatch
     /// The log of written pages; nil for memory without one, and where the host's kernel has none.
     package let writeLog: WriteLog?
+    /// The pages that come while the guest runs; nil for memory that is all there.
+    package let arriving: ArrivingPages?
 
     /// Reserves memory. The host allocates a page at the first access to it.
     ///
@@ -63,11 +65,13 @@ public final class GuestMemory: @unchecked Sendable {
     ///   - isMergeable: lets the host's kernel merge pages with those of other memory.
     ///   - contents: what the memory begins with, in the order of the ranges and of their size; nil for zeroes. A page is read at the first
     ///     access to it; the guest's writes do not reach the files.
+    ///   - arrival: memory that another process has begun to fill, instead of `contents`; it is not mergeable.
     ///   - logsWrites: prepares a log of the pages that are written, which is off at first.
-    /// - Throws: EINVAL of madvise(2) when the host's kernel cannot merge pages; EINVAL for contents of another size.
+    /// - Throws: EINVAL of madvise(2) when the host's kernel cannot merge pages; EINVAL for contents of another size; EPERM for an arrival
+    ///   that the host forbids.
     package init(
         ranges: [(base: UInt64, size: UInt64)], isMergeable: Bool = false, contents: MemorySource? = nil,
-        logsWrites: Bool = false
+        arrival: MemoryArrival? = nil, logsWrites: Bool = false
     ) throws(SystemError) {
         var offset: UInt64 = 0
         var layout: [Range] = []
@@ -79,10 +83,15 @@ public final class GuestMemory: @unchecked Sendable {
         }
         self.ranges = layout
         self.size = offset
+        let isMergeable = isMergeable && arrival == nil
         isPrivate = isMergeable || contents != nil
         if let contents, contents.size != offset { throw SystemError("contents of another size", code: EINVAL) }
         beginning = try contents.map { (contents) throws(SystemError) in try MemoryBeginning(contents: contents) }
-        file = try makeMemoryFile(name: "guest-memory", size: isPrivate ? 0 : offset)
+        if let arrival {
+            file = try arrival.memory(size: offset)
+        } else {
+            file = try makeMemoryFile(name: "guest-memory", size: isPrivate ? 0 : offset)
+        }
         if let contents {
             mapping = try contents.map()
         } else {
@@ -96,6 +105,11 @@ public final class GuestMemory: @unchecked Sendable {
         }
         watch = PageWatch(pages: Int(offset >> 12))
         writeLog = logsWrites ? WriteLog(of: mapping.address, size: offset) : nil
+        if let arrival, !arrival.missing.isEmpty {
+            arriving = try ArrivingPages(arrival, memory: mapping.address, size: offset)
+        } else {
+            arriving = nil
+        }
     }
 
     /// Host address of the memory file's first byte, for engines that map or translate guest memory themselves. It is valid
@@ -120,6 +134,12 @@ public final class GuestMemory: @unchecked Sendable {
         guard let start = bytes.baseAddress else { return }
         watch.noteWrite(from: UInt64(start - hostBase), count: UInt64(bytes.count))
         writeLog?.noteWrite(from: UInt64(start - hostBase), count: UInt64(bytes.count))
+    }
+
+    /// Waits until all pages of bytes found by `hostAddress` are there. Call before a system call that reads or writes them: the kernel's own
+    /// accesses need not wait for missing pages, and may fail.
+    package func waitForPages(of bytes: UnsafeMutableRawBufferPointer) {
+        if let arriving, arriving.areMissing { ArrivingPages.touch(bytes) }
     }
 
     @inlinable

@@ -1,4 +1,5 @@
 package import Aerie
+internal import ControlAPI
 internal import Glibc
 internal import HostSystem
 package import Runtime
@@ -42,6 +43,7 @@ package struct GuestSession {
         var services = services
         services.memory = charge?.saved?.memory
         services.code = charge?.saved?.code
+        services.arrival = charge?.saved?.arrival
         self.services = services
         self.stopSignals = stopSignals
         self.enclose = enclose
@@ -98,15 +100,36 @@ package struct GuestSession {
         if parts.terminal?.isInteractive == true, StandardError.isTerminal {
             StandardError.write("\(log.program): Ctrl-] three times leaves the guest\r\n")
         }
+        let arrival = try beginArrival(parts)
         if let saved = charge?.saved {
-            try parts.machine.start(
-                restoring: saved.state, except: saved.disks, isCopy: saved.isCopy)
+            try parts.machine.start(restoring: saved.state, except: saved.disks, isCopy: saved.isCopy) {
+                () throws(AerieError) in try arrival?.noteRunning()
+            }
         } else {
             try parts.machine.start()
         }
+        arrival?.announce(MigrationReceiver.outcome(name: charge?.machine.record.name ?? ""))
         let outcome = parts.machine.wait()
+        arrival?.noteEnd()
         parts.terminal?.flush()
         return outcome
+    }
+
+    /// Begins to receive the memory of a machine whose guest runs before all of it is there.
+    private func beginArrival(_ parts: SessionParts) throws(AerieError) -> PageReceiver? {
+        guard let charge, let files = charge.saved?.arrival else { return nil }
+        let pages = try parts.machine.pageReceiver(files)
+        let name = charge.machine.record.name
+        try pages.begin { [program = log.program] found in
+            let error = AerieError(
+                .inputOutput, asked: "machine '\(name)'", found: "its memory has not come: \(found)",
+                advice: "it has ended, as if its power were cut; see what the sender says")
+            StandardError.write("\(program): \(error)\n")
+            charge.link.reportEnd(code: error.exitCode, error: error, isWanted: true)
+            // Threads of the guest and of its devices wait for memory that never comes: none of them can be joined.
+            _exit(error.exitCode)
+        }
+        return pages
     }
 
     /// Tells the monitor, and programs at the control socket, how the machine ended.

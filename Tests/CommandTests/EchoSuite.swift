@@ -15,9 +15,11 @@ extension EchoSuite {
         let result = try aerie.run(
             ["run", "--detach", "--name", name, "--firmware", echo, "--memory", "16M", "--network", "none"] + options)
         try #require(result.code == 0, "\(result.error)")
-        // Its greeting is no echo.
-        _ = try received(name, ">".utf8.count, recent: true)
+        try awaitGreeting(name)
     }
+
+    /// Waits for a guest's greeting, which is no echo.
+    func awaitGreeting(_ name: String) throws { _ = try received(name, ">".utf8.count, recent: true) }
 
     func run(_ arguments: String...) throws -> AerieResult { try aerie.run(arguments) }
 

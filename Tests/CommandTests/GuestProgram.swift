@@ -80,6 +80,38 @@ enum GuestProgram {
         0x0000_006f,  // j    .
     ])
 
+    /// Writes '>' to the serial port. Then it counts in a word of each page of 32 MiB from 0x80400000 on, as fast as it can, and compares each
+    /// count with that of the other pages: at a difference it writes '!' and sleeps. After each pass it sends back a byte that it has received.
+    static let writer = assembled([
+        0x1000_02b7,  // lui  t0, 0x10000
+        0x4020_0437,  // lui  s0, 0x40200
+        0x0014_1413,  // slli s0, s0, 1
+        0x0200_04b7,  // lui  s1, 0x2000
+        0x0094_04b3,  // add  s1, s0, s1
+        0x0000_0913,  // li   s2, 0
+        0x0000_19b7,  // lui  s3, 1
+        0x03e0_0313,  // li   t1, '>'
+        0x0062_8023,  // sb   t1, 0(t0)
+        0x0004_0e13,  // mv   t3, s0          pass
+        0x000e_3e83,  // ld   t4, 0(t3)       page
+        0x032e_9863,  // bne  t4, s2, differs
+        0x001e_8e93,  // addi t4, t4, 1
+        0x01de_3023,  // sd   t4, 0(t3)
+        0x013e_0e33,  // add  t3, t3, s3
+        0xfe9e_66e3,  // bltu t3, s1, page
+        0x0019_0913,  // addi s2, s2, 1
+        0x0052_c383,  // lbu  t2, 5(t0)       line status
+        0x0013_f393,  // andi t2, t2, 1
+        0xfc03_8ce3,  // beqz t2, pass
+        0x0002_c303,  // lbu  t1, 0(t0)
+        0x0062_8023,  // sb   t1, 0(t0)
+        0xfcdf_f06f,  // j    pass
+        0x0210_0313,  // li   t1, '!'         differs
+        0x0062_8023,  // sb   t1, 0(t0)
+        0x1050_0073,  // wfi
+        0xffdf_f06f,  // j    .-4
+    ])
+
     /// Writes 'x' to the serial port without end, whenever the transmitter is empty.
     static let flood = assembled([
         0x1000_02b7,  // lui  t0, 0x10000

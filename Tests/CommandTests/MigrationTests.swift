@@ -8,50 +8,19 @@ import TestSupport
 import Testing
 
 /// `aerie migrate` and `aerie receive`, with guests of a few instructions, between two directories of machines.
-@Suite("Migration of machines") struct MigrationTests: EchoSuite {
+@Suite("Migration of machines") struct MigrationTests: MigrationSuite {
     let aerie: AerieProcess
     let echo: String
-    private let there: [String: String]
 
     init() throws {
         aerie = try AerieProcess()
         echo = try aerie.directory.file("echo", GuestProgram.echo)
-        there = ["XDG_STATE_HOME": aerie.directory.path("there")]
-    }
-
-    func remove(_ names: String...) {
-        for environment in [[:], there] { _ = try? aerie.run(["rm", "--force"] + names, environment: environment) }
-    }
-
-    private var address: String { "unix:\(socket)" }
-    private var socket: String { aerie.directory.path("in") }
-
-    private func receiver() throws -> RunningProgram {
-        let receiver = try RunningProgram(["receive", address], on: aerie, environment: there)
-        // The socket is there before it listens (__SO_ACCEPTCON).
-        let isListening = Patience.wait {
-            Self.table("unix", of: receiver.identifier).split(separator: "\n")
-                .contains { $0.hasSuffix(" \(socket)") && $0.contains(" 00010000 ") }
-        }
-        try #require(isListening)
-        return receiver
-    }
-
-    /// A table of the sockets that a process can see (proc_pid_net(5)).
-    private static func table(_ name: String, of process: Int32) -> String {
-        guard let file = FileHandle(forReadingAtPath: "/proc/\(process)/net/\(name)"), let data = try? file.readToEnd()
-        else { return "" }
-        return String(decoding: data, as: UTF8.self)
-    }
-
-    private func names(_ environment: [String: String] = [:]) throws -> [String] {
-        try directory(environment).machines().map(\.record.name)
     }
 
     @Test("A machine goes on where it is received, and is gone where it was, there and back")
     func life() throws {
         try start("one")
-        defer { remove("one", "two") }
+        defer { removeEverywhere("one", "two") }
         #expect(try echoes("one", "a") == "a")
         let receiver = try receiver()
         let sent = try aerie.run(["migrate", "one", address])
@@ -109,7 +78,7 @@ import Testing
     @Test("What the receiver refuses is said at both ends, and the machine goes on where it was")
     func refusals() throws {
         try start("one")
-        defer { remove("one") }
+        defer { removeEverywhere("one") }
         let other = try aerie.run(
             ["run", "--detach", "--name", "one", "--firmware", echo, "--memory", "16M", "--network", "none"],
             environment: there)
@@ -140,7 +109,7 @@ import Testing
     func otherDisk() throws {
         let disk = try aerie.directory.file("disk", Data(count: 1 << 20))
         try start("one", ["--disk", disk])
-        defer { remove("one") }
+        defer { removeEverywhere("one") }
         let receiver = try receiver()
         let refused = try aerie.run(["migrate", "one", address])
         #expect(refused.code == 69)
@@ -158,7 +127,7 @@ import Testing
     )
     func lostReceiver() throws {
         try start("one")
-        defer { remove("one") }
+        defer { removeEverywhere("one") }
         for step in Step.allCases {
             let listener = aerie_stream_listen(socket)
             try #require(listener >= 0)
@@ -205,7 +174,7 @@ import Testing
     @Test("What is no transfer, and a machine that could not be one, leave nothing at the receiver")
     func hostileSender() throws {
         try start("one")
-        defer { remove("one") }
+        defer { removeEverywhere("one") }
         let record = try directory().find("one").record
         func offer(_ change: (inout MigrationOffer) -> Void) throws -> [UInt8] {
             var offer = MigrationOffer(machine: record, memory: 16 << 20, disks: [])

@@ -35,8 +35,14 @@ enum BoardBuilder {
             try SavedMemory(files, asked: "the saved memory of the machine")
         }
         return try wrapping("--memory \(configuration.memory)") { () throws(SystemError) in
-            try GuestMemory(
-                ranges: ranges, isMergeable: configuration.mergesMemory, contents: saved?.source, logsWrites: true)
+            let arrival = try services.arrival.map { (files) throws(SystemError) in
+                try MemoryArrival(
+                    files, size: ranges.reduce(0) { $0 + $1.size },
+                    servesKernel: VirtualMachine.servesKernel(configuration))
+            }
+            return try GuestMemory(
+                ranges: ranges, isMergeable: configuration.mergesMemory, contents: saved?.source, arrival: arrival,
+                logsWrites: true)
         }
     }
 }

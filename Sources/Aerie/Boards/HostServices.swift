@@ -15,6 +15,9 @@ package struct HostServices: Sendable {
     /// process, and must not be writable by others.
     package var code: Int32?
 
+    /// Guest memory that somebody has begun to fill, instead of `memory`; nil for memory of the machine's own.
+    package var arrival: ArrivalFiles?
+
     /// Where a machine with a memory policy sees how much memory the host has left; nil for the kernel's own files.
     package var memoryFiles: MemoryFiles?
 

@@ -66,15 +66,29 @@ final class MemoryCopier {
     /// - Parameters:
     ///   - enough: bytes that may be left.
     ///   - slowDown: called when the guest writes as fast as its memory is copied; false when the guest cannot get slower.
-    func copyRunning(_ log: WriteLog, until enough: Int, slowDown: () -> Bool) throws(SystemError) {
+    /// - Returns: whether little enough is left.
+    func copyRunning(_ log: WriteLog, until enough: Int, slowDown: () -> Bool) throws(SystemError) -> Bool {
         try copyAll()
         var before = Int.max
         for _ in 1..<Self.mostRounds {
             let written = try log.take()
             let count = try copy(written) * MemoryImage.blockSize
-            guard count > enough, count < before / 4 * 3 || slowDown() else { return }
+            if count <= enough { return true }
+            guard count < before / 4 * 3 || slowDown() else { return false }
             before = count
         }
+        return false
+    }
+
+    /// All parts of the memory that may have other contents than zeroes.
+    func data() throws(SystemError) -> [Range<UInt64>] {
+        var ranges: [Range<UInt64>] = []
+        var position: UInt64 = 0
+        while position < memory.size, let range = try memory.nextData(from: position) {
+            ranges.append(range)
+            position = range.upperBound
+        }
+        return ranges
     }
 
     /// Copies the blocks that ranges are in.

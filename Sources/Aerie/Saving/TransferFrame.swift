@@ -32,6 +32,16 @@ package struct TransferFrame: Equatable, Sendable {
         case outcome
         /// Data of a file, compressed by Zstandard (RFC 8878). The number of bytes is that of the compressed data.
         case compressed
+        /// The pages of the memory that the receiver lacks when the guest starts there (`MissingPages`). Any number of frames, ascending.
+        case missing
+        /// The receiver's guest waits for a part of the memory; without data.
+        case wanted
+        /// The receiver needs nothing more of the memory.
+        case arrived
+        /// The sender asks over a new connection what became of a machine, as JSON.
+        case question
+        /// The sender has read what became of the machine.
+        case heard
     }
 
     package static let headSize = 32
@@ -51,7 +61,9 @@ package struct TransferFrame: Equatable, Sendable {
     }
 
     /// Bytes of data behind the head.
-    package var dataCount: Int { kind == .zeroes ? 0 : Int(count) }
+    package var dataCount: Int { hasData ? Int(count) : 0 }
+
+    private var hasData: Bool { kind != .zeroes && kind != .wanted }
 
     /// The head of the frame with this data.
     func head(_ data: UnsafeRawBufferPointer) -> [UInt8] {
@@ -71,7 +83,7 @@ package struct TransferFrame: Equatable, Sendable {
             kind, file: LittleEndian.integer(head, at: 8), offset: LittleEndian.integer(head, at: 16),
             count: LittleEndian.integer(head, at: 24))
         guard count <= UInt64(Int64.max), offset <= UInt64(Int64.max) - count,
-            kind == .zeroes || count <= UInt64(Self.longestData)
+            !hasData || count <= UInt64(Self.longestData)
         else { return nil }
     }
 

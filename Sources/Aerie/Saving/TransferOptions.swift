@@ -12,10 +12,22 @@ package struct TransferOptions: Equatable, Sendable {
     package var bandwidth: UInt64?
     /// Whether data is sent compressed.
     package var isCompressed: Bool
+    package var postCopy: PostCopy
 
-    package init(bandwidth: UInt64? = nil, isCompressed: Bool = false) {
+    /// When the guest goes on at the receiver before all of its memory is there.
+    package enum PostCopy: String, CaseIterable, Sendable {
+        /// A guest that writes faster than its memory is sent is slowed down instead.
+        case never
+        /// When it writes faster than its memory is sent.
+        case auto
+        /// After the memory was sent once.
+        case always
+    }
+
+    package init(bandwidth: UInt64? = nil, isCompressed: Bool = false, postCopy: PostCopy = .never) {
         self.bandwidth = bandwidth
         self.isCompressed = isCompressed
+        self.postCopy = postCopy
     }
 
     /// Bytes in whose sending a guest may stand still: what a limited connection takes in 20 ms, but at least a block.
@@ -31,7 +43,7 @@ struct TransferPace {
 
     private let bandwidth: UInt64
     /// When everything that was sent is due, by the monotonic clock.
-    private var due: UInt64
+    private(set) var due: UInt64
 
     init(bandwidth: UInt64) {
         self.bandwidth = bandwidth

@@ -48,6 +48,12 @@ package final class TransferStream {
         decompressed?.deallocate()
     }
 
+    /// Whether frames wait for the bandwidth's limit when they were sent; otherwise the caller waits until `due`.
+    var waits = true
+
+    /// When everything that was sent is due, by the monotonic clock; 0 without a limit.
+    var due: UInt64 { pace?.due ?? 0 }
+
     package func send(
         _ frame: TransferFrame, _ data: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
     ) throws(TransferError) {
@@ -58,10 +64,15 @@ package final class TransferStream {
                 try write(UnsafeRawBufferPointer(bytes), data)
             }
         } catch {
+            if error.code == EAGAIN { throw .damaged("the other side takes nothing any more") }
             throw error.code == EPIPE || error.code == ECONNRESET ? .ended : .system(error.description)
         }
         sentCount += UInt64(head.count + data.count)
-        pace?.wait(afterSending: head.count + data.count)
+        if waits {
+            pace?.wait(afterSending: head.count + data.count)
+        } else {
+            _ = pace?.note(count: head.count + data.count, now: HostClock.monotonic())
+        }
     }
 
     package func send(_ kind: TransferFrame.Kind, text: [UInt8] = []) throws(TransferError) {
@@ -162,6 +173,14 @@ final class MemoryStream: MemorySink {
         do throws(TransferError) {
             try stream.send(isZero ? nil : bytes, count: bytes.count, of: TransferredFile.memory, at: offset)
         } catch { throw SystemError("the stream", code: EPIPE) }
+    }
+
+    /// Sends which parts of the memory the receiver lacks.
+    func send(missing ranges: [Range<UInt64>]) throws(TransferError) {
+        for start in stride(from: 0, to: ranges.count, by: MissingPages.mostRanges) {
+            let part = ranges[start..<min(start + MissingPages.mostRanges, ranges.count)]
+            try stream.send(.missing, text: MissingPages.encoded(part))
+        }
     }
 }
 

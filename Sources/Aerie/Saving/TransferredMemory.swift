@@ -39,6 +39,28 @@ package final class TransferredMemory {
         } catch { throw .system(error.description) }
     }
 
+    /// The pages that come after the guest has started (`MissingPages`), in the order of the list.
+    package private(set) var missing: [Range<UInt64>] = []
+
+    /// Takes over a frame with a part of the list.
+    package func store(missing bytes: [UInt8]) throws(TransferError) {
+        guard let ranges = MissingPages.ranges(bytes, from: missing.last?.upperBound ?? 0, size: size) else {
+            throw .damaged("the list of missing pages is not one of this memory")
+        }
+        missing += ranges
+    }
+
+    /// Empties the memory where pages are missing.
+    ///
+    /// - Parameter list: an empty file, which receives the list.
+    package func finish(list: Int32) throws(TransferError) {
+        do throws(SystemError) {
+            let list = try FileDescriptor(duplicating: list)
+            try list.writeAll(MissingPages.encoded(missing))
+            for range in missing { try file.punchHole(at: range.lowerBound, count: UInt64(range.count)) }
+        } catch { throw .system(error.description) }
+    }
+
     private func store(_ bytes: UnsafeRawBufferPointer, _ frame: TransferFrame) throws(SystemError) {
         try file.writeAll(at: frame.offset, bytes)
         checksums.note(bytes, block: Int(frame.offset) / MemoryImage.blockSize)

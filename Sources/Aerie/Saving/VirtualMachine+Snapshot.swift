@@ -28,7 +28,7 @@ extension VirtualMachine {
         let image = try saving(.snapshot) { () throws(SystemError) in
             try MemoryImageFile(try Self.file(memory), size: board.memory.size)
         }
-        return try save(.snapshot, memory: image, state: state, until: TransferOptions().bytesOfAPause)
+        return try save(.snapshot, memory: image, state: state, TransferOptions())
     }
 
     private func saveCode(_ descriptor: Int32) {
@@ -40,7 +40,8 @@ extension VirtualMachine {
     }
 
     /// Sends the memory of a machine over a stream, and saves the rest into an empty file. The machine is paused afterwards. A guest that
-    /// writes faster than its memory is sent is slowed down, to a sixteenth of the time at most.
+    /// writes faster than its memory is sent is slowed down, to a sixteenth of the time at most; or what is left then is not sent
+    /// (`TransferOptions.PostCopy`): the stream gets the list of these pages, which `sendPages` sends.
     ///
     /// - Parameters:
     ///   - state: as of `save`.
@@ -51,35 +52,38 @@ extension VirtualMachine {
     ) throws(AerieError) -> SavingReport {
         let memory = MemoryStream(stream, options)
         defer { setDutyCycle(percent: nil) }
-        var report = try save(.transfer, memory: memory, state: state, until: options.bytesOfAPause)
+        var report = try save(.transfer, memory: memory, state: state, options)
+        do throws(TransferError) {
+            try memory.send(missing: report.missing)
+        } catch {
+            if report.wasRunning { try? resume() }
+            throw SavingPurpose.transfer.failure("\(error)")
+        }
         report.sentCount = memory.sentCount
         return report
     }
 
     private func save(
-        _ purpose: SavingPurpose, memory sink: any MemorySink, state: Int32, until enough: Int
+        _ purpose: SavingPurpose, memory sink: any MemorySink, state: Int32, _ options: TransferOptions
     ) throws(AerieError) -> SavingReport {
+        if board.memory.arriving?.areMissing == true {
+            throw AerieError(
+                .unavailable, asked: purpose.asked,
+                found: "the machine's own memory is still coming from its former host",
+                advice: "try again in a moment")
+        }
         let copier = MemoryCopier(board.memory, to: sink)
         let log = try beginLog(purpose)
         defer { log?.end() }
-        if let log {
-            var dutyCycle = 100
-            try saving(purpose) { () throws(SystemError) in
-                try copier.copyRunning(log, until: enough) {
-                    guard purpose == .transfer, dutyCycle > Self.leastDutyCycle else { return false }
-                    dutyCycle /= 2
-                    setDutyCycle(percent: dutyCycle)
-                    return true
-                }
-            }
-        }
-        let report = SavingReport(wasRunning: currentState == .running, pausedAt: HostClock.monotonic())
+        let isEnough = try log.map { (log) throws(AerieError) in try copyRunning(copier, log, purpose, options) }
+        var report = SavingReport(wasRunning: currentState == .running, pausedAt: HostClock.monotonic())
+        let leavesPages = options.postCopy != .never && report.wasRunning && isEnough != true
         if report.wasRunning { try pause() }
         do throws(AerieError) {
             try whilePaused("save") { () throws(AerieError) in
                 var record = try record(for: purpose.asked)
-                try saving(purpose) { () throws(SystemError) in
-                    if let log { try copier.copy(try log.take()) } else { try copier.copyAll() }
+                report.missing = try saving(purpose) { () throws(SystemError) in
+                    try copyRest(copier, log, leavesPages: leavesPages)
                 }
                 record.set(Self.checksumsField, copier.encodedChecksums)
                 try saving(purpose) {
@@ -91,6 +95,43 @@ extension VirtualMachine {
             throw error
         }
         return report
+    }
+
+    /// Copies the memory while the guest runs.
+    ///
+    /// - Returns: whether so little is left that the guest may stand still for it.
+    private func copyRunning(
+        _ copier: MemoryCopier, _ log: WriteLog, _ purpose: SavingPurpose, _ options: TransferOptions
+    ) throws(AerieError) -> Bool {
+        var dutyCycle = 100
+        return try saving(purpose) { () throws(SystemError) in
+            if options.postCopy == .always {
+                try copier.copyAll()
+                return false
+            }
+            return try copier.copyRunning(log, until: options.bytesOfAPause) {
+                guard purpose == .transfer, options.postCopy == .never, dutyCycle > Self.leastDutyCycle else {
+                    return false
+                }
+                dutyCycle /= 2
+                setDutyCycle(percent: dutyCycle)
+                return true
+            }
+        }
+    }
+
+    /// Copies what a machine that stands still has written since.
+    ///
+    /// - Returns: the pages that were not copied, which are none unless `leavesPages`.
+    private func copyRest(
+        _ copier: MemoryCopier, _ log: WriteLog?, leavesPages: Bool
+    ) throws(SystemError) -> [Range<UInt64>] {
+        guard leavesPages else {
+            if let log { try copier.copy(try log.take()) } else { try copier.copyAll() }
+            return []
+        }
+        if let log { return try log.take() }
+        return MissingPages.pages(try copier.data(), size: board.memory.size)
     }
 
     /// The log of a running machine's writes, which is on; nil for a machine that stands still, and without a log.
@@ -112,10 +153,14 @@ extension VirtualMachine {
     ///   - state: a descriptor of the file, which is read from its beginning.
     ///   - copies: disks, by their numbers, for whose contents the caller stands in.
     ///   - isCopy: whether the guest is told that it is a copy (generation ID); false for the same machine at another place.
+    ///   - beforeRunning: called when nothing but the guest's first instruction is left.
     /// - Throws: `badInput` for a damaged file or one of another configuration, `unavailable` where this host lacks what the machine needs, and
     ///   the errors of `start()`.
-    package func start(restoring state: Int32, except copies: Set<Int>, isCopy: Bool = true) throws(AerieError) {
-        try begin { () throws(AerieError) in
+    package func start(
+        restoring state: Int32, except copies: Set<Int>, isCopy: Bool = true,
+        beforeRunning: () throws(AerieError) -> Void = {}
+    ) throws(AerieError) {
+        try begin(beforeRunning: beforeRunning) { () throws(AerieError) in
             do {
                 let file = try Self.file(state)
                 let record = try SavedMachineFile.readState(from: file)
@@ -199,6 +244,8 @@ package struct SavingReport: Sendable {
     package let pausedAt: UInt64
     /// Bytes that a transfer has sent over its stream.
     package var sentCount: UInt64 = 0
+    /// The parts of the memory that a transfer has not sent.
+    package var missing: [Range<UInt64>] = []
 }
 
 /// What a machine is saved for.

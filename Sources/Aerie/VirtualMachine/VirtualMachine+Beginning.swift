@@ -4,7 +4,11 @@ internal import Machine
 /// From `created` to `running`, or to `ended` when that fails.
 extension VirtualMachine {
     /// Starts devices, threads and vCPUs of a created machine, after `prepare` has given it a state to start from.
-    func begin(_ prepare: () throws(AerieError) -> Void) throws(AerieError) {
+    ///
+    /// - Parameter beforeRunning: called when nothing but the guest's first instruction is left.
+    func begin(
+        beforeRunning: () throws(AerieError) -> Void = {}, _ prepare: () throws(AerieError) -> Void
+    ) throws(AerieError) {
         var isRunning = false
         // A machine that ends here leaves nothing behind.
         defer { if !isRunning { release() } }
@@ -17,6 +21,7 @@ extension VirtualMachine {
                     return false
                 }
                 try launch()
+                try beforeRunning()
             } catch {
                 log.note(.info, "machine", cause: "notStarted", "not started: \(error)")
                 finish(isKilled ? .stopped : .crashed("\(error)"))
@@ -50,7 +55,7 @@ extension VirtualMachine {
         return begins
     }
 
-    private var isKilled: Bool {
+    var isKilled: Bool {
         state.withLock { state in
             if case .kill = state.request { true } else { false }
         }

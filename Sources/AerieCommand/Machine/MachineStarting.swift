@@ -7,5 +7,8 @@ enum MachineStarting {
         get throws { MachineStarter(images: try userImageStore(), program: try MachineProgram()) }
     }
 
-    static func start(_ machine: Machine) throws { try starter.start(machine) }
+    /// - Parameter arrival: the memory of a machine that was received just now.
+    static func start(_ machine: Machine, arrival: ArrivalDescriptors? = nil) throws {
+        try starter.start(machine, arrival: arrival)
+    }
 }

@@ -16,11 +16,17 @@ struct MigrateCommand: ParsableCommand {
             A guest that writes faster than the connection carries is slowed down. --bandwidth leaves room for others on the connection, and \
             --compress sends less for more processor time.
 
+            With --post-copy the guest goes on there before all of its memory is there, and waits for the parts that it needs: with \
+            'auto' instead of being slowed down, with 'always' after its memory was sent once. If the connection or either side fails after \
+            that and before the rest has come, the guest's state is lost: it ends there as if its power were cut, and stands still here as \
+            it was at the handover. Without --post-copy, one of both always has the machine.
+
             DESTINATION is ssh:HOST, which starts 'aerie receive -' there, or unix:PATH or 127.0.0.1:PORT of an 'aerie receive' on this host.
 
             Example:
               aerie migrate build ssh:admin@second.example
               aerie migrate build ssh:admin@second.example --bandwidth 20M --compress
+              aerie migrate build ssh:admin@second.example --post-copy auto
             """)
 
     @OptionGroup var machine: OneMachine
@@ -31,20 +37,38 @@ struct MigrateCommand: ParsableCommand {
     var bandwidth: String?
     @Flag(help: "Compress what is sent (Zstandard).")
     var compress = false
+    @Option(
+        help: ArgumentHelp(
+            "Let the guest go on there before all of its memory is there: auto (when it writes faster than it is sent) or always.",
+            valueName: "when"))
+    var postCopy: String?
     @OptionGroup var format: FormatOptions
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
         let machine = try machine.find()
         try machine.requireRunning(for: "migrating")
-        let options = TransferOptions(bandwidth: try rate(), isCompressed: compress)
-        let connection = try MigrationConnection.open(try MigrationAddress(destination))
-        let report = try MigrationSender(machine, input: connection.input, output: connection.output, options).send()
+        let options = TransferOptions(bandwidth: try rate(), isCompressed: compress, postCopy: try postCopyOption())
+        let address = try MigrationAddress(destination)
+        let connection = try MigrationConnection.open(address)
+        let peer = MigrationQuestions.Peer(
+            connect: { try MigrationConnection.open(address).parts }, disconnect: { connection.abort() })
+        let report = try MigrationSender(
+            machine, input: connection.input, output: connection.output, options,
+            peer: address == .standard ? nil : peer
+        ) { StandardError.write("aerie: \($0)\n") }.send()
         // It runs there. What is left here is of no use to anybody.
         try MachineEnding.kill(machine)
         if !machine.isGone { try userMachines().remove(machine) }
         connection.close()
         if format.format == .json { try format.printJSON(report) } else { print(report.name) }
+    }
+
+    private func postCopyOption() throws(AerieError) -> TransferOptions.PostCopy {
+        guard let postCopy else { return .never }
+        if let found = TransferOptions.PostCopy(rawValue: postCopy), found != .never { return found }
+        throw AerieError(
+            .usage, asked: "--post-copy \(postCopy)", found: "it is not 'auto' or 'always'", advice: "give one of them")
     }
 
     private func rate() throws(AerieError) -> UInt64? {

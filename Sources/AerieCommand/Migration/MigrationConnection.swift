@@ -5,11 +5,18 @@ internal import Glibc
 internal import HostSystem
 
 /// A connection between the sender and the receiver of a machine: blocking descriptors.
-struct MigrationConnection {
+final class MigrationConnection {
     let input: Int32
     let output: Int32
     /// The program that carries the connection.
-    private var carrier: Process?
+    private let carrier: Process?
+    private var isOpen = true
+
+    private init(input: Int32, output: Int32, carrier: Process? = nil) {
+        self.input = input
+        self.output = output
+        self.carrier = carrier
+    }
 
     /// Connects with a receiver.
     static func open(_ address: MigrationAddress) throws -> MigrationConnection {
@@ -34,13 +41,20 @@ struct MigrationConnection {
     private static func blocking(_ descriptor: Int32) throws(SystemError) -> MigrationConnection {
         let flags = fcntl(descriptor, F_GETFL)
         _ = try checked("fcntl") { fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK) }
+        // Whoever takes nothing for so long is gone, as far as the guest is concerned that waits.
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        _ = try checked("setsockopt") { setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size) }
         return MigrationConnection(input: descriptor, output: descriptor)
     }
 
     private static func ssh(_ host: String) throws -> MigrationConnection {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["ssh", "-T", "-o", "BatchMode=yes", host, "aerie receive -"]
+        // A host that is gone ends the connection after a minute.
+        process.arguments = [
+            "ssh", "-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", host, "aerie receive -",
+        ]
         let (there, here) = (Pipe(), Pipe())
         process.standardInput = there
         process.standardOutput = here
@@ -57,8 +71,14 @@ struct MigrationConnection {
         return MigrationConnection(input: input, output: output, carrier: process)
     }
 
+    /// The connection as its user knows it.
+    var parts: (input: Int32, output: Int32, close: () -> Void) { (input, output, { self.close() }) }
+
     /// Waits for a sender of the same user.
-    static func accept(_ address: MigrationAddress) throws -> MigrationConnection {
+    ///
+    /// - Parameter deadline: nanoseconds of `HostClock.monotonic`; nil for no limit.
+    /// - Returns: nil when the deadline has passed.
+    static func accept(_ address: MigrationAddress, until deadline: UInt64? = nil) throws -> MigrationConnection? {
         switch address {
         case .standard: return MigrationConnection(input: STDIN_FILENO, output: STDOUT_FILENO)
         case .ssh:
@@ -67,11 +87,11 @@ struct MigrationConnection {
         case .socket(let path):
             let listener = try listening("unix:\(path)") { aerie_stream_listen(path) }
             defer { unlink(path) }
-            return try accepted(listener) { _ in true }
+            return try accepted(listener, deadline) { _ in true }
         case .loopback(let port):
             let listener = try listening("127.0.0.1:\(port)") { aerie_loopback_listen(port) }
             // Every user of the host can connect.
-            return try accepted(listener) { LoopbackPeer.isOfThisUser($0) }
+            return try accepted(listener, deadline) { LoopbackPeer.isOfThisUser($0) }
         }
     }
 
@@ -85,11 +105,13 @@ struct MigrationConnection {
     }
 
     private static func accepted(
-        _ listener: borrowing FileDescriptor, _ isWelcome: (Int32) -> Bool
-    ) throws(SystemError) -> MigrationConnection {
+        _ listener: borrowing FileDescriptor, _ deadline: UInt64?, _ isWelcome: (Int32) -> Bool
+    ) throws(SystemError) -> MigrationConnection? {
         while true {
             var request = pollfd(fd: listener.rawValue, events: Int16(POLLIN), revents: 0)
-            _ = try checked("poll") { poll(&request, 1, -1) }
+            let now = HostClock.monotonic()
+            let rest = deadline.map { Int32(clamping: (max($0, now) - now) / 1_000_000) } ?? -1
+            guard try checked("poll", { poll(&request, 1, rest) }) > 0 else { return nil }
             let descriptor = aerie_stream_accept(listener.rawValue)
             guard descriptor >= 0 else { continue }
             if isWelcome(descriptor) { return try blocking(descriptor) }
@@ -98,8 +120,16 @@ struct MigrationConnection {
     }
 
     func close() {
+        guard isOpen else { return }
+        isOpen = false
         Glibc.close(output)
         if input != output { Glibc.close(input) }
         carrier?.waitUntilExit()
+    }
+
+    /// Closes a connection that is of no use any more, also where the network says nothing.
+    func abort() {
+        if isOpen { carrier?.terminate() }
+        close()
     }
 }

@@ -2,6 +2,7 @@ internal import Aerie
 internal import ArgumentParser
 internal import ControlAPI
 internal import DiskImages
+internal import Glibc
 internal import GuestImages
 internal import HostSystem
 internal import Runtime
@@ -12,7 +13,8 @@ struct ReceiveCommand: ParsableCommand {
         abstract: "Wait for a machine that 'aerie migrate' sends, and let it go on here.",
         discussion: """
             LISTEN is unix:PATH, 127.0.0.1:PORT, or - for standard input and output, which 'aerie migrate … ssh:HOST' uses. Only the same user \
-            can send to it. The machine's image has to be here. Prints the machine's name.
+            can send to it. The machine's image has to be here. Prints the machine's name. When the connection ends at the handover, waits a \
+            minute for the sender's question what has become of the machine.
 
             Example:
               aerie receive unix:/run/user/1000/incoming
@@ -26,15 +28,48 @@ struct ReceiveCommand: ParsableCommand {
     var noPublish = false
     @OptionGroup var verbosity: VerbosityOptions
 
+    /// How long a sender may ask what has become of its machine, in nanoseconds.
+    private static let patience: UInt64 = 60_000_000_000
+
     func run() throws {
         let address = try MigrationAddress(listen)
-        let connection = try MigrationConnection.accept(address)
-        let receiver = MigrationReceiver(input: connection.input, output: connection.output)
-        let machine = try receiver.receive(
-            into: try userMachines(), name: name, adapt: adapt, finish: finish, start: MachineStarting.start)
-        connection.close()
-        // Standard output is the sender's.
-        if address != .standard { print(machine.record.name) }
+        while let connection = try MigrationConnection.accept(address) {
+            let receiver = MigrationReceiver(
+                into: try userMachines(), input: connection.input, output: connection.output)
+            guard try receiver.answer(start: { try start($0, nil) }) == nil else {
+                // A question about an earlier machine.
+                connection.close()
+                if address == .standard { return }
+                continue
+            }
+            let result = Result { try receiver.receive(name: name, adapt: adapt, finish: finish, start: start) }
+            connection.close()
+            // Standard output is the sender's.
+            if address != .standard, let machine = try? result.get() {
+                print(machine.record.name)
+                fflush(nil)
+            }
+            if receiver.mayBeAsked { answerQuestions(at: address) }
+            _ = try result.get()
+            return
+        }
+    }
+
+    private func start(_ machine: Machine, _ arrival: ArrivalDescriptors?) throws {
+        try MachineStarting.start(machine, arrival: arrival)
+    }
+
+    /// Waits for a sender that has lost its connection, and may not know what has become of its machine.
+    private func answerQuestions(at address: MigrationAddress) {
+        // Over standard input and output, it comes to another process.
+        guard address != .standard else { return }
+        let deadline = HostClock.monotonic() + Self.patience
+        while let connection = try? MigrationConnection.accept(address, until: deadline) {
+            defer { connection.close() }
+            guard let store = try? userMachines() else { return }
+            let receiver = MigrationReceiver(into: store, input: connection.input, output: connection.output)
+            if (try? receiver.answer(start: { try start($0, nil) })) == true { return }
+        }
     }
 
     private func adapt(_ record: inout MachineRecord) throws {

@@ -15,8 +15,12 @@ package struct MachineStarter: Sendable {
     }
 
     /// Starts a machine in the background, and returns when its guest runs.
-    package func start(_ machine: Machine) throws {
-        try withLease(machine) { (lease) throws(AerieError) in try program.start(machine, lease: lease) }
+    ///
+    /// - Parameter arrival: the memory of a machine that was received just now; the descriptors stay the caller's.
+    package func start(_ machine: Machine, arrival: ArrivalDescriptors? = nil) throws {
+        try withLease(machine) { (lease) throws(AerieError) in
+            try program.start(machine, lease: lease, arrival: arrival)
+        }
     }
 
     /// As `start`, for a machine that shall not outlive its caller.

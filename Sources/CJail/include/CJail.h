@@ -178,5 +178,6 @@ struct aerie_jail_requests {
     uint32_t terminalGet, terminalSet, terminalSize, terminalGroup, tunOffload;
     uint32_t kvmCreateMachine, kvmCreateProcessor, kvmCreateDevice;
     uint32_t writeLogRegister, writeLogUnregister, writeLogScan;
+    uint32_t pageCopy, pageZero, pageWake;
 };
 extern const struct aerie_jail_requests aerie_jail_requests;

@@ -25,10 +25,10 @@ int aerie_clone_file(int from, int to);
 
 /// Starts the program `path` in a session of its own, with default signal actions and an empty mask, in the directory `directory` if it
 /// can be entered, with /dev/null as standard input and output, `standardError` as descriptor 2, `ready` as descriptor 3, and `extra`
-/// descriptors (-1: none) as 4, and no others. Returns 0 or an errno value.
+/// descriptors (-1: none) as 4, `count` descriptors of `more` (at most 8) as 5 and up, and no others. Returns 0 or an errno value.
 int aerie_spawn_machine(
     int *process, const char *path, char *const *arguments, const char *directory, int standardError, int ready,
-    int extra);
+    int extra, const int *more, int count);
 
 /// Replaces this program by another one, whose descriptors are 0, 1, 2 and `extra` (-1: none) as 4. Returns only on failure, an errno value.
 int aerie_become(const char *path, char *const *arguments, int extra);

@@ -68,6 +68,7 @@ struct FilterLists {
         var allowed = [
             requests.terminalGet, requests.terminalSet, 0x802C_542A, 0x402C_542B, requests.terminalSize,
             requests.terminalGroup, requests.writeLogRegister, requests.writeLogUnregister, requests.writeLogScan,
+            requests.pageCopy, requests.pageZero, requests.pageWake,
         ].map { [ArgumentTest.argument(1, is: $0)] }
         if settings.usesTap { allowed.append([.argument(1, is: requests.tunOffload)]) }
         if settings.usesKVM {

@@ -15,6 +15,8 @@ final class ControlConnection: @unchecked Sendable {
     private var files = ReceivedFiles()
     /// The machine is paused for a request of this connection.
     private var holdsPause = false
+    /// The parts of the memory that a transfer of this connection has not sent.
+    private var missing: [Range<UInt64>] = []
 
     init(owning socket: consuming FileDescriptor, server: ControlServer) {
         descriptor = socket.rawValue
@@ -50,7 +52,7 @@ final class ControlConnection: @unchecked Sendable {
                 answer = .result(try perform(request))
             } catch { answer = .failure(error) }
             let isSent = send(answer.line(request.id))
-            if request.method == .wait { server.endWait() }
+            if request.method == .wait || request.method == .sendPages { server.endWait() }
             guard isSent else { return }
         }
     }
@@ -71,6 +73,7 @@ final class ControlConnection: @unchecked Sendable {
             return try save(2...2) { (machine, files) throws(AerieError) in
                 try machine.transfer(state: files[0], stream: files[1], try options(request))
             }
+        case .sendPages: return try sendPages(request)
         case .hold: holdsPause = false
         case .powerOff:
             let seconds = request.parameters["timeout"]?.integer
@@ -156,24 +159,62 @@ final class ControlConnection: @unchecked Sendable {
     private func save(
         _ counts: ClosedRange<Int>, _ body: (VirtualMachine, _ files: [Int32]) throws(AerieError) -> SavingReport
     ) throws(AerieError) -> JSONValue {
-        guard let files = files.take(counts) else {
-            throw AerieError(
-                .usage, asked: "saving over the control socket",
-                found: "\(counts.lowerBound) files have to come with the request",
-                advice: "see docs/control-protocol.md")
-        }
+        let files = try take(counts)
         defer { for file in files { Glibc.close(file) } }
         let report = try body(server.machine, files)
         holdsPause = report.wasRunning || holdsPause
+        missing = report.missing
         let paused = HostClock.monotonic() - report.pausedAt
         return .object([
             "wasRunning": .boolean(holdsPause), "pausedMicroseconds": JSONValue(Int(paused / 1000)),
             "sentBytes": JSONValue(Int(report.sentCount)),
+            "missingBytes": JSONValue(missing.reduce(0) { $0 + $1.count }),
         ])
+    }
+
+    /// The files that came with a request, which are the caller's then.
+    private func take(_ counts: ClosedRange<Int>) throws(AerieError) -> [Int32] {
+        if let files = files.take(counts) { return files }
+        throw AerieError(
+            .usage, asked: "saving over the control socket",
+            found: "\(counts.lowerBound) files have to come with the request", advice: "see docs/control-protocol.md")
+    }
+
+    /// Sends what a transfer has left out, over two descriptors that came with the request. The machine is killed when its receiver needs
+    /// nothing more, unless the receiver has refused it: nobody may let it go on here any more.
+    private func sendPages(_ request: ControlRequest) throws(AerieError) -> JSONValue {
+        // The answer is sent before the end of the machine ends the connection.
+        server.beginWait()
+        let files = try take(2...2)
+        defer { for file in files { Glibc.close(file) } }
+        var outcome: JSONValue?
+        let report = try server.machine.sendPages(missing, input: files[0], output: files[1], try options(request)) {
+            (text) in
+            outcome = text.flatMap { try? JSONValue(parsing: $0) }
+            if outcome?["name"] != nil { server.stopper.kill() }
+        }
+        var pairs: [String: JSONValue] = [
+            "isComplete": .boolean(report.isComplete), "sentBytes": JSONValue(Int(report.sentCount)),
+        ]
+        outcome = outcome ?? report.outcome.flatMap { try? JSONValue(parsing: $0) }
+        if let outcome { pairs["outcome"] = outcome }
+        if let time = report.heardAt {
+            pairs["heardMicroseconds"] = JSONValue(Int((HostClock.monotonic() - time) / 1000))
+        }
+        if let failure = report.failure { pairs["failure"] = .string(failure) }
+        return .object(pairs)
     }
 
     private func options(_ request: ControlRequest) throws(AerieError) -> TransferOptions {
         var options = TransferOptions(isCompressed: request.parameters["compressed"] == .boolean(true))
+        if let name = request.parameters["postCopy"]?.string {
+            guard let postCopy = TransferOptions.PostCopy(rawValue: name) else {
+                throw AerieError(
+                    .usage, asked: "a transfer's postCopy", found: "'\(name)' is not never, auto or always",
+                    advice: "see docs/control-protocol.md")
+            }
+            options.postCopy = postCopy
+        }
         guard let bandwidth = request.parameters["bandwidth"], bandwidth != .null else { return options }
         guard let bytes = bandwidth.integer.flatMap({ UInt64(exactly: $0) }), TransferOptions.bandwidths.contains(bytes)
         else {

@@ -64,11 +64,14 @@ final class ControlServer: Sendable {
 
     /// Waits for the machine's end; nil when the connection's other side went away before.
     func waitForEnd() -> Outcome? {
-        state.update { $0.waiters += 1 }
+        beginWait()
         return state.wait { state in state.outcome }
     }
 
-    /// The answer to `waitForEnd` was sent.
+    /// The end of the machine waits for an answer, until `endWait`.
+    func beginWait() { state.update { $0.waiters += 1 } }
+
+    /// The answer was sent.
     func endWait() { state.update { $0.waiters -= 1 } }
 
     private func acceptAll() {

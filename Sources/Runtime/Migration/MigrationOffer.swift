@@ -17,12 +17,35 @@ package struct MigrationOffer: Codable, Sendable {
     package var memory: UInt64
     /// The machine's disks, which are numbered from `TransferredFile.disks` on.
     package var disks: [File]
+    /// The transfer's name (`TransferLedger`), by which the sender asks what has become of the machine; nil for a sender that does not ask.
+    package var transfer: String?
+    /// Whether the guest may go on before its memory is there; nil for no.
+    package var postCopy: Bool?
 
-    package init(machine: MachineRecord, memory: UInt64, disks: [File]) {
+    package init(
+        machine: MachineRecord, memory: UInt64, disks: [File], transfer: String? = nil, postCopy: Bool? = nil
+    ) {
         self.machine = machine
         self.memory = memory
         self.disks = disks
+        self.transfer = transfer
+        self.postCopy = postCopy
     }
+}
+
+/// What the receiver says to an offer that it takes.
+struct MigrationAnswer: Codable {
+    /// The identity of its directory of machines; nil for a receiver that answers no questions.
+    var directory: String?
+    /// Why the guest cannot go on before its memory is there; nil when it can.
+    var postCopyRefusal: String?
+    var postCopy: Bool?
+}
+
+/// The question what has become of a machine.
+struct MigrationQuestion: Codable {
+    var transfer: String
+    var directory: String
 }
 
 /// The sizes of the offered disks at the end of the transfer, in bytes.
@@ -34,4 +57,8 @@ struct MigrationSizes: Codable {
 struct MigrationOutcome: Codable {
     /// The machine's name there.
     var name: String?
+    /// It has run there, and has ended because a part of its memory did not come; nil for no.
+    var isLost: Bool?
+    /// The receiver does not know yet; nil for no.
+    var isUndecided: Bool?
 }

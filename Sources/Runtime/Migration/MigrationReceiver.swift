@@ -3,59 +3,90 @@ package import ControlAPI
 internal import Glibc
 internal import HostSystem
 
-/// Receives a machine from a sender (`MigrationSender`), and lets it go on here.
-package struct MigrationReceiver {
+/// Receives a machine from a sender (`MigrationSender`), and lets it go on here; or answers a sender's question over a new connection.
+package final class MigrationReceiver {
     private static let mostDisks = 64
+    /// How long a sender has for its last word, in milliseconds.
+    private static let patience: Int32 = 10_000
 
+    private let store: StateDirectory
+    private let ledger: TransferLedger
+    private let input: Int32
+    private let output: Int32
     private let stream: TransferStream
+    /// The sender's description of the machine.
+    private var first: [UInt8] = []
+    /// The transfer's name, when the sender may not know what has become of its machine.
+    private var transfer: String?
+    /// The sender's machine has the other end of the connection, and waits for what it has to send.
+    private var sendsPages = false
 
-    /// - Parameters:
-    ///   - input, output: blocking descriptors of the connection, which outlive the receiver.
-    package init(input: Int32, output: Int32) { stream = TransferStream(input: input, output: output) }
-
-    /// Receives one machine.
-    ///
     /// - Parameters:
     ///   - store: where the machine will be.
-    ///   - name: nil for the name that it has at the sender.
-    ///   - adapt: changes in the sender's record what is elsewhere here. The ID, the name and the machine's own files are this host's.
-    ///   - finish: completes the machine's files in a directory, with the record here and that of the sender.
-    ///   - start: starts the machine.
-    /// - Throws: why there is no machine here; the sender was told, unless the connection is the reason.
-    package func receive(
-        into store: StateDirectory, name: String?,
-        adapt: (inout MachineRecord) throws -> Void,
-        finish: (_ work: String, _ here: MachineRecord, _ there: MachineRecord) throws -> Void,
-        start: (Machine) throws -> Void
-    ) throws -> Machine {
+    ///   - input, output: blocking descriptors of the connection, which outlive the receiver.
+    package init(into store: StateDirectory, input: Int32, output: Int32) {
+        self.store = store
+        ledger = TransferLedger(store)
+        self.input = input
+        self.output = output
+        stream = TransferStream(input: input, output: output)
+    }
+
+    /// Whether the sender may ask, over a new connection, what has become of its machine.
+    package var mayBeAsked: Bool { transfer != nil }
+
+    /// The word that a machine runs here.
+    package static func outcome(name: String) -> [UInt8] {
+        JSONValue.object(["name": .string(name)]).text
+    }
+
+    // MARK: Questions
+
+    /// Waits for the sender's first word, and answers it if it is a question.
+    ///
+    /// - Parameter start: starts a machine whose receiver was killed.
+    /// - Returns: whether a question was answered for good; nil when a machine is offered, which `receive` takes.
+    /// - Throws: what is neither.
+    package func answer(start: (Machine) throws -> Void) throws -> Bool? {
         SignalWatch.discard(SIGPIPE)
-        do {
-            let offer = try offer()
-            let name = name ?? offer.machine.name
-            let machine = try store.create(slowly: name) { id, work, directory in
-                var record = offer.machine
-                record.id = id
-                record.name = name
-                record.moveOwnFiles(ofMachine: offer.machine.id, to: directory)
-                try adapt(&record)
-                try stream.send(.answer, text: JSONValue.object([:]).text)
-                try receiveFiles(offer, into: work)
-                try finish(work, record, offer.machine)
-                try stream.send(.ready)
-                _ = try stream.receive(.commit)
-                return record
+        return try reporting { () throws -> Bool? in
+            let (frame, data) = try stream.receive()
+            if frame.kind == .offer {
+                first = Array(data)
+                return nil
             }
-            do {
-                try start(machine)
-            } catch {
-                // It goes on at the sender.
-                try? store.remove(machine)
-                throw error
+            guard frame.kind == .question,
+                let question = try? JSONValue(parsing: Array(data)).decode(MigrationQuestion.self)
+            else { throw TransferError.damaged("another frame came than the one that was due") }
+            let identity = try ledger.identity()
+            guard question.directory == identity else {
+                refuse(
+                    AerieError(
+                        .inputOutput, asked: "the question for a machine",
+                        found: "it was received in another directory of machines",
+                        advice: "set XDG_STATE_HOME to that one"))
+                return false
             }
-            // From here on the machine is here, whether the sender hears of it or not.
-            try? stream.send(.outcome, text: JSONValue(encoding: MigrationOutcome(name: name)).text)
-            return machine
-        } catch let error as TransferError {
+            var outcome = MigrationOutcome()
+            switch try ledger.fate(of: question.transfer, start: start) {
+            case .here(let name): outcome.name = name
+            case .lost(let name): (outcome.name, outcome.isLost) = (name, true)
+            case .undecided: outcome.isUndecided = true
+            case .absent: break
+            }
+            try stream.send(.outcome, text: JSONValue(encoding: outcome).text)
+            return outcome.isUndecided != true && isHeard()
+        }
+    }
+
+    /// Whether the sender has read what has become of its machine.
+    private func isHeard() -> Bool {
+        var entry = pollfd(fd: input, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, Self.patience) == 1 && (try? stream.receive(.heard)) != nil
+    }
+
+    private func reporting<Result>(_ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as TransferError {
             throw AerieError(
                 .inputOutput, asked: "a machine", found: error.description,
                 advice: "it stays with its sender; try again")
@@ -67,10 +98,117 @@ package struct MigrationReceiver {
 
     private func refuse(_ error: AerieError) {
         try? stream.send(.outcome, text: JSONValue.object(["error": error.json]).text)
+        guard transfer != nil else { return }
+        if sendsPages { try? stream.send(.arrived) }
+        if isHeard() { transfer = nil }
+    }
+
+    // MARK: A machine
+
+    /// Receives the machine that was offered (`answer`).
+    ///
+    /// - Parameters:
+    ///   - name: nil for the name that it has at the sender.
+    ///   - adapt: changes in the sender's record what is elsewhere here. The ID, the name and the machine's own files are this host's.
+    ///   - finish: completes the machine's files in a directory, with the record here and that of the sender.
+    ///   - start: starts the machine, with the memory that it gets from this process.
+    /// - Throws: why there is no machine here; the sender was told, unless the connection is the reason.
+    package func receive(
+        name: String?,
+        adapt: (inout MachineRecord) throws -> Void,
+        finish: (_ work: String, _ here: MachineRecord, _ there: MachineRecord) throws -> Void,
+        start: (Machine, ArrivalDescriptors?) throws -> Void
+    ) throws -> Machine {
+        var lost: AerieError?
+        let machine = try reporting { () throws -> Machine in
+            let offer = try offer()
+            let name = name ?? offer.machine.name
+            var received: ReceivedMemory?
+            let machine = try store.create(slowly: name) { id, work, directory in
+                var record = offer.machine
+                record.id = id
+                record.name = name
+                record.moveOwnFiles(ofMachine: offer.machine.id, to: directory)
+                if let transfer = offer.transfer { try ledger.begin(transfer, in: work) }
+                try adapt(&record)
+                let isPostCopy = try accept(offer)
+                received = try receiveFiles(offer, into: work, isPostCopy: isPostCopy)
+                try finish(work, record, offer.machine)
+                transfer = offer.transfer
+                try stream.send(.ready)
+                _ = try stream.receive(.commit)
+                return record
+            }
+            guard let received else { preconditionFailure("a machine that was received has a memory") }
+            lost = try run(machine, received, start)
+            return machine
+        }
+        if let lost { throw lost }
+        return machine
+    }
+
+    /// Starts a machine that is this receiver's now.
+    ///
+    /// - Returns: an error for a machine that has run and was lost.
+    /// - Throws: why the machine has not run here; it is removed.
+    private func run(
+        _ machine: Machine, _ received: ReceivedMemory, _ start: (Machine, ArrivalDescriptors?) throws -> Void
+    ) throws -> AerieError? {
+        let name = machine.record.name
+        var channel: ArrivalChannel?
+        sendsPages = received.arePagesMissing
+        do {
+            if let transfer { try ledger.note(transfer, isPostCopy: received.arePagesMissing) }
+            channel = try received.give(input: input, output: output) { try start(machine, $0) }
+        } catch {
+            switch received.mark {
+            case .running?: return Self.lost(name)
+            case .complete?: break
+            case .prepared?, nil:
+                // Somebody else may have started it, for a sender that has asked.
+                if (error as? AerieError)?.category == .usage, machine.isRunning { break }
+                if let transfer { ledger.forget(transfer) }
+                try? store.remove(machine)
+                throw error
+            }
+        }
+        guard received.arePagesMissing else {
+            // From here on the machine is here, whether the sender hears of it or not.
+            try? stream.send(.outcome, text: Self.outcome(name: name))
+            if transfer != nil, isHeard() { transfer = nil }
+            return nil
+        }
+        guard channel?.next() == .complete || received.mark == .complete else { return Self.lost(name) }
+        if channel?.next() == .heard { transfer = nil }
+        return nil
+    }
+
+    private static func lost(_ name: String) -> AerieError {
+        AerieError(
+            .inputOutput, asked: "machine '\(name)'",
+            found:
+                "the connection with its sender has ended before all of its memory was here; it has ended, as if its power were cut",
+            advice: "see what the sender says; 'aerie start \(name)' boots it from its disk here")
+    }
+
+    /// Takes an offer.
+    ///
+    /// - Returns: whether the machine may go on before its memory is here.
+    private func accept(_ offer: MigrationOffer) throws -> Bool {
+        var answer = MigrationAnswer()
+        if offer.transfer != nil { answer.directory = try ledger.identity() }
+        if offer.postCopy == true {
+            do throws(AerieError) {
+                try VirtualMachine.checkPostCopy(offer.machine.configuration)
+                answer.postCopy = true
+            } catch { answer.postCopyRefusal = "\(error.found); \(error.advice)" }
+        }
+        try stream.send(.answer, text: JSONValue(encoding: answer).text)
+        return answer.postCopy == true
     }
 
     private func offer() throws -> MigrationOffer {
-        let value = try JSONValue(parsing: try stream.receive(.offer))
+        let value = try JSONValue(parsing: first)
         guard value["version"]?.integer == MigrationOffer.currentVersion else {
             throw AerieError(
                 .unavailable, asked: "a machine", found: "the sender's version of transfers is another one",
@@ -82,7 +220,7 @@ package struct MigrationReceiver {
         } catch { throw TransferError.damaged("the description of the machine cannot be read: \(error)") }
         let names = offer.disks.map(\.name)
         guard offer.machine.version == MachineRecord.currentVersion, names.count <= Self.mostDisks,
-            Set(names).count == names.count,
+            Set(names).count == names.count, offer.transfer.map(TransferLedger.isName) ?? true,
             names.allSatisfy({ $0 == Machine.rootDiskName || Snapshot.isBase($0) })
         else { throw TransferError.damaged("the description of the machine is of another form") }
         return offer
@@ -90,20 +228,25 @@ package struct MigrationReceiver {
 
     // MARK: Files
 
-    private func receiveFiles(_ offer: MigrationOffer, into work: String) throws {
+    private func receiveFiles(
+        _ offer: MigrationOffer, into work: String, isPostCopy: Bool
+    ) throws -> ReceivedMemory {
         let state = try FileDescriptor(new: "\(work)/\(Machine.savedStateName)")
-        let memoryFile = try FileDescriptor(new: "\(work)/\(Machine.savedMemoryName)")
+        let received = try ReceivedMemory(size: offer.memory, in: work, isPostCopy: isPostCopy)
         _ = try FileDescriptor(new: "\(work)/\(Machine.savedMoveName)")
-        let memory = try TransferredMemory(file: memoryFile.rawValue, size: offer.memory)
-        let disks = try offer.disks.map { try NewDiskFile("\(work)/\($0.name)") }
+        let disks = try offer.disks.map { try ReceivedDisk("\(work)/\($0.name)") }
         while true {
             let (frame, data) = try stream.receive()
             switch (frame.kind, frame.file) {
             case (.complete, _):
                 try Self.finish(disks, JSONValue(parsing: Array(data)).decode(MigrationSizes.self))
-                return try VirtualMachine.checkTransfer(
-                    state: state.rawValue, memory: memory, asked: "machine '\(offer.machine.name)'")
-            case (.data, TransferredFile.memory), (.zeroes, TransferredFile.memory): try memory.store(frame, data)
+                try VirtualMachine.checkTransfer(
+                    state: state.rawValue, memory: received.memory, asked: "machine '\(offer.machine.name)'")
+                try received.finish()
+                return received
+            case (.missing, _): try received.memory.store(missing: Array(data))
+            case (.data, TransferredFile.memory), (.zeroes, TransferredFile.memory):
+                try received.memory.store(frame, data)
             case (.data, TransferredFile.state): try state.writeAll(at: frame.offset, data)
             case (.data, _), (.zeroes, _):
                 guard frame.file >= TransferredFile.disks, frame.file - TransferredFile.disks < UInt32(disks.count)
@@ -116,31 +259,8 @@ package struct MigrationReceiver {
         }
     }
 
-    private static func finish(_ disks: [NewDiskFile], _ sizes: MigrationSizes) throws {
+    private static func finish(_ disks: [ReceivedDisk], _ sizes: MigrationSizes) throws {
         guard sizes.disks.count == disks.count else { throw TransferError.damaged("sizes of other disks came") }
         for (disk, size) in zip(disks, sizes.disks) { try disk.finish(size: size) }
-    }
-
-    /// A disk's file as it comes.
-    private final class NewDiskFile {
-        private let file: FileDescriptor
-
-        init(_ path: String) throws(SystemError) {
-            file = try FileDescriptor(new: path)
-        }
-
-        func store(_ frame: TransferFrame, _ data: UnsafeRawBufferPointer) throws {
-            if frame.kind == .data { return try file.writeAll(at: frame.offset, data) }
-            guard frame.count <= UInt64(RepeatedCopy.blockSize) else {
-                throw TransferError.damaged("a frame of zeroes is too long")
-            }
-            try file.writeAll(at: frame.offset, [UInt8](repeating: 0, count: Int(frame.count)))
-        }
-
-        /// The sender forgets the disk soon: it has to be on this host's storage.
-        func finish(size: UInt64) throws(SystemError) {
-            try file.truncate(to: min(size, UInt64(Int64.max)))
-            try file.synchronize()
-        }
     }
 }

@@ -6,7 +6,8 @@ internal import HostSystem
 /// Sends a running machine to a receiver, which lets it go on.
 ///
 /// The machine runs while its disks and its memory are sent, and stands still for the rest. Until the receiver has all of it, any failure lets
-/// it go on here. Then it is handed over: it stands still here until the receiver has said what became of it.
+/// it go on here. Then it is handed over: it stands still here until the receiver has said what became of it. When the connection ends
+/// meanwhile, the sender asks over new ones (`MigrationQuestions`).
 package struct MigrationSender {
     /// What became of a machine, with durations in microseconds.
     package struct Report: Encodable, Sendable {
@@ -18,10 +19,15 @@ package struct MigrationSender {
         package let downtimeMicroseconds: UInt64?
         /// Bytes that were sent.
         package let sentBytes: UInt64
+        /// Those of them that were sent after the guest had gone on at the receiver; nil for a guest that has gone on when all was there.
+        package let postCopyBytes: UInt64?
     }
 
     private let machine: Machine
     private let options: TransferOptions
+    private let warn: (AerieError) -> Void
+    private let peer: MigrationQuestions.Peer?
+    private let transfer: String
     private let stream: TransferStream
     private let input: Int32
     private let output: Int32
@@ -30,9 +36,17 @@ package struct MigrationSender {
 
     /// - Parameters:
     ///   - input, output: blocking descriptors of the connection, which outlive the sender.
-    package init(_ machine: Machine, input: Int32, output: Int32, _ options: TransferOptions) {
+    ///   - peer: how the receiver is asked over new connections; nil where nobody can.
+    ///   - warn: called with what is done in another way than it was asked for.
+    package init(
+        _ machine: Machine, input: Int32, output: Int32, _ options: TransferOptions,
+        peer: MigrationQuestions.Peer? = nil, warn: @escaping (AerieError) -> Void = { _ in }
+    ) throws(AerieError) {
         self.machine = machine
         self.options = options
+        self.warn = warn
+        self.peer = peer
+        transfer = try TransferLedger.newName()
         self.input = input
         self.output = output
         stream = TransferStream(input: input, output: output, options)
@@ -50,10 +64,15 @@ package struct MigrationSender {
         let state: SentState
         let client = try ControlClient(machine)
         let disks = try offeredDisks()
+        let handover: MigrationHandover
         do {
-            try offer(disks.map(\.name))
+            let answer = try offer(disks.map(\.name))
             for (index, disk) in disks.enumerated() { _ = try send(disk.copy, number: index) }
-            state = try sendState(client, disks.map(\.copy))
+            state = try sendState(client, disks.map(\.copy), postCopy: answer.postCopy == true)
+            let questions = peer.flatMap { peer in
+                answer.directory.map { MigrationQuestions(transfer: transfer, directory: $0, peer: peer) }
+            }
+            handover = MigrationHandover(machine, client, stream, input: input, output: output, options, questions)
         } catch let error as AerieError where error.category != .inputOutput {
             throw error
         } catch {
@@ -61,12 +80,19 @@ package struct MigrationSender {
             throw refusal() ?? failure((error as? AerieError)?.found ?? "\(error)")
         }
         try client.call(.hold)
-        let name = try handOver(client)
-        let now = HostClock.monotonic()
+        do {
+            try stream.send(.commit)
+        } catch {
+            // What was not sent is not there.
+            _ = try? client.call(.resume)
+            throw refusal() ?? failure(error.description)
+        }
+        let result = try state.arePagesMissing ? handover.withPages() : handover.whole()
         return Report(
-            name: name, microseconds: (now - begun) / 1000,
-            downtimeMicroseconds: state.pausedAt.map { (now - $0) / 1000 },
-            sentBytes: state.memoryCount + stream.sentCount)
+            name: result.name, microseconds: (HostClock.monotonic() - begun) / 1000,
+            downtimeMicroseconds: state.pausedAt.map { (max(result.heardAt, $0) - $0) / 1000 },
+            sentBytes: state.memoryCount + stream.sentCount + result.pagesCount,
+            postCopyBytes: state.arePagesMissing ? result.pagesCount : nil)
     }
 
     // MARK: What is sent
@@ -92,12 +118,21 @@ package struct MigrationSender {
         return try names.map { ($0, try RepeatedCopy(of: machine.file($0))) }
     }
 
-    private func offer(_ names: [String]) throws {
+    private func offer(_ names: [String]) throws -> MigrationAnswer {
+        let wantsPostCopy = options.postCopy != .never
         let offer = MigrationOffer(
             machine: machine.record, memory: machine.record.configuration.memory.bytes,
-            disks: names.map { MigrationOffer.File(name: $0) })
+            disks: names.map { MigrationOffer.File(name: $0) }, transfer: transfer,
+            postCopy: wantsPostCopy ? true : nil)
         try stream.send(.offer, text: JSONValue(encoding: offer).text)
-        _ = try expect(.answer)
+        let answer = try JSONValue(parsing: try stream.expect(.answer)).decode(MigrationAnswer.self)
+        guard wantsPostCopy, answer.postCopy != true else { return answer }
+        let refusal = AerieError(
+            .unavailable, asked: "\(asked) by post-copy",
+            found: answer.postCopyRefusal ?? "the receiver's version of Aerie cannot do it")
+        if options.postCopy == .always { throw refusal }
+        warn(refusal)
+        return answer
     }
 
     private func send(_ copy: RepeatedCopy, number: Int) throws -> UInt64 {
@@ -112,23 +147,26 @@ package struct MigrationSender {
         let pausedAt: UInt64?
         /// Bytes that the machine itself has sent.
         let memoryCount: UInt64
+        /// Whether a part of the memory is still to be sent.
+        let arePagesMissing: Bool
     }
 
     /// Sends the memory, which the machine does itself, then what is left once it stands still.
-    private func sendState(_ client: ControlClient, _ disks: [RepeatedCopy]) throws -> SentState {
+    private func sendState(_ client: ControlClient, _ disks: [RepeatedCopy], postCopy: Bool) throws -> SentState {
         let state = try makeMemoryFile(name: "machine-state", size: 0)
-        var parameters: [String: JSONValue] = ["compressed": .boolean(options.isCompressed)]
-        if let bandwidth = options.bandwidth { parameters["bandwidth"] = JSONValue(bandwidth) }
+        var parameters = options.parameters
+        if postCopy { parameters["postCopy"] = .string(options.postCopy.rawValue) }
         let answer = try client.call(.transfer, parameters, files: [state.rawValue, output])
         let paused = answer["pausedMicroseconds"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
         let pausedAt = HostClock.monotonic() - paused * 1000
         let sizes = try disks.enumerated().map { index, copy in try send(copy, number: index) }
         try sendAll(of: state)
         try stream.send(.complete, text: JSONValue(encoding: MigrationSizes(disks: sizes)).text)
-        _ = try expect(.ready)
+        _ = try stream.expect(.ready)
         return SentState(
             pausedAt: answer["wasRunning"] == .boolean(true) ? pausedAt : nil,
-            memoryCount: answer["sentBytes"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0)
+            memoryCount: answer["sentBytes"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0,
+            arePagesMissing: answer["missingBytes"]?.integer ?? 0 > 0)
     }
 
     private func sendAll(of state: borrowing FileDescriptor) throws {
@@ -142,47 +180,6 @@ package struct MigrationSender {
             }
             offset += UInt64(count)
         }
-    }
-
-    // MARK: The handover
-
-    private func handOver(_ client: ControlClient) throws -> String {
-        do {
-            try stream.send(.commit)
-        } catch {
-            // What was not sent is not there.
-            _ = try? client.call(.resume)
-            throw refusal() ?? failure(error.description)
-        }
-        do {
-            return try JSONValue(parsing: try expect(.outcome)).decode(MigrationOutcome.self).name ?? ""
-        } catch let error as AerieError {
-            // The receiver has the machine no more.
-            _ = try? client.call(.resume)
-            throw error
-        } catch {
-            let name = machine.record.name
-            throw AerieError(
-                .inputOutput, asked: asked, found: "\(error) while the machine was handed over; it stands still here",
-                advice:
-                    "if it does not run there, let it go on with 'aerie resume \(name)', otherwise 'aerie rm --force \(name)'"
-            )
-        }
-    }
-
-    /// The text of the frame that is due.
-    ///
-    /// - Throws: the receiver's refusal as `AerieError`, `TransferError` for all else.
-    private func expect(_ kind: TransferFrame.Kind) throws -> [UInt8] {
-        let (frame, data) = try stream.receive()
-        let text = Array(data)
-        if frame.kind == .outcome || frame.kind == .answer, let value = try? JSONValue(parsing: text),
-            let refusal = value["error"].flatMap({ AerieError(json: $0) })
-        {
-            throw refusal
-        }
-        guard frame.kind == kind else { throw TransferError.damaged("another frame came than the one that was due") }
-        return text
     }
 
     private func failure(_ found: String) -> AerieError {
@@ -199,5 +196,31 @@ package struct MigrationSender {
         guard poll(&request, 1, Self.patience) == 1, let (frame, data) = try? stream.receive(), frame.kind == .outcome
         else { return nil }
         return (try? JSONValue(parsing: Array(data)))?["error"].flatMap { AerieError(json: $0) }
+    }
+}
+
+extension TransferStream {
+    /// The text of the frame that is due.
+    ///
+    /// - Throws: the receiver's refusal as `AerieError`, `TransferError` for all else.
+    func expect(_ kind: TransferFrame.Kind) throws -> [UInt8] {
+        let (frame, data) = try receive()
+        let text = Array(data)
+        if frame.kind == .outcome || frame.kind == .answer, let value = try? JSONValue(parsing: text),
+            let refusal = value["error"].flatMap({ AerieError(json: $0) })
+        {
+            throw refusal
+        }
+        guard frame.kind == kind else { throw TransferError.damaged("another frame came than the one that was due") }
+        return text
+    }
+}
+
+extension TransferOptions {
+    /// The parameters of a request to the machine.
+    var parameters: [String: JSONValue] {
+        var parameters: [String: JSONValue] = ["compressed": .boolean(isCompressed)]
+        if let bandwidth { parameters["bandwidth"] = JSONValue(bandwidth) }
+        return parameters
     }
 }

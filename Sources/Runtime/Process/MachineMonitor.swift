@@ -37,6 +37,8 @@ package final class MachineMonitor {
     private let isForeground: Bool
     /// The machine shall end with whoever waits at `ready`.
     let isAttended: Bool
+    /// The memory of a machine that was received just now; nil when it was used.
+    private var arrival: ArrivalDescriptors?
     private let lock: MachineLock
     private let directory: FileDescriptor
     private let listener: FileDescriptor
@@ -63,9 +65,13 @@ package final class MachineMonitor {
     /// - Parameters:
     ///   - ready: a descriptor that gets the answer to the start; nil for none. It becomes the monitor's.
     ///   - isAttended: the machine ends when the other end of `ready` is closed.
+    ///   - arrival: the memory of a machine that was received just now, which becomes the monitor's.
     /// - Throws: `usage` when the machine runs already.
-    package init(_ machine: Machine, isForeground: Bool, ready: Int32?, isAttended: Bool) throws(AerieError) {
+    package init(
+        _ machine: Machine, isForeground: Bool, ready: Int32?, isAttended: Bool, arrival: ArrivalDescriptors? = nil
+    ) throws(AerieError) {
         self.machine = machine
+        self.arrival = arrival
         self.isForeground = isForeground
         self.isAttended = isAttended
         self.ready = ready ?? -1
@@ -143,12 +149,18 @@ package final class MachineMonitor {
         let theirs = ends[1]
         do throws(AerieError) {
             let configuration = try runningConfiguration()
-            let saved = try SavedStart(machine, configuration)
-            defer { saved?.close() }
+            let saved = try SavedStart(machine, configuration, arrival)
+            if arrival == nil { unlink(machine.file(Machine.arrivalName)) }
+            arrival = nil
             var jail = try JailSettings(configuration)
             jail.descriptors += [theirs, listener.rawValue, directory.rawValue, lock.descriptor] + Self.lease
             jail.descriptors += saved?.descriptors ?? []
-            let process = try start(jail, configuration, saved, link: theirs, body)
+            let started = Result { () throws(AerieError) in
+                try start(jail, configuration, saved, link: theirs, body)
+            }
+            // The end of a connection with a sender is the end of the machine's process.
+            saved?.close()
+            let process = try started.get()
             close(theirs)
             self.process = process
             status.process = process.identifier

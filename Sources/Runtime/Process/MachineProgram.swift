@@ -104,10 +104,12 @@ package struct MachineProgram: Sendable {
 
     /// Starts the machine in the background and returns when its guest runs.
     ///
-    /// - Parameter lease: stays open for as long as the machine's processes live; -1 for none.
+    /// - Parameters:
+    ///   - lease: stays open for as long as the machine's processes live; -1 for none.
+    ///   - arrival: the memory of a machine that was received just now; the descriptors stay the caller's.
     /// - Throws: the reason why the machine did not start.
-    package func start(_ machine: Machine, lease: Int32) throws(AerieError) {
-        _ = try start(machine, lease: lease, [])
+    package func start(_ machine: Machine, lease: Int32, arrival: ArrivalDescriptors? = nil) throws(AerieError) {
+        _ = try start(machine, lease: lease, arrival == nil ? [] : ["--arriving"], arrival)
     }
 
     /// As `start`, for a machine that shall not outlive its caller.
@@ -116,7 +118,7 @@ package struct MachineProgram: Sendable {
     }
 
     private func start(
-        _ machine: Machine, lease: Int32, _ options: [String]
+        _ machine: Machine, lease: Int32, _ options: [String], _ arrival: ArrivalDescriptors? = nil
     ) throws(AerieError) -> FileDescriptor {
         var ends: [Int32] = [-1, -1]
         guard aerie_start_pipe(&ends) == 0 else { throw failure(.last("pipe")) }
@@ -125,12 +127,13 @@ package struct MachineProgram: Sendable {
             // Closed here before the wait: its end is the end of the machine's process.
             let writer = FileDescriptor(owning: ends[1])
             // Who attends to the machine reads its messages.
-            let log = options.isEmpty || isEmbedded ? try openLog(machine) : try ownStandardError()
+            let log = options != ["--attended"] || isEmbedded ? try openLog(machine) : try ownStandardError()
             var process: Int32 = 0
             let code = MachineLock.forkGuard.withLock { _ in
                 Self.withArguments([path, "--machine", machine.directory] + options) {
                     aerie_spawn_machine(
-                        &process, path, $0, machine.record.workingDirectory, log.rawValue, writer.rawValue, lease)
+                        &process, path, $0, machine.record.workingDirectory, log.rawValue, writer.rawValue, lease,
+                        arrival?.numbers ?? [], Int32(arrival?.numbers.count ?? 0))
                 }
             }
             guard code == 0 else { throw failure(SystemError("execute \(path)", code: code)) }

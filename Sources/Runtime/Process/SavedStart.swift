@@ -6,7 +6,10 @@ internal import ControlAPI
 /// The saved state from which a machine starts: files in its directory, for one start that succeeds.
 package struct SavedStart: Sendable {
     package let state: Int32
-    package let memory: SavedMemoryFiles
+    /// Nil for memory that has arrived or is arriving.
+    package let memory: SavedMemoryFiles?
+    /// The memory of a migrated machine that another process has received; nil for memory in files.
+    package let arrival: ArrivalFiles?
     /// The code that was generated for the saved machine, if it is there.
     package let code: Int32?
     /// The machine's own disks, by their numbers: their files came with the state.
@@ -15,14 +18,23 @@ package struct SavedStart: Sendable {
     package let isCopy: Bool
 
     /// Opens the files of a machine that has some; nil without them.
-    init?(_ machine: Machine, _ configuration: Configuration) throws(AerieError) {
+    ///
+    /// - Parameter arrival: descriptors that whoever has received the machine has given to this process; nil for none.
+    init?(_ machine: Machine, _ configuration: Configuration, _ arrival: ArrivalDescriptors?) throws(AerieError) {
         let path = machine.file(Machine.savedStateName)
         var status = stat()
         guard lstat(path, &status) == 0 else { return nil }
         do throws(SystemError) {
             // They may be symbolic links into the user's cache (`InstantSnapshot`).
             let state = try FileDescriptor(path: path, flags: O_RDONLY)
-            memory = try Self.openMemory(of: machine)
+            if let arrival {
+                let mark = try FileDescriptor(path: machine.file(Machine.arrivalName), flags: O_RDWR | O_NOFOLLOW)
+                self.arrival = arrival.files(mark: mark.release())
+                memory = nil
+            } else {
+                self.arrival = nil
+                memory = try Self.openMemory(of: machine)
+            }
             code = (try? FileDescriptor(path: machine.file(Machine.savedCodeName), flags: O_RDONLY))?.release()
             self.state = state.release()
         } catch {
@@ -51,7 +63,9 @@ package struct SavedStart: Sendable {
         number == 0 ? Machine.savedMemoryName : "\(Machine.savedMemoryName).\(number)"
     }
 
-    var descriptors: [Int32] { [state] + memory.descriptors + (code.map { [$0] } ?? []) }
+    var descriptors: [Int32] {
+        [state] + (memory?.descriptors ?? []) + (arrival?.descriptors ?? []) + (code.map { [$0] } ?? [])
+    }
 
     func close() {
         for descriptor in descriptors { Glibc.close(descriptor) }

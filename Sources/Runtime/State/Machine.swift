@@ -17,6 +17,8 @@ package import HostSystem
 ///     cgroup         its control group, if it has one
 ///     saved.state, saved.memory, saved.map, saved.memory.N   what its next start goes on from
 ///     saved.move     empty: the machine was migrated here, and is no copy
+///     saved.pages    how far the memory of a machine has come that runs before all of it is there (Arrival.Mark)
+///     transfer       the transfer by which the machine has come here
 ///     base-ID.qcow2  disks of snapshots below root.qcow2
 ///     kernel, initrd, firmware   of a machine whose snapshot came from another host
 package struct Machine: Sendable {
@@ -40,6 +42,8 @@ package struct Machine: Sendable {
     package static let savedMoveName = "saved.move"
     package static let savedMapName = "saved.map"
     package static let savedCodeName = "saved.code"
+    static let arrivalName = "saved.pages"
+    static let transferName = "transfer"
     package static let consoleLogName = "console.log"
     private static let longestFile = 4 << 20
 

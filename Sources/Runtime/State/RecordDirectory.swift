@@ -31,6 +31,19 @@ struct RecordDirectory: Sendable {
         return try withExtendedLifetime(lock) { try body(id, work) }
     }
 
+    /// The directories of entries that are being made, or that killed processes have left.
+    var unfinished: [String] {
+        directoryNames(path).filter { $0.hasPrefix(Self.newPrefix) }.map { "\(path)/\($0)" }
+    }
+
+    /// Takes the directory of an entry that is being made away: whoever makes it cannot publish it any more. With the lock.
+    func discard(unfinished directory: String) throws(AerieError) {
+        let name = directory.split(separator: "/").last.map(String.init) ?? ""
+        let hidden = "\(path)/\(Self.removedPrefix)\(name.dropFirst(Self.newPrefix.utf8.count))"
+        try Self.calling("rename \(directory)") { rename(directory, hidden) }
+        _ = aerie_remove_tree(hidden)
+    }
+
     /// Gives a new entry its name.
     func publish(_ work: String, as id: String) throws(AerieError) {
         try Self.calling("rename \(work)") { rename(work, entry(id)) }

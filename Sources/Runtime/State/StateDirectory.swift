@@ -12,7 +12,7 @@ package struct StateDirectory: Sendable {
     /// `…/aerie/machines`.
     package let path: String
 
-    private var records: RecordDirectory { RecordDirectory(path: path) }
+    var records: RecordDirectory { RecordDirectory(path: path) }
 
     package init(path: String) { self.path = path }
 

@@ -43,7 +43,9 @@ package struct GuestBuffers: Sendable {
             guard let address = memory.hostAddress(of: segment.address + UInt64(skip), count: UInt64(part)) else {
                 break
             }
-            body(UnsafeMutableRawBufferPointer(start: address, count: part))
+            let piece = UnsafeMutableRawBufferPointer(start: address, count: part)
+            memory.waitForPages(of: piece)
+            body(piece)
             done += part
             skip = 0
         }

@@ -1,0 +1,216 @@
+import Aerie
+import ControlAPI
+import Foundation
+import GuestToolchain
+import HostSystem
+import Runtime
+import TestSupport
+import Testing
+
+/// `aerie migrate --post-copy`: the guest goes on at the receiver before all of its memory is there.
+@Suite("Post-copy migration") struct PostCopyTests: MigrationSuite {
+    let aerie: AerieProcess
+    let echo: String
+    private let writer: String
+    private var target: String { aerie.directory.path("target") }
+
+    init() throws {
+        aerie = try AerieProcess()
+        echo = try aerie.directory.file("echo", GuestProgram.echo)
+        writer = try aerie.directory.file("writer", GuestProgram.writer)
+    }
+
+    /// Starts a guest that writes 32 MiB again and again, and finds out when a page has other contents than it wrote.
+    private func startWriter(_ options: [String] = []) throws {
+        let words = ["run", "--detach", "--name", "one", "--firmware", writer, "--memory", "64M", "--network", "none"]
+        let result = try aerie.run(words + options)
+        try #require(result.code == 0, "\(result.error)")
+        try awaitGreeting("one")
+        #expect(try echoes("one", "a") == "a")
+    }
+
+    private struct Report: Decodable {
+        let name: String
+        let downtimeMicroseconds: Int?
+        let sentBytes: Int
+        let postCopyBytes: Int?
+    }
+
+    private func migrate(_ words: [String], from environment: [String: String] = [:]) throws -> Report {
+        let result = try aerie.run(
+            ["migrate", "one", address, "--format", "json"] + words, environment: environment)
+        try #require(result.code == 0, "\(result.error)")
+        return try JSONDecoder().decode(Report.self, from: Data(result.output.utf8))
+    }
+
+    @Test(
+        "A guest that writes without end goes on with the same memory",
+        arguments: [["always"], ["auto"], ["always", "--compress"]])
+    func writing(options: [String]) throws {
+        try startWriter()
+        defer { removeEverywhere("one") }
+        let receiver = try receiver()
+        let report = try migrate(["--post-copy"] + options)
+        #expect(receiver.end() == 0, "\(receiver.error)")
+        #expect(try #require(report.postCopyBytes) > 0)
+        #expect(try names() == [] && names(there) == ["one"])
+        #expect(try echoes("one", "bc", there) == "bc")
+        // It can be saved and moved again.
+        let saved = try aerie.run(["snapshot", "create", "one", "s"], environment: there)
+        #expect(saved.code == 0, "\(saved.error)")
+        #expect(try echoes("one", "d", there) == "d")
+    }
+
+    @Test("A guest that idles has nothing left to send, or little")
+    func idle() throws {
+        try start("one")
+        defer { removeEverywhere("one") }
+        for (from, to) in [([:], there), (there, [:])] {
+            let receiver = try receiver(at: nil, to)
+            let report = try migrate(["--post-copy", "auto"], from: from)
+            #expect(report.postCopyBytes == nil)
+            #expect(receiver.end() == 0, "\(receiver.error)")
+            #expect(try echoes("one", "x", to) == "x")
+        }
+    }
+
+    /// Lets the guest run with the pages that it asks for, and no others.
+    private static func withoutBackground(_ side: FrameRelay.Side, _ frame: TransferFrame, _ isHandedOver: Bool) -> Bool
+    {
+        side == .sender && isHandedOver && [.data, .zeroes].contains(frame.kind) && frame.count > 4096
+    }
+
+    @Test("A connection that ends when the guest runs there ends it there, and it stands still here")
+    func cut() throws {
+        try startWriter()
+        defer { removeEverywhere("one") }
+        let receiver = try receiver(at: target)
+        let isHandedOver = Monitor(false)
+        let relay = try FrameRelay(at: socket, to: target) { side, frame in
+            if frame.kind == .commit { isHandedOver.update { $0 = true } }
+            if side == .receiver, frame.kind == .outcome { return .passAndCut }
+            return Self.withoutBackground(side, frame, isHandedOver.withLock { $0 }) ? .drop : .pass
+        }
+        defer { relay.end() }
+        let sent = try aerie.run(["migrate", "one", address, "--post-copy", "always"])
+        #expect(sent.code == 74)
+        #expect(
+            sent.error.contains("it has ended there, and stands still here as it was when it was handed over"),
+            "\(sent.error)")
+        #expect(receiver.end() == 74)
+        #expect(receiver.error.contains("has ended before all of its memory was here"), "\(receiver.error)")
+        let lost = try directory(there).find("one").status
+        #expect(lost.state == .exited && lost.exitCode == 74)
+        #expect(lost.error?.contains("its memory has not come") == true, "\(lost.error ?? "")")
+        #expect(state("one") == .paused)
+        // The user decides to go back.
+        #expect(try aerie.run(["rm", "--force", "one"], environment: there).code == 0)
+        #expect(try aerie.run(["resume", "one"]).code == 0)
+        #expect(try echoes("one", "x") == "x")
+    }
+
+    @Test("A guest that has not run there goes on here; one that has stands still")
+    func cutBeforeStart() throws {
+        try startWriter()
+        defer { removeEverywhere("one") }
+        for isHandedOver in [false, true] {
+            let receiver = try receiver(at: target)
+            let relay = try FrameRelay(at: socket, to: target) { _, frame in
+                guard frame.kind == .commit else { return .pass }
+                return isHandedOver ? .passAndCut : .cut
+            }
+            defer { relay.end() }
+            let sent = try aerie.run(["migrate", "one", address, "--post-copy", "always"])
+            #expect(sent.code == 74, "\(sent.error)")
+            #expect(receiver.end() != 0)
+            if sent.error.contains("the machine goes on here") {
+                #expect(try names(there) == [])
+            } else {
+                // It may have run for a moment, with the pages that it had.
+                #expect(isHandedOver && sent.error.contains("it has ended there"), "\(sent.error)")
+                #expect(state("one") == .paused)
+                #expect(try aerie.run(["rm", "--force", "one"], environment: there).code == 0)
+                #expect(try aerie.run(["resume", "one"]).code == 0)
+            }
+            #expect(try echoes("one", "x") == "x")
+            relay.end()
+            unlink(socket)
+        }
+    }
+
+    @Test("A sender that did not hear that all has come asks")
+    func lostArrival() throws {
+        try startWriter()
+        defer { removeEverywhere("one") }
+        let receiver = try receiver(at: target)
+        let relay = try FrameRelay(at: socket, to: target) { _, frame in frame.kind == .arrived ? .cut : .pass }
+        defer { relay.end() }
+        let sent = try aerie.run(["migrate", "one", address, "--post-copy", "always"])
+        #expect(sent.code == 0 && sent.output == "one\n", "\(sent.error)")
+        #expect(receiver.end() == 0, "\(receiver.error)")
+        #expect(try names() == [] && names(there) == ["one"])
+        #expect(try echoes("one", "x", there) == "x")
+    }
+
+    @Test("When the machine of either side is killed, the other side says what was lost", arguments: [true, false])
+    func killed(atSender: Bool) throws {
+        try startWriter()
+        defer { removeEverywhere("one") }
+        let receiver = try receiver(at: target)
+        let isHandedOver = Monitor(false)
+        let isRunning = Monitor(false)
+        let relay = try FrameRelay(at: socket, to: target) { side, frame in
+            if frame.kind == .commit { isHandedOver.update { $0 = true } }
+            if side == .receiver, frame.kind == .outcome { isRunning.update { $0 = true } }
+            return Self.withoutBackground(side, frame, isHandedOver.withLock { $0 }) ? .drop : .pass
+        }
+        defer { relay.end() }
+        let sender = try RunningProgram(["migrate", "one", address, "--post-copy", "always"], on: aerie)
+        try #require(Patience.wait { isRunning.withLock { $0 } })
+        let process = try directory(atSender ? [:] : there).find("one").status.process
+        try #require(process > 0)
+        #expect(kill(process, SIGKILL) == 0)
+        #expect(sender.end() != 0)
+        #expect(receiver.end() == 74)
+        #expect(receiver.error.contains("has ended before all of its memory was here"), "\(receiver.error)")
+        #expect(Patience.wait { state("one", there) == .exited })
+        if atSender {
+            #expect(sender.error.contains("it is lost; 'aerie start' boots it from its disk"), "\(sender.error)")
+            #expect(Patience.wait { state("one") == .exited })
+        } else {
+            #expect(sender.error.contains("it has ended there, and stands still here"), "\(sender.error)")
+            #expect(state("one") == .paused)
+        }
+    }
+
+    @Test("A sender's program that is killed does not hold the machine up")
+    func killedProgram() throws {
+        try startWriter()
+        defer { removeEverywhere("one") }
+        let receiver = try receiver(at: target)
+        let isRunning = Monitor(false)
+        let relay = try FrameRelay(at: socket, to: target) { side, frame in
+            if side == .receiver, frame.kind == .outcome { isRunning.update { $0 = true } }
+            return .pass
+        }
+        defer { relay.end() }
+        let sender = try RunningProgram(["migrate", "one", address, "--post-copy", "always"], on: aerie)
+        try #require(Patience.wait { isRunning.withLock { $0 } })
+        sender.send(SIGKILL)
+        #expect(receiver.end() == 0, "\(receiver.error)")
+        #expect(try echoes("one", "x", there) == "x")
+        // It is the receiver's: nobody can let it go on here.
+        _ = sender.end()
+        #expect(Patience.wait { (try? names()) == [] || state("one") == .exited })
+    }
+
+    @Test("Words that are not known are refused")
+    func words() throws {
+        try start("one")
+        defer { removeEverywhere("one") }
+        let refused = try aerie.run(["migrate", "one", address, "--post-copy", "never"])
+        #expect(refused.code == 64)
+        #expect(
+            refused.error == "aerie: --post-copy never: it is not 'auto' or 'always'; give one of them\n")
+    }
+}
