@@ -25,7 +25,9 @@ struct SnapshotTests {
         let (state, memory) = (try file("\(name).state").release(), try file("\(name).memory").release())
         let code = try file("\(name).code").release()
         defer { for descriptor in [state, memory, code] { close(descriptor) } }
-        return try machine.save(state: state, memory: memory, code: code).wasRunning
+        let report = try machine.save(state: state, memory: memory)
+        try machine.saveCode(code)
+        return report.wasRunning
     }
 
     private func saved(_ name: String) throws {

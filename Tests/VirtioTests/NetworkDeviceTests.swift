@@ -11,63 +11,7 @@ import VirtioDevices
 
     private static let mergedBuffers: UInt64 = 1 << 15
     private static let guestChecksum: UInt64 = 1 << 1
-    private static let address = MACAddress(value: 0x02_00_00_00_00_01)
-
-    /// A card with its driver. Buffers lie at one page each.
-    private struct Card {
-        static let data = TestBoard.base + 0x10_0000
-
-        let network: TestNetwork
-        let device: NetworkDevice
-        let board: any DriverBoard
-        let receive: GuestQueue
-        let transmit: GuestQueue
-        let control: GuestQueue
-
-        init(
-            _ transport: Transport = .mmio, features: UInt64 = TestBoard.allFeatures,
-            network: TestNetwork = TestNetwork()
-        ) throws {
-            self.network = network
-            device = NetworkDevice(backend: network, address: NetworkDeviceTests.address)
-            board = transport == .mmio ? try TestBoard(device) : try PCIBoard(device)
-            try board.start()
-            let queues = try board.bringUp(queues: [0, 1, 2], size: 16, features: features)
-            (receive, transmit, control) = (queues[0], queues[1], queues[2])
-        }
-
-        func offer(_ head: UInt16, _ length: Int, notifies: Bool = true) {
-            receive.setChain([.in(Self.data + 0x1000 * UInt64(head), length)], head: head)
-            receive.publish(head)
-            if notifies { board.notify(0) }
-        }
-
-        func buffer(_ head: UInt32, _ count: UInt32) -> [UInt8] {
-            try! board.memory.bytes(at: Self.data + 0x1000 * UInt64(head), count: Int(count))
-        }
-
-        /// Sends the bytes in two buffers, cut at `cut`.
-        func send(_ bytes: [UInt8], cut: Int = 5) throws {
-            let place = Self.data + 0x8_0000
-            try board.memory.write(bytes, at: place)
-            let cut = min(cut, bytes.count)
-            transmit.setChain([.out(place, cut), .out(place + UInt64(cut), bytes.count - cut)])
-            transmit.publish(0)
-            board.notify(1)
-        }
-
-        func command(_ kind: UInt8, _ command: UInt8, _ data: [UInt8]) throws -> UInt8 {
-            let place = Self.data + 0x9_0000
-            let bytes = [kind, command] + data
-            try board.memory.write(bytes, at: place)
-            try board.memory.store(UInt8(0xEE), at: place + 0x1000)
-            control.setChain([.out(place, bytes.count), .in(place + 0x1000, 1)])
-            control.publish(0)
-            board.notify(2)
-            _ = try board.waitUsed(control)
-            return try board.memory.load(at: place + 0x1000)
-        }
-    }
+    static let address = MACAddress(value: 0x02_00_00_00_00_01)
 
     private func frame(_ count: Int, to: [UInt8] = address.bytes) -> [UInt8] {
         to + (6..<count).map { UInt8(truncatingIfNeeded: $0 &* 13) }
@@ -384,16 +328,39 @@ import VirtioDevices
         #expect(try device.save().integer("macAddress", as: UInt64.self) == 0x02_07_07_07_07_07)
     }
 
+    @Test func aCopyAnnouncesItselfWhenItsDriverHasSetTheNewAddress() throws {
+        let card = try Card(isAddressGiven: true)
+        let old = MACAddress(value: 0x02_07_07_07_07_07)
+        try card.device.restore(saved(address: old))
+        #expect(card.device.configuration[6] == 1)
+        #expect(try card.command(1, 1, old.bytes) == 0)
+        #expect(card.device.configuration[6] == 1)
+        #expect(try card.command(1, 1, Self.address.bytes) == 0)
+        #expect(card.device.configuration[6] == 3)
+        #expect(try card.command(3, 0, []) == 0)
+        // Once: what the driver sets later is its own affair.
+        #expect(try card.command(1, 1, Self.address.bytes) == 0)
+        #expect(card.device.configuration[6] == 1)
+    }
+
     @Test func aSavedTableOfAnotherLengthIsRefused() throws {
         let device = NetworkDevice(backend: TestNetwork(), address: Self.address)
+        #expect(throws: SavedStateError.self) {
+            try device.restore(saved(address: Self.address, table: [UInt8](repeating: 2, count: 7)))
+        }
+        try device.restore(saved(address: Self.address))
+    }
+
+    /// The state of a card with an address that its driver uses.
+    private func saved(address: MACAddress, table: [UInt8] = []) -> SavedRecord {
         var saved = SavedRecord(kind: "virtio-network", version: 1)
         saved.set("generation", UInt32(1))
-        saved.set("address", Self.address.value)
+        saved.set("address", address.value)
         saved.set("network", [UInt8]())
-        saved.set("macAddress", Self.address.value)
+        saved.set("macAddress", address.value)
         saved.set("receiveModes", UInt32(0))
-        saved.set("unicastTable", [UInt8](repeating: 2, count: 7))
+        saved.set("unicastTable", table)
         saved.set("multicastTable", [UInt8]())
-        #expect(throws: SavedStateError.self) { try device.restore(saved) }
+        return saved
     }
 }

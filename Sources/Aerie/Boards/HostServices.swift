@@ -11,7 +11,7 @@ package struct HostServices: Sendable {
     /// a page at the first access to it.
     package var memory: SavedMemoryFiles?
 
-    /// A file with the code that was generated for the saved machine, by `VirtualMachine.save`; nil to generate it anew. It executes in this
+    /// A file with the code that was generated for the saved machine, by `VirtualMachine.saveCode`; nil to generate it anew. It executes in this
     /// process, and must not be writable by others.
     package var code: Int32?
 

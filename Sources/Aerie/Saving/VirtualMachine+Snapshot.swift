@@ -19,24 +19,32 @@ extension VirtualMachine {
     /// - Parameters:
     ///   - state: a descriptor for vCPUs, devices, and the changes of disks with `Disk.Access.discardChanges`.
     ///   - memory: a descriptor for the memory, which becomes a sparse file (`MemoryImage`).
-    ///   - code: a descriptor for the code that was generated for the guest, by which a machine that goes on need not generate it again
-    ///     (`HostServices.code`). The file stays empty where there is none, and when it cannot be written.
     /// - Throws: `usage` when the machine neither runs nor is paused, `unavailable` when a device cannot be saved, and `notStarted` when a
     ///   file cannot be written. The machine goes on then if it was running.
-    package func save(state: Int32, memory: Int32, code: Int32? = nil) throws(AerieError) -> SavingReport {
-        if let code { saveCode(code) }
+    package func save(state: Int32, memory: Int32) throws(AerieError) -> SavingReport {
         let image = try saving(.snapshot) { () throws(SystemError) in
             try MemoryImageFile(try Self.file(memory), size: board.memory.size)
         }
         return try save(.snapshot, memory: image, state: state, TransferOptions())
     }
 
-    private func saveCode(_ descriptor: Int32) {
-        guard let file = try? Self.file(descriptor) else { return }
-        do throws(SystemError) { try board.saveCode(to: file) } catch {
-            log.note(.warning, "machine", cause: "code", "its generated code is not saved: \(error)")
-            try? file.truncate(to: 0)
+    /// Writes the code that was generated for the guest into an empty file, by which a machine that goes on from a saved state need not generate
+    /// it again (`HostServices.code`). The machine may run. The state need not be of the same moment.
+    ///
+    /// - Parameter descriptor: of the file, which stays empty where there is no code.
+    /// - Throws: `usage` when the machine neither runs nor is paused, and `notStarted` when the file cannot be written; it is empty then.
+    package func saveCode(_ descriptor: Int32) throws(AerieError) {
+        let state = currentState
+        guard state == .running || state == .paused else {
+            throw AerieError(.usage, asked: "the generated code", found: "the machine is \(state)", advice: "start it")
         }
+        do throws(SystemError) {
+            let file = try Self.file(descriptor)
+            do throws(SystemError) { try board.saveCode(to: file) } catch {
+                try? file.truncate(to: 0)
+                throw error
+            }
+        } catch { throw AerieError(.notStarted, asked: "the generated code", found: error.description) }
     }
 
     /// Sends the memory of a machine over a stream, and saves the rest into an empty file. The machine is paused afterwards. A guest that
@@ -207,12 +215,15 @@ extension VirtualMachine {
         } catch { throw damage("\(error)") }
     }
 
-    /// Whether two files of `save` have code for the same program, processor and size of the code cache.
+    /// Whether two files of `saveCode` have code for the same program, processor and size of the code cache.
     package static func haveCodeOfOneOrigin(_ first: borrowing FileDescriptor, _ second: borrowing FileDescriptor)
         -> Bool
     {
         SavedCodeFile.haveOneOrigin(first, second)
     }
+
+    /// Whether a file of `saveCode` is as it was written. All of it is read.
+    package static func isCodeIntact(_ file: borrowing FileDescriptor) -> Bool { SavedCodeFile.isIntact(file) }
 
     /// Whether the memory whose blocks have these checksums, as a receiver has counted them, is the one of a saved state.
     ///

@@ -34,6 +34,13 @@ struct Failure {
             code = error.kind.exitCode
             message = error.message
             detail = error.detail
+        case let error as SystemError:
+            // The host's refusal, such as that of a full disk.
+            let error = AerieError(
+                .inputOutput, asked: "the host", found: error.description,
+                advice: error.code == ENOSPC ? "make room, and try again" : "")
+            code = error.exitCode
+            message = error.description
         case let error as ExitCode:
             code = error.rawValue
         case is CancellationError:

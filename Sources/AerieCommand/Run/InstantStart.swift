@@ -33,8 +33,10 @@ struct InstantStart {
     /// What every command needs is in the guest's memory afterwards: the shell, the library, the agent's own pages. The module is what the
     /// guest's init loads a second later, and would load in each guest again.
     private static let warmUp = ["/bin/sh", "-c", "modprobe -q virtio_balloon"]
-    /// How often a guest does what each later one begins with, so that the translator generates code for it, which goes along.
+    /// How often a guest does what each later one begins with, so that the translator generates code for it, which goes along; and for how
+    /// long, in nanoseconds.
     private static let warmUpRounds = 30
+    private static let warmUpTime: UInt64 = 2_000_000_000
     /// Nanoseconds.
     private static let warmUpLimit: UInt64 = 10_000_000_000
 
@@ -58,7 +60,8 @@ struct InstantStart {
             if let snapshot = try store.link(key, to: work) { return .goesOn(from: snapshot) }
         } catch { return .boots }
         // Some of the files may be there.
-        for name in [Machine.savedStateName, Machine.savedMemoryName, Machine.savedCodeName] {
+        for name in [Machine.savedStateName, Machine.savedMemoryName, Machine.savedCodeName, Machine.savedCodeMarkName]
+        {
             unlink("\(work)/\(name)")
         }
         return .isSaved(as: key)
@@ -100,17 +103,26 @@ struct InstantStart {
             let hasHooks = try client.status(of: Self.hooks, followsLinks: true) != nil
             let hasMachineID = try client.status(of: Self.machineID, followsLinks: true) != nil
             _ = try client.run(CommandRequest(arguments: Self.warmUp), limit: Self.warmUpLimit)
-            let renewal = MachineIdentityRenewal(
-                setsHostname: false, setsMachineID: hasMachineID, runsHooks: false)
-            for _ in 0..<Self.warmUpRounds {
-                try renewal.run(machine)
-                _ = try client.run(CommandRequest(arguments: ["/bin/true"]), limit: Self.warmUpLimit)
+            if machine.record.configuration.engine != .interpret {
+                warmUp(machine, client, setsMachineID: hasMachineID)
             }
             try store.add(key, hasHooks: hasHooks, hasMachineID: hasMachineID) { work in
                 try SnapshotFiles.save(machine, to: work)
             }
         } catch {
             Logger(label: "run").debug("an image's snapshot was not made", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// What fails here is not missed.
+    private func warmUp(_ machine: Machine, _ client: AgentClient, setsMachineID: Bool) {
+        let renewal = MachineIdentityRenewal(setsHostname: false, setsMachineID: setsMachineID, runsHooks: false)
+        let end = HostClock.monotonic() &+ Self.warmUpTime
+        for _ in 0..<Self.warmUpRounds where HostClock.monotonic() < end {
+            do {
+                try renewal.run(machine)
+                _ = try client.run(CommandRequest(arguments: ["/bin/true"]), limit: Self.warmUpTime)
+            } catch { return }
         }
     }
 }

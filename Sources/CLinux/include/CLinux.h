@@ -151,7 +151,7 @@ int aerie_has_crc32c(void);
 uint32_t aerie_crc32c(uint32_t register_, const void *data, size_t count);
 
 /// Moves a mapping of `count` bytes to `target`, where it takes the place of what is mapped there, in one step for all threads
-/// (mremap(2)). Returns -1 with errno set on failure, when both are as before.
+/// (mremap(2)). Returns -1 with errno set on failure, when nothing may be mapped at `target` any more.
 int aerie_move_mapping(void *address, size_t count, void *target);
 
 /// The build ID of the program or library that has the byte at `address` (the ELF note NT_GNU_BUILD_ID): copies up to `count` bytes of it,

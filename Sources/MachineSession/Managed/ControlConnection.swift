@@ -66,11 +66,15 @@ final class ControlConnection: @unchecked Sendable {
             holdsPause = false
             try machine.resume()
         case .save:
-            return try save(2...3) { (machine, files) throws(AerieError) in
-                try machine.save(state: files[0], memory: files[1], code: files.count > 2 ? files[2] : nil)
+            return try save { (machine, files) throws(AerieError) in
+                try machine.save(state: files[0], memory: files[1])
             }
+        case .saveCode:
+            let files = try take(1)
+            defer { Glibc.close(files[0]) }
+            try machine.saveCode(files[0])
         case .transfer:
-            return try save(2...2) { (machine, files) throws(AerieError) in
+            return try save { (machine, files) throws(AerieError) in
                 try machine.transfer(state: files[0], stream: files[1], try options(request))
             }
         case .sendPages: return try sendPages(request)
@@ -157,9 +161,9 @@ final class ControlConnection: @unchecked Sendable {
     /// Saves the machine by files that came with the request. A machine that was running stands still afterwards, until the client lets
     /// it go on or ends the connection.
     private func save(
-        _ counts: ClosedRange<Int>, _ body: (VirtualMachine, _ files: [Int32]) throws(AerieError) -> SavingReport
+        _ body: (VirtualMachine, _ files: [Int32]) throws(AerieError) -> SavingReport
     ) throws(AerieError) -> JSONValue {
-        let files = try take(counts)
+        let files = try take(2)
         defer { for file in files { Glibc.close(file) } }
         let report = try body(server.machine, files)
         holdsPause = report.wasRunning || holdsPause
@@ -173,11 +177,12 @@ final class ControlConnection: @unchecked Sendable {
     }
 
     /// The files that came with a request, which are the caller's then.
-    private func take(_ counts: ClosedRange<Int>) throws(AerieError) -> [Int32] {
-        if let files = files.take(counts) { return files }
+    private func take(_ count: Int) throws(AerieError) -> [Int32] {
+        if let files = files.take(count) { return files }
         throw AerieError(
             .usage, asked: "saving over the control socket",
-            found: "\(counts.lowerBound) files have to come with the request", advice: "see docs/control-protocol.md")
+            found: "\(count == 1 ? "a file has" : "two files have") to come with the request",
+            advice: "see docs/control-protocol.md")
     }
 
     /// Sends what a transfer has left out, over two descriptors that came with the request. The machine is killed when its receiver needs
@@ -185,7 +190,7 @@ final class ControlConnection: @unchecked Sendable {
     private func sendPages(_ request: ControlRequest) throws(AerieError) -> JSONValue {
         // The answer is sent before the end of the machine ends the connection.
         server.beginWait()
-        let files = try take(2...2)
+        let files = try take(2)
         defer { for file in files { Glibc.close(file) } }
         var outcome: JSONValue?
         let report = try server.machine.sendPages(missing, input: files[0], output: files[1], try options(request)) {

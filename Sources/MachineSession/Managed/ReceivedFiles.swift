@@ -4,7 +4,7 @@ internal import Glibc
 /// Open files that a program has sent over a connection, until a request takes them.
 final class ReceivedFiles {
     /// More than a request takes are closed.
-    private static let most = 3
+    private static let most = 2
 
     private var descriptors: [Int32] = []
 
@@ -24,8 +24,8 @@ final class ReceivedFiles {
     }
 
     /// All files that have come, which are the caller's then; nil when their number is another one.
-    func take(_ counts: ClosedRange<Int>) -> [Int32]? {
-        guard counts ~= descriptors.count else { return nil }
+    func take(_ count: Int) -> [Int32]? {
+        guard descriptors.count == count else { return nil }
         defer { descriptors = [] }
         return descriptors
     }

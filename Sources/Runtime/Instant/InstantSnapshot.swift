@@ -42,8 +42,7 @@ package struct InstantSnapshot: Sendable {
             try VirtualMachine.checkSnapshot(
                 state: state.rawValue, memory: .init(memory: memory.rawValue), asked: "the snapshot of an image")
             var record = record
-            // Nothing says whether the code is what it was.
-            (record.memory, record.code, record.hostBoot) = (stamp, nil, Self.hostBoot)
+            (record.memory, record.code, record.hostBoot) = (stamp, intactCode, Self.hostBoot)
             try Self.write(record, in: directory)
             return true
         } catch { return false }
@@ -56,14 +55,23 @@ package struct InstantSnapshot: Sendable {
         guard link(Snapshot.stateName, to: "\(work)/\(Machine.savedStateName)"),
             link(Snapshot.memoryName, to: "\(work)/\(Machine.savedMemoryName)")
         else { return false }
-        if hasCode { _ = link(Snapshot.codeName, to: "\(work)/\(Machine.savedCodeName)") }
+        if let code = record.code, record.hostBoot == Self.hostBoot {
+            SavedCodeLink.make(to: file(Snapshot.codeName), known: code, in: work)
+        }
         return true
     }
 
-    /// Whether there is generated code that is as it was saved: it executes, and nothing else checks it.
-    private var hasCode: Bool {
-        guard let code = record.code, record.hostBoot == Self.hostBoot else { return false }
-        return (try? SnapshotRecord.Stamp(file: file(Snapshot.codeName))) == code
+    /// The code's file if it is as it was written; otherwise it goes.
+    private var intactCode: SnapshotRecord.Stamp? {
+        let path = file(Snapshot.codeName)
+        if let known = record.code, let found = try? SnapshotRecord.Stamp(file: path), found == known,
+            let code = try? FileDescriptor(path: path, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
+            VirtualMachine.isCodeIntact(code)
+        {
+            return known
+        }
+        unlink(path)
+        return nil
     }
 
     private func link(_ name: String, to path: String) -> Bool {

@@ -5,8 +5,13 @@ package struct MigrationOffer: Codable, Sendable {
     /// A file of the machine's directory.
     package struct File: Codable, Sendable {
         package var name: String
+        /// The time of the last change, in nanoseconds since 1970, of a disk below the machine's own: the disk above names it. Nil for others.
+        package var modified: Int64?
 
-        package init(name: String) { self.name = name }
+        package init(name: String, modified: Int64? = nil) {
+            self.name = name
+            self.modified = modified
+        }
     }
 
     package static let currentVersion = 1

@@ -234,7 +234,7 @@ package final class MigrationReceiver {
         let state = try FileDescriptor(new: "\(work)/\(Machine.savedStateName)")
         let received = try ReceivedMemory(size: offer.memory, in: work, isPostCopy: isPostCopy)
         _ = try FileDescriptor(new: "\(work)/\(Machine.savedMoveName)")
-        let disks = try offer.disks.map { try ReceivedDisk("\(work)/\($0.name)") }
+        let disks = try offer.disks.map { try ReceivedDisk("\(work)/\($0.name)", modified: $0.modified) }
         while true {
             let (frame, data) = try stream.receive()
             switch (frame.kind, frame.file) {

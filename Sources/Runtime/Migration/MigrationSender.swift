@@ -118,11 +118,16 @@ package struct MigrationSender {
         return try names.map { ($0, try RepeatedCopy(of: machine.file($0))) }
     }
 
+    private func modified(_ name: String) -> Int64? {
+        guard Snapshot.isBase(name) else { return nil }
+        return (try? SnapshotRecord.Stamp(file: machine.file(name)))?.modified
+    }
+
     private func offer(_ names: [String]) throws -> MigrationAnswer {
         let wantsPostCopy = options.postCopy != .never
         let offer = MigrationOffer(
             machine: machine.record, memory: machine.record.configuration.memory.bytes,
-            disks: names.map { MigrationOffer.File(name: $0) }, transfer: transfer,
+            disks: names.map { MigrationOffer.File(name: $0, modified: modified($0)) }, transfer: transfer,
             postCopy: wantsPostCopy ? true : nil)
         try stream.send(.offer, text: JSONValue(encoding: offer).text)
         let answer = try JSONValue(parsing: try stream.expect(.answer)).decode(MigrationAnswer.self)

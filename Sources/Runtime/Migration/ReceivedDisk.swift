@@ -1,12 +1,16 @@
 internal import Aerie
+internal import Glibc
 internal import HostSystem
 
 /// A disk's file as it comes.
 final class ReceivedDisk {
     private let file: FileDescriptor
+    private let modified: Int64?
 
-    init(_ path: String) throws(SystemError) {
+    /// - Parameter modified: the time of change that the file gets, in nanoseconds since 1970; nil for its own.
+    init(_ path: String, modified: Int64?) throws(SystemError) {
         file = try FileDescriptor(new: path)
+        self.modified = modified
     }
 
     func store(_ frame: TransferFrame, _ data: UnsafeRawBufferPointer) throws {
@@ -20,6 +24,10 @@ final class ReceivedDisk {
     /// The sender forgets the disk soon: it has to be on this host's storage.
     func finish(size: UInt64) throws(SystemError) {
         try file.truncate(to: min(size, UInt64(Int64.max)))
+        if let modified, modified >= 0 {
+            let time = timespec(tv_sec: Int(modified / 1_000_000_000), tv_nsec: Int(modified % 1_000_000_000))
+            _ = try checked("futimens") { futimens(file.rawValue, [time, time]) }
+        }
         try file.synchronize()
     }
 }

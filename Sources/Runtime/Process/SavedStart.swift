@@ -35,7 +35,7 @@ package struct SavedStart: Sendable {
                 self.arrival = nil
                 memory = try Self.openMemory(of: machine)
             }
-            code = (try? FileDescriptor(path: machine.file(Machine.savedCodeName), flags: O_RDONLY))?.release()
+            code = SavedCodeLink.open(of: machine)?.release()
             self.state = state.release()
         } catch {
             throw AerieError(
@@ -77,7 +77,7 @@ package struct SavedStart: Sendable {
         unlink(machine.file(Machine.savedStateName))
         unlink(machine.file(Machine.savedMoveName))
         unlink(machine.file(Machine.savedMapName))
-        unlink(machine.file(Machine.savedCodeName))
+        SavedCodeLink.discard(of: machine)
         var number = 0
         while unlink(machine.file(memoryName(number))) == 0 { number += 1 }
     }

@@ -62,7 +62,7 @@ package struct Snapshot: Sendable {
         return MachineNames.isID(String(name.dropFirst(basePrefix.count).dropLast(diskSuffix.count)))
     }
 
-    /// Whether there is generated code that is as it was saved: it executes, and nothing else checks it.
+    /// Whether there is generated code that is as it was saved.
     var hasCode: Bool { record.code != nil && (try? SnapshotRecord.Stamp(file: file(Self.codeName))) == record.code }
 
     // MARK: Checks
@@ -92,6 +92,10 @@ extension SnapshotRecord.Stamp {
     init(file path: String, followsLinks: Bool = false) throws(SystemError) {
         var status = stat()
         _ = try checked("stat \(path)") { followsLinks ? stat(path, &status) : lstat(path, &status) }
+        self.init(status)
+    }
+
+    init(_ status: stat) {
         self.init(
             size: UInt64(status.st_size),
             modified: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),

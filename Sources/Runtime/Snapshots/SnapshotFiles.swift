@@ -9,24 +9,54 @@ package enum SnapshotFiles {
     /// Saves a machine into the directory of a new snapshot. A machine that runs goes on meanwhile, and stands still for a moment at the end; of
     /// one that does not run, the disks are saved.
     package static func save(_ machine: Machine, to work: String) throws(AerieError) {
+        // A machine that one program has paused cannot be saved by another one meanwhile.
+        let turn = try turn(on: machine)
+        let result = Result { () throws(AerieError) in try saveAlone(machine, to: work) }
+        _ = consume turn
+        try result.get()
+    }
+
+    private static func saveAlone(_ machine: Machine, to work: String) throws(AerieError) {
         guard machine.isRunning else {
             // Whoever has the lock keeps it from starting.
             let lock = try MachineLock(path: machine.file(Machine.lockName))
-            guard try lock.take() else { return try save(machine, to: work) }
+            guard try lock.take() else { return try saveAlone(machine, to: work) }
             return try copyDisks(of: machine, to: work)
         }
         let client = try ControlClient(machine)
         let state = try make("\(work)/\(Snapshot.stateName)")
         let memory = try make("\(work)/\(Snapshot.memoryName)")
-        let code = try make("\(work)/\(Snapshot.codeName)")
         let disk = try RunningDisk(of: machine, to: "\(work)/\(Machine.rootDiskName)")
         try linkFixed(from: machine.directory, to: work)
         try disk?.copy()
         // The end of the connection lets the machine go on, whatever becomes of this program.
-        let answer = try client.call(.save, files: [state.rawValue, memory.rawValue, code.rawValue])
+        let answer = try client.call(.save, files: [state.rawValue, memory.rawValue])
         try disk?.copy()
         if answer["wasRunning"] == .boolean(true) { try client.call(.resume) }
-        if (try? code.size()) == 0 { unlink("\(work)/\(Snapshot.codeName)") }
+        saveCode(client, to: "\(work)/\(Snapshot.codeName)")
+    }
+
+    /// A snapshot is complete without the code.
+    private static func saveCode(_ client: ControlClient, to path: String) {
+        guard let code = try? make(path) else { return }
+        let isSaved = (try? client.call(.saveCode, files: [code.rawValue])) != nil
+        if !isSaved || (try? code.size()) == 0 { unlink(path) }
+    }
+
+    /// Waits until no other program saves the machine.
+    ///
+    /// - Returns: what ends the turn when it is closed.
+    private static func turn(on machine: Machine) throws(AerieError) -> FileDescriptor {
+        do throws(SystemError) {
+            let turn = try FileDescriptor(path: machine.directory, flags: O_RDONLY | O_DIRECTORY)
+            let number = turn.rawValue
+            _ = try checked("flock") {
+                var result: Int32
+                repeat { result = flock(number, LOCK_EX) } while result != 0 && errno == EINTR
+                return result
+            }
+            return turn
+        } catch { throw AerieError(.notStarted, asked: "a snapshot", found: error.description) }
     }
 
     fileprivate static func make(_ path: String) throws(AerieError) -> FileDescriptor {
@@ -91,7 +121,9 @@ package enum SnapshotFiles {
             if snapshot.record.layers != nil {
                 try link(snapshot.file(Snapshot.mapName), to: "\(work)/\(Machine.savedMapName)")
             }
-            if snapshot.hasCode { try link(snapshot.file(Snapshot.codeName), to: "\(work)/\(Machine.savedCodeName)") }
+            if let code = snapshot.record.code {
+                SavedCodeLink.make(to: snapshot.file(Snapshot.codeName), known: code, in: work)
+            }
         }
         guard access(snapshot.file(Machine.rootDiskName), F_OK) == 0 else { return nil }
         try link(snapshot.file(Machine.rootDiskName), to: "\(work)/\(snapshot.baseName)")

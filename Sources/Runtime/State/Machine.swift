@@ -42,6 +42,7 @@ package struct Machine: Sendable {
     package static let savedMoveName = "saved.move"
     package static let savedMapName = "saved.map"
     package static let savedCodeName = "saved.code"
+    package static let savedCodeMarkName = "saved.code.json"
     static let arrivalName = "saved.pages"
     static let transferName = "transfer"
     package static let consoleLogName = "console.log"

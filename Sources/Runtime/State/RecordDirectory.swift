@@ -24,10 +24,14 @@ struct RecordDirectory: Sendable {
         try makeDirectories()
         let id = try MachineNames.newID()
         let work = "\(path)/\(Self.newPrefix)\(id)"
-        try Self.calling("mkdir \(work)") { mkdir(work, 0o700) }
         defer { _ = aerie_remove_tree(work) }
-        let lock = try MachineLock(path: "\(work)/\(Machine.lockName)")
-        _ = try lock.take()
+        // Whoever clears up finds it locked, or not at all.
+        let lock = try locked {
+            try Self.calling("mkdir \(work)") { mkdir(work, 0o700) }
+            let lock = try MachineLock(path: "\(work)/\(Machine.lockName)")
+            _ = try lock.take()
+            return lock
+        }
         return try withExtendedLifetime(lock) { try body(id, work) }
     }
 

@@ -59,17 +59,24 @@ struct CodeSegments: ~Copyable {
     ///   - entryRecord: by which the front end's interpreter enters generated code.
     init(capacity: Int, firstBlock: Int, entryRecord: HelperRecord) {
         self.entryRecord = entryRecord
-        size = capacity / Self.count & ~0xFFF
+        size = Self.size(capacity: capacity)
         precondition(firstBlock < size, "shared code takes little room")
         recordCapacity = size / Self.bytesPerRecord
         for index in 0..<Self.count {
-            let start = index == 0 ? firstBlock : index * size
+            let start = Self.start(of: index, capacity: capacity, firstBlock: firstBlock)
             segments.append(
                 Segment(
                     start: start, end: (index + 1) * size,
                     // Memory that is not used costs nothing.
                     records: .allocate(byteCount: recordCapacity * Self.recordSize, alignment: 16), position: start))
         }
+    }
+
+    private static func size(capacity: Int) -> Int { capacity / count & ~0xFFF }
+
+    /// Where a segment's code begins in a cache of this capacity.
+    static func start(of index: Int, capacity: Int, firstBlock: Int) -> Int {
+        index == 0 ? firstBlock : index * size(capacity: capacity)
     }
 
     deinit {

@@ -11,6 +11,12 @@ package enum SavedCodeFile {
         guard let one = try? SavedCodeHeader(of: first) else { return false }
         return (try? SavedCodeHeader(of: second))?.origin == one.origin
     }
+
+    /// Whether a file is as it was written, its code included. All of it is read.
+    package static func isIntact(_ file: borrowing FileDescriptor) -> Bool {
+        guard let code = try? SavedCode(file, nil) else { return false }
+        return (try? code.isIntact(in: file)) ?? false
+    }
 }
 
 /// Code that goes along with a saved machine.
@@ -98,14 +104,16 @@ extension TranslationStore {
         let encoded = records.encoded(segments)
         let step = SavedCodeHeader.codeOffset
         let pagesOffset = step + (cache.capacity + step - 1) / step * step
-        let header = SavedCodeHeader(
-            origin, pagesOffset: pagesOffset, pagesSize: encoded.count,
-            pagesChecksum: CRC32C.checksum(of: encoded))
+        var crc = CRC32C()
         for index in 0..<CodeSegments.count {
             let code = segments.code(of: index)
             let bytes = UnsafeRawBufferPointer(start: cache.executableBase + code.lowerBound, count: code.count)
             try file.writeAll(at: UInt64(step + code.lowerBound), bytes)
+            crc.update(bytes)
         }
+        let header = SavedCodeHeader(
+            origin, pagesOffset: pagesOffset, pagesSize: encoded.count,
+            pagesChecksum: CRC32C.checksum(of: encoded), codeChecksum: crc.checksum)
         try file.writeAll(at: UInt64(pagesOffset), encoded)
         // Last: a file without it is none.
         try file.writeAll(at: 0, header.encoded)

@@ -336,7 +336,7 @@ final class TranslationStore {
     private func coldestSegment() -> Int? {
         var uses = [Int](repeating: 0, count: CodeSegments.count)
         forEachPage { page in
-            for (segment, bytes) in page.sizes { uses[segment] += bytes * page.uses }
+            for (segment, bytes) in page.sizes { uses[segment] &+= bytes &* page.uses }
         }
         return segments.closed.min { uses[$0] < uses[$1] }
     }

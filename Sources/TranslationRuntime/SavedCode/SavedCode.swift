@@ -17,12 +17,16 @@ final class SavedCode {
 
     private static let tableEntrySize = 16
 
+    private let header: SavedCodeHeader
+
     /// - Parameters:
     ///   - file: stays the caller's.
-    ///   - origin: of code that can be used here.
+    ///   - expected: the origin of code that can be used here; nil for any.
     /// - Throws: `DamagedCode` also for a file of another origin.
-    init(_ file: borrowing FileDescriptor, _ origin: SavedCodeHeader.Origin) throws {
+    init(_ file: borrowing FileDescriptor, _ expected: SavedCodeHeader.Origin?) throws {
         let found = try SavedCodeHeader(of: file)
+        let origin = expected ?? found.origin
+        header = found
         // What is mapped is there, as far as the file's size says.
         guard found.origin == origin, found.pagesOffset >= SavedCodeHeader.codeOffset + origin.capacity,
             found.pagesOffset % SavedCodeHeader.codeOffset == 0, found.pagesSize > 0,
@@ -55,6 +59,26 @@ final class SavedCode {
             streams.append(index == .max ? nil : Int(index))
         }
         return (fills, streams)
+    }
+
+    /// Whether the code in the file is what was written. All of it is read.
+    func isIntact(in file: borrowing FileDescriptor) throws -> Bool {
+        var (crc, buffer) = (CRC32C(), [UInt8](repeating: 0, count: 1 << 20))
+        for (index, fill) in fills.enumerated() {
+            let start = CodeSegments.start(
+                of: index, capacity: header.origin.capacity, firstBlock: header.origin.sharedSize)
+            guard start <= fill.position, fill.position <= header.origin.capacity else { return false }
+            for position in stride(from: start, to: fill.position, by: buffer.count) {
+                let count = min(buffer.count, fill.position - position)
+                let found = try buffer.withUnsafeMutableBytes { bytes in
+                    try file.read(
+                        at: UInt64(SavedCodeHeader.codeOffset + position),
+                        into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]))
+                }
+                crc.update(buffer[..<found])
+            }
+        }
+        return crc.checksum == header.codeChecksum
     }
 
     // MARK: Looking up

@@ -16,11 +16,12 @@ internal import SavedState
 /// | 104 | 8 | where the pages begin in the file |
 /// | 112 | 8 | bytes of the pages |
 /// | 120 | 4 | CRC-32C of the pages |
-/// | 124 | 4 | CRC-32C of everything before |
+/// | 124 | 4 | CRC-32C of the code, segment by segment |
+/// | 128 | 4 | CRC-32C of everything before |
 ///
 /// Position p of the code cache is at offset 65536 + p.
 struct SavedCodeHeader: Equatable {
-    static let size = 128
+    static let size = 132
     /// A multiple of every size of a page.
     static let codeOffset = 65536
     private static let version: UInt32 = 1
@@ -41,6 +42,7 @@ struct SavedCodeHeader: Equatable {
     var pagesOffset: Int
     var pagesSize: Int
     var pagesChecksum: UInt32
+    var codeChecksum: UInt32
 
     private static let magic = Array("AERIECC\n".utf8)
 
@@ -57,15 +59,17 @@ struct SavedCodeHeader: Equatable {
         writer.put(UInt64(pagesOffset))
         writer.put(UInt64(pagesSize))
         writer.put(pagesChecksum)
+        writer.put(codeChecksum)
         writer.put(CRC32C.checksum(of: writer.bytes))
         return writer.bytes
     }
 
-    init(_ origin: Origin, pagesOffset: Int, pagesSize: Int, pagesChecksum: UInt32) {
+    init(_ origin: Origin, pagesOffset: Int, pagesSize: Int, pagesChecksum: UInt32, codeChecksum: UInt32) {
         self.origin = origin
         self.pagesOffset = pagesOffset
         self.pagesSize = pagesSize
         self.pagesChecksum = pagesChecksum
+        self.codeChecksum = codeChecksum
     }
 
     init(of file: borrowing FileDescriptor) throws {
@@ -89,12 +93,13 @@ struct SavedCodeHeader: Equatable {
         pagesOffset = try Self.size(&reader)
         pagesSize = try Self.size(&reader)
         pagesChecksum = try reader.integer()
+        codeChecksum = try reader.integer()
         let checksum = CRC32C.checksum(of: UnsafeRawBufferPointer(rebasing: bytes[..<reader.position]))
         guard try reader.integer() == checksum else { throw DamagedCode() }
     }
 
     private static func size(_ reader: inout CodeFieldReader) throws(DamagedCode) -> Int {
-        guard let value = Int(exactly: try reader.integer(UInt64.self)), value <= 1 << 40 else { throw DamagedCode() }
+        guard let value = Int(exactly: try reader.integer(UInt64.self)), value <= 4 << 30 else { throw DamagedCode() }
         return value
     }
 }

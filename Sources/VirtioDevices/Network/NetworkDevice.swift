@@ -222,7 +222,18 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
         guard chain.writable.count > 0 else { return .done(written: 0) }
         let isDone = command.count >= 2 && carryOut(class: command[0], command[1], command[2...])
         chain.writable.write([isDone ? 0 : 1], in: session.memory)
+        if isDone { announceRenewal(session) }
         return .done(written: 1)
+    }
+
+    /// A copy whose driver has taken its own address announces that: the network may have learned the old one, and the guest need not send
+    /// anything by itself.
+    private func announceRenewal(_ session: VirtioSession) {
+        guard awaitsAddress, filter.address == link.withLock(\.address) else { return }
+        awaitsAddress = false
+        guard session.has(NetworkFeature.announcement) else { return }
+        changeLink { $0.mustAnnounce = true }
+        service?.wake()
     }
 
     private func carryOut(class kind: UInt8, _ command: UInt8, _ data: ArraySlice<UInt8>) -> Bool {
@@ -245,6 +256,8 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     // MARK: Lifecycle
 
     private var service: QueueService?
+    /// The driver goes on from a saved machine with that one's address.
+    private var awaitsAddress = false
 
     package func start(_ service: QueueService) throws {
         self.service = service
@@ -304,6 +317,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
 
     package func reset() {
         filter = ReceiveFilter(address: link.withLock(\.address))
+        awaitsAddress = false
         link.withLock { $0.mustAnnounce = false }
     }
 
@@ -338,6 +352,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
             // Under the old address, a copy would announce itself in place of the machine that was saved.
             $0.mustAnnounce = $0.address == address
         }
+        awaitsAddress = link.withLock(\.address) != address
     }
 }
 
