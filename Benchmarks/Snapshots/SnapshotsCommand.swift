@@ -91,6 +91,8 @@ struct SnapshotsCommand: ParsableCommand {
     }
 
     private func snapshots(_ user: SnapshotUser, _ report: inout SnapshotsReport) throws {
+        // The machine's log takes five messages of a kind at once, and another one each ten seconds.
+        sleep(50)
         let before = try user.pauses(of: "base").count
         report.snapshotCreate = try median {
             let time = try user.seconds("snapshot", "create", "base", "saved")
