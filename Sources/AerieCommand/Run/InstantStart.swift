@@ -59,11 +59,6 @@ struct InstantStart {
         do throws(AerieError) {
             if let snapshot = try store.link(key, to: work) { return .goesOn(from: snapshot) }
         } catch { return .boots }
-        // Some of the files may be there.
-        for name in [Machine.savedStateName, Machine.savedMemoryName, Machine.savedCodeName, Machine.savedCodeMarkName]
-        {
-            unlink("\(work)/\(name)")
-        }
         return .isSaved(as: key)
     }
 

@@ -40,13 +40,7 @@ extension Assembler {
     }
 
     /// The address of a position, relative to the instruction. Returns where its displacement lies.
-    package mutating func loadAddressOfPosition(_ register: Register) -> Int {
-        byte(register.rawValue >= 8 ? 0x4C : 0x48)
-        byte(0x8D)
-        byte((register.rawValue & 7) << 3 | 5)
-        word32(0)
-        return position - 4
-    }
+    package mutating func loadAddressOfPosition(_ register: Register) -> Int { encodePosition(0x8D, register) }
 
     /// Calls the function whose address lies at a position.
     package mutating func call(through target: Int) {
@@ -57,18 +51,23 @@ extension Assembler {
     }
 
     /// Loads the 64 bits at a position.
-    package mutating func load(_ register: Register, position target: Int) { encode(0x8B, register, position: target) }
+    package mutating func load(_ register: Register, position target: Int) {
+        link(encodePosition(0x8B, register), to: target)
+    }
 
     /// Adds the 64 bits at a position to a register.
-    package mutating func add(_ register: Register, position target: Int) { encode(0x03, register, position: target) }
+    package mutating func add(_ register: Register, position target: Int) {
+        link(encodePosition(0x03, register), to: target)
+    }
 
-    /// An instruction with a register and the 64 bits at a position as its operands.
-    private mutating func encode(_ opcode: UInt8, _ register: Register, position target: Int) {
+    /// A 64-bit instruction with a register and a position, relative to the instruction, as its operands. Returns where the position's
+    /// displacement lies.
+    private mutating func encodePosition(_ opcode: UInt8, _ register: Register) -> Int {
         byte(register.rawValue >= 8 ? 0x4C : 0x48)
         byte(opcode)
         byte((register.rawValue & 7) << 3 | 5)
         word32(0)
-        link(position - 4, to: target)
+        return position - 4
     }
 
     /// Pads so that `count` bytes which follow, a comparison with its jump, neither cross a border of 32 bytes nor end at one,

@@ -12,7 +12,8 @@
         let bit: Int
         let name: String
 
-        /// The flags of `CPUIDBaseline`.
+        /// The flags that a guest may see. Hidden are, among others, the performance counters of leaf 6 (APERF, MPERF), which belong to the
+        /// host, and XSAVES with the supervisor states.
         static let all: [CPUIDFeature] =
             named(
                 1, .ecx,

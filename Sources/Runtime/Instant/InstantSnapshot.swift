@@ -52,9 +52,12 @@ package struct InstantSnapshot: Sendable {
     ///
     /// - Returns: false when they are gone.
     func link(to work: String) -> Bool {
-        guard link(Snapshot.stateName, to: "\(work)/\(Machine.savedStateName)"),
-            link(Snapshot.memoryName, to: "\(work)/\(Machine.savedMemoryName)")
-        else { return false }
+        let state = "\(work)/\(Machine.savedStateName)"
+        guard linkOrRefer(file(Snapshot.stateName), state) else { return false }
+        guard linkOrRefer(file(Snapshot.memoryName), "\(work)/\(Machine.savedMemoryName)") else {
+            unlink(state)
+            return false
+        }
         if let code = record.code, record.hostBoot == Self.hostBoot {
             SavedCodeLink.make(to: file(Snapshot.codeName), known: code, in: work)
         }
@@ -64,19 +67,9 @@ package struct InstantSnapshot: Sendable {
     /// The code's file if it is as it was written; otherwise it goes.
     private var intactCode: SnapshotRecord.Stamp? {
         let path = file(Snapshot.codeName)
-        if let known = record.code, let found = try? SnapshotRecord.Stamp(file: path), found == known,
-            let code = try? FileDescriptor(path: path, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
-            VirtualMachine.isCodeIntact(code)
-        {
-            return known
-        }
+        if let known = record.code, SavedCodeLink.open(path, known, isChecked: true) != nil { return known }
         unlink(path)
         return nil
-    }
-
-    private func link(_ name: String, to path: String) -> Bool {
-        // Machines may be on another file system than the cache.
-        Glibc.link(file(name), path) == 0 || errno == EXDEV && symlink(file(name), path) == 0
     }
 
     static func write(_ record: InstantRecord, in directory: String) throws {
@@ -88,6 +81,11 @@ package struct InstantSnapshot: Sendable {
     static var hostBoot: String {
         ProcessFile.text("/proc/sys/kernel/random/boot_id").map { String($0.prefix { $0 != "\n" }) } ?? ""
     }
+}
+
+/// Makes a link to a file. Machines may be on another file system than the user's cache: then it is a symbolic one.
+func linkOrRefer(_ path: String, _ target: String) -> Bool {
+    link(path, target) == 0 || errno == EXDEV && symlink(path, target) == 0
 }
 
 /// Bytes of the host's storage that the files in a directory have.

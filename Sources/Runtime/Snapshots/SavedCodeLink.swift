@@ -19,8 +19,7 @@ enum SavedCodeLink {
             let text = try? JSONValue(encoding: Mark(code: known, hostBoot: InstantSnapshot.hostBoot)).text
         else { return }
         let target = "\(work)/\(Machine.savedCodeName)"
-        // Machines may be on another file system than the user's cache.
-        guard Glibc.link(path, target) == 0 || errno == EXDEV && symlink(path, target) == 0 else { return }
+        guard linkOrRefer(path, target) else { return }
         do {
             try Machine.replace("\(work)/\(Machine.savedCodeMarkName)", with: text + [0x0A], isDurable: false)
         } catch { unlink(target) }
@@ -29,15 +28,21 @@ enum SavedCodeLink {
     /// Opens a machine's code for its start; nil without one that is as it was.
     static func open(of machine: Machine) -> FileDescriptor? {
         guard let text = try? Machine.readFile(machine.file(Machine.savedCodeMarkName)),
-            let mark = try? JSONValue(parsing: text).decode(Mark.self),
-            // Nothing that stands in the file's place lets the start wait.
-            let file = try? FileDescriptor(
-                path: machine.file(Machine.savedCodeName), flags: O_RDONLY | O_NONBLOCK | O_NOCTTY)
+            let mark = try? JSONValue(parsing: text).decode(Mark.self)
         else { return nil }
+        return open(
+            machine.file(Machine.savedCodeName), mark.code, isChecked: mark.hostBoot != InstantSnapshot.hostBoot)
+    }
+
+    /// Opens a file of code if it is the one that is known.
+    ///
+    /// - Parameter isChecked: whether all of it is compared with its checksums as well.
+    static func open(_ path: String, _ known: SnapshotRecord.Stamp, isChecked: Bool) -> FileDescriptor? {
+        // Nothing that stands in the file's place lets anybody wait.
+        guard let file = try? FileDescriptor(path: path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY) else { return nil }
         var status = stat()
         guard fstat(file.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-            SnapshotRecord.Stamp(status) == mark.code,
-            mark.hostBoot == InstantSnapshot.hostBoot || VirtualMachine.isCodeIntact(file)
+            SnapshotRecord.Stamp(status) == known, !isChecked || VirtualMachine.isCodeIntact(file)
         else { return nil }
         return file
     }

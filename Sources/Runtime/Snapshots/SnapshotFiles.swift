@@ -10,10 +10,9 @@ package enum SnapshotFiles {
     /// one that does not run, the disks are saved.
     package static func save(_ machine: Machine, to work: String) throws(AerieError) {
         // A machine that one program has paused cannot be saved by another one meanwhile.
-        let turn = try turn(on: machine)
-        let result = Result { () throws(AerieError) in try saveAlone(machine, to: work) }
-        _ = consume turn
-        try result.get()
+        let turn = try MachineLock(path: machine.file(Machine.saveLockName))
+        try turn.wait()
+        try withExtendedLifetime(turn) { () throws(AerieError) in try saveAlone(machine, to: work) }
     }
 
     private static func saveAlone(_ machine: Machine, to work: String) throws(AerieError) {
@@ -41,22 +40,6 @@ package enum SnapshotFiles {
         guard let code = try? make(path) else { return }
         let isSaved = (try? client.call(.saveCode, files: [code.rawValue])) != nil
         if !isSaved || (try? code.size()) == 0 { unlink(path) }
-    }
-
-    /// Waits until no other program saves the machine.
-    ///
-    /// - Returns: what ends the turn when it is closed.
-    private static func turn(on machine: Machine) throws(AerieError) -> FileDescriptor {
-        do throws(SystemError) {
-            let turn = try FileDescriptor(path: machine.directory, flags: O_RDONLY | O_DIRECTORY)
-            let number = turn.rawValue
-            _ = try checked("flock") {
-                var result: Int32
-                repeat { result = flock(number, LOCK_EX) } while result != 0 && errno == EINTR
-                return result
-            }
-            return turn
-        } catch { throw AerieError(.notStarted, asked: "a snapshot", found: error.description) }
     }
 
     fileprivate static func make(_ path: String) throws(AerieError) -> FileDescriptor {

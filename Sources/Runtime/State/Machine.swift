@@ -25,6 +25,8 @@ package struct Machine: Sendable {
     static let recordName = "machine.json"
     static let statusName = "status.json"
     package static let lockName = "lock"
+    /// Whoever saves the machine holds it.
+    static let saveLockName = "save.lock"
     package static let controlName = "control.sock"
     package static let socketName = "vsock.sock"
     package static let rootDiskName = "root.qcow2"

@@ -9,15 +9,23 @@ internal import HostSystem
 final class AdoptedCode {
     /// Bytes that are copied together.
     private let partSize: Int
-    /// By the number of the part: whether it is the file's.
-    private var isShared: [Bool]
+    /// What a part of the mapping for execution shows.
+    private enum Source {
+        /// The cache's memory, where nothing was adopted.
+        case cache
+        case file
+        /// The cache's memory, by the part of `spare` that was moved there.
+        case spare
+    }
+
+    /// By the numbers of the parts.
+    private var sources: [Source]
 
     private let writable: UnsafeMutableRawPointer
     private let executable: UnsafeMutableRawPointer
     /// A second mapping of the cache's own memory for execution. Its parts are moved to `executable` one by one: no mapping with the right to
     /// execute is made when the process has given up that right.
     private let spare: UnsafeMutableRawPointer
-    private var isMoved: [Bool]
     private let capacity: Int
 
     /// A process has some 65000 mappings at most, of which each part may need three.
@@ -39,9 +47,7 @@ final class AdoptedCode {
         var size = Self.leastPartSize
         while capacity / size > Self.mostParts { size *= 2 }
         partSize = size
-        let count = (capacity + size - 1) / size
-        isShared = Array(repeating: false, count: count)
-        isMoved = Array(repeating: false, count: count)
+        sources = Array(repeating: .cache, count: (capacity + size - 1) / size)
         guard
             let spare = mmap(
                 nil, capacity, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE, memory.rawValue, 0),
@@ -52,12 +58,19 @@ final class AdoptedCode {
 
     deinit {
         // What was moved away may be somebody else's by now.
-        for part in isMoved.indices where !isMoved[part] {
-            munmap(spare + part * partSize, range(of: part).count)
+        for part in sources.indices where sources[part] != .spare {
+            munmap(spare + part * partSize, bytes(of: part..<part + 1).count)
         }
     }
 
-    private func range(of part: Int) -> Range<Int> { part * partSize..<min((part + 1) * partSize, capacity) }
+    private func bytes(of parts: Range<Int>) -> Range<Int> {
+        parts.lowerBound * partSize..<min(parts.upperBound * partSize, capacity)
+    }
+
+    /// The parts with some bytes.
+    private func parts(of bytes: Range<Int>) -> Range<Int> {
+        bytes.lowerBound / partSize..<(bytes.upperBound + partSize - 1) / partSize
+    }
 
     /// Takes code over from a file: whole parts are mapped, and the others copied. Nothing executes in the cache.
     ///
@@ -68,21 +81,22 @@ final class AdoptedCode {
     func adopt(
         _ code: Range<Int>, behind own: Int, from file: borrowing FileDescriptor, at offset: Int
     ) throws(SystemError) {
-        for part in code.lowerBound / partSize..<(code.upperBound + partSize - 1) / partSize where !isShared[part] {
-            let range = range(of: part)
-            if range.lowerBound >= own, map(range, of: file, at: offset) {
-                isShared[part] = true
-            } else {
-                try copy(range.clamped(to: own..<capacity), of: file, at: offset)
-            }
+        let parts = parts(of: code)
+        let shared = parts.clamped(to: self.parts(of: 0..<own).upperBound..<sources.count)
+        guard map(bytes(of: shared), of: file, at: offset) else {
+            return try copy(bytes(of: parts).clamped(to: own..<capacity), of: file, at: offset)
         }
+        for part in shared { sources[part] = .file }
+        try copy(bytes(of: parts.lowerBound..<shared.lowerBound).clamped(to: own..<capacity), of: file, at: offset)
     }
 
     /// False where files cannot be mapped for execution (file systems that are mounted so).
     private func map(_ range: Range<Int>, of file: borrowing FileDescriptor, at offset: Int) -> Bool {
-        mmap(
-            executable + range.lowerBound, range.count, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
-            file.rawValue, off_t(offset + range.lowerBound)) != MAP_FAILED
+        range.isEmpty
+            || mmap(
+                executable + range.lowerBound, range.count, PROT_READ | PROT_EXEC,
+                MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
+                file.rawValue, off_t(offset + range.lowerBound)) != MAP_FAILED
     }
 
     private func copy(_ range: Range<Int>, of file: borrowing FileDescriptor, at offset: Int) throws(SystemError) {
@@ -92,17 +106,15 @@ final class AdoptedCode {
 
     /// Makes the parts with some bytes the cache's own.
     func own(_ range: Range<Int>) {
-        guard !range.isEmpty else { return }
-        for part in range.lowerBound / partSize...(range.upperBound - 1) / partSize where isShared[part] { own(part) }
+        for part in parts(of: range) where sources[part] == .file { own(part) }
     }
 
     private func own(_ part: Int) {
-        let range = self.range(of: part)
+        let range = bytes(of: part..<part + 1)
         (writable + range.lowerBound).copyMemory(from: executable + range.lowerBound, byteCount: range.count)
         guard aerie_move_mapping(spare + range.lowerBound, range.count, executable + range.lowerBound) == 0 else {
             fatalError("no memory to change code: \(SystemError.last("mremap"))")
         }
-        isShared[part] = false
-        isMoved[part] = true
+        sources[part] = .spare
     }
 }

@@ -8,6 +8,7 @@ internal import SavedState
 /// for none), and the number of records (4). A table has, for each record, by their addresses: the guest-physical page (8), and where the record
 /// begins behind the table (4) and ends (4).
 final class SavedCode {
+    private let header: SavedCodeHeader
     private let pages: Mapping
     private let table: UnsafeRawBufferPointer
     /// What the table's places count from.
@@ -16,8 +17,6 @@ final class SavedCode {
     let streams: [Int?]
 
     private static let tableEntrySize = 16
-
-    private let header: SavedCodeHeader
 
     /// - Parameters:
     ///   - file: stays the caller's.

@@ -220,18 +220,19 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     private func control(_ chain: DescriptorChain, _ session: VirtioSession) -> RequestProgress {
         let command = chain.readable.bytes(count: 1 << 16, in: session.memory)
         guard chain.writable.count > 0 else { return .done(written: 0) }
+        let before = filter.address
         let isDone = command.count >= 2 && carryOut(class: command[0], command[1], command[2...])
         chain.writable.write([isDone ? 0 : 1], in: session.memory)
-        if isDone { announceRenewal(session) }
+        announceRenewal(from: before, session)
         return .done(written: 1)
     }
 
     /// A copy whose driver has taken its own address announces that: the network may have learned the old one, and the guest need not send
     /// anything by itself.
-    private func announceRenewal(_ session: VirtioSession) {
-        guard awaitsAddress, filter.address == link.withLock(\.address) else { return }
-        awaitsAddress = false
-        guard session.has(NetworkFeature.announcement) else { return }
+    private func announceRenewal(from before: MACAddress, _ session: VirtioSession) {
+        guard filter.address != before, filter.address == link.withLock(\.address),
+            session.has(NetworkFeature.announcement)
+        else { return }
         changeLink { $0.mustAnnounce = true }
         service?.wake()
     }
@@ -256,8 +257,6 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     // MARK: Lifecycle
 
     private var service: QueueService?
-    /// The driver goes on from a saved machine with that one's address.
-    private var awaitsAddress = false
 
     package func start(_ service: QueueService) throws {
         self.service = service
@@ -317,7 +316,6 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
 
     package func reset() {
         filter = ReceiveFilter(address: link.withLock(\.address))
-        awaitsAddress = false
         link.withLock { $0.mustAnnounce = false }
     }
 
@@ -352,7 +350,6 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
             // Under the old address, a copy would announce itself in place of the machine that was saved.
             $0.mustAnnounce = $0.address == address
         }
-        awaitsAddress = link.withLock(\.address) != address
     }
 }
 
