@@ -1,5 +1,6 @@
-import GuestToolchain
 import Foundation
+import GuestToolchain
+import TestSupport
 import Testing
 
 /// What a run of the built `aerie` left behind.
@@ -7,6 +8,22 @@ struct AerieResult {
     let code: Int32
     let output: String
     let error: String
+}
+
+extension Process {
+    /// Waits until a program that runs has ended. One that hangs is killed, so that it holds up its own test only.
+    func awaitEnd() throws {
+        if Patience.wait(Patience.limitOfPrograms, until: { !isRunning }) { return }
+        kill(processIdentifier, SIGKILL)
+        waitUntilExit()
+        throw Hanging(command: ([executableURL?.path ?? ""] + (arguments ?? [])).joined(separator: " "))
+    }
+
+    struct Hanging: Error, CustomStringConvertible {
+        let command: String
+
+        var description: String { "killed, because it did not end in \(Patience.limitOfPrograms): \(command)" }
+    }
 }
 
 /// Runs the `aerie` that was built with these tests, with directories of its own for everything it keeps.
@@ -46,7 +63,7 @@ struct AerieProcess {
         process.standardOutput = try FileHandle(forWritingTo: URL(filePath: output))
         process.standardError = try FileHandle(forWritingTo: URL(filePath: error))
         try process.run()
-        process.waitUntilExit()
+        try process.awaitEnd()
         return AerieResult(
             code: process.terminationStatus,
             output: try String(contentsOfFile: output, encoding: .utf8),

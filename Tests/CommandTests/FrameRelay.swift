@@ -21,17 +21,23 @@ final class FrameRelay: Sendable {
 
     private let listener: Int32
     private let target: String
+    private let isCompressed: Bool
     private let judge: @Sendable (Side, TransferFrame) -> Verdict
     private let progress = Monitor(Progress())
 
     /// - Parameters:
     ///   - path: where it listens.
     ///   - target: the receiver's socket.
+    ///   - isCompressed: whether data is compressed again on its way.
     ///   - judge: called for each frame of the first connection, by one thread for each side.
-    init(at path: String, to target: String, _ judge: @escaping @Sendable (Side, TransferFrame) -> Verdict) throws {
+    init(
+        at path: String, to target: String, isCompressed: Bool = false,
+        _ judge: @escaping @Sendable (Side, TransferFrame) -> Verdict
+    ) throws {
         listener = aerie_stream_listen(path)
         try #require(listener >= 0)
         self.target = target
+        self.isCompressed = isCompressed
         self.judge = judge
         _ = try HostThread(name: "relay") { [self] in acceptAll() }
     }
@@ -72,18 +78,27 @@ final class FrameRelay: Sendable {
     }
 
     private func pass(from: Int32, to: Int32, _ judge: @escaping @Sendable (TransferFrame) -> Verdict) {
-        _ = try? HostThread(name: "relay") {
-            let stream = TransferStream(input: from, output: to)
+        _ = try? HostThread(name: "relay") { [isCompressed] in
+            let stream = TransferStream(input: from, output: to, TransferOptions(isCompressed: isCompressed))
             while let (frame, data) = try? stream.receive() {
                 let verdict = judge(frame)
                 if verdict == .pass || verdict == .passAndCut {
-                    let bytes = frame.dataCount > 0 ? data : UnsafeRawBufferPointer(start: nil, count: 0)
-                    guard (try? stream.send(frame, bytes)) != nil else { break }
+                    guard (try? Self.send(frame, data, over: stream)) != nil else { break }
                 }
                 if verdict == .cut || verdict == .passAndCut { break }
             }
             shutdown(from, Int32(SHUT_RDWR))
             shutdown(to, Int32(SHUT_RDWR))
+        }
+    }
+
+    private static func send(
+        _ frame: TransferFrame, _ data: UnsafeRawBufferPointer, over stream: TransferStream
+    ) throws(TransferError) {
+        if frame.kind == .data {
+            try stream.send(data, count: data.count, of: frame.file, at: frame.offset)
+        } else {
+            try stream.send(frame, frame.dataCount > 0 ? data : UnsafeRawBufferPointer(start: nil, count: 0))
         }
     }
 }

@@ -138,6 +138,14 @@ import Testing
         #expect(try run("run", "--restart", "perhaps", "--firmware", sleeper).code == 64)
     }
 
+    @Test("A machine whose process does nothing any more is killed, and its policy does not start it again")
+    func silence() throws {
+        _ = try start("one", sleeper, ["--restart", "always"])
+        #expect(kill(try status("one").process, SIGSTOP) == 0)
+        #expect(try run("rm", "--force", "one").code == 0)
+        #expect(try run("ps", "--all").output.contains("one") == false)
+    }
+
     @Test("Fifty commands at once on ten machines leave each machine in a state that one of them led to")
     func concurrency() throws {
         for number in 0..<10 { _ = try start("m\(number)", sleeper) }

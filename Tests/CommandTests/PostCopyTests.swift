@@ -20,13 +20,50 @@ import Testing
         writer = try aerie.directory.file("writer", GuestProgram.writer)
     }
 
+    /// Holds the memory up on its way until the guest has written all of its own again, so that pages are missing at the handover, however
+    /// busy the host is.
+    private final class Outrunning: Sendable {
+        /// Bytes between two stops: each round of the copy has one.
+        private static let distance: UInt64 = 16 << 20
+        /// Ticks of 10 ms (proc_pid_stat(5)) in which the guest writes its memory some times.
+        private static let ticks = 10
+
+        private let machine: Machine
+        private let rest = Monitor<UInt64?>(distance)
+
+        init(_ machine: Machine) { self.machine = machine }
+
+        func await(_ side: FrameRelay.Side, _ frame: TransferFrame) {
+            guard side == .sender else { return }
+            let stops = rest.update { rest in
+                if frame.kind == .commit { rest = nil }
+                guard let left = rest, frame.kind == .data, frame.file == TransferredFile.memory else { return false }
+                rest = left > frame.count ? left - frame.count : Self.distance
+                return left <= frame.count
+            }
+            guard stops else { return }
+            let process = machine.status.process
+            let end = Self.time(of: process) + Self.ticks
+            // What came last may have been on its way when the guest was paused for the handover.
+            _ = Patience.wait { Self.time(of: process) >= end || machine.status.state != .running }
+        }
+
+        /// What a process has had of the processors, in ticks.
+        private static func time(of process: Int32) -> Int {
+            let status = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+            let fields = status.split(separator: ")").last?.split(separator: " ") ?? []
+            return fields.count > 11 ? Int(fields[11]) ?? 0 : 0
+        }
+    }
+
     /// Starts a guest that writes 32 MiB again and again, and finds out when a page has other contents than it wrote.
-    private func startWriter(_ options: [String] = []) throws {
+    private func startWriter() throws -> Outrunning {
         let words = ["run", "--detach", "--name", "one", "--firmware", writer, "--memory", "64M", "--network", "none"]
-        let result = try aerie.run(words + options)
+        let result = try aerie.run(words)
         try #require(result.code == 0, "\(result.error)")
         try awaitGreeting("one")
         #expect(try echoes("one", "a") == "a")
+        return Outrunning(try directory().find("one"))
     }
 
     private struct Report: Decodable {
@@ -47,9 +84,15 @@ import Testing
         "A guest that writes without end goes on with the same memory",
         arguments: [["always"], ["auto"], ["always", "--compress"]])
     func writing(options: [String]) throws {
-        try startWriter()
+        let guest = try startWriter()
         defer { removeEverywhere("one") }
-        let receiver = try receiver()
+        let receiver = try receiver(at: target)
+        let isCompressed = options.contains("--compress")
+        let relay = try FrameRelay(at: socket, to: target, isCompressed: isCompressed) { side, frame in
+            guest.await(side, frame)
+            return .pass
+        }
+        defer { relay.end() }
         let report = try migrate(["--post-copy"] + options)
         #expect(receiver.end() == 0, "\(receiver.error)")
         #expect(try #require(report.postCopyBytes) > 0)
@@ -93,11 +136,12 @@ import Testing
 
     @Test("A connection that ends when the guest runs there ends it there, and it stands still here")
     func cut() throws {
-        try startWriter()
+        let guest = try startWriter()
         defer { removeEverywhere("one") }
         let receiver = try receiver(at: target)
         let withholding = Withholding()
         let relay = try FrameRelay(at: socket, to: target) { side, frame in
+            guest.await(side, frame)
             if side == .receiver, frame.kind == .outcome { return .passAndCut }
             return withholding.verdict(side, frame)
         }
@@ -121,11 +165,12 @@ import Testing
 
     @Test("A guest that has not run there goes on here; one that has stands still")
     func cutBeforeStart() throws {
-        try startWriter()
+        let guest = try startWriter()
         defer { removeEverywhere("one") }
         for isHandedOver in [false, true] {
             let receiver = try receiver(at: target)
-            let relay = try FrameRelay(at: socket, to: target) { _, frame in
+            let relay = try FrameRelay(at: socket, to: target) { side, frame in
+                guest.await(side, frame)
                 guard frame.kind == .commit else { return .pass }
                 return isHandedOver ? .passAndCut : .cut
             }
@@ -150,10 +195,13 @@ import Testing
 
     @Test("A sender that did not hear that all has come asks")
     func lostArrival() throws {
-        try startWriter()
+        let guest = try startWriter()
         defer { removeEverywhere("one") }
         let receiver = try receiver(at: target)
-        let relay = try FrameRelay(at: socket, to: target) { _, frame in frame.kind == .arrived ? .cut : .pass }
+        let relay = try FrameRelay(at: socket, to: target) { side, frame in
+            guest.await(side, frame)
+            return frame.kind == .arrived ? .cut : .pass
+        }
         defer { relay.end() }
         let sent = try aerie.run(["migrate", "one", address, "--post-copy", "always"])
         #expect(sent.code == 0 && sent.output == "one\n", "\(sent.error)")
@@ -164,20 +212,26 @@ import Testing
 
     @Test("When the machine of either side is killed, the other side says what was lost", arguments: [true, false])
     func killed(atSender: Bool) throws {
-        try startWriter()
+        let guest = try startWriter()
         defer { removeEverywhere("one") }
         let receiver = try receiver(at: target)
         let withholding = Withholding()
         let isRunning = Monitor(false)
         let relay = try FrameRelay(at: socket, to: target) { side, frame in
+            guest.await(side, frame)
             if side == .receiver, frame.kind == .outcome { isRunning.update { $0 = true } }
             return withholding.verdict(side, frame)
         }
         defer { relay.end() }
         let sender = try RunningProgram(["migrate", "one", address, "--post-copy", "always"], on: aerie)
         try #require(Patience.wait { isRunning.withLock { $0 } })
-        let process = try directory(atSender ? [:] : there).find("one").status.process
-        try #require(process > 0)
+        // The monitor notes the process when it has started it.
+        var process: Int32 = 0
+        let isNoted = try Patience.wait {
+            process = try directory(atSender ? [:] : there).find("one").status.process
+            return process > 0
+        }
+        try #require(isNoted)
         #expect(kill(process, SIGKILL) == 0)
         #expect(sender.end() != 0)
         #expect(receiver.end() == 74)
@@ -194,11 +248,12 @@ import Testing
 
     @Test("A sender's program that is killed does not hold the machine up")
     func killedProgram() throws {
-        try startWriter()
+        let guest = try startWriter()
         defer { removeEverywhere("one") }
         let receiver = try receiver(at: target)
         let isRunning = Monitor(false)
         let relay = try FrameRelay(at: socket, to: target) { side, frame in
+            guest.await(side, frame)
             if side == .receiver, frame.kind == .outcome { isRunning.update { $0 = true } }
             return .pass
         }

@@ -60,7 +60,8 @@ final class RunningProgram {
 
     /// Waits for the end without reading: the exit code, or the negative number of the signal that ended the program.
     func end() -> Int32 {
-        process.waitUntilExit()
+        // Of one that is killed, the number is that of the signal.
+        try? process.awaitEnd()
         return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
     }
 

@@ -4,12 +4,14 @@ internal import Glibc
 package enum Patience {
     /// Longer than anything takes on a host with a load of other processes.
     package static let limit = Duration.seconds(300)
+    /// Longer than any program runs that a test starts, also one that builds an image.
+    package static let limitOfPrograms = Duration.seconds(900)
     private static let interval = Duration.milliseconds(1)
 
     /// Waits until something is true that another thread or process makes true. The thread sleeps meanwhile.
     ///
     /// - Returns: false when the limit has passed first.
-    package static func wait(until condition: () throws -> Bool) rethrows -> Bool {
+    package static func wait(_ limit: Duration = limit, until condition: () throws -> Bool) rethrows -> Bool {
         let end = ContinuousClock.now + limit
         while ContinuousClock.now < end {
             if try condition() { return true }

@@ -173,10 +173,7 @@ package final class PageReceiver: @unchecked Sendable {
     }
 
     private func next() throws(TransferError) -> (frame: TransferFrame, data: UnsafeRawBufferPointer) {
-        var entry = pollfd(fd: files.input, events: Int16(POLLIN), revents: 0)
-        var result = poll(&entry, 1, Self.patience)
-        while result < 0, errno == EINTR { result = poll(&entry, 1, Self.patience) }
-        guard result > 0 else { throw .damaged("the other side says nothing any more") }
+        guard stream.hasInput(within: Self.patience) else { throw .damaged("the other side says nothing any more") }
         return try stream.receive()
     }
 

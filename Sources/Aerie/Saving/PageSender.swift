@@ -1,4 +1,3 @@
-internal import Glibc
 internal import GuestMemory
 internal import HostSystem
 
@@ -14,7 +13,6 @@ final class PageSender {
 
     private let memory: GuestMemory
     private let stream: TransferStream
-    private let input: Int32
     private var pending: PageSet
     /// Pages that the guest waits for, in their order; a page that was sent meanwhile is no longer pending.
     private var wanted: [UInt64] = []
@@ -27,11 +25,9 @@ final class PageSender {
     /// - Parameters:
     ///   - pages: what the receiver lacks: whole pages.
     ///   - stream: to and from the receiver.
-    ///   - input: the descriptor from which the stream reads.
-    init(_ memory: GuestMemory, _ pages: [Range<UInt64>], over stream: TransferStream, input: Int32) {
+    init(_ memory: GuestMemory, _ pages: [Range<UInt64>], over stream: TransferStream) {
         self.memory = memory
         self.stream = stream
-        self.input = input
         pending = PageSet(size: memory.size)
         asked = PageSet(size: memory.size)
         for range in pages {
@@ -54,7 +50,7 @@ final class PageSender {
     /// - Returns: false at the end.
     private func step(_ goesOn: () -> Bool) throws(TransferError) -> Bool {
         guard goesOn() else { throw .damaged("the machine has ended") }
-        while isReadable(0) { if try !take() { return false } }
+        while stream.hasInput(within: 0) { if try !take() { return false } }
         if let page = nextWanted() {
             position = page
             try send(most: 1)
@@ -67,13 +63,8 @@ final class PageSender {
         }
         if pending.isEmpty, now &- lastHeard > Self.patience { throw .damaged("the other side says nothing any more") }
         let rest = pending.isEmpty ? Self.look : Int32(min((stream.due - now) / 1_000_000 + 1, UInt64(Self.look)))
-        _ = isReadable(rest)
+        _ = stream.hasInput(within: rest)
         return true
-    }
-
-    private func isReadable(_ milliseconds: Int32) -> Bool {
-        var entry = pollfd(fd: input, events: Int16(POLLIN), revents: 0)
-        return poll(&entry, 1, milliseconds) > 0
     }
 
     private func nextWanted() -> UInt64? {

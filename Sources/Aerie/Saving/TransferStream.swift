@@ -54,6 +54,17 @@ package final class TransferStream {
     /// When everything that was sent is due, by the monotonic clock; 0 without a limit.
     var due: UInt64 { pace?.due ?? 0 }
 
+    /// Waits until there is something to receive, or the connection has ended.
+    ///
+    /// - Parameter milliseconds: the longest wait.
+    /// - Returns: false when there was nothing in time.
+    package func hasInput(within milliseconds: Int32) -> Bool {
+        var entry = pollfd(fd: input, events: Int16(POLLIN), revents: 0)
+        var result = poll(&entry, 1, milliseconds)
+        while result < 0, errno == EINTR { result = poll(&entry, 1, milliseconds) }
+        return result > 0
+    }
+
     package func send(
         _ frame: TransferFrame, _ data: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
     ) throws(TransferError) {

@@ -16,8 +16,8 @@ extension VirtualMachine {
         _ pages: [Range<UInt64>], input: Int32, output: Int32, _ options: TransferOptions,
         onComplete: (_ outcome: [UInt8]?) -> Void
     ) throws(AerieError) -> PagesReport {
-        let stream = TransferStream(input: input, output: output, options)
-        let sender = PageSender(board.memory, pages, over: stream, input: input)
+        let sender = PageSender(
+            board.memory, pages, over: TransferStream(input: input, output: output, options))
         return try whilePaused("send the memory of") { () throws(AerieError) in
             let report = sender.run { !isKilled }
             if report.isComplete { onComplete(report.outcome) }

@@ -4,19 +4,27 @@ package import Runtime
 
 /// Ends machines and waits until they have ended.
 package enum MachineEnding {
+    /// Seconds in which a machine's process answers, and ends after that. One that does not is killed: it may be in its guest's hands.
+    private static let patience = 10
+    /// The same for a process that has to bring things in order.
+    private static let patienceOfStop = 60
+    /// About 30 years.
+    private static let longestStop = 1_000_000_000
+
     /// - Parameter seconds: nil for the machine's own.
     package static func stop(_ machine: Machine, seconds: Int?) throws(AerieError) {
-        try end(machine, .powerOff, ["timeout": JSONValue(seconds ?? machine.record.stopTimeout)])
+        let seconds = min(seconds ?? machine.record.stopTimeout, longestStop)
+        try end(machine, .powerOff, ["timeout": JSONValue(seconds)], within: seconds + patienceOfStop)
     }
 
-    package static func kill(_ machine: Machine) throws(AerieError) { try end(machine, .kill, [:]) }
+    package static func kill(_ machine: Machine) throws(AerieError) { try end(machine, .kill, [:], within: patience) }
 
     private static func end(
-        _ machine: Machine, _ method: ControlRequest.Method, _ parameters: [String: JSONValue]
+        _ machine: Machine, _ method: ControlRequest.Method, _ parameters: [String: JSONValue], within seconds: Int
     ) throws(AerieError) {
         guard machine.isRunning else { return }
         do throws(AerieError) {
-            try ControlClient(machine).call(method, parameters)
+            try ControlClient(machine, limit: seconds).call(method, parameters)
         } catch  where !machine.isRunning {
             // It ended by itself meanwhile, which is what was wanted.
         } catch {
@@ -24,6 +32,7 @@ package enum MachineEnding {
             // the policy must not start it again.
             guard MachineSignal.end(machine) || error.category == .inputOutput else { throw error }
         }
+        if !machine.hasEnded(within: seconds) { MachineSignal.kill(machine) }
         try machine.waitForEnd()
     }
 }

@@ -17,8 +17,9 @@ package final class ControlClient: @unchecked Sendable {
 
     /// Connects, and reads the machine's greeting.
     ///
+    /// - Parameter limit: seconds in which each answer comes; nil to wait for ever.
     /// - Throws: `usage` when the machine does not run.
-    package init(_ machine: Machine) throws(AerieError) {
+    package init(_ machine: Machine, limit: Int? = nil) throws(AerieError) {
         self.machine = machine
         do throws(SystemError) {
             // A path of any length: names of sockets have 107 bytes.
@@ -28,10 +29,16 @@ package final class ControlClient: @unchecked Sendable {
             socket = FileDescriptor(owning: descriptor)
             let flags = fcntl(socket.rawValue, F_GETFL)
             _ = try checked("fcntl") { fcntl(socket.rawValue, F_SETFL, flags & ~O_NONBLOCK) }
+            if let limit {
+                var time = timeval(tv_sec: limit, tv_usec: 0)
+                let size = socklen_t(MemoryLayout<timeval>.size)
+                _ = try checked("setsockopt") { setsockopt(socket.rawValue, SOL_SOCKET, SO_RCVTIMEO, &time, size) }
+            }
         } catch {
             throw Self.refusal(error, machine)
         }
-        let greeting = try? JSONValue(parsing: try readLine())
+        let line = try readLine()
+        let greeting = try? JSONValue(parsing: line)
         guard let version = greeting?["version"]?.integer else { throw lost() }
         guard version == ControlRequest.protocolVersion else {
             throw AerieError(
@@ -107,7 +114,16 @@ package final class ControlClient: @unchecked Sendable {
                 return Array(rest[..<end])
             }
             guard rest.count <= ControlRequest.longestLine else { throw lost() }
-            let count = (try? buffer.withUnsafeMutableBytes { try socket.read(into: $0) }) ?? 0
+            let count: Int
+            do throws(SystemError) {
+                count = try buffer.withUnsafeMutableBufferPointer { (bytes) throws(SystemError) in
+                    try socket.read(into: UnsafeMutableRawBufferPointer(bytes))
+                }
+            } catch  where error.code == EAGAIN {
+                throw AerieError(
+                    .unavailable, asked: "machine '\(machine.record.name)'", found: "it does not answer",
+                    advice: "'aerie rm --force \(machine.record.name)' kills it")
+            } catch { throw lost() }
             if count == 0 { throw lost() }
             rest += buffer[..<count]
         }

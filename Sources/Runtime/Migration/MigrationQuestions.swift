@@ -58,9 +58,8 @@ package struct MigrationQuestions {
         let stream = TransferStream(input: connection.input, output: connection.output)
         let question = MigrationQuestion(transfer: transfer, directory: directory)
         try stream.send(.question, text: JSONValue(encoding: question).text)
-        var entry = pollfd(fd: connection.input, events: Int16(POLLIN), revents: 0)
         let rest = Int32(clamping: Int64(deadline / 1_000_000) - Int64(HostClock.monotonic() / 1_000_000))
-        guard poll(&entry, 1, max(rest, 0)) == 1 else { throw TransferError.ended }
+        guard stream.hasInput(within: max(rest, 0)) else { throw TransferError.ended }
         let outcome = try JSONValue(parsing: try stream.expect(.outcome)).decode(MigrationOutcome.self)
         if outcome.isUndecided == true { return nil }
         try? stream.send(.heard)

@@ -81,8 +81,7 @@ package final class MigrationReceiver {
 
     /// Whether the sender has read what has become of its machine.
     private func isHeard() -> Bool {
-        var entry = pollfd(fd: input, events: Int16(POLLIN), revents: 0)
-        return poll(&entry, 1, Self.patience) == 1 && (try? stream.receive(.heard)) != nil
+        stream.hasInput(within: Self.patience) && (try? stream.receive(.heard)) != nil
     }
 
     private func reporting<Result>(_ body: () throws -> Result) throws -> Result {

@@ -197,8 +197,7 @@ package struct MigrationSender {
     private func refusal() -> AerieError? {
         // Of a socket: the receiver that still waits learns that nothing comes.
         shutdown(output, Int32(SHUT_WR))
-        var request = pollfd(fd: input, events: Int16(POLLIN), revents: 0)
-        guard poll(&request, 1, Self.patience) == 1, let (frame, data) = try? stream.receive(), frame.kind == .outcome
+        guard stream.hasInput(within: Self.patience), let (frame, data) = try? stream.receive(), frame.kind == .outcome
         else { return nil }
         return (try? JSONValue(parsing: Array(data)))?["error"].flatMap { AerieError(json: $0) }
     }

@@ -151,6 +151,19 @@ package struct Machine: Sendable {
         }
     }
 
+    /// Waits until the machine's processes have ended.
+    ///
+    /// - Parameter seconds: the longest wait.
+    /// - Returns: whether they have.
+    package func hasEnded(within seconds: Int) -> Bool {
+        let deadline = HostClock.monotonic() &+ UInt64(seconds) * 1_000_000_000
+        while isRunning {
+            guard HostClock.monotonic() < deadline else { return false }
+            usleep(1000)
+        }
+        return true
+    }
+
     /// The archive with the guest's agent, of a machine that has one.
     package func agent() throws(AerieError) -> [UInt8] {
         do throws(SystemError) {
