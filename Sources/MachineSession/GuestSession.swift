@@ -62,6 +62,28 @@ package struct GuestSession {
         // Console, relay and stopper refer to each other in a ring.
         defer { parts.relay.disconnect() }
         try enclose()
+        return try runOnNewThread(parts)
+    }
+
+    /// Runs the session on a new thread, and waits for its end.
+    ///
+    /// The process of a machine is a copy of its monitor (fork(2)), and its main thread goes without locks beside other threads: the Swift runtime
+    /// remembers each thread's number for its locks, and of the main thread that is the monitor's. Once another thread waits for such a lock, which a
+    /// global has until its first use is over, the kernel finds no owner of this number (FUTEX_LOCK_PI of futex(2)), and both threads try for ever.
+    private func runOnNewThread(_ parts: SessionParts) throws(AerieError) -> Int32 {
+        // The main thread waits, so that one thread at a time accesses it.
+        nonisolated(unsafe) var result: Result<Int32, AerieError>?
+        let thread = try Self.opening { () throws(SystemError) in
+            try HostThread(name: "machine") {
+                result = Result { () throws(AerieError) in try runEnclosed(parts) }
+            }
+        }
+        thread.join()
+        guard let result else { preconditionFailure("a thread that has ended has a result") }
+        return try result.get()
+    }
+
+    private func runEnclosed(_ parts: SessionParts) throws(AerieError) -> Int32 {
         try log.start()
         let loop = try Self.opening { () throws(SystemError) in
             let loop = try EventLoop(name: "session")

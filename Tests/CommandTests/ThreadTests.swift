@@ -53,4 +53,12 @@ import Testing
         #expect(many.names().filter { $0 == "io" }.count == 1)
         #expect(many.names().filter { $0.hasPrefix("vcpu") } == ["vcpu0", "vcpu1", "vcpu2", "vcpu3"])
     }
+
+    @Test("The main thread of the process, a copy of its monitor's, only waits for the one that runs the machine")
+    func mainThread() throws {
+        let machine = try threads([])
+        defer { machine.end() }
+        #expect(machine.names().filter { $0 == "machine" }.count == 1)
+        #expect(machine.names().filter { $0 == "aerie-vm" }.count == 1)
+    }
 }
