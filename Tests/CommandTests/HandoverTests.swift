@@ -35,6 +35,33 @@ import Testing
         #expect(try echoes("one", "x", there) == "x")
     }
 
+    @Test("Nobody lets a machine go on here while it is handed over")
+    func resumed() throws {
+        try start("one")
+        defer { removeEverywhere("one") }
+        let receiver = try receiver(at: target)
+        let (isThere, passes) = (Monitor(false), Monitor(false))
+        let relay = try FrameRelay(at: socket, to: target) { side, frame in
+            guard side == .receiver, frame.kind == .outcome else { return .pass }
+            isThere.update { $0 = true }
+            _ = passes.wait { $0 ? () : nil }
+            return .pass
+        }
+        defer {
+            passes.update { $0 = true }
+            relay.end()
+        }
+        let sender = try RunningProgram(["migrate", "one", address], on: aerie)
+        try #require(Patience.wait { isThere.withLock { $0 } })
+        let refused = try aerie.run(["resume", "one"])
+        #expect(refused.code == 69)
+        #expect(refused.error.contains("it is being handed over to another host"), "\(refused.error)")
+        #expect(state("one") == .paused)
+        passes.update { $0 = true }
+        #expect(sender.end() == 0 && receiver.end() == 0, "\(sender.error)\(receiver.error)")
+        #expect(try names() == [] && names(there) == ["one"])
+    }
+
     @Test("A machine that was given away, but whose receiver never heard of it, goes on at the sender")
     func lostCommit() throws {
         try start("one")

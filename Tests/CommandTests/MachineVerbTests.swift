@@ -203,6 +203,19 @@ import Testing
         #expect(try run("kill", "sound").code == 0)
     }
 
+    @Test("The copy of a machine's directory is no machine, and is told as what it is")
+    func copiedDirectory() throws {
+        #expect(try run("create", "--name", "one", "--firmware", sleeper, "--memory", "16M").code == 0)
+        let one = try state.find("one")
+        let copy = "0123456789ab"
+        try FileManager.default.copyItem(atPath: one.directory, toPath: "\(state.path)/\(copy)")
+        #expect(state.machines().map(\.record.id) == [one.record.id])
+        let removed = try run("rm", copy)
+        #expect(removed.code == 65)
+        #expect(removed.error.contains("its directory is a copy of that of machine \(one.record.id)"))
+        #expect(try run("rm", "one").code == 0)
+    }
+
     @Test("A state directory that cannot be made is one clear line")
     func unwritable() throws {
         let file = try aerie.directory.file("file", Data())

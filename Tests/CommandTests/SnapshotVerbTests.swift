@@ -131,6 +131,22 @@ import Testing
         #expect(throws: (any Error).self) { try client.call(.save) }
     }
 
+    @Test("The copy of a snapshot's directory is no snapshot, and is told as what it is")
+    func copiedDirectory() throws {
+        try start("one")
+        defer { remove("one") }
+        #expect(try run("snapshot", "create", "one", "s").code == 0)
+        let snapshot = try store.find("s")
+        let copy = "0123456789ab"
+        try FileManager.default.copyItem(
+            atPath: snapshot.directory, toPath: snapshot.directory.replacing(snapshot.record.id, with: copy))
+        #expect(try run("snapshot", "ls", "--format", "json").code == 0)
+        let removed = try run("snapshot", "rm", copy)
+        #expect(removed.code == 65)
+        #expect(removed.error.contains("its directory is a copy of that of snapshot \(snapshot.record.id)"))
+        #expect(try store.find("s").record.id == snapshot.record.id)
+    }
+
     @Test("A snapshot that was altered or cut off, and wrong names, are refused in one line, and nothing is left")
     func refusals() throws {
         try start("one")

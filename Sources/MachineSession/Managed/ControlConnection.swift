@@ -36,7 +36,10 @@ final class ControlConnection: @unchecked Sendable {
             "aerie": .string("control"), "version": JSONValue(ControlRequest.protocolVersion),
         ])
         guard send(greeting.text + [0x0A]) else { return }
-        defer { endPause() }
+        defer {
+            endPause()
+            server.endHandover(by: self)
+        }
         while let line = readLine() {
             guard let request = ControlRequest(line: line) else {
                 let id = (try? JSONValue(parsing: line))?["id"]?.integer ?? 0
@@ -64,6 +67,8 @@ final class ControlConnection: @unchecked Sendable {
         case .pause: try machine.pause()
         case .resume:
             holdsPause = false
+            server.endHandover(by: self)
+            try server.requireOwnership()
             try machine.resume()
         case .save:
             return try save { (machine, files) throws(AerieError) in
@@ -78,7 +83,9 @@ final class ControlConnection: @unchecked Sendable {
                 try machine.transfer(state: files[0], stream: files[1], try options(request))
             }
         case .sendPages: return try sendPages(request)
-        case .hold: holdsPause = false
+        case .hold:
+            holdsPause = false
+            server.beginHandover(by: self)
         case .powerOff:
             let seconds = request.parameters["timeout"]?.integer
             server.stopper.ask(timeout: seconds.map { UInt64(min(max($0, 0), 86_400)) * 1_000_000_000 })
@@ -263,7 +270,11 @@ final class ControlConnection: @unchecked Sendable {
             _ = send(ControlAnswer.failure(error).line(request.id))
             return
         }
-        defer { server.hub.detach(number) }
+        server.beginWait()
+        defer {
+            server.hub.detach(number)
+            server.endWait()
+        }
         let answer = ControlAnswer.result(.object(["attachment": JSONValue(number)]))
         guard send(answer.line(request.id)) else { return }
         let flags = fcntl(descriptor, F_GETFL)

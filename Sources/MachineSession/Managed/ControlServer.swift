@@ -8,7 +8,7 @@ internal import HostSystem
 final class ControlServer: Sendable {
     /// The most connections; more are closed at once.
     private static let mostConnections = 64
-    /// How long the end of the machine waits for answers to be sent, in nanoseconds.
+    /// How long the end of the machine waits for answers and output to be sent, in nanoseconds.
     private static let lastAnswers: UInt64 = 1_000_000_000
 
     struct Outcome: Sendable {
@@ -19,8 +19,10 @@ final class ControlServer: Sendable {
     private struct State {
         var connections: [Int: Int32] = [:]
         var lastConnection = 0
-        /// Connections that wait for the machine's end.
+        /// Connections that wait for the machine's end, and attached programs.
         var waiters = 0
+        /// The connection over which the machine was handed over to another host, until it says what has become of it.
+        var handover: ObjectIdentifier?
         var outcome: Outcome?
         var isOver = false
     }
@@ -53,6 +55,8 @@ final class ControlServer: Sendable {
         }
         source?.cancel()
         state.update { $0.outcome = outcome }
+        // Attached programs get what the guest wrote last.
+        hub.end()
         let deadline = HostClock.monotonic() &+ Self.lastAnswers
         _ = state.wait(until: deadline) { $0.waiters == 0 ? () : nil }
         state.update { state in
@@ -60,6 +64,28 @@ final class ControlServer: Sendable {
             for descriptor in state.connections.values { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
         }
         _ = state.wait(until: HostClock.monotonic() &+ Self.lastAnswers) { $0.connections.isEmpty ? () : nil }
+    }
+
+    // MARK: Handover
+
+    /// The machine may run elsewhere from now on.
+    func beginHandover(by connection: ControlConnection) {
+        state.withLock { $0.handover = ObjectIdentifier(connection) }
+    }
+
+    /// The machine is this host's again, or nobody is there any more who knows.
+    func endHandover(by connection: ControlConnection) {
+        state.withLock { state in
+            if state.handover == ObjectIdentifier(connection) { state.handover = nil }
+        }
+    }
+
+    /// - Throws: `unavailable` while the machine may run elsewhere, and whoever has handed it over is there.
+    func requireOwnership() throws(AerieError) {
+        guard state.withLock({ $0.handover }) != nil else { return }
+        throw AerieError(
+            .unavailable, asked: "letting the machine go on", found: "it is being handed over to another host",
+            advice: "wait for the end of 'aerie migrate', which says where it runs")
     }
 
     /// Waits for the machine's end; nil when the connection's other side went away before.

@@ -17,10 +17,21 @@ package struct SnapshotStore: Sendable {
         path = "/\(parent)/snapshots"
     }
 
-    /// All snapshots by their age. Damaged ones are left out.
+    /// All snapshots by their age. Damaged ones are left out, and copies of others' directories.
     package func snapshots() -> [Snapshot] {
-        records.entries.compactMap { try? Snapshot(directory: records.entry($0)) }
+        records.entries.compactMap { try? snapshot(in: $0) }
             .sorted { ($0.record.created, $0.record.id) < ($1.record.created, $1.record.id) }
+    }
+
+    private func snapshot(in id: String) throws(AerieError) -> Snapshot {
+        let snapshot = try Snapshot(directory: records.entry(id))
+        guard snapshot.record.id == id else {
+            throw AerieError(
+                .badInput, asked: "snapshot \(id)",
+                found: "its directory is a copy of that of snapshot \(snapshot.record.id)",
+                advice: "remove \(snapshot.directory)")
+        }
+        return snapshot
     }
 
     /// The snapshot with this name, this ID, or an ID that begins so.
@@ -32,7 +43,7 @@ package struct SnapshotStore: Sendable {
         let found = name.isEmpty ? [] : all.filter { $0.record.id.hasPrefix(name) }
         if found.count == 1 { return found[0] }
         if MachineNames.isID(name), access(records.entry(name), F_OK) == 0 {
-            return try Snapshot(directory: records.entry(name))
+            return try snapshot(in: name)
         }
         throw AerieError(
             .usage, asked: "snapshot '\(name)'",

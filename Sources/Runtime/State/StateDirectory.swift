@@ -38,7 +38,7 @@ package struct StateDirectory: Sendable {
 
     /// All machines by their age, without those that are being made or removed. Damaged ones are left out.
     package func machines() -> [Machine] {
-        records.entries.compactMap { try? Machine(directory: "\(path)/\($0)") }
+        records.entries.compactMap { try? machine(in: $0) }
             .sorted { ($0.record.created, $0.record.id) < ($1.record.created, $1.record.id) }
     }
 
@@ -66,14 +66,25 @@ package struct StateDirectory: Sendable {
     }
 
     private func exact(_ id: String) throws(AerieError) -> Machine? {
-        access("\(path)/\(id)/\(Machine.recordName)", F_OK) == 0 ? try Machine(directory: "\(path)/\(id)") : nil
+        access("\(path)/\(id)/\(Machine.recordName)", F_OK) == 0 ? try machine(in: id) : nil
+    }
+
+    private func machine(in id: String) throws(AerieError) -> Machine {
+        let machine = try Machine(directory: "\(path)/\(id)")
+        guard machine.record.id == id else {
+            throw AerieError(
+                .badInput, asked: "machine \(id)",
+                found: "its directory is a copy of that of machine \(machine.record.id)",
+                advice: "remove \(machine.directory); 'aerie clone' copies a machine")
+        }
+        return machine
     }
 
     /// The error of a machine of this ID that cannot be read.
     private func damaged(_ id: String) throws(AerieError) -> AerieError? {
         guard MachineNames.isID(id), records.entries.contains(id) else { return nil }
         do throws(AerieError) {
-            _ = try Machine(directory: "\(path)/\(id)")
+            _ = try machine(in: id)
             return nil
         } catch { return error }
     }
