@@ -39,9 +39,11 @@ package struct ReplacementFile: ~Copyable {
 
     /// Puts the file in its place. After a failure, the old file or the new one has the name, and each is whole.
     ///
-    /// - Parameter replaces: false fails with EEXIST when there is a file of the name.
-    package mutating func commit(replaces: Bool = true) throws(SystemError) {
-        try file.synchronize()
+    /// - Parameters:
+    ///   - replaces: false fails with EEXIST when there is a file of the name.
+    ///   - isDurable: whether the file survives a loss of power from then on; otherwise the caller sees to that.
+    package mutating func commit(replaces: Bool = true, isDurable: Bool = true) throws(SystemError) {
+        if isDurable { try file.synchronize() }
         do throws(SystemError) {
             _ = try checked("rename \(temporary) to \(path)") {
                 replaces ? rename(temporary, path) : aerie_rename_new(temporary, path)
@@ -52,6 +54,7 @@ package struct ReplacementFile: ~Copyable {
             unlink(temporary)
         }
         isCommitted = true
+        guard isDurable else { return }
         // The name, too, must survive a loss of power.
         let directory = try FileDescriptor(path: Self.directory(of: path), flags: O_RDONLY | O_DIRECTORY)
         _ = try checked("fsync \(Self.directory(of: path))") { fsync(directory.rawValue) }

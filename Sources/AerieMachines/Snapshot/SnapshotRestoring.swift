@@ -31,11 +31,15 @@ package struct SnapshotRestoring {
     ///
     /// - Parameter name: nil for a name that is made up.
     package func start(name: String?) throws -> Machine {
-        let machine = try make(name: name)
+        let machine = try make(name: name, isDurable: false)
         do {
-            try starter.start(machine)
+            let synchronization = try isTemporary ? nil : StorageSynchronization(machine)
+            let started = Result { try starter.start(machine) }
+            try synchronization?.finish()
+            try started.get()
         } catch {
             // Nobody needs a machine that never was.
+            try? MachineEnding.kill(machine)
             try? directory.remove(machine)
             throw error
         }
@@ -43,21 +47,29 @@ package struct SnapshotRestoring {
     }
 
     /// Makes the machine, and does not start it.
-    package func make(name: String?) throws -> Machine {
+    ///
+    /// - Parameter isDurable: whether the machine survives a loss of power from then on; otherwise the caller sees to that
+    ///   (`Machine.synchronize`).
+    package func make(name: String?, isDurable: Bool = true) throws -> Machine {
         try snapshot.checkUnlessUnchanged()
-        return try directory.create(name: name) { id, name, work, final in
+        return try directory.create(name: name, isDurable: isDurable) { id, name, work, final in
             let base = try SnapshotFiles.restore(snapshot, to: work)
-            if let base { try Self.makeDisk("\(work)/\(Machine.rootDiskName)", base: base, in: work) }
+            if let base {
+                try Self.makeDisk("\(work)/\(Machine.rootDiskName)", base: base, in: work, isDurable: isDurable)
+            }
             return record(id: id, name: name, directory: final)
         }
     }
 
     /// The machine's own disk, which begins as the snapshot's.
-    private static func makeDisk(_ path: String, base: String, in work: String) throws(AerieError) {
+    private static func makeDisk(
+        _ path: String, base: String, in work: String, isDurable: Bool
+    ) throws(AerieError) {
         do throws(DiskImageError) {
             let size = try DiskInformation(path: "\(work)/\(base)", format: .qcow2).size
             var disk = NewDisk(path: path, format: .qcow2, size: size)
             disk.backing = try Qcow2Creation.Backing(name: base, format: .qcow2, remembering: "\(work)/\(base)")
+            disk.isDurable = isDurable
             try disk.make()
         } catch { throw AerieError(disk: error) }
     }
@@ -83,5 +95,26 @@ package struct SnapshotRestoring {
         if !takesPlace { record.configuration.publishedPorts = [] }
         adjust(&record)
         return record
+    }
+}
+
+/// Brings a new machine to the storage while it starts.
+private final class StorageSynchronization: @unchecked Sendable {
+    // @unchecked: the thread writes `failure` before its end, and the owner reads it afterwards.
+    private var failure: AerieError?
+    private var thread: HostThread?
+
+    init(_ machine: Machine) throws(AerieError) {
+        do throws(SystemError) {
+            thread = try HostThread(name: "storage") { [unowned self] in
+                do throws(AerieError) { try machine.synchronize() } catch { failure = error }
+            }
+        } catch { throw AerieError(opening: "the new machine", error) }
+    }
+
+    /// Waits for the storage. Call it once.
+    func finish() throws(AerieError) {
+        thread?.join()
+        if let failure { throw failure }
     }
 }

@@ -11,6 +11,8 @@ package struct NewDisk: Sendable {
     package var backing: Qcow2Creation.Backing?
     /// Whether a file that is there is replaced.
     package var replaces = false
+    /// Whether the file survives a loss of power from then on; otherwise the caller sees to that.
+    package var isDurable = true
 
     package init(path: String, format: DiskImageFormat, size: UInt64) {
         self.path = path
@@ -36,7 +38,7 @@ package struct NewDisk: Sendable {
         }
         try fillFile(file.temporary, fill)
         do {
-            try file.commit(replaces: replaces)
+            try file.commit(replaces: replaces, isDurable: isDurable)
         } catch {
             throw error.code == EEXIST ? .exists(path: path) : .system(error)
         }
@@ -51,6 +53,6 @@ package struct NewDisk: Sendable {
             }
         defer { image.close() }
         try fill(image)
-        try image.flush()
+        if isDurable { try image.flush() }
     }
 }

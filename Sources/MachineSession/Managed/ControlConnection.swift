@@ -65,11 +65,7 @@ final class ControlConnection: @unchecked Sendable {
         switch request.method {
         case .status: return status
         case .pause: try machine.pause()
-        case .resume:
-            holdsPause = false
-            server.endHandover(by: self)
-            try server.requireOwnership()
-            try machine.resume()
+        case .resume: try resume()
         case .save:
             return try save { (machine, files) throws(AerieError) in
                 try machine.save(state: files[0], memory: files[1])
@@ -83,9 +79,7 @@ final class ControlConnection: @unchecked Sendable {
                 try machine.transfer(state: files[0], stream: files[1], try options(request))
             }
         case .sendPages: return try sendPages(request)
-        case .hold:
-            holdsPause = false
-            server.beginHandover(by: self)
+        case .hold: hold()
         case .powerOff:
             let seconds = request.parameters["timeout"]?.integer
             server.stopper.ask(timeout: seconds.map { UInt64(min(max($0, 0), 86_400)) * 1_000_000_000 })
@@ -121,6 +115,18 @@ final class ControlConnection: @unchecked Sendable {
         case .attach: break
         }
         return .object([:])
+    }
+
+    private func resume() throws(AerieError) {
+        holdsPause = false
+        server.endHandover(by: self)
+        try server.requireOwnership()
+        try server.machine.resume()
+    }
+
+    private func hold() {
+        holdsPause = false
+        server.beginHandover(by: self)
     }
 
     private func number(_ key: String, of request: ControlRequest) throws(AerieError) -> Int {

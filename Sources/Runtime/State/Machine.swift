@@ -77,11 +77,32 @@ package struct Machine: Sendable {
             asked: "machine \(directory.split(separator: "/").last ?? "")")
     }
 
-    static func write(_ record: MachineRecord, in directory: String) throws {
+    static func write(_ record: MachineRecord, in directory: String, isDurable: Bool = true) throws {
         // A machine that goes with its end is gone after a crash of the host, whatever is on the disk.
         try replace(
             "\(directory)/\(recordName)", with: JSONValue(encoding: record).text + [0x0A],
-            isDurable: !record.removesAtEnd)
+            isDurable: isDurable && !record.removesAtEnd)
+    }
+
+    /// Brings the machine's own files to the storage, and its place among the machines. Files that it shares with snapshots are there already.
+    package func synchronize() throws(AerieError) {
+        do throws(SystemError) {
+            for name in directoryNames(directory) {
+                var status = stat()
+                guard lstat(file(name), &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1 else {
+                    continue
+                }
+                do throws(SystemError) {
+                    try FileDescriptor(path: file(name), flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK).synchronize()
+                } catch  where error.code == ENOENT {}
+            }
+            for path in [directory, parent] {
+                let directory = try FileDescriptor(path: path, flags: O_RDONLY | O_DIRECTORY)
+                _ = try checked("fsync \(path)") { fsync(directory.rawValue) }
+            }
+        } catch {
+            throw AerieError(.inputOutput, asked: "machine '\(record.name)'", found: error.description)
+        }
     }
 
     /// Changes the record on disk. With the lock of all machines.

@@ -111,15 +111,15 @@ package struct StateDirectory: Sendable {
     ///     they are made.
     /// - Throws: `usage` when the name is taken; errors of files.
     package func create(
-        name: String?,
+        name: String?, isDurable: Bool = true,
         _ prepare: (_ id: String, _ name: String, _ work: String, _ directory: String) throws -> MachineRecord
     ) throws -> Machine {
         if let name { try MachineNames.check(name) }
-        return try MachineLock.forkGuard.withLock { _ in try make(name: name, prepare) }
+        return try MachineLock.forkGuard.withLock { _ in try make(name: name, isDurable, prepare) }
     }
 
     private func make(
-        name: String?,
+        name: String?, _ isDurable: Bool,
         _ prepare: (_ id: String, _ name: String, _ work: String, _ directory: String) throws -> MachineRecord
     ) throws -> Machine {
         try records.withNewEntry { id, work in
@@ -127,7 +127,7 @@ package struct StateDirectory: Sendable {
                 records.removeLeftovers(except: work)
                 let taken = try names(without: name)
                 let record = try prepare(id, name ?? MachineNames.newName(except: taken), work, records.entry(id))
-                return try publish(record, work)
+                return try publish(record, work, isDurable)
             }
         }
     }
@@ -163,8 +163,8 @@ package struct StateDirectory: Sendable {
             advice: "choose another name, or remove it with 'aerie rm \(name)'")
     }
 
-    private func publish(_ record: MachineRecord, _ work: String) throws -> Machine {
-        try Machine.write(record, in: work)
+    private func publish(_ record: MachineRecord, _ work: String, _ isDurable: Bool = true) throws -> Machine {
+        try Machine.write(record, in: work, isDurable: isDurable)
         try records.publish(work, as: record.id)
         return try Machine(directory: records.entry(record.id))
     }
