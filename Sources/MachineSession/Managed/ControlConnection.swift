@@ -86,6 +86,7 @@ final class ControlConnection: @unchecked Sendable {
         case .wait:
             guard let outcome = server.waitForEnd() else { break }
             var pairs: [String: JSONValue] = ["code": JSONValue(outcome.code)]
+            if let kind = outcome.kind { pairs["outcome"] = .string(kind.rawValue) }
             if let error = outcome.error { pairs["error"] = error.json }
             return .object(pairs)
         case .waitForAgent: return .object(["ready": .boolean(waitForAgent(request))])
