@@ -122,7 +122,7 @@ let package = Package(
             [
                 "GuestImages", "Runtime", "ControlAPI", "AgentClient", "AgentProtocol", "TarStream", "Aerie",
                 "DiskImages",
-                "HostSystem", "CLinux",
+                "HostSystem", "CLinux", "CSockets",
             ]),
         // Front
         .executableTarget(

@@ -88,7 +88,7 @@ enum Program {
             }.run()
         } catch {
             // A failure before the session could report it. A second report changes nothing.
-            charge.link.reportEnd(code: error.exitCode, error: error, isWanted: false)
+            charge.link.reportEnd(code: error.exitCode, error: error, kind: nil, isWanted: false)
             throw error
         }
     }

@@ -101,10 +101,11 @@ package struct GuestSession {
             parts.stopper.finish()
             parts.keeping?.finish()
         }
-        return try reportingEnd(of: parts) { () throws(AerieError) in try runMachine(parts) }
+        return try reportingEnd(of: parts) { (kind) throws(AerieError) in try runMachine(parts, &kind) }
     }
 
-    private func runMachine(_ parts: SessionParts) throws(AerieError) -> Int32 {
+    /// - Parameter kind: set when the machine has run to its end.
+    private func runMachine(_ parts: SessionParts, _ kind: inout EndKind?) throws(AerieError) -> Int32 {
         let outcome: VirtualMachine.Outcome
         do throws(AerieError) {
             outcome = try runToEnd(parts)
@@ -112,6 +113,7 @@ package struct GuestSession {
             parts.terminal?.close()
             throw error
         }
+        kind = EndKind(outcome)
         let dropped = parts.terminal?.close() ?? 0
         return try exitCode(
             of: outcome, killedFor: parts.stopper.reason, lost: parts.relay.lossReason, dropped: dropped)
@@ -147,7 +149,7 @@ package struct GuestSession {
                 .inputOutput, asked: "machine '\(name)'", found: "its memory has not come: \(found)",
                 advice: "it has ended, as if its power were cut; see what the sender says")
             StandardError.write("\(program): \(error)\n")
-            charge.link.reportEnd(code: error.exitCode, error: error, isWanted: true)
+            charge.link.reportEnd(code: error.exitCode, error: error, kind: .crashed, isWanted: true)
             // Threads of the guest and of its devices wait for memory that never comes: none of them can be joined.
             _exit(error.exitCode)
         }
@@ -156,14 +158,15 @@ package struct GuestSession {
 
     /// Tells the monitor, and programs at the control socket, how the machine ended.
     private func reportingEnd(
-        of parts: SessionParts, _ body: () throws(AerieError) -> Int32
+        of parts: SessionParts, _ body: (inout EndKind?) throws(AerieError) -> Int32
     ) throws(AerieError) -> Int32 {
+        var kind: EndKind?
         func report(_ code: Int32, _ error: AerieError?) {
-            parts.server?.finish(ControlServer.Outcome(code: code, error: error))
-            parts.keeping?.charge.link.reportEnd(code: code, error: error, isWanted: parts.stopper.wasAsked)
+            parts.server?.finish(ControlServer.Outcome(code: code, error: error, kind: kind))
+            parts.keeping?.charge.link.reportEnd(code: code, error: error, kind: kind, isWanted: parts.stopper.wasAsked)
         }
         do throws(AerieError) {
-            let code = try body()
+            let code = try body(&kind)
             report(code, nil)
             return code
         } catch {

@@ -41,6 +41,43 @@ struct ProjectVerbTests {
 
     private func down() { _ = try? aerie.run(["down", "--project", "shop"]) }
 
+    /// A machine as `aerie inspect` shows it.
+    private struct Inspection: Decodable {
+        struct Policy: Decodable, Equatable {
+            let lendsUnderPressure: Bool
+            let idleTime: Int?
+        }
+        struct Configuration: Decodable {
+            let memoryPolicy: Policy?
+        }
+        struct Record: Decodable {
+            let configuration: Configuration
+        }
+        let record: Record
+    }
+
+    @Test("A service has a memory policy, which 'inspect' shows, and 'set' changes that of the running machine")
+    func memoryPolicy() throws {
+        defer { down() }
+        try write([Self.service("web", "sleep.bin", ", memory_policy: \"pressure,idle=600\"")])
+        let up = try aerie.run(["up"])
+        #expect(up.code == 0, "\(up.error)")
+        let shown = try aerie.run(["inspect", "shop-web"])
+        let machines = try JSONDecoder().decode([Inspection].self, from: Data(shown.output.utf8))
+        #expect(
+            machines.map(\.record.configuration.memoryPolicy)
+                == [Inspection.Policy(lendsUnderPressure: true, idleTime: 600)])
+        for policy in ["fixed", "idle=20", "pressure"] {
+            let result = try aerie.run(["set", "shop-web", "--memory-policy", policy])
+            #expect(result.code == 0, "\(result.error)")
+        }
+        let wrong = try aerie.run(["set", "shop-web", "--memory-policy", "sometimes"])
+        #expect(wrong.code == 64)
+        #expect(wrong.error.contains("'sometimes' is not a valid policy"))
+        try write([Self.service("web", "sleep.bin", ", memory_policy: sometimes")])
+        #expect(try aerie.run(["up"]).error.contains("'sometimes' is not a valid policy"))
+    }
+
     @Test("'up' makes what the file says, leaves alone what has not changed, and 'down' removes all of it")
     func life() throws {
         defer { down() }

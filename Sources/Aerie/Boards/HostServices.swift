@@ -18,7 +18,7 @@ package struct HostServices: Sendable {
     /// Guest memory that somebody has begun to fill, instead of `memory`; nil for memory of the machine's own.
     package var arrival: ArrivalFiles?
 
-    /// Where a machine with a memory policy sees how much memory the host has left; nil for the kernel's own files.
+    /// Where the machine's memory policy sees how much memory the host has left; nil for the kernel's own files.
     package var memoryFiles: MemoryFiles?
 
     package static let direct = HostServices()

@@ -18,10 +18,11 @@ public struct MemoryPolicy: Codable, Equatable, Sendable {
     /// A policy that changes nothing.
     public init() {}
 
-    /// Parses `pressure`, `idle[=SECONDS]`, or both with a comma between them.
+    /// Parses `fixed`, `pressure`, `idle[=SECONDS]`, or the last two with a comma between them.
     ///
     /// - Throws: an error of category `usage` for other words and for a number out of range.
     public init(option text: String) throws(AerieError) {
+        if text == "fixed" { return }
         for part in OptionParts.split(text) {
             if part == "pressure" {
                 lendsUnderPressure = true

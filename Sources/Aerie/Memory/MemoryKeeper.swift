@@ -3,7 +3,7 @@ internal import GuestMemory
 internal import HostSystem
 internal import VirtioDevices
 
-/// Carries a machine's memory policy out, on a thread of its own.
+/// Carries a machine's memory policy out, on a thread of its own, which a machine without a policy does not have.
 ///
 /// Files are opened when it is made, before the machine's process is in its jail. The thread sleeps until the host's kernel reports pressure or
 /// the next look is due, and ends with the machine.
@@ -11,20 +11,27 @@ final class MemoryKeeper: Sendable {
     /// Steps with low pressure before memory is given back.
     private static let calmSteps: UInt64 = 10
 
-    private let policy: MemoryPolicy
+    /// The policy that holds, and the thread that carries it out.
+    private struct Course {
+        var policy = MemoryPolicy()
+        /// Counts the changes of the policy.
+        var number = 0
+        var hasThread = false
+        var hasEnded = false
+    }
+
     private let step: UInt64
     private let pressure: MemoryPressure
     private let memory: GuestMemory
     private let balloon: BalloonDevice?
     private let log: Log
     private let wake: EventCounter
-    private let hasEnded = Monitor(false)
+    private let course = Monitor(Course())
 
-    /// - Throws: `unavailable` when the machine has no balloon, or the host does not say how much memory it has.
+    /// - Throws: `unavailable` when the policy cannot be carried out; see `set(_:)`.
     init(
         _ policy: MemoryPolicy, _ files: MemoryFiles, memory: GuestMemory, balloon: BalloonDevice?, log: Log
     ) throws(AerieError) {
-        self.policy = policy
         self.memory = memory
         self.balloon = balloon
         self.log = log
@@ -33,7 +40,22 @@ final class MemoryKeeper: Sendable {
         do throws(SystemError) { wake = try EventCounter() } catch {
             throw AerieError(opening: "the memory policy", error)
         }
-        guard policy.lendsUnderPressure else { return }
+        try set(policy)
+    }
+
+    /// Replaces the policy. Memory that is lent comes back at once if the new policy lends none. Any thread; it does not wait.
+    ///
+    /// - Throws: `unavailable` when memory shall be lent, and the machine has no balloon, or the host does not say how much memory it has.
+    func set(_ policy: MemoryPolicy) throws(AerieError) {
+        if policy.lendsUnderPressure { try checkLending() }
+        course.withLock { course in
+            course.policy = policy
+            course.number += 1
+        }
+        wake.signal()
+    }
+
+    private func checkLending() throws(AerieError) {
         let asked = "--memory-policy pressure"
         guard balloon != nil else {
             throw AerieError(
@@ -48,28 +70,64 @@ final class MemoryKeeper: Sendable {
         }
     }
 
+    /// The thread that carries the policy out, when it is needed for the first time; nil otherwise. The caller joins it after `stop`.
+    func startIfNeeded() throws(SystemError) -> HostThread? {
+        let isNeeded = course.withLock { course in
+            guard course.policy != MemoryPolicy(), !course.hasThread, !course.hasEnded else { return false }
+            course.hasThread = true
+            return true
+        }
+        guard isNeeded else { return nil }
+        do throws(SystemError) {
+            return try HostThread(name: "memory-policy") { [self] in run() }
+        } catch {
+            course.withLock { $0.hasThread = false }
+            throw error
+        }
+    }
+
     /// Ends the thread. Any thread; it does not wait.
     func stop() {
-        hasEnded.update { $0 = true }
+        course.withLock { $0.hasEnded = true }
         wake.signal()
     }
 
-    private var isOver: Bool { hasEnded.withLock { $0 } }
+    private var isOver: Bool { course.withLock { $0.hasEnded } }
 
-    /// The body of the thread.
-    func run() {
+    /// The policy that holds, and its number; nil at the end.
+    private var present: (policy: MemoryPolicy, number: Int)? {
+        course.withLock { $0.hasEnded ? nil : ($0.policy, $0.number) }
+    }
+
+    // MARK: The thread
+
+    private func run() {
         var loan = MemoryLoan(calm: Self.calmSteps * step)
+        while let (policy, number) = present {
+            if policy.lendsUnderPressure {
+                pressure.arm()
+            } else if loan.lent > 0, let balloon {
+                report(0, was: loan.lent)
+                balloon.lend(0)
+                loan = MemoryLoan(calm: Self.calmSteps * step)
+            }
+            if policy.idleTime != nil { checkSwap() }
+            follow(policy, &loan) { course.withLock { $0.hasEnded || $0.number != number } }
+        }
+    }
+
+    /// Carries a policy out until `isDone`.
+    private func follow(_ policy: MemoryPolicy, _ loan: inout MemoryLoan, until isDone: () -> Bool) {
         /// The number of reports that the balloon's driver had sent at the last change of the loan.
         var reportsAtChange: UInt64 = 0
         var watch = policy.idleTime.map {
             IdleWatch(idleTime: UInt64($0) * 1_000_000_000, now: HostClock.monotonic(), used: HostClock.processTime())
         }
-        if policy.idleTime != nil { checkSwap() }
-        var isActive = false
+        var isActive = loan.lent > 0
         var lastTrigger: UInt64?
         var triggers = policy.lendsUnderPressure ? pressure.triggers : []
-        while !isOver {
-            let isTriggered = wait(&triggers, until: nextLook(isActive: isActive, watch))
+        while !isDone() {
+            let isTriggered = wait(&triggers, until: nextLook(policy, isActive: isActive, watch))
             let now = HostClock.monotonic()
             if isTriggered { lastTrigger = now }
             if let balloon, policy.lendsUnderPressure {
@@ -92,7 +150,7 @@ final class MemoryKeeper: Sendable {
         }
     }
 
-    private func nextLook(isActive: Bool, _ watch: IdleWatch?) -> UInt64? {
+    private func nextLook(_ policy: MemoryPolicy, isActive: Bool, _ watch: IdleWatch?) -> UInt64? {
         var next = watch?.nextLook
         if policy.lendsUnderPressure, let pause = isActive ? step : pressure.interval {
             next = min(next ?? .max, HostClock.monotonic() &+ pause)
@@ -100,7 +158,7 @@ final class MemoryKeeper: Sendable {
         return next
     }
 
-    /// Waits for the end, for pressure, or for a time.
+    /// Waits for the end, for another policy, for pressure, or for a time.
     ///
     /// - Parameter triggers: one that reports an error, as that of a control group that was removed, is left out from then on.
     /// - Returns: whether there was pressure.
@@ -111,6 +169,7 @@ final class MemoryKeeper: Sendable {
         // Rounded up, so that the time has passed afterwards.
         let pause = deadline.map { Int32(clamping: (max($0, now) - now + 999_999) / 1_000_000) } ?? -1
         guard poll(&entries, nfds_t(entries.count), pause) > 0 else { return false }
+        wake.drain()
         triggers.removeAll { trigger in
             entries.contains { $0.fd == trigger && $0.revents & Int16(POLLERR | POLLNVAL) != 0 }
         }

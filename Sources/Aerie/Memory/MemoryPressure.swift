@@ -14,6 +14,8 @@ final class MemoryPressure: Sendable {
         case trigger
         /// Somebody has to look at the file.
         case file
+        /// A file that can become a trigger.
+        case unarmed
     }
 
     private struct Stalls {
@@ -33,26 +35,40 @@ final class MemoryPressure: Sendable {
     private static let plentyPercent: UInt64 = 20
 
     private let lookInterval: UInt64
-    private let groups: [(file: SharedDescriptor, source: Source)]
+    private let groups: [SharedDescriptor]
+    /// Of each group.
+    private let sources: Monitor<[Source]>
     private let meminfo: SharedDescriptor?
     private let stalls: Monitor<[Stalls]>
 
     /// Opens the files; one that cannot be opened is left out.
     init(_ files: MemoryFiles) {
         lookInterval = files.interval
-        groups = files.pressure.compactMap { Self.open($0) }
+        let opened = files.pressure.compactMap { Self.open($0) }
+        groups = opened.map(\.file)
+        sources = Monitor(opened.map(\.source))
         meminfo = SharedDescriptor(path: files.meminfo, flags: O_RDONLY)
         let now = HostClock.monotonic()
-        stalls = Monitor(groups.map { Stalls(total: Self.total($0.file) ?? 0, time: now) })
+        stalls = Monitor(groups.map { Stalls(total: Self.total($0) ?? 0, time: now) })
     }
 
     private static func open(_ path: String) -> (file: SharedDescriptor, source: Source)? {
         if let file = SharedDescriptor(path: path, flags: O_RDWR | O_NONBLOCK), total(file) != nil {
-            let count = trigger.withUnsafeBytes { write(file.descriptor, $0.baseAddress, $0.count) }
-            if count == trigger.count { return (file, .trigger) }
+            return (file, .unarmed)
         }
         guard let file = SharedDescriptor(path: path, flags: O_RDONLY), total(file) != nil else { return nil }
         return (file, .file)
+    }
+
+    /// Makes triggers of the files that can be some. Without it the kernel has no work with a machine that lends nothing.
+    func arm() {
+        sources.withLock { sources in
+            for index in groups.indices where sources[index] == .unarmed {
+                let descriptor = groups[index].descriptor
+                let count = Self.trigger.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+                sources[index] = count == Self.trigger.count ? .trigger : .file
+            }
+        }
     }
 
     /// Whether anything says how much memory the host has.
@@ -60,12 +76,14 @@ final class MemoryPressure: Sendable {
 
     /// Nanoseconds until somebody has to look although no trigger came; nil where each file has a trigger.
     var interval: UInt64? {
-        let hasTriggers = !groups.isEmpty && groups.allSatisfy { $0.source == .trigger }
+        let hasTriggers = sources.withLock { !$0.isEmpty && $0.allSatisfy { $0 == .trigger } }
         return hasTriggers ? nil : lookInterval
     }
 
-    /// Descriptors that become ready with POLLPRI under pressure.
-    var triggers: [Int32] { groups.filter { $0.source == .trigger }.map(\.file.descriptor) }
+    /// Descriptors that become ready with POLLPRI under pressure; none before `arm`.
+    var triggers: [Int32] {
+        sources.withLock { sources in zip(groups, sources).filter { $0.1 == .trigger }.map(\.0.descriptor) }
+    }
 
     /// The level since the last look.
     ///
@@ -75,7 +93,7 @@ final class MemoryPressure: Sendable {
         let waited = stalls.withLock { stalls -> UInt64? in
             var most: UInt64?
             for index in groups.indices {
-                guard let total = Self.total(groups[index].file) else { continue }
+                guard let total = Self.total(groups[index]) else { continue }
                 let elapsed = max((now &- min(stalls[index].time, now)) / 1000, 1)
                 // Numbers have 54 bits at most.
                 most = max(most ?? 0, (total &- min(stalls[index].total, total)) * 100 / elapsed)

@@ -71,8 +71,7 @@ extension VirtualMachine {
             let limit = try HostThread(name: "cpu-limit") { [self] in keepLimit() }
             // It ends, and is joined, with the vCPUs' threads.
             state.update { $0.processorThreads.append(limit) }
-            if let memoryKeeper {
-                let thread = try HostThread(name: "memory-policy") { memoryKeeper.run() }
+            if let thread = try memoryKeeper.startIfNeeded() {
                 state.update { $0.processorThreads.append(thread) }
             }
             for processor in board.processors {

@@ -27,13 +27,29 @@ extension VirtualMachine {
         balloon.request(size.bytes - target.bytes)
     }
 
-    /// Nil for a machine without a memory policy.
+    /// Replaces the memory policy until the machine's end. Memory that the guest has lent under the old policy comes back to it if the new one
+    /// lends none. It never waits.
+    ///
+    /// - Throws: `usage` for an idle time out of range, and `unavailable` for a policy that lends memory where the machine has no balloon, or
+    ///   the host does not say how much memory it has. The old policy holds then.
+    public func setMemoryPolicy(_ policy: MemoryPolicy) throws(AerieError) {
+        try policy.validate()
+        try memoryKeeper.set(policy)
+        do {
+            try state.update { state in
+                // `launch` starts the thread of a created machine, and one that ends needs none.
+                guard [.starting, .running, .paused].contains(state.lifecycle) else { return }
+                if let thread = try memoryKeeper.startIfNeeded() { state.processorThreads.append(thread) }
+            }
+        } catch { throw AerieError(.unavailable, asked: "another memory policy", found: "\(error)") }
+    }
+
     static func memoryKeeper(
         _ configuration: Configuration, _ services: HostServices, _ board: any Board, _ log: Log
-    ) throws(AerieError) -> MemoryKeeper? {
-        guard let policy = configuration.memoryPolicy, policy != MemoryPolicy() else { return nil }
-        return try MemoryKeeper(
-            policy, services.memoryFiles ?? .host, memory: board.memory, balloon: board.balloon, log: log)
+    ) throws(AerieError) -> MemoryKeeper {
+        try MemoryKeeper(
+            configuration.memoryPolicy ?? MemoryPolicy(), services.memoryFiles ?? .host, memory: board.memory,
+            balloon: board.balloon, log: log)
     }
 
     /// The state of the guest's memory. Each call also asks the guest for new figures, so that `guest` is as old as the call before.

@@ -102,7 +102,7 @@ extension VirtualMachine {
             defer { state.processorThreads = [] }
             return state.processorThreads
         }
-        memoryKeeper?.stop()
+        memoryKeeper.stop()
         for thread in threads { thread.join() }
         stopDevices()
         console?.end()

@@ -14,8 +14,7 @@ public final class VirtualMachine: Sendable {
     let watchdog: Configuration.WatchdogAction
     let state = Monitor(Progress())
     let control = ControlChannel()
-    /// Nil for a machine without a memory policy.
-    let memoryKeeper: MemoryKeeper?
+    let memoryKeeper: MemoryKeeper
     /// Nil for a machine with a channel of the caller's.
     let console: SharedConsole?
     private let requests = RequestBox()

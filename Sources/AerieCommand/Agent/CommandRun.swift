@@ -1,3 +1,4 @@
+internal import AerieMachines
 internal import AgentClient
 internal import AgentProtocol
 internal import Glibc
@@ -18,7 +19,8 @@ struct CommandRun {
         let outcome: CommandOutcome
         do throws(AgentError) {
             var request = request
-            try sshAgent?.begin(for: &request, through: connector, wait: wait)
+            // It ends with this process.
+            _ = try sshAgent?.begin(for: &request, through: connector, listener: connector, wait: wait)
             outcome = try CommandRelay.run(request, through: connector, wait: wait, streams: streams)
         } catch {
             throw AgentVerbError(asked: asked, error, runsCommand: true)

@@ -1,3 +1,4 @@
+internal import AerieMachines
 internal import AgentClient
 internal import ArgumentParser
 internal import HostSystem

@@ -1,16 +1,10 @@
 internal import Aerie
+internal import AerieMachines
 internal import ControlAPI
 internal import Runtime
 
-/// The use of a running machine between two samples, as `aerie stats` shows it. Rates are per second.
+/// The use of a running machine between two moments, as `aerie stats` shows it. Rates are per second.
 struct MachineFigures: Encodable {
-    struct Transfers: Encodable {
-        var readBytes = 0.0
-        var reads = 0.0
-        var writtenBytes = 0.0
-        var writes = 0.0
-    }
-
     struct Memory: Encodable {
         /// Bytes of the machine's process without the guest's memory.
         let own: UInt64
@@ -28,37 +22,21 @@ struct MachineFigures: Encodable {
     let cpu: Double
     let memory: Memory
     /// All disks together.
-    let disk: Transfers
+    let disk: MachineRates.Transfers
     /// All network cards together; reads are frames that the guest received.
-    let network: Transfers
+    let network: MachineRates.Transfers
 
-    /// Nil when the samples are of two runs of a machine.
-    init?(from first: MachineSample, to last: MachineSample) {
-        guard last.time > first.time, last.usage.processorTime >= first.usage.processorTime else { return nil }
-        let seconds = Double(last.time - first.time) / 1e9
-        func rate(_ first: UInt64, _ last: UInt64) -> Double { Double(last >= first ? last - first : 0) / seconds }
-        id = last.machine.record.id
-        name = last.machine.record.name
-        cpu = rate(first.usage.processorTime, last.usage.processorTime) / 1e7
+    /// Nil when the statistics are of two runs of the machine.
+    init?(_ machine: Machine, from first: MachineStatistics, to last: MachineStatistics) {
+        guard let rates = last.rates(since: first) else { return nil }
+        id = machine.record.id
+        name = machine.record.name
+        cpu = rates.cpu
         memory = Memory(
-            own: last.usage.ownMemory, guest: last.memory?.resident.bytes, current: last.memory?.current.bytes,
+            own: last.ownMemory.bytes, guest: last.memory?.resident.bytes, current: last.memory?.current.bytes,
             available: last.memory?.guest?.available?.bytes)
-        var disk = Transfers()
-        for (old, new) in zip(first.devices?.disks ?? [], last.devices?.disks ?? []) {
-            disk.readBytes += rate(old.readBytes, new.readBytes)
-            disk.reads += rate(old.reads, new.reads)
-            disk.writtenBytes += rate(old.writtenBytes, new.writtenBytes)
-            disk.writes += rate(old.writes, new.writes)
-        }
-        self.disk = disk
-        var network = Transfers()
-        for (old, new) in zip(first.devices?.networkCards ?? [], last.devices?.networkCards ?? []) {
-            network.readBytes += rate(old.receivedBytes, new.receivedBytes)
-            network.reads += rate(old.receivedFrames, new.receivedFrames)
-            network.writtenBytes += rate(old.sentBytes, new.sentBytes)
-            network.writes += rate(old.sentFrames, new.sentFrames)
-        }
-        self.network = network
+        disk = rates.disks
+        network = rates.networkCards
     }
 
     static let titles = [
@@ -67,10 +45,10 @@ struct MachineFigures: Encodable {
 
     var cells: [String] {
         func size(_ bytes: UInt64?) -> String { bytes.map { HumanSize.text($0) } ?? "-" }
-        func bytes(_ transfers: Transfers) -> String {
+        func bytes(_ transfers: MachineRates.Transfers) -> String {
             "\(HumanSize.text(UInt64(transfers.readBytes))) / \(HumanSize.text(UInt64(transfers.writtenBytes)))"
         }
-        func operations(_ transfers: Transfers) -> String {
+        func operations(_ transfers: MachineRates.Transfers) -> String {
             "\(Int(transfers.reads.rounded())) / \(Int(transfers.writes.rounded()))"
         }
         return [

@@ -17,6 +17,8 @@ struct MachineListing: Encodable {
     let started: Date?
     let finished: Date?
     let exitCode: Int32?
+    /// How the machine has ended: a case of `VirtualMachine.Outcome`.
+    let outcome: String?
     let error: String?
     let restarts: Int
     /// Nil without a health check.
@@ -48,6 +50,7 @@ struct MachineListing: Encodable {
         started = date(status.started)
         finished = date(status.finished)
         exitCode = status.state == .exited ? status.exitCode : nil
+        outcome = status.state == .exited ? status.outcome : nil
         error = status.error
         restarts = status.restarts
         health = isUp ? status.health?.rawValue : nil

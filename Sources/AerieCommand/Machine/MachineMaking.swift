@@ -2,7 +2,6 @@ internal import Aerie
 internal import AerieMachines
 internal import ControlAPI
 internal import Foundation
-internal import GuestImages
 internal import HostSystem
 internal import MachineSession
 internal import Runtime
@@ -35,7 +34,7 @@ struct MachineMaking {
     }
 
     func run() async throws -> Made {
-        var configuration = try settings.configuration()
+        let configuration = try settings.configuration()
         if configuration.mergesMemory { Self.warnOfMerging() }
         var boot: ImageBoot?
         if let image = settings.image {
@@ -50,39 +49,18 @@ struct MachineMaking {
                 .usage, asked: "a command for the guest", found: "no image is named", advice: "name one, such as debian"
             )
         }
-        if boot == nil { try configuration.validate() }
         var plan = InstantStart.Plan.boots
         let directory = try StateDirectory(environment: ProcessInfo.processInfo.environment)
-        let machine = try directory.create(name: identity.name) { id, name, work, final in
-            if let boot {
-                let disk = keepsDisk ? RootDiskPlace(work: work, final: final) : nil
-                // A guest that waits for its command has nothing to do at its console.
-                let command = commandIsLater ? GuestBootWords.idleCommand : settings.command ?? []
-                // A name that the user has given stands behind it, and wins.
-                if !isTemporary {
-                    let words = ["aerie.hostname=\(name)", configuration.commandLine]
-                    configuration.commandLine = words.filter { !$0.isEmpty }.joined(separator: " ")
-                }
-                try boot.complete(
-                    &configuration, command: command, settings, disk: disk, hasTerminal: !commandIsLater)
-                try Self.validate(configuration, work: work, final: final)
-            }
-            let hasAgent = try Self.moveAgent(out: &configuration, to: work)
-            guard hasAgent || identity.healthCheck == nil else {
+        let machine = try maker(configuration, boot, in: directory).make { record, work in
+            guard record.hasAgent || identity.healthCheck == nil else {
                 throw AerieError(
                     .usage, asked: "a health check",
                     found: "the guest is no image of Aerie, and has no agent to run it",
                     advice: "leave it out")
             }
-            var record = MachineRecord(
-                id: id, name: name, created: HostClock.realtime(),
-                stopTimeout: settings.stopTimeout ?? GuestSession.defaultStopTimeout,
-                workingDirectory: FileManager.default.currentDirectoryPath, configuration: configuration)
-            record.image = boot?.record
             record.command = settings.command ?? []
             // Who makes a snapshot at the end removes the machine then.
             record.removesAtEnd = isTemporary && !keepsTemporaryDisk
-            record.hasAgent = hasAgent
             identity.apply(to: &record)
             record.arguments = arguments
             record.requiresJail = settings.requireJail
@@ -90,9 +68,32 @@ struct MachineMaking {
             record.logFile = settings.logFile
             if let instant, boot?.startsServices == false { plan = instant.plan(record, settings, work: work) }
             if case .goesOn = plan { record.renewCardAddresses(keepsChosen: true) }
-            return record
         }
         return Made(machine: machine, boot: boot, plan: plan, isTemporary: isTemporary)
+    }
+
+    private func maker(
+        _ configuration: Configuration, _ boot: ImageBoot?, in directory: StateDirectory
+    ) -> MachineMaker {
+        var maker = MachineMaker(configuration, in: directory)
+        maker.name = identity.name
+        maker.image = boot?.image
+        // A guest that waits for its command has nothing to do at its console.
+        if !commandIsLater {
+            maker.command = settings.command ?? []
+            maker.words = ImageBoot.terminalWords
+        }
+        maker.diskSize = settings.diskSize
+        maker.rootDisk =
+            if let overlay = settings.overlay {
+                .overlay(overlay)
+            } else {
+                // Kept with the machine, unless the user wants nothing kept.
+                (!isTemporary || keepsTemporaryDisk) && settings.readOnly != true ? .kept : .discarded
+            }
+        maker.namesHost = !isTemporary
+        maker.stopTimeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
+        return maker
     }
 
     private static func warnOfMerging() {
@@ -105,35 +106,4 @@ struct MachineMaking {
                 "aerie: --merge: this host merges no pages now; 'echo 1 > /sys/kernel/mm/ksm/run' as root starts it\n")
         }
     }
-
-    /// The machine's own disk is not in its place yet.
-    private static func validate(_ configuration: Configuration, work: String, final: String) throws(AerieError) {
-        var checked = configuration
-        for index in checked.disks.indices where checked.disks[index].path == "\(final)/\(Machine.rootDiskName)" {
-            checked.disks[index].path = "\(work)/\(Machine.rootDiskName)"
-        }
-        try checked.validate()
-    }
-
-    /// The agent is a file of the machine, not a part of its record.
-    ///
-    /// - Returns: whether there is one.
-    private static func moveAgent(out configuration: inout Configuration, to work: String) throws -> Bool {
-        let archive = configuration.appendedInitrd
-        guard !archive.isEmpty else { return false }
-        try Data(archive).write(to: URL(filePath: "\(work)/\(Machine.agentName)"))
-        configuration.appendedInitrd = []
-        return true
-    }
-
-    /// An image's disk is kept with the machine, unless the user has a place for it, or wants none.
-    private var keepsDisk: Bool {
-        (!isTemporary || keepsTemporaryDisk) && settings.overlay == nil && settings.readOnly != true
-    }
-}
-
-/// Where the changes to an image's disk are kept: made in one directory, and used in another.
-struct RootDiskPlace {
-    let work: String
-    let final: String
 }

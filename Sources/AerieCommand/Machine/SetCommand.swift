@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import ArgumentParser
 internal import ControlAPI
 internal import MachineSession
@@ -13,6 +14,7 @@ struct SetCommand: ParsableCommand {
 
             Examples:
               aerie set build --memory 256M
+              aerie set build --memory-policy pressure,idle=600
               aerie set build --disk 1=20G
               aerie set build --link 0=down
               aerie set build --cpu-weight 50 --cpu-limit 150%
@@ -26,6 +28,12 @@ struct SetCommand: ParsableCommand {
         help: ArgumentHelp(
             "Ask the guest to live with this much memory; up to what the machine has.", valueName: "size"))
     var memory: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Save memory of the host: fixed (nothing), pressure, idle[=SECONDS], or the last two with a comma.",
+            valueName: "policy"))
+    var memoryPolicy: String?
 
     @Option(
         help: ArgumentHelp(
@@ -68,44 +76,28 @@ struct SetCommand: ParsableCommand {
     func run() throws {
         let machine = try machine.find()
         // Every word is read before the first change.
-        var changes = try deviceChanges(machine)
-        let weight = try cpuWeight.map { text throws(AerieError) in
-            try ProcessorShare.weight(text, asked: "--cpu-weight")
-        }
-        let limit = try cpuLimit.map { text throws(AerieError) in try ProcessorShare.limit(text, asked: "--cpu-limit") }
-        let processors = try pin.map { text throws(AerieError) in
-            try ProcessorShare.processors(text, asked: "--pin")
-        }
-        if let memory {
-            let size = try RunSettings.size(memory, asked: "--memory")
-            changes.append(DeviceChange(method: .setMemory, parameters: ["bytes": JSONValue(size.bytes)]))
-        }
-        let changesShare = weight != nil || limit != nil || processors != nil
-        guard !changes.isEmpty || changesShare else {
+        let changes = try changes(machine.record.configuration)
+        guard changes != MachineChanges() else {
             throw AerieError(
                 .usage, asked: "set", found: "nothing is to be changed", advice: "see 'aerie help set'")
         }
-        let client = try ControlClient(machine)
-        if changesShare {
-            try MachineShare.change(machine, weight: weight, limit: limit, processors: processors) {
-                (limit) throws(AerieError) in
-                try client.call(.setCPU, ["limit": limit.map { JSONValue($0) } ?? .null])
-            }
-        }
-        for change in changes { try client.call(change.method, change.parameters) }
+        try changes.apply(to: machine)
     }
 
-    private func deviceChanges(_ machine: Machine) throws(AerieError) -> [DeviceChange] {
-        let configuration = machine.record.configuration
-        var changes: [DeviceChange] = []
-        for text in disk { changes.append(try DeviceChange(diskSize: text)) }
-        for text in link { changes.append(try DeviceChange(link: text)) }
-        for text in diskRate {
-            changes += try DeviceChange.rates(text, of: .setDiskRate, count: configuration.disks.count)
+    private func changes(_ configuration: Configuration) throws(AerieError) -> MachineChanges {
+        var changes = MachineChanges()
+        for text in disk { try changes.add(diskSize: text) }
+        for text in link { try changes.add(link: text) }
+        for text in diskRate { try changes.add(diskRate: text, count: configuration.disks.count) }
+        for text in networkRate { try changes.add(networkRate: text, count: configuration.networkCards.count) }
+        if let cpuWeight { changes.cpuWeight = try ProcessorShare.weight(cpuWeight, asked: "--cpu-weight") }
+        if let cpuLimit {
+            let limit = try ProcessorShare.limit(cpuLimit, asked: "--cpu-limit")
+            changes.cpuLimit = limit.map { .percent($0) } ?? MachineChanges.ProcessorLimit.none
         }
-        for text in networkRate {
-            changes += try DeviceChange.rates(text, of: .setNetworkRate, count: configuration.networkCards.count)
-        }
+        if let pin { changes.processors = try ProcessorShare.processors(pin, asked: "--pin") }
+        if let memoryPolicy { changes.memoryPolicy = try MemoryPolicy(option: memoryPolicy) }
+        if let memory { changes.memory = try RunSettings.size(memory, asked: "--memory") }
         return changes
     }
 }

@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import ArgumentParser
 internal import ControlAPI
 internal import Foundation
@@ -19,6 +20,18 @@ struct StatsCommand: ParsableCommand {
               aerie stats --watch build
               aerie stats --format json
             """)
+
+    private struct Sample {
+        let machine: Machine
+        let statistics: MachineStatistics
+
+        /// Nil when the machine does not run.
+        init?(_ machine: Machine) {
+            guard let statistics = MachineStatistics(machine) else { return nil }
+            self.machine = machine
+            self.statistics = statistics
+        }
+    }
 
     /// Microseconds.
     private static let sampleTime: UInt32 = 500_000
@@ -45,7 +58,7 @@ struct StatsCommand: ParsableCommand {
             // A machine that ended or began meanwhile has no figures.
             let figures = last.compactMap { sample in
                 first.first { $0.machine.record.id == sample.machine.record.id }.flatMap {
-                    MachineFigures(from: $0, to: sample)
+                    MachineFigures(sample.machine, from: $0.statistics, to: sample.statistics)
                 }
             }
             if format.format == .json { return try format.printJSON(figures) }
@@ -68,13 +81,13 @@ struct StatsCommand: ParsableCommand {
     }
 
     /// - Parameter isFirst: a machine that a user names has to run; later it may end.
-    private func samples(isFirst: Bool) throws -> [MachineSample] {
+    private func samples(isFirst: Bool) throws -> [Sample] {
         let directory = try userMachines()
-        guard !names.isEmpty else { return directory.machines().compactMap { MachineSample($0) } }
+        guard !names.isEmpty else { return directory.machines().compactMap { Sample($0) } }
         return try names.compactMap { name in
-            guard isFirst else { return (try? directory.find(name)).flatMap { MachineSample($0) } }
+            guard isFirst else { return (try? directory.find(name)).flatMap { Sample($0) } }
             let machine = try directory.find(name)
-            if let sample = MachineSample(machine) { return sample }
+            if let sample = Sample(machine) { return sample }
             throw AerieError(
                 .usage, asked: "the statistics of machine '\(machine.record.name)'", found: "it is not running",
                 advice: "start it with 'aerie start'")

@@ -1,4 +1,5 @@
 internal import Aerie
+internal import AerieMachines
 internal import AgentClient
 internal import ArgumentParser
 internal import Glibc

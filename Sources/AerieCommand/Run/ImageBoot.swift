@@ -1,24 +1,15 @@
 internal import Aerie
-internal import AerieMachines
-internal import ControlAPI
 internal import Foundation
 internal import GuestImages
 internal import HostSystem
-internal import MachineSession
-internal import Runtime
 
 /// An image that a guest boots from, kept from being removed for as long as this object lives.
 final class ImageBoot {
-    private let image: StoredImage
+    let image: StoredImage
     private let lease: FileLock
 
     /// The descriptor of the image's lock: who has it open keeps the image.
     var leaseDescriptor: Int32 { lease.descriptor }
-
-    /// What a machine's record says about the image.
-    var record: MachineRecord.Image {
-        MachineRecord.Image(reference: "\(image.manifest.reference)", directory: image.directory)
-    }
 
     /// Whether the image's guests start services, and make keys of their own at their first start.
     var startsServices: Bool {
@@ -50,30 +41,8 @@ final class ImageBoot {
         }
     }
 
-    /// Adds what the image has to what the user asked for.
-    ///
-    /// - Parameters:
-    ///   - disk: where the guest's changes to the image's disk are kept with the machine; nil for a place of the user's, or none.
-    ///   - hasTerminal: whether this program's terminal, if it has one, is the guest's console.
-    func complete(
-        _ configuration: inout Configuration, command: [String], _ settings: RunSettings, disk: RootDiskPlace?,
-        hasTerminal: Bool = true
-    ) throws(AerieError) {
-        var plan = ImageConfiguration(image)
-        plan.command = command
-        if hasTerminal { plan.words = Self.terminalWords }
-        plan.diskSize = settings.diskSize
-        if let overlay = settings.overlay {
-            plan.rootDisk = .kept(path: overlay, final: overlay)
-        } else if let disk {
-            plan.rootDisk = .kept(
-                path: "\(disk.work)/\(Machine.rootDiskName)", final: "\(disk.final)/\(Machine.rootDiskName)")
-        }
-        try plan.complete(&configuration)
-    }
-
     /// What the guest is told of this terminal.
-    private static var terminalWords: [String] {
+    static var terminalWords: [String] {
         guard let size = Terminal.windowSize(STDOUT_FILENO), Terminal.isTerminal(STDIN_FILENO) else { return [] }
         var words = ["aerie.rows=\(size.rows) aerie.columns=\(size.columns)"]
         let name = ProcessInfo.processInfo.environment["TERM"] ?? ""

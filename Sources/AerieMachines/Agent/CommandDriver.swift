@@ -21,6 +21,8 @@ final class CommandDriver: Sendable {
         /// The agent is greeted: the relay carries a cancellation out.
         var isRelaying = false
         var signals: [UInt32] = []
+        /// Another size of the window, which has not been sent.
+        var size: TerminalSize?
     }
 
     let command: GuestCommand
@@ -86,17 +88,44 @@ final class CommandDriver: Sendable {
         }
     }
 
+    func resize(to size: TerminalSize) {
+        orders.withLock { $0.size = size }
+        wake.signal()
+    }
+
+    /// The size of the window, if it has changed and has not been sent.
+    func takeSize() -> TerminalSize? {
+        orders.withLock { orders in
+            defer { orders.size = nil }
+            return orders.size
+        }
+    }
+
     private func run(_ agent: GuestAgent) {
+        do throws(AerieError) {
+            conclude(.success(try relay(agent)))
+        } catch {
+            conclude(.failure(error))
+        }
+    }
+
+    private func relay(_ agent: GuestAgent) throws(AerieError) -> CommandStatus {
+        let sshAgent = try command.sshAgent.map { path throws(AerieError) in
+            try SSHAgentForwarding(path: path, asked: asked)
+        }
+        var request = command.request
+        request.hasInput = hasInput
         do throws(AgentError) {
+            let forwarding = try sshAgent?.begin(
+                for: &request, through: agent.connector, listener: connector, wait: agent.wait)
+            defer { forwarding?.end() }
             let connection = try agent.wait.connect(connector)
             // From here on, the connection ends with the relay.
             connector.release()
             orders.withLock { $0.isRelaying = true }
             var relay = GuestCommandRelay(self, connection)
-            conclude(.success(try relay.run()))
-        } catch {
-            conclude(.failure(AerieError(asked: asked, error, runsCommand: true)))
-        }
+            return try relay.run(request)
+        } catch { throw AerieError(asked: asked, error, runsCommand: true) }
     }
 
     /// Tells the result to everybody; the first one counts.

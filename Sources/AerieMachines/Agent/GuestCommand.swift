@@ -1,3 +1,5 @@
+internal import AgentClient
+
 /// A command to run in a guest.
 ///
 /// The agent in the guest starts the program itself, without a shell. An array literal is a command with these words: `["ls", "-l"]`.
@@ -14,6 +16,12 @@ public struct GuestCommand: Equatable, Sendable, ExpressibleByArrayLiteral {
     /// The time that the command may take, from its start in the guest; nil for no limit. At the limit the command and its process group are
     /// killed, and the status is `CommandStatus.timedOut`.
     public var timeLimit: Duration?
+    /// The size of the window of a terminal that the command gets; nil for no terminal. The output then has the bytes of the terminal, errors
+    /// included, and the input those of its keys. Set `TERM` in `environment` for programs that want to know the kind of the terminal.
+    public var terminal: TerminalSize?
+    /// The path of the socket of an SSH agent of this host that the command may use, such as the value of `SSH_AUTH_SOCK`; nil for none. The
+    /// guest reaches nothing else of the host by it, and its root can use the agent as long as the command runs.
+    public var sshAgent: String?
 
     /// A command with these words.
     public init(_ arguments: [String]) { self.arguments = arguments }
@@ -37,11 +45,25 @@ public struct GuestCommand: Equatable, Sendable, ExpressibleByArrayLiteral {
         }
         guard let program = arguments.first, !program.isEmpty else { throw refuse("the program's name is missing") }
         let words = arguments + [directory ?? "", user ?? ""] + environment.values
-        guard !words.contains(where: { $0.utf8.contains(0) }) else { throw refuse("a word has a zero byte") }
+        guard !(words + [sshAgent ?? ""]).contains(where: { $0.utf8.contains(0) }) else {
+            throw refuse("a word has a zero byte")
+        }
         for name in environment.keys where name.isEmpty || name.utf8.contains(0) || name.contains("=") {
             throw refuse("'\(name)' is not a valid name of a variable")
         }
         if let timeLimit, timeLimit <= .zero { throw refuse("the time limit \(timeLimit) is not positive") }
+    }
+}
+
+extension GuestCommand {
+    /// The request to the agent, without an input.
+    var request: CommandRequest {
+        var request = CommandRequest(arguments: arguments)
+        request.environment = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        request.directory = directory
+        request.user = user
+        request.hasTerminal = terminal != nil
+        return request
     }
 }
 

@@ -27,15 +27,14 @@ struct GuestCommandRelay: ~Copyable {
     }
 
     /// Runs the command to its end.
-    mutating func run() throws(AgentError) -> CommandStatus {
+    mutating func run(_ request: CommandRequest) throws(AgentError) -> CommandStatus {
         if driver.isCancelled { throw .interrupted(0) }
-        var request = ExecuteRequest(arguments: driver.command.arguments.map { Array($0.utf8) })
-        request.environment = driver.command.environment.sorted { $0.key < $1.key }
-            .map { Array("\($0.key)=\($0.value)".utf8) }
-        request.directory = driver.command.directory.map { Array($0.utf8) }
-        request.user = driver.command.user.map { Array($0.utf8) }
-        request.hasInput = driver.hasInput
-        try connection.request(.execute(request), .command(hasTerminal: false, hasInput: driver.hasInput))
+        // The terminal has one output.
+        if request.hasTerminal { driver.error.finish() }
+        let size = driver.command.terminal.map { (columns: $0.columns, rows: $0.rows) }
+        try connection.request(
+            .execute(request.message(size)),
+            .command(hasTerminal: request.hasTerminal, hasInput: request.hasInput))
         while true {
             if let status = try takeEvents() { return isTimedOut ? .timedOut : status }
             if agentHasEnded, !isBlocked {
@@ -79,7 +78,7 @@ struct GuestCommandRelay: ~Copyable {
 
     // MARK: To the agent
 
-    /// Carries out a cancellation, the time limit and signals.
+    /// Carries out a cancellation, the time limit, signals and another size of the window.
     ///
     /// - Returns: the status of a killed command whose end the agent does not tell.
     private mutating func obey() throws(AgentError) -> CommandStatus? {
@@ -101,6 +100,7 @@ struct GuestCommandRelay: ~Copyable {
         }
         guard hasStarted, !connection.hasWaitingMessages else { return nil }
         for signal in driver.takeSignals() { connection.send(.signal(signal)) }
+        if let size = driver.takeSize() { connection.send(.window(rows: size.rows, columns: size.columns)) }
         return nil
     }
 

@@ -13,7 +13,7 @@ public final class RunningCommand: Sendable {
     /// The standard output. It throws `connectionLost` when the guest or its agent ends early.
     public var output: ByteStream { ByteStream(driver.output, keeping: self) }
 
-    /// The standard error; as `output`.
+    /// The standard error; as `output`. That of a command with a terminal is empty.
     public var error: ByteStream { ByteStream(driver.error, keeping: self) }
 
     /// Sends bytes to the standard input. The call suspends while the command does not read.
@@ -41,6 +41,19 @@ public final class RunningCommand: Sendable {
                 advice: "give one from 1 to 64")
         }
         driver.signal(UInt32(number))
+    }
+
+    /// Tells the command's terminal that its window has another size, for which the guest's kernel sends SIGWINCH. Of sizes that follow each other
+    /// quickly, the last one counts.
+    ///
+    /// - Throws: `usage` for a command without a terminal.
+    public func resize(to size: TerminalSize) throws(AerieError) {
+        guard driver.command.terminal != nil else {
+            throw AerieError(
+                .usage, asked: driver.asked, found: "it was started without a terminal",
+                advice: "set GuestCommand.terminal")
+        }
+        driver.resize(to: size)
     }
 
     /// Drops the rest of the standard output, which the command may go on writing.

@@ -150,8 +150,6 @@ public final class JailedMachine: AgentMachine {
 
     /// The outcome of the machine, as soon as it has ended; of a machine that has ended before, the outcome of its last run.
     ///
-    /// A reset that ends the machine is `poweredOff`: its process tells no difference.
-    ///
     /// - Throws: `cancelled` when the task is cancelled first.
     public var outcome: VirtualMachine.Outcome {
         get async throws(AerieError) {

@@ -106,7 +106,8 @@ extension VirtualMachine.State {
             case .starting, .restarting: .starting
             case .running: .running
             case .paused: .paused
-            case .exited: .ended(VirtualMachine.Outcome(code: status.exitCode ?? 0, error: status.error))
+            case .exited:
+                .ended(VirtualMachine.Outcome(code: status.exitCode ?? 0, error: status.error, kind: status.outcome))
             }
     }
 }
@@ -114,9 +115,13 @@ extension VirtualMachine.State {
 extension VirtualMachine.Outcome {
     /// The outcome of a machine whose process ended.
     ///
-    /// - Parameter error: nil for an end in order.
-    init(code: Int32, error: String?) {
-        if let error {
+    /// - Parameters:
+    ///   - error: nil for an end in order.
+    ///   - kind: the name of an `EndKind`; nil of a machine that ended under a program that did not know it.
+    init(code: Int32, error: String?, kind: String?) {
+        if error == nil, let kind = kind.flatMap({ EndKind(rawValue: $0) }), let outcome = Self(kind, code: code) {
+            self = outcome
+        } else if let error {
             let deaths: [Self] = [.panicked, .watchdogExpired]
             self = deaths.first { error.divided(at: $0.deathOfTheGuest ?? "") != nil } ?? .crashed(error)
         } else if code == 0 {
@@ -129,6 +134,19 @@ extension VirtualMachine.Outcome {
     /// - Parameter answer: to the request to wait for the end.
     fileprivate init(_ answer: JSONValue) {
         let error = answer["error"].flatMap { AerieError(json: $0) }
-        self.init(code: Int32(clamping: answer["code"]?.integer ?? 0), error: error?.description)
+        self.init(
+            code: Int32(clamping: answer["code"]?.integer ?? 0), error: error?.description,
+            kind: answer["outcome"]?.string)
+    }
+
+    /// An end in order; nil for one that has a reason, which is the error of the machine's process.
+    private init?(_ kind: EndKind, code: Int32) {
+        switch kind {
+        case .poweredOff: self = .poweredOff
+        case .failed: self = .failed(code: Int(code))
+        case .reset: self = .reset
+        case .stopped: self = .stopped
+        case .panicked, .watchdogExpired, .crashed: return nil
+        }
     }
 }

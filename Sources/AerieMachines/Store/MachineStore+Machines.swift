@@ -1,7 +1,4 @@
 internal import ControlAPI
-internal import Glibc
-internal import GuestImages
-internal import HostSystem
 internal import Runtime
 
 extension MachineStore {
@@ -57,61 +54,17 @@ extension MachineStore {
     // MARK: Making
 
     private func make(_ settings: MachineSettings) throws -> Machine {
-        var configuration = settings.configuration
-        return try directory.create(name: settings.name) { id, name, work, final in
-            if let image = settings.image {
-                try complete(&configuration, image, settings, name: name, work: work, final: final)
-            }
-            // The agent is a file of the machine, not a part of its record.
-            let archive = configuration.appendedInitrd
-            let hasAgent = settings.image != nil && !archive.isEmpty
-            if hasAgent {
-                try Machine.replace("\(work)/\(Machine.agentName)", with: archive, isDurable: false)
-                configuration.appendedInitrd = []
-            }
-            var record = MachineRecord(
-                id: id, name: name, created: HostClock.realtime(), stopTimeout: settings.stopTimeout,
-                workingDirectory: Self.workingDirectory, configuration: configuration)
-            record.image = settings.image.map {
-                MachineRecord.Image(reference: $0.name, directory: $0.stored.directory)
-            }
+        var maker = MachineMaker(settings.configuration, in: directory)
+        maker.name = settings.name
+        maker.image = settings.image?.stored
+        maker.diskSize = settings.diskSize
+        maker.rootDisk = settings.isTemporary ? .discarded : .kept
+        maker.namesHost = !settings.isTemporary
+        maker.stopTimeout = settings.stopTimeout
+        return try maker.make { record, _ in
             record.removesAtEnd = settings.isTemporary
-            record.hasAgent = hasAgent
             record.labels = settings.labels
             record.requiresJail = settings.requiresJail ? true : nil
-            return record
         }
-    }
-
-    /// Adds the image's part to a machine's configuration, and checks the result.
-    private func complete(
-        _ configuration: inout Configuration, _ image: GuestImage, _ settings: MachineSettings, name: String,
-        work: String,
-        final: String
-    ) throws {
-        if !settings.isTemporary {
-            // A name that the caller has given stands behind it, and wins.
-            let words = ["aerie.hostname=\(name)", configuration.commandLine]
-            configuration.commandLine = words.filter { !$0.isEmpty }.joined(separator: " ")
-        }
-        var plan = ImageConfiguration(image.stored)
-        plan.command = GuestBootWords.idleCommand
-        plan.diskSize = settings.diskSize
-        let disk = (made: "\(work)/\(Machine.rootDiskName)", final: "\(final)/\(Machine.rootDiskName)")
-        if !settings.isTemporary { plan.rootDisk = .kept(path: disk.made, final: disk.final) }
-        try plan.complete(&configuration)
-        // The machine's own disk is not in its place yet.
-        var checked = configuration
-        for index in checked.disks.indices where checked.disks[index].path == disk.final {
-            checked.disks[index].path = disk.made
-        }
-        try checked.validate()
-    }
-
-    /// Where relative paths of a configuration begin.
-    private static var workingDirectory: String {
-        guard let path = getcwd(nil, 0) else { return "/" }
-        defer { free(path) }
-        return String(cString: path)
     }
 }

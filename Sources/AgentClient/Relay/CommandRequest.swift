@@ -1,4 +1,4 @@
-internal import AgentProtocol
+package import AgentProtocol
 
 /// A command to run in a guest.
 package struct CommandRequest: Equatable, Sendable {
@@ -19,7 +19,8 @@ package struct CommandRequest: Equatable, Sendable {
         self.arguments = arguments
     }
 
-    func message(_ size: (columns: UInt16, rows: UInt16)?) -> ExecuteRequest {
+    /// - Parameter size: of the window, for a command with a terminal; nil for 80 columns and 24 rows.
+    package func message(_ size: (columns: UInt16, rows: UInt16)?) -> ExecuteRequest {
         var request = ExecuteRequest(arguments: arguments.map { Array($0.utf8) })
         request.environment = environment.map { Array($0.utf8) }
         request.directory = directory.map { Array($0.utf8) }

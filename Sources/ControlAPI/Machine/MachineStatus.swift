@@ -24,6 +24,8 @@ package struct MachineStatus: Codable, Equatable, Sendable {
     package var exitCode: Int32?
     /// Why the machine ended, or why it did not start; nil for an end in order.
     package var error: String?
+    /// The `EndKind` of the last run; nil before the first end, and of machines that ended under a program that did not know it.
+    package var outcome: String?
     /// How often the restart policy has started the machine.
     package var restarts = 0
     /// Nil without a health check.

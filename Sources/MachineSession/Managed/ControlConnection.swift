@@ -87,12 +87,14 @@ final class ControlConnection: @unchecked Sendable {
         case .wait:
             guard let outcome = server.waitForEnd() else { break }
             var pairs: [String: JSONValue] = ["code": JSONValue(outcome.code)]
+            if let kind = outcome.kind { pairs["outcome"] = .string(kind.rawValue) }
             if let error = outcome.error { pairs["error"] = error.json }
             return .object(pairs)
         case .waitForAgent: return .object(["ready": .boolean(waitForAgent(request))])
         case .statistics: return try statistics()
         case .setMemory:
             try machine.setMemoryTarget(ByteSize(bytes: UInt64(try number("bytes", of: request))))
+        case .setMemoryPolicy: try machine.setMemoryPolicy(try memoryPolicy(request))
         case .setLink:
             try machine.setLink(
                 ofCard: try number("card", of: request), isUp: request.parameters["up"] == .boolean(true))
@@ -144,6 +146,13 @@ final class ControlConnection: @unchecked Sendable {
         }
         if request.parameters["operations"] != nil { rate.operations = try number("operations", of: request) }
         return rate
+    }
+
+    private func memoryPolicy(_ request: ControlRequest) throws(AerieError) -> MemoryPolicy {
+        if let policy = try? request.parameters["policy"]?.decode(MemoryPolicy.self) { return policy }
+        throw AerieError(
+            .usage, asked: "setMemoryPolicy over the control socket", found: "'policy' is not a memory policy",
+            advice: "see docs/control-protocol.md")
     }
 
     private var status: JSONValue {

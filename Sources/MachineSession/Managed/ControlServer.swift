@@ -14,6 +14,8 @@ final class ControlServer: Sendable {
     struct Outcome: Sendable {
         let code: Int32
         let error: AerieError?
+        /// Nil for a machine that did not start.
+        let kind: EndKind?
     }
 
     private struct State {

@@ -49,7 +49,7 @@ extension RunSettings {
         case .cpu: processor = try Processor(option: text)
         case .cpus: cpus = try Self.integer(text, asked: asked, in: Configuration.cpuRange)
         case .memory: memory = try Self.size(text, asked: asked, in: Configuration.memoryRange)
-        case .memoryPolicy: memoryPolicy = text == "fixed" ? MemoryPolicy() : try MemoryPolicy(option: text)
+        case .memoryPolicy: memoryPolicy = try MemoryPolicy(option: text)
         case .kernel: kernel = text
         case .initrd: initrd = text
         case .append: commandLine = text

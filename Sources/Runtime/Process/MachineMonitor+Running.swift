@@ -61,7 +61,9 @@ extension MachineMonitor {
             if state == .running { announce(.result(.object([:]))) }
         } else if end == nil, let code = value["end"]?.integer {
             let error = value["error"].flatMap { AerieError(json: $0) }
-            end = (Int32(truncatingIfNeeded: code) & 0xFF, error, value["wanted"] == .boolean(true))
+            end = End(
+                code: Int32(truncatingIfNeeded: code) & 0xFF, error: error, isWanted: value["wanted"] == .boolean(true),
+                kind: value["outcome"]?.string.flatMap { EndKind(rawValue: $0) })
             guard error == nil else { return }
             // A guest of a few instructions ends before its start is seen. It has run all the same.
             noteStart()
@@ -76,6 +78,7 @@ extension MachineMonitor {
         status.started = HostClock.realtime()
         status.finished = nil
         status.exitCode = nil
+        status.outcome = nil
         status.error = nil
     }
 
@@ -125,18 +128,18 @@ extension MachineMonitor {
 
     private func noteDeath(_ ending: JailedProcess.Ending, _ forbidden: ForbiddenCall?) {
         if let refusal {
-            end = (refusal.exitCode, refusal, true)
+            end = End(code: refusal.exitCode, error: refusal, isWanted: true)
             return
         }
         switch ending {
-        case .exited(let code): if end == nil { end = (code, nil, false) }
+        case .exited(let code): if end == nil { end = End(code: code) }
         case .signalled(let signal):
             let found = forbidden.map { "\($0)" } ?? "its process was ended by signal \(signal)"
             let error = AerieError(
                 .internalError, asked: "machine '\(machine.record.name)'", found: found,
                 advice: forbidden == nil ? "see \(machine.file(Machine.logName))" : "report it if the guest is sound")
             if forbidden != nil { StandardError.offer(line: "aerie: \(error)") }
-            end = (128 + signal, error, end?.isWanted ?? false)
+            end = End(code: 128 + signal, error: error, isWanted: end?.isWanted ?? false, kind: .crashed)
         }
     }
 }

@@ -29,6 +29,17 @@ package final class MachineMonitor {
         package let inside: JailInside
     }
 
+    /// How a run of the machine ended.
+    struct End {
+        let code: Int32
+        /// Nil for an end in order.
+        var error: AerieError?
+        /// The machine was asked to end.
+        var isWanted = false
+        /// Nil for a machine that did not start, or whose process did not say it.
+        var kind: EndKind?
+    }
+
     private static let signals = [SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGTSTP]
     /// Nanoseconds that the machine's process has to give the terminal back before the monitor stops, too.
     private static let stopLimit: UInt64 = 1_000_000_000
@@ -50,7 +61,7 @@ package final class MachineMonitor {
     var process: JailedProcess?
     var link: Int32 = -1
     var rest: [UInt8] = []
-    var end: (code: Int32, error: AerieError?, isWanted: Bool)?
+    var end: End?
     var wasAsked = false
     /// Why the monitor has ended the machine's process.
     var refusal: AerieError?
@@ -112,7 +123,7 @@ package final class MachineMonitor {
         while true {
             let begun = HostClock.monotonic()
             runOnce(body)
-            let end = self.end ?? (128 + SIGKILL, nil, false)
+            let end = self.end ?? End(code: 128 + SIGKILL)
             // A machine that never ran is not tried again: its settings do not become better.
             guard !end.isWanted, !wasAsked, status.started != nil, isAnnounced || isForeground,
                 schedule.wants(restart: end.code)
@@ -120,10 +131,7 @@ package final class MachineMonitor {
             schedule.note(end: end.code, after: HostClock.monotonic() &- begun)
             status.state = .restarting
             status.restarts += 1
-            status.exitCode = end.code
-            status.error = end.error?.description
-            status.finished = HostClock.realtime()
-            status.process = 0
+            note(end)
             save()
             if waits(schedule.pause) { return finish(end) }
         }
@@ -229,7 +237,7 @@ package final class MachineMonitor {
         AerieError(opening: "starting machine '\(machine.record.name)'", error)
     }
 
-    private func fail(_ error: AerieError) { end = (error.exitCode, error, false) }
+    private func fail(_ error: AerieError) { end = End(code: error.exitCode, error: error) }
 
     // MARK: Between two runs
 
@@ -260,18 +268,23 @@ package final class MachineMonitor {
 
     // MARK: The end
 
-    private func finish(_ end: (code: Int32, error: AerieError?, isWanted: Bool)) -> Int32 {
-        status.state = .exited
-        status.monitor = 0
+    private func note(_ end: End) {
         status.process = 0
         status.exitCode = end.code
+        status.outcome = end.kind?.rawValue
         status.error = end.error?.description
         status.finished = HostClock.realtime()
+    }
+
+    private func finish(_ end: End) -> Int32 {
+        status.state = .exited
+        status.monitor = 0
+        note(end)
         save()
         unlink(machine.file(Machine.controlName))
         unlink(machine.file(Machine.socketName))
         MachineShare.end(machine)
-        reportEnd(end.code, end.error)
+        reportEnd(end)
         if machine.record.removesAtEnd { try? StateDirectory.removeFiles(of: machine) }
         let failure =
             end.error
@@ -294,10 +307,11 @@ package final class MachineMonitor {
     }
 
     /// Tells whoever attends to the machine about its end: of a machine that is removed, nothing else does.
-    private func reportEnd(_ code: Int32, _ error: AerieError?) {
+    private func reportEnd(_ end: End) {
         guard isAttended, isAnnounced, ready >= 0 else { return }
-        var pairs: [String: JSONValue] = ["code": JSONValue(code)]
-        if let error { pairs["error"] = error.json }
+        var pairs: [String: JSONValue] = ["code": JSONValue(end.code)]
+        if let kind = end.kind { pairs["outcome"] = .string(kind.rawValue) }
+        if let error = end.error { pairs["error"] = error.json }
         ControlAnswer.result(.object(pairs)).line(0).withUnsafeBytes {
             _ = Glibc.write(ready, $0.baseAddress, $0.count)
         }

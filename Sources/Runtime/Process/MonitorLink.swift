@@ -35,9 +35,11 @@ package final class MonitorLink: @unchecked Sendable {
     /// - Parameters:
     ///   - code: the exit code.
     ///   - error: nil for an end in order.
+    ///   - kind: nil for a machine that did not start.
     ///   - isWanted: the machine was asked to end.
-    package func reportEnd(code: Int32, error: AerieError?, isWanted: Bool) {
+    package func reportEnd(code: Int32, error: AerieError?, kind: EndKind?, isWanted: Bool) {
         var pairs: [String: JSONValue] = ["end": JSONValue(code), "wanted": .boolean(isWanted)]
+        if let kind { pairs["outcome"] = .string(kind.rawValue) }
         if let error { pairs["error"] = error.json }
         send(.object(pairs))
     }

@@ -125,6 +125,7 @@ package struct Machine: Sendable {
             guard !isRunning else { break }
             status.state = .exited
             status.exitCode = 128 + SIGKILL
+            status.outcome = EndKind.crashed.rawValue
             status.error = "its process was killed, or the host went down"
             status.process = 0
             status.monitor = 0

@@ -1,4 +1,5 @@
 import AerieMachines
+import Foundation
 
 // The articles of Sources/AerieMachines/AerieMachines.docc quote this file; DocumentationTests compares them.
 
@@ -49,5 +50,31 @@ func answers(to inputs: [String], by command: GuestCommand, through agent: Guest
             group.addTask { (index, try await agent.run(command, input: Array(input.utf8)).text) }
         }
         return try await group.reduce(into: [String](repeating: "", count: inputs.count)) { $0[$1.0] = $1.1 }
+    }
+}
+
+/// Runs a program in a terminal, and keeps the window's size the same as that of the windows in `sizes`.
+func runInTerminal(
+    _ program: String, sizes: AsyncStream<TerminalSize>, through agent: GuestAgent
+) async throws(AerieError) -> CommandStatus {
+    var command: GuestCommand = [program]
+    command.terminal = TerminalSize(columns: 80, rows: 24)
+    command.environment = ["TERM": "xterm-256color"]
+    let running = try await agent.exec(command, hasInput: true)
+    let resizing = Task { for await size in sizes { try? running.resize(to: size) } }
+    defer { resizing.cancel() }
+    for try await bytes in running.output { FileHandle.standardOutput.write(Data(bytes)) }
+    return try await running.status
+}
+
+/// Makes a machine smaller while it has little to do, and larger again while it is busy.
+func adaptMemory(of machine: JailedMachine) async throws(AerieError) {
+    var last: MachineStatistics?
+    for await statistics in machine.statistics(every: .seconds(5)) {
+        defer { last = statistics }
+        guard let last, let rates = statistics.rates(since: last) else { continue }
+        var changes = MachineChanges()
+        changes.memory = rates.cpu < 5 ? .mebibytes(256) : .mebibytes(1024)
+        try await machine.change(changes)
     }
 }

@@ -1,43 +1,43 @@
 internal import Aerie
-internal import ControlAPI
+internal import AerieMachines
 internal import MachineSession
 
-/// A change to a device of a running machine that `aerie set` asks for.
-struct DeviceChange {
-    let method: ControlRequest.Method
-    let parameters: [String: JSONValue]
-
-    init(method: ControlRequest.Method, parameters: [String: JSONValue]) {
-        self.method = method
-        self.parameters = parameters
-    }
-
+/// The changes to devices that words of `aerie set` ask for.
+extension MachineChanges {
     /// - Parameter text: `NUMBER=SIZE`.
-    init(diskSize text: String) throws(AerieError) {
+    mutating func add(diskSize text: String) throws(AerieError) {
         let (number, value) = try Self.pair(text, of: "--disk", form: "NUMBER=SIZE")
-        let size = try RunSettings.size(value, asked: "--disk \(text)")
-        self.init(method: .resizeDisk, parameters: ["disk": JSONValue(number), "bytes": JSONValue(size.bytes)])
+        disks[number, default: DiskChange()].size = try RunSettings.size(value, asked: "--disk \(text)")
     }
 
     /// - Parameter text: `NUMBER=up|down`.
-    init(link text: String) throws(AerieError) {
+    mutating func add(link text: String) throws(AerieError) {
         let form = "NUMBER=up or NUMBER=down"
         let (number, value) = try Self.pair(text, of: "--link", form: form)
         guard ["up", "down"].contains(value) else { throw Self.malformed("--link", text, form) }
-        self.init(method: .setLink, parameters: ["card": JSONValue(number), "up": .boolean(value == "up")])
+        networkCards[number, default: CardChange()].isUp = value == "up"
     }
 
-    /// The changes of a rate of one device or of all.
-    ///
     /// - Parameters:
-    ///   - text: `[NUMBER=]RATE`.
-    ///   - method: `setDiskRate` or `setNetworkRate`.
-    ///   - count: how many devices the machine has.
-    static func rates(
-        _ text: String, of method: ControlRequest.Method, count: Int
-    ) throws(AerieError) -> [DeviceChange] {
-        let isDisk = method == .setDiskRate
-        let (option, unit) = isDisk ? ("--disk-rate", "iops") : ("--network-rate", "pps")
+    ///   - text: `[NUMBER=]RATE`; without a number, of all disks.
+    ///   - count: how many disks the machine has.
+    mutating func add(diskRate text: String, count: Int) throws(AerieError) {
+        let (numbers, rate) = try Self.rate(text, of: "--disk-rate", unit: "iops", device: "disk", count: count)
+        for number in numbers { disks[number, default: DiskChange()].rate = rate }
+    }
+
+    /// - Parameters:
+    ///   - text: `[NUMBER=]RATE`; without a number, of all cards.
+    ///   - count: how many cards the machine has.
+    mutating func add(networkRate text: String, count: Int) throws(AerieError) {
+        let (numbers, rate) = try Self.rate(
+            text, of: "--network-rate", unit: "pps", device: "network card", count: count)
+        for number in numbers { networkCards[number, default: CardChange()].rate = rate }
+    }
+
+    private static func rate(
+        _ text: String, of option: String, unit: String, device: String, count: Int
+    ) throws(AerieError) -> ([Int], RateLimit) {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let numbers: [Int]
         if parts.count == 2 {
@@ -53,16 +53,9 @@ struct DeviceChange {
         }
         guard !numbers.isEmpty else {
             throw AerieError(
-                .usage, asked: "\(option) \(text)",
-                found: "the machine has no \(isDisk ? "disk" : "network card")", advice: "leave it out")
+                .usage, asked: "\(option) \(text)", found: "the machine has no \(device)", advice: "leave it out")
         }
-        var parameters: [String: JSONValue] = [:]
-        if let bytes = rate.bytes { parameters["bytes"] = JSONValue(bytes.bytes) }
-        if let operations = rate.operations { parameters["operations"] = JSONValue(operations) }
-        return numbers.map { number in
-            let place = [isDisk ? "disk" : "card": JSONValue(number)]
-            return DeviceChange(method: method, parameters: parameters.merging(place) { $1 })
-        }
+        return (numbers, rate)
     }
 
     private static func pair(_ text: String, of option: String, form: String) throws(AerieError) -> (Int, String) {
