@@ -77,6 +77,8 @@ struct MemoryTests {
 
         host.send("save \(directory.path("saved"))")
         #expect(host.nextAnswer() == "saved")
+        // Its lock on the disk goes with it.
+        host.kill()
         host = try MachineHost([settings, directory.path("saved")], in: directory)
         host.send("type sum")
         #expect(try sum("again") == first)
