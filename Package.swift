@@ -213,7 +213,7 @@ let package = Package(
             "MachineTests",
             [
                 "Aerie", "GuestBoot", "GuestMemory", "KVMEngine", "GuestToolchain", "TestSupport", "SavedState",
-                "HostSystem",
+                "HostSystem", "VirtioDevices",
             ]),
         // A machine in a process that a test may kill, and many in one process.
         .target(name: "CAllocator", path: "Tests/CAllocator"),

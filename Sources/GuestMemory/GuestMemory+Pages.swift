@@ -29,6 +29,23 @@ extension GuestMemory {
         return UInt64(end - first)
     }
 
+    /// Gives a guest-physical range back to the host; afterwards it reads as zero, whatever the memory began with. Where the host cannot take
+    /// the pages, and where the memory begins with other contents, zeroes are written instead.
+    package func discardToZero(at address: UInt64, count: UInt64) throws(GuestMemoryError) {
+        guard try discard(at: address, count: count) == count else { return try clear(at: address, count: count) }
+        guard let beginning, let start = hostAddress(of: address, count: count) else { return }
+        let first = UInt64(start - hostBase)
+        var position = first
+        while position < first + count {
+            let data: Swift.Range<UInt64>?
+            do { data = try beginning.contentsData(from: position) } catch { data = position..<first + count }
+            guard let data, data.lowerBound < first + count else { return }
+            let part = data.clamped(to: position..<first + count)
+            try clear(at: address + (part.lowerBound - first), count: UInt64(part.count))
+            position = part.upperBound
+        }
+    }
+
     /// Asks the host to move the memory to its swap space; pages of a file that was mapped privately go back to the file. The contents stay,
     /// and a page comes back at the next access to it.
     ///

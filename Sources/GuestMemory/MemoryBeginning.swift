@@ -33,6 +33,9 @@ final class MemoryBeginning: Sendable {
         return written ?? data
     }
 
+    /// The next range of the files at or after an offset that may have other contents than zeroes.
+    func contentsData(from offset: UInt64) throws(SystemError) -> Range<UInt64>? { try contents.nextData(from: offset) }
+
     private func nextWritten(
         _ range: Range<UInt64>, _ hostBase: UnsafeMutableRawPointer
     ) throws(SystemError) -> Range<UInt64>? {

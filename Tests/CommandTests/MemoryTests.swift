@@ -40,6 +40,58 @@ struct MemoryTests {
         Data("MemTotal: 100 kB\nMemAvailable: \(percent < 10 ? "0" : "")\(percent) kB\n".utf8)
     }
 
+    @Test("Memory grows in a running guest, is used, is saved and restored, and goes back to the host")
+    func growth() throws {
+        let script = """
+            stty -echo; mount -o remount,size=700M /dev/shm
+            until [ -e /sys/module/virtio_balloon ]; do sleep 0.2; done; echo =ready; read line
+            head -c 1000000 /dev/urandom >/run/part
+            for part in $(seq 500); do cat /run/part; done >/dev/shm/data
+            echo "=sum $(md5sum </dev/shm/data)"; read line
+            echo "=again $(md5sum </dev/shm/data)"; rm /dev/shm/data; echo =free; read line
+            """
+        let command = Data(["sh", "-c", script].flatMap { Array($0.utf8) + [0] }).base64EncodedString()
+        let directory = TemporaryDirectory()
+        let object: [String: Any] = [
+            "kernel": try DebianImage.file("kernel"), "initrd": try DebianImage.file("initrd"),
+            "rootDisk": try DebianImage.file("root.raw"), "dataDisk": try directory.file("disk", Data(count: 4096)),
+            "cpus": 1, "memory": 256, "maxMemory": 1024, "engine": "translate",
+            "commandLine": "console=ttyS0 quiet aerie.command=\(command)",
+        ]
+        let settings = try directory.file("settings", try JSONSerialization.data(withJSONObject: object))
+        var host = try MachineHost([settings], in: directory)
+        func sum(_ word: String) throws -> Substring {
+            try #require(
+                Patience.wait { host.output.contains("=\(word) ") || !host.isRunning } && host.isRunning)
+            let words = host.output.split(whereSeparator: \.isWhitespace)
+            return words[try #require(words.firstIndex(of: "=\(word)")) + 1]
+        }
+        try #require(Patience.wait { host.output.contains("=ready") || !host.isRunning } && host.isRunning)
+        let (start, most): (UInt64, UInt64) = (256 << 20, 1024 << 20)
+        try wait(host) { $0.current == start }
+        host.send("target \(most)")
+        try wait(host) { $0.current == most }
+        host.send("type fill")
+        let first = try sum("sum")
+        #expect(try figures(host).resident > 500_000_000)
+
+        host.send("save \(directory.path("saved"))")
+        #expect(host.nextAnswer() == "saved")
+        // Its lock on the disk goes with it.
+        host.kill()
+        host = try MachineHost([settings, directory.path("saved")], in: directory)
+        host.send("type sum")
+        #expect(try sum("again") == first)
+        try #require(Patience.wait { host.output.contains("=free") || !host.isRunning } && host.isRunning)
+        let full = host.residentSize
+        host.send("target \(start)")
+        try wait(host) { $0.current == start }
+        #expect(try figures(host).resident <= start)
+        #expect(host.residentSize < full - 200_000_000)
+        host.send("type end")
+        #expect(host.nextAnswer() == "ended: poweredOff")
+    }
+
     @Test(
         "Memory that the guest frees goes back to the host by itself, more on request, and spare memory under pressure")
     func memory() throws {

@@ -6,7 +6,7 @@ import Synchronization
 // One virtual machine in a process of its own, for tests that end the process: its console on standard output, what became of
 // it on standard error, and a command on each line of standard input:
 //
-//     save FILE     saves it
+//     save FILE     saves it, and leaves it paused
 //     type TEXT     types a line on its console
 //     target BYTES  sets what its guest shall have of its memory
 //     memory        says its statistics: current, resident and returned bytes, and what the guest has available
@@ -25,6 +25,8 @@ struct Settings: Decodable {
     let rootDisk: String
     /// Its changes stay.
     let dataDisk: String
+    /// Mebibytes, as of --max-memory; nil for none.
+    let maxMemory: UInt64?
     /// In the form of /proc/meminfo: the guest lends memory when this file says so.
     let meminfo: String?
 
@@ -35,6 +37,7 @@ struct Settings: Decodable {
         result.commandLine = commandLine
         result.cpus = cpus
         result.memory = .mebibytes(UInt64(memory))
+        result.memoryGrowth = maxMemory.map { MemoryGrowth(limit: .mebibytes($0)) }
         result.engine = Configuration.Engine(rawValue: engine) ?? .auto
         if meminfo != nil { result.memoryPolicy = try? MemoryPolicy(option: "pressure") }
         result.disks = [Disk(path: rootDisk, access: .discardChanges), Disk(path: dataDisk)]

@@ -4,6 +4,7 @@ import GuestToolchain
 import HostSystem
 import TestSupport
 import Testing
+import VirtioDevices
 
 @testable import Aerie
 
@@ -127,6 +128,27 @@ import Testing
             let steps = zip(counts, counts.dropFirst()).map { Int64($1) - Int64($0) }.filter { $0 != 1 }
             #expect(steps == [] || steps == [-2047] || counts.contains(0))
             try machine.resume()
+        }
+        machine.kill()
+        #expect(machine.wait() == .stopped)
+    }
+
+    @Test("Memory behind a gap, which the guest has plugged, is there after a move")
+    func growth() throws {
+        var configuration = firmware.configuration
+        configuration.memoryGrowth = MemoryGrowth(limit: .mebibytes(80), method: .hotplug)
+        var machine = try VirtualMachine(configuration, console: RecordingConsole())
+        try machine.setMemoryTarget(.mebibytes(40))
+        try machine.start()
+        let region = try #require(machine.board.growth).base
+        for page in 0..<UInt64(512) { try machine.board.memory.store(page + 1, at: region + 5 * page << 12) }
+        for _ in 0..<2 {
+            usleep(20_000)
+            machine = try move(machine, configuration, console: RecordingConsole())
+            #expect(machine.board.growth?.status == .init(requested: 24 << 20, plugged: 0))
+            for page in 0..<UInt64(512) {
+                #expect(try machine.board.memory.load(UInt64.self, at: region + 5 * page << 12) == page + 1)
+            }
         }
         machine.kill()
         #expect(machine.wait() == .stopped)

@@ -72,6 +72,39 @@ import Testing
         #expect(written[..<1024].elementsEqual(content[..<1024]))
     }
 
+    @Test("A driver finds the memory device on PCI, plugs memory above 4 GiB, uses it, and unplugs a block of it")
+    func growth() throws {
+        var configuration = try configuration("memory")
+        configuration.memoryGrowth = MemoryGrowth(limit: .mebibytes(80))
+        let console = RecordingConsole()
+        let machine = try VirtualMachine(configuration, console: console)
+        try machine.setMemoryTarget(.mebibytes(22))
+        console.tellToEnd()
+        try machine.start()
+        #expect(machine.wait() == .poweredOff)
+        #expect(
+            console.text == """
+                region 100000000 8000000 requested 600000
+                plug 0 1 holds 1234 plugged 600000
+                unplug 0 3 holds 0 plugged 400000
+                state 0 2
+
+                """)
+        #expect(machine.memoryStatistics.size == .mebibytes(20))
+    }
+
+    @Test("A machine whose memory can grow is saved again and again")
+    func savingWithGrowth() throws {
+        var configuration = try configuration("counting")
+        let (_, expected) = try run(configuration)
+        configuration.memoryGrowth = MemoryGrowth(limit: .mebibytes(80))
+        let printed = try runMoving(configuration, through: directory.url.appending(path: "grown").path, count: 3) {
+            _ in
+            usleep(7919)
+        }
+        #expect(printed == expected)
+    }
+
     @Test("A machine saved again and again goes on in a new one as if nothing had happened")
     func saving() throws {
         let configuration = try configuration("counting")

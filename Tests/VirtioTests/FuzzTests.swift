@@ -43,6 +43,7 @@ import VirtioDevices
         return [
             (BlockDevice(image: image, io: TestLoop.io), image), (ConsoleDevice(channel: channel), nil),
             (EntropyDevice(), nil),
+            (MemoryDevice(base: TestBoard.base + MemoryDevice.blockSize, size: MemoryDevice.blockSize), nil),
         ]
     }
 

@@ -20,6 +20,8 @@ protocol Board: AnyObject, Sendable {
     var disks: [any DiskImage] { get }
     /// In the order of their slots.
     var virtioDevices: [any VirtioDevice] { get }
+    /// Nil for a machine whose memory does not grow by hotplug.
+    var growth: MemoryDevice? { get }
     /// Nil for a board without a slot for it.
     var balloon: BalloonDevice? { get }
     /// Nil for a board without one.

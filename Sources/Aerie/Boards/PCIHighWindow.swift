@@ -7,7 +7,7 @@ enum PCIHighWindow {
 
     static func above(_ memory: GuestMemory) -> (base: UInt64, size: UInt64) {
         let end = memory.ranges.map { $0.base + $0.size }.max() ?? 0
-        // Memory has at most 2^40 bytes.
+        // Memory has at most 2^40 bytes, with gaps of less than 4 GiB.
         return (max(1, (end + size - 1) / size) * size, size)
     }
 }

@@ -22,6 +22,7 @@ final class RISCVBoard: Board {
     let devices: [any Device]
     let disks: [any DiskImage]
     let virtioDevices: [any VirtioDevice]
+    let growth: MemoryDevice?
     let balloon: BalloonDevice?
     let generation: GenerationDevice?
     let loop: EventLoop
@@ -38,8 +39,9 @@ final class RISCVBoard: Board {
         services: HostServices, log: Log, events: @escaping SystemEventHandler
     ) throws(AerieError) {
         boot = try Self.makeBoot(configuration)
+        let region = configuration.growthRegion(above: RISCVMemoryMap.memory + configuration.bootMemory)
         memory = try BoardBuilder.memory(
-            [(RISCVMemoryMap.memory, configuration.memory.bytes)], configuration, services)
+            [(RISCVMemoryMap.memory, configuration.bootMemory)] + (region.map { [$0] } ?? []), configuration, services)
         bus = AddressSpace(memory: memory)
         harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase, code: services.code, log: log)
         let plic = Self.makePLIC(harts)
@@ -51,11 +53,13 @@ final class RISCVBoard: Board {
         disks = try configuration.openDisks()
         let io = VirtioHost.makeDiskIO(loop, isUsed: !disks.isEmpty || !configuration.flash.isEmpty)
         let virtio = try VirtioCards(
-            configuration, disks: disks, io: io, console: console, control: control, services: services,
+            configuration, disks: disks, growthRegion: region, io: io, console: console, control: control,
+            services: services,
             queueCount: transport == .pci ? min(configuration.cpus, 4) : 1,
             slots: transport == .pci ? PCIHost.mostFunctions - 2 : RISCVMemoryMap.virtioSlots, log: log)
         let cards = virtio.devices
         virtioDevices = cards
+        growth = virtio.growth
         balloon = virtio.balloon
         let host = VirtioHost(memory: memory, loop: loop, log: log)
         let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)

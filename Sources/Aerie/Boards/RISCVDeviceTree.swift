@@ -21,7 +21,7 @@ enum RISCVDeviceTree {
         tree.root.set("compatible", string: "riscv-virtio")
         tree.root.set("model", string: "riscv-virtio,aerie")
         tree.root.add(chosen(configuration.console))
-        tree.root.add(memoryNode(configuration.memory.bytes))
+        tree.root.add(memoryNode(configuration.bootMemory))
         tree.root.add(cpus(handles, configuration.processor ?? Processor()))
         tree.root.add(power("poweroff", value: 0x5555, test: handles.test))
         tree.root.add(power("reboot", value: 0x7777, test: handles.test))

@@ -6,20 +6,25 @@ internal import VirtioDevices
 
 /// The virtio devices that a configuration asks for, whatever the board and its transports.
 struct VirtioCards {
-    /// In the order of their slots: disks, consoles, random numbers, network cards, shared folders, sockets, the balloon.
+    /// In the order of their slots: disks, consoles, random numbers, network cards, shared folders, sockets, the memory
+    /// device, the balloon.
     let devices: [any VirtioDevice]
+    /// Nil for a machine whose memory does not grow by hotplug.
+    let growth: MemoryDevice?
     /// Nil where no slot was left for it.
     let balloon: BalloonDevice?
 
     /// - Parameters:
     ///   - disks: the images of the configuration's disks.
+    ///   - growthRegion: of the guest's memory, for the memory device.
     ///   - io: does the disks' host I/O.
     ///   - services: what other processes do on the host for the machine.
     ///   - queueCount: how many queues devices have that may have several.
     ///   - slots: how many devices the board has room for.
     ///   - log: takes messages of the cards about their networks.
     init(
-        _ configuration: Configuration, disks: [any DiskImage], io: DiskIO, console: any CharacterChannel,
+        _ configuration: Configuration, disks: [any DiskImage], growthRegion: (base: UInt64, size: UInt64)?, io: DiskIO,
+        console: any CharacterChannel,
         control: any CharacterChannel, services: HostServices, queueCount: Int, slots: Int, log: Log
     ) throws(AerieError) {
         var cards: [any VirtioDevice] = zip(disks, configuration.disks).map { image, disk in
@@ -33,6 +38,8 @@ struct VirtioCards {
         cards += try configuration.makeNetworkDevices(services, log)
         cards += try configuration.makeShareDevices()
         if let sockets = configuration.sockets { cards.append(try sockets.makeDevice(services, log)) }
+        growth = growthRegion.map { MemoryDevice(base: $0.base, size: $0.size) }
+        if let growth { cards.append(growth) }
         balloon = cards.count < slots ? BalloonDevice() : nil
         devices = cards + (balloon.map { [$0] } ?? [])
     }

@@ -18,6 +18,7 @@
         let devices: [any Device]
         let disks: [any DiskImage]
         let virtioDevices: [any VirtioDevice]
+        let growth: MemoryDevice?
         let balloon: BalloonDevice?
         let generation: GenerationDevice? = nil
         let loop: EventLoop
@@ -38,8 +39,10 @@
         ) throws(AerieError) {
             firmware = try configuration.firmware.map { path throws(AerieError) in try X86Firmware(path: path) }
             boot = firmware == nil ? try Self.makeBoot(configuration) : nil
-            let size = configuration.memory.bytes
-            let memory = try BoardBuilder.memory(X86MemoryMap.memory(size), configuration, services)
+            let size = configuration.bootMemory
+            let region = configuration.growthRegion(above: X86MemoryMap.end(size))
+            let memory = try BoardBuilder.memory(
+                X86MemoryMap.memory(size) + (region.map { [$0] } ?? []), configuration, services)
             self.memory = memory
             bus = AddressSpace(memory: memory)
             map = X86MemoryMap.map(size)
@@ -65,9 +68,11 @@
             disks = try configuration.openDisks()
             let io = VirtioHost.makeDiskIO(loop, isUsed: !disks.isEmpty)
             let virtio = try VirtioCards(
-                configuration, disks: disks, io: io, console: console, control: control, services: services,
+                configuration, disks: disks, growthRegion: region, io: io, console: console, control: control,
+                services: services,
                 queueCount: min(configuration.cpus, 4), slots: PCIHost.mostFunctions - 2, log: log)
             virtioDevices = virtio.devices
+            growth = virtio.growth
             balloon = virtio.balloon
             let functions =
                 Self.transports(virtio.devices, machine: core.machine, VirtioHost(memory: memory, loop: loop, log: log))

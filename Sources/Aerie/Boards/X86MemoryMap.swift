@@ -36,6 +36,9 @@
             return [(0, low)] + (size > low ? [(highMemory, size - low)] : [])
         }
 
+        /// Where memory may begin that is added to `size` bytes: behind them, and above 4 GiB.
+        static func end(_ size: UInt64) -> UInt64 { highMemory + (size > lowMemoryEnd ? size - lowMemoryEnd : 0) }
+
         /// The memory map for the guest.
         static func map(_ size: UInt64) -> [X86MemoryMapEntry] {
             memory(size).flatMap { range -> [X86MemoryMapEntry] in

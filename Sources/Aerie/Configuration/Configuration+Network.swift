@@ -75,7 +75,9 @@ extension Configuration {
     func validateSlots() throws(AerieError) {
         guard architecture == .riscv64, transport != .pci else { return }
         let consoles = (console == .virtio ? 1 : 0) + (hasControlPort ? 1 : 0)
-        let room = RISCVMemoryMap.virtioSlots - consoles - 1 - (sockets == nil ? 0 : 1)
+        let room =
+            RISCVMemoryMap.virtioSlots - consoles - 1 - (sockets == nil ? 0 : 1)
+            - (growthMethod == nil ? 0 : 1)
         guard disks.count + networkCards.count + shares.count > room else { return }
         let asked =
             (disks.isEmpty ? [] : ["\(disks.count) disks"])

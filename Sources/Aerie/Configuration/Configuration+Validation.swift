@@ -91,16 +91,22 @@ extension Configuration {
                 .usage, asked: "--memory \(memory)", found: "a machine has 1M to 1024G of memory, in steps of 4K",
                 advice: "choose a size in this range")
         }
+        try validateGrowth()
         try memoryPolicy?.validate()
         if mergesMemory, access("/sys/kernel/mm/ksm", F_OK) != 0 {
             throw AerieError(
                 .unavailable, asked: "--merge", found: "this host's kernel does not merge pages", advice: "leave it out"
             )
         }
+        try Self.checkHost(memory, asked: "--memory \(memory)")
+    }
+
+    /// Throws for a size of memory that the host does not have.
+    static func checkHost(_ size: ByteSize, asked: String) throws(AerieError) {
         let host = UInt64(sysconf(Int32(_SC_PHYS_PAGES))) * UInt64(sysconf(Int32(_SC_PAGESIZE)))
-        guard memory.bytes <= host else {
+        guard size.bytes <= host else {
             throw AerieError(
-                .unavailable, asked: "--memory \(memory)", found: "this host has \(host >> 20)M of memory",
+                .unavailable, asked: asked, found: "this host has \(host >> 20)M of memory",
                 advice: "choose a smaller size")
         }
     }

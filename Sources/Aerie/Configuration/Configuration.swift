@@ -66,6 +66,9 @@ public struct Configuration: Codable, Equatable, Sendable {
     public var processor: Processor?
     /// The size of guest memory: in `memoryRange`, 1M to 1024G, a multiple of 4 KiB, and at most the host's memory.
     public var memory = ByteSize.mebibytes(512)
+    /// How far the memory of the running guest may grow (`VirtualMachine.setMemoryTarget(_:)`); nil for not at all. It needs a slot for a
+    /// device, on virtio-mmio one of the eight.
+    public var memoryGrowth: MemoryGrowth?
     /// Whether the host's kernel may keep pages of the guest's memory that have the same contents as others only once (ksm(4)). A guest can
     /// then find out by timing which pages it has in common with other guests: only for guests that may know each other's contents.
     public var mergesMemory = false

@@ -23,6 +23,7 @@ final class MemoryKeeper: Sendable {
     private let step: UInt64
     private let pressure: MemoryPressure
     private let memory: GuestMemory
+    private let growth: MemoryDevice?
     private let balloon: BalloonDevice?
     private let log: Log
     private let wake: EventCounter
@@ -30,9 +31,11 @@ final class MemoryKeeper: Sendable {
 
     /// - Throws: `unavailable` when the policy cannot be carried out; see `set(_:)`.
     init(
-        _ policy: MemoryPolicy, _ files: MemoryFiles, memory: GuestMemory, balloon: BalloonDevice?, log: Log
+        _ policy: MemoryPolicy, _ files: MemoryFiles, memory: GuestMemory, growth: MemoryDevice?,
+        balloon: BalloonDevice?, log: Log
     ) throws(AerieError) {
         self.memory = memory
+        self.growth = growth
         self.balloon = balloon
         self.log = log
         step = files.step
@@ -183,9 +186,11 @@ final class MemoryKeeper: Sendable {
         guard status.reports > reports, let statistics = status.statistics,
             let available = statistics.available ?? statistics.free
         else { return nil }
-        let wanted = min(status.requested, memory.size)
+        // Unplugged blocks are not the guest's.
+        let size = growth.map { memory.size - $0.size + $0.status.plugged } ?? memory.size
+        let wanted = min(status.requested, size)
         return MemoryLoan.Guest(
-            allowed: memory.size - min(wanted - min(status.lent, wanted), memory.size),
+            allowed: size - min(wanted - min(status.lent, wanted), size),
             outstanding: wanted - min(status.actual, wanted), available: available)
     }
 

@@ -20,12 +20,14 @@ public struct MemoryStatistics: Codable, Equatable, Sendable {
         public var outOfMemoryKills: UInt64?
     }
 
-    /// The size of the machine's memory.
+    /// The size of the machine's memory, with what the guest has plugged (`MemoryGrowth.Method.hotplug`).
     public var size: ByteSize
+    /// The most memory that the guest can have (`MemoryGrowth.limit`); nil in the answers of machines that an earlier version has started.
+    public var maximum: ByteSize?
     /// The memory that the guest shall have: that of `VirtualMachine.setMemoryTarget(_:)`, less the memory that the guest lends to a host
     /// under pressure (`MemoryPolicy`).
     public var target: ByteSize
-    /// The memory that the guest has: the size less the balloon's.
+    /// The memory that the guest has: the size less the balloon's. A guest that cannot unplug memory which it uses has more than `target`.
     public var current: ByteSize
     /// The memory for which the host has allocated pages.
     public var resident: ByteSize

@@ -2,29 +2,42 @@ internal import GuestMemory
 internal import HostSystem
 internal import VirtioDevices
 
-/// The guest's memory while the machine runs: a balloon in the guest takes memory away and gives it back (VIRTIO 1.2, section 5.5).
+/// The guest's memory while the machine runs: a balloon in the guest takes memory away and gives it back (VIRTIO 1.2, section 5.5), and a
+/// memory device adds memory (section 5.15).
 extension VirtualMachine {
-    /// Asks the guest to live with less memory than the machine has, or with more again. It never waits: `memoryStatistics` says how far
-    /// the guest has come. A guest without a driver does nothing, and a guest that runs out of memory takes some back.
+    /// Asks the guest to live with less memory than the machine has, or with more again, up to `MemoryGrowth.limit`. It never waits:
+    /// `memoryStatistics` says how far the guest has come. A guest without a driver does nothing, a guest that runs out of memory takes some
+    /// back from its balloon, and a guest may be unable to unplug memory that it uses.
     ///
     /// The target is kept over resets of the guest and over saving and restoring.
     ///
-    /// - Parameter target: from 1M to the size of the machine's memory, in steps of 4K.
+    /// - Parameter target: from 1M to the most memory of the machine, in steps of 4K.
     /// - Throws: `usage` for a size out of range, and `unavailable` for a machine that has no balloon.
     public func setMemoryTarget(_ target: ByteSize) throws(AerieError) {
-        let size = ByteSize(bytes: board.memory.size)
-        guard (ByteSize.mebibytes(1)...size).contains(target), target.bytes % 4096 == 0 else {
+        let most = ByteSize(bytes: configuration.mostMemory)
+        guard (ByteSize.mebibytes(1)...most).contains(target), target.bytes % 4096 == 0 else {
+            let advice =
+                configuration.growthMethod == nil ? "; a machine made with --max-memory can have more" : ""
             throw AerieError(
-                .usage, asked: "memory of \(target)", found: "the guest can have 1M to \(size), in steps of 4K",
-                advice: "choose a size in this range")
+                .usage, asked: "memory of \(target)", found: "the guest can have 1M to \(most), in steps of 4K",
+                advice: "choose a size in this range\(advice)")
         }
+        let start = configuration.bootMemory
+        let block = MemoryDevice.blockSize
+        let added =
+            board.growth == nil || target.bytes <= start ? 0 : (target.bytes - start + block - 1) / block * block
         guard let balloon = board.balloon else {
-            throw AerieError(
-                .unavailable, asked: "memory of \(target)",
-                found: "the machine has no balloon, because other devices have all its virtio-mmio slots",
-                advice: "use the transport pci")
+            guard board.growth != nil, start + added == target.bytes else {
+                throw AerieError(
+                    .unavailable, asked: "memory of \(target)",
+                    found: "the machine has no balloon, because other devices have all its virtio-mmio slots",
+                    advice: "use the transport pci")
+            }
+            board.growth?.request(added)
+            return
         }
-        balloon.request(size.bytes - target.bytes)
+        board.growth?.request(added)
+        balloon.request(start + added - target.bytes)
     }
 
     /// Replaces the memory policy until the machine's end. Memory that the guest has lent under the old policy comes back to it if the new one
@@ -49,16 +62,20 @@ extension VirtualMachine {
     ) throws(AerieError) -> MemoryKeeper {
         try MemoryKeeper(
             configuration.memoryPolicy ?? MemoryPolicy(), services.memoryFiles ?? .host, memory: board.memory,
-            balloon: board.balloon, log: log)
+            growth: board.growth, balloon: board.balloon, log: log)
     }
 
     /// The state of the guest's memory. Each call also asks the guest for new figures, so that `guest` is as old as the call before.
     public var memoryStatistics: MemoryStatistics {
-        let size = board.memory.size
+        let growth = board.growth?.status
         let status = board.balloon?.status
         board.balloon?.refreshStatistics()
+        let start = configuration.bootMemory
+        let wanted = start + (growth?.requested ?? 0)
+        let size = start + (growth?.plugged ?? 0)
         return MemoryStatistics(
-            size: ByteSize(bytes: size), target: ByteSize(bytes: size - min(status?.requested ?? 0, size)),
+            size: ByteSize(bytes: size), maximum: ByteSize(bytes: configuration.mostMemory),
+            target: ByteSize(bytes: wanted - min(status?.requested ?? 0, wanted)),
             // The guest says how much its balloon has.
             current: ByteSize(bytes: size - min(status?.actual ?? 0, size)),
             resident: ByteSize(bytes: board.memory.residentSize), returned: ByteSize(bytes: status?.returned ?? 0),

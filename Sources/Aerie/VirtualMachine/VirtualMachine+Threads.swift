@@ -1,5 +1,6 @@
 internal import HostSystem
 internal import Machine
+internal import VirtioDevices
 
 /// The machine's threads, and its end, which the control thread carries out.
 extension VirtualMachine {
@@ -77,6 +78,7 @@ extension VirtualMachine {
         for device in board.devices { device.abandon() }
         quiesce()
         for device in board.devices { device.reset() }
+        board.growth?.unplugAll(in: board.memory)
         control.reset()
         do {
             try board.load()

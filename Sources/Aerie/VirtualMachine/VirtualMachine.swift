@@ -1,5 +1,6 @@
 package import HostSystem
 internal import Machine
+internal import VirtioDevices
 
 /// A virtual machine in this process: processors, memory and devices put together from a configuration.
 ///
@@ -79,6 +80,9 @@ public final class VirtualMachine: Sendable {
         board = try BoardBuilder.make(
             configuration, console: ConsoleBridge(console), control: control, services: services, log: log
         ) { [requests] in requests.post(.event($0)) }
+        if configuration.growthMethod == .balloon {
+            board.balloon?.request(configuration.mostMemory - configuration.memory.bytes)
+        }
         memoryKeeper = try Self.memoryKeeper(configuration, services, board, log)
         restartsOnReset = configuration.restartsOnReset
         watchdog = configuration.watchdog

@@ -10,10 +10,12 @@ struct SetCommand: ParsableCommand {
         commandName: "set",
         abstract: "Change a running machine.",
         discussion: """
-            The changes last until the machine ends.
+            The changes last until the machine ends. --memory of a machine that was made with --max-memory goes up to that size; \
+            the command waits for the guest, and says how far it has come when it gets no further.
 
             Examples:
               aerie set build --memory 256M
+              aerie set build --memory 4G        (made with --max-memory 4G or more)
               aerie set build --memory-policy pressure,idle=600
               aerie set build --disk 1=20G
               aerie set build --link 0=down
@@ -26,7 +28,8 @@ struct SetCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Ask the guest to live with this much memory; up to what the machine has.", valueName: "size"))
+            "Ask the guest to live with this much memory; up to what the machine has, or its --max-memory.",
+            valueName: "size"))
     var memory: String?
 
     @Option(
@@ -82,6 +85,9 @@ struct SetCommand: ParsableCommand {
                 .usage, asked: "set", found: "nothing is to be changed", advice: "see 'aerie help set'")
         }
         try changes.apply(to: machine)
+        if let memory, machine.record.configuration.memoryGrowth != nil {
+            try MemoryProgress.wait(try ControlClient(machine), asked: "--memory \(memory)")
+        }
     }
 
     private func changes(_ configuration: Configuration) throws(AerieError) -> MachineChanges {

@@ -35,6 +35,15 @@ struct RunOptions: ParsableArguments {
         help: ArgumentHelp("Memory with K, M or G for powers of 1024 (default: 512M).", valueName: "size"))
     var memory: String?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            How far 'aerie set NAME --memory' may let the running guest's memory grow, as SIZE[,by=hotplug|balloon]: by virtio-mem \
+            (default for x86_64), or by a balloon that a guest with all of the memory starts with (default for riscv64).
+            """, valueName: "size"))
+    var maxMemory: String?
+
     @Flag(help: "Keep pages of memory that several guests have in common once. Guests can find out which ones.")
     var merge = false
 
@@ -187,7 +196,7 @@ struct RunOptions: ParsableArguments {
         var result = RunSettings()
         let texts: [(RunSetting, String?)] = [
             (.image, image), (.arch, arch), (.engine, engine), (.trace, trace), (.cpu, cpu), (.cpus, cpus),
-            (.memory, memory), (.memoryPolicy, memoryPolicy),
+            (.memory, memory), (.maxMemory, maxMemory), (.memoryPolicy, memoryPolicy),
             (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.overlay, overlay),
             (.diskSize, diskSize),
             (.transport, transport),

@@ -43,6 +43,8 @@ package struct ImageConfiguration {
         words += self.words
         if configuration.watchdog != .off { words.append("aerie.watchdog") }
         if diskSize != nil { words.append("aerie.grow") }
+        // Memory that is added is in use at once, and only for what the kernel can move when the memory is to go again.
+        if configuration.growthMethod == .hotplug { words.append("memhp_default_state=online_movable") }
         for (index, share) in configuration.shares.enumerated() {
             let mode = share.access == .readOnly ? "ro" : "rw"
             words.append("aerie.share=\(Configuration.shareTag(index)):\(mode):\(share.guestDirectory)")

@@ -39,7 +39,7 @@ public struct MachineChanges: Equatable, Sendable {
         }
     }
 
-    /// The memory that the guest is asked to live with, from 1M to the size of the machine's memory; see `VirtualMachine.setMemoryTarget(_:)`.
+    /// The memory that the guest is asked to live with, from 1M to the most memory of the machine; see `VirtualMachine.setMemoryTarget(_:)`.
     public var memory: ByteSize?
     /// How the guest's memory serves the host; see `VirtualMachine.setMemoryPolicy(_:)`.
     public var memoryPolicy: MemoryPolicy?

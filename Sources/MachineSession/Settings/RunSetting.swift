@@ -5,6 +5,7 @@ internal import HostSystem
 package enum RunSetting: String, CaseIterable, Sendable {
     case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, flash, disk, overlay,
         network, publish, share, transport, console, watchdog, vsock, merge
+    case maxMemory = "max-memory"
     case memoryPolicy = "memory-policy"
     case allowEgress = "allow-egress"
     case diskSize = "disk-size"
@@ -49,6 +50,7 @@ extension RunSettings {
         case .cpu: processor = try Processor(option: text)
         case .cpus: cpus = try Self.integer(text, asked: asked, in: Configuration.cpuRange)
         case .memory: memory = try Self.size(text, asked: asked, in: Configuration.memoryRange)
+        case .maxMemory: memoryGrowth = try MemoryGrowth(option: text)
         case .memoryPolicy: memoryPolicy = try MemoryPolicy(option: text)
         case .kernel: kernel = text
         case .initrd: initrd = text

@@ -14,6 +14,7 @@ package struct RunSettings: Equatable {
     package var processor: Processor?
     package var cpus: Int?
     package var memory: ByteSize?
+    package var memoryGrowth: MemoryGrowth?
     package var mergesMemory: Bool?
     package var memoryPolicy: MemoryPolicy?
     package var kernel: String?
@@ -61,6 +62,7 @@ package struct RunSettings: Equatable {
         result.processor = processor ?? other.processor
         result.cpus = cpus ?? other.cpus
         result.memory = memory ?? other.memory
+        result.memoryGrowth = memoryGrowth ?? other.memoryGrowth
         result.mergesMemory = mergesMemory ?? other.mergesMemory
         result.memoryPolicy = memoryPolicy ?? other.memoryPolicy
         result.kernel = kernel ?? other.kernel
@@ -133,6 +135,7 @@ package struct RunSettings: Equatable {
         result.processor = processor
         if let cpus { result.cpus = cpus }
         if let memory { result.memory = memory }
+        result.memoryGrowth = memoryGrowth
         result.mergesMemory = mergesMemory ?? false
         result.memoryPolicy = memoryPolicy == MemoryPolicy() ? nil : memoryPolicy
         result.kernel = kernel

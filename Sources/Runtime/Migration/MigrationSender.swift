@@ -126,7 +126,7 @@ package struct MigrationSender {
     private func offer(_ names: [String]) throws -> MigrationAnswer {
         let wantsPostCopy = options.postCopy != .never
         let offer = MigrationOffer(
-            machine: machine.record, memory: machine.record.configuration.memory.bytes,
+            machine: machine.record, memory: machine.record.configuration.memorySize,
             disks: names.map { MigrationOffer.File(name: $0, modified: modified($0)) }, transfer: transfer,
             postCopy: wantsPostCopy ? true : nil)
         try stream.send(.offer, text: JSONValue(encoding: offer).text)

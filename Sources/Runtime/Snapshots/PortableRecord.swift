@@ -54,6 +54,7 @@ enum PortableRecord {
         configuration.cpus = saved.cpus
         configuration.processor = saved.processor
         configuration.memory = saved.memory
+        configuration.memoryGrowth = saved.memoryGrowth
         configuration.commandLine = saved.commandLine
         configuration.networkCards = saved.networkCards.filter { $0.network == .user }
         configuration.allowedEgress = saved.allowedEgress

@@ -102,11 +102,11 @@ package final class SnapshotImport {
     private func read(_ member: ArchiveMember, _ size: UInt64, to work: String) throws -> ArchiveReader.Event {
         switch member {
         case .disk: return try readDisk(size, to: "\(work)/\(Machine.rootDiskName)")
-        case .memory where size != record.machine.configuration.memory.bytes:
+        case .memory where size != record.machine.configuration.memorySize:
             throw AerieError(
                 .badInput, asked: asked,
                 found: "the memory has \(size) bytes, and the machine's record says "
-                    + "\(record.machine.configuration.memory.bytes)", advice: "export the snapshot again")
+                    + "\(record.machine.configuration.memorySize)", advice: "export the snapshot again")
         default: break
         }
         let path = "\(work)/\(Self.fileName(member))"

@@ -8,10 +8,10 @@ final class PCIBoard: DriverBoard {
     let memory: GuestMemory
     let transport: VirtioPCITransport
 
-    init(_ device: any VirtioDevice, log: Log = .silent) throws {
-        memory = try GuestMemory(ranges: [(TestBoard.base, TestBoard.size)])
+    init(_ device: any VirtioDevice, memory: GuestMemory? = nil, log: Log = .silent) throws {
+        self.memory = try memory ?? GuestMemory(ranges: [(TestBoard.base, TestBoard.size)])
         transport = VirtioPCITransport(
-            name: "virtio0", device: device, memory: memory, messages: nil, loop: TestLoop.shared, log: log)
+            name: "virtio0", device: device, memory: self.memory, messages: nil, loop: TestLoop.shared, log: log)
     }
 
     func start() throws { try transport.start() }

@@ -82,8 +82,8 @@ enum GuestScripts {
         # ignore no signal. setsid makes the job the leader of a session that has the terminal.
         env --default-signal setsid -c "/usr/lib/aerie/$mode" <"$tty" >"$tty" 2>&1 &
         child=$!
-        # Memory goes back to the host when the prompt is there: nobody waits for this.
-        [ "$mode" = shell ] && (sleep 1 && exec nice modprobe -q virtio_balloon) </dev/null >/dev/null 2>&1 &
+        # Memory goes back to the host, and comes from it, when the prompt is there: nobody waits for this.
+        [ "$mode" = shell ] && (sleep 1 && exec nice modprobe -qa virtio_balloon virtio_mem) </dev/null >/dev/null 2>&1 &
         while kill -0 "$child" 2>/dev/null; do wait "$child"; done
         finish poweroff
 
