@@ -53,21 +53,18 @@ final class RISCVBoard: Board {
         disks = try configuration.openDisks()
         let io = VirtioHost.makeDiskIO(loop, isUsed: !disks.isEmpty || !configuration.flash.isEmpty)
         let virtio = try VirtioCards(
-            configuration, disks: disks, growthRegion: region, io: io, console: console, control: control,
-            services: services,
+            configuration, disks: disks, region: region, io: io, console: console, control: control, services: services,
             queueCount: transport == .pci ? min(configuration.cpus, 4) : 1,
             slots: transport == .pci ? PCIHost.mostFunctions - 2 : RISCVMemoryMap.virtioSlots, log: log)
-        let cards = virtio.devices
-        virtioDevices = cards
-        growth = virtio.growth
-        balloon = virtio.balloon
+        virtioDevices = virtio.devices
+        (growth, balloon) = (virtio.growth, virtio.balloon)
         let host = VirtioHost(memory: memory, loop: loop, log: log)
-        let slots = Self.slots(transport == .pci ? [] : cards, transport, host: host, plic: plic)
+        let slots = Self.slots(transport == .pci ? [] : virtioDevices, transport, host: host, plic: plic)
         let flash = try Self.flash(configuration, io: io, log: log)
         let panic = PanicNotifier(name: "panic", log: log, handler: events)
         let generation = try Self.makeGeneration(plic)
         self.generation = generation
-        let (bridge, functions) = Self.bus(transport == .pci ? cards : [], panic, host: host, plic: plic)
+        let (bridge, functions) = Self.bus(transport == .pci ? virtioDevices : [], panic, host: host, plic: plic)
 
         // Power, time, and interrupts; then what raises them.
         let placed: [Placement] =

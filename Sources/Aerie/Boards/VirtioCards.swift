@@ -16,14 +16,14 @@ struct VirtioCards {
 
     /// - Parameters:
     ///   - disks: the images of the configuration's disks.
-    ///   - growthRegion: of the guest's memory, for the memory device.
+    ///   - region: of the guest's memory, for the memory device.
     ///   - io: does the disks' host I/O.
     ///   - services: what other processes do on the host for the machine.
     ///   - queueCount: how many queues devices have that may have several.
     ///   - slots: how many devices the board has room for.
     ///   - log: takes messages of the cards about their networks.
     init(
-        _ configuration: Configuration, disks: [any DiskImage], growthRegion: (base: UInt64, size: UInt64)?, io: DiskIO,
+        _ configuration: Configuration, disks: [any DiskImage], region: (base: UInt64, size: UInt64)?, io: DiskIO,
         console: any CharacterChannel,
         control: any CharacterChannel, services: HostServices, queueCount: Int, slots: Int, log: Log
     ) throws(AerieError) {
@@ -38,7 +38,7 @@ struct VirtioCards {
         cards += try configuration.makeNetworkDevices(services, log)
         cards += try configuration.makeShareDevices()
         if let sockets = configuration.sockets { cards.append(try sockets.makeDevice(services, log)) }
-        growth = growthRegion.map { MemoryDevice(base: $0.base, size: $0.size) }
+        growth = region.map { MemoryDevice(base: $0.base, size: $0.size) }
         if let growth { cards.append(growth) }
         balloon = cards.count < slots ? BalloonDevice() : nil
         devices = cards + (balloon.map { [$0] } ?? [])

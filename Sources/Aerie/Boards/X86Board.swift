@@ -68,12 +68,10 @@
             disks = try configuration.openDisks()
             let io = VirtioHost.makeDiskIO(loop, isUsed: !disks.isEmpty)
             let virtio = try VirtioCards(
-                configuration, disks: disks, growthRegion: region, io: io, console: console, control: control,
-                services: services,
-                queueCount: min(configuration.cpus, 4), slots: PCIHost.mostFunctions - 2, log: log)
+                configuration, disks: disks, region: region, io: io, console: console, control: control,
+                services: services, queueCount: min(configuration.cpus, 4), slots: PCIHost.mostFunctions - 2, log: log)
             virtioDevices = virtio.devices
-            growth = virtio.growth
-            balloon = virtio.balloon
+            (growth, balloon) = (virtio.growth, virtio.balloon)
             let functions =
                 Self.transports(virtio.devices, machine: core.machine, VirtioHost(memory: memory, loop: loop, log: log))
                 + Self.guards(configuration, timeBase: timeBase, loop: loop, log: log, events: events)
