@@ -63,7 +63,8 @@ enum CallTracer {
         var found: [Call] = []
         for line in try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n") {
             // PID NAME(ARGUMENTS) = RESULT, and other lines that do not begin so.
-            let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+            // A short number has spaces behind it.
+            let words = line.split(separator: " ", maxSplits: 1).map { $0.drop { $0 == " " } }
             guard words.count == 2, let end = words[1].firstIndex(of: "("), words[1].first?.isLetter == true else {
                 continue
             }

@@ -123,7 +123,10 @@ import Testing
         let disk = await refusal { $0.disks[1] = .init(rate: RateLimit()) }
         #expect(disk?.contains("the machine has 1 disks") == true, "\(disk ?? "")")
         let memory = await refusal { $0.memory = .mebibytes(17) }
-        #expect(memory == "memory of 17M: the guest can have 1M to 16M, in steps of 4K; choose a size in this range")
+        #expect(
+            memory
+                == "memory of 17M: the guest can have 1M to 16M, in steps of 4K; choose a size in this range; "
+                + "a machine made with --max-memory can have more")
         let policy = await refusal {
             $0.memoryPolicy = MemoryPolicy()
             $0.memoryPolicy?.idleTime = 9

@@ -61,10 +61,15 @@ struct MemoryTests {
         let settings = try directory.file("settings", try JSONSerialization.data(withJSONObject: object))
         var host = try MachineHost([settings], in: directory)
         func sum(_ word: String) throws -> Substring {
-            try #require(
-                Patience.wait { host.output.contains("=\(word) ") || !host.isRunning } && host.isRunning)
-            let words = host.output.split(whereSeparator: \.isWhitespace)
-            return words[try #require(words.firstIndex(of: "=\(word)")) + 1]
+            // A serial port's output comes in pieces.
+            let line = try Regex("=\(word) ([0-9a-f]{32}) ", as: (Substring, Substring).self)
+            var found: Substring?
+            let isThere = Patience.wait {
+                found = host.output.firstMatch(of: line)?.1
+                return found != nil || !host.isRunning
+            }
+            try #require(isThere && host.isRunning)
+            return try #require(found)
         }
         try #require(Patience.wait { host.output.contains("=ready") || !host.isRunning } && host.isRunning)
         let (start, most): (UInt64, UInt64) = (256 << 20, 1024 << 20)

@@ -36,8 +36,8 @@ import Testing
             ("Aerie/Aerie.docc/RunningYourFirstGuest", "Tests/MachineTests/Examples/FirstGuest", 2),
             ("Aerie/Aerie.docc/LifecycleOfAMachine", "Tests/MachineTests/Examples/FirstGuest", 2),
             ("Aerie/Aerie.docc/MachinesInTasks", "Tests/MachineTests/Examples/TaskGuest", 2),
-            ("AerieMachines/AerieMachines.docc/KeepingMachines", "Tests/CommandTests/Examples/MachineExamples", 3),
-            ("AerieMachines/AerieMachines.docc/RunningCommands", "Tests/CommandTests/Examples/MachineExamples", 2),
+            ("AerieMachines/AerieMachines.docc/KeepingMachines", "Tests/CommandTests/Examples/MachineExamples", 4),
+            ("AerieMachines/AerieMachines.docc/RunningCommands", "Tests/CommandTests/Examples/MachineExamples", 3),
             ("AerieMachines/AerieMachines.docc/SandboxTutorial", "Examples/Sources/PythonSandbox/PythonSandbox", 3),
         ])
     func quotedCode(article: String, source: String, count: Int) throws {
