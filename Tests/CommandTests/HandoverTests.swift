@@ -55,7 +55,7 @@ import Testing
         try #require(Patience.wait { isThere.withLock { $0 } })
         let refused = try aerie.run(["resume", "one"])
         #expect(refused.code == 69)
-        #expect(refused.error.contains("it is being handed over to another host"), "\(refused.error)")
+        #expect(refused.error.contains("it is being saved, or handed over to another host"), "\(refused.error)")
         #expect(state("one") == .paused)
         passes.update { $0 = true }
         #expect(sender.end() == 0 && receiver.end() == 0, "\(sender.error)\(receiver.error)")

@@ -23,16 +23,22 @@ package enum MachineEnding {
         _ machine: Machine, _ method: ControlRequest.Method, _ parameters: [String: JSONValue], within seconds: Int
     ) throws(AerieError) {
         guard machine.isRunning else { return }
+        var seconds = seconds
         do throws(AerieError) {
-            try ControlClient(machine, limit: seconds).call(method, parameters)
+            try ControlClient(machine, limit: patience).call(method, parameters)
         } catch  where !machine.isRunning {
             // It ended by itself meanwhile, which is what was wanted.
         } catch {
             // Between two runs of its restart policy, only the monitor is there. The connection is lost when the guest ends by itself just now:
             // the policy must not start it again.
             guard MachineSignal.end(machine) || error.category == .inputOutput else { throw error }
+            if error.category == .unavailable { seconds = 0 }
         }
-        if !machine.hasEnded(within: seconds) { MachineSignal.kill(machine) }
+        if !machine.hasEnded(within: seconds) {
+            MachineSignal.kill(machine)
+            // The monitor itself may be stopped, or hang.
+            if !machine.hasEnded(within: patience) { MachineSignal.killMonitor(machine) }
+        }
         try machine.waitForEnd()
     }
 }

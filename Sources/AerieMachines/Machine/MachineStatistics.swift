@@ -27,7 +27,7 @@ public struct MachineStatistics: Equatable, Sendable {
         processorTime = usage.processorTime
         ownMemory = ByteSize(bytes: usage.ownMemory)
         time = HostClock.monotonic()
-        let answer = try? ControlClient(machine).call(.statistics)
+        let answer = try? ControlClient(machine, limit: 5).call(.statistics)
         memory = try? answer?["memory"]?.decode(MemoryStatistics.self)
         devices = try? answer?["devices"]?.decode(DeviceStatistics.self)
     }

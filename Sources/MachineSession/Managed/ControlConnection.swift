@@ -38,7 +38,7 @@ final class ControlConnection: @unchecked Sendable {
         guard send(greeting.text + [0x0A]) else { return }
         defer {
             endPause()
-            server.endHandover(by: self)
+            server.disown(self)
         }
         while let line = readLine() {
             guard let request = ControlRequest(line: line) else {
@@ -79,7 +79,7 @@ final class ControlConnection: @unchecked Sendable {
                 try machine.transfer(state: files[0], stream: files[1], try options(request))
             }
         case .sendPages: return try sendPages(request)
-        case .hold: hold()
+        case .hold: holdsPause = false
         case .powerOff:
             let seconds = request.parameters["timeout"]?.integer
             server.stopper.ask(timeout: seconds.map { UInt64(min(max($0, 0), 86_400)) * 1_000_000_000 })
@@ -120,15 +120,10 @@ final class ControlConnection: @unchecked Sendable {
     }
 
     private func resume() throws(AerieError) {
+        try server.requireOwner(self, for: "letting the machine go on")
         holdsPause = false
-        server.endHandover(by: self)
-        try server.requireOwnership()
+        defer { server.disown(self) }
         try server.machine.resume()
-    }
-
-    private func hold() {
-        holdsPause = false
-        server.beginHandover(by: self)
     }
 
     private func number(_ key: String, of request: ControlRequest) throws(AerieError) -> Int {
@@ -187,7 +182,12 @@ final class ControlConnection: @unchecked Sendable {
     ) throws(AerieError) -> JSONValue {
         let files = try take(2)
         defer { for file in files { Glibc.close(file) } }
-        let report = try body(server.machine, files)
+        try server.own(self, for: "saving the machine")
+        let report: SavingReport
+        do throws(AerieError) { report = try body(server.machine, files) } catch {
+            server.disown(self)
+            throw error
+        }
         holdsPause = report.wasRunning || holdsPause
         missing = report.missing
         let paused = HostClock.monotonic() - report.pausedAt

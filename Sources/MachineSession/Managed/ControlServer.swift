@@ -23,8 +23,8 @@ final class ControlServer: Sendable {
         var lastConnection = 0
         /// Connections that wait for the machine's end, and attached programs.
         var waiters = 0
-        /// The connection over which the machine was handed over to another host, until it says what has become of it.
-        var handover: ObjectIdentifier?
+        /// The connection over which the machine is saved or handed over, until it lets the machine go on, or ends.
+        var owner: ObjectIdentifier?
         var outcome: Outcome?
         var isOver = false
     }
@@ -68,26 +68,29 @@ final class ControlServer: Sendable {
         _ = state.wait(until: HostClock.monotonic() &+ Self.lastAnswers) { $0.connections.isEmpty ? () : nil }
     }
 
-    // MARK: Handover
+    // MARK: Ownership
 
-    /// The machine may run elsewhere from now on.
-    func beginHandover(by connection: ControlConnection) {
-        state.withLock { $0.handover = ObjectIdentifier(connection) }
+    /// From now on, only this connection lets the machine go on: what is saved must not change, and a machine that was handed over may run
+    /// elsewhere.
+    ///
+    /// - Throws: `unavailable` when another connection does the same.
+    func own(_ connection: ControlConnection, for purpose: String) throws(AerieError) {
+        try requireOwner(connection, for: purpose)
+        state.withLock { $0.owner = ObjectIdentifier(connection) }
     }
 
-    /// The machine is this host's again, or nobody is there any more who knows.
-    func endHandover(by connection: ControlConnection) {
+    func disown(_ connection: ControlConnection) {
         state.withLock { state in
-            if state.handover == ObjectIdentifier(connection) { state.handover = nil }
+            if state.owner == ObjectIdentifier(connection) { state.owner = nil }
         }
     }
 
-    /// - Throws: `unavailable` while the machine may run elsewhere, and whoever has handed it over is there.
-    func requireOwnership() throws(AerieError) {
-        guard state.withLock({ $0.handover }) != nil else { return }
+    /// - Throws: `unavailable` while another connection saves the machine or hands it over.
+    func requireOwner(_ connection: ControlConnection, for purpose: String) throws(AerieError) {
+        guard let owner = state.withLock({ $0.owner }), owner != ObjectIdentifier(connection) else { return }
         throw AerieError(
-            .unavailable, asked: "letting the machine go on", found: "it is being handed over to another host",
-            advice: "wait for the end of 'aerie migrate', which says where it runs")
+            .unavailable, asked: purpose, found: "it is being saved, or handed over to another host",
+            advice: "wait for the end of that")
     }
 
     /// Waits for the machine's end; nil when the connection's other side went away before.

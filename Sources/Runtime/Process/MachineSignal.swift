@@ -31,6 +31,12 @@ package enum MachineSignal {
         return machine.isRunning && monitor > 0 && Glibc.kill(monitor, SIGTERM) == 0
     }
 
+    /// Kills the monitor of a machine, with which the machine's processes end.
+    package static func killMonitor(_ machine: Machine) {
+        let monitor = machine.status.monitor
+        if machine.isRunning, monitor > 0 { _ = Glibc.kill(monitor, SIGKILL) }
+    }
+
     /// Kills the process of a machine, whatever it does. Its monitor does not start it again.
     package static func kill(_ machine: Machine) {
         guard end(machine) else { return }

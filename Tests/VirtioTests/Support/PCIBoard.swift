@@ -1,3 +1,4 @@
+import Glibc
 import GuestMemory
 import HostSystem
 import Machine
@@ -36,6 +37,9 @@ final class PCIBoard: DriverBoard {
 
     func negotiate(_ features: UInt64) {
         status = 0
+        // VIRTIO 1.2, section 4.1.4.3.2.
+        let deadline = HostClock.monotonic() + 300_000_000_000
+        while status != 0, HostClock.monotonic() < deadline { usleep(50) }
         status = 1
         status = 3
         for word in 0..<2 as Range<UInt64> {
