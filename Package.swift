@@ -129,7 +129,8 @@ let package = Package(
             name: "AerieCommand",
             dependencies: [
                 "AerieMachines", "MachineSession", "Runtime", "Jail", "ControlAPI", "Compose", "AgentClient",
-                "AgentProtocol", "Aerie", "CSockets", "GuestImages", "KVMEngine", "DiskImages", "HostSystem",
+                "AgentProtocol", "Aerie", "CSockets", "HostSockets", "GuestImages", "KVMEngine", "DiskImages",
+                "HostSystem",
                 "TextTables",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -163,8 +164,10 @@ let package = Package(
             "TranslationRuntimeTests",
             ["TranslationRuntime", "HostX86_64", "Translator", "TestSupport", "GuestMemory", "HostSystem"]),
         tests("HostX86_64Tests", ["HostX86_64", "Translator", "GuestToolchain", "HostSystem"]),
+        .target(name: "CChildProgram", path: "Tests/CChildProgram"),
         .target(
-            name: "GuestToolchain", path: "Tests/GuestToolchain", exclude: ["Guests"], swiftSettings: settings),
+            name: "GuestToolchain", dependencies: ["CChildProgram"], path: "Tests/GuestToolchain", exclude: ["Guests"],
+            swiftSettings: settings),
         tests(
             "RISCVTests",
             [

@@ -107,4 +107,12 @@ package struct FileDescriptor: ~Copyable, Sendable {
     package func synchronize() throws(SystemError) {
         _ = try checked("fdatasync") { fdatasync(rawValue) }
     }
+
+    /// Makes a file's data, or a directory's entries, survive a loss of power (fsync).
+    ///
+    /// - Parameter flags: of open(2), besides those for reading.
+    package static func synchronize(path: String, flags: Int32 = 0) throws(SystemError) {
+        let file = try FileDescriptor(path: path, flags: O_RDONLY | flags)
+        _ = try checked("fsync \(path)") { fsync(file.rawValue) }
+    }
 }

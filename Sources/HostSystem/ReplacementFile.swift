@@ -56,8 +56,7 @@ package struct ReplacementFile: ~Copyable {
         isCommitted = true
         guard isDurable else { return }
         // The name, too, must survive a loss of power.
-        let directory = try FileDescriptor(path: Self.directory(of: path), flags: O_RDONLY | O_DIRECTORY)
-        _ = try checked("fsync \(Self.directory(of: path))") { fsync(directory.rawValue) }
+        try FileDescriptor.synchronize(path: Self.directory(of: path), flags: O_DIRECTORY)
     }
 
     private static func directory(of path: String) -> String {

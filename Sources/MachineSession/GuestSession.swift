@@ -67,9 +67,10 @@ package struct GuestSession {
 
     /// Runs the session on a new thread, and waits for its end.
     ///
-    /// The process of a machine is a copy of its monitor (fork(2)), and its main thread goes without locks beside other threads: the Swift runtime
-    /// remembers each thread's number for its locks, and of the main thread that is the monitor's. Once another thread waits for such a lock, which a
-    /// global has until its first use is over, the kernel finds no owner of this number (FUTEX_LOCK_PI of futex(2)), and both threads try for ever.
+    /// The main thread of a machine's process must not share a lock of the Swift runtime with another thread. Such a lock has its owner's thread
+    /// number, which the runtime keeps in a variable of the thread. The process is a copy of its monitor (fork(2)), and so is that variable: the
+    /// main thread locks with the number of the monitor. When a second thread waits for the lock, the kernel finds no owner (FUTEX_LOCK_PI of
+    /// futex(2)), and both threads try for ever. Each global variable has such a lock for its first use.
     private func runOnNewThread(_ parts: SessionParts) throws(AerieError) -> Int32 {
         // The main thread waits, so that one thread at a time accesses it.
         nonisolated(unsafe) var result: Result<Int32, AerieError>?

@@ -10,22 +10,6 @@ struct AerieResult {
     let error: String
 }
 
-extension Process {
-    /// Waits until a program that runs has ended. One that hangs is killed, so that it holds up its own test only.
-    func awaitEnd() throws {
-        if Patience.wait(Patience.limitOfPrograms, until: { !isRunning }) { return }
-        kill(processIdentifier, SIGKILL)
-        waitUntilExit()
-        throw Hanging(command: ([executableURL?.path ?? ""] + (arguments ?? [])).joined(separator: " "))
-    }
-
-    struct Hanging: Error, CustomStringConvertible {
-        let command: String
-
-        var description: String { "killed, because it did not end in \(Patience.limitOfPrograms): \(command)" }
-    }
-}
-
 /// Runs the `aerie` that was built with these tests, with directories of its own for everything it keeps.
 struct AerieProcess {
     /// Beside the test bundle, which is the running program.
@@ -49,23 +33,19 @@ struct AerieProcess {
         _ arguments: [String], input: String = "", environment: [String: String] = [:], program: String = "aerie",
         wrapper: [String] = []
     ) throws -> AerieResult {
-        let process = Process()
         let words = wrapper + [Self.path(of: program)] + arguments
-        process.executableURL = URL(filePath: words[0])
-        process.arguments = Array(words.dropFirst())
-        process.currentDirectoryURL = directory.url
-        process.environment = self.environment.merging(environment) { $1 }
-        let source = try directory.file("input", Data(input.utf8))
-        process.standardInput = try FileHandle(forReadingFrom: URL(filePath: source))
+        let source = try FileHandle(
+            forReadingFrom: URL(filePath: try directory.file("input", Data(input.utf8))))
         // Files rather than pipes: nobody has to read while the program runs.
         let output = try directory.file("output", Data())
         let error = try directory.file("error", Data())
-        process.standardOutput = try FileHandle(forWritingTo: URL(filePath: output))
-        process.standardError = try FileHandle(forWritingTo: URL(filePath: error))
-        try process.run()
-        try process.awaitEnd()
+        let (outputFile, errorFile) = try (directory.writer(output), directory.writer(error))
+        let running = try ChildProgram(
+            words[0], Array(words.dropFirst()), environment: self.environment.merging(environment) { $1 },
+            directory: directory.path, input: source.fileDescriptor, output: outputFile.fileDescriptor,
+            error: errorFile.fileDescriptor)
         return AerieResult(
-            code: process.terminationStatus,
+            code: try running.awaitEnd().code,
             output: try String(contentsOfFile: output, encoding: .utf8),
             error: try String(contentsOfFile: error, encoding: .utf8))
     }

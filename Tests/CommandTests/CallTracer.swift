@@ -1,4 +1,5 @@
 import Foundation
+import GuestToolchain
 
 /// Lists the state-changing system calls of a program, and kills the program at one of them, by strace(1).
 enum CallTracer {
@@ -24,15 +25,11 @@ enum CallTracer {
 
     /// Why calls cannot be traced here; nil if they can.
     static let obstacle: String? = {
-        let probe = Process()
-        probe.executableURL = URL(filePath: path)
-        probe.arguments = [
+        let probe = [
             "-f", "-b", "execve", "-qq", "-o", "/dev/null", "-e", "inject=rmdir:signal=KILL:when=1", "true",
         ]
-        probe.standardError = FileHandle.nullDevice
-        guard (try? probe.run()) != nil else { return "strace is not installed" }
-        probe.waitUntilExit()
-        return probe.terminationStatus == 0 ? nil : "this host does not let programs be traced"
+        guard let result = try? HostProgram.run(path, probe) else { return "strace is not installed" }
+        return result.status == 0 ? nil : "this host does not let programs be traced"
     }()
 
     /// Words in front of a command. Its threads are traced, and not the programs that it starts.

@@ -44,7 +44,7 @@ struct CrashWalkTests {
         var deaths = 0
         for call in calls {
             try scene.prepare(verb)
-            if try scene.aerie.run(verb.words, wrapper: CallTracer.killing(at: call)).code == SIGKILL { deaths += 1 }
+            if try scene.aerie.run(verb.words, wrapper: CallTracer.killing(at: call)).code == -SIGKILL { deaths += 1 }
             try scene.check("\(verb.rawValue), killed at \(call)")
         }
         // Threads may change their order, so that a call does not come.

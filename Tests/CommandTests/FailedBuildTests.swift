@@ -63,33 +63,27 @@ struct FailedBuildTests {
             find "$1" -type f ! -name '*.lock'
             exit $code
             """
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/unshare")
-        process.arguments =
-            (getuid() == 0 ? ["-m"] : ["-Urm"]) + ["/bin/sh", "-c", script, "sh", directory, AerieProcess.executable]
-        process.environment = environment.merging(
+        let variables = environment.merging(
             directory.hasPrefix(data) ? ["XDG_DATA_HOME": directory] : ["XDG_CACHE_HOME": directory],
             uniquingKeysWith: { $1 })
         let output = Pipe()
         let error = try aerie.directory.file("error", Data())
-        process.standardOutput = output
-        process.standardError = try FileHandle(forWritingTo: URL(filePath: error))
-        try process.run()
+        let errorFile = try aerie.directory.writer(error)
+        let build = try ChildProgram(
+            "/usr/bin/unshare",
+            (getuid() == 0 ? ["-m"] : ["-Urm"]) + ["/bin/sh", "-c", script, "sh", directory, AerieProcess.executable],
+            environment: variables, output: output.fileHandleForWriting.fileDescriptor,
+            error: errorFile.fileDescriptor)
+        try output.fileHandleForWriting.close()
         let bytes = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
         return AerieResult(
-            code: process.terminationStatus, output: String(decoding: bytes, as: UTF8.self),
+            code: try build.awaitEnd().code, output: String(decoding: bytes, as: UTF8.self),
             error: try String(contentsOfFile: error, encoding: .utf8))
     }
 
     private static let canMount: Bool = {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/unshare")
-        process.arguments = (getuid() == 0 ? ["-m"] : ["-Urm"]) + ["mount", "-t", "tmpfs", "none", "/mnt"]
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return false }
-        process.waitUntilExit()
-        return process.terminationStatus == 0
+        let mount = (getuid() == 0 ? ["-m"] : ["-Urm"]) + ["mount", "-t", "tmpfs", "none", "/mnt"]
+        return (try? HostProgram.run("/usr/bin/unshare", mount))?.status == 0
     }()
 
     @Test(
@@ -137,39 +131,33 @@ struct FailedBuildTests {
     }
 
     private final class RunningBuild {
-        private let process = Process()
+        private let program: ChildProgram
         private let error: String
 
         init(_ environment: [String: String], in directory: TemporaryDirectory) throws {
             error = try directory.file("error-\(UUID().uuidString)", Data())
-            process.executableURL = URL(filePath: AerieProcess.executable)
-            process.arguments = ["image", "build", "debian"]
-            process.environment = environment
-            process.standardOutput = FileHandle.nullDevice
-            process.standardError = try FileHandle(forWritingTo: URL(filePath: error))
-            try process.run()
+            let file = try directory.writer(error)
+            program = try ChildProgram(
+                AerieProcess.executable, ["image", "build", "debian"], environment: environment, output: nil,
+                error: file.fileDescriptor)
         }
 
         var messages: String { (try? String(contentsOfFile: error, encoding: .utf8)) ?? "" }
 
         func waitFor(_ phase: String) -> Bool {
-            while process.isRunning {
+            while program.isRunning {
                 if messages.contains(phase) { return true }
                 usleep(50_000)
             }
             return false
         }
 
-        func end(_ signal: Int32) -> (reason: Process.TerminationReason, status: Int32) {
-            kill(process.processIdentifier, signal)
-            process.waitUntilExit()
-            return (process.terminationReason, process.terminationStatus)
+        func end(_ signal: Int32) throws -> ChildProgram.End {
+            program.send(signal)
+            return try program.awaitEnd()
         }
 
-        func result() -> (reason: Process.TerminationReason, status: Int32) {
-            process.waitUntilExit()
-            return (process.terminationReason, process.terminationStatus)
-        }
+        func result() throws -> ChildProgram.End { try program.awaitEnd() }
     }
 
     @Test("A build that is interrupted anywhere leaves no image and no tool at work, and the next one succeeds")
@@ -186,8 +174,7 @@ struct FailedBuildTests {
                 return
             }
             usleep(UInt32.random(in: 0..<800_000))
-            let end = build.end(signal)
-            #expect(end.reason == .uncaughtSignal && end.status == signal, "\(phase): \(build.messages)")
+            #expect(try build.end(signal) == .killed(by: signal), "\(phase): \(build.messages)")
             if signal != SIGKILL {
                 #expect(build.messages.contains("aerie: building an image: interrupted; nothing was stored\n"))
                 #expect(leftovers == [], "\(phase)")
@@ -199,9 +186,9 @@ struct FailedBuildTests {
         // What was killed left its rubbish, which the next build takes away.
         #expect(leftovers != [])
         let build = try RunningBuild(environment, in: aerie.directory)
-        let end = build.result()
+        let end = try build.result()
         try requireMirror(build.messages)
-        #expect(end.reason == .exit && end.status == 0, "\(build.messages)")
+        #expect(end == .exited(0), "\(build.messages)")
         let building = try FileManager.default.contentsOfDirectory(atPath: "\(data)/aerie/images/building")
         #expect(building.allSatisfy { $0.hasSuffix(".lock") })
         #expect(try aerie.run(["image", "inspect", "debian"], environment: environment).code == 0)

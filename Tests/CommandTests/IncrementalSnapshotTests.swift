@@ -123,18 +123,13 @@ import Testing
         for round in 0..<12 {
             let isRemoval = round % 3 == 2
             let oldest = try store.snapshots().first?.record.id ?? "none"
-            let process = Process()
-            process.executableURL = URL(filePath: AerieProcess.executable)
-            process.arguments =
-                isRemoval ? ["snapshot", "rm", oldest] : ["snapshot", "create", "one", "s\(round)"]
-            process.environment = aerie.environment
-            process.standardOutput = FileHandle.nullDevice
-            process.standardError = FileHandle.nullDevice
-            try process.run()
+            let program = try ChildProgram(
+                AerieProcess.executable,
+                isRemoval ? ["snapshot", "rm", oldest] : ["snapshot", "create", "one", "s\(round)"],
+                environment: aerie.environment, output: nil, error: nil)
             // Any moment will do; the later ones are after its end.
             usleep(UInt32(4000 * (round / 3 + 1) + 1500 * round))
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
+            program.kill()
             for snapshot in try store.snapshots() { try snapshot.check() }
             #expect(Patience.wait { (try? directory().find("one").status.state) == .running })
         }

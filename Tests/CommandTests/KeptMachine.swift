@@ -64,12 +64,7 @@ struct KeptMachine {
     }()
 
     static let canHideGroups: Bool = {
-        let probe = Process()
-        probe.executableURL = URL(filePath: "/usr/bin/unshare")
-        probe.arguments = ["--mount", "--propagation", "private", "true"]
-        probe.standardError = FileHandle.nullDevice
-        guard getuid() == 0, (try? probe.run()) != nil else { return false }
-        probe.waitUntilExit()
-        return probe.terminationStatus == 0
+        let probe = ["--mount", "--propagation", "private", "true"]
+        return getuid() == 0 && (try? HostProgram.run("/usr/bin/unshare", probe))?.status == 0
     }()
 }

@@ -92,12 +92,6 @@ struct LibraryCommandTests {
         #expect(try await lines.error.collect(upTo: 10).bytes == Array("err\n".utf8))
     }
 
-    /// Whether a process of this host is there and not dead.
-    private func isAlive(_ process: Int32) -> Bool {
-        guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
-        return !text.contains(") Z ")
-    }
-
     @Test("A command is killed when its task is cancelled, when nobody refers to it, and by a signal")
     func ends() async throws {
         let agent = agent
@@ -118,11 +112,11 @@ struct LibraryCommandTests {
             process = number
             break
         }
-        #expect(isAlive(process))
+        #expect(MachineProcesses.exists(process))
         task.cancel()
         let cancelled = await #expect(throws: AerieError.self) { try await task.value }
         #expect(cancelled?.category == .cancelled)
-        #expect(await Patience.wait { !isAlive(process) })
+        #expect(await Patience.wait { !MachineProcesses.exists(process) })
 
         // `run` kills its command by itself.
         let file = directory.path("pid")
@@ -131,7 +125,7 @@ struct LibraryCommandTests {
         let text = try String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .newlines)
         run.cancel()
         await #expect(throws: AerieError.self) { try await run.value }
-        #expect(await Patience.wait { !isAlive(Int32(text) ?? 0) })
+        #expect(await Patience.wait { !MachineProcesses.exists(Int32(text) ?? 0) })
 
         let signalled = try await agent.exec(["sleep", "1000"])
         try signalled.signal(SIGTERM)
@@ -149,7 +143,7 @@ struct LibraryCommandTests {
         let lines = result.text.split(separator: "\n")
         #expect(lines.first == "begun")
         let child = try #require(lines.last.flatMap { Int32($0) })
-        #expect(await Patience.wait { !isAlive(child) })
+        #expect(await Patience.wait { !MachineProcesses.exists(child) })
         // Nobody reads: the limit holds all the same.
         var flood: GuestCommand = ["yes"]
         flood.timeLimit = .milliseconds(200)

@@ -4,22 +4,20 @@ import Testing
 
 /// A `MachineHost` and what it says.
 final class MachineHost {
-    private let process = Process()
+    private let program: ChildProgram
     // Both ends stay open here, so that writing to a process that has ended is no SIGPIPE.
     private var input: [Int32] = [-1, -1]
     private let answers = Pipe()
     private let outputFile: String
 
     init(_ arguments: [String], in directory: TemporaryDirectory) throws {
-        process.executableURL = URL(filePath: AerieProcess.executable).deletingLastPathComponent()
-            .appending(path: "MachineHost")
-        process.arguments = arguments
         guard pipe(&input) == 0 else { throw POSIXError(.EMFILE) }
-        process.standardInput = FileHandle(fileDescriptor: input[0], closeOnDealloc: false)
-        process.standardError = answers
         outputFile = try directory.file("output-\(UUID().uuidString)", Data())
-        process.standardOutput = try FileHandle(forWritingTo: URL(filePath: outputFile))
-        try process.run()
+        let output = try directory.writer(outputFile)
+        program = try ChildProgram(
+            AerieProcess.path(of: "MachineHost"), arguments, input: input[0], output: output.fileDescriptor,
+            error: answers.fileHandleForWriting.fileDescriptor)
+        try answers.fileHandleForWriting.close()
     }
 
     deinit {
@@ -31,20 +29,17 @@ final class MachineHost {
         String(decoding: (try? Data(contentsOf: URL(filePath: outputFile))) ?? Data(), as: UTF8.self)
     }
 
-    var isRunning: Bool { process.isRunning }
+    var isRunning: Bool { program.isRunning }
 
     /// The bytes of the process that are in the host's memory.
     var residentSize: UInt64 {
-        let fields = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/statm", encoding: .utf8)
+        let fields = try? String(contentsOfFile: "/proc/\(program.identifier)/statm", encoding: .utf8)
         let pages = fields.flatMap { $0.split(separator: " ").dropFirst().first }.flatMap { UInt64($0) }
         return (pages ?? 0) * UInt64(sysconf(Int32(_SC_PAGESIZE)))
     }
 
     /// Ends the process as a power failure would.
-    func kill() {
-        if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
-        process.waitUntilExit()
-    }
+    func kill() { program.kill() }
 
     func send(_ line: String) {
         let bytes = Array("\(line)\n".utf8)

@@ -15,10 +15,14 @@ enum MachineProcesses {
     /// Whether a process with this number runs.
     static func exists(_ process: Int32) -> Bool {
         // A process that has ended and that nobody has collected counts as gone.
-        guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
-            let state = text.split(separator: ")").last?.split(separator: " ").first
-        else { return false }
+        guard let state = status(of: process).first else { return false }
         return state != "Z" && state != "X"
+    }
+
+    /// The fields of /proc/PID/stat from the process's state on: they follow the name in parentheses (proc_pid_stat(5)).
+    static func status(of process: Int32) -> [Substring] {
+        let text = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+        return text.split(separator: ")").last?.split(separator: " ") ?? []
     }
 
     private static func children(of process: Int32) -> [Int32] {

@@ -16,18 +16,14 @@ final class NativeAgent {
         #endif
     }
 
-    private let process = Process()
+    private let agent: ChildProgram
     private let bridge: AgentBridge
 
     /// - Parameter path: of the machine's socket.
     init(_ path: String, in directory: TemporaryDirectory) async throws {
         let program = try directory.program("agent", GuestAgentPrograms.program(.x86_64))
         let socket = directory.path("agent.sock")
-        process.executableURL = URL(filePath: program)
-        process.arguments = ["--socket", socket]
-        process.currentDirectoryURL = URL(filePath: "/")
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
+        agent = try ChildProgram(program, ["--socket", socket], directory: "/")
         bridge = try AgentBridge(path, to: socket)
         guard await Patience.wait(until: { access(socket, F_OK) == 0 }) else { throw POSIXError(.ENOENT) }
     }
@@ -35,7 +31,6 @@ final class NativeAgent {
     deinit {
         bridge.stop()
         // The agent has nothing to put in order: its commands get SIGHUP from their terminals or end with their pipes.
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        agent.kill()
     }
 }

@@ -50,8 +50,7 @@ import Testing
 
         /// What a process has had of the processors, in ticks.
         private static func time(of process: Int32) -> Int {
-            let status = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
-            let fields = status.split(separator: ")").last?.split(separator: " ") ?? []
+            let fields = MachineProcesses.status(of: process)
             return fields.count > 11 ? Int(fields[11]) ?? 0 : 0
         }
     }

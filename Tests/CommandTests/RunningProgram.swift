@@ -3,7 +3,7 @@ import GuestToolchain
 
 /// One of the built programs while it runs, with a pipe for its output that is read only when the test asks for it.
 final class RunningProgram {
-    private let process = Process()
+    private let program: ChildProgram
     private let output = Pipe()
     private let errorPath: String
 
@@ -13,24 +13,20 @@ final class RunningProgram {
         environment: [String: String] = [:]
     ) throws {
         let words = wrapper + [AerieProcess.path(of: program)] + arguments
-        process.executableURL = URL(filePath: words[0])
-        process.arguments = Array(words.dropFirst())
-        process.currentDirectoryURL = aerie.directory.url
-        process.environment = aerie.environment.merging(environment) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
         errorPath = try aerie.directory.file("error-\(UInt64.random(in: 0...(.max)))", Data())
-        process.standardError = try FileHandle(forWritingTo: URL(filePath: errorPath))
-        try process.run()
+        let error = try aerie.directory.writer(errorPath)
+        self.program = try ChildProgram(
+            words[0], Array(words.dropFirst()), environment: aerie.environment.merging(environment) { $1 },
+            directory: aerie.directory.path, output: output.fileHandleForWriting.fileDescriptor,
+            error: error.fileDescriptor)
+        try output.fileHandleForWriting.close()
     }
 
-    deinit {
-        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    }
+    deinit { program.kill() }
 
-    var identifier: Int32 { process.processIdentifier }
+    var identifier: Int32 { program.identifier }
 
-    func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
+    func send(_ signal: Int32) { program.send(signal) }
 
     /// Waits until so many bytes of output lie unread, or a generous time has passed.
     func waitForUnread(_ count: Int32) -> Bool {
@@ -47,9 +43,7 @@ final class RunningProgram {
     /// Waits until a signal has stopped the program, or a generous time has passed.
     func waitUntilStopped() -> Bool {
         for _ in 0..<12_000 {
-            let status = (try? String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8)) ?? ""
-            // The state follows the name in parentheses (proc_pid_stat(5)).
-            if status.split(separator: ")").last?.hasPrefix(" T") == true { return true }
+            if MachineProcesses.status(of: identifier).first == "T" { return true }
             usleep(5000)
         }
         return false
@@ -59,11 +53,7 @@ final class RunningProgram {
     func readAll() -> Data { output.fileHandleForReading.readDataToEndOfFile() }
 
     /// Waits for the end without reading: the exit code, or the negative number of the signal that ended the program.
-    func end() -> Int32 {
-        // Of one that is killed, the number is that of the signal.
-        try? process.awaitEnd()
-        return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
-    }
+    func end() -> Int32 { (try? program.awaitEnd().code) ?? -SIGKILL }
 
     var error: String { (try? String(contentsOfFile: errorPath, encoding: .utf8)) ?? "" }
 }

@@ -59,16 +59,14 @@ struct SavedLinuxTests {
         #expect(truncate(disk, Self.diskSize) == 0)
         try FileManager.default.createDirectory(
             at: directory.url.appending(path: "work"), withIntermediateDirectories: true)
-        let process = Process()
-        // dash would wait for a SIGCHLD that the threads of a test block.
-        process.executableURL = URL(filePath: "/bin/bash")
-        process.arguments = ["-c", "disk=\(disk) guest=\ncd work\n" + Self.load]
-        process.currentDirectoryURL = directory.url
         let output = Pipe()
-        process.standardOutput = output
-        try process.run()
+        // dash would wait for a SIGCHLD that the threads of a test block.
+        let program = try ChildProgram(
+            "/bin/bash", ["-c", "disk=\(disk) guest=\ncd work\n" + Self.load], directory: directory.path,
+            output: output.fileHandleForWriting.fileDescriptor)
+        try output.fileHandleForWriting.close()
         let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
+        try program.awaitEnd()
         return sums(String(decoding: data, as: UTF8.self))
     }
 

@@ -105,15 +105,13 @@ struct SystemdUnitTests {
         for (name, flags) in [("kept", []), ("new", ["--new"])] {
             let unit = try run(["generate", "systemd", "m"] + flags).output
             let path = try aerie.directory.file("\(name).service", Data(unit.utf8))
-            let process = Process()
-            process.executableURL = URL(filePath: Self.verifier)
-            process.arguments = ["--user", "--man=no", "verify", path]
-            process.environment = aerie.environment.merging(["XDG_RUNTIME_DIR": aerie.directory.url.path]) { $1 }
             let messages = try aerie.directory.file("messages", Data())
-            process.standardError = try FileHandle(forWritingTo: URL(filePath: messages))
-            try process.run()
-            process.waitUntilExit()
-            #expect(process.terminationStatus == 0)
+            let error = try aerie.directory.writer(messages)
+            let verifier = try ChildProgram(
+                Self.verifier, ["--user", "--man=no", "verify", path],
+                environment: aerie.environment.merging(["XDG_RUNTIME_DIR": aerie.directory.path]) { $1 },
+                error: error.fileDescriptor)
+            #expect(try verifier.awaitEnd() == .exited(0))
             #expect(try String(contentsOfFile: messages, encoding: .utf8) == "")
         }
     }

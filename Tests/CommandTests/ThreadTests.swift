@@ -8,17 +8,15 @@ import Testing
 
     /// The names of the threads, sorted, while the guest sleeps.
     private func threads(_ options: [String]) throws -> (names: () -> [String], end: () -> Void) {
-        let process = Process()
         let (input, output) = (Pipe(), Pipe())
-        process.executableURL = URL(filePath: AerieProcess.path(of: "aerie-vm"))
-        process.arguments =
+        let program = try ChildProgram(
+            AerieProcess.path(of: "aerie-vm"),
             ["--firmware", try directory.file("firmware", GuestProgram.sleep), "--memory", "16M", "--cpus", "4"]
-            + options
-        (process.standardInput, process.standardOutput) = (input, output)
-        try process.run()
+                + options,
+            input: input.fileHandleForReading.fileDescriptor, output: output.fileHandleForWriting.fileDescriptor)
         // The guest's first character: everything has started by then.
         #expect(try output.fileHandleForReading.read(upToCount: 1) == Data(">".utf8))
-        let machine = try #require(MachineProcesses.machine(of: process.processIdentifier))
+        let machine = try #require(MachineProcesses.machine(of: program.identifier))
         let tasks = "/proc/\(machine)/task"
         let names = {
             let numbers = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
@@ -30,8 +28,7 @@ import Testing
         let end = {
             // Held until here, so that the guest's console does not end.
             _ = (input, output)
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
+            program.kill()
         }
         return (names, end)
     }

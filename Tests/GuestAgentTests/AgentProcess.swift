@@ -9,24 +9,20 @@ import TestSupport
 final class AgentProcess {
     let path: String
     let directory = TemporaryDirectory()
-    private let process = Process()
+    private let agent: ChildProgram
 
     init() throws {
         path = directory.path("agent.sock")
         let program = try directory.program("agent", GuestAgentPrograms.program(.x86_64))
-        process.executableURL = URL(filePath: program)
-        process.arguments = ["--socket", path]
-        try process.run()
+        agent = try ChildProgram(program, ["--socket", path])
         guard Patience.wait(until: { (try? AgentClient(path)) != nil }) else {
             throw AgentClient.Failure(description: "the agent does not listen")
         }
     }
 
     deinit {
-        // A program that has not started traps here.
-        guard process.isRunning else { return }
-        process.terminate()
-        process.waitUntilExit()
+        agent.send(SIGTERM)
+        _ = try? agent.awaitEnd()
     }
 
     func client() throws -> AgentClient { try AgentClient(path) }
@@ -41,11 +37,11 @@ final class AgentProcess {
 
     func answer(_ request: AgentRequest) throws -> AgentMessage? { try client().answer(request) }
 
-    var isRunning: Bool { process.isRunning }
+    var isRunning: Bool { agent.isRunning }
 
     /// Kilobytes of resident memory.
     var residentMemory: Int {
-        let status = (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)) ?? ""
+        let status = (try? String(contentsOfFile: "/proc/\(agent.identifier)/status", encoding: .utf8)) ?? ""
         let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
         return line.split(separator: " ").dropFirst().first.flatMap { Int($0.trimmingCharacters(in: .whitespaces)) }
             ?? -1

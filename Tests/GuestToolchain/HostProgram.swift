@@ -25,23 +25,12 @@ package enum HostProgram {
         }
         defer { try? FileManager.default.removeItem(at: output) }
         let handle = try FileHandle(forWritingTo: output)
-        let process = Process()
-        process.executableURL = URL(filePath: path)
-        process.arguments = arguments
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = handle
-        process.standardError = handle
-        let ended = DispatchSemaphore(value: 0)
-        process.terminationHandler = { _ in ended.signal() }
-        try process.run()
-        let timedOut = ended.wait(timeout: .now() + limit) == .timedOut
-        if timedOut {
-            kill(process.processIdentifier, SIGKILL)
-            ended.wait()
-        }
+        let program = try ChildProgram(
+            path, arguments, output: handle.fileDescriptor, error: handle.fileDescriptor)
         try handle.close()
+        let end = try? program.awaitEnd(limit: .seconds(limit))
         return Result(
-            status: process.terminationStatus, output: [UInt8](try Data(contentsOf: output)), timedOut: timedOut)
+            status: end?.code ?? -SIGKILL, output: [UInt8](try Data(contentsOf: output)), timedOut: end == nil)
     }
 
     /// A program found in PATH, or nil.

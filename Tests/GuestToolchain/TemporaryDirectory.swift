@@ -25,6 +25,9 @@ package final class TemporaryDirectory: Sendable {
 
     package func file(_ name: String, _ content: [UInt8]) throws -> String { try file(name, Data(content)) }
 
+    /// Opens one of its files for writing, by its path.
+    package func writer(_ path: String) throws -> FileHandle { try FileHandle(forWritingTo: URL(filePath: path)) }
+
     /// Writes a program and returns its path.
     ///
     /// Another process writes it: a child that some other test forks just now would have the file open for writing, and nobody could run

@@ -1,5 +1,6 @@
 import Aerie
 import Foundation
+import GuestToolchain
 import TestSupport
 import Testing
 
@@ -105,10 +106,7 @@ import Testing
         let (program, configuration) = try guest(.discardChanges)
         let path = try savedMachine(program, configuration)
         let copy = program.path("copy")
-        let process = try Process.run(
-            URL(filePath: "/bin/cp"), arguments: ["--preserve=timestamps", program.path("disk"), copy])
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
+        #expect(try HostProgram.run("/bin/cp", ["--preserve=timestamps", program.path("disk"), copy]).status == 0)
         var moved = configuration
         moved.disks[0].path = copy
         #expect(try refusal(moved, path) == nil)

@@ -4,8 +4,6 @@ internal import Glibc
 package enum Patience {
     /// Longer than anything takes on a host with a load of other processes.
     package static let limit = Duration.seconds(300)
-    /// Longer than any program runs that a test starts, also one that builds an image.
-    package static let limitOfPrograms = Duration.seconds(900)
     private static let interval = Duration.milliseconds(1)
 
     /// Waits until something is true that another thread or process makes true. The thread sleeps meanwhile.

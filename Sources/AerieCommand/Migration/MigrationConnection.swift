@@ -2,6 +2,7 @@ internal import Aerie
 internal import CSockets
 internal import Foundation
 internal import Glibc
+internal import HostSockets
 internal import HostSystem
 
 /// A connection between the sender and the receiver of a machine: blocking descriptors.
@@ -85,7 +86,7 @@ final class MigrationConnection {
             throw AerieError(
                 .usage, asked: "receiving over ssh", found: "the sender starts it", advice: "give - instead")
         case .socket(let path):
-            removeDeadSocket(path)
+            LeftOverSocket.remove(path)
             let listener = try listening("unix:\(path)") { aerie_stream_listen(path) }
             defer { unlink(path) }
             return try accepted(listener, deadline) { _ in true }
@@ -93,18 +94,6 @@ final class MigrationConnection {
             let listener = try listening("127.0.0.1:\(port)") { aerie_loopback_listen(port) }
             // Every user of the host can connect.
             return try accepted(listener, deadline) { LoopbackPeer.isOfThisUser($0) }
-        }
-    }
-
-    /// Removes the socket of a receiver that has ended without doing so.
-    private static func removeDeadSocket(_ path: String) {
-        var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
-        let connection = aerie_stream_connect(path)
-        if connection >= 0 {
-            Glibc.close(connection)
-        } else if errno == ECONNREFUSED {
-            unlink(path)
         }
     }
 

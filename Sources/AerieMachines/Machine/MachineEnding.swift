@@ -32,7 +32,7 @@ package enum MachineEnding {
             // Between two runs of its restart policy, only the monitor is there. The connection is lost when the guest ends by itself just now:
             // the policy must not start it again.
             guard MachineSignal.end(machine) || error.category == .inputOutput else { throw error }
-            if error.category == .unavailable { seconds = 0 }
+            if error == ControlClient.silence(of: machine) { seconds = 0 }
         }
         if !machine.hasEnded(within: seconds) {
             MachineSignal.kill(machine)

@@ -92,8 +92,7 @@ enum Files {
     /// Makes a file's data, or a directory's entries, survive a loss of power.
     static func synchronize(_ path: String) throws(ImageError) {
         do throws(SystemError) {
-            let file = try FileDescriptor(path: path, flags: O_RDONLY)
-            if fsync(file.rawValue) != 0 { throw .last("fsync \(path)") }
+            try FileDescriptor.synchronize(path: path)
         } catch {
             throw failure(error)
         }

@@ -75,8 +75,11 @@ final class ControlServer: Sendable {
     ///
     /// - Throws: `unavailable` when another connection does the same.
     func own(_ connection: ControlConnection, for purpose: String) throws(AerieError) {
-        try requireOwner(connection, for: purpose)
-        state.withLock { $0.owner = ObjectIdentifier(connection) }
+        let owner = state.withLock { state in
+            if state.owner == nil { state.owner = ObjectIdentifier(connection) }
+            return state.owner
+        }
+        try Self.check(connection, isOwner: owner, for: purpose)
     }
 
     func disown(_ connection: ControlConnection) {
@@ -87,7 +90,13 @@ final class ControlServer: Sendable {
 
     /// - Throws: `unavailable` while another connection saves the machine or hands it over.
     func requireOwner(_ connection: ControlConnection, for purpose: String) throws(AerieError) {
-        guard let owner = state.withLock({ $0.owner }), owner != ObjectIdentifier(connection) else { return }
+        try Self.check(connection, isOwner: state.withLock { $0.owner }, for: purpose)
+    }
+
+    private static func check(
+        _ connection: ControlConnection, isOwner owner: ObjectIdentifier?, for purpose: String
+    ) throws(AerieError) {
+        guard let owner, owner != ObjectIdentifier(connection) else { return }
         throw AerieError(
             .unavailable, asked: purpose, found: "it is being saved, or handed over to another host",
             advice: "wait for the end of that")

@@ -100,6 +100,13 @@ package final class ControlClient: @unchecked Sendable {
     /// The socket, for what follows an `attach`, and the bytes of it that were read already.
     package var stream: (descriptor: Int32, begun: [UInt8]) { (socket.rawValue, rest) }
 
+    /// The error of a machine that does not answer within the limit.
+    package static func silence(of machine: Machine) -> AerieError {
+        AerieError(
+            .unavailable, asked: "machine '\(machine.record.name)'", found: "it does not answer",
+            advice: "'aerie rm --force \(machine.record.name)' kills it")
+    }
+
     private func lost() -> AerieError {
         AerieError(
             .inputOutput, asked: "machine '\(machine.record.name)'", found: "it ended before it answered",
@@ -120,9 +127,7 @@ package final class ControlClient: @unchecked Sendable {
                     try socket.read(into: UnsafeMutableRawBufferPointer(bytes))
                 }
             } catch  where error.code == EAGAIN {
-                throw AerieError(
-                    .unavailable, asked: "machine '\(machine.record.name)'", found: "it does not answer",
-                    advice: "'aerie rm --force \(machine.record.name)' kills it")
+                throw Self.silence(of: machine)
             } catch { throw lost() }
             if count == 0 { throw lost() }
             rest += buffer[..<count]

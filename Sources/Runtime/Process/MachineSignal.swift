@@ -14,12 +14,7 @@ package enum MachineSignal {
 
     /// The fields of /proc/PID/stat from the process's state on: they follow the name, which stands in parentheses (proc_pid_stat(5)).
     private static func fields(of process: Int32) -> [Substring] {
-        guard let file = fopen("/proc/\(process)/stat", "r") else { return [] }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 512)
-        let count = fread(&bytes, 1, bytes.count, file)
-        guard let end = bytes[..<count].lastIndex(of: UInt8(ascii: ")")) else { return [] }
-        return String(decoding: bytes[(end + 1)..<count], as: UTF8.self).split(separator: " ")
+        ProcessFile.text("/proc/\(process)/stat")?.split(separator: ")").last?.split(separator: " ") ?? []
     }
 
     /// Asks the monitor to end a machine that does not answer at its control socket.

@@ -25,12 +25,7 @@ package struct SnapshotStore: Sendable {
 
     private func snapshot(in id: String) throws(AerieError) -> Snapshot {
         let snapshot = try Snapshot(directory: records.entry(id))
-        guard snapshot.record.id == id else {
-            throw AerieError(
-                .badInput, asked: "snapshot \(id)",
-                found: "its directory is a copy of that of snapshot \(snapshot.record.id)",
-                advice: "remove \(snapshot.directory)")
-        }
+        try records.check(id, isThatOf: snapshot.record.id, kind: "snapshot")
         return snapshot
     }
 
@@ -72,7 +67,7 @@ package struct SnapshotStore: Sendable {
                 layers = try increment.make()
                 if layers != nil { increment.shareCode() }
             }
-            try Self.synchronize(work)
+            try Self.synchronizeAll(in: work)
             try records.locked { () throws in
                 records.removeLeftovers(except: work)
                 try checkName(name)
@@ -82,7 +77,7 @@ package struct SnapshotStore: Sendable {
                 try Self.write(record, in: work, isDurable: true)
                 unlink("\(work)/\(Machine.lockName)")
                 try records.publish(work, as: id)
-                try Self.synchronizeDirectory(path)
+                try Self.synchronize(path, O_DIRECTORY)
             }
             return try Snapshot(directory: records.entry(id))
         }
@@ -146,18 +141,14 @@ package struct SnapshotStore: Sendable {
         return "\(machine.prefix(50))-\(number)"
     }
 
-    private static func synchronize(_ directory: String) throws(AerieError) {
-        for name in directoryNames(directory) {
-            do throws(SystemError) {
-                try FileDescriptor(path: "\(directory)/\(name)", flags: O_RDONLY | O_NOFOLLOW).synchronize()
-            } catch { throw AerieError(.inputOutput, asked: "a snapshot", found: error.description) }
-        }
-        try synchronizeDirectory(directory)
+    private static func synchronizeAll(in directory: String) throws(AerieError) {
+        for name in directoryNames(directory) { try synchronize("\(directory)/\(name)", O_NOFOLLOW) }
+        try synchronize(directory, O_DIRECTORY)
     }
 
-    private static func synchronizeDirectory(_ path: String) throws(AerieError) {
+    private static func synchronize(_ path: String, _ flags: Int32) throws(AerieError) {
         do throws(SystemError) {
-            try FileDescriptor(path: path, flags: O_RDONLY | O_DIRECTORY).synchronize()
+            try FileDescriptor.synchronize(path: path, flags: flags)
         } catch { throw AerieError(.inputOutput, asked: "a snapshot", found: error.description) }
     }
 }

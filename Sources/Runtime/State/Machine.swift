@@ -84,22 +84,16 @@ package struct Machine: Sendable {
             isDurable: isDurable && !record.removesAtEnd)
     }
 
-    /// Brings the machine's own files to the storage, and its place among the machines. Files that it shares with snapshots are there already.
+    /// Makes the machine survive a loss of power: its record, its disks, and its place among the machines. What it was saved with is only for
+    /// its next start.
     package func synchronize() throws(AerieError) {
         do throws(SystemError) {
-            for name in directoryNames(directory) {
-                var status = stat()
-                guard lstat(file(name), &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1 else {
-                    continue
-                }
+            for name in [Self.recordName, Self.rootDiskName] + Snapshot.bases(in: directory) {
                 do throws(SystemError) {
-                    try FileDescriptor(path: file(name), flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK).synchronize()
+                    try FileDescriptor.synchronize(path: file(name), flags: O_NOFOLLOW)
                 } catch  where error.code == ENOENT {}
             }
-            for path in [directory, parent] {
-                let directory = try FileDescriptor(path: path, flags: O_RDONLY | O_DIRECTORY)
-                _ = try checked("fsync \(path)") { fsync(directory.rawValue) }
-            }
+            for path in [directory, parent] { try FileDescriptor.synchronize(path: path, flags: O_DIRECTORY) }
         } catch {
             throw AerieError(.inputOutput, asked: "machine '\(record.name)'", found: error.description)
         }

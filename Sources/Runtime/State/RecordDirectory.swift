@@ -18,6 +18,19 @@ struct RecordDirectory: Sendable {
 
     func entry(_ id: String) -> String { "\(path)/\(id)" }
 
+    /// - Parameters:
+    ///   - entry: the name of an entry.
+    ///   - id: the ID in its record.
+    ///   - kind: of the entries, in words.
+    ///   - advice: follows the advice to remove the entry.
+    /// - Throws: `badInput` for the copy of another entry.
+    func check(_ entry: String, isThatOf id: String, kind: String, advice: String = "") throws(AerieError) {
+        guard entry != id else { return }
+        throw AerieError(
+            .badInput, asked: "\(kind) \(entry)", found: "its directory is a copy of that of \(kind) \(id)",
+            advice: "remove \(self.entry(entry))\(advice)")
+    }
+
     /// Calls `body` with a new ID and a directory for its files, which is removed afterwards unless it was published. Its lock is held
     /// meanwhile, so that whoever clears up leaves it alone.
     func withNewEntry<Result>(_ body: (_ id: String, _ work: String) throws -> Result) throws -> Result {

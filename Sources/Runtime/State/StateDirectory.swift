@@ -71,12 +71,8 @@ package struct StateDirectory: Sendable {
 
     private func machine(in id: String) throws(AerieError) -> Machine {
         let machine = try Machine(directory: "\(path)/\(id)")
-        guard machine.record.id == id else {
-            throw AerieError(
-                .badInput, asked: "machine \(id)",
-                found: "its directory is a copy of that of machine \(machine.record.id)",
-                advice: "remove \(machine.directory); 'aerie clone' copies a machine")
-        }
+        try records.check(
+            id, isThatOf: machine.record.id, kind: "machine", advice: "; 'aerie clone' copies a machine")
         return machine
     }
 

@@ -42,8 +42,9 @@ final class VirtioTransportCore: Sendable {
 
     /// The longest time that a vCPU waits for a reset, in nanoseconds. It takes longer only when the host does not finish I/O
     /// that cannot be cancelled; the driver then reads the register until the reset is complete, as the standard asks of it
-    /// (sections 2.4.2 and 2.6.1.2). Not every driver does so, which is why a vCPU waits at all.
-    private static let patience: UInt64 = 50_000_000
+    /// (sections 2.4.2 and 2.6.1.2). Linux's driver for virtio-mmio does not do so, which is why a vCPU waits at all, and longer than
+    /// the thread of the devices waits for a processor on a busy host.
+    private static let patience: UInt64 = 1_000_000_000
 
     let device: any VirtioDevice
     let memory: GuestMemory

@@ -12,21 +12,19 @@ import Testing
     ///
     /// - Returns: the last operation whose flush it reported.
     private func write(to path: String, after first: Int, flushes: Int) throws -> Int {
-        let process = Process()
-        process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+        let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
             .deletingLastPathComponent().appending(path: "DiskWriter")
-        process.arguments = [path, "\(first)"]
         let output = Pipe()
-        process.standardOutput = output
-        try process.run()
+        let writer = try ChildProgram(
+            program.path, [path, "\(first)"], output: output.fileHandleForWriting.fileDescriptor)
+        try output.fileHandleForWriting.close()
         var text: [UInt8] = []
         while text.count(where: { $0 == UInt8(ascii: "\n") }) < flushes {
             let part = output.fileHandleForReading.availableData
             if part.isEmpty { break }
             text += part
         }
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        writer.kill()
         text += output.fileHandleForReading.readDataToEndOfFile()
         let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         // The last one may be cut.

@@ -47,6 +47,13 @@ extension DriverBoard {
         return queues
     }
 
+    /// Resets the device, and waits until it is done (VIRTIO 1.2, section 2.4.2).
+    func reset() {
+        status = 0
+        let deadline = HostClock.monotonic() + 300_000_000_000
+        while status != 0, HostClock.monotonic() < deadline { usleep(50) }
+    }
+
     var needsReset: Bool { status & VirtioStatus.needsReset != 0 }
 
     /// Waits for what another thread will make true. The limit is for hangs.

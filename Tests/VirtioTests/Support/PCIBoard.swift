@@ -15,6 +15,8 @@ final class PCIBoard: DriverBoard {
             name: "virtio0", device: device, memory: self.memory, messages: nil, loop: TestLoop.shared, log: log)
     }
 
+    deinit { stop() }
+
     func start() throws { try transport.start() }
     func pause() { transport.pause() }
     func resume() { transport.resume() }
@@ -36,10 +38,7 @@ final class PCIBoard: DriverBoard {
     }
 
     func negotiate(_ features: UInt64) {
-        status = 0
-        // VIRTIO 1.2, section 4.1.4.3.2.
-        let deadline = HostClock.monotonic() + 300_000_000_000
-        while status != 0, HostClock.monotonic() < deadline { usleep(50) }
+        reset()
         status = 1
         status = 3
         for word in 0..<2 as Range<UInt64> {

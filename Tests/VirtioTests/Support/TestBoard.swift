@@ -6,7 +6,7 @@ import Testing
 import Virtio
 
 /// A virtio-mmio device on a small machine, and what a driver does with its registers.
-final class TestBoard: InterruptSink, DriverBoard {
+final class TestBoard: DriverBoard {
     struct Line {
         var level = false
         var rises = 0
@@ -16,27 +16,35 @@ final class TestBoard: InterruptSink, DriverBoard {
     static let size: UInt64 = 4 << 20
     static let allFeatures: UInt64 = .max
 
+    /// The end of the interrupt line, apart from the board, so that a board which nobody has goes away with its device.
+    private final class Pin: InterruptSink {
+        let line = Monitor(Line())
+
+        func setInterrupt(_ number: Int, level: Bool) {
+            line.update { line in
+                if level && !line.level { line.rises += 1 }
+                line.level = level
+            }
+        }
+    }
+
     let memory: GuestMemory
-    let line = Monitor(Line())
-    // Set once in init.
-    nonisolated(unsafe) private(set) var transport: VirtioMMIOTransport!
+    let line: Monitor<Line>
+    let transport: VirtioMMIOTransport
 
     init(
         _ device: any VirtioDevice, memory: GuestMemory? = nil, version: VirtioMMIOVersion = .modern,
         log: Log = .silent
     ) throws {
         self.memory = try memory ?? GuestMemory(ranges: [(Self.base, Self.size)])
+        let pin = Pin()
+        line = pin.line
         transport = VirtioMMIOTransport(
-            name: "virtio0", device: device, memory: self.memory, interrupt: InterruptLine(sink: self, number: 1),
+            name: "virtio0", device: device, memory: self.memory, interrupt: InterruptLine(sink: pin, number: 1),
             version: version, loop: TestLoop.shared, log: log)
     }
 
-    func setInterrupt(_ number: Int, level: Bool) {
-        line.update { line in
-            if level && !line.level { line.rises += 1 }
-            line.level = level
-        }
-    }
+    deinit { stop() }
 
     func read(_ offset: UInt64) -> UInt32 { UInt32(transport.read(offset: offset, size: 4)) }
     func write(_ offset: UInt64, _ value: UInt32) { transport.write(offset: offset, size: 4, value: UInt64(value)) }
@@ -55,7 +63,7 @@ final class TestBoard: InterruptSink, DriverBoard {
 
     /// Does what a driver does up to FEATURES_OK, with those of `features` that are offered.
     func negotiate(_ features: UInt64 = allFeatures) {
-        status = 0
+        reset()
         status = 1
         status = 3
         let accepted = offeredFeatures & features | VirtioFeatures.version1

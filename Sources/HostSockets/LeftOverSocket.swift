@@ -1,10 +1,9 @@
 internal import Glibc
-internal import HostSockets
 
 /// The file of a listening socket whose process has ended.
-enum LeftOverSocket {
+package enum LeftOverSocket {
     /// Removes the file if it is a socket that nobody listens at.
-    static func remove(_ path: String) {
+    package static func remove(_ path: String) {
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
         let connection = UnixSocketBackend.connect(to: path)
