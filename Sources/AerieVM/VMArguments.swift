@@ -17,6 +17,8 @@ enum VMArguments {
         case attended = "--attended"
         /// As `background`, with the memory of a machine that was received (`ArrivalDescriptors`).
         case arriving = "--arriving"
+        /// As `background`, with the memory of the machine that it is a copy of (`ForkDescriptors`).
+        case forked = "--forked"
         /// On this process's standard streams.
         case foreground = "--foreground"
     }

@@ -52,10 +52,16 @@ enum Program {
 
     private static func keep(_ directory: String, _ keeping: VMArguments.Keeping) -> Int32 {
         let ready = keeping == .foreground ? nil : readyDescriptor
+        let given: GivenMemory? =
+            switch keeping {
+            case .arriving: .arrival(.inherited)
+            case .forked: .fork(.inherited())
+            case .background, .attended, .foreground: nil
+            }
         do throws(AerieError) {
             let monitor = try MachineMonitor(
                 try Machine(directory: directory), isForeground: keeping == .foreground, ready: ready,
-                isAttended: keeping == .attended, arrival: keeping == .arriving ? .inherited : nil)
+                isAttended: keeping == .attended, given: given)
             return monitor.run { charge in
                 do throws(AerieError) {
                     return try runKept(charge)

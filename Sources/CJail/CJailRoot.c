@@ -90,5 +90,5 @@ int aerie_jail_open_directory(const char *path) { return open(path, O_PATH | O_D
 int aerie_jail_replace(int descriptor, int number) { return dup3(descriptor, number, O_CLOEXEC); }
 
 int aerie_jail_seal(int descriptor) {
-    return fcntl(descriptor, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+    return fcntl(descriptor, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
 }

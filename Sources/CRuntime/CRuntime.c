@@ -105,12 +105,23 @@ static int close_on_exec_from(int first) {
     return close_range(first, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
-// A descriptor that no later dup2 of the child overwrites.
-static int moved(int descriptor) {
-    return descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 16);
+int aerie_fix_contents(int descriptor) {
+    int wanted = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
+    int seals = fcntl(descriptor, F_GET_SEALS);
+    if (seals >= 0) return (seals & wanted) == wanted ? 0 : fcntl(descriptor, F_ADD_SEALS, wanted | F_SEAL_SEAL);
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return -1;
+    if ((flags & O_ACCMODE) == O_RDONLY) return 0;
+    errno = EPERM;
+    return -1;
 }
 
-enum { most_more = 8 };
+enum { most_more = 18 };
+
+// A descriptor that no later dup2 of the child overwrites.
+static int moved(int descriptor) {
+    return descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 5 + most_more);
+}
 
 /// The descriptors 4 and up of a machine: `lease` is 4, and `more` is 5 and up.
 static int add_descriptors(posix_spawn_file_actions_t *files, int lease, const int *more, int count) {

@@ -67,13 +67,11 @@ int aerie_stream_is_hung_up(int descriptor) {
     return poll(&item, 1, 0) > 0 && (item.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-enum { MOST_DESCRIPTORS = 4 };
-
 long aerie_stream_send(
     int descriptor, const void *bytes, unsigned long count, const int *descriptors, int descriptorCount) {
-    if (descriptorCount < 0 || descriptorCount > MOST_DESCRIPTORS) return errno = EINVAL, -1;
+    if (descriptorCount < 0 || descriptorCount > aerie_stream_most_descriptors) return errno = EINVAL, -1;
     struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))] = {0};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(aerie_stream_most_descriptors * sizeof(int))] = {0};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     if (descriptorCount > 0) {
         message.msg_control = control;
@@ -95,7 +93,7 @@ long aerie_stream_receive(
     int descriptor, void *bytes, unsigned long count, int *descriptors, int *descriptorCount) {
     struct iovec part = {.iov_base = bytes, .iov_len = count};
     // The kernel closes what does not fit.
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))];
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(aerie_stream_most_descriptors * sizeof(int))];
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     *descriptorCount = 0;
@@ -110,7 +108,7 @@ long aerie_stream_receive(
         for (int index = 0; index < found; index++) {
             int number;
             memcpy(&number, CMSG_DATA(header) + (size_t)index * sizeof(int), sizeof number);
-            if (*descriptorCount < MOST_DESCRIPTORS) descriptors[(*descriptorCount)++] = number;
+            if (*descriptorCount < aerie_stream_most_descriptors) descriptors[(*descriptorCount)++] = number;
             else close(number);
         }
     }

@@ -1,5 +1,6 @@
 internal import Glibc
 package import HostSystem
+internal import Synchronization
 
 /// The pages of the host behind guest memory.
 extension GuestMemory {
@@ -23,7 +24,7 @@ extension GuestMemory {
         let end = (UInt(bitPattern: start) + UInt(count)) & ~(page - 1)
         guard first < end, let pages = UnsafeMutableRawPointer(bitPattern: first) else { return 0 }
         // Of a file of its own, only a hole frees pages; MADV_DONTNEED would leave them in the file.
-        let advice = isPrivate ? MADV_DONTNEED : MADV_REMOVE
+        let advice = backing.withLock { $0.isPrivate } ? MADV_DONTNEED : MADV_REMOVE
         guard madvise(pages, Int(end - first), advice) == 0 else { return 0 }
         noteWrite(UnsafeMutableRawBufferPointer(start: pages, count: Int(end - first)))
         return UInt64(end - first)
@@ -33,7 +34,8 @@ extension GuestMemory {
     /// the pages, and where the memory begins with other contents, zeroes are written instead.
     package func discardToZero(at address: UInt64, count: UInt64) throws(GuestMemoryError) {
         guard try discard(at: address, count: count) == count else { return try clear(at: address, count: count) }
-        guard let beginning, let start = hostAddress(of: address, count: count) else { return }
+        guard let beginning = backing.withLock({ $0.beginning }), let start = hostAddress(of: address, count: count)
+        else { return }
         let first = UInt64(start - hostBase)
         var position = first
         while position < first + count {
@@ -63,7 +65,7 @@ extension GuestMemory {
 
     /// The bytes of the memory that the host has allocated; a merged page counts in each memory that has it.
     package var residentSize: UInt64 {
-        guard !isPrivate else { return residentInMapping }
+        guard !backing.withLock({ $0.isPrivate }) else { return residentInMapping }
         var status = stat()
         guard fstat(file.rawValue, &status) == 0 else { return size }
         // st_blocks counts units of 512 bytes, whatever the file system.
@@ -83,8 +85,9 @@ extension GuestMemory {
 
     /// The next range from an offset on that may have other contents than zeroes; nil when there is none. Offsets count from `hostBase`.
     package func nextData(from offset: UInt64) throws(SystemError) -> Swift.Range<UInt64>? {
-        if let beginning { return try beginning.nextData(from: offset, hostBase: hostBase) }
-        guard isPrivate else { return try file.nextData(from: offset) }
+        let backing = backing.withLock { $0 }
+        if let beginning = backing.beginning { return try beginning.nextData(from: offset, hostBase: hostBase) }
+        guard backing.isPrivate else { return try file.nextData(from: offset) }
         // Nothing says which pages of private memory are in swap: all may have contents.
         return offset < size ? offset..<size : nil
     }

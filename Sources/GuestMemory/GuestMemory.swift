@@ -22,13 +22,14 @@ public struct GuestMemoryError: Error, Equatable, CustomStringConvertible {
 }
 
 /// A guest's RAM: one memory file, mapped once into this process, at one or more guest-physical ranges. Memory whose pages the host may
-/// merge is private memory of this process instead: the kernel merges no pages of files.
+/// merge is private memory of this process instead: the kernel merges no pages of files. Memory with contents to begin with, and memory that
+/// was frozen, is private, too, above files that do not change.
 ///
 /// Every access is checked against the ranges. The guest changes the memory at any time from other threads. Accesses
 /// therefore copy; callers keep no reference into the memory and do not read a value twice that must not change in between.
 public final class GuestMemory: @unchecked Sendable {
-    // @unchecked: `mapping`, `file` and `ranges` never change after init. The bytes are shared with guest code that runs
-    // at the same time; accesses go through raw copies or atomics, as on any machine with shared memory.
+    // @unchecked: `mapping`, `file` and `ranges` never change after init, and `backing` has a lock. The bytes are shared with guest code that
+    // runs at the same time; accesses go through raw copies or atomics, as on any machine with shared memory.
 
     /// A guest-physical range and its place in the memory file.
     public struct Range: Equatable, Sendable {
@@ -46,11 +47,19 @@ public final class GuestMemory: @unchecked Sendable {
     package let size: UInt64
     /// The memory file behind the mapping; empty for private memory.
     let file: FileDescriptor
-    /// Whether no file has what the guest writes: memory whose pages may be merged, and memory with contents to begin with.
-    let isPrivate: Bool
-    /// Nil for memory that begins with zeroes.
-    let beginning: MemoryBeginning?
-    private let mapping: Mapping
+    /// What is behind the mapping.
+    struct Backing {
+        /// Whether no file has what the guest writes: memory whose pages may be merged, and memory with contents to begin with.
+        var isPrivate: Bool
+        /// Nil for memory that begins with zeroes.
+        var beginning: MemoryBeginning?
+    }
+
+    /// Changes once at most, from a shared file to private memory with contents.
+    let backing: Mutex<Backing>
+    /// Nil where the host does not show it.
+    let pageTable: PageTable?
+    let mapping: Mapping
     /// The versions of watched pages.
     package let watch: PageWatch
     /// The log of written pages; nil for memory without one, and where the host's kernel has none.
@@ -84,9 +93,14 @@ public final class GuestMemory: @unchecked Sendable {
         self.ranges = layout
         self.size = offset
         let isMergeable = isMergeable && arrival == nil
-        isPrivate = isMergeable || contents != nil
+        let isPrivate = isMergeable || contents != nil
         if let contents, contents.size != offset { throw SystemError("contents of another size", code: EINVAL) }
-        beginning = try contents.map { (contents) throws(SystemError) in try MemoryBeginning(contents: contents) }
+        let table = Result { () throws(SystemError) in try PageTable() }
+        pageTable = try? table.get()
+        let beginning = try contents.map { (contents) throws(SystemError) in
+            MemoryBeginning(contents: contents, table: try table.get())
+        }
+        backing = Mutex(Backing(isPrivate: isPrivate, beginning: beginning))
         if let arrival {
             file = try arrival.memory(size: offset)
         } else {

@@ -1,9 +1,18 @@
 internal import Glibc
 internal import HostSystem
 
-/// The contents that private memory began with, and the kernel's table of the pages that were written since.
+/// The kernel's table of the pages of this process.
+final class PageTable: Sendable {
+    /// Opened at once: a process in a jail opens nothing.
+    let file: FileDescriptor
+
+    init() throws(SystemError) { file = try FileDescriptor(path: "/proc/self/pagemap", flags: O_RDONLY) }
+}
+
+/// The contents that private memory began with, and the pages that were written since.
 final class MemoryBeginning: Sendable {
-    /// Pages that are looked up at once.
+    /// Pages that are looked up at once: few where something was found just before, since the next search looks at the same ones again.
+    private static let leastBatch = 128
     private static let batch = 8192
     private static let pageSize = UInt64(sysconf(Int32(_SC_PAGESIZE)))
 
@@ -16,13 +25,12 @@ final class MemoryBeginning: Sendable {
     private static let swapArea: UInt64 = 0x1F
     private static let markedOnly: UInt64 = 0x1F
 
-    private let contents: MemorySource
-    /// Opened at once: a process in a jail opens nothing.
-    private let table: FileDescriptor
+    let contents: MemorySource
+    private let table: PageTable
 
-    init(contents: MemorySource) throws(SystemError) {
+    init(contents: MemorySource, table: PageTable) {
         self.contents = contents
-        table = try FileDescriptor(path: "/proc/self/pagemap", flags: O_RDONLY)
+        self.table = table
     }
 
     /// The next range of the memory that may have other contents than zeroes: data of the files, or pages that were written.
@@ -36,20 +44,22 @@ final class MemoryBeginning: Sendable {
     /// The next range of the files at or after an offset that may have other contents than zeroes.
     func contentsData(from offset: UInt64) throws(SystemError) -> Range<UInt64>? { try contents.nextData(from: offset) }
 
-    private func nextWritten(
+    /// The next part of a range whose pages were written.
+    func nextWritten(
         _ range: Range<UInt64>, _ hostBase: UnsafeMutableRawPointer
     ) throws(SystemError) -> Range<UInt64>? {
         let first = UInt64(UInt(bitPattern: hostBase)) / Self.pageSize
-        var entries = [UInt64](repeating: 0, count: Self.batch)
         var page = range.lowerBound / Self.pageSize
         let end = (range.upperBound + Self.pageSize - 1) / Self.pageSize
+        var batch = Self.leastBatch
         while page < end {
-            let count = min(Self.batch, Int(end - page))
+            let count = min(batch, Int(end - page))
+            batch = min(2 * batch, Self.batch)
+            var entries = [UInt64](repeating: 0, count: count)
             let found = try entries.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in
-                try table.read(
+                try table.file.read(
                     at: 8 * (first + page),
-                    into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<(8 * count)])
-                )
+                    into: UnsafeMutableRawBufferPointer(buffer))
             }
             guard found == 8 * count else { throw SystemError("/proc/self/pagemap", code: EIO) }
             if let start = entries[..<count].firstIndex(where: Self.isWritten) {

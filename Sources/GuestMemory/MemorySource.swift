@@ -54,6 +54,9 @@ package final class MemorySource: Sendable {
         guard end == size else { throw SystemError("contents in wrong pieces", code: EINVAL) }
     }
 
+    /// The files in the order of their numbers. They are open as long as this object.
+    package var descriptors: [Int32] { files.map { $0.descriptor.rawValue } }
+
     /// The next range at or after an offset that may have other contents than zeroes: data of one of the files.
     package func nextData(from offset: UInt64) throws(SystemError) -> Range<UInt64>? {
         for index in pieces[self.index(of: offset)...].indices {

@@ -75,6 +75,50 @@ import Testing
     }
 
     @Test(
+        "Nobody can change the memory and the code that a machine and its copies share",
+        .enabled("only root sees the files of a jailed process") { getuid() == 0 })
+    func sealedFork() throws {
+        try start("parent")
+        defer { remove("parent", "kid-1", "kid-2", "kid-1-1") }
+        #expect(try run("fork", "parent", "--count", "2", "--name", "kid").code == 0)
+        #expect(try run("fork", "kid-1").code == 0)
+        // What the copies have begun with: sealed memory files of other processes, so that they are only in their mappings.
+        for name in ["kid-1", "kid-2", "kid-1-1"] {
+            #expect(try sharedMappings(of: name).contains { $0.contains("guest-memory") }, "\(name)")
+            #expect(try seals(in: name).filter { $0.value & 8 == 0 }.keys.sorted() == ["code-cache"], "\(name)")
+        }
+        // The parent's own, that it has frozen.
+        #expect(try seals(in: "parent")["guest-memory"].map { $0 & 8 } == 8)
+    }
+
+    /// The lines of /proc/PID/maps with private mappings of memory files.
+    private func sharedMappings(of name: String) throws -> [String] {
+        let maps = try String(contentsOfFile: "/proc/\(machine(name).status.process)/maps", encoding: .utf8)
+        return maps.split(separator: "\n").map(String.init).filter { $0.contains(" rw-p ") && $0.contains("/memfd:") }
+    }
+
+    /// By the names of a machine's memory files, of those with one name of one that has the fewest: F_SEAL_WRITE is 8.
+    private func seals(in name: String) throws -> [String: Int32] {
+        let directory = "/proc/\(try machine(name).status.process)/fd"
+        var result: [String: Int32] = [:]
+        for number in try FileManager.default.contentsOfDirectory(atPath: directory) {
+            let path = "\(directory)/\(number)"
+            guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path),
+                target.hasPrefix("/memfd:")
+            else { continue }
+            let file = open(path, O_RDONLY)
+            defer { close(file) }
+            let key = String(target.dropFirst(7).prefix { $0 != " " })
+            // F_GET_SEALS
+            let seals = fcntl(file, 1034)
+            if file >= 0, let size = try? FileHandle(fileDescriptor: file).seekToEnd(), size > 0 {
+                result[key] = min(result[key] ?? .max, seals & 8)
+            }
+        }
+        return result
+    }
+
+    @Test(
         "A fork that is killed leaves its parent and the copies that were made, and the next one clears the rest away")
     func killedFork() throws {
         try start("parent")

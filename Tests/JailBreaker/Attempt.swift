@@ -90,6 +90,9 @@ struct Attempt {
 
     private static let memory = [
         Attempt("map-executable", 9) { _ in [0, 4096, 7, Int(MAP_PRIVATE | MAP_ANONYMOUS), -1, 0] },
+        Attempt("map-file-executable", 9) {
+            [Int(bitPattern: $0.page), 4096, 5, Int(MAP_PRIVATE | MAP_FIXED), Int($0.memoryFile), 0]
+        },
         Attempt("map-guest-memory-executable", 9) { [0, 4096, 5, Int(MAP_SHARED), Int($0.memoryFile), 0] },
         Attempt("make-executable", 10) { [Int(bitPattern: $0.page), 4096, 5] },
         Attempt("make-code-writable", 10) { [Int(bitPattern: $0.code), 4096, 7] },

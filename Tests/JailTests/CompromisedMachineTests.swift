@@ -23,6 +23,7 @@ struct CompromisedMachineTests {
         "read-monitor-memory": "ended 31 process_vm_readv", "open-monitor-memory": "refused 2",
         "open-monitor-descriptor": "ended 31 pidfd_open", "fork": "ended 31 clone", "run-program": "ended 31 execve",
         "threads-without-end": "refused 11", "map-executable": "ended 31 mmap",
+        "map-file-executable": "ended 31 mmap",
         "map-guest-memory-executable": "ended 31 mmap", "make-executable": "ended 31 mprotect",
         "make-code-writable": "ended 31 mprotect", "memory-file": "ended 31 memfd_create",
         "grow-guest-memory": "refused 1", "memory-without-end": "refused 12", "fault-handler": "ended 31 userfaultfd",

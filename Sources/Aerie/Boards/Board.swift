@@ -31,12 +31,18 @@ protocol Board: AnyObject, Sendable {
     func load() throws(AerieError)
 
     /// Writes the code that was generated for the guest into an empty file, which stays empty where there is none.
-    func saveCode(to file: borrowing FileDescriptor) throws(SystemError)
+    ///
+    /// - Parameter isShared: nobody changes the file afterwards, and `sharedCode` may have it.
+    func saveCode(to file: borrowing FileDescriptor, isShared: Bool) throws(SystemError)
+
+    /// A file with nearly all of the code, which does not change; nil when there is none such.
+    func sharedCode() throws(SystemError) -> FileDescriptor?
 
     /// Breaks reference cycles between the parts. Nothing may run afterwards.
     func dismantle()
 }
 
 extension Board {
-    func saveCode(to file: borrowing FileDescriptor) throws(SystemError) {}
+    func saveCode(to file: borrowing FileDescriptor, isShared: Bool) throws(SystemError) {}
+    func sharedCode() throws(SystemError) -> FileDescriptor? { nil }
 }

@@ -164,7 +164,11 @@ final class RISCVBoard: Board {
         }
     }
 
-    func saveCode(to file: borrowing FileDescriptor) throws(SystemError) { try Hart.saveCode(of: harts, to: file) }
+    func saveCode(to file: borrowing FileDescriptor, isShared: Bool) throws(SystemError) {
+        try Hart.saveCode(of: harts, to: file, isShared: isShared)
+    }
+
+    func sharedCode() throws(SystemError) -> FileDescriptor? { try Hart.sharedCode(of: harts) }
 
     private static func makeTrace(_ path: String, _ log: Log) throws(AerieError) -> TranslationTrace {
         do throws(SystemError) {

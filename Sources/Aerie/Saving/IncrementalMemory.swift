@@ -9,8 +9,6 @@ package struct IncrementalMemory {
     /// Bytes that are compared at once.
     private static let step = 1 << 20
     private static let page = Int(SavedMachineFile.pageSize)
-    /// Gaps of so many pages between pages that differ are stored, too: a mapping costs more than they do.
-    private static let smallGap = 3
 
     /// What became of the memory.
     package enum Outcome: Equatable, Sendable {
@@ -23,9 +21,7 @@ package struct IncrementalMemory {
 
     private let whole: SavedMemory
     private let earlier: SavedMemory
-    /// Bit `n` is page `n`: it is in the new file.
-    private var isOwn: [UInt64]
-    private let pages: Int
+    private var overlay: MemoryOverlay
 
     /// - Parameters:
     ///   - whole: the memory as it was saved, in one file.
@@ -40,9 +36,8 @@ package struct IncrementalMemory {
         guard whole.size == earlier.size else { return .whole }
         var memory = IncrementalMemory(whole: whole, earlier: earlier)
         let data = try memory.compare()
-        guard let (made, others) = memory.limited(to: mostPieces) else { return .whole }
-        let count = memory.isOwn.reduce(0) { $0 + $1.nonzeroBitCount }
-        guard UInt64(count * page) <= data / 4 * 3 else { return .whole }
+        guard let (made, others) = memory.overlay.limited(to: mostPieces) else { return .whole }
+        guard UInt64(memory.overlay.count * page) <= data / 4 * 3 else { return .whole }
         try memory.write(to: own)
         try map.writeAll(made.encoded)
         return .incremental(others: others)
@@ -58,8 +53,7 @@ package struct IncrementalMemory {
     private init(whole: SavedMemory, earlier: SavedMemory) {
         self.whole = whole
         self.earlier = earlier
-        pages = Int(whole.size) / Self.page
-        isOwn = [UInt64](repeating: 0, count: (pages + 63) / 64)
+        overlay = MemoryOverlay(over: earlier.source)
     }
 
     // MARK: Comparison
@@ -87,95 +81,11 @@ package struct IncrementalMemory {
                 let bytes = UnsafeRawBufferPointer(rebasing: new[offset..<(offset + Self.page)])
                 if !bytes.isZero { data += UInt64(Self.page) }
                 guard memcmp(bytes.baseAddress!, old.baseAddress! + offset, Self.page) != 0 else { continue }
-                let page = (Int(begin) + offset) / Self.page
-                isOwn[page / 64] |= 1 << (page % 64)
+                overlay.insert((Int(begin) + offset) / Self.page)
             }
             position = end
         }
         return data
-    }
-
-    // MARK: Pieces
-
-    /// The map, with gaps closed until it has few enough pieces; nil when it has too many pieces or files all the same.
-    private mutating func limited(to mostPieces: Int) -> (MemoryMap, others: [Int])? {
-        var gap = Self.smallGap
-        while gap < 4 * pages {
-            closeGaps(upTo: gap)
-            let pieces = pieces()
-            gap *= 4
-            guard pieces.count <= mostPieces else { continue }
-            let others = Set(pieces.map(\.file)).subtracting([0]).sorted()
-            guard others.count < MemoryMap.mostFiles else { return nil }
-            var numbers = [0: 0]
-            for (index, file) in others.enumerated() { numbers[file] = index + 1 }
-            let renumbered = pieces.map { MemorySource.Piece(range: $0.range, file: numbers[$0.file]!) }
-            return (MemoryMap(files: 1 + others.count, pieces: renumbered), others.map { $0 - 1 })
-        }
-        // The earlier memory has nearly as many pieces as there may be.
-        return nil
-    }
-
-    /// Adds the pages of short gaps between pages of the new file.
-    private mutating func closeGaps(upTo limit: Int) {
-        var end: Int?
-        for run in runs() {
-            if let end, run.lowerBound - end <= limit {
-                for page in end..<run.lowerBound { isOwn[page / 64] |= 1 << (page % 64) }
-            }
-            end = run.upperBound
-        }
-    }
-
-    /// The ranges of pages in the new file, ascending.
-    private func runs() -> [Range<Int>] {
-        var result: [Range<Int>] = []
-        for (index, word) in isOwn.enumerated() {
-            var rest = word
-            while rest != 0 {
-                let first = rest.trailingZeroBitCount
-                let count = (~(rest >> UInt64(first))).trailingZeroBitCount
-                let begin = index * 64 + first
-                if let last = result.last, last.upperBound == begin {
-                    result[result.count - 1] = last.lowerBound..<(begin + count)
-                } else {
-                    result.append(begin..<(begin + count))
-                }
-                rest = first + count == 64 ? 0 : rest & (UInt64.max << UInt64(first + count))
-            }
-        }
-        return result
-    }
-
-    /// The pieces of the new memory. File 0 is the new one; file `n` of the earlier memory is `n + 1`.
-    private func pieces() -> [MemorySource.Piece] {
-        var result: [MemorySource.Piece] = []
-        func append(_ range: Range<UInt64>, _ file: Int) {
-            guard !range.isEmpty else { return }
-            if let last = result.last, last.file == file {
-                result[result.count - 1] = .init(range: last.range.lowerBound..<range.upperBound, file: file)
-            } else {
-                result.append(.init(range: range, file: file))
-            }
-        }
-        let old = earlier.source.pieces
-        var index = 0
-        /// Adds what the earlier memory has from the end of the result to `end`.
-        func appendOld(to end: UInt64) {
-            var start = result.last?.range.upperBound ?? 0
-            while start < end {
-                while old[index].range.upperBound <= start { index += 1 }
-                let stop = min(end, old[index].range.upperBound)
-                append(start..<stop, old[index].file + 1)
-                start = stop
-            }
-        }
-        for run in runs() {
-            appendOld(to: UInt64(run.lowerBound * Self.page))
-            append(UInt64(run.lowerBound * Self.page)..<UInt64(run.upperBound * Self.page), 0)
-        }
-        appendOld(to: whole.size)
-        return result
     }
 
     // MARK: Writing
@@ -184,7 +94,7 @@ package struct IncrementalMemory {
         try own.truncate(to: whole.size)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.step, alignment: 4096)
         defer { buffer.deallocate() }
-        for run in runs() {
+        for run in overlay.runs() {
             var start = run.lowerBound * Self.page
             while start < run.upperBound * Self.page {
                 let count = min(Self.step, run.upperBound * Self.page - start)

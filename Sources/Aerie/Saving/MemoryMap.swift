@@ -34,6 +34,9 @@ struct MemoryMap: Equatable {
     /// Bytes of the memory.
     var size: UInt64 { pieces.last?.range.upperBound ?? 0 }
 
+    /// All of a memory in one file.
+    static func whole(size: UInt64) -> MemoryMap { MemoryMap(files: 1, pieces: [.init(range: 0..<size, file: 0)]) }
+
     /// - Parameter pieces: ascending, without gaps, from 0 on.
     init(files: Int, pieces: [MemorySource.Piece]) {
         self.files = files

@@ -31,19 +31,26 @@ extension VirtualMachine {
     /// Writes the code that was generated for the guest into an empty file, by which a machine that goes on from a saved state need not generate
     /// it again (`HostServices.code`). The machine may run. The state need not be of the same moment.
     ///
-    /// - Parameter descriptor: of the file, which stays empty where there is no code.
+    /// - Parameters:
+    ///   - descriptor: of the file, which stays empty where there is no code.
+    ///   - isForFork: nobody changes the file afterwards, so that later calls may give it. The file stays empty when another one has nearly
+    ///     all of the code.
+    /// - Returns: that other file; nil without one. It is the caller's to close.
     /// - Throws: `usage` when the machine neither runs nor is paused, and `notStarted` when the file cannot be written; it is empty then.
-    package func saveCode(_ descriptor: Int32) throws(AerieError) {
+    @discardableResult
+    package func saveCode(_ descriptor: Int32, isForFork: Bool = false) throws(AerieError) -> Int32? {
         let state = currentState
         guard state == .running || state == .paused else {
             throw AerieError(.usage, asked: "the generated code", found: "the machine is \(state)", advice: "start it")
         }
         do throws(SystemError) {
+            if isForFork, let shared = try board.sharedCode() { return shared.release() }
             let file = try Self.file(descriptor)
-            do throws(SystemError) { try board.saveCode(to: file) } catch {
+            do throws(SystemError) { try board.saveCode(to: file, isShared: isForFork) } catch {
                 try? file.truncate(to: 0)
                 throw error
             }
+            return nil
         } catch { throw AerieError(.notStarted, asked: "the generated code", found: error.description) }
     }
 
@@ -74,26 +81,44 @@ extension VirtualMachine {
     private func save(
         _ purpose: SavingPurpose, memory sink: any MemorySink, state: Int32, _ options: TransferOptions
     ) throws(AerieError) -> SavingReport {
-        if board.memory.arriving?.areMissing == true {
-            throw AerieError(
-                .unavailable, asked: purpose.asked,
-                found: "the machine's own memory is still coming from its former host",
-                advice: "try again in a moment")
-        }
+        try requireMemory(purpose)
         let copier = MemoryCopier(board.memory, to: sink)
         let log = try beginLog(purpose)
         defer { log?.end() }
         let isEnough = try log.map { (log) throws(AerieError) in try copyRunning(copier, log, purpose, options) }
-        var report = SavingReport(wasRunning: currentState == .running, pausedAt: HostClock.monotonic())
-        let leavesPages = options.postCopy != .never && report.wasRunning && isEnough != true
+        let leavesPages = options.postCopy != .never && currentState == .running && isEnough != true
+        var missing: [Range<UInt64>] = []
+        var report = try standingStill(purpose, state: state) { (record) throws(AerieError) in
+            missing = try saving(purpose) { () throws(SystemError) in
+                try copyRest(copier, log, leavesPages: leavesPages)
+            }
+            record.set(Self.checksumsField, copier.encodedChecksums)
+        }
+        report.missing = missing
+        return report
+    }
+
+    /// A machine whose memory is not all there cannot be saved.
+    func requireMemory(_ purpose: SavingPurpose) throws(AerieError) {
+        guard board.memory.arriving?.areMissing == true else { return }
+        throw AerieError(
+            .unavailable, asked: purpose.asked, found: "the machine's own memory is still coming from its former host",
+            advice: "try again in a moment")
+    }
+
+    /// Pauses the machine, and saves everything but its memory into an empty file.
+    ///
+    /// - Parameter body: is called while the machine stands still, with what is saved.
+    /// - Throws: as `save`; the machine goes on then if it was running.
+    func standingStill(
+        _ purpose: SavingPurpose, state: Int32, _ body: (inout SavedRecord) throws(AerieError) -> Void
+    ) throws(AerieError) -> SavingReport {
+        let report = SavingReport(wasRunning: currentState == .running, pausedAt: HostClock.monotonic())
         if report.wasRunning { try pause() }
         do throws(AerieError) {
             try whilePaused("save") { () throws(AerieError) in
                 var record = try record(for: purpose.asked)
-                report.missing = try saving(purpose) { () throws(SystemError) in
-                    try copyRest(copier, log, leavesPages: leavesPages)
-                }
-                record.set(Self.checksumsField, copier.encodedChecksums)
+                try body(&record)
                 try saving(purpose) {
                     try SavedMachineFile.write(record, contents: overlays, to: try Self.file(state))
                 }
@@ -143,12 +168,12 @@ extension VirtualMachine {
     }
 
     /// The log of a running machine's writes, which is on; nil for a machine that stands still, and without a log.
-    private func beginLog(_ purpose: SavingPurpose) throws(AerieError) -> WriteLog? {
+    func beginLog(_ purpose: SavingPurpose) throws(AerieError) -> WriteLog? {
         guard currentState == .running, let log = board.memory.writeLog else { return nil }
         return try saving(purpose) { () throws(SystemError) in try log.begin() } ? log : nil
     }
 
-    private func saving<Result, Failure: Error>(
+    func saving<Result, Failure: Error>(
         _ purpose: SavingPurpose, _ body: () throws(Failure) -> Result
     ) throws(AerieError) -> Result {
         do { return try body() } catch { throw purpose.failure("\(error)") }
@@ -240,7 +265,7 @@ extension VirtualMachine {
     }
 
     /// Another descriptor of an open file.
-    private static func file(_ descriptor: Int32) throws(SystemError) -> FileDescriptor {
+    static func file(_ descriptor: Int32) throws(SystemError) -> FileDescriptor {
         let file = try FileDescriptor(duplicating: descriptor)
         _ = try checked("lseek") { lseek(file.rawValue, 0, SEEK_SET) }
         return file
@@ -260,14 +285,20 @@ package struct SavingReport: Sendable {
 }
 
 /// What a machine is saved for.
-private enum SavingPurpose {
-    case snapshot, transfer
+enum SavingPurpose {
+    case snapshot, fork, transfer
 
-    var asked: String { self == .snapshot ? "a snapshot" : "a transfer" }
+    var asked: String {
+        switch self {
+        case .snapshot: "a snapshot"
+        case .fork: "a fork"
+        case .transfer: "a transfer"
+        }
+    }
 
     func failure(_ found: String) -> AerieError {
         switch self {
-        case .snapshot:
+        case .snapshot, .fork:
             AerieError(
                 .notStarted, asked: asked, found: found,
                 advice: "the machine is unharmed; make room, or choose another place")

@@ -8,7 +8,7 @@ enum MachineStarting {
     }
 
     /// - Parameter arrival: the memory of a machine that was received just now.
-    static func start(_ machine: Machine, arrival: ArrivalDescriptors? = nil) throws {
-        try starter.start(machine, arrival: arrival)
+    static func start(_ machine: Machine, memory: GivenMemory? = nil) throws {
+        try starter.start(machine, memory: memory)
     }
 }

@@ -56,7 +56,7 @@ struct ReceiveCommand: ParsableCommand {
     }
 
     private func start(_ machine: Machine, _ arrival: ArrivalDescriptors?) throws {
-        try MachineStarting.start(machine, arrival: arrival)
+        try MachineStarting.start(machine, memory: arrival.map { .arrival($0) })
     }
 
     /// Waits for a sender that has lost its connection, and may not know what has become of its machine.

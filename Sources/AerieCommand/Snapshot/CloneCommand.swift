@@ -33,7 +33,7 @@ struct CloneCommand: ParsableCommand {
         let name = name ?? MachineFork.free(1, prefix: machine.record.name, in: directory)[0]
         try userSnapshots().withTemporary(of: machine.record) { work in
             try SnapshotFiles.save(machine, to: work)
-        } _: { snapshot in
+        } _: { snapshot, _ in
             let restoring = SnapshotRestoring(
                 snapshot: snapshot, directory: directory, starter: try MachineStarting.starter, takesPlace: false)
             print(try restoring.make(name: name).record.name)

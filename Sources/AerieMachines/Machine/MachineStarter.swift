@@ -16,10 +16,10 @@ package struct MachineStarter: Sendable {
 
     /// Starts a machine in the background, and returns when its guest runs.
     ///
-    /// - Parameter arrival: the memory of a machine that was received just now; the descriptors stay the caller's.
-    package func start(_ machine: Machine, arrival: ArrivalDescriptors? = nil) throws {
+    /// - Parameter memory: what the machine begins with, unless that is in its directory; the descriptors stay the caller's.
+    package func start(_ machine: Machine, memory: GivenMemory? = nil) throws {
         try withLease(machine) { (lease) throws(AerieError) in
-            try program.start(machine, lease: lease, arrival: arrival)
+            try program.start(machine, lease: lease, memory: memory)
         }
     }
 

@@ -2,7 +2,8 @@ internal import Aerie
 internal import ControlAPI
 package import Runtime
 
-/// Makes running copies of a running machine: a snapshot that is not kept, and a restore for each copy.
+/// Makes running copies of a running machine: a snapshot that is not kept and has no memory, a restore for each copy, and the memory that all of
+/// them share.
 package struct MachineFork {
     /// The valid numbers of copies.
     package static let counts = 1...1000
@@ -25,10 +26,11 @@ package struct MachineFork {
         let directory = StateDirectory(of: machine)
         let names = Self.free(count, prefix: prefix ?? machine.record.name, in: directory)
         try SnapshotStore(beside: directory).withTemporary(of: machine.record) { work in
-            try SnapshotFiles.save(machine, to: work)
-        } _: { snapshot in
-            let restoring = SnapshotRestoring(
+            try SnapshotFiles.fork(machine, to: work)
+        } _: { snapshot, memory in
+            var restoring = SnapshotRestoring(
                 snapshot: snapshot, directory: directory, starter: starter, takesPlace: false)
+            restoring.memory = memory
             for name in names {
                 let copy = try restoring.start(name: name)
                 try MachineIdentityRenewal().run(copy)

@@ -13,6 +13,8 @@ package struct SnapshotRestoring {
     /// Whether the machine takes the place of the one that was saved: it has its published ports, and MAC addresses that the user has given.
     /// False for a copy beside it.
     let takesPlace: Bool
+    /// What the machine begins with, unless that is in the snapshot.
+    var memory: ForkedMemory?
     /// Whether the machine is removed when it ends.
     package var isTemporary = false
     /// Changes what else the machine's record has.
@@ -34,7 +36,7 @@ package struct SnapshotRestoring {
         let machine = try make(name: name, isDurable: false)
         do {
             let synchronization = try isTemporary ? nil : StorageSynchronization(machine)
-            let started = Result { try starter.start(machine) }
+            let started = Result { try starter.start(machine, memory: memory.map { .fork($0.descriptors) }) }
             try synchronization?.finish()
             try started.get()
         } catch {
@@ -53,7 +55,7 @@ package struct SnapshotRestoring {
     package func make(name: String?, isDurable: Bool = true) throws -> Machine {
         try snapshot.checkUnlessUnchanged()
         return try directory.create(name: name, isDurable: isDurable) { id, name, work, final in
-            let base = try SnapshotFiles.restore(snapshot, to: work)
+            let base = try SnapshotFiles.restore(snapshot, with: memory, to: work)
             if let base {
                 try Self.makeDisk("\(work)/\(Machine.rootDiskName)", base: base, in: work, isDurable: isDurable)
             }

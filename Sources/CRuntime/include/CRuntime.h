@@ -23,9 +23,13 @@ int aerie_copy_file(const char *path, const char *target);
 /// Gives a file the contents of another one of the same file system, whose blocks they share. -1 with errno set where the file system cannot.
 int aerie_clone_file(int from, int to);
 
+/// Makes sure that nobody changes a file's contents: seals a memory file, and refuses another one (EPERM) unless it is open for reading only.
+/// -1 with errno set on failure, EBUSY where a process has mapped a memory file for writing.
+int aerie_fix_contents(int descriptor);
+
 /// Starts the program `path` in a session of its own, with default signal actions and an empty mask, in the directory `directory` if it
 /// can be entered, with /dev/null as standard input and output, `standardError` as descriptor 2, `ready` as descriptor 3, and `extra`
-/// descriptors (-1: none) as 4, `count` descriptors of `more` (at most 8) as 5 and up, and no others. Returns 0 or an errno value.
+/// descriptors (-1: none) as 4, `count` descriptors of `more` (at most 18) as 5 and up, and no others. Returns 0 or an errno value.
 int aerie_spawn_machine(
     int *process, const char *path, char *const *arguments, const char *directory, int standardError, int ready,
     int extra, const int *more, int count);

@@ -13,12 +13,14 @@ int aerie_stream_accept(int listener);
 /// full is EAGAIN. -1 with errno set on failure.
 int aerie_stream_connect(const char *path);
 
-/// Sends bytes with descriptors, at most 4, which arrive with the first of the bytes. Returns how many bytes were sent; -1 with errno set on
-/// failure.
+/// The most descriptors that go with some bytes: all files of a machine's memory, their map, and the code.
+enum { aerie_stream_most_descriptors = 18 };
+
+/// Sends bytes with descriptors, which arrive with the first of the bytes. Returns how many bytes were sent; -1 with errno set on failure.
 long aerie_stream_send(int descriptor, const void *bytes, unsigned long count, const int *descriptors, int descriptorCount);
 
-/// Receives bytes, and descriptors that came with them, close-on-exec. `descriptors` has room for 4 and receives `*descriptorCount`. More
-/// than 4 are closed. Returns how many bytes have come, 0 at the end; -1 with errno set on failure.
+/// Receives bytes, and descriptors that came with them, close-on-exec. `descriptors` has room for the most, and receives `*descriptorCount`.
+/// More are closed. Returns how many bytes have come, 0 at the end; -1 with errno set on failure.
 long aerie_stream_receive(int descriptor, void *bytes, unsigned long count, int *descriptors, int *descriptorCount);
 
 /// Whether the other end of a connection has ended both directions.

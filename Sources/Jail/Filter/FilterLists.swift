@@ -38,10 +38,12 @@ struct FilterLists {
                 .setRobustList, .rseq, .uname, .sysinfo, .exit, .exitGroup, .poll, .ppoll)
     }
 
-    /// Private memory without the right to execute it. The code cache and the guest's memory are mapped before the lock.
+    /// Private memory without the right to execute it: new memory, and files over what is mapped, as `GuestMemory.freeze` does. The code cache and
+    /// the guest's memory are mapped before the lock.
     private var memory: [FilterRule] {
         let programs = UInt32(PROT_EXEC)
         let kinds = UInt32(MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS)
+        let fixed = UInt32(MAP_FIXED)
         return FilterRule.allow(.munmap, .mremap, .madvise, .mincore, .brk)
             + FilterRule.allow(
                 .mmap,
@@ -49,7 +51,11 @@ struct FilterLists {
                     [
                         .argument(2, masked: programs, is: 0),
                         .argument(3, masked: kinds, is: UInt32(MAP_PRIVATE | MAP_ANONYMOUS)),
-                    ]
+                    ],
+                    [
+                        .argument(2, masked: programs, is: 0),
+                        .argument(3, masked: kinds | fixed, is: UInt32(MAP_PRIVATE) | fixed),
+                    ],
                 ])
             + FilterRule.allow(.mprotect, when: [[.argument(2, masked: programs, is: 0)]])
     }

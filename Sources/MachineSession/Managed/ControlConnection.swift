@@ -1,7 +1,9 @@
 internal import Aerie
+internal import CSockets
 internal import ControlAPI
 internal import Glibc
 internal import HostSystem
+internal import Runtime
 
 /// One program that talks to a machine over its control socket.
 final class ControlConnection: @unchecked Sendable {
@@ -12,7 +14,8 @@ final class ControlConnection: @unchecked Sendable {
     private let descriptor: Int32
     private var rest: [UInt8] = []
     /// Files that came with the bytes, and that no request has taken.
-    private var files = ReceivedFiles()
+    private var files = ReceivedFiles(most: 3)
+    private var answerFiles = AnswerFiles.none
     /// The machine is paused for a request of this connection.
     private var holdsPause = false
     /// The parts of the memory that a transfer of this connection has not sent.
@@ -54,7 +57,8 @@ final class ControlConnection: @unchecked Sendable {
             do throws(AerieError) {
                 answer = .result(try perform(request))
             } catch { answer = .failure(error) }
-            let isSent = send(answer.line(request.id))
+            let isSent = send(answer.line(request.id), answerFiles.descriptors)
+            answerFiles.close()
             if request.method == .wait || request.method == .sendPages { server.endWait() }
             guard isSent else { return }
         }
@@ -67,17 +71,17 @@ final class ControlConnection: @unchecked Sendable {
         case .pause: try machine.pause()
         case .resume: try resume()
         case .save:
-            return try save { (machine, files) throws(AerieError) in
-                try machine.save(state: files[0], memory: files[1])
-            }
-        case .saveCode:
-            let files = try take(1)
-            defer { Glibc.close(files[0]) }
-            try machine.saveCode(files[0])
+            return .object(
+                try save(files: 2) { (machine, files) throws(AerieError) in
+                    try machine.save(state: files[0], memory: files[1])
+                })
+        case .fork: return try fork()
+        case .saveCode: return try saveCode(isForFork: request.parameters["fork"] == .boolean(true))
         case .transfer:
-            return try save { (machine, files) throws(AerieError) in
-                try machine.transfer(state: files[0], stream: files[1], try options(request))
-            }
+            return .object(
+                try save(files: 2) { (machine, files) throws(AerieError) in
+                    try machine.transfer(state: files[0], stream: files[1], try options(request))
+                })
         case .sendPages: return try sendPages(request)
         case .hold: holdsPause = false
         case .powerOff:
@@ -178,9 +182,9 @@ final class ControlConnection: @unchecked Sendable {
     /// Saves the machine by files that came with the request. A machine that was running stands still afterwards, until the client lets
     /// it go on or ends the connection.
     private func save(
-        _ body: (VirtualMachine, _ files: [Int32]) throws(AerieError) -> SavingReport
-    ) throws(AerieError) -> JSONValue {
-        let files = try take(2)
+        files count: Int, _ body: (VirtualMachine, _ files: [Int32]) throws(AerieError) -> SavingReport
+    ) throws(AerieError) -> [String: JSONValue] {
+        let files = try take(count)
         defer { for file in files { Glibc.close(file) } }
         try server.own(self, for: "saving the machine")
         let report: SavingReport
@@ -191,11 +195,32 @@ final class ControlConnection: @unchecked Sendable {
         holdsPause = report.wasRunning || holdsPause
         missing = report.missing
         let paused = HostClock.monotonic() - report.pausedAt
-        return .object([
+        return [
             "wasRunning": .boolean(holdsPause), "pausedMicroseconds": JSONValue(Int(paused / 1000)),
             "sentBytes": JSONValue(Int(report.sentCount)),
             "missingBytes": JSONValue(missing.reduce(0) { $0 + $1.count }),
-        ])
+        ]
+    }
+
+    /// As `save`, for copies on this host. Files of the memory go with the answer.
+    private func fork() throws(AerieError) -> JSONValue {
+        var usesFile = false
+        var pairs = try save(files: 3) { (machine, files) throws(AerieError) in
+            let report = try machine.fork(state: files[0], memory: files[1], map: files[2])
+            (usesFile, answerFiles) = (report.usesFile, .machines(report.files))
+            return report.saving
+        }
+        pairs["usesFile"] = .boolean(usesFile)
+        pairs["files"] = JSONValue(answerFiles.descriptors.count)
+        return .object(pairs)
+    }
+
+    private func saveCode(isForFork: Bool) throws(AerieError) -> JSONValue {
+        let files = try take(1)
+        defer { Glibc.close(files[0]) }
+        guard let shared = try server.machine.saveCode(files[0], isForFork: isForFork) else { return .object([:]) }
+        answerFiles = .owned(shared)
+        return .object(["files": JSONValue(1)])
     }
 
     /// The files that came with a request, which are the caller's then.
@@ -203,7 +228,7 @@ final class ControlConnection: @unchecked Sendable {
         if let files = files.take(count) { return files }
         throw AerieError(
             .usage, asked: "saving over the control socket",
-            found: "\(count == 1 ? "a file has" : "two files have") to come with the request",
+            found: "\(count == 1 ? "a file has" : "\(count) files have") to come with the request",
             advice: "see docs/control-protocol.md")
     }
 
@@ -308,21 +333,46 @@ final class ControlConnection: @unchecked Sendable {
                 return Array(rest[..<end])
             }
             guard rest.count <= ControlRequest.longestLine else { return nil }
-            let count = files.receive(descriptor, into: &buffer)
+            let count = buffer.withUnsafeMutableBytes { files.receive(descriptor, into: $0) }
             if count <= 0 { return nil }
             rest += buffer[..<count]
         }
     }
 
-    private func send(_ bytes: [UInt8]) -> Bool {
+    /// - Parameter files: go with the first of the bytes.
+    private func send(_ bytes: [UInt8], _ files: [Int32] = []) -> Bool {
         bytes.withUnsafeBytes { bytes in
             var done = 0
             while done < bytes.count {
-                let count = Glibc.send(descriptor, bytes.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL))
-                if count < 0, errno != EINTR { return false }
-                done += max(count, 0)
+                let files = done == 0 ? files : []
+                let count = aerie_stream_send(
+                    descriptor, bytes.baseAddress! + done, UInt(bytes.count - done), files, Int32(files.count))
+                if count < 0 { return false }
+                done += count
             }
             return true
         }
+    }
+}
+
+/// Files that go with the answer to a request.
+private enum AnswerFiles {
+    case none
+    /// They are open as long as the machine.
+    case machines([Int32])
+    /// It is closed when the answer has been sent.
+    case owned(Int32)
+
+    var descriptors: [Int32] {
+        switch self {
+        case .none: []
+        case .machines(let descriptors): descriptors
+        case .owned(let descriptor): [descriptor]
+        }
+    }
+
+    mutating func close() {
+        if case .owned(let descriptor) = self { Glibc.close(descriptor) }
+        self = .none
     }
 }

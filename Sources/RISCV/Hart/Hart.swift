@@ -114,8 +114,18 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     }
 
     /// Writes the code of a machine's harts into an empty file, which stays empty when there is none. Harts may run.
-    package static func saveCode(of harts: [Hart], to file: borrowing FileDescriptor) throws(SystemError) {
-        _ = try harts[0].state.pointee.translation.engine?.save(to: file)
+    ///
+    /// - Parameter isShared: nobody changes the file afterwards, and `sharedCode` may have it.
+    package static func saveCode(
+        of harts: [Hart], to file: borrowing FileDescriptor, isShared: Bool
+    ) throws(SystemError) {
+        _ = try harts[0].state.pointee.translation.engine?.save(to: file, isShared: isShared)
+    }
+
+    /// A file of `adoptCode` or `saveCode` that has nearly all of the code; nil when there is none such.
+    package static func sharedCode(of harts: [Hart]) throws(SystemError) -> FileDescriptor? {
+        guard let engine = harts[0].state.pointee.translation.engine else { return nil }
+        return try engine.sharedFile()
     }
 
     package func reset() {

@@ -8,11 +8,12 @@ internal import HostSystem
 ///
 /// One thread uses a connection at a time. Calls wait for the machine's answer.
 package final class ControlClient: @unchecked Sendable {
-    // @unchecked: `rest` and `lastID` belong to the thread that uses the connection.
+    // @unchecked: `rest`, `received` and `lastID` belong to the thread that uses the connection.
 
     private let machine: Machine
     private let socket: FileDescriptor
     private var rest: [UInt8] = []
+    private let received = ReceivedFiles(most: 16)
     private var lastID = 0
 
     /// Connects, and reads the machine's greeting.
@@ -61,7 +62,7 @@ package final class ControlClient: @unchecked Sendable {
 
     /// Sends a request and waits for its answer.
     ///
-    /// - Parameter files: descriptors that the machine gets with the request, at most 4. They stay the caller's.
+    /// - Parameter files: descriptors that the machine gets with the request. They stay the caller's.
     /// - Throws: the machine's refusal, or `inputOutput` when the machine ends before it answers.
     @discardableResult
     package func call(
@@ -97,6 +98,9 @@ package final class ControlClient: @unchecked Sendable {
         }
     }
 
+    /// The files that have come with answers, which are the caller's then; nil when their number is another one.
+    func takeFiles(_ count: Int) -> [Int32]? { received.take(count) }
+
     /// The socket, for what follows an `attach`, and the bytes of it that were read already.
     package var stream: (descriptor: Int32, begun: [UInt8]) { (socket.rawValue, rest) }
 
@@ -121,15 +125,9 @@ package final class ControlClient: @unchecked Sendable {
                 return Array(rest[..<end])
             }
             guard rest.count <= ControlRequest.longestLine else { throw lost() }
-            let count: Int
-            do throws(SystemError) {
-                count = try buffer.withUnsafeMutableBufferPointer { (bytes) throws(SystemError) in
-                    try socket.read(into: UnsafeMutableRawBufferPointer(bytes))
-                }
-            } catch  where error.code == EAGAIN {
-                throw Self.silence(of: machine)
-            } catch { throw lost() }
-            if count == 0 { throw lost() }
+            let count = buffer.withUnsafeMutableBytes { received.receive(socket.rawValue, into: $0) }
+            if count < 0, errno == EAGAIN { throw Self.silence(of: machine) }
+            if count <= 0 { throw lost() }
             rest += buffer[..<count]
         }
     }

@@ -25,6 +25,8 @@ extension JailSettings {
         threads = configuration.cpus + Self.otherThreads + Self.threadsOfShare * configuration.shares.count
         // What the translator knows of a block is a multiple of its code.
         memory = Self.deviceMemory + 8 * configuration.codeCacheSize.bytes
+        // A fork makes the guest's memory private (`GuestMemory.freeze`).
+        memory += configuration.mostMemory
         passt = try configuration.passtCommands().map { Passt(card: $0.card, path: $0.path, arguments: $0.arguments) }
         socketPath = configuration.sockets?.path
         descriptors = Self.namedDescriptors(configuration)

@@ -48,8 +48,8 @@ package final class MachineMonitor {
     private let isForeground: Bool
     /// The machine shall end with whoever waits at `ready`.
     let isAttended: Bool
-    /// The memory of a machine that was received just now; nil when it was used.
-    private var arrival: ArrivalDescriptors?
+    /// The memory that whoever started this process has given it; nil when it was used.
+    private var given: GivenMemory?
     private let lock: MachineLock
     private let directory: FileDescriptor
     private let listener: FileDescriptor
@@ -76,13 +76,13 @@ package final class MachineMonitor {
     /// - Parameters:
     ///   - ready: a descriptor that gets the answer to the start; nil for none. It becomes the monitor's.
     ///   - isAttended: the machine ends when the other end of `ready` is closed.
-    ///   - arrival: the memory of a machine that was received just now, which becomes the monitor's.
+    ///   - given: the memory that the machine begins with, which becomes the monitor's; nil for what is in its directory.
     /// - Throws: `usage` when the machine runs already.
     package init(
-        _ machine: Machine, isForeground: Bool, ready: Int32?, isAttended: Bool, arrival: ArrivalDescriptors? = nil
+        _ machine: Machine, isForeground: Bool, ready: Int32?, isAttended: Bool, given: GivenMemory? = nil
     ) throws(AerieError) {
         self.machine = machine
-        self.arrival = arrival
+        self.given = given
         self.isForeground = isForeground
         self.isAttended = isAttended
         self.ready = ready ?? -1
@@ -157,9 +157,9 @@ package final class MachineMonitor {
         let theirs = ends[1]
         do throws(AerieError) {
             let configuration = try runningConfiguration()
-            let saved = try SavedStart(machine, configuration, arrival)
-            if arrival == nil { unlink(machine.file(Machine.arrivalName)) }
-            arrival = nil
+            let saved = try SavedStart(machine, configuration, given)
+            if saved?.arrival == nil { unlink(machine.file(Machine.arrivalName)) }
+            given = nil
             var jail = try JailSettings(configuration)
             jail.descriptors += [theirs, listener.rawValue, directory.rawValue, lock.descriptor] + Self.lease
             jail.descriptors += saved?.descriptors ?? []

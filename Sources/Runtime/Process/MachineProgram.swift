@@ -106,10 +106,16 @@ package struct MachineProgram: Sendable {
     ///
     /// - Parameters:
     ///   - lease: stays open for as long as the machine's processes live; -1 for none.
-    ///   - arrival: the memory of a machine that was received just now; the descriptors stay the caller's.
+    ///   - memory: what the machine begins with, unless that is in its directory; the descriptors stay the caller's.
     /// - Throws: the reason why the machine did not start.
-    package func start(_ machine: Machine, lease: Int32, arrival: ArrivalDescriptors? = nil) throws(AerieError) {
-        _ = try start(machine, lease: lease, arrival == nil ? [] : ["--arriving"], arrival)
+    package func start(_ machine: Machine, lease: Int32, memory: GivenMemory? = nil) throws(AerieError) {
+        let options =
+            switch memory {
+            case .arrival: ["--arriving"]
+            case .fork: ["--forked"]
+            case nil: [String]()
+            }
+        _ = try start(machine, lease: lease, options, memory)
     }
 
     /// As `start`, for a machine that shall not outlive its caller.
@@ -118,7 +124,7 @@ package struct MachineProgram: Sendable {
     }
 
     private func start(
-        _ machine: Machine, lease: Int32, _ options: [String], _ arrival: ArrivalDescriptors? = nil
+        _ machine: Machine, lease: Int32, _ options: [String], _ memory: GivenMemory? = nil
     ) throws(AerieError) -> FileDescriptor {
         var ends: [Int32] = [-1, -1]
         guard aerie_start_pipe(&ends) == 0 else { throw failure(.last("pipe")) }
@@ -133,7 +139,7 @@ package struct MachineProgram: Sendable {
                 Self.withArguments([path, "--machine", machine.directory] + options) {
                     aerie_spawn_machine(
                         &process, path, $0, machine.record.workingDirectory, log.rawValue, writer.rawValue, lease,
-                        arrival?.numbers ?? [], Int32(arrival?.numbers.count ?? 0))
+                        memory?.numbers ?? [], Int32(memory?.numbers.count ?? 0))
                 }
             }
             guard code == 0 else { throw failure(SystemError("execute \(path)", code: code)) }

@@ -19,23 +19,29 @@ package struct SavedStart: Sendable {
 
     /// Opens the files of a machine that has some; nil without them.
     ///
-    /// - Parameter arrival: descriptors that whoever has received the machine has given to this process; nil for none.
-    init?(_ machine: Machine, _ configuration: Configuration, _ arrival: ArrivalDescriptors?) throws(AerieError) {
+    /// - Parameter given: the memory, of which whoever started this process has given it descriptors; nil for memory in the directory.
+    init?(_ machine: Machine, _ configuration: Configuration, _ given: GivenMemory?) throws(AerieError) {
         let path = machine.file(Machine.savedStateName)
         var status = stat()
         guard lstat(path, &status) == 0 else { return nil }
         do throws(SystemError) {
             // They may be symbolic links into the user's cache (`InstantSnapshot`).
             let state = try FileDescriptor(path: path, flags: O_RDONLY)
-            if let arrival {
+            switch given {
+            case .arrival(let descriptors):
                 let mark = try FileDescriptor(path: machine.file(Machine.arrivalName), flags: O_RDWR | O_NOFOLLOW)
-                self.arrival = arrival.files(mark: mark.release())
+                arrival = descriptors.files(mark: mark.release())
                 memory = nil
-            } else {
-                self.arrival = nil
+                code = nil
+            case .fork(let descriptors):
+                arrival = nil
+                memory = descriptors.memory
+                code = descriptors.code
+            case nil:
+                arrival = nil
                 memory = try Self.openMemory(of: machine)
+                code = SavedCodeLink.open(of: machine)?.release()
             }
-            code = SavedCodeLink.open(of: machine)?.release()
             self.state = state.release()
         } catch {
             throw AerieError(

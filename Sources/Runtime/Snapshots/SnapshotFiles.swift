@@ -23,16 +23,46 @@ package enum SnapshotFiles {
             return try copyDisks(of: machine, to: work)
         }
         let client = try ControlClient(machine)
+        try saveRunning(machine, client, to: work) { (state) throws(AerieError) in
+            let memory = try make("\(work)/\(Snapshot.memoryName)")
+            return try client.call(.save, files: [state.rawValue, memory.rawValue])["wasRunning"] == .boolean(true)
+        }
+        saveCode(client, to: "\(work)/\(Snapshot.codeName)")
+    }
+
+    /// Saves a machine that runs into the directory of a snapshot for copies on this host. It goes on after a moment.
+    ///
+    /// - Returns: the memory, which the directory does not have.
+    package static func fork(_ machine: Machine, to work: String) throws(AerieError) -> ForkedMemory {
+        let turn = try MachineLock(path: machine.file(Machine.saveLockName))
+        try turn.wait()
+        defer { withExtendedLifetime(turn) {} }
+        let client = try ControlClient(machine)
+        var memory: ForkedMemory?
+        try saveRunning(machine, client, to: work) { (state) throws(AerieError) in
+            let saved = try ForkedMemory.save(client, state: state)
+            memory = saved.0
+            return saved.wasRunning
+        }
+        guard let memory else { preconditionFailure("a machine that was saved has memory") }
+        memory.saveCode(client)
+        try memory.fix()
+        return memory
+    }
+
+    /// - Parameter save: saves the state into a file, and the memory; returns whether the machine has to be let go on.
+    private static func saveRunning(
+        _ machine: Machine, _ client: ControlClient, to work: String,
+        _ save: (borrowing FileDescriptor) throws(AerieError) -> Bool
+    ) throws(AerieError) {
         let state = try make("\(work)/\(Snapshot.stateName)")
-        let memory = try make("\(work)/\(Snapshot.memoryName)")
         let disk = try RunningDisk(of: machine, to: "\(work)/\(Machine.rootDiskName)")
         try linkFixed(from: machine.directory, to: work)
         try disk?.copy()
         // The end of the connection lets the machine go on, whatever becomes of this program.
-        let answer = try client.call(.save, files: [state.rawValue, memory.rawValue])
+        let wasRunning = try save(state)
         try disk?.copy()
-        if answer["wasRunning"] == .boolean(true) { try client.call(.resume) }
-        saveCode(client, to: "\(work)/\(Snapshot.codeName)")
+        if wasRunning { try client.call(.resume) }
     }
 
     /// A snapshot is complete without the code.
@@ -93,11 +123,16 @@ package enum SnapshotFiles {
 
     /// Gives a new machine's directory the files of a snapshot, all but its own disk.
     ///
+    /// - Parameter memory: what the machine begins with, unless that is in the snapshot.
     /// - Returns: the name of the disk that the machine's own one is based on; nil when the snapshot has none.
-    package static func restore(_ snapshot: Snapshot, to work: String) throws(AerieError) -> String? {
+    package static func restore(
+        _ snapshot: Snapshot, with memory: ForkedMemory? = nil, to work: String
+    ) throws(AerieError) -> String? {
         try linkFixed(from: snapshot.directory, to: work)
-        if snapshot.record.hasState {
+        if snapshot.record.hasState || memory != nil {
             try link(snapshot.file(Snapshot.stateName), to: "\(work)/\(Machine.savedStateName)")
+        }
+        if snapshot.record.hasState {
             for number in 0...(snapshot.record.layers?.count ?? 0) {
                 try link(snapshot.file(Snapshot.memoryName(number)), to: "\(work)/\(SavedStart.memoryName(number))")
             }

@@ -86,16 +86,17 @@ package struct SnapshotStore: Sendable {
     /// Makes a snapshot that nobody else sees, and that goes away with the call.
     ///
     /// - Parameter prepare: as of `create`.
-    package func withTemporary<Result>(
-        of machine: MachineRecord, _ prepare: (_ work: String) throws -> Void, _ body: (Snapshot) throws -> Result
+    package func withTemporary<Prepared, Result>(
+        of machine: MachineRecord, _ prepare: (_ work: String) throws -> Prepared,
+        _ body: (Snapshot, Prepared) throws -> Result
     ) throws -> Result {
         try records.withNewEntry { id, work in
             try records.locked { records.removeLeftovers(except: work) }
-            try prepare(work)
+            let prepared = try prepare(work)
             var record = SnapshotRecord(id: id, name: id, created: HostClock.realtime(), machine: machine)
             record.descent = descent(of: machine)
             try Self.write(record, in: work, isDurable: false)
-            return try body(try Snapshot(directory: work))
+            return try body(try Snapshot(directory: work), prepared)
         }
     }
 

@@ -49,6 +49,8 @@ struct CodeSegments: ~Copyable {
     private var segments: [Segment] = []
     private var current: [Int?] = Array(repeating: nil, count: Stream.allCases.count)
     private var taken = 0
+    /// Bytes of code that were generated or adopted so far.
+    private(set) var generated = 0
     private let size: Int
     private let recordCapacity: Int
     private let entryRecord: HelperRecord
@@ -109,6 +111,7 @@ struct CodeSegments: ~Copyable {
     /// Code of a stream ends at `position` now.
     mutating func extend(_ stream: Stream, to position: Int) {
         guard let index = current[stream.rawValue] else { return }
+        generated += position - segments[index].position
         segments[index].position = position
     }
 
@@ -177,6 +180,7 @@ struct CodeSegments: ~Copyable {
             segments[index].recordCount = fill.recordCount
             segments[index].reservedCount = fill.recordCount
             taken = max(taken, fill.number)
+            generated += fill.position - segments[index].start
         }
         current = streams
         return true

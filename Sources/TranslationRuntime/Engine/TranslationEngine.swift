@@ -164,14 +164,25 @@ package final class TranslationEngine: Sendable {
 
     /// Writes the code into an empty file. Processors may execute it, and translate no more meanwhile.
     ///
+    /// - Parameter isShared: nobody changes the file afterwards, and `sharedFile` may have it.
     /// - Returns: false when there is nothing to save now; the file is empty then.
-    package func save(to file: borrowing FileDescriptor) throws(SystemError) -> Bool {
+    package func save(to file: borrowing FileDescriptor, isShared: Bool = false) throws(SystemError) -> Bool {
         let result = store.withLock { store in
-            do throws(SystemError) { return Swift.Result<Bool, SystemError>.success(try store.save(to: file)) } catch {
-                return .failure(error)
+            Swift.Result { () throws(SystemError) in
+                let isSaved = try store.save(to: file)
+                if isSaved, isShared { store.share(file) }
+                return isSaved
             }
         }
         return try result.get()
+    }
+
+    /// A file of `adopt` or `save` that has nearly all of the code; nil when there is none such.
+    package func sharedFile() throws(SystemError) -> FileDescriptor? {
+        let box = store.withLock { store in
+            Swift.Result { () throws(SystemError) in try store.sharedFile()?.release() }
+        }
+        return try box.get().map { FileDescriptor(owning: $0) }
     }
 
     // MARK: Room

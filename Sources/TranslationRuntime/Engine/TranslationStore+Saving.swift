@@ -44,6 +44,7 @@ extension TranslationStore {
             let code = (0..<CodeSegments.count).map { segments.code(of: $0) }.filter { !$0.isEmpty }
             try cache.adopt(code, behind: origin.sharedSize, from: file, at: SavedCodeHeader.codeOffset)
             self.saved = saved
+            shared = SharedCode(of: file, count: segments.generated)
             return true
         } catch { return false }
     }
@@ -89,6 +90,15 @@ extension TranslationStore {
         self.saved = nil
     }
 
+    /// The file with nearly all code that there is now; nil when there is none such.
+    func sharedFile() throws(SystemError) -> FileDescriptor? {
+        guard !isRemoving, let shared, shared.hasNearlyAll(of: segments.generated) else { return nil }
+        return try FileDescriptor(duplicating: shared.file.rawValue)
+    }
+
+    /// Code that was stored in a file is there for all copies of the machine.
+    func share(_ file: borrowing FileDescriptor) { shared = SharedCode(of: file, count: segments.generated) }
+
     /// Writes all code into an empty file. False when there is none, or it is being removed.
     func save(to file: borrowing FileDescriptor) throws(SystemError) -> Bool {
         guard !isRemoving, let origin else { return false }
@@ -119,4 +129,24 @@ extension TranslationStore {
         try file.writeAll(at: 0, header.encoded)
         return true
     }
+}
+
+/// A file with a machine's code that does not change, for copies of the machine.
+final class SharedCode {
+    /// Code beyond that in the file, in percent of that, with which the file is not used any more: a copy generates it again.
+    private static let muchNewCode = 25
+
+    let file: FileDescriptor
+    /// Bytes of code that were generated when the file was made.
+    private let count: Int
+
+    /// - Returns: nil where the process may open no more files.
+    init?(of file: borrowing FileDescriptor, count: Int) {
+        do throws(SystemError) {
+            self.file = try FileDescriptor(duplicating: file.rawValue)
+        } catch { return nil }
+        self.count = count
+    }
+
+    func hasNearlyAll(of generated: Int) -> Bool { generated - count <= count / 100 * Self.muchNewCode }
 }

@@ -21,6 +21,8 @@ final class TranslationStore {
     let memory: GuestMemory
     /// Pages of a saved machine that nobody has asked for yet.
     var saved: SavedCode?
+    /// The file that code was adopted from or stored in last, for copies of the machine.
+    var shared: SharedCode?
     /// The program that has the code's helpers; nil where its linker says nothing of it.
     let build: [UInt8]?
 
