@@ -47,6 +47,8 @@ struct SnapshotsCommand: ParsableCommand {
         complain("a guest that idles")
         try user.run("run", "--detach", "--name", "base", "--memory", "512M", "--log-level", "info", image)
         try user.run("exec", "base", "true")
+        // What its system begins after the shell is over then, and the code for that generated.
+        sleep(10)
         complain("forks")
         try forks(user, &report)
         complain("snapshots and restores")

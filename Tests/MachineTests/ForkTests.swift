@@ -1,5 +1,6 @@
 import Foundation
 import GuestMemory
+import GuestToolchain
 import HostSystem
 import TestSupport
 import Testing
@@ -41,11 +42,12 @@ struct ForkTests {
         return (files, report.saving.wasRunning)
     }
 
-    private func copy(_ files: Files, _ configuration: Configuration) throws -> VirtualMachine {
+    private func copy(
+        _ files: Files, _ configuration: Configuration, console: RecordingConsole = RecordingConsole()
+    ) throws -> VirtualMachine {
         var services = HostServices()
         services.memory = files.saved
-        let machine = try VirtualMachine(
-            configuration, console: RecordingConsole(), services: services, log: .silent)
+        let machine = try VirtualMachine(configuration, console: console, services: services, log: .silent)
         try machine.start(restoring: files.state, except: [])
         return machine
     }
@@ -122,6 +124,41 @@ struct ForkTests {
         end(copy)
         try machine.resume()
         end(machine)
+    }
+
+    @Test(
+        "With KVM, a machine and its copies all compute what they compute alone",
+        .enabled(if: X86Host.refusal == nil, "this host has no KVM for us"))
+    func kvm() throws {
+        var configuration = Configuration()
+        configuration.architecture = .x86_64
+        let program = try X86Toolchain.program("counting")
+        configuration.kernel = program.path
+        configuration.memory = .mebibytes(16)
+        configuration.cpus = 2
+        func end(_ machine: VirtualMachine, _ console: RecordingConsole) -> String {
+            console.tellToEnd()
+            #expect(machine.wait() == .poweredOff)
+            return console.text
+        }
+        let alone = RecordingConsole()
+        let first = try VirtualMachine(configuration, console: alone)
+        try first.start()
+        let expected = end(first, alone)
+
+        let console = RecordingConsole()
+        let machine = try VirtualMachine(configuration, console: console)
+        try machine.start()
+        for round in 0..<4 {
+            usleep(UInt32(round * 7919 % 20_000))
+            let (files, wasRunning) = try fork(machine)
+            #expect(wasRunning && files.usesFile == (round > 0))
+            let begun = console.text
+            try machine.resume()
+            let other = RecordingConsole()
+            #expect(begun + end(try copy(files, configuration, console: other), other) == expected)
+        }
+        #expect(end(machine, console) == expected)
     }
 
     @Test("Memory whose pages the host may merge is copied as a whole")

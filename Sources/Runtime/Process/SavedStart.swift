@@ -46,7 +46,7 @@ package struct SavedStart: Sendable {
         } catch {
             throw AerieError(
                 .badInput, asked: "the saved state of machine '\(machine.record.name)'", found: error.description,
-                advice: "remove the machine, and restore the snapshot again")
+                advice: "remove the machine, and make it again from the snapshot or by a fork")
         }
         isCopy = lstat(machine.file(Machine.savedMoveName), &status) != 0
         disks = Set(
