@@ -1,4 +1,5 @@
 import Foundation
+import GuestToolchain
 
 /// The machines of a benchmark that `aerie` keeps, in a state directory of their own: no other machine is touched.
 struct KeptMachines {
@@ -8,31 +9,26 @@ struct KeptMachines {
     /// Where the snapshots of images are; nil for the user's directory.
     var cache: URL?
 
-    /// A process for a verb, which is not started yet; its output is dropped.
-    func client(_ words: [String]) -> Process {
-        let process = Process()
-        process.executableURL = URL(filePath: aerie)
-        process.arguments = words
+    /// Starts the program for a verb.
+    ///
+    /// - Parameter output: nil to drop it.
+    func start(_ words: [String], output: Int32? = nil) throws -> ChildProgram {
         var environment = ProcessInfo.processInfo.environment
         environment["XDG_STATE_HOME"] = directory.path
         if let cache { environment["XDG_CACHE_HOME"] = cache.path }
-        process.environment = environment
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        return process
+        return try ChildProgram(aerie, words, environment: environment, output: output)
     }
 
     /// Runs a verb to its end, and returns its output.
     @discardableResult
     func run(_ words: [String]) throws -> String {
-        let process = client(words)
         let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
+        let program = try start(words, output: pipe.fileHandleForWriting.fileDescriptor)
+        try pipe.fileHandleForWriting.close()
         let data = try pipe.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw BenchmarkError("aerie \(words.joined(separator: " ")) ended with \(process.terminationStatus)")
+        let end = try program.awaitEnd()
+        guard end == .exited(0) else {
+            throw BenchmarkError("aerie \(words.joined(separator: " ")) ended with \(end.code)")
         }
         return String(decoding: data, as: UTF8.self)
     }

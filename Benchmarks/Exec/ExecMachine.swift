@@ -1,4 +1,5 @@
 import Foundation
+import GuestToolchain
 
 /// A running machine, and the program that reaches it.
 struct ExecMachine {
@@ -18,17 +19,11 @@ struct ExecMachine {
     func clientSeconds() throws -> Double { try run([aerie, "--version"]) }
 
     private func run(_ words: [String]) throws -> Double {
-        let process = Process()
-        process.executableURL = URL(filePath: words[0])
-        process.arguments = Array(words.dropFirst())
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
         let start = ContinuousClock.now
-        try process.run()
-        process.waitUntilExit()
+        let end = try ChildProgram(words[0], Array(words.dropFirst()), output: nil).awaitEnd()
         let time = ContinuousClock.now - start
-        guard process.terminationStatus == 0 else {
-            throw BenchmarkError("\(words.joined(separator: " ")) ended with \(process.terminationStatus)")
+        guard end == .exited(0) else {
+            throw BenchmarkError("\(words.joined(separator: " ")) ended with \(end.code)")
         }
         return time.seconds
     }

@@ -1,4 +1,5 @@
 import Foundation
+import GuestToolchain
 
 /// A user with machines of their own, on whom nobody else depends.
 final class SnapshotUser {
@@ -54,13 +55,12 @@ final class SnapshotUser {
     /// Moves a machine to the other directory, which is the user's from then on.
     func migrate(_ machine: String, _ options: [String] = []) throws -> SnapshotsReport.Migration {
         let socket = directory.appending(path: "in").path
-        let receiver = there.client(["receive", "unix:\(socket)", "--no-publish"])
-        try receiver.run()
+        let receiver = try there.start(["receive", "unix:\(socket)", "--no-publish"])
         while receiver.isRunning, !FileManager.default.fileExists(atPath: socket) { usleep(1000) }
         // The file is there before somebody listens.
         usleep(100_000)
         let text = try here.run(["migrate", machine, "unix:\(socket)", "--format", "json"] + options)
-        receiver.waitUntilExit()
+        try receiver.awaitEnd()
         swap(&here, &there)
         guard let fields = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any],
             let downtime = fields["downtimeMicroseconds"] as? Double, let time = fields["microseconds"] as? Double,
