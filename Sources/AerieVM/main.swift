@@ -51,6 +51,8 @@ enum Program {
     private static let readyDescriptor: Int32 = 3
 
     private static func keep(_ directory: String, _ keeping: VMArguments.Keeping) -> Int32 {
+        // Whoever waits for the start may be gone.
+        SignalWatch.discard(SIGPIPE)
         let ready = keeping == .foreground ? nil : readyDescriptor
         let given: GivenMemory? =
             switch keeping {

@@ -75,6 +75,33 @@ import Testing
     }
 
     @Test(
+        "A copy runs only when it is somebody else: killed at any moment, fork and restore leave none that is not",
+        arguments: ["fork", "restore"])
+    func orphans(verb: String) throws {
+        try start("parent")
+        #expect(try run("snapshot", "create", "parent", "saved").code == 0)
+        defer {
+            let all = (try? directory().machines().map(\.record.name)) ?? []
+            _ = try? aerie.run(["rm", "--force"] + all)
+        }
+        for round in 0..<25 {
+            let words = verb == "fork" ? ["fork", "parent", "--name", "r\(round)"] : ["restore", "saved"]
+            let program = try RunningProgram(words, on: aerie)
+            // Any moment will do; the later ones are after its end.
+            usleep(UInt32(5000 + 4000 * round))
+            program.send(SIGKILL)
+            _ = program.end()
+            func isInOrder(_ machine: Machine) -> Bool {
+                let isMarked = access(machine.file(Machine.savedIdentityName), F_OK) == 0
+                return isMarked ? machine.status.state == .created && !machine.isRunning : machine.isRunning
+            }
+            let machines = try directory()
+            #expect(Patience.wait { machines.machines().allSatisfy(isInOrder) }, "round \(round)")
+            #expect(try echoes("parent", "x") == "x")
+        }
+    }
+
+    @Test(
         "Nobody can change the memory and the code that a machine and its copies share",
         .enabled("only root sees the files of a jailed process") { getuid() == 0 })
     func sealedFork() throws {

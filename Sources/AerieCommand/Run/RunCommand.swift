@@ -152,9 +152,7 @@ struct RunCommand: AsyncParsableCommand {
         restoring.adjust = { identity.apply(to: &$0) }
         restoring.isTemporary = isTemporary && exit == nil
         if detach {
-            let made = try restoring.start(name: machine.name)
-            print(made.record.id)
-            if snapshot.record.hasState { try MachineIdentityRenewal().run(made) }
+            _ = try restoring.start(name: machine.name) { print($0.record.id) }
             return
         }
         let made = try restoring.make(name: machine.name)

@@ -26,8 +26,6 @@ struct RestoreCommand: ParsableCommand {
         let restoring = SnapshotRestoring(
             snapshot: snapshot, directory: try userMachines(),
             starter: try MachineStarting.starter)
-        let machine = try restoring.start(name: name)
-        print(machine.record.id)
-        if snapshot.record.hasState { try MachineIdentityRenewal().run(machine) }
+        _ = try restoring.start(name: name) { print($0.record.id) }
     }
 }

@@ -16,18 +16,16 @@ package struct MachineStarter: Sendable {
 
     /// Starts a machine in the background, and returns when its guest runs.
     ///
-    /// - Parameter memory: what the machine begins with, unless that is in its directory; the descriptors stay the caller's.
-    package func start(_ machine: Machine, memory: GivenMemory? = nil) throws {
-        try withLease(machine) { (lease) throws(AerieError) in
-            try program.start(machine, lease: lease, memory: memory)
-        }
+    /// - Parameters:
+    ///   - memory: what the machine begins with, unless that is in its directory; the descriptors stay the caller's.
+    ///   - body: called when the guest runs. A copy that is not somebody else goes away when this process ends meanwhile.
+    package func start(_ machine: Machine, memory: GivenMemory? = nil, _ body: () throws -> Void = {}) throws {
+        try withLease(machine) { lease in try program.start(machine, lease: lease, memory: memory, body) }
     }
 
     /// As `start`, for a machine that shall not outlive its caller.
     package func startAttended(_ machine: Machine) throws -> Attendance {
-        try withLease(machine) { (lease) throws(AerieError) in
-            Attendance(try program.startAttended(machine, lease: lease))
-        }
+        try withLease(machine) { lease in Attendance(try program.startAttended(machine, lease: lease)) }
     }
 
     /// A machine ends with the last reference to its attendance.
@@ -46,7 +44,7 @@ package struct MachineStarter: Sendable {
         }
     }
 
-    private func withLease<Value>(_ machine: Machine, _ body: (Int32) throws(AerieError) -> Value) throws -> Value {
+    private func withLease<Value>(_ machine: Machine, _ body: (Int32) throws -> Value) throws -> Value {
         try renewAgent(machine)
         guard let image = machine.record.image else { return try body(-1) }
         let lease = try images.lease(directory: image.directory, name: image.reference)

@@ -32,9 +32,7 @@ package struct MachineFork {
                 snapshot: snapshot, directory: directory, starter: starter, takesPlace: false)
             restoring.memory = memory
             for name in names {
-                let copy = try restoring.start(name: name)
-                try MachineIdentityRenewal().run(copy)
-                try onCopy(copy)
+                try onCopy(try restoring.start(name: name))
             }
         }
     }

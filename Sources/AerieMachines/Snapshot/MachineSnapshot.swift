@@ -28,9 +28,7 @@ public struct MachineSnapshot: Sendable {
             try AerieError.wrapping("restoring snapshot '\(self.name)'") {
                 let restoring = SnapshotRestoring(
                     snapshot: snapshot, directory: store.directory, starter: try store.starter())
-                let machine = try restoring.start(name: name)
-                if hasState { try MachineIdentityRenewal().run(machine) }
-                return JailedMachine(machine, in: store)
+                return JailedMachine(try restoring.start(name: name), in: store)
             }
         }
     }

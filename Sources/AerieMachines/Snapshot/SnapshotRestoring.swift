@@ -1,6 +1,7 @@
 internal import Aerie
 package import ControlAPI
 internal import DiskImages
+internal import Glibc
 internal import HostSystem
 package import Runtime
 
@@ -29,14 +30,25 @@ package struct SnapshotRestoring {
         self.takesPlace = takesPlace
     }
 
-    /// Makes the machine and starts it; a machine that does not start is removed.
+    /// Makes the machine, starts it, and makes its guest somebody else. A machine that does not start is removed, and so is one whose guest
+    /// was not renewed when this process ends.
     ///
-    /// - Parameter name: nil for a name that is made up.
-    package func start(name: String?) throws -> Machine {
-        let machine = try make(name: name, isDurable: false)
+    /// - Parameters:
+    ///   - name: nil for a name that is made up.
+    ///   - onStart: called when the guest runs.
+    /// - Throws: errors of the start, and of `MachineIdentityRenewal`: then the machine runs.
+    package func start(name: String?, onStart: (Machine) -> Void = { _ in }) throws -> Machine {
+        let machine = try make(name: name, isDurable: false, isMarked: true)
+        var renewal = Result<Void, any Error>.success(())
         do {
             let synchronization = try isTemporary ? nil : StorageSynchronization(machine)
-            let started = Result { try starter.start(machine, memory: memory.map { .fork($0.descriptors) }) }
+            let started = Result {
+                try starter.start(machine, memory: memory.map { .fork($0.descriptors) }) {
+                    onStart(machine)
+                    if goesOn { renewal = Result { try MachineIdentityRenewal().run(machine) } }
+                    unlink(machine.file(Machine.savedIdentityName))
+                }
+            }
             try synchronization?.finish()
             try started.get()
         } catch {
@@ -45,17 +57,22 @@ package struct SnapshotRestoring {
             try? directory.remove(machine)
             throw error
         }
+        try renewal.get()
         return machine
     }
 
+    /// Whether the guest goes on where it was.
+    private var goesOn: Bool { snapshot.record.hasState || memory != nil }
+
     /// Makes the machine, and does not start it.
     ///
-    /// - Parameter isDurable: whether the machine survives a loss of power from then on; otherwise the caller sees to that
-    ///   (`Machine.synchronize`).
-    package func make(name: String?, isDurable: Bool = true) throws -> Machine {
+    /// - Parameters:
+    ///   - isDurable: whether the machine survives a loss of power from then on; otherwise the caller sees to that (`Machine.synchronize`).
+    ///   - isMarked: whether it goes away with whoever starts it, until its mark (`Machine.savedIdentityName`) is removed.
+    package func make(name: String?, isDurable: Bool = true, isMarked: Bool = false) throws -> Machine {
         try snapshot.checkUnlessUnchanged()
         return try directory.create(name: name, isDurable: isDurable) { id, name, work, final in
-            let base = try SnapshotFiles.restore(snapshot, with: memory, to: work)
+            let base = try SnapshotFiles.restore(snapshot, with: memory, to: work, isMarked: isMarked)
             if let base {
                 try Self.makeDisk("\(work)/\(Machine.rootDiskName)", base: base, in: work, isDurable: isDurable)
             }

@@ -18,13 +18,13 @@ extension MachineMonitor {
             ]
             var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             // Nobody writes to this end; the closing of the other one is an error of it.
-            entries.append(pollfd(fd: isAttended ? ready : -1, events: 0, revents: 0))
+            entries.append(pollfd(fd: isAttended || awaitsIdentity ? ready : -1, events: 0, revents: 0))
             entries.append(pollfd(fd: health?.descriptor ?? -1, events: Int16(POLLIN), revents: 0))
             _ = poll(&entries, nfds_t(entries.count), -1)
             if entries[2].revents != 0 { linkIsOpen = readLink() }
             if entries[3].revents != 0 { brokerIsOpen = broker.serve(process.brokerDescriptor) }
             if entries[0].revents != 0 { takeSignals() }
-            if entries[4].revents != 0 { leave() }
+            if entries[4].revents != 0 { isAttended ? leave() : endIdentity() }
             if entries[5].revents != 0 { takeHealth() }
             guard let ending = process.collect() else { continue }
             // The last words may still be in the sockets.

@@ -48,6 +48,10 @@ package final class MachineMonitor {
     private let isForeground: Bool
     /// The machine shall end with whoever waits at `ready`.
     let isAttended: Bool
+    /// Whoever waits at `ready` makes a copy somebody else.
+    private(set) var awaitsIdentity = false
+    /// The copy shall go away at its end.
+    private var isOrphan = false
     /// The memory that whoever started this process has given it; nil when it was used.
     private var given: GivenMemory?
     private let lock: MachineLock
@@ -159,6 +163,7 @@ package final class MachineMonitor {
             let configuration = try runningConfiguration()
             let saved = try SavedStart(machine, configuration, given)
             if saved?.arrival == nil { unlink(machine.file(Machine.arrivalName)) }
+            noteIdentity(isSaved: saved != nil)
             given = nil
             var jail = try JailSettings(configuration)
             jail.descriptors += [theirs, listener.rawValue, directory.rawValue, lock.descriptor] + Self.lease
@@ -285,7 +290,7 @@ package final class MachineMonitor {
         unlink(machine.file(Machine.socketName))
         MachineShare.end(machine)
         reportEnd(end)
-        if machine.record.removesAtEnd { try? StateDirectory.removeFiles(of: machine) }
+        if machine.record.removesAtEnd || isOrphan { try? StateDirectory.removeFiles(of: machine) }
         let failure =
             end.error
             ?? AerieError(
@@ -301,7 +306,7 @@ package final class MachineMonitor {
         guard !isAnnounced else { return }
         isAnnounced = true
         answer.line(0).withUnsafeBytes { _ = Glibc.write(ready, $0.baseAddress, $0.count) }
-        guard !isAttended else { return }
+        guard !isAttended, !awaitsIdentity else { return }
         close(ready)
         ready = -1
     }
@@ -315,6 +320,25 @@ package final class MachineMonitor {
         ControlAnswer.result(.object(pairs)).line(0).withUnsafeBytes {
             _ = Glibc.write(ready, $0.baseAddress, $0.count)
         }
+    }
+
+    /// - Parameter isSaved: whether the guest goes on from a saved one.
+    private func noteIdentity(isSaved: Bool) {
+        let mark = machine.file(Machine.savedIdentityName)
+        awaitsIdentity = isSaved && ready >= 0 && access(mark, F_OK) == 0
+        if !isSaved { unlink(mark) }
+    }
+
+    /// Whoever made the copy has let it go, or is gone before the copy was somebody else: then nobody knows of it, and it goes away.
+    func endIdentity() {
+        awaitsIdentity = false
+        guard access(machine.file(Machine.savedIdentityName), F_OK) == 0 else {
+            close(ready)
+            ready = -1
+            return
+        }
+        isOrphan = true
+        leave()
     }
 
     /// Whoever attended to the machine is gone: it is killed, as its monitor's end would do.

@@ -107,15 +107,20 @@ package struct MachineProgram: Sendable {
     /// - Parameters:
     ///   - lease: stays open for as long as the machine's processes live; -1 for none.
     ///   - memory: what the machine begins with, unless that is in its directory; the descriptors stay the caller's.
-    /// - Throws: the reason why the machine did not start.
-    package func start(_ machine: Machine, lease: Int32, memory: GivenMemory? = nil) throws(AerieError) {
+    ///   - body: called when the guest runs. A copy that is not somebody else goes away when this process ends meanwhile.
+    /// - Throws: the reason why the machine did not start, and the errors of `body`.
+    package func start(
+        _ machine: Machine, lease: Int32, memory: GivenMemory? = nil, _ body: () throws -> Void = {}
+    ) throws {
         let options =
             switch memory {
             case .arrival: ["--arriving"]
             case .fork: ["--forked"]
             case nil: [String]()
             }
-        _ = try start(machine, lease: lease, options, memory)
+        let reader = try start(machine, lease: lease, options, memory)
+        try body()
+        _ = consume reader
     }
 
     /// As `start`, for a machine that shall not outlive its caller.

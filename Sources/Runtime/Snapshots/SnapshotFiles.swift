@@ -123,13 +123,16 @@ package enum SnapshotFiles {
 
     /// Gives a new machine's directory the files of a snapshot, all but its own disk.
     ///
-    /// - Parameter memory: what the machine begins with, unless that is in the snapshot.
+    /// - Parameters:
+    ///   - memory: what the machine begins with, unless that is in the snapshot.
+    ///   - isMarked: whether a machine that goes on has the mark of one that is not somebody else yet.
     /// - Returns: the name of the disk that the machine's own one is based on; nil when the snapshot has none.
     package static func restore(
-        _ snapshot: Snapshot, with memory: ForkedMemory? = nil, to work: String
+        _ snapshot: Snapshot, with memory: ForkedMemory?, to work: String, isMarked: Bool
     ) throws(AerieError) -> String? {
         try linkFixed(from: snapshot.directory, to: work)
         if snapshot.record.hasState || memory != nil {
+            if isMarked { _ = try make("\(work)/\(Machine.savedIdentityName)") }
             try link(snapshot.file(Snapshot.stateName), to: "\(work)/\(Machine.savedStateName)")
         }
         if snapshot.record.hasState {

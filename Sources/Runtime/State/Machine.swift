@@ -42,6 +42,8 @@ package struct Machine: Sendable {
     package static let savedMemoryName = "saved.memory"
     /// There if the machine was moved here: it is the one that was saved, not a copy.
     package static let savedMoveName = "saved.move"
+    /// There until a copy is somebody else than the machine that was saved. Without whoever makes it so, the copy goes away.
+    package static let savedIdentityName = "saved.identity"
     package static let savedMapName = "saved.map"
     package static let savedCodeName = "saved.code"
     package static let savedCodeMarkName = "saved.code.json"
