@@ -42,6 +42,27 @@ package struct PageSet: Equatable, Sendable {
         return first..<end
     }
 
+    /// All pages, as ranges of numbers: ascending, with gaps between them.
+    package var runs: [Range<UInt64>] {
+        var result: [Range<UInt64>] = []
+        for (index, word) in words.enumerated() {
+            var rest = word
+            while rest != 0 {
+                let first = rest.trailingZeroBitCount
+                let count = (~(rest >> UInt64(first))).trailingZeroBitCount
+                let begin = UInt64(index) * 64 + UInt64(first)
+                let end = begin + UInt64(count)
+                if let last = result.last, last.upperBound == begin {
+                    result[result.count - 1] = last.lowerBound..<end
+                } else {
+                    result.append(begin..<end)
+                }
+                rest = first + count == 64 ? 0 : rest & (UInt64.max << UInt64(first + count))
+            }
+        }
+        return result
+    }
+
     private func first(from page: UInt64) -> UInt64? {
         var index = Int(page / 64)
         guard index < words.count else { return nil }

@@ -8,21 +8,20 @@ struct MemoryOverlay {
 
     private let earlier: MemorySource
     private let pages: Int
-    /// Bit `n` is page `n`: it is in the new file.
-    private var isOwn: [UInt64]
+    private var own: PageSet
 
     init(over earlier: MemorySource) {
         self.earlier = earlier
         pages = Int(earlier.size) / Self.page
-        isOwn = [UInt64](repeating: 0, count: (pages + 63) / 64)
+        own = PageSet(size: earlier.size)
     }
 
     /// The number of pages in the new file.
-    var count: Int { isOwn.reduce(0) { $0 + $1.nonzeroBitCount } }
+    var count: Int { Int(own.count) }
 
-    func contains(_ page: Int) -> Bool { isOwn[page / 64] & 1 << (page % 64) != 0 }
+    func contains(_ page: Int) -> Bool { own.contains(UInt64(page)) }
 
-    mutating func insert(_ page: Int) { isOwn[page / 64] |= 1 << (page % 64) }
+    mutating func insert(_ page: Int) { own.insert(UInt64(page)) }
 
     /// The map, with gaps closed until it has few enough pieces, and the numbers that the map's files 1 and up have in the earlier memory; nil
     /// when there are too many pieces or files all the same.
@@ -56,24 +55,7 @@ struct MemoryOverlay {
     }
 
     /// The ranges of pages in the new file, ascending.
-    func runs() -> [Range<Int>] {
-        var result: [Range<Int>] = []
-        for (index, word) in isOwn.enumerated() {
-            var rest = word
-            while rest != 0 {
-                let first = rest.trailingZeroBitCount
-                let count = (~(rest >> UInt64(first))).trailingZeroBitCount
-                let begin = index * 64 + first
-                if let last = result.last, last.upperBound == begin {
-                    result[result.count - 1] = last.lowerBound..<(begin + count)
-                } else {
-                    result.append(begin..<(begin + count))
-                }
-                rest = first + count == 64 ? 0 : rest & (UInt64.max << UInt64(first + count))
-            }
-        }
-        return result
-    }
+    func runs() -> [Range<Int>] { own.runs.map { Int($0.lowerBound)..<Int($0.upperBound) } }
 
     /// The pieces of the new memory. File 0 is the new one; file `n` of the earlier memory is `n + 1`.
     private func pieces() -> [MemorySource.Piece] {

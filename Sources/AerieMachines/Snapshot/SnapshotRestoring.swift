@@ -35,7 +35,7 @@ package struct SnapshotRestoring {
     ///
     /// - Parameters:
     ///   - name: nil for a name that is made up.
-    ///   - onStart: called when the guest runs.
+    ///   - onStart: called when the guest runs and the machine is on the storage, also when its guest could not be renewed.
     /// - Throws: errors of the start, and of `MachineIdentityRenewal`: then the machine runs.
     package func start(name: String?, onStart: (Machine) -> Void = { _ in }) throws -> Machine {
         let machine = try make(name: name, isDurable: false, isMarked: true)
@@ -44,7 +44,6 @@ package struct SnapshotRestoring {
             let synchronization = try isTemporary ? nil : StorageSynchronization(machine)
             let started = Result {
                 try starter.start(machine, memory: memory.map { .fork($0.descriptors) }) {
-                    onStart(machine)
                     if goesOn { renewal = Result { try MachineIdentityRenewal().run(machine) } }
                     unlink(machine.file(Machine.savedIdentityName))
                 }
@@ -57,6 +56,7 @@ package struct SnapshotRestoring {
             try? directory.remove(machine)
             throw error
         }
+        onStart(machine)
         try renewal.get()
         return machine
     }
