@@ -118,7 +118,11 @@ public final class GuestMemory: @unchecked Sendable {
             _ = try checked("madvise MADV_MERGEABLE") { madvise(address, count, MADV_MERGEABLE) }
         }
         watch = PageWatch(pages: Int(offset >> 12))
-        writeLog = logsWrites ? WriteLog(of: mapping.address, size: offset) : nil
+        if logsWrites, let pageTable {
+            writeLog = WriteLog(of: mapping.address, size: offset, table: pageTable)
+        } else {
+            writeLog = nil
+        }
         if let arrival, !arrival.missing.isEmpty {
             arriving = try ArrivingPages(arrival, memory: mapping.address, size: offset)
         } else {

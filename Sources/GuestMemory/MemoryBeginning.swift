@@ -3,7 +3,7 @@ internal import HostSystem
 
 /// The kernel's table of the pages of this process.
 final class PageTable: Sendable {
-    /// Opened at once: a process in a jail opens nothing.
+    /// Opened with the memory: a process in a jail opens nothing.
     let file: FileDescriptor
 
     init() throws(SystemError) { file = try FileDescriptor(path: "/proc/self/pagemap", flags: O_RDONLY) }

@@ -13,8 +13,7 @@ package final class WriteLog: Sendable {
     private static let pageSize = PageSet.pageSize
 
     private let log: FileDescriptor
-    /// Opened at once, as the log is: a process in a jail opens nothing.
-    private let table: FileDescriptor
+    private let table: PageTable
     private let start: UInt64
     private let size: UInt64
     private let isOn = Atomic<Bool>(false)
@@ -22,11 +21,11 @@ package final class WriteLog: Sendable {
     private let noted: Mutex<PageSet?> = Mutex(nil)
 
     /// - Returns: nil where the kernel has no such log (before Linux 6.7) or the host forbids it.
-    init?(of memory: UnsafeMutableRawPointer, size: UInt64) {
+    init?(of memory: UnsafeMutableRawPointer, size: UInt64, table: PageTable) {
         do throws(SystemError) {
             log = FileDescriptor(owning: try checked("userfaultfd") { aerie_write_log_open() })
-            table = try FileDescriptor(path: "/proc/self/pagemap", flags: O_RDONLY)
         } catch { return nil }
+        self.table = table
         start = UInt64(UInt(bitPattern: memory))
         self.size = size
     }
@@ -43,7 +42,7 @@ package final class WriteLog: Sendable {
         do throws(SystemError) {
             _ = try checked("UFFDIO_REGISTER") { aerie_write_log_register(log.rawValue, start, size) }
             var next: UInt64 = 0
-            let found = aerie_write_log_scan(table.rawValue, start, start + size, nil, 0, &next)
+            let found = aerie_write_log_scan(table.file.rawValue, start, start + size, nil, 0, &next)
             guard found >= 0 else { throw SystemError("PAGEMAP_SCAN", code: errno) }
         } catch {
             end()
@@ -72,7 +71,7 @@ package final class WriteLog: Sendable {
         while position < start + size {
             var next: UInt64 = 0
             let found = aerie_write_log_scan(
-                table.rawValue, position, start + size, &ranges, UInt64(Self.batch), &next)
+                table.file.rawValue, position, start + size, &ranges, UInt64(Self.batch), &next)
             guard found >= 0 else { throw SystemError("PAGEMAP_SCAN", code: errno) }
             for range in ranges[..<Int(found)] {
                 pages.insert((range.start - start) / Self.pageSize..<(range.end - start) / Self.pageSize)

@@ -174,10 +174,14 @@ struct ForkTests {
         end(machine)
     }
 
-    @Test("A machine that has ended is refused, and a file that cannot be written leaves a machine that runs")
-    func refusals() throws {
+    @Test(
+        "A machine that has ended is refused, and a file that cannot be written leaves a machine that runs",
+        arguments: [false, true])
+    func refusals(mergesMemory: Bool) throws {
         let firmware = try SmallFirmware.busy()
-        let machine = try VirtualMachine(firmware.configuration, console: RecordingConsole())
+        var configuration = firmware.configuration
+        configuration.mergesMemory = mergesMemory
+        let machine = try VirtualMachine(configuration, console: RecordingConsole())
         try machine.start()
         let files = try Files()
         let reader = open("/dev/null", O_RDONLY)

@@ -30,9 +30,9 @@ extension VirtualMachine {
         if let contents = board.memory.contents, contents.descriptors.count < MemoryMap.mostFiles {
             return try forkCopying(contents, state: state, memory: memory, map: map)
         }
-        let report = try save(state: state, memory: memory)
+        // First: nothing may fail when the machine stands still.
         try store(.whole(size: board.memory.size), map)
-        return ForkReport(saving: report, usesFile: true, files: [])
+        return ForkReport(saving: try save(state: state, memory: memory), usesFile: true, files: [])
     }
 
     private func forkFreezing(state: Int32, map: Int32) throws(AerieError) -> ForkReport {

@@ -7,7 +7,7 @@ enum MachineStarting {
         get throws { MachineStarter(images: try userImageStore(), program: try MachineProgram()) }
     }
 
-    /// - Parameter arrival: the memory of a machine that was received just now.
+    /// - Parameter memory: what the machine begins with, unless that is in its directory.
     static func start(_ machine: Machine, memory: GivenMemory? = nil) throws {
         try starter.start(machine, memory: memory)
     }

@@ -13,6 +13,7 @@ package final class ControlClient: @unchecked Sendable {
     private let machine: Machine
     private let socket: FileDescriptor
     private var rest: [UInt8] = []
+    /// As many as a memory has at most.
     private let received = ReceivedFiles(most: 16)
     private var lastID = 0
 

@@ -1,5 +1,6 @@
 internal import Aerie
 internal import Glibc
+internal import HostSystem
 
 /// The descriptors by which a program that starts a copy of a machine gives it the memory and the generated code to begin with: numbers in the
 /// program, and those of `inherited` in the copy's monitor.
@@ -20,9 +21,10 @@ package struct ForkDescriptors: Sendable {
     /// In the order of their numbers in the monitor.
     var numbers: [Int32] { [map, code] + files }
 
-    /// Nil when there is no file at all.
-    var memory: SavedMemoryFiles? {
-        files.first.map { SavedMemoryFiles(memory: $0, map: map, others: Array(files.dropFirst())) }
+    /// - Throws: EBADF when there is no file at all.
+    func memory() throws(SystemError) -> SavedMemoryFiles {
+        guard let first = files.first else { throw SystemError("the files of a copy's memory", code: EBADF) }
+        return SavedMemoryFiles(memory: first, map: map, others: Array(files.dropFirst()))
     }
 }
 

@@ -35,7 +35,7 @@ package struct SavedStart: Sendable {
                 code = nil
             case .fork(let descriptors):
                 arrival = nil
-                memory = descriptors.memory
+                memory = try descriptors.memory()
                 code = descriptors.code
             case nil:
                 arrival = nil

@@ -9,10 +9,17 @@ package enum SnapshotFiles {
     /// Saves a machine into the directory of a new snapshot. A machine that runs goes on meanwhile, and stands still for a moment at the end; of
     /// one that does not run, the disks are saved.
     package static func save(_ machine: Machine, to work: String) throws(AerieError) {
-        // A machine that one program has paused cannot be saved by another one meanwhile.
+        try alone(machine) { () throws(AerieError) in try saveAlone(machine, to: work) }
+    }
+
+    /// Calls `body` when no other program saves the machine: one that a program has paused cannot be saved by another one meanwhile.
+    private static func alone<Result>(
+        _ machine: Machine, _ body: () throws(AerieError) -> Result
+    ) throws(AerieError) -> Result {
         let turn = try MachineLock(path: machine.file(Machine.saveLockName))
         try turn.wait()
-        try withExtendedLifetime(turn) { () throws(AerieError) in try saveAlone(machine, to: work) }
+        defer { withExtendedLifetime(turn) {} }
+        return try body()
     }
 
     private static func saveAlone(_ machine: Machine, to work: String) throws(AerieError) {
@@ -25,7 +32,8 @@ package enum SnapshotFiles {
         let client = try ControlClient(machine)
         try saveRunning(machine, client, to: work) { (state) throws(AerieError) in
             let memory = try make("\(work)/\(Snapshot.memoryName)")
-            return try client.call(.save, files: [state.rawValue, memory.rawValue])["wasRunning"] == .boolean(true)
+            let answer = try client.call(.save, files: [state.rawValue, memory.rawValue])
+            return ((), wasRunning: answer["wasRunning"] == .boolean(true))
         }
         saveCode(client, to: "\(work)/\(Snapshot.codeName)")
     }
@@ -34,35 +42,31 @@ package enum SnapshotFiles {
     ///
     /// - Returns: the memory, which the directory does not have.
     package static func fork(_ machine: Machine, to work: String) throws(AerieError) -> ForkedMemory {
-        let turn = try MachineLock(path: machine.file(Machine.saveLockName))
-        try turn.wait()
-        defer { withExtendedLifetime(turn) {} }
-        let client = try ControlClient(machine)
-        var memory: ForkedMemory?
-        try saveRunning(machine, client, to: work) { (state) throws(AerieError) in
-            let saved = try ForkedMemory.save(client, state: state)
-            memory = saved.0
-            return saved.wasRunning
+        try alone(machine) { () throws(AerieError) in
+            let client = try ControlClient(machine)
+            let memory = try saveRunning(machine, client, to: work) { (state) throws(AerieError) in
+                try ForkedMemory.save(client, state: state)
+            }
+            memory.saveCode(client)
+            try memory.fix()
+            return memory
         }
-        guard let memory else { preconditionFailure("a machine that was saved has memory") }
-        memory.saveCode(client)
-        try memory.fix()
-        return memory
     }
 
-    /// - Parameter save: saves the state into a file, and the memory; returns whether the machine has to be let go on.
-    private static func saveRunning(
+    /// - Parameter save: saves the state into a file, and the memory; returns whether the machine has to be let go on, too.
+    private static func saveRunning<Memory>(
         _ machine: Machine, _ client: ControlClient, to work: String,
-        _ save: (borrowing FileDescriptor) throws(AerieError) -> Bool
-    ) throws(AerieError) {
+        _ save: (borrowing FileDescriptor) throws(AerieError) -> (Memory, wasRunning: Bool)
+    ) throws(AerieError) -> Memory {
         let state = try make("\(work)/\(Snapshot.stateName)")
         let disk = try RunningDisk(of: machine, to: "\(work)/\(Machine.rootDiskName)")
         try linkFixed(from: machine.directory, to: work)
         try disk?.copy()
         // The end of the connection lets the machine go on, whatever becomes of this program.
-        let wasRunning = try save(state)
+        let (memory, wasRunning) = try save(state)
         try disk?.copy()
         if wasRunning { try client.call(.resume) }
+        return memory
     }
 
     /// A snapshot is complete without the code.

@@ -18,6 +18,8 @@ struct RecordDirectory: Sendable {
 
     func entry(_ id: String) -> String { "\(path)/\(id)" }
 
+    /// Refuses an entry whose directory is a copy of another one's.
+    ///
     /// - Parameters:
     ///   - entry: the name of an entry.
     ///   - id: the ID in its record.
