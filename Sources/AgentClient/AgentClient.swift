@@ -34,10 +34,12 @@ package struct AgentClient: Sendable {
         return information
     }
 
-    package func configure(_ request: ConfigureRequest) throws(AgentError) { try act(.configure(request)) }
-    package func powerOff() throws(AgentError) { try act(.powerOff) }
-    package func reboot() throws(AgentError) { try act(.reboot) }
-    package func ping() throws(AgentError) { try act(.ping) }
+    /// - Returns: how many programs of its own the guest has for a new identity; 0 unless the request asks for that.
+    @discardableResult
+    package func configure(_ request: ConfigureRequest) throws(AgentError) -> UInt64 { try act(.configure(request)) }
+    package func powerOff() throws(AgentError) { _ = try act(.powerOff) }
+    package func reboot() throws(AgentError) { _ = try act(.reboot) }
+    package func ping() throws(AgentError) { _ = try act(.ping) }
 
     /// Runs a command without input, and drops its output.
     ///
@@ -68,8 +70,10 @@ package struct AgentClient: Sendable {
         return connection
     }
 
-    private func act(_ request: AgentRequest) throws(AgentError) {
-        guard case .done = try answer(request, .action) else { throw unexpected }
+    /// - Returns: the number of files in the answer.
+    private func act(_ request: AgentRequest) throws(AgentError) -> UInt64 {
+        guard case .done(let files, _) = try answer(request, .action) else { throw unexpected }
+        return files
     }
 
     private func answer(

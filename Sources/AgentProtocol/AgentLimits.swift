@@ -20,6 +20,8 @@ package enum AgentLimits {
     package static let cards = 32
     /// The longest host name, in bytes (Linux's HOST_NAME_MAX).
     package static let hostname = 64
+    /// Where the guest has its own programs for a new identity.
+    package static let hookDirectory: StaticString = "/etc/aerie/forked.d"
     /// The most sessions at once.
     package static let sessions = 256
     /// The most bytes of standard input that may be granted and not yet taken.

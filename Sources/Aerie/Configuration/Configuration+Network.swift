@@ -96,8 +96,8 @@ extension Configuration {
         var devices: [NetworkDevice] = []
         for (index, card) in networkCards.enumerated() {
             let name = "network\(index)"
-            let words = card.network == .user ? card.passtOptions(ports: ports, isFiltered: !rules.isEmpty) : []
-            var backend = try card.makeBackend(name: name, passtOptions: words, services.startPasst?(index))
+            var backend = try card.makeBackend(
+                name: name, ports: ports, isFiltered: !rules.isEmpty, services.startPasst?(index))
             if !rules.isEmpty {
                 let isUser = card.network == .user
                 let published =
@@ -129,16 +129,19 @@ extension NetworkCard {
     }
 
     /// - Parameters:
-    ///   - passtOptions: for a user network.
+    ///   - ports: what a user network publishes.
+    ///   - isFiltered: as in `passtOptions`.
     ///   - starter: starts passt; nil starts it from this process.
     fileprivate func makeBackend(
-        name: String, passtOptions: [String], _ starter: (any PasstStarter)?
+        name: String, ports: [PublishedPort], isFiltered: Bool, _ starter: (any PasstStarter)?
     ) throws(AerieError) -> any NetworkBackend {
         switch network {
         case .user:
             let path = PasstBackend.locate() ?? "passt"
+            let options = passtOptions(ports: ports, isFiltered: isFiltered)
             return PasstBackend(
-                name: name, path: path, starter: starter ?? ChildPasstStarter(path: path, arguments: passtOptions))
+                name: name, path: path, listens: !ports.isEmpty,
+                starter: starter ?? ChildPasstStarter(path: path, arguments: options))
         case .tap(let interface):
             return try wrapping("--network tap\(interface.map { "=\($0)" } ?? "")") { () throws(SystemError) in
                 try TapBackend(interface: interface)

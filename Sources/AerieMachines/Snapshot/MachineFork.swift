@@ -16,11 +16,11 @@ package struct MachineFork {
         self.starter = starter
     }
 
-    /// Makes the copies, one after the other.
+    /// Makes the copies.
     ///
     /// - Parameters:
     ///   - prefix: of the copies' names; nil for the machine's name.
-    ///   - onCopy: called with each copy that runs.
+    ///   - onCopy: called with each copy that runs, in the order of their names.
     package func run(count: Int, prefix: String?, onCopy: (Machine) throws -> Void) throws {
         try machine.requireRunning(for: "forking")
         let directory = StateDirectory(of: machine)
@@ -31,9 +31,7 @@ package struct MachineFork {
             var restoring = SnapshotRestoring(
                 snapshot: snapshot, directory: directory, starter: starter, takesPlace: false)
             restoring.memory = memory
-            for name in names {
-                try onCopy(try restoring.start(name: name))
-            }
+            try CopyMaker(restoring, names: names).run(onCopy: onCopy)
         }
     }
 

@@ -15,9 +15,8 @@ package struct MachineIdentityRenewal {
     private static let patience: UInt64 = 30
     /// Nanoseconds for the guest's own programs.
     private static let hookLimit: UInt64 = 30_000_000_000
-    private static let hookDirectory = "/etc/aerie/forked.d"
     private static let hooks =
-        "for hook in \(hookDirectory)/*; do [ -x \"$hook\" ] && \"$hook\" \"$1\"; done; true"
+        "for hook in \(AgentLimits.hookDirectory)/*; do [ -x \"$hook\" ] && \"$hook\" \"$1\"; done; true"
 
     private let setsHostname: Bool
     private let setsMachineID: Bool
@@ -46,16 +45,13 @@ package struct MachineIdentityRenewal {
         let now = HostClock.realtime()
         request.time = GuestTime(seconds: UInt64(now / 1_000_000_000), nanoseconds: UInt32(now % 1_000_000_000))
         do throws(AgentError) {
-            try Self.configure(client, request, cards: machine.record.configuration.networkCards)
+            let hasHooks = try configure(client, request, cards: machine.record.configuration.networkCards)
             let shared = NetworkRenewal.addresses(machine.record.configuration.networkCards)
             if !shared.isEmpty {
                 let renewal = CommandRequest(arguments: ["/bin/sh", "-c", NetworkRenewal.script, "sh"] + shared)
                 _ = try client.run(renewal, limit: Self.hookLimit)
             }
-            // A shell would take ten times as long to find out.
-            guard runsHooks, try client.status(of: Array(Self.hookDirectory.utf8), followsLinks: true) != nil else {
-                return
-            }
+            guard hasHooks else { return }
             let hook = CommandRequest(arguments: ["/bin/sh", "-c", Self.hooks, "sh", machine.record.name])
             _ = try client.run(hook, limit: Self.hookLimit)
         } catch {
@@ -65,17 +61,33 @@ package struct MachineIdentityRenewal {
         }
     }
 
-    /// The agent of a guest that an earlier version has saved refuses card addresses as a whole, before it applies anything.
-    private static func configure(
+    /// - Returns: whether the guest has programs of its own that are to run.
+    private func configure(
         _ client: AgentClient, _ request: ConfigureRequest, cards: [NetworkCard]
-    ) throws(AgentError) {
+    ) throws(AgentError) -> Bool {
         var complete = request
         let addresses = cards.compactMap(\.addressBytes)
         if addresses.count == cards.count { complete.cardAddresses = addresses }
+        complete.countsHooks = runsHooks
         do throws(AgentError) {
-            try client.configure(complete)
-        } catch .refused(let failure) where failure.code == .faultyMessage && !addresses.isEmpty {
-            try client.configure(request)
+            return try client.configure(complete) > 0
+        } catch .refused(let failure) where failure.code == .faultyMessage {
+            try Self.configureEarlier(client, complete)
+            guard runsHooks else { return false }
+            // A shell would take ten times as long to find out.
+            return try client.status(of: Array("\(AgentLimits.hookDirectory)".utf8), followsLinks: true) != nil
+        }
+    }
+
+    /// The agent of a guest that an earlier version has saved refuses what it does not know before it applies anything.
+    private static func configureEarlier(_ client: AgentClient, _ request: ConfigureRequest) throws(AgentError) {
+        var known = request
+        known.countsHooks = false
+        do throws(AgentError) {
+            try client.configure(known)
+        } catch .refused(let failure) where failure.code == .faultyMessage && !known.cardAddresses.isEmpty {
+            known.cardAddresses = []
+            try client.configure(known)
         }
     }
 

@@ -14,6 +14,8 @@ package struct ConfigureRequest: Equatable {
     package var growsRoot = false
     /// The MAC addresses of the virtio network cards, of 6 bytes each, in the order of the cards: unicast, not zero.
     package var cardAddresses: [[UInt8]] = []
+    /// Whether the answer has the number of the guest's own programs for a new identity (`AgentLimits.hookDirectory`).
+    package var countsHooks = false
 
     package init() {}
 
@@ -25,12 +27,14 @@ package struct ConfigureRequest: Equatable {
         static let renewNetwork: UInt16 = 5
         static let growRoot: UInt16 = 6
         static let cardAddresses: UInt16 = 7
+        static let countHooks: UInt16 = 8
     }
 
     init(payload: [UInt8]) throws(ProtocolFault) {
         var renews: Bool?
         var grows: Bool?
         var cards: [[UInt8]]?
+        var counts: Bool?
         var reader = RecordReader(payload)
         while let field = try reader.next() {
             switch field.tag {
@@ -53,12 +57,14 @@ package struct ConfigureRequest: Equatable {
             case Tag.cardAddresses:
                 guard let addresses = Self.cardAddresses(field.bytes) else { throw field.fault }
                 try field.once(&cards, addresses)
+            case Tag.countHooks: try field.once(&counts, field.empty())
             default: throw ProtocolFault.unknownField(field.tag)
             }
         }
         renewsNetwork = renews ?? false
         growsRoot = grows ?? false
         cardAddresses = cards ?? []
+        countsHooks = counts ?? false
     }
 
     private static func cardAddresses(_ bytes: [UInt8]) -> [[UInt8]]? {
@@ -81,6 +87,7 @@ package struct ConfigureRequest: Equatable {
         if renewsNetwork { record.add(Tag.renewNetwork, []) }
         if growsRoot { record.add(Tag.growRoot, []) }
         if !cardAddresses.isEmpty { record.add(Tag.cardAddresses, cardAddresses.reduce([], +)) }
+        if countsHooks { record.add(Tag.countHooks, []) }
         return record.bytes
     }
 

@@ -3,7 +3,8 @@ internal import Synchronization
 
 /// A network without privileges: passt translates the guest's packets to sockets of the host.
 ///
-/// passt is started when the driver is ready, and again whenever it ends; the guest's link is down in between.
+/// passt is started when the driver is ready, and again whenever it ends; the guest's link is down in between. A guest that goes on from a
+/// saved one has its address already: where nothing comes from outside, its passt is started by its first frame that asks for an answer.
 package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     // @unchecked: `isUp` is atomic; the rest is used on the loop's thread, or before and after the loop's handlers.
 
@@ -22,6 +23,8 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     private let path: String
     private let starter: any PasstStarter
     private let name: String
+    /// Whether passt listens for connections from outside.
+    private let listens: Bool
     private let isUp = Atomic(true)
 
     private var loop: EventLoop?
@@ -34,20 +37,23 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     private var pause = shortestPause
     /// The driver of a machine that goes on from a saved one is ready before the machine has an event loop.
     private var wasActivatedEarly = false
+    private var startsAtFirstUse = false
 
     /// - Parameters:
     ///   - name: the card's name in the log.
     ///   - path: the program passt, for messages.
+    ///   - listens: whether it listens for connections from outside.
     ///   - starter: starts it.
-    package init(name: String, path: String, starter: any PasstStarter) {
+    package init(name: String, path: String, listens: Bool, starter: any PasstStarter) {
         self.name = name
         self.path = path
+        self.listens = listens
         self.starter = starter
     }
 
     /// A network whose passt is a child of this process, with options other than those for the connection to the card.
     package convenience init(name: String, path: String, arguments: [String]) {
-        self.init(name: name, path: path, starter: ChildPasstStarter(path: path, arguments: arguments))
+        self.init(name: name, path: path, listens: true, starter: ChildPasstStarter(path: path, arguments: arguments))
     }
 
     /// The program's path; nil where PATH has none.
@@ -61,12 +67,13 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
         self.log = log
         self.handler = handler
         // On the loop's thread, as all that follows.
-        if wasActivatedEarly { timer?.schedule(at: HostClock.monotonic()) }
+        startsAtFirstUse = wasActivatedEarly && !listens
+        if wasActivatedEarly, listens { timer?.schedule(at: HostClock.monotonic()) }
     }
 
     package func activate(_ offloads: ReceiveOffloads) {
         guard loop != nil else { return wasActivatedEarly = true }
-        if process == nil, isLinkUp { launch() }
+        if process == nil, isLinkUp, !startsAtFirstUse { launch() }
     }
 
     package func stop() {
@@ -80,6 +87,7 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     // MARK: Frames
 
     package func send(_ frame: OutgoingFrame) -> Bool {
+        if startsAtFirstUse, !Announcement.isIn(frame.bytes) { launch() }
         guard let stream, (Ethernet.headerSize...Ethernet.longestFrame).contains(frame.bytes.count) else { return true }
         let isTaken = stream.send(frame.bytes)
         noticeFailure()
@@ -101,6 +109,7 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     // MARK: passt
 
     private func launch() {
+        startsAtFirstUse = false
         guard let loop else { return }
         do throws(SystemError) {
             let connection = try starter.start()

@@ -20,6 +20,8 @@ struct CodeSegments: ~Copyable {
         var recordCount = 0
         /// Records that are reserved for adopted code, the first ones.
         var reservedCount = 0
+        /// Which of these are made.
+        let adopted = AdoptedRecords()
         /// When it was last taken, in segments taken so far; nil when it is free.
         var number: Int?
     }
@@ -145,6 +147,7 @@ struct CodeSegments: ~Copyable {
         segments[index].position = segments[index].start
         segments[index].recordCount = 0
         segments[index].reservedCount = 0
+        segments[index].adopted.removeAll()
     }
 
     // MARK: Saved code
@@ -186,14 +189,15 @@ struct CodeSegments: ~Copyable {
         return true
     }
 
-    /// The number of a record in its segment.
+    /// The number by which a record of a segment is saved.
     func number(of record: CodeEntry, in index: Int) -> Int {
-        (record - UnsafeRawPointer(segments[index].records)) / Self.recordSize
+        let place = (record - UnsafeRawPointer(segments[index].records)) / Self.recordSize
+        return segments[index].adopted.number(at: place) ?? place
     }
 
     /// The record that enters adopted code of a segment, the same each time; nil for a number that was not saved.
     func adoptedRecord(_ number: Int, in index: Int, code: UInt) -> CodeEntry? {
         guard number < segments[index].reservedCount else { return nil }
-        return makeRecord(number, in: segments[index], code: code)
+        return makeRecord(segments[index].adopted.place(of: number), in: segments[index], code: code)
     }
 }

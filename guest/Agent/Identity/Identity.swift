@@ -20,6 +20,13 @@ enum Identity {
         if request.renewsNetwork { try renewNetwork() }
     }
 
+    /// The guest's own programs for a new identity.
+    static var hookCount: UInt64 {
+        var count: UInt64 = 0
+        FileFacts.forEachName(in: [UInt8](AgentLimits.hookDirectory)) { _ in count += 1 }
+        return count
+    }
+
     private static func attempt(_ subject: StaticString, _ body: () throws(Errno) -> Void) throws(AgentFailure) {
         do throws(Errno) {
             try body()

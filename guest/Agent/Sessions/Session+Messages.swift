@@ -97,7 +97,7 @@ extension Session {
             finish()
         case .configure(let request):
             try Identity.apply(request)
-            answerDone()
+            answerDone(files: request.countsHooks ? Identity.hookCount : 0)
         case .powerOff: endSystem(.powerOff)
         case .reboot: endSystem(.reboot)
         case .status(let request):
@@ -110,8 +110,8 @@ extension Session {
         }
     }
 
-    private func answerDone() {
-        send(.done(files: 0, bytes: 0))
+    private func answerDone(files: UInt64 = 0) {
+        send(.done(files: files, bytes: 0))
         finish()
     }
 

@@ -1,3 +1,5 @@
+import Support
+
 /// Small files, read and written whole: those of /proc, /sys and /etc.
 enum FileAccess {
     static func open(_ path: [UInt8], _ flags: Int, mode: Int = 0) throws(Errno) -> Descriptor {
@@ -49,8 +51,10 @@ enum FileAccess {
         }
     }
 
-    /// Replaces a file: the new one has its whole contents from the start.
+    /// Writes a small file whose first line is what counts. A regular file is written in its place, which is one page for the guest's file
+    /// system, and one write for its disk; anything else is replaced by a new file, which has its whole contents from the start.
     static func replace(_ path: StaticString, with bytes: [UInt8], mode: Int = 0o644) throws(Errno) {
+        if try rewrite([UInt8](path), with: bytes) { return }
         var temporary = [UInt8](path)
         temporary.add(".aerie")
         let file = try open(
@@ -62,6 +66,18 @@ enum FileAccess {
             }
         }
         try checked(result)
+    }
+
+    /// - Returns: whether there was a regular file that is not empty.
+    private static func rewrite(_ path: [UInt8], with bytes: [UInt8]) throws(Errno) -> Bool {
+        guard let status = try? FileFacts.statx(path, followsLinks: false), status.mode & 0o170000 == 0o100000,
+            status.size > 0, let file = try? open(path, OpenFlags.write | OpenFlags.noFollow)
+        else { return false }
+        try write(bytes, to: file)
+        if status.size > UInt64(bytes.count) {
+            try checked(system(SystemCall.ftruncate, Int(file.number), bytes.count))
+        }
+        return true
     }
 
     static func exists(_ path: StaticString) -> Bool {
