@@ -18,8 +18,9 @@ build: bootstrap
 test: bootstrap-tests
 	@SWIFT='$(SWIFT)' scripts/test $(if $(FILTER),--filter '$(FILTER)')
 
-# The programs of Examples/, built beside the others and run. IMAGES=DIRECTORY holds images, one of them with Python (`aerie image build`).
+# The programs of Examples/, built beside the others and run. IMAGES=DIRECTORY holds an image with Python; without one, it is built.
 examples: bootstrap
+	@$(SWIFT) build -c release --product aerie
 	@$(SWIFT) build -c release --package-path Examples --scratch-path .build
 	@scripts/examples $(IMAGES)
 

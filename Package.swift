@@ -198,12 +198,10 @@ let package = Package(
             "VirtioTests",
             [
                 "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders",
-                "Machine",
-                "GuestMemory",
-                "SavedState", "HostSystem",
+                "Machine", "GuestMemory", "SavedState", "TestSupport", "HostSystem",
             ]),
         tests("SharedFoldersTests", ["SharedFolders", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
-        tests("AgentProtocolTests", ["AgentProtocol"]),
+        tests("AgentProtocolTests", ["AgentProtocol", "AgentTestSupport"]),
         tests("TarStreamTests", ["TarStream"]),
         .target(
             name: "AgentTestSupport", dependencies: ["AgentProtocol"], path: "Tests/AgentTestSupport",
@@ -238,7 +236,7 @@ let package = Package(
             ],
             exclude: ["Guests"]),
         .target(
-            name: "ScriptedAgent", dependencies: ["AgentProtocol", "CSockets"], path: "Tests/ScriptedAgent",
+            name: "ScriptedAgent", dependencies: ["AgentProtocol", "AgentTestSupport", "CSockets"], path: "Tests/ScriptedAgent",
             swiftSettings: settings),
         tests(
             "AgentClientTests",
@@ -260,9 +258,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "AgentClient", "AgentProtocol", "TarStream", "GuestBoot", "MachineSession", "PlatformDevices",
-                "VirtioDevices",
-                "HostSockets", "SharedFolders",
+                "AgentClient", "AgentProtocol", "AgentTestSupport", "TarStream", "GuestBoot", "MachineSession",
+                "PlatformDevices", "VirtioDevices", "HostSockets", "SharedFolders",
                 "DiskImages", "SnapshotArchive", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),

@@ -9,7 +9,7 @@ enum VerbWords {
     /// - Parameter arguments: without the program's name.
     static func check(_ arguments: [String]) throws(AerieError) {
         let isHelp = arguments.first == "help"
-        // After `help`, every word that is no option has to be a verb.
+        // After `help`, every word that is not an option has to be a verb.
         let words =
             isHelp
             ? arguments.dropFirst().filter { !$0.hasPrefix("-") } : Array(arguments.prefix { !$0.hasPrefix("-") })
@@ -17,7 +17,7 @@ enum VerbWords {
         for (index, word) in words.enumerated() {
             let verbs = command.configuration.subcommands
             if verbs.isEmpty && !isHelp { return }
-            guard let next = verbs.first(where: { name($0) == word }) else {
+            guard let next = verbs.first(where: { names($0).contains(word) }) else {
                 let asked = (isHelp ? ["help"] : []) + words[...index]
                 throw AerieError(
                     .usage, asked: asked.joined(separator: " "), found: "'\(word)' is not a verb",
@@ -32,7 +32,7 @@ enum VerbWords {
         var command: any ParsableCommand.Type = AerieProgram.self
         var path: [String] = []
         for word in arguments {
-            guard let next = command.configuration.subcommands.first(where: { name($0) == word }) else { break }
+            guard let next = command.configuration.subcommands.first(where: { names($0).contains(word) }) else { break }
             command = next
             path.append(word)
         }
@@ -45,6 +45,10 @@ enum VerbWords {
             return "did you mean '\(near)'?"
         }
         return "use one of \(names.joined(separator: ", "))"
+    }
+
+    private static func names(_ command: any ParsableCommand.Type) -> [String] {
+        [name(command)] + command.configuration.aliases
     }
 
     /// Every verb has its name in its configuration.

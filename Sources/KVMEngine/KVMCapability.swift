@@ -6,9 +6,7 @@ package enum KVMCapability: CaseIterable, Sendable, CustomStringConvertible {
     case irqchip
     case splitIRQChip
     case intervalTimer
-    case interruptRouting
     case signalMSI
-    case irqfd
     case ioeventfd
     case readOnlyMemory
     case immediateExit
@@ -19,7 +17,6 @@ package enum KVMCapability: CaseIterable, Sendable, CustomStringConvertible {
     case multiprocessingState
     case adjustClock
     case tscDeadlineTimer
-    case dirtyRings
 
     /// The kernel's number, its name after `KVM_CAP_`, and a description for people.
     private var row: (number: Int32, name: String, meaning: String) {
@@ -28,9 +25,7 @@ package enum KVMCapability: CaseIterable, Sendable, CustomStringConvertible {
         case .irqchip: (KVM_CAP_IRQCHIP, "IRQCHIP", "the in-kernel irqchip")
         case .splitIRQChip: (KVM_CAP_SPLIT_IRQCHIP, "SPLIT_IRQCHIP", "the split irqchip (in-kernel local APICs only)")
         case .intervalTimer: (KVM_CAP_PIT2, "PIT2", "the in-kernel interval timer")
-        case .interruptRouting: (KVM_CAP_IRQ_ROUTING, "IRQ_ROUTING", "interrupt routing")
         case .signalMSI: (KVM_CAP_SIGNAL_MSI, "SIGNAL_MSI", "message-signalled interrupts")
-        case .irqfd: (KVM_CAP_IRQFD, "IRQFD", "irqfds")
         case .ioeventfd: (KVM_CAP_IOEVENTFD, "IOEVENTFD", "ioeventfds")
         case .readOnlyMemory: (KVM_CAP_READONLY_MEM, "READONLY_MEM", "read-only memory slots")
         case .immediateExit: (KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT", "immediate exits")
@@ -40,7 +35,6 @@ package enum KVMCapability: CaseIterable, Sendable, CustomStringConvertible {
         case .xcrs: (KVM_CAP_XCRS, "XCRS", "extended control registers")
         case .multiprocessingState: (KVM_CAP_MP_STATE, "MP_STATE", "the multiprocessing state")
         case .adjustClock: (KVM_CAP_ADJUST_CLOCK, "ADJUST_CLOCK", "setting the paravirtual clock")
-        case .dirtyRings: (KVM_CAP_DIRTY_LOG_RING_ACQ_REL, "DIRTY_LOG_RING_ACQ_REL", "dirty rings")
         case .tscDeadlineTimer:
             (KVM_CAP_TSC_DEADLINE_TIMER, "TSC_DEADLINE_TIMER", "the local APIC timer's TSC-deadline mode")
         }
@@ -57,7 +51,7 @@ package enum KVMCapability: CaseIterable, Sendable, CustomStringConvertible {
     /// Whether every machine needs the capability. Without an optional one, a machine is slower or restricted.
     package var isRequired: Bool {
         switch self {
-        case .splitIRQChip, .irqfd, .ioeventfd, .readOnlyMemory, .tscDeadlineTimer, .dirtyRings: false
+        case .splitIRQChip, .ioeventfd, .readOnlyMemory, .tscDeadlineTimer: false
         default: true
         }
     }

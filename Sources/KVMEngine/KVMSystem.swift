@@ -56,17 +56,6 @@ package struct KVMSystem: ~Copyable, Sendable {
         return Int(limits.first { $0 > 0 } ?? 4)
     }
 
-    /// Entries of each vCPU's dirty ring; 0 for bitmaps.
-    func ringEntries(for tracking: KVMMachine.DirtyTracking) -> Int {
-        guard case .rings(let entries) = tracking else { return 0 }
-        precondition(
-            (1024...65536).contains(entries) && entries & (entries - 1) == 0,
-            "a dirty ring has 1024 to 65536 entries, a power of two; not \(entries)")
-        // The capability's value is the largest ring's size in bytes, a power of two; 0 means that there are no rings.
-        let largest = Self.limit(KVMCapability.dirtyRings.number, descriptor.rawValue)
-        return min(entries, Int(largest) / DirtyRing.entrySize)
-    }
-
     private static func limit(_ capability: UInt, _ device: Int32) -> Int32 {
         // An error counts as a missing capability.
         max(aerie_kvm_ioctl_value(device, AERIE_KVM_CHECK_EXTENSION, capability), 0)

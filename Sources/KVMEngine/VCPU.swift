@@ -21,7 +21,6 @@ struct VCPU: ~Copyable, Sendable {
             _ = try checked("sigaction") { aerie_kvm_install_kick_handler() }
             return try Mapping(count: count, flags: MAP_SHARED, descriptor: rawValue)
         }
-        if machine.ringEntries > 0 { try machine.addRing(ofVCPU: identifier, rawValue) }
         self.init(owning: descriptor, area)
     }
 

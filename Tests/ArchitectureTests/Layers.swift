@@ -21,6 +21,11 @@ enum Layers {
         ["AerieCommand", "AerieVM"],
     ]
 
+    /// The layers' names in the documents.
+    static let namesFromTheGround = [
+        "Ground", "Machine", "Processors", "Devices", "Composition", "Control", "Library", "Front",
+    ]
+
     /// The modules of the library, whose declarations are public.
     static let library: Set<String> = ["Aerie", "AerieMachines"]
 

@@ -1,5 +1,6 @@
 import Foundation
 import GuestToolchain
+import TestSupport
 import Testing
 
 private let openSBI = "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_jump.bin"
@@ -91,6 +92,52 @@ struct DebianTests {
         #expect(result.output.contains("\rriscv64\r\n"))
         #expect(result.output.contains("debian 42\r\n"))
         #expect(result.output.contains("apt 3."))
+    }
+
+    @Test("A machine that is kept after a command has the command's exit code")
+    func keptCommand() throws {
+        let aerie = try AerieProcess()
+        func run(_ words: String...) throws -> AerieResult {
+            try aerie.run(words, environment: DebianImage.usual.environment)
+        }
+        #expect(try run("run", "--name", "one", "debian", "sh", "-c", "exit 3").code == 3)
+        defer { _ = try? run("rm", "--force", "one") }
+        #expect(try run("wait", "one").output == "3\n")
+        #expect(try run("ps", "--all").output.contains("Exited (3)"))
+    }
+
+    @Test("A command in the background has its environment, directory, user and host name")
+    func detachedCommand() throws {
+        let aerie = try AerieProcess()
+        func run(_ words: String...) throws -> AerieResult {
+            try aerie.run(words, environment: DebianImage.usual.environment)
+        }
+        let script = "echo \"$A $(pwd) $(id -un) $(hostname)\"; sleep 1000"
+        let options = ["-dit", "--name", "one", "-e", "A=b c", "-w", "/tmp", "-u", "nobody", "-h", "box"]
+        let started = try aerie.run(
+            ["run"] + options + ["debian", "sh", "-c", script], environment: DebianImage.usual.environment)
+        #expect(started.code == 0, "\(started.error)")
+        defer { _ = try? run("rm", "--force", "one") }
+        #expect(try Patience.wait { try run("logs", "one").output.contains("b c /tmp nobody box") })
+        #expect(try run("logs", "--since", "1h", "one").output.contains("b c /tmp nobody box"))
+        #expect(try run("logs", "--since", "2100-01-01T00:00:00Z", "one").output == "")
+        #expect(try run("pause", "one").code == 0)
+        let paused = try run("exec", "one", "true")
+        #expect(paused.error == "aerie: machine 'one': it is paused; let it go on with 'aerie resume one'\n")
+        #expect(paused.code == 125)
+    }
+
+    @Test("It sleeps on its console, and the clock's alarm wakes it up", arguments: [1, 4])
+    func sleep(harts: Int) throws {
+        let result = try DebianImage.run(
+            ["run", "--cpus", "\(harts)", "debian"],
+            input: """
+                before=$(date +%s); rtcwake -m no -s 3; echo mem >/sys/power/state
+                echo code $? after $(($(date +%s) - before >= 2)) with $(grep -c ^processor /proc/cpuinfo)
+
+                """)
+        #expect(result.code == 0)
+        #expect(result.output.contains("code 0 after 1 with \(harts)\r\n"), "\(result.output)")
     }
 
     @Test(

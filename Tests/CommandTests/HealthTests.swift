@@ -75,7 +75,7 @@ struct HealthTests {
             ),
             (
                 ["--health-cmd", "true"],
-                "a health check: the guest is no image of Aerie, and has no agent to run it; leave it out"
+                "a health check: the guest was not started from an image of Aerie, and has no agent to run it; leave it out"
             ),
         ]
         for (options, line) in cases {

@@ -184,7 +184,7 @@ import Testing
         let outOfRange = await #expect(throws: AerieError.self) { try await store.create(late) }
         #expect(outOfRange?.category == .usage)
         let agent = #expect(throws: AerieError.self) { try machine.agent }
-        #expect(agent?.found == "its guest is no image of Aerie, and has no agent")
+        #expect(agent?.found == "its guest was not started from an image of Aerie, and has no agent")
         let image = await #expect(throws: AerieError.self) { try await store.image("debian") }
         #expect(image?.category == .usage)
         #expect(throws: AerieError.self) { try MachineStore(stateDirectory: "relative") }

@@ -39,7 +39,7 @@ import Testing
         close(listener)
         let file = try run(firmware)
         #expect(file.code == 65)
-        #expect(file.error.contains("there is a file that is no socket"))
+        #expect(file.error.contains("the file there is not a socket"))
         #expect(try run("/nowhere/vm.sock").code == 65)
         #expect(try run(String(repeating: "x", count: 97)).code == 64)
     }

@@ -37,7 +37,7 @@ struct UsageTests {
         let lines = [
             (["run", "--zzz"], "run: unknown option '--zzz'; see 'aerie help run'"),
             (["run", "--cpus"], "run: missing value for '--cpus <n>'; see 'aerie help run'"),
-            (["image", "rm"], "image rm: missing expected argument '<image>'; see 'aerie help image rm'"),
+            (["image", "rm"], "image rm: missing expected argument '<image> ...'; see 'aerie help image rm'"),
             (["doctor", "now"], "doctor: unexpected argument 'now'; see 'aerie help doctor'"),
             (["--zzz"], "unknown option '--zzz'; see 'aerie help'"),
         ]

@@ -1,4 +1,5 @@
 internal import AgentProtocol
+internal import AgentTestSupport
 internal import TarStream
 
 /// The entries for what the guest's agent and its client read from each other.

@@ -10,12 +10,14 @@ final class BackendProbe<Backend: NetworkBackend>: Sendable {
     let loop: EventLoop
     private let events = Monitor<[NetworkEvent]>([])
 
-    init(_ backend: Backend, log: Log = .silent) throws {
+    /// - Parameter isSaved: the driver is that of a saved guest, which is ready before the backend starts.
+    init(_ backend: Backend, log: Log = .silent, isSaved: Bool = false) throws {
         self.backend = backend
+        if isSaved { backend.activate([]) }
         loop = try EventLoop(name: "probe")
         try loop.start()
         try backend.start(on: loop, log: log) { [events] event in events.update { $0.append(event) } }
-        loop.sync { backend.activate([]) }
+        if !isSaved { loop.sync { backend.activate([]) } }
     }
 
     func stop() {

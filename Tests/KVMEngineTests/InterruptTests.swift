@@ -58,35 +58,6 @@ import Testing
         #expect(guest.port.values == [0x7C, 0x7C, 0x7C, 0x7C, 0x7C])
     }
 
-    @Test("An irqfd raises its interrupt until it is detached")
-    func irqfd() throws {
-        let guest = try KVMGuest(
-            Self.pic(mask: 0xDF, vector: 0x25, handler: "event") + """
-                sti
-                mov $1, %al
-                out %al, $0xE0
-                1: hlt
-                jmp 1b
-                event:
-                mov $0x55, %al
-                out %al, $0xE0
-                out %al, $0xE4
-                2: jmp 2b
-                """)
-        let event = try EventCounter()
-        try guest.machine.attachIRQFD(event, to: 5)
-        let exits = try guest.run {
-            guest.port.wait(count: 1)
-            event.signal()
-        }
-        #expect(exits == [.requested])
-        #expect(guest.port.values == [1, 0x55])
-        try guest.machine.detachIRQFD(event, from: 5)
-        // The kernel refuses a second irqfd on the same event while the first exists.
-        try guest.machine.attachIRQFD(event, to: 6)
-        try guest.machine.detachIRQFD(event, from: 6)
-    }
-
     /// A 64-bit guest that enables its local APIC, writes 1 to the port, and reports interrupt 0x40.
     private static let waitsForMessage =
         LongMode.prologue + """
@@ -115,21 +86,6 @@ import Testing
         let exits = try guest.run {
             guest.port.wait(count: 1)
             guest.machine.send(InterruptMessage(address: 0xFEE0_0000, data: 0x40))
-        }
-        #expect(exits == [.requested])
-        #expect(guest.port.values == [1, 0x40])
-    }
-
-    @Test("An irqfd with a message route delivers the message")
-    func routedMessage() throws {
-        let guest = try KVMGuest(Self.waitsForMessage, mode: .long)
-        try guest.machine.setRouting(
-            KVMMachine.standardRouting + [(24, .message(InterruptMessage(address: 0xFEE0_0000, data: 0x40)))])
-        let event = try EventCounter()
-        try guest.machine.attachIRQFD(event, to: 24)
-        let exits = try guest.run {
-            guest.port.wait(count: 1)
-            event.signal()
         }
         #expect(exits == [.requested])
         #expect(guest.port.values == [1, 0x40])

@@ -21,14 +21,6 @@ enum Host {
         }
     }()
     static let hasKVM = refusal == nil
-
-    /// Whether its KVM has dirty rings.
-    static let hasRings: Bool = {
-        guard let system = try? KVMSystem() else { return false }
-        let hasRings = system.has(.dirtyRings)
-        if !hasRings { print("dirty rings are not tested: this host's KVM has none") }
-        return hasRings
-    }()
 }
 
 /// The small machine of all tests: memory below 0xA0000 and from 1 MiB to 2 MiB, a recording device at 0xA0000, a recording
@@ -46,7 +38,6 @@ final class KVMGuest {
     let system: KVMSystem
     let machine: KVMMachine
     let memory: GuestMemory
-    let slots: [UInt32]
     let processors: [X86Processor]
     let clock: KVMClock
     let chip: InKernelIRQChip?
@@ -58,14 +49,12 @@ final class KVMGuest {
 
     init(
         _ assembly: String, mode: Mode = .real, cpus: Int = 1,
-        irqchip: KVMMachine.IRQChip = .full, access: KVMMachine.MemoryAccess = .readWrite,
-        dirtyTracking: KVMMachine.DirtyTracking = .bitmap
+        irqchip: KVMMachine.IRQChip = .full, access: KVMMachine.MemoryAccess = .readWrite
     ) throws {
         system = try KVMSystem()
-        machine = try KVMMachine(
-            system, irqchip: irqchip, dirtyTracking: dirtyTracking)
+        machine = try KVMMachine(system, irqchip: irqchip)
         memory = try GuestMemory(ranges: [(0, 0xA0000), (0x10_0000, 0x10_0000)])
-        slots = try machine.map(memory, access: access)
+        try machine.map(memory, access: access)
         bus = AddressSpace(memory: memory)
         bus.attach(registers, base: Self.device, size: 0x1000)
         ports.attach(port, ports: 0xE0...0xE3)
@@ -111,7 +100,12 @@ final class KVMGuest {
         }
         var state = processors[0].initialState
         switch mode {
-        case .real: state.enterRealMode(at: UInt16(Self.program))
+        case .real:
+            // With CS = 0.
+            state.specialRegisters.cs.base = 0
+            state.specialRegisters.cs.selector = 0
+            state.registers.rip = Self.program
+            state.mpState = UInt32(KVM_MP_STATE_RUNNABLE)
         case .protected: state.enterProtectedMode(at: Self.program, rbx: 0x1234_5678, descriptorTable: 0x1000)
         case .long, .user:
             state.enterLongMode(at: Self.program, rsi: 0x1234_5678, pageTable: 0x2000, descriptorTable: 0x1000)
@@ -211,10 +205,8 @@ extension Host {
     static var now: UInt64 { HostClock.monotonic() }
 }
 
-/// Returns and clears whether the event was signalled.
-func isSignalled(_ event: borrowing EventCounter) -> Bool {
+/// Whether an eventfd has been written to.
+func isSignalled(_ event: EventNotifier) -> Bool {
     var entry = pollfd(fd: event.rawValue, events: Int16(POLLIN), revents: 0)
-    let isSet = poll(&entry, 1, 0) == 1
-    if isSet { event.drain() }
-    return isSet
+    return poll(&entry, 1, 0) == 1
 }

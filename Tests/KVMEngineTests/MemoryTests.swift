@@ -71,20 +71,14 @@ import Testing
             mov $0xA0100, %edi
             movl $3, (%rdi)
             movl $4, (%rdi)
-            mov $3, %eax
-            out %eax, $0xE0
             out %al, $0xE4
             1: jmp 1b
             """, mode: .long)
-        let memory = try EventCounter()
-        let port = try EventCounter()
-        try guest.machine.attachIOEventFD(memory, at: .memory(address: 0xA0100), size: 4, value: 3)
-        try guest.machine.attachIOEventFD(port, at: .port(0xE0), size: 4, value: 3)
+        let event = try EventNotifier()
+        #expect(guest.machine.connect(event, at: 0xA0100, size: 4, value: 3))
         #expect(try guest.run() == [.requested])
         #expect(guest.registers.written == [.init(offset: 0x100, size: 4, value: 4)])
-        #expect(guest.port.written == [])
-        #expect(isSignalled(memory) && isSignalled(port))
-        try guest.machine.detachIOEventFD(memory, at: .memory(address: 0xA0100), size: 4, value: 3)
-        try guest.machine.detachIOEventFD(port, at: .port(0xE0), size: 4, value: 3)
+        #expect(isSignalled(event))
+        guest.machine.disconnect(event, at: 0xA0100, size: 4, value: 3)
     }
 }

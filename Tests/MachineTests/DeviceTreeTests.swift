@@ -14,6 +14,12 @@ import Testing
         "/soc/plic@c000000 riscv,ndev",
     ]
 
+    /// Nodes and properties of ours that not every version of QEMU has.
+    private static let additions: Set<String> = [
+        "/cpus/cpu riscv,isa-base", "/cpus/cpu riscv,isa-extensions", "/cpus/cpu riscv,cbom-block-size",
+        "/cpus/cpu riscv,cboz-block-size", "/soc/rng@103000", "/soc/sswi@2f00000", "/soc/virtio_mmio dma-coherent",
+    ]
+
     /// Properties whose cells at some places are phandles: every `stride` cells from `first` on.
     private static let references: [String: (first: Int, stride: Int)] = [
         "interrupt-parent": (0, 1), "regmap": (0, 1), "cpu": (0, 1), "interrupts-extended": (0, 2),
@@ -53,11 +59,6 @@ import Testing
         return result
     }
 
-    private func isDifferent(_ key: String) -> Bool {
-        let key = key.replacing("/cpu@0", with: "/cpu").replacing("/cpu@1", with: "/cpu")
-        return Self.differences.contains { key == $0 || key.hasPrefix($0 + " ") }
-    }
-
     @Test(
         "Every node and property of QEMU's tree is in ours, but for the documented differences",
         .enabled(if: HostProgram.find("qemu-system-riscv64") != nil, "qemu-system-riscv64 is not installed"))
@@ -71,7 +72,16 @@ import Testing
             try DeviceTree(blob: [UInt8](try Data(contentsOf: URL(filePath: file)))))
         let ours = properties(self.ours())
         #expect(theirs.count > 100)
-        for (key, value) in theirs where !isDifferent(key) { #expect(ours[key] == value, "\(key)") }
+        for (key, value) in theirs where !Self.differences.has(key) { #expect(ours[key] == value, "\(key)") }
+        let additions = ours.keys.filter { theirs[$0] == nil && !(Self.differences.union(Self.additions)).has($0) }
+        #expect(additions.sorted() == [])
+    }
+
+    @Test("virtio-mmio slots are in the order of their addresses, in which kernels number what is there")
+    func slots() throws {
+        let soc = try #require(ours().node("/soc"))
+        let slots = soc.children.map(\.name).filter { $0.hasPrefix("virtio_mmio@") }
+        #expect(slots == (1...8).map { "virtio_mmio@1000\($0)000" })
     }
 
     @Test("Processors are described with the paging mode that was asked for", arguments: Processor.PagingMode.allCases)
@@ -138,5 +148,13 @@ import Testing
             #expect(error.asked == "--cpu \(text)")
             #expect(error.found == found)
         }
+    }
+}
+
+extension Set<String> {
+    /// Whether a node, a property of one, or a property of all processors or slots is in the list.
+    fileprivate func has(_ key: String) -> Bool {
+        let key = key.replacing(/\/cpu@\d/, with: "/cpu").replacing(/\/virtio_mmio@[0-9a-f]+/, with: "/virtio_mmio")
+        return contains { key == $0 || key.hasPrefix($0 + " ") }
     }
 }

@@ -1,4 +1,5 @@
 package import AgentProtocol
+internal import AgentTestSupport
 internal import Glibc
 
 /// The agent's end of a connection in tests: a script speaks the protocol with it, rightly or wrongly. Its calls wait for the client.

@@ -1,39 +1,29 @@
 import GuestMemory
 import HostSystem
 import Machine
+import TestSupport
 import Testing
 import Virtio
 import VirtioDevices
 
-/// Drivers that write at random. They must end nothing but their own device's work.
-@Suite struct FuzzTests {
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-
-        // SplitMix64, so that a seed gives the same run everywhere.
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var value = state
-            value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-            value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-            return value ^ value >> 31
-        }
-
-        /// A number that is often an interesting one.
-        mutating func odd() -> UInt64 {
-            switch next() % 8 {
-            case 0: 0
-            case 1: .max
-            case 2: 1 << (next() % 64)
-            case 3: (1 << (next() % 64)) &- 1
-            case 4: next() % 16
-            case 5: TestBoard.base &+ next() % TestBoard.size
-            case 6: TestBoard.base &+ TestBoard.size &- next() % 64
-            default: next()
-            }
+extension SeededGenerator {
+    /// A number that is often an interesting one.
+    fileprivate mutating func odd() -> UInt64 {
+        switch next() % 8 {
+        case 0: 0
+        case 1: .max
+        case 2: 1 << (next() % 64)
+        case 3: (1 << (next() % 64)) &- 1
+        case 4: next() % 16
+        case 5: TestBoard.base &+ next() % TestBoard.size
+        case 6: TestBoard.base &+ TestBoard.size &- next() % 64
+        default: next()
         }
     }
+}
 
+/// Drivers that write at random. They must end nothing but their own device's work.
+@Suite struct FuzzTests {
     private static let data = TestBoard.base + 0x10_0000
 
     private func devices() -> [(any VirtioDevice, MemoryDisk?)] {
@@ -67,7 +57,7 @@ import VirtioDevices
         for (device, _) in devices() {
             let board = try TestBoard(device)
             try board.transport.start()
-            var random = Random(state: seed)
+            var random = SeededGenerator(seed: seed)
             for _ in 0..<4000 {
                 let offset = random.next() % 4 == 0 ? random.next() % 0x200 : random.next() % 0x48 * 4
                 let size = random.next() % 8 == 0 ? [1, 2, 8][Int(random.next() % 3)] : 4
@@ -89,7 +79,7 @@ import VirtioDevices
         for (device, image) in devices() {
             let board = try TestBoard(device)
             try board.transport.start()
-            var random = Random(state: seed)
+            var random = SeededGenerator(seed: seed)
             let count = device.queueSizes.count
             for _ in 0..<60 {
                 let size = UInt16(1) << UInt16(random.next() % 5)
@@ -115,7 +105,7 @@ import VirtioDevices
     }
 
     /// Writes descriptors, a request's header and the available ring, mostly nearly right, and publishes.
-    private func scribble(_ queue: GuestQueue, _ random: inout Random) {
+    private func scribble(_ queue: GuestQueue, _ random: inout SeededGenerator) {
         let memory = queue.memory
         try! memory.store(UInt32(truncatingIfNeeded: random.next() % 16), at: Self.data)
         try! memory.store(random.next() % 4 == 0 ? random.odd() : random.next() % 64, at: Self.data + 8)

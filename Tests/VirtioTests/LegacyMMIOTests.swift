@@ -61,6 +61,20 @@ private struct LegacyDisk {
         #expect(board.transport.read(offset: 0x100, size: 8) == 64)
     }
 
+    /// As on QEMU's board: kernels that accept VERSION_1 whatever the device offers find their disk over version 1, too.
+    @Test func whatADriverAcceptsInTheUpperWordIsIgnored() throws {
+        let disk = try LegacyDisk()
+        defer { disk.stop() }
+        let board = disk.board
+        board.status = 3
+        board.write(0x024, 0)
+        board.write(0x020, board.read(0x010))
+        board.write(0x024, 1)
+        board.write(0x020, 1)
+        board.status = 0xB
+        #expect(board.status == 0xB)
+    }
+
     @Test(arguments: [UInt32?(4096), 64, nil]) func requestsRunOnAQueueOfEveryAlignment(_ alignment: UInt32?) throws {
         let disk = try LegacyDisk()
         defer { disk.stop() }

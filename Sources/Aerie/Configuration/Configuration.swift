@@ -105,7 +105,7 @@ public struct Configuration: Codable, Equatable, Sendable {
     public var allowedEgress: [String] = []
     /// Sockets between the guest and programs of the host; nil for none.
     public var sockets: SocketSettings?
-    /// Directories of the host that the guest mounts, in the order of their slots; at most 16. A guest that is no image of Aerie mounts the
+    /// Directories of the host that the guest mounts, in the order of their slots; at most 16. A guest that was not started from an image mounts the
     /// first one with `mount -t virtiofs share0 DIRECTORY`, and so on.
     public var shares: [Share] = []
     /// Directories for the changes of disks that discard them, in the order of preference. The first directory that is writable and

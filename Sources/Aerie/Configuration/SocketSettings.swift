@@ -78,7 +78,7 @@ extension AerieError {
                 .badInput, asked: asked, found: "another program listens at this socket", advice: "choose another path")
         case EEXIST:
             self.init(
-                .badInput, asked: asked, found: "there is a file that is no socket", advice: "choose another path")
+                .badInput, asked: asked, found: "the file there is not a socket", advice: "choose another path")
         default: self.init(.badInput, asked: asked, found: error.reason, advice: "check the path and its directory")
         }
     }

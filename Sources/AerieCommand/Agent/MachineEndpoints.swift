@@ -21,13 +21,18 @@ enum MachineEndpoints {
         }
         guard machine.record.hasAgent else {
             throw AgentVerbError(
-                .noMachine, asked: "machine '\(name)'", found: "its guest is no image of Aerie, and has no agent",
-                advice: "use 'aerie attach'")
+                .noMachine, asked: "machine '\(name)'",
+                found: "its guest was not started from an image of Aerie, and has no agent", advice: "use 'aerie attach'")
         }
         guard machine.isRunning else {
             throw AgentVerbError(
                 .noMachine, asked: "machine '\(name)'", found: "it is not running",
                 advice: "start it with 'aerie start \(name)'")
+        }
+        guard machine.status.state != .paused else {
+            throw AgentVerbError(
+                .noMachine, asked: "machine '\(name)'", found: "it is paused",
+                advice: "let it go on with 'aerie resume \(name)'")
         }
         return agent(of: machine)
     }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DiskImages
 internal import Foundation
+internal import TextTables
 
 struct DiskInfo: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -78,7 +79,8 @@ struct DiskInfo: ParsableCommand {
                 lines.append(("backing file", "\(name) (\(qcow2.backingFormat ?? "no format is given"))"))
             }
         }
-        return lines.map { name, value in name.padding(toLength: 14, withPad: " ", startingAt: 0) + value }
-            .joined(separator: "\n")
+        var table = TextTable([.left(12), .left()])
+        for (name, value) in lines { table.add([name, value]) }
+        return table.text
     }
 }

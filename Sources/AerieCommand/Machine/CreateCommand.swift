@@ -23,7 +23,8 @@ struct CreateCommand: AsyncParsableCommand {
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() async throws {
-        let settings = try options.completeSettings()
+        var settings = try options.completeSettings()
+        try machine.complete(&settings)
         let making = MachineMaking(
             settings: settings, identity: try machine.identity(), isTemporary: machine.removesAtEnd,
             arguments: Array(CommandLine.arguments.dropFirst()))

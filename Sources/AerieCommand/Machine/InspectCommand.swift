@@ -1,3 +1,4 @@
+internal import Aerie
 internal import AerieMachines
 internal import ArgumentParser
 internal import ControlAPI
@@ -11,18 +12,36 @@ struct InspectCommand: ParsableCommand {
             "addresses" has the addresses of the guest's network interfaces, which the guest's agent reports; null if the \
             machine is not running, or its agent does not answer within two seconds.
 
-            Example:
+            Examples:
               aerie inspect build
+              aerie inspect --filter label=aerie.project=shop
             """)
 
+    /// The only form; podman's users type it.
+    private enum Form: String, CaseIterable, ExpressibleByArgument { case json }
+
     @Argument(help: ArgumentHelp("Names or IDs of machines; the beginning of an ID is enough.", valueName: "machine"))
-    var names: [String]
+    var names: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Print the machines for which KEY=VALUE holds, as of 'aerie ps --filter'. Repeatable.", valueName: "condition"))
+    var filter: [String] = []
+
+    @Option(help: "Print json for programs, which is the default and the only form.")
+    private var format = Form.json
 
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
         let directory = try userMachines()
-        let machines = try names.map { try directory.find($0) }
+        let filters = try filter.map { try MachineFilter($0) }
+        guard !names.isEmpty || !filters.isEmpty else {
+            throw AerieError(
+                .usage, asked: "inspect", found: "no machine is named", advice: "name one, or give --filter KEY=VALUE")
+        }
+        let machines = try (names.isEmpty ? directory.machines() : names.map { try directory.find($0) })
+            .filter { filters.isEmpty || MachineFilter.all(filters, hold: MachineListing($0)) }
         let values = try zip(machines, GuestAddresses.read(machines)).map { machine, addresses in
             JSONValue.object([
                 "record": try JSONValue(encoding: machine.record), "status": try JSONValue(encoding: machine.status),

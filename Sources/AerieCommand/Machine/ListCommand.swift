@@ -17,6 +17,9 @@ struct ListCommand: ParsableCommand {
     @Flag(name: [.short, .long], help: "List machines that do not run, too.")
     var all = false
 
+    @Flag(help: "Print commands as a whole.")
+    var noTrunc = false
+
     @Flag(name: [.short, .long], help: "Print IDs only.")
     var quiet = false
 
@@ -34,8 +37,10 @@ struct ListCommand: ParsableCommand {
 
     func run() throws {
         let filters = try filter.map { try MachineFilter($0) }
+        let directory = try userMachines()
+        try directory.requireReadable()
         // A question about states is about all machines.
-        let found = try userMachines().machines().map { (machine: $0, listing: MachineListing($0)) }
+        let found = directory.machines().map { (machine: $0, listing: MachineListing($0)) }
             .filter { (all || !filter.isEmpty || $0.listing.isLive) && MachineFilter.all(filters, hold: $0.listing) }
         var listings = found.map(\.listing)
         if quiet { return listings.forEach { print($0.id) } }
@@ -49,7 +54,7 @@ struct ListCommand: ParsableCommand {
         case .text:
             let rows = listings.map { listing in
                 [
-                    listing.id, listing.name, listing.image ?? "-", Self.shortened(listing.command),
+                    listing.id, listing.name, listing.image ?? "-", noTrunc ? Self.printable(listing.command) : Self.shortened(listing.command),
                     listing.stateText(), Self.joined(listing.ports),
                 ] + (addresses ? [Self.joined(listing.reachableAddresses)] : [])
             }
@@ -62,10 +67,14 @@ struct ListCommand: ParsableCommand {
 
     /// A guest's command may be long, and may have characters that a terminal would obey.
     private static func shortened(_ command: [String]) -> String {
+        let text = printable(command)
+        return text.count > 24 ? String(text.prefix(23)) + "…" : text
+    }
+
+    private static func printable(_ command: [String]) -> String {
         let text = command.joined(separator: " ").unicodeScalars.map { scalar in
             scalar.properties.generalCategory == .control ? "?" : Character(scalar)
         }
-        if text.isEmpty { return "-" }
-        return text.count > 24 ? String(text.prefix(23)) + "…" : String(text)
+        return text.isEmpty ? "-" : String(text)
     }
 }

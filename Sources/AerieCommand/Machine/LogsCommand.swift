@@ -14,6 +14,7 @@ struct LogsCommand: ParsableCommand {
             Examples:
               aerie logs --tail 20 build
               aerie logs --follow --timestamps build
+              aerie logs --since 10m build
             """)
 
     @Flag(name: [.short, .long], help: "Go on until the machine ends.")
@@ -26,6 +27,12 @@ struct LogsCommand: ParsableCommand {
         name: [.customShort("n"), .long], parsing: .unconditional,
         help: ArgumentHelp("Print so many of the last lines only.", valueName: "lines"))
     var tail: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Print what was written in the last time only, as 90s, 10m, 2h or 7d, or since a time, as 2026-11-29T08:00:00Z.",
+            valueName: "time"))
+    var since: String?
 
     @OptionGroup var machine: OneMachine
     @OptionGroup var verbosity: VerbosityOptions
@@ -40,8 +47,11 @@ struct LogsCommand: ParsableCommand {
             }
             limit = number
         }
+        let start = try since.map { try Self.start($0) }
         var reader = ConsoleLogReader(path: machine.file(Machine.consoleLogName))
-        write(Self.last(limit, of: reader.read()))
+        // Times are texts of one form, whose order is that of the times.
+        let entries = reader.read().filter { entry in start.map { entry.time >= $0 } ?? true }
+        write(Self.last(limit, of: entries))
         while follow {
             // In this order: what was written before the end is read after it was seen.
             let isRunning = machine.isRunning
@@ -49,6 +59,18 @@ struct LogsCommand: ParsableCommand {
             if !isRunning { return }
             usleep(100_000)
         }
+    }
+
+    /// The time in the form of the log.
+    private static func start(_ text: String) throws(AerieError) -> String {
+        let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+        if let unit = text.last.flatMap({ units[$0] }), let count = UInt32(text.dropLast()) {
+            return Date(timeIntervalSinceNow: -Double(count) * unit).formatted(.iso8601)
+        }
+        if let date = try? Date(text, strategy: .iso8601) { return date.formatted(.iso8601) }
+        throw AerieError(
+            .usage, asked: "--since \(text)", found: "it is not a time",
+            advice: "use a length such as 90s, 10m, 2h or 7d, or a time such as 2026-11-29T08:00:00Z")
     }
 
     private static func last(_ limit: Int?, of entries: [ConsoleLogReader.Entry]) -> ArraySlice<ConsoleLogReader.Entry>

@@ -55,7 +55,7 @@ struct MachineMaking {
             guard record.hasAgent || identity.healthCheck == nil else {
                 throw AerieError(
                     .usage, asked: "a health check",
-                    found: "the guest is no image of Aerie, and has no agent to run it",
+                    found: "the guest was not started from an image of Aerie, and has no agent to run it",
                     advice: "leave it out")
             }
             record.command = settings.command ?? []

@@ -1,11 +1,18 @@
+internal import AgentProtocol
 internal import Aerie
 internal import ArgumentParser
 internal import ControlAPI
+internal import MachineSession
 
 /// What is said about a machine as a thing that is kept, beside what it consists of.
 struct MachineOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The machine's name (default: two words that are made up).", valueName: "name"))
     var name: String?
+
+    @Option(
+        name: [.customShort("h", allowingJoined: true), .long],
+        help: ArgumentHelp("The host name of an image's guest (default: the machine's name).", valueName: "name"))
+    var hostname: String?
 
     @Option(
         help: ArgumentHelp(
@@ -56,6 +63,18 @@ struct MachineOptions: ParsableArguments {
         return MachineIdentity(
             name: name, restart: try policy(), labels: labels, processorShare: try processorShare(),
             healthCheck: try health.check())
+    }
+
+    /// Adds the options that are settings of the guest.
+    func complete(_ settings: inout RunSettings) throws(AerieError) {
+        guard let hostname else { return }
+        guard ConfigureRequest.isHostname(Array(hostname.utf8)), settings.image != nil else {
+            throw AerieError(
+                .usage, asked: "--hostname \(hostname)",
+                found: settings.image == nil ? "the guest is not an image's" : "it is not a valid host name",
+                advice: "use up to 64 letters, digits, '-' and '.', with an image")
+        }
+        settings.commandLine = ["aerie.hostname=\(hostname)", settings.commandLine].compactMap { $0 }.joined(separator: " ")
     }
 
     private func policy() throws(AerieError) -> RestartPolicy {

@@ -36,11 +36,22 @@ func forEachName(_ names: [String], _ body: (String) throws -> Void) throws {
 /// The machines that a verb is about.
 struct MachineSelection: ParsableArguments {
     @Argument(help: ArgumentHelp("Names or IDs of machines; the beginning of an ID is enough.", valueName: "machine"))
-    var names: [String]
+    var names: [String] = []
+
+    @Flag(name: [.short, .long], help: "All machines that this verb can be about.")
+    var all = false
 
     /// Calls `body` for each machine, as `forEachName`.
-    func forEach(_ body: (Machine) throws -> Void) throws {
+    ///
+    /// - Parameter isMeant: whether a machine is one of all.
+    func forEach(all isMeant: (Machine) -> Bool, _ body: (Machine) throws -> Void) throws {
         let directory = try userMachines()
+        guard all != !names.isEmpty else {
+            throw AerieError(
+                .usage, asked: all ? "--all" : "the machines", found: all ? "machines are named, too" : "none is named",
+                advice: all ? "leave one out" : "name them, or use --all")
+        }
+        let names = all ? directory.machines().filter(isMeant).map(\.record.name) : names
         try forEachName(names) { try body(try directory.find($0)) }
     }
 }

@@ -20,7 +20,7 @@ struct RemoveCommand: ParsableCommand {
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
-        try selection.forEach { machine in
+        try selection.forEach(all: { force || !$0.isRunning }) { machine in
             if force { try MachineEnding.kill(machine) }
             // A machine that removes itself at its end is gone by now.
             if force, machine.isGone { return }

@@ -17,7 +17,7 @@ struct RestartCommand: ParsableCommand {
 
     func run() throws {
         let seconds = try time.seconds()
-        try selection.forEach { machine in
+        try selection.forEach(all: { $0.isRunning }) { machine in
             try MachineEnding.stop(machine, seconds: seconds)
             try MachineStarting.start(machine)
         }

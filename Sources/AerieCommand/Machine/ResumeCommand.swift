@@ -11,12 +11,13 @@ struct ResumeCommand: ParsableCommand {
 
             Example:
               aerie resume build
-            """)
+            """,
+        aliases: ["unpause"])
 
     @OptionGroup var selection: MachineSelection
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
-        try selection.forEach { machine in _ = try ControlClient(machine).call(.resume) }
+        try selection.forEach(all: { $0.status.state == .paused }) { machine in _ = try ControlClient(machine).call(.resume) }
     }
 }

@@ -40,7 +40,7 @@ struct SetCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Make a raw disk larger, as NUMBER=SIZE; an image's root disk is number 0. Repeatable.", valueName: "disk"))
+            "Make a raw disk larger, as NUMBER=SIZE. An image's root disk is number 0, which cannot grow while the guest runs. Repeatable.", valueName: "disk"))
     var disk: [String] = []
 
     @Option(

@@ -16,7 +16,7 @@ struct StartCommand: ParsableCommand {
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
-        try selection.forEach { machine in
+        try selection.forEach(all: { !$0.isRunning }) { machine in
             // As podman does: it is there, which is what was asked for.
             if !machine.isRunning { try MachineStarting.start(machine) }
         }

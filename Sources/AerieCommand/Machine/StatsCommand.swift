@@ -46,6 +46,9 @@ struct StatsCommand: ParsableCommand {
     @Flag(name: [.short, .long], help: "Print the figures again each second until Ctrl-C. On a terminal only.")
     var watch = false
 
+    @Flag(help: "Print the figures once, which is the default.")
+    var noStream = false
+
     @OptionGroup var format: FormatOptions
     @OptionGroup var verbosity: VerbosityOptions
 

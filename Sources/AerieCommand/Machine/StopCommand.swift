@@ -19,6 +19,6 @@ struct StopCommand: ParsableCommand {
 
     func run() throws {
         let seconds = try time.seconds()
-        try selection.forEach { try MachineEnding.stop($0, seconds: seconds) }
+        try selection.forEach(all: { $0.isRunning }) { try MachineEnding.stop($0, seconds: seconds) }
     }
 }

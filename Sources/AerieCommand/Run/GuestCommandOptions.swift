@@ -2,6 +2,7 @@ internal import Aerie
 internal import AerieMachines
 internal import AgentClient
 internal import ArgumentParser
+internal import Compose
 internal import Glibc
 internal import HostSystem
 
@@ -23,8 +24,11 @@ struct GuestCommandOptions: ParsableArguments {
         help: ArgumentHelp("Run COMMAND as this user of the guest (default: root).", valueName: "user"))
     var user: String?
 
+    @Flag(name: [.customShort("i"), .long], help: "Accepted for podman's sake: COMMAND has this program's input anyway.")
+    var interactive = false
+
     @Flag(
-        inversion: .prefixedNo,
+        name: [.customShort("t"), .long], inversion: .prefixedNo,
         help: "Give COMMAND a terminal (default: if standard input and output are terminals).")
     var tty: Bool?
 
@@ -49,6 +53,35 @@ struct GuestCommandOptions: ParsableArguments {
         return request
     }
 
+    /// What an image's init runs in the background: the command, with programs before it that set up what the options ask for.
+    ///
+    /// - Returns: nil for the image's shell.
+    func detachedWords(_ words: [String]) throws -> [String]? {
+        guard !ssh else {
+            throw AerieError(
+                .usage, asked: "--ssh", found: "the guest's init runs the command of a machine in the background",
+                advice: "use 'aerie exec --ssh'")
+        }
+        var command = GuestCommand()
+        command.command = words
+        var variables = CommandEnvironment()
+        for variable in env { try variables.add(variable, asked: "--env") }
+        command.environment = variables.values.map { text in
+            let name = text.prefix { $0 != "=" }
+            return (String(name), String(text.dropFirst(name.count + 1)))
+        }
+        command.directory = workdir
+        if let user {
+            guard let account = GuestCommand.User(user) else {
+                throw AerieError(
+                    .usage, asked: "--user \(user)", found: "it is not a valid user",
+                    advice: "use NAME, NAME:GROUP, UID or UID:GID")
+            }
+            command.user = account
+        }
+        return command.words.isEmpty ? nil : command.words
+    }
+
     /// - Throws: a usage error for an option that would have no effect.
     func checkUnused(isDetached: Bool) throws(AerieError) {
         let given = [
@@ -58,12 +91,7 @@ struct GuestCommandOptions: ParsableArguments {
         guard let option = given.first(where: \.1)?.0 else { return }
         throw AerieError(
             .usage, asked: option,
-            found: isDetached
-                ? "the guest's init runs the command of a machine in the background"
-                : "no command is given",
-            advice: isDetached
-                ? ssh
-                    ? "use 'aerie exec --ssh'" : "use 'env', 'cd' or 'setpriv' in the command, or 'aerie exec'"
-                : "name one behind the image")
+            found: isDetached ? "the guest goes on from a snapshot" : "no command is given",
+            advice: isDetached ? "use 'aerie exec'" : "name one behind the image")
     }
 }

@@ -43,7 +43,7 @@ struct RunCommand: AsyncParsableCommand {
             console. --snapshot-on-exit makes a snapshot when this program ends the guest (Ctrl-], SIGTERM, the end of COMMAND): of the \
             guest as it runs; of one that powers off, of its disk.
 
-            Ctrl-] three times in a second leaves the guest's console and ends the guest. Standard input that is no \
+            Ctrl-] three times in a second leaves the guest's console and ends the guest. Standard input that is not a \
             terminal is typed at the guest's prompts, with an end-of-transmission character after the last byte.
 
             Exit codes: 0 when the guest powers off, its own code when it reports a failure, 64 for wrong usage, 65 for \
@@ -64,7 +64,8 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var snapshots: RunSnapshotOptions
 
     func run() async throws {
-        let settings = try options.completeSettings()
+        var settings = try options.completeSettings()
+        try machine.complete(&settings)
         let exit = try snapshots.exitSnapshot(isDetached: detach)
         if let from = snapshots.from {
             return try runSnapshot(from, settings, exit)
@@ -77,7 +78,11 @@ struct RunCommand: AsyncParsableCommand {
         // A guest on this terminal goes with its end, unless it has a name.
         let isTemporary = machine.removesAtEnd || !detach && machine.name == nil && machine.restart == nil
         let request = detach ? nil : try command.request(settings.command ?? [])
-        if request == nil { try command.checkUnused(isDetached: detach) }
+        if detach, settings.image != nil {
+            settings.command = try command.detachedWords(settings.command ?? [])
+        } else if request == nil {
+            try command.checkUnused(isDetached: false)
+        }
         // Before the guest boots, which takes seconds.
         let sshAgent = try command.sshAgent()
         var making = MachineMaking(settings: settings, identity: try machine.identity(), isTemporary: isTemporary)

@@ -31,7 +31,7 @@ struct RunOptions: ParsableArguments {
     var cpus: String?
 
     @Option(
-        parsing: .unconditional,
+        name: [.customShort("m", allowingJoined: true), .long], parsing: .unconditional,
         help: ArgumentHelp("Memory with K, M or G for powers of 1024 (default: 512M).", valueName: "size"))
     var memory: String?
 
@@ -94,6 +94,7 @@ struct RunOptions: ParsableArguments {
     var network: [String] = []
 
     @Option(
+        name: [.customShort("p", allowingJoined: true), .long],
         help: ArgumentHelp(
             "Lead a port of the host to the guest, as [ADDRESS:]HOSTPORT:GUESTPORT[/udp] (default address: 127.0.0.1). Repeatable.",
             valueName: "ports"))
@@ -106,6 +107,7 @@ struct RunOptions: ParsableArguments {
     var allowEgress: [String] = []
 
     @Option(
+        name: [.customShort("v", allowingJoined: true), .long, .customLong("volume")],
         help: ArgumentHelp(
             """
             Mount a directory of the host in the guest, as HOSTDIR:GUESTDIR[:ro][,owner=caller|pass][,map=GUEST:HOST:COUNT]; a \

@@ -16,12 +16,12 @@ enum RunWords {
     /// Options of `MachineOptions`, and the file of settings.
     private static let machineOptions: Set<String> = [
         "config", "name", "restart", "label", "cpu-weight", "cpu-limit", "pin", "health-cmd", "health-interval",
-        "health-timeout", "health-retries", "health-start-period",
+        "health-timeout", "health-retries", "health-start-period", "hostname", "volume",
     ]
     private static let exitSnapshot = "--snapshot-on-exit="
     /// Options of one character that take the next word.
     private static let shortValueOptions: [String: Set<Character>] = [
-        "run": ["e", "w", "u"], "exec": ["e", "w", "u"],
+        "run": ["e", "w", "u", "m", "p", "v", "h"], "create": ["m", "p", "v", "h"], "exec": ["e", "w", "u"],
     ]
 
     /// The arguments with `--` before the command, and `--snapshot-on-exit=NAME` as an option of its own; unchanged where there is none, or for another verb.

@@ -29,12 +29,12 @@ public final class JailedMachine: AgentMachine {
 
     /// The way to the guest's agent.
     ///
-    /// - Throws: `usage` for a guest that is no image of Aerie.
+    /// - Throws: `usage` for a guest that was not started from an image of Aerie.
     public var agent: GuestAgent {
         get throws(AerieError) {
             guard machine.record.hasAgent else {
                 throw AerieError(
-                    .usage, asked: "machine '\(name)'", found: "its guest is no image of Aerie, and has no agent",
+                    .usage, asked: "machine '\(name)'", found: "its guest was not started from an image of Aerie, and has no agent",
                     advice: "use its console")
             }
             return GuestAgent(MachineConnector(machine: machine), name: name)

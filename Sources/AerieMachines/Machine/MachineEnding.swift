@@ -11,10 +11,25 @@ package enum MachineEnding {
     /// About 30 years.
     private static let longestStop = 1_000_000_000
 
+    /// Lets a machine power off, and kills it when it does not. A paused one goes on for it.
+    ///
     /// - Parameter seconds: nil for the machine's own.
     package static func stop(_ machine: Machine, seconds: Int?) throws(AerieError) {
+        resume(machine)
         let seconds = min(seconds ?? machine.record.stopTimeout, longestStop)
         try end(machine, .powerOff, ["timeout": JSONValue(seconds)], within: seconds + patienceOfStop)
+    }
+
+    /// Asks a machine to power off, and waits for nothing.
+    package static func requestPowerOff(_ machine: Machine) throws(AerieError) {
+        resume(machine)
+        try ControlClient(machine, limit: patience).call(.powerOff, ["timeout": JSONValue(longestStop)])
+    }
+
+    /// A guest that stands still hears no request.
+    private static func resume(_ machine: Machine) {
+        guard machine.status.state == .paused else { return }
+        _ = try? ControlClient(machine, limit: patience).call(.resume)
     }
 
     package static func kill(_ machine: Machine) throws(AerieError) { try end(machine, .kill, [:], within: patience) }

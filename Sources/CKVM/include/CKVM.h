@@ -29,23 +29,15 @@ static const unsigned long AERIE_KVM_CHECK_EXTENSION = KVM_CHECK_EXTENSION;
 static const unsigned long AERIE_KVM_GET_VCPU_MMAP_SIZE = KVM_GET_VCPU_MMAP_SIZE;
 static const unsigned long AERIE_KVM_CREATE_VCPU = KVM_CREATE_VCPU;
 static const unsigned long AERIE_KVM_SET_USER_MEMORY_REGION = KVM_SET_USER_MEMORY_REGION;
-static const unsigned long AERIE_KVM_GET_DIRTY_LOG = KVM_GET_DIRTY_LOG;
-static const unsigned long AERIE_KVM_RESET_DIRTY_RINGS = KVM_RESET_DIRTY_RINGS;
 static const unsigned long AERIE_KVM_ENABLE_CAP = KVM_ENABLE_CAP;
-static const unsigned long AERIE_KVM_IRQFD = KVM_IRQFD;
 static const unsigned long AERIE_KVM_IOEVENTFD = KVM_IOEVENTFD;
 static const unsigned long AERIE_KVM_IRQ_LINE = KVM_IRQ_LINE;
 static const unsigned long AERIE_KVM_SIGNAL_MSI = KVM_SIGNAL_MSI;
-static const unsigned long AERIE_KVM_SET_GSI_ROUTING = KVM_SET_GSI_ROUTING;
 static const unsigned long AERIE_KVM_GET_DEVICE_ATTR = KVM_GET_DEVICE_ATTR;
 static const unsigned long AERIE_KVM_SET_DEVICE_ATTR = KVM_SET_DEVICE_ATTR;
 
 // Flags of memory slots; Swift does not import shifts.
-static const uint32_t AERIE_KVM_MEM_LOG_DIRTY_PAGES = KVM_MEM_LOG_DIRTY_PAGES;
 static const uint32_t AERIE_KVM_MEM_READONLY = KVM_MEM_READONLY;
-
-// Page offset of the dirty ring in a vCPU's descriptor; 0 on architectures without dirty rings.
-static const size_t AERIE_KVM_DIRTY_RING_PAGE = KVM_DIRTY_LOG_PAGE_OFFSET;
 
 // Offsets in struct kvm_run, which is shared with the kernel and read in place.
 static const size_t AERIE_RUN_IMMEDIATE_EXIT = offsetof(struct kvm_run, immediate_exit);

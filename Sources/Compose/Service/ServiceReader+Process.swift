@@ -86,22 +86,7 @@ extension ServiceReader {
     /// Nil for root, which the guest's command is anyway.
     func user(_ node: ComposeNode) throws(ComposeError) -> GuestCommand.User? {
         let text = try node.text()
-        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        if ["root", "0", "0:0", "root:root", "root:0", "0:root"].contains(text) { return nil }
-        let group = parts.count == 2 ? parts[1] : nil
-        if let number = UInt32(parts[0]) {
-            // A number without a group has the group of that number, which is how Debian makes accounts.
-            if let group = group.map({ UInt32($0) }) ?? number { return .number(number, group: group) }
-        } else if Self.isAccount(parts[0]), group.map({ Self.isAccount($0) }) ?? true {
-            return .name(parts[0], group: group)
-        }
+        if let user = GuestCommand.User(text) { return user == .root ? nil : user }
         throw node.error("'\(text)' is not a valid user", "use NAME, NAME:GROUP, UID or UID:GID")
-    }
-
-    private static func isAccount(_ text: String) -> Bool {
-        text.utf8.enumerated().allSatisfy { index, byte in
-            (0x61...0x7A).contains(byte | 0x20) || byte == 0x5F
-                || index > 0 && ((0x30...0x39).contains(byte) || "-.$".utf8.contains(byte))
-        } && !text.isEmpty
     }
 }

@@ -35,7 +35,7 @@ extension RestartPolicy: Codable {
         guard let policy = RestartPolicy(text) else {
             throw DecodingError.dataCorrupted(
                 DecodingError.Context(
-                    codingPath: decoder.codingPath, debugDescription: "'\(text)' is no restart policy"))
+                    codingPath: decoder.codingPath, debugDescription: "'\(text)' is not a valid restart policy"))
         }
         self = policy
     }

@@ -14,7 +14,7 @@ struct DNSMessage {
     private let bytes: UnsafeRawBufferPointer
 
     /// Reads a standard query or its response. Nil for a message that is cut off, has no or several questions, asks for another
-    /// operation, or for a name that is no host's.
+    /// operation, or for a name that is not a host's.
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard let identifier = bytes.word(0), let flags = bytes.word(2), bytes.word(4) == 1,
             let answers = bytes.word(6), flags & 0x7800 == 0

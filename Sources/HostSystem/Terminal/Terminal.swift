@@ -6,7 +6,7 @@ package enum Terminal {
     /// Whether the open descriptor is a terminal.
     package static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
-    /// Columns and rows; nil when the descriptor is no terminal or does not know.
+    /// Columns and rows; nil when the descriptor is not a terminal or does not know.
     package static func windowSize(_ descriptor: Int32) -> (columns: UInt16, rows: UInt16)? {
         var columns: UInt16 = 0
         var rows: UInt16 = 0

@@ -13,7 +13,7 @@
 
         /// Creates a virtual machine without memory and vCPUs.
         package convenience init(
-            _ system: borrowing KVMSystem, irqchip: IRQChip, dirtyTracking: DirtyTracking = .bitmap
+            _ system: borrowing KVMSystem, irqchip: IRQChip
         ) throws(KVMError) {
             let device = system.descriptor.rawValue
             self.init(
@@ -23,8 +23,7 @@
                             aerie_kvm_ioctl_value(device, AERIE_KVM_CREATE_VM, 0)
                         })
                 },
-                runAreaSize: system.runAreaSize, ringEntries: system.ringEntries(for: dirtyTracking))
-            if ringEntries > 0 { try enableRings() }
+                runAreaSize: system.runAreaSize)
             try kvm { () throws(SystemError) in
                 // KVM needs three pages and one page-table page on processors without unrestricted guest mode. They lie
                 // between the devices and the firmware.

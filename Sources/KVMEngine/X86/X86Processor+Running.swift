@@ -51,12 +51,6 @@
                 switch Int32(bitPattern: area.load(fromByteOffset: AERIE_RUN_EXIT_REASON, as: UInt32.self)) {
                 case KVM_EXIT_IO: accessPorts(area)
                 case KVM_EXIT_MMIO: accessMemory(area)
-                case KVM_EXIT_DIRTY_RING_FULL:
-                    do throws(KVMError) {
-                        try machine.drainRing(ofVCPU: index)
-                    } catch {
-                        return .failed("the dirty ring cannot be harvested: \(error)")
-                    }
                 case KVM_EXIT_INTR: if vcpu.consumeKick() { return .requested }
                 case KVM_EXIT_SHUTDOWN: return .failed(tripleFault())
                 case KVM_EXIT_INTERNAL_ERROR:

@@ -5,7 +5,7 @@
 
     /// An x86-64 vCPU on KVM.
     ///
-    /// The kernel delivers interrupts. Exits to this process are accesses to devices, full dirty rings, and failures.
+    /// The kernel delivers interrupts. Exits to this process are accesses to devices, and failures.
     package final class X86Processor: @unchecked Sendable {
         // @unchecked: `powerOnState`, `cpuid` and `stoppedTime` are used only while no thread is in `run`, as the protocol demands.
         package let index: Int

@@ -43,14 +43,6 @@
             specialRegisters.idt.limit = 0
         }
 
-        /// Sets the entry in real mode with CS = 0.
-        package mutating func enterRealMode(at address: UInt16) {
-            specialRegisters.cs.base = 0
-            specialRegisters.cs.selector = 0
-            registers.rip = UInt64(address)
-            mpState = UInt32(KVM_MP_STATE_RUNNABLE)
-        }
-
         /// Sets the entry in protected mode without paging, as PVH requires: flat segments, interrupts off.
         ///
         /// - Parameter descriptorTable: guest-physical address of a GDT with four entries: null, null, code, data.

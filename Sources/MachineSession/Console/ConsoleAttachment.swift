@@ -51,7 +51,7 @@ package struct ConsoleAttachment {
     ///
     /// - Parameters:
     ///   - hint: for a user at a terminal, about the keys.
-    ///   - endsInput: whether the end of an input that is no terminal is typed for the guest, as an end of transmission.
+    ///   - endsInput: whether the end of an input that is not a terminal is typed for the guest, as an end of transmission.
     package func attend(hint: String, endsInput: Bool) throws(AerieError) -> End {
         SignalWatch.discard(SIGPIPE)
         let window = try WindowWatch(machine, number, isTerminal: isTerminal)

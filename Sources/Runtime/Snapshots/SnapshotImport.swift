@@ -132,7 +132,7 @@ package final class SnapshotImport {
     private func readDisk(_ size: UInt64, to path: String) throws -> ArchiveReader.Event {
         guard size > 0, size % Self.sectorSize == 0 else {
             throw AerieError(
-                .badInput, asked: asked, found: "the disk has \(size) bytes, which are no whole sectors",
+                .badInput, asked: asked, found: "the disk has \(size) bytes, which is not a whole number of sectors",
                 advice: "export the snapshot again")
         }
         var next: ArchiveReader.Event?
@@ -141,7 +141,7 @@ package final class SnapshotImport {
             do {
                 next = try Self.takeData(reader) { offset, data in
                     guard offset % Self.sectorSize == 0, UInt64(data.count) % Self.sectorSize == 0 else {
-                        throw ArchiveError.damaged(at: offset, "the disk's data are no whole sectors")
+                        throw ArchiveError.damaged(at: offset, "the disk's data are not a whole number of sectors")
                     }
                     try disk.write(at: offset, from: IOBuffers(data))
                 }

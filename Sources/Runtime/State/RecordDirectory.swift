@@ -47,7 +47,19 @@ struct RecordDirectory: Sendable {
             _ = try lock.take()
             return lock
         }
-        return try withExtendedLifetime(lock) { try body(id, work) }
+        do {
+            return try withExtendedLifetime(lock) { try body(id, work) }
+        } catch let error as SystemError where [ENOSPC, EDQUOT].contains(error.code) {
+            throw AerieError(
+                .inputOutput, asked: "writing to \(path)", found: error.description,
+                advice: "make room there, or set XDG_STATE_HOME to a directory of a larger file system")
+        }
+    }
+
+    /// Refuses a directory that this user cannot read; one that is not there has no entries.
+    func requireReadable() throws(AerieError) {
+        guard access(path, R_OK | X_OK) != 0, errno != ENOENT else { return }
+        throw AerieError(opening: path, .last("access"))
     }
 
     /// The directories of entries that are being made, or that killed processes have left.

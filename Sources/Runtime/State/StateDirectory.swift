@@ -36,6 +36,9 @@ package struct StateDirectory: Sendable {
 
     // MARK: Looking
 
+    /// Refuses a directory that this user cannot read.
+    package func requireReadable() throws(AerieError) { try records.requireReadable() }
+
     /// All machines by their age, without those that are being made or removed. Damaged ones are left out.
     package func machines() -> [Machine] {
         records.entries.compactMap { try? machine(in: $0) }

@@ -18,7 +18,7 @@ struct LegacyQueueRegisters: Equatable {
         alignments = Array(repeating: Self.defaultAlignment, count: queueCount)
     }
 
-    /// A value that is no power of two leaves a register as it was.
+    /// A value that is not a power of two leaves a register as it was.
     static func isValid(_ value: UInt32) -> Bool { value != 0 && value & (value - 1) == 0 }
 
     /// The layout of queue `index` of `size` entries at a page number.

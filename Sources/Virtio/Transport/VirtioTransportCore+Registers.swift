@@ -24,7 +24,7 @@ extension VirtioTransportCore {
     }
 
     func setSelectedDriverFeatures(_ state: inout State, _ value: UInt32) {
-        guard !state.areFeaturesFinal, state.driverFeaturesSelect < 2 else { return }
+        guard !state.areFeaturesFinal, state.driverFeaturesSelect < featureWords else { return }
         state.driverFeatures.replaceWord(Int(state.driverFeaturesSelect), with: value)
     }
 

@@ -50,6 +50,8 @@ final class VirtioTransportCore: Sendable {
     let memory: GuestMemory
     let signals: any TransportSignals
     let offeredFeatures: UInt64
+    /// How many words of features the driver can accept: one over the legacy interface.
+    let featureWords: UInt32
     let queueSizes: [UInt16]
     let service: QueueService
     // Never held while anybody waits for the device.
@@ -66,6 +68,7 @@ final class VirtioTransportCore: Sendable {
         self.memory = memory
         self.signals = signals
         offeredFeatures = (device.features | features) & mask
+        featureWords = mask >> 32 == 0 ? 1 : 2
         queueSizes = device.queueSizes
         service = QueueService(name: name, device: device, memory: memory, signals: signals, loop: loop, log: log)
         state = Mutex(State(queueCount: queueSizes.count))

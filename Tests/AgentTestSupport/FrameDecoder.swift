@@ -1,3 +1,5 @@
+package import AgentProtocol
+
 /// Cuts a stream of bytes into frames, whatever pieces the bytes come in.
 ///
 /// The decoder keeps at most one unfinished frame and the last piece: a header is checked as soon as its eight bytes
