@@ -185,15 +185,16 @@ struct DebianTests {
         #expect(text.contains("virtio"))
     }
 
-    @Test("A guest on a virtio console sees its window's size, and every change of it")
-    func windowSize() throws {
+    @Test("A guest sees the size of its console's window, and every change of it", arguments: ["virtio", "serial"])
+    func windowSize(console: String) throws {
         let aerie = try AerieProcess()
         let terminal = try PseudoTerminal(columns: 101, rows: 33)
         try terminal.start(
-            AerieProcess.executable, ["run", "debian", "--console", "virtio"],
+            AerieProcess.executable, ["run", "debian", "--console", console],
             environment: aerie.environment.merging(DebianImage.environment) { $1 })
         try #require(terminal.wait(for: "# "))
-        terminal.type(Array("stty size | sed 's/^/size /'\n".utf8))
+        terminal.type(
+            Array("until [ \"$(stty size)\" = '33 101' ]; do sleep 0.1; done; stty size | sed 's/^/size /'\n".utf8))
         #expect(terminal.wait(for: "size 33 101"))
         terminal.resize(columns: 123, rows: 45)
         // The guest's driver hears of it in its own time.

@@ -23,16 +23,31 @@ public protocol ConsoleChannel: AnyObject, Sendable {
     var windowSize: (columns: UInt16, rows: UInt16)? { get }
 }
 
-/// Adapts a public console to the devices' protocol.
+/// Adapts a public console to the devices' protocol, and tells the guest's agent the size of its window: a serial port cannot.
 final class ConsoleBridge: CharacterChannel {
     private let console: any ConsoleChannel
+    private let control: ControlChannel
 
-    init(_ console: any ConsoleChannel) {
+    init(_ console: any ConsoleChannel, _ control: ControlChannel) {
         self.console = console
+        self.control = control
     }
 
     func read(limit: Int) -> [UInt8] { console.read(limit: limit) }
     func write(_ bytes: [UInt8]) -> Int { console.write(bytes) }
-    func setHandler(_ handler: (@Sendable () -> Void)?) { console.setHandler(handler) }
+
+    func setHandler(_ handler: (@Sendable () -> Void)?) {
+        guard let handler else { return console.setHandler(nil) }
+        console.setHandler { [weak self] in
+            handler()
+            self?.tellWindowSize()
+        }
+        tellWindowSize()
+    }
+
+    private func tellWindowSize() {
+        if let (columns, rows) = windowSize { control.tellWindow(rows: rows, columns: columns) }
+    }
+
     var windowSize: (columns: UInt16, rows: UInt16)? { console.windowSize }
 }

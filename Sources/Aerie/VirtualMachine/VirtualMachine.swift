@@ -78,7 +78,7 @@ public final class VirtualMachine: Sendable {
         self.log = log
         self.console = console as? SharedConsole
         board = try BoardBuilder.make(
-            configuration, console: ConsoleBridge(console), control: control, services: services, log: log
+            configuration, console: ConsoleBridge(console, control), control: control, services: services, log: log
         ) { [requests] in requests.post(.event($0)) }
         if configuration.growthMethod == .balloon {
             board.balloon?.request(configuration.mostMemory - configuration.memory.bytes)
@@ -86,6 +86,11 @@ public final class VirtualMachine: Sendable {
         memoryKeeper = try Self.memoryKeeper(configuration, services, board, log)
         restartsOnReset = configuration.restartsOnReset
         watchdog = configuration.watchdog
+        control.outOfMemory.set { [log] in
+            log.note(
+                .warning, "guest", cause: "outOfMemory",
+                "the guest's kernel has killed a process for want of memory; give the machine more with --memory")
+        }
         requests.connect { [state, board] request in Self.post(request, to: state, of: board) }
     }
 

@@ -35,6 +35,13 @@ struct Terminal: ~Copyable {
         self.commandEnd = commandEnd
     }
 
+    /// Sets the size of the window behind the guest's console, of which a serial port knows nothing.
+    static func setConsoleWindow(rows: UInt16, columns: UInt16) {
+        let flags = OpenFlags.readWrite | OpenFlags.noTerminal | OpenFlags.nonblocking
+        guard let console = try? FileAccess.open([UInt8]("/dev/console"), flags) else { return }
+        setWindow(console.number, rows: rows, columns: columns)
+    }
+
     static func setWindow(_ terminal: Int32, rows: UInt16, columns: UInt16) {
         var size = aerie_window_size(rows: rows, columns: columns, width: 0, height: 0)
         _ = withUnsafeMutablePointer(to: &size) {

@@ -160,6 +160,10 @@ final class Agent {
             rest < 1_000_000_000, let time = GuestTime(seconds: seconds, nanoseconds: UInt32(rest))
         {
             try? Clock.setWallClock(time)
+        } else if verb == "window", words.count == 3, let rows = words[1].number, let columns = words[2].number,
+            let rows = UInt16(exactly: rows), let columns = UInt16(exactly: columns)
+        {
+            Terminal.setConsoleWindow(rows: rows, columns: columns)
         }
     }
 }
