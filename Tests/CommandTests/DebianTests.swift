@@ -112,14 +112,14 @@ struct DebianTests {
         func run(_ words: String...) throws -> AerieResult {
             try aerie.run(words, environment: DebianImage.usual.environment)
         }
-        let script = "echo \"$A $(pwd) $(id -un) $(hostname)\"; sleep 1000"
+        let script = "echo \"$A $(pwd) $(id -un) $(hostname) $(hostname -f)\"; sleep 1000"
         let options = ["-dit", "--name", "one", "-e", "A=b c", "-w", "/tmp", "-u", "nobody", "-h", "box"]
         let started = try aerie.run(
             ["run"] + options + ["debian", "sh", "-c", script], environment: DebianImage.usual.environment)
         #expect(started.code == 0, "\(started.error)")
         defer { _ = try? run("rm", "--force", "one") }
-        #expect(try Patience.wait { try run("logs", "one").output.contains("b c /tmp nobody box") })
-        #expect(try run("logs", "--since", "1h", "one").output.contains("b c /tmp nobody box"))
+        #expect(try Patience.wait { try run("logs", "one").output.contains("b c /tmp nobody box box") })
+        #expect(try run("logs", "--since", "1h", "one").output.contains("b c /tmp nobody box box"))
         #expect(try run("logs", "--since", "2100-01-01T00:00:00Z", "one").output == "")
         #expect(try run("pause", "one").code == 0)
         let paused = try run("exec", "one", "true")

@@ -117,7 +117,8 @@ struct ExecTests {
     func signals() throws {
         let got = Monitor<[UInt32]>([])
         let server = try AgentServer(socket) { peer in
-            _ = peer.greet()
+            // On a busy host, the client may ask whether the agent lives.
+            if case .ping = peer.greet() { return peer.send(.done(files: 0, bytes: 0)) }
             peer.send(.started(processID: 1))
             peer.send(.data(stream: 1, Array("ready".utf8)))
             while case .signal(let number) = peer.next() { got.update { $0.append(number) } }
@@ -141,6 +142,35 @@ struct ExecTests {
         #expect(all == [SIGUSR1, SIGTERM, SIGTSTP, SIGCONT, SIGINT].map { UInt32($0) })
         program.send(SIGTERM)
         #expect(program.end() == -SIGTERM)
+    }
+
+    @Test(
+        "A signal that a dead guest does not answer ends the client, and one that a command takes no notice of does not",
+        arguments: [false, true])
+    func silence(isAlive: Bool) throws {
+        let pings = Monitor(0)
+        let server = try AgentServer(socket) { peer in
+            if case .ping = peer.greet() {
+                pings.update { $0 += 1 }
+                if isAlive { peer.send(.done(files: 0, bytes: 0)) } else { _ = peer.next() }
+                return
+            }
+            peer.send(.started(processID: 1))
+            peer.send(.data(stream: 1, Array("ready".utf8)))
+            guard case .signal = peer.next() else { return }
+            if isAlive {
+                _ = pings.wait { $0 > 0 ? () : nil }
+                peer.send(.exit(.exited(4)))
+            } else {
+                _ = peer.next()
+            }
+        }
+        defer { server.stop() }
+        let program = try RunningProgram(["exec", "vm.sock", "true"], on: aerie)
+        #expect(program.waitForUnread(5))
+        program.send(SIGTERM)
+        #expect(program.end() == (isAlive ? 4 : 125))
+        #expect(pings.withLock { $0 } == 1)
     }
 
     @Test("A reader of standard output that goes away ends the client as SIGPIPE does")

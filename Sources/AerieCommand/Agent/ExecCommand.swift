@@ -17,7 +17,8 @@ struct ExecCommand: ParsableCommand {
 
             Options of aerie stand before NAME. All words from COMMAND on are the command's. Without -i, its standard input is \
             empty. Signals to this program (SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP, SIGUSR1, SIGUSR2) go to the command; a \
-            third one that ends, without an answer in between, ends this program. With -it, ctrl-p ctrl-q leaves the command, \
+            third one that ends, without an answer in between, ends this program, and so does one that a dead guest does not \
+            answer. With -it, ctrl-p ctrl-q leaves the command, \
             which gets SIGHUP.
 
             Exit codes: the command's own; 128 and the signal's number when a signal ended it; 126 when the guest cannot execute \

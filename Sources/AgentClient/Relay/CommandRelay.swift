@@ -11,8 +11,13 @@ package struct CommandRelay: ~Copyable {
     private static let typedLimit = 4096
     /// So many signals in a row get the agent's time; the next one ends the relay.
     private static let unansweredLimit = 2
+    /// Nanoseconds after a signal to end the command in which an agent that lives is heard of, as a rule; and seconds in which it answers when
+    /// it is asked.
+    private static let silenceLimit: UInt64 = 10_000_000_000
+    private static let answerLimit: UInt64 = 5
 
     var connection: AgentConnection
+    private let connector: any AgentConnector
     private let request: CommandRequest
     private let streams: RelayStreams
     /// Whether keys are typed at a terminal of this host, which is in raw mode while the command runs.
@@ -34,9 +39,16 @@ package struct CommandRelay: ~Copyable {
     private var size: (columns: UInt16, rows: UInt16)?
     /// Signals to end the command since the agent was last heard of.
     private var unanswered = 0
+    /// When the agent is asked whether it lives, in nanoseconds of `HostClock.monotonic`: some time after a signal to end the command without
+    /// an answer.
+    private var askAt: UInt64?
 
-    private init(_ request: CommandRequest, _ connection: consuming AgentConnection, _ streams: RelayStreams) {
+    private init(
+        _ request: CommandRequest, _ connection: consuming AgentConnection, _ connector: any AgentConnector,
+        _ streams: RelayStreams
+    ) {
         self.connection = connection
+        self.connector = connector
         self.request = request
         self.streams = streams
         isRaw = request.hasTerminal && request.hasInput && Terminal.isTerminal(streams.input)
@@ -56,7 +68,7 @@ package struct CommandRelay: ~Copyable {
         _ request: CommandRequest, through connector: any AgentConnector, wait: AgentWait = AgentWait(),
         streams: RelayStreams = RelayStreams()
     ) throws(AgentError) -> CommandOutcome {
-        var relay = CommandRelay(request, try wait.connect(connector), streams)
+        var relay = CommandRelay(request, try wait.connect(connector), connector, streams)
         // A write to an output without a reader fails with EPIPE; the signal would end this program without a word.
         SignalWatch.discard(SIGPIPE)
         let signals: SignalInbox
@@ -87,8 +99,13 @@ package struct CommandRelay: ~Copyable {
                 }
             }
             if ready.hasInput, takeInput() { return .detached }
+            if let askAt, HostClock.monotonic() >= askAt {
+                self.askAt = nil
+                guard agentLives else { throw .lost(connection.session.progress) }
+            }
             if ready.hasBytes {
                 unanswered = 0
+                askAt = nil
                 if try connection.receive() == .end { agentHasEnded = true }
             }
         }
@@ -107,8 +124,22 @@ package struct CommandRelay: ~Copyable {
             pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
             pollfd(fd: blocked ?? -1, events: Int16(POLLOUT), revents: 0),
         ]
-        guard Glibc.poll(&entries, UInt(entries.count), -1) > 0 else { return (false, false, false) }
+        guard Glibc.poll(&entries, UInt(entries.count), pollTimeout) > 0 else { return (false, false, false) }
         return (reads && entries[0].revents & ~Int16(POLLOUT) != 0, entries[1].revents != 0, entries[2].revents != 0)
+    }
+
+    /// Milliseconds; -1 without a limit.
+    private var pollTimeout: Int32 {
+        guard let askAt else { return -1 }
+        let now = HostClock.monotonic()
+        return askAt > now ? Int32((askAt - now) / 1_000_000 + 1) : 0
+    }
+
+    /// Whether the agent answers somebody else: a command may take no notice of signals for as long as it likes.
+    private var agentLives: Bool {
+        let client = AgentClient(
+            connector, wait: AgentWait(limit: Self.answerLimit), answerLimit: Self.answerLimit)
+        return (try? client.ping()) != nil
     }
 
     /// A terminal is read without credit, too: the detach keys work with an agent that takes nothing.
@@ -239,6 +270,7 @@ package struct CommandRelay: ~Copyable {
             let isStuck = connection.hasWaitingMessages || unanswered == Self.unansweredLimit
             guard hasStarted, !isStuck else { return .interrupted(signal) }
             unanswered += 1
+            askAt = HostClock.monotonic() + Self.silenceLimit
             try pass(signal)
         }
         return nil

@@ -55,6 +55,12 @@ enum Identity {
         try checked(
             name.withUnsafeBytes { system(SystemCall.sethostname, Int(bitPattern: $0.baseAddress), name.count) })
         try FileAccess.replace("/etc/hostname", with: name + [10])
+        // The name resolves without a network.
+        guard let hosts = FileAccess.contents("/etc/hosts", limit: 65_536), hosts.count < 65_536 else { return }
+        let isKnown = hosts.parts(separatedBy: 10).contains { $0.words.dropFirst().contains(name) }
+        guard !isKnown else { return }
+        let line = [UInt8]("127.0.1.1\t") + name + [10]
+        try FileAccess.replace("/etc/hosts", with: hosts + (hosts.last == 10 ? [] : [10]) + line)
     }
 
     /// Grows an ext4 file system at `/` to the size of its block device.

@@ -26,6 +26,11 @@ extension GuestScripts {
         done
         set +f
         echo "$hostname" >/proc/sys/kernel/hostname
+        known=
+        while read -r address names; do
+            case " $names " in *" $hostname "*) known=yes ;; esac
+        done </etc/hosts
+        [ -n "$known" ] || printf '127.0.1.1\t%s\n' "$hostname" >>/etc/hosts
         \#(findConsole)
 
         if [ -n "$grow" ]; then
