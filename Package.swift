@@ -219,7 +219,7 @@ let package = Package(
             "MachineTests",
             [
                 "Aerie", "GuestBoot", "GuestMemory", "KVMEngine", "GuestToolchain", "TestSupport", "SavedState",
-                "HostSystem", "VirtioDevices",
+                "HostSystem", "RISCV", "VirtioDevices",
             ]),
         // A machine in a process that a test may kill, and many in one process.
         .target(name: "CAllocator", path: "Tests/CAllocator"),

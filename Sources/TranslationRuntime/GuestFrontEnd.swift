@@ -8,6 +8,8 @@ package protocol GuestFrontEnd: Sendable {
     var maximumBlockCount: Int { get }
     /// The most statements that an instruction becomes, as a mean over a block. With it the size of code is bounded.
     var maximumStatements: Int { get }
+    /// The number of the form of the instruction set that this front end lifts. Saved code is used by a front end of the same number only.
+    var variant: UInt64 { get }
 
     /// Lifts the instructions of a page from an offset on, as far as a block goes: to an instruction that ends it, before one that
     /// does not lie in the page as a whole, or before an offset where another block begins.

@@ -6,7 +6,7 @@ package enum Toolchain {
 
     /// What QEMU 7.2 has as well: compiled programs use it freely.
     private static let commonArchitecture = "rv64imafdc_zicsr_zifencei_zba_zbb_zbs_zihintpause_svinval"
-    private static let architecture = commonArchitecture + "_zicond_zicbom_zicboz_zawrs_h"
+    private static let architecture = commonArchitecture + "_zfhmin_zicond_zicbom_zicboz_zawrs_h"
 
     /// Where the programs of the guests lie in the source tree.
     package static let guests = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Guests")

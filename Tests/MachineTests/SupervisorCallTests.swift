@@ -22,11 +22,12 @@ import Testing
 
     @Test(
         "A suspended hart says so, keeps its timer, and begins anew or goes on as the call says; so does the system",
-        arguments: [Configuration.Engine.interpret, .translate])
-    func suspension(engine: Configuration.Engine) throws {
+        arguments: [Configuration.Engine.interpret, .translate], ["max", "max,sstc=off"])
+    func suspension(engine: Configuration.Engine, processor: String) throws {
         let program = try BareProgram(kernel: ["sbi_start.S", "suspend.c"], harts: 2, flags: [])
         var configuration = program.configuration
         configuration.engine = engine
+        configuration.processor = try Processor(option: processor)
         let console = RecordingConsole()
         let machine = try VirtualMachine(configuration, console: console)
         try machine.start()

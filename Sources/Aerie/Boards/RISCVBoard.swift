@@ -142,7 +142,8 @@ final class RISCVBoard: Board {
         let harts = (0..<configuration.cpus).map {
             Hart(
                 index: $0, addressSpace: bus, timeBase: timeBase, resetAddress: RISCVMemoryMap.bootROM,
-                pagingMode: pagingMode, hasHypervisor: processor.hypervisor, isAlone: configuration.cpus == 1)
+                pagingMode: pagingMode, extensions: processor.hartExtensions, hasHypervisor: processor.hypervisor,
+                isAlone: configuration.cpus == 1)
         }
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
             let trace = try configuration.translationTrace.map { path throws(AerieError) in try makeTrace(path, log) }

@@ -56,24 +56,12 @@ enum RISCVDeviceTree {
 
     // MARK: Processors
 
-    private static let extensions = [
-        "i", "m", "a", "f", "d", "c", "zicbom", "zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zihintpause",
-        "zihpm",
-        "zawrs", "zba", "zbb", "zbs", "sstc", "svadu", "svinval", "svnapot", "svpbmt",
-    ]
-
-    /// The hypervisor extension, and what Sha demands beside it (RVA23 profile).
-    private static let hypervisorExtensions = [
-        "h", "sha", "shcounterenw", "shgatpa", "shtvala", "shvsatpa", "shvstvala", "shvstvecd", "smstateen",
-        "ssstateen",
-    ]
-
     private static func cpus(_ handles: Handles, _ processor: Processor) -> DeviceTree.Node {
         var cpus = DeviceTree.Node("cpus")
         cpus.set("#address-cells", cells: [1])
         cpus.set("#size-cells", cells: [0])
         cpus.set("timebase-frequency", cells: [UInt32(TimeBase.frequency)])
-        let extensions = processor.hypervisor ? Self.extensions + hypervisorExtensions : Self.extensions
+        let extensions = processor.deviceTreeExtensions
         for (index, controller) in handles.harts.enumerated() {
             var cpu = DeviceTree.Node("cpu@\(hexadecimal(UInt64(index)))")
             cpu.set(phandle: handles.processors[index])
@@ -87,8 +75,10 @@ enum RISCVDeviceTree {
             cpu.set("riscv,isa", string: isa)
             cpu.set("riscv,isa-base", string: "rv64i")
             cpu.set("riscv,isa-extensions", strings: extensions)
-            cpu.set("riscv,cbom-block-size", cells: [UInt32(cacheBlockSize)])
-            cpu.set("riscv,cboz-block-size", cells: [UInt32(cacheBlockSize)])
+            for (one, name) in [(Processor.Extension.zicbom, "cbom"), (.zicbop, "cbop"), (.zicboz, "cboz")]
+            where processor.has(one) {
+                cpu.set("riscv,\(name)-block-size", cells: [UInt32(cacheBlockSize)])
+            }
             cpu.set("mmu-type", string: "riscv,\(processor.pagingMode.rawValue)")
             var interrupts = DeviceTree.Node("interrupt-controller")
             interrupts.set("#interrupt-cells", cells: [1])

@@ -193,7 +193,7 @@
         /// Nil for what the host offers.
         fileprivate var level: X86Level? {
             switch self {
-            case .max, .host: nil
+            case .max, .rva20, .rva22, .host: nil
             case .x86_64_v1: .v1
             case .x86_64_v2: .v2
             case .x86_64_v3: .v3

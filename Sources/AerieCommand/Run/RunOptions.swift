@@ -22,7 +22,7 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The processor. For riscv64 guests MODEL[,mmu=sv39|sv48|sv57][,h=on|off] (default: max,mmu=sv48,h=off); for x86_64 guests x86-64-v1 to x86-64-v4, or host (default: host).",
+            "The processor. For riscv64 guests MODEL[,EXT=on|off]...[,mmu=sv39|sv48|sv57] with the model max, rva20 or rva22 and extensions such as h or zbb (default: max,h=off,mmu=sv48); for x86_64 guests x86-64-v1 to x86-64-v4, or host (default: host).",
             valueName: "cpu"))
     var cpu: String?
 

@@ -8,10 +8,13 @@ package enum Disassembler {
     /// - Parameters:
     ///   - bits: the instruction; of a 16-bit one (whose lowest two bits are not both set), the upper half means nothing.
     ///   - address: where it lies, for the targets of jumps.
-    package static func text(of bits: UInt32, at address: UInt64) -> String {
+    ///   - extensions: those of the hart. The instructions of others are data.
+    package static func text(of bits: UInt32, at address: UInt64, on extensions: ExtensionSet = .all) -> String {
         let isWide = bits & 3 == 3
         let bits = isWide ? bits : bits & 0xFFFF
-        if let row = InstructionTable.find(bits), let text = InstructionText(row, bits, address).text { return text }
+        if let row = InstructionTable.find(bits, on: extensions), let text = InstructionText(row, bits, address).text {
+            return text
+        }
         return "\(isWide ? ".4byte" : ".2byte") 0x\(String(bits, radix: 16))"
     }
 }
@@ -125,7 +128,7 @@ private struct InstructionText {
 
     /// `registers` and the rounding mode, which conversions that are always exact only have when it is not the usual one.
     private func rounded(_ registers: [String]) -> [String]? {
-        let isExact = ["fcvt.d.w", "fcvt.d.wu", "fcvt.d.s"].contains(row.name)
+        let isExact = ["fcvt.d.w", "fcvt.d.wu", "fcvt.d.s", "fcvt.s.h", "fcvt.d.h"].contains(row.name)
         return isExact && operands.rounding == 0 ? registers : rounding.map { registers + [$0] }
     }
 

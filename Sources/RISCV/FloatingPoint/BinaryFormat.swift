@@ -13,6 +13,13 @@ protocol BinaryFormat: Sendable {
     static var fractionBits: Int { get }
 }
 
+/// Half precision.
+enum Binary16: BinaryFormat {
+    typealias Bits = UInt16
+    typealias DoubleWidth = UInt32
+    static var fractionBits: Int { 10 }
+}
+
 /// Single precision.
 enum Binary32: BinaryFormat {
     typealias Bits = UInt32

@@ -4,7 +4,7 @@ internal import Synchronization
 package import TranslationRuntime
 internal import Translator
 
-/// A RISC-V hart: RV64GC with the extensions that `HartDescription` lists, run by the interpreter.
+/// A RISC-V hart: RV64GC with the extensions of `Extension` that its owner chooses, run by the interpreter.
 ///
 /// All state is in memory of its own, reached by pointer: `state` by the thread that runs the hart (or by its owner while
 /// none does), `signals` by anybody.
@@ -29,11 +29,13 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     ///   - index: the hart ID.
     ///   - resetAddress: guest-physical address of the first instruction after power-on, in M-mode.
     ///   - pagingMode: the one with the widest addresses; satp takes it and those below.
+    ///   - extensions: those that the hart has. What others add traps, or reads as zero.
     ///   - hasHypervisor: the hart has the hypervisor extension, with Sha and Smstateen.
     ///   - isAlone: no other hart uses the same memory.
     package init(
         index: Int, addressSpace: AddressSpace, timeBase: TimeBase, resetAddress: UInt64,
-        pagingMode: PagingMode = .sv57, hasHypervisor: Bool = false, isAlone: Bool = false
+        pagingMode: PagingMode = .sv57, extensions: ExtensionSet = .all, hasHypervisor: Bool = false,
+        isAlone: Bool = false
     ) {
         self.index = index
         self.resetAddress = resetAddress
@@ -43,7 +45,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         state.initialize(
             to: HartState(
                 index: index, addressSpace: addressSpace, timeBase: timeBase, signals: UnsafePointer(signals),
-                pagingMode: pagingMode, hasHypervisor: hasHypervisor, isAlone: isAlone))
+                pagingMode: pagingMode, extensions: extensions, hasHypervisor: hasHypervisor, isAlone: isAlone))
         reset()
     }
 
@@ -89,7 +91,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
             regionThreshold: regionThreshold, alwaysRelative: alwaysRelative, capacity: capacity)
         let state = harts[0].state
         let engine = try TranslationEngine(
-            harts, RISCVFrontEnd(), layout: StateLayout(of: state), entryRecord: .nativeEntry,
+            harts, RISCVFrontEnd(state.pointee.extensions), layout: StateLayout(of: state), entryRecord: .nativeEntry,
             memory: state.pointee.addressSpace.memory, options, trace: trace)
         for hart in harts {
             let state = hart.state
@@ -201,7 +203,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
             if state.pointee.csr.mie & Interrupt.mtip != 0 {
                 deadline = signals.pointee.machineDeadline.load(ordering: .relaxed)
             }
-            if state.pointee.csr.mie & Interrupt.stip != 0, state.pointee.csr.menvcfg & Environment.stce != 0 {
+            if state.pointee.csr.mie & Interrupt.stip != 0, state.pointee.comparesSupervisorTimer {
                 deadline = min(deadline, state.pointee.csr.stimecmp)
             }
             if state.pointee.csr.mie & Interrupt.vstip != 0,

@@ -70,7 +70,7 @@ extension HartState {
         csr = ControlRegisters()
         csr.mideleg = guestDelegation
         // Software for QEMU's `virt` board relies on A and D bits that hardware sets from reset on, and on memory types.
-        csr.menvcfg = Environment.adue | Environment.pbmte
+        csr.menvcfg = (Environment.adue | Environment.pbmte) & extensions.machineEnvironment
         csr.cycleOffset = 0 &- retired
         csr.instretOffset = 0 &- retired
         protection = MemoryProtection()
@@ -93,10 +93,11 @@ extension HartState {
             csr.medeleg |= HypervisorRegisters.causes
             for number in 0..<4 { csr.hypervisor.mstateen[number] = StateEnable.writable(number) }
         }
-        csr.mcounteren = 0xFFFF_FFFF
+        csr.mcounteren = extensions.counters
         // Programs read the clock themselves; Linux without a PMU driver of its own relies on firmware to open it.
-        csr.scounteren = 7
-        csr.menvcfg = Environment.machineWritable & ~Environment.cbie | 1 << 4
+        csr.scounteren = 7 & extensions.counters
+        // CBIE: cbo.inval flushes.
+        csr.menvcfg = extensions.machineEnvironment & (~Environment.cbie | 1 << 4)
         csr.setStatus(0)
         csr.satp = 0
         csr.stvec = 0

@@ -7,7 +7,7 @@ extension Hart {
     private static let kind = "riscv-hart"
 
     package func save() throws(SavedStateError) -> SavedRecord {
-        var record = SavedRecord(kind: Self.kind, version: 2)
+        var record = SavedRecord(kind: Self.kind, version: 3)
         record.set("x", (0..<32).map { state.pointee.x[$0] })
         record.set("f", (0..<32).map { state.pointee.f[$0] })
         record.set("pc", state.pointee.pc)
@@ -25,11 +25,14 @@ extension Hart {
         record.set("software", signals.pointee.software.load(ordering: .relaxed))
         record.set("machineDeadline", signals.pointee.machineDeadline.load(ordering: .relaxed))
         record.set("life", lifeState.record)
+        record.set("extensions", state.pointee.extensions.names(ofMembers: true))
+        record.set("absentExtensions", state.pointee.extensions.names(ofMembers: false))
         return record
     }
 
     package func restore(_ record: SavedRecord) throws(SavedStateError) {
-        try record.expect(kind: Self.kind, versions: 1...2)
+        try record.expect(kind: Self.kind, versions: 1...3)
+        try checkExtensions(record)
         let x = try record.integers("x", count: 32)
         let f = try record.integers("f", count: 32)
         guard x[0] == 0, let privilege = PrivilegeMode(rawValue: try record.integer("privilege")) else {
@@ -41,6 +44,7 @@ extension Hart {
         for (name, pointer) in [
             ("satp", csr.satp), ("vsatp", csr.inactive.satp), ("hgatp", csr.hypervisor.hgatp),
         ] where !state.pointee.pagingMode.accepts(satp: pointer) { throw .badField(kind: Self.kind, field: name) }
+        try checkEnvironment(csr)
         let isVirtual = record.version < 2 ? false : try record.integer("virtual", as: UInt8.self) != 0
         guard !isVirtual || state.pointee.hasHypervisor && privilege < .machine else {
             throw .badField(kind: Self.kind, field: "virtual")
@@ -73,6 +77,35 @@ extension Hart {
         life.update { $0 = restoredLife }
         state.pointee.synchronizeInstructions()
         state.pointee.flushTranslations()
+    }
+
+    /// Checks that the hart has the extensions of the saved one, and no others that were known when it was saved.
+    private func checkExtensions(_ record: SavedRecord) throws(SavedStateError) {
+        // Before version 3 every hart had all of that time. One that gains an extension goes on as well, because its software uses none of it.
+        let isOld = record.version < 3
+        let present = isOld ? ExtensionSet.ofOldHarts.names(ofMembers: true) : try record.text("extensions")
+        let absent = isOld ? "" : try record.text("absentExtensions")
+        for (names, isPresent) in [(present, true), (absent, false)] {
+            for name in names.split(separator: " ") {
+                let one = Extension.allCases.first { $0.name == name }
+                guard one.map({ state.pointee.extensions.contains($0) }) ?? false == isPresent else {
+                    throw .badField(kind: Self.kind, field: isPresent ? "extensions" : "absentExtensions")
+                }
+            }
+        }
+    }
+
+    /// Checks that no register has bits of an extension that the hart lacks.
+    private func checkEnvironment(_ csr: ControlRegisters) throws(SavedStateError) {
+        let extensions = state.pointee.extensions
+        for (name, value, legal) in [
+            ("menvcfg", csr.menvcfg, extensions.machineEnvironment),
+            ("henvcfg", csr.hypervisor.henvcfg, extensions.machineEnvironment),
+            ("senvcfg", csr.senvcfg, extensions.supervisorEnvironment),
+            ("mcounteren", csr.mcounteren, extensions.counters),
+            ("scounteren", csr.scounteren, extensions.counters),
+            ("hcounteren", csr.hypervisor.hcounteren, extensions.counters),
+        ] where value & ~legal != 0 { throw .badField(kind: Self.kind, field: name) }
     }
 }
 

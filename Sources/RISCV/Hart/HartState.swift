@@ -78,6 +78,7 @@ struct HartState: ~Copyable {
     let pagingMode: PagingMode
     /// The hart has the hypervisor extension.
     let hasHypervisor: Bool
+    let extensions: ExtensionSet
     /// Host address of guest-physical 0, for addresses inside the first memory range.
     let memoryBase: UnsafeMutableRawPointer
     let memoryStart: UInt64
@@ -90,10 +91,11 @@ struct HartState: ~Copyable {
 
     init(
         index: Int, addressSpace: AddressSpace, timeBase: TimeBase, signals: UnsafePointer<HartSignals>,
-        pagingMode: PagingMode, hasHypervisor: Bool, isAlone: Bool
+        pagingMode: PagingMode, extensions: ExtensionSet, hasHypervisor: Bool, isAlone: Bool
     ) {
         self.index = index
         self.hasHypervisor = hasHypervisor
+        self.extensions = extensions
         data = SoftwareTLB.ofHart(hasHypervisor: hasHypervisor)
         fetch = JumpCache.ofHart(hasHypervisor: hasHypervisor)
         self.addressSpace = addressSpace
@@ -104,7 +106,7 @@ struct HartState: ~Copyable {
         memoryStart = range.base
         memorySize = range.size
         memoryBase = addressSpace.memory.hostBase + Int(range.offset) - Int(range.base)
-        blocks = BlockCache()
+        blocks = BlockCache(extensions)
         codeWatch = isAlone ? CodeWatch(addressSpace.memory) : nil
     }
 

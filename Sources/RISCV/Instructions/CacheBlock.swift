@@ -1,14 +1,21 @@
-// Zicbom and Zicboz (Cache Management Operations 1.0.1). Blocks are 64 bytes. The host keeps its caches coherent with
-// everything that a guest's devices do, so that the management operations only have to check what they may touch.
+// Zicbom, Zicboz and Zicbop (Cache Management Operations 1.0.1). Blocks are 64 bytes. The host keeps its caches coherent with
+// everything that a guest's devices do, so that the management operations only have to check what they may touch. The prefetches of Zicbop have
+// no rows: they are ORI with x0 as destination, a hint that does nothing.
 
 /// Bytes in a cache block, as the device tree says.
 package let cacheBlockSize: UInt64 = 64
 
 let cacheBlockInstructions: [Instruction] = [
-    Instruction("cbo.inval", .cacheBlock, 0x0000_200F, 0xFFF0_7FFF) { manageBlock($0, $1, enable: Environment.cbie) },
-    Instruction("cbo.clean", .cacheBlock, 0x0010_200F, 0xFFF0_7FFF) { manageBlock($0, $1, enable: Environment.cbcfe) },
-    Instruction("cbo.flush", .cacheBlock, 0x0020_200F, 0xFFF0_7FFF) { manageBlock($0, $1, enable: Environment.cbcfe) },
-    Instruction("cbo.zero", .cacheBlock, 0x0040_200F, 0xFFF0_7FFF) { hart, operation in
+    Instruction("cbo.inval", .cacheBlock, 0x0000_200F, 0xFFF0_7FFF, of: .zicbom) {
+        manageBlock($0, $1, enable: Environment.cbie)
+    },
+    Instruction("cbo.clean", .cacheBlock, 0x0010_200F, 0xFFF0_7FFF, of: .zicbom) {
+        manageBlock($0, $1, enable: Environment.cbcfe)
+    },
+    Instruction("cbo.flush", .cacheBlock, 0x0020_200F, 0xFFF0_7FFF, of: .zicbom) {
+        manageBlock($0, $1, enable: Environment.cbcfe)
+    },
+    Instruction("cbo.zero", .cacheBlock, 0x0040_200F, 0xFFF0_7FFF, of: .zicboz) { hart, operation in
         let state = hart.state
         let access = state.pointee.accessToBlocks(Environment.cbze)
         guard access == .allowed else { return refuse(hart, operation, access) }

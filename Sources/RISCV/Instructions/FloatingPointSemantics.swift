@@ -1,19 +1,21 @@
-// The shapes that rows of the F and D extensions are made of. All of them inline into the row's handler. With the unit
+// The shapes that rows of the F, D and Zfhmin extensions are made of. All of them inline into the row's handler. With the unit
 // off (mstatus.FS 0), and with a reserved rounding mode, an instruction is illegal.
 
 extension BinaryFormat {
-    /// The number in a register of 64 bits. A single that is not NaN-boxed reads as the canonical NaN (Unprivileged
+    /// The bits of a register above the number, which are all set around a narrower one.
+    @inline(__always) private static var boxing: UInt64 { Bits.bitWidth == 64 ? 0 : ~0 << UInt64(Bits.bitWidth) }
+
+    /// The number in a register of 64 bits. A narrower one that is not NaN-boxed reads as the canonical NaN (Unprivileged
     /// Architecture, D extension, "NaN boxing of narrower values").
     @inline(__always)
     static func unbox(_ register: UInt64) -> Bits {
-        let boxed = Bits.bitWidth == 64 || register >> 32 == 0xFFFF_FFFF
-        return boxed ? Bits(truncatingIfNeeded: register) : canonicalNaN
+        register & boxing == boxing ? Bits(truncatingIfNeeded: register) : canonicalNaN
     }
 
     /// The register's 64 bits for a number.
     @inline(__always)
     static func box(_ bits: Bits) -> UInt64 {
-        UInt64(truncatingIfNeeded: bits) | (Bits.bitWidth == 64 ? 0 : 0xFFFF_FFFF_0000_0000)
+        UInt64(truncatingIfNeeded: bits) | boxing
     }
 }
 

@@ -17,9 +17,13 @@ let hypervisorInstructions: [Instruction] = [
     Instruction("hsv.w", .guestStore, 0x6A00_4073, 0xFE00_7FFF) { storeToGuest($0, $1, UInt32.self) },
     Instruction("hsv.d", .guestStore, 0x6E00_4073, 0xFE00_7FFF) { storeToGuest($0, $1, UInt64.self) },
     Instruction("hfence.vvma", .sfence, 0x2200_0073, 0xFE00_7FFF, endsBlock: true) { fenceGuest($0, $1) },
-    Instruction("hinval.vvma", .sfence, 0x2600_0073, 0xFE00_7FFF, endsBlock: true) { fenceGuest($0, $1) },
+    Instruction("hinval.vvma", .sfence, 0x2600_0073, 0xFE00_7FFF, endsBlock: true, of: .svinval) {
+        fenceGuest($0, $1)
+    },
     Instruction("hfence.gvma", .sfence, 0x6200_0073, 0xFE00_7FFF, endsBlock: true) { fenceGuestPhysical($0, $1) },
-    Instruction("hinval.gvma", .sfence, 0x6600_0073, 0xFE00_7FFF, endsBlock: true) { fenceGuestPhysical($0, $1) },
+    Instruction("hinval.gvma", .sfence, 0x6600_0073, 0xFE00_7FFF, endsBlock: true, of: .svinval) {
+        fenceGuestPhysical($0, $1)
+    },
 ]
 
 extension HartState {

@@ -10,10 +10,12 @@ package struct Instruction: Sendable {
     /// What it does, for the translator.
     let lift: Lifting
     let execute: Handler
+    /// The extension without which harts lack the instruction; nil if every hart has it.
+    fileprivate(set) var part: Extension?
 
     init(
         _ name: String, _ format: Format, _ match: UInt32, _ mask: UInt32, endsBlock: Bool = false,
-        lift: Lifting = .helper, execute: @escaping Handler
+        lift: Lifting = .helper, of part: Extension? = nil, execute: @escaping Handler
     ) {
         self.name = name
         self.format = format
@@ -22,10 +24,22 @@ package struct Instruction: Sendable {
         self.endsBlock = endsBlock
         self.lift = lift
         self.execute = execute
+        self.part = part
     }
 
     /// A 16-bit instruction that does what `base` does with operands unpacked by `format`.
     init(_ name: String, _ format: Format, _ match: UInt32, _ mask: UInt32, as base: Instruction) {
         self.init(name, format, match, mask, endsBlock: base.endsBlock, lift: base.lift, execute: base.execute)
+    }
+}
+
+extension [Instruction] {
+    /// The rows as those of an extension that harts may lack.
+    func of(_ part: Extension) -> [Instruction] {
+        map { row in
+            var row = row
+            row.part = part
+            return row
+        }
     }
 }

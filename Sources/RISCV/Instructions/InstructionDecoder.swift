@@ -14,6 +14,10 @@ struct InstructionDecoder: ~Copyable {
     private static let sizeBits = 11
     // Zeroed memory is entries that hold nothing.
     private let entries = zeroedMemory(Entry.self, 1 << sizeBits)
+    private let extensions: ExtensionSet
+
+    /// - Parameter extensions: those of the hart. The instructions of others are undefined.
+    init(_ extensions: ExtensionSet) { self.extensions = extensions }
 
     deinit { free(entries) }
 
@@ -23,7 +27,7 @@ struct InstructionDecoder: ~Copyable {
         let entry = entries + Int(number)
         let key = UInt64(bits) + 1
         if entry.pointee.key != key {
-            let instruction = InstructionTable.find(bits) ?? undefinedInstruction
+            let instruction = InstructionTable.find(bits, on: extensions) ?? undefinedInstruction
             entry.initialize(
                 to: Entry(
                     key: key, operation: Operation(instruction, bits: bits), endsBlock: instruction.endsBlock))

@@ -1,14 +1,18 @@
-/// Every instruction of the hart, and the way from bits to a row.
+/// Every instruction of harts, and the way from bits to a row.
 package enum InstructionTable {
     /// All rows, in the order of the extensions.
     package static let all: [Instruction] =
-        integerInstructions + multiplicationInstructions + atomicInstructions + addressGenerationInstructions
-        + basicBitManipulationInstructions + singleBitInstructions + conditionalInstructions + systemInstructions
-        + hypervisorInstructions + cacheBlockInstructions + floatingPointInstructions + compressedInstructions
+        integerInstructions + multiplicationInstructions + atomicInstructions + addressGenerationInstructions.of(.zba)
+        + basicBitManipulationInstructions.of(.zbb) + singleBitInstructions.of(.zbs)
+        + conditionalInstructions.of(.zicond)
+        + systemInstructions + hypervisorInstructions + cacheBlockInstructions + floatingPointInstructions
+        + halfPrecisionInstructions.of(.zfhmin) + compressedInstructions
 
-    /// The row that `bits` (16 or 32 of them, told apart by the lowest two) belong to; nil when there is none.
-    package static func find(_ bits: UInt32) -> Instruction? {
-        buckets[bucket(of: bits)].first { bits & $0.mask == $0.match }
+    /// The row that `bits` (16 or 32 of them, told apart by the lowest two) belong to on a hart with `extensions`; nil when there is none.
+    package static func find(_ bits: UInt32, on extensions: ExtensionSet = .all) -> Instruction? {
+        buckets[bucket(of: bits)].first { row in
+            bits & row.mask == row.match && (row.part.map { extensions.contains($0) } ?? true)
+        }
     }
 
     // 32-bit instructions are told apart by opcode and funct3, 16-bit ones by quadrant and funct3. A row whose mask

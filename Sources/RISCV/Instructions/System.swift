@@ -7,7 +7,7 @@ internal import Translator
 
 let systemInstructions: [Instruction] = [
     // pause is a fence with no predecessors; it gives way, since the hart it waits for may need this processor.
-    Instruction("pause", .none, 0x0100_000F, 0xFFFF_FFFF) { _, operation in
+    Instruction("pause", .none, 0x0100_000F, 0xFFFF_FFFF, of: .zihintpause) { _, operation in
         yieldProcessor()
         return operation.next
     },
@@ -48,13 +48,15 @@ let systemInstructions: [Instruction] = [
         return nil
     },
     // A stall may end for any reason (Zawrs): it ends at once, after other threads had their chance.
-    Instruction("wrs.nto", .none, 0x00D0_0073, 0xFFFF_FFFF) { waitOnReservation($0, $1) },
-    Instruction("wrs.sto", .none, 0x01D0_0073, 0xFFFF_FFFF) { waitOnReservation($0, $1) },
+    Instruction("wrs.nto", .none, 0x00D0_0073, 0xFFFF_FFFF, of: .zawrs) { waitOnReservation($0, $1) },
+    Instruction("wrs.sto", .none, 0x01D0_0073, 0xFFFF_FFFF, of: .zawrs) { waitOnReservation($0, $1) },
     Instruction("sfence.vma", .sfence, 0x1200_0073, 0xFE00_7FFF, endsBlock: true) { fenceTranslations($0, $1) },
-    Instruction("sinval.vma", .sfence, 0x1600_0073, 0xFE00_7FFF, endsBlock: true) { fenceTranslations($0, $1) },
+    Instruction("sinval.vma", .sfence, 0x1600_0073, 0xFE00_7FFF, endsBlock: true, of: .svinval) {
+        fenceTranslations($0, $1)
+    },
     // Svinval's fences order what sinval.vma has already done in full.
-    Instruction("sfence.w.inval", .none, 0x1800_0073, 0xFFFF_FFFF) { invalidationFence($0, $1) },
-    Instruction("sfence.inval.ir", .none, 0x1810_0073, 0xFFFF_FFFF) { invalidationFence($0, $1) },
+    Instruction("sfence.w.inval", .none, 0x1800_0073, 0xFFFF_FFFF, of: .svinval) { invalidationFence($0, $1) },
+    Instruction("sfence.inval.ir", .none, 0x1810_0073, 0xFFFF_FFFF, of: .svinval) { invalidationFence($0, $1) },
     Instruction("csrrw", .csr, 0x1073, 0x707F, lift: .csr(.write)) { accessCSR($0, $1, .write) },
     Instruction("csrrs", .csr, 0x2073, 0x707F, lift: .csr(.set)) { accessCSR($0, $1, .set) },
     Instruction("csrrc", .csr, 0x3073, 0x707F, lift: .csr(.clear)) { accessCSR($0, $1, .clear) },

@@ -25,7 +25,7 @@ struct BlockCache: ~Copyable {
     /// again, but rarely, is translated in the end. Another block may find the count of one that had its place.
     private let runs = zeroedMemory(UInt8.self, indexSize)
 
-    private var decoder = InstructionDecoder()
+    private var decoder: InstructionDecoder
     /// Source bytes of the block that is being decoded.
     private let scratch: UnsafeMutableRawPointer
 
@@ -34,7 +34,9 @@ struct BlockCache: ~Copyable {
         MemoryLayout<Block>.stride + (Block.maximumCount + 2) * MemoryLayout<Operation>.stride + Block.maximumCount * 4
         + 16
 
-    init() {
+    /// - Parameter extensions: those of the hart.
+    init(_ extensions: ExtensionSet) {
+        decoder = InstructionDecoder(extensions)
         // Anonymous memory of this size is mapped lazily: what is never used costs nothing.
         arena = .allocate(byteCount: Self.largestCapacity, alignment: 16)
         scratch = .allocate(byteCount: Block.maximumCount * 4, alignment: 16)

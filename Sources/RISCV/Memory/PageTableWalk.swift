@@ -104,8 +104,8 @@ extension HartState {
         }
         var low: UInt64 = 1 << (9 * level) - 1
         if entry & PageTableEntry.napot != 0 {
-            // The only NAPOT size is 64 KiB: the low four bits of the page number are 1000 (table 27).
-            guard level == 0, page & 15 == 8 else { throw fault }
+            // The only NAPOT size is 64 KiB: the low four bits of the page number are 1000 (table 27). Without Svnapot the bit is reserved.
+            guard extensions.contains(.svnapot), level == 0, page & 15 == 8 else { throw fault }
             page &= ~15
             low = 15
         }

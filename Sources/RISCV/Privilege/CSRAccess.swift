@@ -9,7 +9,7 @@ enum CSRAccess {
 extension HartState {
     /// Whether the present mode may access an existing CSR.
     mutating func access(to number: Int, write: Bool) -> CSRAccess {
-        guard !write || number >> 10 & 3 != 3 else { return .illegal }
+        guard !write || number >> 10 & 3 != 3, !extensions.lacksCSR(number) else { return .illegal }
         if CSR.fflags...CSR.fcsr ~= number { return isFloatingPointOn ? .allowed : .illegal }
         if isVirtual { return guestAccess(to: number) }
         // Registers of hypervisors and of VS-mode belong to HS-mode.

@@ -8,7 +8,8 @@ private let misaHypervisor: UInt64 = 1 << 7
 extension HartState {
     /// The value that software reads from a CSR; nil when there is no such CSR. Privilege is checked by `access`.
     mutating func readCSR(_ number: Int) -> UInt64? {
-        switch number {
+        if extensions.lacksCSR(number) { return nil }
+        return switch number {
         case CSR.fflags: UInt64(csr.fflags)
         case CSR.frm: UInt64(csr.frm)
         case CSR.fcsr: UInt64(csr.frm) << 5 | UInt64(csr.fflags)

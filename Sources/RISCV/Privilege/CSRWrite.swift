@@ -1,8 +1,9 @@
 internal import Synchronization
 
 extension HartState {
-    /// Writes a CSR by its WARL rules. The CSR exists and may be written. `retired` counts the writing instruction.
+    /// Writes a CSR by its WARL rules; nothing if the hart has none of that number. The CSR may be written. `retired` counts the writing instruction.
     mutating func writeCSR(_ number: Int, _ value: UInt64) {
+        if extensions.lacksCSR(number) { return }
         switch number {
         case CSR.fflags: csr.fflags = UInt8(value & 31)
         case CSR.frm: csr.frm = UInt8(value & 7)
@@ -30,16 +31,14 @@ extension HartState {
         case CSR.sip where isVirtual: writeGuestPending(value)
         case CSR.sip: writeSoftwareInterrupts(value, mask: Interrupt.ssip & csr.mideleg)
         case CSR.stvec: if value & 2 == 0 { csr.stvec = value }
-        case CSR.scounteren: csr.scounteren = value & 0xFFFF_FFFF
-        case CSR.senvcfg: csr.senvcfg = environment(csr.senvcfg, value, mask: Environment.supervisorWritable)
+        case CSR.scounteren: csr.scounteren = value & extensions.counters
+        case CSR.senvcfg: csr.senvcfg = environment(csr.senvcfg, value, mask: extensions.supervisorEnvironment)
         case CSR.sscratch: csr.sscratch = value
         case CSR.sepc: csr.sepc = value & ~1
         case CSR.scause: csr.scause = value
         case CSR.stval: csr.stval = value
         case CSR.stimecmp where isVirtual: writeGuestTimer(value)
-        case CSR.stimecmp:
-            csr.stimecmp = value
-            localPending = localInterrupts()
+        case CSR.stimecmp: setSupervisorTimer(value)
         case CSR.satp: writeTranslation(value)
         default: break
         }
@@ -57,7 +56,7 @@ extension HartState {
             writeSoftwareInterrupts(value, mask: Interrupt.ssip | Interrupt.seip | timer)
             if hasHypervisor { raiseGuestInterrupts(value, mask: Interrupt.vssip) }
         case CSR.mtvec: if value & 2 == 0 { csr.mtvec = value }
-        case CSR.mcounteren: csr.mcounteren = value & 0xFFFF_FFFF
+        case CSR.mcounteren: csr.mcounteren = value & extensions.counters
         case CSR.menvcfg: writeMachineEnvironment(value)
         case CSR.mcountinhibit: writeCounterInhibit(value)
         case CSR.mscratch: csr.mscratch = value
@@ -94,7 +93,7 @@ extension HartState {
 
     private mutating func writeMachineEnvironment(_ value: UInt64) {
         let old = csr.menvcfg
-        csr.menvcfg = environment(old, value, mask: Environment.machineWritable)
+        csr.menvcfg = environment(old, value, mask: extensions.machineEnvironment)
         let changed = old ^ csr.menvcfg
         if changed & (Environment.adue | Environment.pbmte) != 0 { flushTranslations() }
         if changed & Environment.stce != 0 {

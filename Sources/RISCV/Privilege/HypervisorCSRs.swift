@@ -64,7 +64,7 @@ extension HartState {
         case CSR.htimedelta:
             csr.hypervisor.htimedelta = value
             localPending = localInterrupts()
-        case CSR.hcounteren: csr.hypervisor.hcounteren = value & 0xFFFF_FFFF
+        case CSR.hcounteren: csr.hypervisor.hcounteren = value & extensions.counters
         case CSR.henvcfg: writeGuestEnvironment(value)
         case CSR.htval: csr.hypervisor.htval = value
         case CSR.htinst: csr.hypervisor.htinst = value
@@ -127,7 +127,7 @@ extension HartState {
 
     private mutating func writeGuestEnvironment(_ value: UInt64) {
         let old = guestEnvironment
-        let writable = Environment.supervisorWritable | csr.menvcfg & Environment.inherited
+        let writable = extensions.supervisorEnvironment | csr.menvcfg & Environment.inherited
         csr.hypervisor.henvcfg = environment(old, value, mask: writable)
         let changed = old ^ csr.hypervisor.henvcfg
         if changed & (Environment.adue | Environment.pbmte) != 0 { flushGuests() }

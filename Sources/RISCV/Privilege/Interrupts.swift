@@ -13,7 +13,7 @@ extension HartState {
     mutating func localInterrupts() -> UInt64 {
         let now = timeBase.now
         var pending: UInt64 = now >= signals.pointee.machineDeadline.load(ordering: .relaxed) ? Interrupt.mtip : 0
-        if csr.menvcfg & Environment.stce != 0, now >= csr.stimecmp { pending |= Interrupt.stip }
+        if comparesSupervisorTimer, now >= csr.stimecmp { pending |= Interrupt.stip }
         if hasHypervisor {
             pending |= csr.hypervisor.hvip
             if guestEnvironment & Environment.stce != 0, now &+ csr.hypervisor.htimedelta >= csr.hypervisor.vstimecmp {
@@ -21,6 +21,18 @@ extension HartState {
             }
         }
         return pending
+    }
+
+    /// STIP is pending by the clock. Without Sstc no software reaches `stimecmp`: SBI's timer uses it, and with firmware, which sets STIP itself,
+    /// it stays at its greatest value.
+    var comparesSupervisorTimer: Bool {
+        mutating get { csr.menvcfg & Environment.stce != 0 || !extensions.contains(.sstc) }
+    }
+
+    /// Makes STIP pending from `deadline` on, in ticks of mtime, and not before.
+    mutating func setSupervisorTimer(_ deadline: UInt64) {
+        csr.stimecmp = deadline
+        localPending = localInterrupts()
     }
 
     /// When vstimecmp makes VSTIP pending, by the hart's own time, if it has not yet.

@@ -39,6 +39,7 @@ extension Hart: SBIHart {
         state.pointee.hasHypervisor ? state.pointee.csr.hypervisor.guestIdentifier : nil
     }
 
-    /// By Sstc's compare register, which supervisors may as well write themselves.
-    package func setSupervisorTimer(_ deadline: UInt64) { writeCSR(CSR.stimecmp, deadline) }
+    /// By Sstc's compare register, which supervisors may as well write themselves if the hart has the extension. No guest runs: the call comes
+    /// from HS-mode.
+    package func setSupervisorTimer(_ deadline: UInt64) { state.pointee.setSupervisorTimer(deadline) }
 }

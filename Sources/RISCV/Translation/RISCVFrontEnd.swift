@@ -4,7 +4,12 @@ internal import Translator
 /// RV64GC for the translator.
 struct RISCVFrontEnd: GuestFrontEnd {
     private let operations = TranslationHost.operations
+    private let extensions: ExtensionSet
 
+    /// - Parameter extensions: those of the harts. The instructions of others are left to the interpreter, where they trap.
+    init(_ extensions: ExtensionSet = .all) { self.extensions = extensions }
+
+    var variant: UInt64 { UInt64(extensions.bits) }
     var codeAlignment: Int { 2 }
     var maximumBlockCount: Int { BlockLifter.maximumCount }
     // Most instructions are one statement, and those that are more stand beside calls of helpers, which are less code.
@@ -17,7 +22,7 @@ struct RISCVFrontEnd: GuestFrontEnd {
         var offset = start
         while !lifter.isComplete, let bits = page.instruction(at: offset) {
             if offset != start, isOther(offset) { break }
-            guard let instruction = InstructionTable.find(bits) else { break }
+            guard let instruction = InstructionTable.find(bits, on: extensions) else { break }
             lifter.append(instruction, bits: bits, at: base + UInt64(offset))
             offset += bits & 3 == 3 ? 4 : 2
         }
@@ -33,7 +38,7 @@ struct RISCVFrontEnd: GuestFrontEnd {
         var offset = start
         while result.count < count, let bits = page.instruction(at: offset) {
             let address = page.base + UInt64(offset)
-            result.append((address, Disassembler.text(of: bits, at: address)))
+            result.append((address, Disassembler.text(of: bits, at: address, on: extensions)))
             offset += bits & 3 == 3 ? 4 : 2
         }
         return result

@@ -6,7 +6,8 @@ internal import Translator
 
 /// Files of code that went along with saved machines.
 package enum SavedCodeFile {
-    /// Whether the code of two files is for the same program, processor, and size of the code cache. False when one of them is damaged.
+    /// Whether the code of two files is for the same program, processor, form of the guest's instruction set, and size of the code cache. False
+    /// when one of them is damaged.
     package static func haveOneOrigin(_ first: borrowing FileDescriptor, _ second: borrowing FileDescriptor) -> Bool {
         guard let one = try? SavedCodeHeader(of: first) else { return false }
         return (try? SavedCodeHeader(of: second))?.origin == one.origin
@@ -31,7 +32,7 @@ extension TranslationStore {
             of: Array(shared[..<generator.pointers.lowerBound]),
             UnsafeRawBufferPointer(rebasing: shared[generator.pointers.upperBound...]))
         return SavedCodeHeader.Origin(
-            build: build, processor: HostGenerator.processor, capacity: cache.capacity,
+            build: build, processor: HostGenerator.processor, variant: frontEnd.variant, capacity: cache.capacity,
             sharedSize: generator.firstBlock, sharedChecksum: checksum)
     }
 

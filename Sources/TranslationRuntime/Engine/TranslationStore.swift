@@ -14,7 +14,7 @@ final class TranslationStore {
     let builder: CodeBuilder
     /// Makes regions, on one thread: the worker's, or with the lock held where there is none.
     private let regionBuilder: CodeBuilder
-    private let frontEnd: any GuestFrontEnd
+    let frontEnd: any GuestFrontEnd
     /// By the guest-physical page.
     var pages: [UInt64: PageTranslations] = [:]
     // Pages point into it.

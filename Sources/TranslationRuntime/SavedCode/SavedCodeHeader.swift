@@ -10,21 +10,22 @@ internal import SavedState
 /// | 12 | 4 | bytes of the program's build ID, at most 64 |
 /// | 16 | 64 | the build ID, and zeroes |
 /// | 80 | 8 | the processor (`CodeGenerator.processor`) |
-/// | 88 | 8 | bytes of the code cache |
-/// | 96 | 4 | bytes of the shared code |
-/// | 100 | 4 | CRC-32C of the shared code without the addresses in it |
-/// | 104 | 8 | where the pages begin in the file |
-/// | 112 | 8 | bytes of the pages |
-/// | 120 | 4 | CRC-32C of the pages |
-/// | 124 | 4 | CRC-32C of the code, segment by segment |
-/// | 128 | 4 | CRC-32C of everything before |
+/// | 88 | 8 | the form of the guest's instruction set (`GuestFrontEnd.variant`) |
+/// | 96 | 8 | bytes of the code cache |
+/// | 104 | 4 | bytes of the shared code |
+/// | 108 | 4 | CRC-32C of the shared code without the addresses in it |
+/// | 112 | 8 | where the pages begin in the file |
+/// | 120 | 8 | bytes of the pages |
+/// | 128 | 4 | CRC-32C of the pages |
+/// | 132 | 4 | CRC-32C of the code, segment by segment |
+/// | 136 | 4 | CRC-32C of everything before |
 ///
 /// Position p of the code cache is at offset 65536 + p.
 struct SavedCodeHeader: Equatable {
-    static let size = 132
+    static let size = 140
     /// A multiple of every size of a page.
     static let codeOffset = 65536
-    private static let version: UInt32 = 1
+    private static let version: UInt32 = 2
     private static let mostBuildBytes = 64
 
     /// Code can be used where this is the same.
@@ -32,6 +33,7 @@ struct SavedCodeHeader: Equatable {
         /// Not empty, and not longer than 64 bytes.
         var build: [UInt8]
         var processor: UInt64
+        var variant: UInt64
         var capacity: Int
         var sharedSize: Int
         var sharedChecksum: UInt32
@@ -53,6 +55,7 @@ struct SavedCodeHeader: Equatable {
         writer.putCount(origin.build.count)
         writer.put(origin.build + [UInt8](repeating: 0, count: Self.mostBuildBytes - origin.build.count))
         writer.put(origin.processor)
+        writer.put(origin.variant)
         writer.put(UInt64(origin.capacity))
         writer.putCount(origin.sharedSize)
         writer.put(origin.sharedChecksum)
@@ -88,7 +91,8 @@ struct SavedCodeHeader: Equatable {
         let buildCount = try reader.number(below: Self.mostBuildBytes + 1)
         let build = Array(try reader.bytes(Self.mostBuildBytes).prefix(buildCount))
         origin = Origin(
-            build: build, processor: try reader.integer(), capacity: try Self.size(&reader),
+            build: build, processor: try reader.integer(), variant: try reader.integer(),
+            capacity: try Self.size(&reader),
             sharedSize: try reader.number(below: .max), sharedChecksum: try reader.integer())
         pagesOffset = try Self.size(&reader)
         pagesSize = try Self.size(&reader)

@@ -57,6 +57,8 @@
 
 .option norvc
 .option norelax
+// Without what harts may lack: the assembler would make constants with it.
+.option arch, rv64imafdc_zicsr_zifencei
 .section .text.start, "ax"
 .globl _start
 _start:

@@ -11,7 +11,7 @@ extension FuzzGenerator {
             FuzzEncoding.r(0x53, function5 << 2 | format, function3, rd, rs1, rs2)
         }
         let word: UInt32
-        switch random.below(14) {
+        switch random.below(16) {
         case 0, 1, 2:
             let opcode = random.pick([0x43, 0x47, 0x4b, 0x4f] as [UInt32])
             word = FuzzEncoding.r(opcode, rs3 << 2 | format, rounding(), rd, rs1, rs2)
@@ -21,7 +21,8 @@ extension FuzzGenerator {
         case 9: word = operation(5, random.word(below: 2), rd, rs2)
         case 10: word = operation(8, rounding(), rd, 1 - format)
         case 11: word = operation(0x14, random.word(below: 3), destination(), rs2)
-        case 12:
+        case 12, 13: word = halfPrecision(rd, rs1)
+        case 14:
             word =
                 random.once(in: 2)
                 ? operation(0x18, rounding(), destination(), random.word(below: 4))
@@ -32,6 +33,20 @@ extension FuzzGenerator {
                 ? operation(0x1c, random.word(below: 2), destination(), 0) : operation(0x1e, 0, rd, 0)
         }
         add(words: [word])
+    }
+
+    /// Zfhmin but for loads and stores: conversions and moves.
+    private mutating func halfPrecision(_ rd: UInt32, _ rs1: UInt32) -> UInt32 {
+        let bits: UInt32
+        switch random.below(6) {
+        case 0: return FuzzEncoding.r(0x53, 0x72, 0, destination(), rs1, 0)
+        case 1: return FuzzEncoding.r(0x53, 0x7a, 0, rd, rs1, 0)
+        case 2: bits = 0x4020_0053
+        case 3: bits = 0x4220_0053
+        case 4: bits = 0x4400_0053
+        default: bits = 0x4410_0053
+        }
+        return bits | rounding() << 12 | rs1 << 15 | rd << 7
     }
 
     /// Registers, memory, privilege and page tables.

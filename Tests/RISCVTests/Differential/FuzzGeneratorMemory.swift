@@ -21,8 +21,8 @@ extension FuzzGenerator {
         switch random.below(6) {
         case 0, 1: words.append(FuzzEncoding.i(0x03, random.word(below: 7), destination(), base, offset))
         case 2, 3: words.append(FuzzEncoding.s(0x23, random.word(below: 4), base, register(), offset))
-        case 4: words.append(FuzzEncoding.i(0x07, 2 + random.word(below: 2), register(), base, offset))
-        default: words.append(FuzzEncoding.s(0x27, 2 + random.word(below: 2), base, register(), offset))
+        case 4: words.append(FuzzEncoding.i(0x07, 1 + random.word(below: 3), register(), base, offset))
+        default: words.append(FuzzEncoding.s(0x27, 1 + random.word(below: 3), base, register(), offset))
         }
         add(words: words)
     }

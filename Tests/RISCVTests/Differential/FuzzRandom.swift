@@ -38,6 +38,8 @@ struct FuzzRandom: RandomNumberGenerator {
         0xff81_2345, 1, 0x8000_0001, 0x007f_ffff, 0x0080_0000, 0x8080_0000, 0x7f7f_ffff, 0xff7f_ffff, 0x3f7f_ffff,
         0x3f80_0001, 0x4f00_0000, 0xcf00_0000, 0x4eff_ffff, 0x5f00_0000, 0xdf00_0000, 0x4f80_0000, 0x5f80_0000,
         0x3f00_0000, 0x3fc0_0000, 0x4b00_0000, 0x4b7f_ffff, 0x3380_0000, 0x3400_0000,
+        // The bounds of half precision: 65520, 65519.996, the least normal and half of the least number.
+        0x477f_f000, 0x477f_efff, 0x3880_0000, 0x387f_f000, 0x3300_0000, 0x3300_0001,
     ]
 
     private static let doubles: [UInt64] = [
@@ -49,11 +51,19 @@ struct FuzzRandom: RandomNumberGenerator {
         0xc3e0_0000_0000_0000, 0x43f0_0000_0000_0000, 0x3fe0_0000_0000_0000, 0x3ff8_0000_0000_0000,
         0x47ef_ffff_e000_0000, 0x47ef_ffff_f000_0000, 0x3810_0000_0000_0000, 0x36a0_0000_0000_0000,
         0x3690_0000_0000_0000, 0x3ca0_0000_0000_0000, 0x3cb0_0000_0000_0000,
+        0x40ef_fe00_0000_0000, 0x40ef_fdff_ffff_ffff, 0x3f10_0000_0000_0000, 0x3f0f_fe00_0000_0000,
+        0x3e60_0000_0000_0000,
     ]
 
-    /// A value for a floating-point register: boxed singles, doubles, and singles that are not boxed.
+    private static let halves: [UInt16] = [
+        0, 0x8000, 0x3c00, 0xbc00, 0x7c00, 0xfc00, 0x7e00, 0x7c01, 0xfe12, 0xfc12, 1, 0x8001, 0x03ff, 0x0400, 0x8400,
+        0x7bff, 0xfbff, 0x3bff, 0x3c01,
+    ]
+
+    /// A value for a floating-point register: boxed halves and singles, doubles, and narrower ones that are not boxed.
     mutating func floating() -> UInt64 {
-        switch below(8) {
+        switch below(9) {
+        case 8: return (once(in: 8) ? 0xffff_fffe_ffff_0000 : 0xffff_ffff_ffff_0000) | UInt64(nearby(pick(Self.halves)))
         case 0, 1, 2: return 0xffff_ffff_0000_0000 | UInt64(nearby(pick(Self.singles)))
         case 3, 4, 5: return nearby(pick(Self.doubles))
         case 6: return once(in: 2) ? UInt64(pick(Self.singles)) : 0xffff_ffff_0000_0000 | next() >> 32

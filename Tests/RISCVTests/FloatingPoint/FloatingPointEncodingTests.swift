@@ -2,7 +2,7 @@ import Testing
 
 @testable import RISCV
 
-/// The rows of the F, D and compressed floating-point instructions, against what an assembler makes of their names.
+/// The rows of the F, D, Zfhmin and compressed floating-point instructions, against what an assembler makes of their names.
 @Suite struct FloatingPointEncodingTests {
     /// With f10 or x10, f11 and f12 as sources, f13 or x13 as destination, and rup where there is a rounding mode.
     private static let assembled: [(name: String, bits: UInt32)] = [
@@ -22,6 +22,8 @@ import Testing
         ("fcvt.w.d", 0xC205_36D3), ("fcvt.wu.d", 0xC215_36D3), ("fcvt.l.d", 0xC225_36D3),
         ("fcvt.lu.d", 0xC235_36D3), ("fcvt.d.w", 0xD205_06D3), ("fcvt.d.wu", 0xD215_06D3),
         ("fcvt.d.l", 0xD225_36D3), ("fcvt.d.lu", 0xD235_36D3), ("fmv.x.d", 0xE205_06D3), ("fmv.d.x", 0xF205_06D3),
+        ("flh", 0xFFC5_1687), ("fsh", 0xFEB5_1E27), ("fmv.x.h", 0xE405_06D3), ("fmv.h.x", 0xF405_06D3),
+        ("fcvt.s.h", 0x4025_06D3), ("fcvt.d.h", 0x4225_06D3), ("fcvt.h.s", 0x4405_36D3), ("fcvt.h.d", 0x4415_36D3),
         ("fcvt.s.d", 0x4015_36D3), ("fcvt.d.s", 0x4205_06D3), ("c.fld", 0x2574), ("c.fsd", 0xA56C),
         ("c.fldsp", 0x36FE), ("c.fsdsp", 0xBFAE),
     ]
@@ -34,9 +36,10 @@ import Testing
 
     @Test func everyRowIsAmongTheAssembled() {
         let names = Set(Self.assembled.map(\.name))
-        #expect(floatingPointInstructions.map(\.name).filter { !names.contains($0) } == [])
+        let rows = floatingPointInstructions + halfPrecisionInstructions
+        #expect(rows.map(\.name).filter { !names.contains($0) } == [])
         #expect(names.count == Self.assembled.count)
-        #expect(names.count == floatingPointInstructions.count + 4)
+        #expect(names.count == rows.count + 4)
     }
 
     @Test func operandsAreUnpackedFromTheirFields() throws {
@@ -44,7 +47,8 @@ import Testing
             let operation = Operation(try #require(InstructionTable.find(bits)), bits: bits)
             let isStack = name.hasSuffix("sp")
             let isStore =
-                name.contains("fs") && (name.hasSuffix("w") || name.hasSuffix("fsd") || name.hasSuffix("fsdsp"))
+                name.contains("fs")
+                && (name == "fsh" || name.hasSuffix("w") || name.hasSuffix("fsd") || name.hasSuffix("fsdsp"))
             #expect(operation.rs1 == (isStack ? 2 : 10), "\(name)")
             if isStore { #expect(operation.rs2 == 11, "\(name)") } else { #expect(operation.rd == 13, "\(name)") }
             if name.hasPrefix("fm") && name.contains("add") { #expect(operation.rs3 == 12, "\(name)") }
@@ -58,11 +62,12 @@ import Testing
     }
 
     @Test func reservedEncodingsHaveNoRow() {
-        // Half and quadruple precision; fsqrt and conversions with other source fields; fsgnj, fmin, compare and move
+        // Arithmetic in half and quadruple precision; fsqrt and conversions with other source fields; fsgnj, fmin, compare and move
         // with other funct3.
         let reserved: [UInt32] = [
             0x04B5_36D3, 0x06B5_36D3, 0x64B5_36C3, 0x5815_36D3, 0xC045_36D3, 0xD245_36D3, 0x4005_36D3, 0x4215_06D3,
-            0x20B5_36D3, 0x28B5_26D3, 0xA0B5_36D3, 0xE005_26D3, 0xE015_06D3, 0xF005_16D3, 0xFFC5_1687, 0xFFC5_4687,
+            0x20B5_36D3, 0x28B5_26D3, 0xA0B5_36D3, 0xE005_26D3, 0xE015_06D3, 0xF005_16D3, 0x4035_06D3, 0x4425_36D3,
+            0x4405_36D3 | 3 << 25, 0xFFC5_4687,
         ]
         for bits in reserved { #expect(InstructionTable.find(bits) == nil) }
     }

@@ -105,7 +105,7 @@ import Testing
         return !instruction.execute(rounding: field) && instruction.hart.readCSR(CSR.mcause) == 2
     }
 
-    @Test(arguments: floatingPointInstructions.map(\.name))
+    @Test(arguments: (floatingPointInstructions + halfPrecisionInstructions).map(\.name))
     func withTheUnitOffEveryInstructionIsIllegal(_ name: String) throws {
         let instruction = try SingleInstruction(name)
         instruction.hart[integer: 10] = 0x8000_0100

@@ -25,6 +25,8 @@ struct AerieRunner: GuestRunner {
     var trace: TranslationTrace?
     /// Harts have the hypervisor extension.
     var hasHypervisor = false
+    /// The other extensions of harts.
+    var extensions = ExtensionSet.all
 
     var name: String {
         let kind = makesRegions ? "Aerie, regions" : translates ? "Aerie, translating" : "Aerie"
@@ -87,7 +89,7 @@ private final class Board {
         let harts = (0..<count).map {
             Hart(
                 index: $0, addressSpace: space, timeBase: timeBase, resetAddress: Toolchain.base,
-                hasHypervisor: runner.hasHypervisor, isAlone: count == 1)
+                extensions: runner.extensions, hasHypervisor: runner.hasHypervisor, isAlone: count == 1)
         }
         if runner.translates {
             try Hart.startTranslating(

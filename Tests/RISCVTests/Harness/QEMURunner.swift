@@ -18,6 +18,7 @@ struct QEMURunner: GuestRunner {
     // The extensions of our hart, as far as version 7.2 knows them, and no others.
     private static let processor = [
         "rv64", "svinval=on", "svnapot=on", "svpbmt=on", "sstc=on", "zba=on", "zbb=on", "zbc=off", "zbs=on",
+        "Zfhmin=on",
     ].joined(separator: ",")
 
     func run(_ program: [UInt8], harts: Int, memory: Int, dump: Range<Int>) throws -> GuestOutcome {

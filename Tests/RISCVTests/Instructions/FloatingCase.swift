@@ -54,6 +54,8 @@ enum FloatingCases {
         return [one(", \(mode)", frm: other), one(", dyn", frm: mode.rawValue)]
     }
 
+    static func box(half: UInt16) -> UInt64 { 0xffff_ffff_ffff_0000 | UInt64(half) }
+
     static func single(
         _ mnemonic: String, _ sources: [UInt32], _ result: UInt32, _ flags: UInt64, _ mode: RoundingName? = nil
     ) -> [InstructionCase] {

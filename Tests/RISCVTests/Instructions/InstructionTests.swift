@@ -43,6 +43,11 @@ import Testing
     }
 
     @Test(arguments: GuestRunners.all)
+    func halfPrecisionConvertsMovesLoadsAndStoresExactly(runner: any GuestRunner) throws {
+        try check(HalfPrecision.cases, on: runner)
+    }
+
+    @Test(arguments: GuestRunners.all)
     func atomicsAndReservationsFollowTheSpecification(runner: any GuestRunner) throws {
         try check(Atomics.cases, on: runner)
     }

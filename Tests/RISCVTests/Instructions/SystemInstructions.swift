@@ -23,14 +23,14 @@ enum SystemInstructions {
             0x0000_002f, 0x0000_102f, 0x0000_402f,  // AMOs of no width
             0x1010_202f, 0x1010_302f,  // lr with rs2
             0x2800_202f, 0xf800_302f,  // AMOs of no operation
-            0x0000_1007, 0x0000_4007, 0x0000_1027, 0x0000_4027,  // floating loads and stores of no width (half, quad)
+            0x0000_4007, 0x0000_4027,  // floating loads and stores of no width (quad)
             0x0400_0053, 0x0600_0053,  // half and quad arithmetic
             0x5810_0053, 0x5a10_0053,  // square roots with rs2
             0x2000_3053, 0x2200_3053,  // sign injection of no kind
             0x2800_2053, 0x2a00_3053,  // minimum of no kind
             0xa000_3053, 0xa200_4053,  // comparison of no kind
             0xc040_0053, 0xc240_0053, 0xd040_0053, 0xd240_0053,  // conversions of no integer type
-            0x4000_0053, 0x4210_0053, 0x4020_0053,  // single to single and the like
+            0x4000_0053, 0x4210_0053, 0x4030_0053, 0x4420_0053,  // single to single and the like
             0xe000_2053, 0xe010_0053, 0xe200_2053, 0xf000_1053, 0xf010_0053, 0xf200_1053,
             0x0400_0043, 0x0600_004f,  // fused, half and quad
             0x0000_4073,  // SYSTEM with function 4

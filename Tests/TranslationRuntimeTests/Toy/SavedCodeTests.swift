@@ -153,7 +153,7 @@ import Translator
         #expect(!other.isAdopted)
     }
 
-    @Test("A file of another cache's size, a truncated and a damaged one are refused")
+    @Test("A file of another cache's size or instruction set, a truncated and a damaged one are refused")
     func refusal() throws {
         let first = try ToyMachine(program, .baseline)
         try first.run()
@@ -162,6 +162,10 @@ import Translator
         other.capacity = 32 << 20
         let larger = try ToyMachine(program, other, code: code.rawValue)
         #expect(!larger.isAdopted)
+        var otherForm = ToyEngine.baseline
+        otherForm.variant = 1
+        let foreign = try ToyMachine(program, otherForm, code: code.rawValue)
+        #expect(!foreign.isAdopted)
         let size = try code.size()
         let pages = try SavedPages(code)
         for place in Array(0..<SavedCodeHeader.size) + pages.range {

@@ -3,6 +3,8 @@ import Translator
 
 /// The toy for the translator.
 struct ToyFrontEnd: GuestFrontEnd {
+    var variant: UInt64 = 0
+
     var codeAlignment: Int { 1 }
     var maximumBlockCount: Int { 32 }
     var maximumStatements: Int { 6 }

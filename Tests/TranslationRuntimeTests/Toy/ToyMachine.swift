@@ -14,6 +14,8 @@ struct ToyEngine: Sendable, CustomStringConvertible {
     /// Accesses go by a base and a bound, and stores to code are not noticed.
     var isFlat = false
     var capacity: UInt64 = 16 << 20
+    /// The form of the instruction set, which saved code is for.
+    var variant: UInt64 = 0
 
     static let interpreter = ToyEngine(description: "interpreter", threshold: 0)
     static let baseline = ToyEngine(description: "baseline")
@@ -53,7 +55,8 @@ final class ToyMachine {
         }
         let layout = StateLayout(ofToy: processors[0].state, isFlat: kind.isFlat)
         let engine = try TranslationEngine(
-            processors, ToyFrontEnd(), layout: layout, entryRecord: HelperRecord((1, 0, 0)), memory: memory,
+            processors, ToyFrontEnd(variant: kind.variant), layout: layout, entryRecord: HelperRecord((1, 0, 0)),
+            memory: memory,
             TranslationOptions(
                 regionThreshold: kind.regionThreshold, alwaysRelative: kind.isRelative, capacity: kind.capacity),
             trace: nil)
