@@ -236,7 +236,8 @@ let package = Package(
             ],
             exclude: ["Guests"]),
         .target(
-            name: "ScriptedAgent", dependencies: ["AgentProtocol", "AgentTestSupport", "CSockets"], path: "Tests/ScriptedAgent",
+            name: "ScriptedAgent", dependencies: ["AgentProtocol", "AgentTestSupport", "CSockets"],
+            path: "Tests/ScriptedAgent",
             swiftSettings: settings),
         tests(
             "AgentClientTests",

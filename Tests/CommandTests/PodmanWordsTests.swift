@@ -91,7 +91,9 @@ import Testing
         let words = ["/usr/bin/unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c"]
         let full = try aerie.run(
             ["create", "--firmware", sleeper, "--label", "long=\(String(repeating: "x", count: 8192))"],
-            wrapper: words + ["mount -t tmpfs -o size=4k none \(state.path) && XDG_STATE_HOME=\(state.path) exec \"$@\"", "sh"])
+            wrapper: words + [
+                "mount -t tmpfs -o size=4k none \(state.path) && XDG_STATE_HOME=\(state.path) exec \"$@\"", "sh",
+            ])
         #expect(full.code != 0)
         #expect(full.error.contains("No space left on device"), "\(full.error)")
         #expect(full.error.contains("set XDG_STATE_HOME"), "\(full.error)")
@@ -100,7 +102,10 @@ import Testing
     @Test("Short options have their values joined or behind them, and go before the image")
     func shortOptions() throws {
         let result = try aerie.run(
-            ["create", "-m16m", "-p", "127.0.0.1:18080:80", "-v", "/tmp:/work", "--hostname", "bad_name", "debian", "true", "-p"])
+            [
+                "create", "-m16m", "-p", "127.0.0.1:18080:80", "-v", "/tmp:/work", "--hostname", "bad_name", "debian",
+                "true", "-p",
+            ])
         #expect(result.code == 64)
         #expect(result.error.hasPrefix("aerie: --hostname bad_name: it is not a valid host name"), "\(result.error)")
         let other = try aerie.run(["run", "-h", "box", "--firmware", sleeper])

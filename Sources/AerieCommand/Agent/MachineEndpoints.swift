@@ -22,7 +22,8 @@ enum MachineEndpoints {
         guard machine.record.hasAgent else {
             throw AgentVerbError(
                 .noMachine, asked: "machine '\(name)'",
-                found: "its guest was not started from an image of Aerie, and has no agent", advice: "use 'aerie attach'")
+                found: "its guest was not started from an image of Aerie, and has no agent",
+                advice: "use 'aerie attach'")
         }
         guard machine.isRunning else {
             throw AgentVerbError(

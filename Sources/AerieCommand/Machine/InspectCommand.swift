@@ -25,7 +25,8 @@ struct InspectCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Print the machines for which KEY=VALUE holds, as of 'aerie ps --filter'. Repeatable.", valueName: "condition"))
+            "Print the machines for which KEY=VALUE holds, as of 'aerie ps --filter'. Repeatable.",
+            valueName: "condition"))
     var filter: [String] = []
 
     @Option(help: "Print json for programs, which is the default and the only form.")

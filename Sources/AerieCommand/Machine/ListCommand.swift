@@ -54,7 +54,8 @@ struct ListCommand: ParsableCommand {
         case .text:
             let rows = listings.map { listing in
                 [
-                    listing.id, listing.name, listing.image ?? "-", noTrunc ? Self.printable(listing.command) : Self.shortened(listing.command),
+                    listing.id, listing.name, listing.image ?? "-",
+                    noTrunc ? Self.printable(listing.command) : Self.shortened(listing.command),
                     listing.stateText(), Self.joined(listing.ports),
                 ] + (addresses ? [Self.joined(listing.reachableAddresses)] : [])
             }

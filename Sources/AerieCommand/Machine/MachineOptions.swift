@@ -74,7 +74,8 @@ struct MachineOptions: ParsableArguments {
                 found: settings.image == nil ? "the guest is not an image's" : "it is not a valid host name",
                 advice: "use up to 64 letters, digits, '-' and '.', with an image")
         }
-        settings.commandLine = ["aerie.hostname=\(hostname)", settings.commandLine].compactMap { $0 }.joined(separator: " ")
+        settings.commandLine = ["aerie.hostname=\(hostname)", settings.commandLine].compactMap { $0 }.joined(
+            separator: " ")
     }
 
     private func policy() throws(AerieError) -> RestartPolicy {

@@ -16,6 +16,8 @@ struct PauseCommand: ParsableCommand {
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
-        try selection.forEach(all: { $0.status.state == .running }) { machine in _ = try ControlClient(machine).call(.pause) }
+        try selection.forEach(all: { $0.status.state == .running }) { machine in
+            _ = try ControlClient(machine).call(.pause)
+        }
     }
 }

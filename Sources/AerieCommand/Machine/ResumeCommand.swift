@@ -18,6 +18,8 @@ struct ResumeCommand: ParsableCommand {
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
-        try selection.forEach(all: { $0.status.state == .paused }) { machine in _ = try ControlClient(machine).call(.resume) }
+        try selection.forEach(all: { $0.status.state == .paused }) { machine in
+            _ = try ControlClient(machine).call(.resume)
+        }
     }
 }

@@ -40,7 +40,8 @@ struct SetCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Make a raw disk larger, as NUMBER=SIZE. An image's root disk is number 0, which cannot grow while the guest runs. Repeatable.", valueName: "disk"))
+            "Make a raw disk larger, as NUMBER=SIZE. An image's root disk is number 0, which cannot grow while the guest runs. Repeatable.",
+            valueName: "disk"))
     var disk: [String] = []
 
     @Option(

@@ -24,7 +24,8 @@ struct GuestCommandOptions: ParsableArguments {
         help: ArgumentHelp("Run COMMAND as this user of the guest (default: root).", valueName: "user"))
     var user: String?
 
-    @Flag(name: [.customShort("i"), .long], help: "Accepted for podman's sake: COMMAND has this program's input anyway.")
+    @Flag(
+        name: [.customShort("i"), .long], help: "Accepted for podman's sake: COMMAND has this program's input anyway.")
     var interactive = false
 
     @Flag(

@@ -34,7 +34,8 @@ public final class JailedMachine: AgentMachine {
         get throws(AerieError) {
             guard machine.record.hasAgent else {
                 throw AerieError(
-                    .usage, asked: "machine '\(name)'", found: "its guest was not started from an image of Aerie, and has no agent",
+                    .usage, asked: "machine '\(name)'",
+                    found: "its guest was not started from an image of Aerie, and has no agent",
                     advice: "use its console")
             }
             return GuestAgent(MachineConnector(machine: machine), name: name)
