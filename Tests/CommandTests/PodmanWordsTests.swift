@@ -110,6 +110,8 @@ import Testing
         #expect(result.error.hasPrefix("aerie: --hostname bad_name: it is not a valid host name"), "\(result.error)")
         let other = try aerie.run(["run", "-h", "box", "--firmware", sleeper])
         #expect(other.error.hasPrefix("aerie: --hostname box: the guest is not an image's"), "\(other.error)")
+        let help = try aerie.run(["create", "--help"])
+        #expect(!help.output.contains("-h, --help"))
         let since = try aerie.run(["logs", "--since", "5 minutes", "none"])
         #expect(since.code == 64)
     }

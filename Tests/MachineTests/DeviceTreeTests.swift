@@ -16,7 +16,8 @@ import Testing
     /// Nodes and properties of ours that not every version of QEMU has.
     private static let additions: Set<String> = [
         "/cpus/cpu riscv,isa-base", "/cpus/cpu riscv,isa-extensions", "/cpus/cpu riscv,cbom-block-size",
-        "/cpus/cpu riscv,cboz-block-size", "/soc/rng@103000", "/soc/sswi@2f00000", "/soc/virtio_mmio dma-coherent",
+        "/cpus/cpu riscv,cboz-block-size", "/cpus/cpu riscv,cbop-block-size", "/soc/rng@103000", "/soc/sswi@2f00000",
+        "/soc/virtio_mmio dma-coherent",
     ]
 
     /// Properties whose cells at some places are phandles: every `stride` cells from `first` on.

@@ -8,11 +8,12 @@ internal import Machine
 /// killed a process for want of memory. Everything else that the guest writes is ignored.
 final class ControlChannel: CharacterChannel {
     private static let longestLine = 64
-    /// Bytes that wait for a guest at most.
-    private static let mostWaiting = 256
 
     private struct State {
+        /// The rest of the word that the guest is reading.
         var waiting: [UInt8] = []
+        /// Words that wait, one of a kind: a guest that does not listen gets few.
+        var words: [String] = []
         /// The beginning of a line of the guest's.
         var line: [UInt8] = []
         /// The rest of a line that is too long is passed over.
@@ -24,13 +25,11 @@ final class ControlChannel: CharacterChannel {
         /// The guest has reported a lack of memory, and nobody was told yet.
         var lacksMemory = false
 
-        /// A word that waits already need not be repeated, and a guest that does not listen gets few.
+        /// A later word of a kind takes the place of the one that waits.
         mutating func add(_ word: String) {
-            let line = Array("\(word)\n".utf8)
-            guard waiting.count + line.count <= ControlChannel.mostWaiting,
-                !waiting.split(separator: UInt8(ascii: "\n")).contains(line.dropLast())
-            else { return }
-            waiting += line
+            let kind = word.prefix { $0 != " " }
+            words.removeAll { $0.prefix { $0 != " " } == kind }
+            words.append(word)
         }
     }
 
@@ -70,6 +69,7 @@ final class ControlChannel: CharacterChannel {
             state.isAgentReady = false
             state.line = []
             state.waiting = []
+            state.words = []
         }
     }
 
@@ -88,8 +88,16 @@ final class ControlChannel: CharacterChannel {
 
     func read(limit: Int) -> [UInt8] {
         state.withLock { state in
-            let taken = Array(state.waiting.prefix(limit))
-            state.waiting.removeFirst(taken.count)
+            var taken: [UInt8] = []
+            while taken.count < limit {
+                if state.waiting.isEmpty {
+                    guard !state.words.isEmpty else { break }
+                    state.waiting = Array("\(state.words.removeFirst())\n".utf8)
+                }
+                let part = state.waiting.prefix(limit - taken.count)
+                taken += part
+                state.waiting.removeFirst(part.count)
+            }
             return taken
         }
     }

@@ -16,7 +16,8 @@ struct CreateCommand: AsyncParsableCommand {
             Example:
               aerie create --name build --cpus 4 --memory 2G debian
               aerie start build
-            """)
+            """,
+        helpNames: .long)
 
     @OptionGroup var options: RunOptions
     @OptionGroup var machine: MachineOptions

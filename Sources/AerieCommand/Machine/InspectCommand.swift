@@ -41,6 +41,7 @@ struct InspectCommand: ParsableCommand {
             throw AerieError(
                 .usage, asked: "inspect", found: "no machine is named", advice: "name one, or give --filter KEY=VALUE")
         }
+        if names.isEmpty { try directory.requireReadable() }
         let machines = try (names.isEmpty ? directory.machines() : names.map { try directory.find($0) })
             .filter { filters.isEmpty || MachineFilter.all(filters, hold: MachineListing($0)) }
         let values = try zip(machines, GuestAddresses.read(machines)).map { machine, addresses in

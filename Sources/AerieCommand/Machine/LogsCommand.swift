@@ -61,13 +61,16 @@ struct LogsCommand: ParsableCommand {
         }
     }
 
-    /// The time in the form of the log.
+    /// The time in the form of the log, without the Z at its end: texts that begin so are not before it.
     private static func start(_ text: String) throws(AerieError) -> String {
         let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
         if let unit = text.last.flatMap({ units[$0] }), let count = UInt32(text.dropLast()) {
-            return Date(timeIntervalSinceNow: -Double(count) * unit).formatted(.iso8601)
+            return String(Date(timeIntervalSinceNow: -Double(count) * unit).formatted(.iso8601).dropLast())
         }
-        if let date = try? Date(text, strategy: .iso8601) { return date.formatted(.iso8601) }
+        if let date = try? Date(text, strategy: .iso8601) {
+            // With its fraction of a second, which formatting loses.
+            return String((text.hasSuffix("Z") ? text : date.formatted(.iso8601)).dropLast())
+        }
         throw AerieError(
             .usage, asked: "--since \(text)", found: "it is not a time",
             advice: "use a length such as 90s, 10m, 2h or 7d, or a time such as 2026-11-29T08:00:00Z")

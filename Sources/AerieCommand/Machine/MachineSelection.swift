@@ -51,6 +51,7 @@ struct MachineSelection: ParsableArguments {
                 .usage, asked: all ? "--all" : "the machines", found: all ? "machines are named, too" : "none is named",
                 advice: all ? "leave one out" : "name them, or use --all")
         }
+        if all { try directory.requireReadable() }
         let names = all ? directory.machines().filter(isMeant).map(\.record.name) : names
         try forEachName(names) { try body(try directory.find($0)) }
     }

@@ -57,23 +57,11 @@ struct GuestCommandRun {
         }
         try snapshot?.makeUnlessMade(of: machine)
         try end(machine)
-        try note(code, of: machine)
+        // A machine that is kept has the exit code of its command, not of its guest, which has powered off in order.
+        if !made.isTemporary { try? machine.note(exitCode: code) }
         try finish(machine)
         _ = consume attendance
         return code
-    }
-
-    /// A machine that is kept has the exit code of its command, not of its guest, which has powered off in order.
-    private func note(_ code: Int32, of machine: Machine) throws {
-        guard !made.isTemporary else { return }
-        try machine.waitForEnd()
-        // Before the lock, which says of a machine that it runs.
-        var status = machine.status
-        let lock = try MachineLock(path: machine.file(Machine.lockName))
-        // Somebody else may have started it already.
-        guard status.state == .exited, try lock.take() else { return }
-        status.exitCode = code
-        try machine.write(status)
     }
 
     /// A machine that has ended leaves its snapshot behind, if one is wanted, and goes.

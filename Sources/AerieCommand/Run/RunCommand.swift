@@ -50,7 +50,8 @@ struct RunCommand: AsyncParsableCommand {
             a bad input file, 69 when this host cannot do it, 70 for a crash or a dead guest, 74 when the guest's output could \
             not be delivered, 125 when the guest could not be started, 137 when it was killed because it did not power \
             off in time after a signal, or by a second signal.
-            """)
+            """,
+        helpNames: .long)
 
     @OptionGroup var options: RunOptions
     @OptionGroup var machine: MachineOptions
@@ -65,11 +66,11 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         var settings = try options.completeSettings()
-        try machine.complete(&settings)
         let exit = try snapshots.exitSnapshot(isDetached: detach)
         if let from = snapshots.from {
             return try runSnapshot(from, settings, exit)
         }
+        try machine.complete(&settings)
         let log = try SessionLog(
             program: "aerie", level: settings.logLevel ?? SessionLog.defaultLevel, path: settings.logFile)
         try log.start()
@@ -143,7 +144,7 @@ struct RunCommand: AsyncParsableCommand {
 
     /// A machine that goes on from a snapshot of a machine.
     private func runSnapshot(_ name: String, _ settings: RunSettings, _ exit: ExitSnapshot?) throws {
-        guard settings == RunSettings() else {
+        guard settings == RunSettings(), machine.hostname == nil else {
             throw AerieError(
                 .usage, asked: "--from \(name)", found: "an image, or settings of a machine, are given, too",
                 advice: "leave them out; the snapshot has its own")

@@ -9,12 +9,17 @@ package struct MachineConnector: AgentConnector {
 
     package init(machine: Machine) { self.machine = machine }
 
+    package var standsStill: Bool { machine.status.state == .paused }
+
     package func connect(by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
         let path = machine.record.configuration.sockets?.path ?? machine.file(Machine.socketName)
         do throws(ConnectFailure) {
             return try SocketConnector(path: path).connect(by: deadline)
         } catch {
-            guard machine.isRunning else { throw .noMachine("machine '\(machine.record.name)' has ended") }
+            guard machine.isRunning else {
+                let reason = machine.status.error.map { " (\($0))" } ?? ""
+                throw .noMachine("machine '\(machine.record.name)' has ended\(reason)")
+            }
             // The socket is there when the machine's process has made it.
             if case .noMachine = error { throw .notYet }
             throw error

@@ -30,9 +30,13 @@ final class CopyMaker: @unchecked Sendable {
     /// - Throws: the first failure, when all copies that were begun are there or gone.
     func run(onCopy: (Machine) throws -> Void) throws {
         let width = min(names.count, max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1), Self.mostAtOnce)
-        let threads =
-            width == 1 ? [] : (0..<width).compactMap { _ in try? HostThread(name: "copies") { [self] in work() } }
-        if threads.isEmpty { work() }
+        let threads = (0..<(names.count == 1 ? 0 : width)).compactMap { _ in
+            try? HostThread(name: "copies") { [self] in work() }
+        }
+        guard !threads.isEmpty else {
+            for name in names { try onCopy(try restoring.start(name: name)) }
+            return
+        }
         var failure: (any Error)?
         for index in names.indices {
             guard let result = result(index) else { break }

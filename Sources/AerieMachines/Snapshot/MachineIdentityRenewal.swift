@@ -57,7 +57,7 @@ package struct MachineIdentityRenewal {
         } catch {
             throw AerieError(
                 .notStarted, asked: "a new identity of machine '\(machine.record.name)'", found: error.found,
-                advice: "the machine runs, with the host name and random numbers of the one that was saved")
+                advice: "the machine runs, and some of its identity is that of the one that was saved")
         }
     }
 

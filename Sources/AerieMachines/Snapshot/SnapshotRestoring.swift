@@ -107,7 +107,9 @@ package struct SnapshotRestoring {
         if isTemporary { record.restart = .no }
         record.moveOwnFiles(ofMachine: saved.id, to: directory)
         let words = saved.configuration.commandLine.split(separator: " ").map { word in
-            word == "aerie.hostname=\(saved.name)" ? "aerie.hostname=\(name)" : String(word)
+            // A copy does not have a name that the user has given to the other one.
+            let isOther = takesPlace ? word == "aerie.hostname=\(saved.name)" : word.hasPrefix("aerie.hostname=")
+            return isOther ? "aerie.hostname=\(name)" : String(word)
         }
         record.configuration.commandLine = words.joined(separator: " ")
         record.renewCardAddresses(keepsChosen: takesPlace)

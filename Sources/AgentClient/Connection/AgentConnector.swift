@@ -10,10 +10,14 @@ package protocol AgentConnector: Sendable {
 
     /// Whether the machine has ended, so that a wait for its agent has no sense. False where nobody knows.
     var hasEnded: Bool { get }
+
+    /// Whether the machine is paused, so that its agent answers nobody. False where nobody knows.
+    var standsStill: Bool { get }
 }
 
 extension AgentConnector {
     package var hasEnded: Bool { false }
+    package var standsStill: Bool { false }
 }
 
 /// The reason why an attempt to connect failed.

@@ -99,10 +99,7 @@ package struct CommandRelay: ~Copyable {
                 }
             }
             if ready.hasInput, takeInput() { return .detached }
-            if let askAt, HostClock.monotonic() >= askAt {
-                self.askAt = nil
-                guard agentLives else { throw .lost(connection.session.progress) }
-            }
+            if !ready.hasBytes { try askAgent() }
             if ready.hasBytes {
                 unanswered = 0
                 askAt = nil
@@ -135,11 +132,22 @@ package struct CommandRelay: ~Copyable {
         return askAt > now ? Int32((askAt - now) / 1_000_000 + 1) : 0
     }
 
-    /// Whether the agent answers somebody else: a command may take no notice of signals for as long as it likes.
-    private var agentLives: Bool {
+    /// When it is time, asks the agent whether it lives. A command may take no notice of signals for as long as it likes, and so may one in
+    /// a machine that stands still.
+    private mutating func askAgent() throws(AgentError) {
+        guard let time = askAt, HostClock.monotonic() >= time else { return }
+        askAt = connector.standsStill ? HostClock.monotonic() + Self.silenceLimit : nil
+        guard askAt == nil else { return }
         let client = AgentClient(
             connector, wait: AgentWait(limit: Self.answerLimit), answerLimit: Self.answerLimit)
-        return (try? client.ping()) != nil
+        do throws(AgentError) {
+            try client.ping()
+        } catch .refused {
+            // An answer, all the same.
+        } catch {
+            // The command's last words may have come meanwhile.
+            guard try connection.receive() == .bytes else { throw .lost(connection.session.progress) }
+        }
     }
 
     /// A terminal is read without credit, too: the detach keys work with an agent that takes nothing.

@@ -86,7 +86,7 @@ final class ControlConnection: @unchecked Sendable {
         case .hold: holdsPause = false
         case .powerOff:
             let seconds = request.parameters["timeout"]?.integer
-            server.stopper.ask(timeout: seconds.map { UInt64(min(max($0, 0), 86_400)) * 1_000_000_000 })
+            server.stopper.ask(timeout: seconds.map { UInt64(min(max($0, 0), 1_000_000_000)) * 1_000_000_000 })
         case .kill: server.stopper.kill()
         case .wait:
             guard let outcome = server.waitForEnd() else { break }

@@ -145,6 +145,17 @@ package struct Machine: Sendable {
         }
     }
 
+    /// Gives a machine that has ended another exit code. Nothing happens if it runs again.
+    package func note(exitCode: Int32) throws(AerieError) {
+        let lock = try MachineLock(path: file(Self.lockName))
+        guard try lock.take() else { return }
+        try withExtendedLifetime(lock) { () throws(AerieError) in
+            guard var status = storedStatus, status.state == .exited else { return }
+            status.exitCode = exitCode
+            try write(status)
+        }
+    }
+
     /// Whether the machine's processes are there.
     package var isRunning: Bool { (try? MachineLock(path: file(Self.lockName)))?.isTaken ?? false }
 

@@ -52,15 +52,25 @@ enum Identity {
     }
 
     private static func setHostname(_ name: [UInt8]) throws(Errno) {
+        let old = FileAccess.contents("/proc/sys/kernel/hostname", limit: 256)?.trimmed ?? []
         try checked(
             name.withUnsafeBytes { system(SystemCall.sethostname, Int(bitPattern: $0.baseAddress), name.count) })
         try FileAccess.replace("/etc/hostname", with: name + [10])
-        // The name resolves without a network.
-        guard let hosts = FileAccess.contents("/etc/hosts", limit: 65_536), hosts.count < 65_536 else { return }
-        let isKnown = hosts.parts(separatedBy: 10).contains { $0.words.dropFirst().contains(name) }
-        guard !isKnown else { return }
-        let line = [UInt8]("127.0.1.1\t") + name + [10]
-        try FileAccess.replace("/etc/hosts", with: hosts + (hosts.last == 10 ? [] : [10]) + line)
+        // That the name resolves without a network is a convenience.
+        try? nameHost(name, insteadOf: old)
+    }
+
+    /// Gives the name the line of the old one in /etc/hosts, or a new one.
+    private static func nameHost(_ name: [UInt8], insteadOf old: [UInt8]) throws(Errno) {
+        let address = [UInt8]("127.0.1.1")
+        guard let text = FileAccess.contents("/etc/hosts", limit: 65_536), text.count < 65_536 else { return }
+        var lines = text.parts(separatedBy: 10)
+        if lines.last?.isEmpty == true { lines.removeLast() }
+        lines.removeAll { $0.words == [address, old] }
+        if !lines.contains(where: { $0.words.dropFirst().contains(name) }) { lines.append(address + [9] + name) }
+        var bytes: [UInt8] = []
+        for line in lines { bytes.append(contentsOf: line + [10]) }
+        if bytes != text { try FileAccess.replace("/etc/hosts", with: bytes) }
     }
 
     /// Grows an ext4 file system at `/` to the size of its block device.

@@ -26,11 +26,11 @@ extension GuestScripts {
         done
         set +f
         echo "$hostname" >/proc/sys/kernel/hostname
-        known=
-        while read -r address names; do
-            case " $names " in *" $hostname "*) known=yes ;; esac
+        known= newline=
+        while read -r address names || { [ -n "$address" ] && newline='\n'; }; do
+            for name in $names; do [ "$name" = "$hostname" ] && known=yes; done
         done </etc/hosts
-        [ -n "$known" ] || printf '127.0.1.1\t%s\n' "$hostname" >>/etc/hosts
+        [ -n "$known" ] || printf "$newline"'127.0.1.1\t%s\n' "$hostname" >>/etc/hosts
         \#(findConsole)
 
         if [ -n "$grow" ]; then
