@@ -85,9 +85,15 @@ import Testing
         defer { removeEverywhere("one") }
         let receiver = try receiver(at: target)
         let identifier = receiver.identifier
+        let isKilled = Monitor(false)
         let relay = try FrameRelay(at: socket, to: target) { side, frame in
             guard side == .receiver, frame.kind == .outcome else { return .pass }
-            kill(identifier, SIGKILL)
+            // Once: later, the number may be another process's.
+            let isFirst = isKilled.update { isKilled in
+                defer { isKilled = true }
+                return !isKilled
+            }
+            if isFirst { kill(identifier, SIGKILL) }
             return .cut
         }
         defer { relay.end() }

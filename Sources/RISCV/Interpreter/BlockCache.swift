@@ -18,8 +18,8 @@ struct BlockCache: ~Copyable {
     private var capacity = largestCapacity
     private static let translatedCapacity = 2 << 20
 
-    // Zeroed memory is a table of nothing.
-    private let index = zeroedMemory(UnsafeMutablePointer<Block>?.self, indexSize)
+    // Places in `arena`, which are multiples of 16, with bit 0 set. Zeroed memory is a table of nothing.
+    private let index = zeroedMemory(UInt32.self, indexSize)
     private static let indexSize = 1 << 16
     /// How often the block at each place of the index had run when it was last forgotten, so that code which runs again and
     /// again, but rarely, is translated in the end. Another block may find the count of one that had its place.
@@ -62,9 +62,9 @@ struct BlockCache: ~Copyable {
     mutating func removeAll() {
         used = 0
         for place in 0..<Self.indexSize {
-            guard let block = index[place] else { continue }
+            guard let block = block(at: place) else { continue }
             runs[place] = UInt8(clamping: block.counter.operation.pointee.immediate)
-            index[place] = nil
+            index[place] = 0
         }
     }
 
@@ -73,9 +73,15 @@ struct BlockCache: ~Copyable {
         Int((physical >> 1 ^ physical >> 17) & UInt64(Self.indexSize - 1))
     }
 
+    @inline(__always)
+    private func block(at place: Int) -> UnsafeMutablePointer<Block>? {
+        let entry = index[place]
+        return entry == 0 ? nil : (arena + Int(entry & ~15)).assumingMemoryBound(to: Block.self)
+    }
+
     /// The valid block that starts at a guest-physical address, or nil.
     func find(_ physical: UInt64) -> UnsafeMutablePointer<Block>? {
-        guard let block = index[place(physical)], block.pointee.physical == physical else { return nil }
+        guard let block = block(at: place(physical)), block.pointee.physical == physical else { return nil }
         if block.pointee.verified != generation {
             guard memcmp(block.pointee.source, block.pointee.copy, block.pointee.byteCount) == 0 else { return nil }
             block.pointee.verified = generation
@@ -120,9 +126,9 @@ struct BlockCache: ~Copyable {
             to: Block(
                 physical: physical, source: source, copy: UnsafeRawPointer(bytes), byteCount: offset,
                 verified: generation))
-        used = ((bytes + offset) - arena + 15) & ~15
         let place = place(physical)
-        index[place] = block
+        index[place] = UInt32(used) | 1
+        used = ((bytes + offset) - arena + 15) & ~15
         operations[-1].immediate = Int32(runs[place])
         return block
     }
