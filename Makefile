@@ -18,10 +18,10 @@ build: bootstrap
 test: bootstrap-tests
 	@SWIFT='$(SWIFT)' scripts/test $(if $(FILTER),--filter '$(FILTER)')
 
-# The programs of Examples/, built beside the others and run. IMAGES=DIRECTORY holds an image with Python; without one, it is built.
+# The programs of Examples/, built beside the others and run. Two packages have one build directory, so that neither's plan is kept. IMAGES=DIRECTORY holds an image with Python; without one, it is built.
 examples: bootstrap
 	@$(SWIFT) build -c release --product aerie
-	@$(SWIFT) build -c release --package-path Examples --scratch-path .build
+	@$(SWIFT) build -c release --package-path Examples --scratch-path .build --disable-build-manifest-caching
 	@scripts/examples $(IMAGES)
 
 # Random programs here and on QEMU: SEED and COUNT choose which and how many.
