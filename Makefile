@@ -18,7 +18,8 @@ build: bootstrap
 test: bootstrap-tests
 	@SWIFT='$(SWIFT)' scripts/test $(if $(FILTER),--filter '$(FILTER)')
 
-# The programs of Examples/, built beside the others and run. Two packages have one build directory, so that neither's plan is kept. IMAGES=DIRECTORY holds an image with Python; without one, it is built.
+# The programs of Examples/, built beside the others and run. IMAGES=DIRECTORY holds an image with Python; without one, it is built.
+# Two packages have one build directory, so that no plan of a build is kept there.
 examples: bootstrap
 	@$(SWIFT) build -c release --product aerie
 	@$(SWIFT) build -c release --package-path Examples --scratch-path .build --disable-build-manifest-caching
