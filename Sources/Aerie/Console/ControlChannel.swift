@@ -20,10 +20,14 @@ final class ControlChannel: CharacterChannel {
         var isOverlong = false
         /// The agent of the guest's present run has announced itself.
         var isAgentReady = false
-        /// The words about the window of the guest's console, which its agent hears when it is ready.
-        var window: String?
-        /// The guest has reported a lack of memory, and nobody was told yet.
+        /// The window of the guest's console, of which the agent hears when it is ready.
+        var window: (rows: UInt16, columns: UInt16)?
+        /// What the guest wrote last reports a lack of memory.
         var lacksMemory = false
+
+        mutating func addWindow() {
+            if let window { add("window \(window.rows) \(window.columns)") }
+        }
 
         /// A later word of a kind takes the place of the one that waits.
         mutating func add(_ word: String) {
@@ -46,11 +50,11 @@ final class ControlChannel: CharacterChannel {
 
     /// Tells the guest's agent the size of the window behind the console, as soon as it listens.
     func tellWindow(rows: UInt16, columns: UInt16) {
-        let word = "window \(rows) \(columns)"
         let isNews = state.withLock { state in
-            guard state.window != word else { return false }
-            state.window = word
-            if state.isAgentReady { state.add(word) }
+            // A console's handler asks at each input.
+            guard state.window.map({ $0 != (rows, columns) }) ?? true else { return false }
+            state.window = (rows, columns)
+            if state.isAgentReady { state.addWindow() }
             return state.isAgentReady
         }
         if isNews { handler.call() }
@@ -105,11 +109,11 @@ final class ControlChannel: CharacterChannel {
     func write(_ bytes: [UInt8]) -> Int {
         let (isNews, lacksMemory) = state.update { state in
             let wasReady = state.isAgentReady
+            state.lacksMemory = false
             for byte in bytes { Self.take(byte, &state) }
-            defer { state.lacksMemory = false }
-            guard state.isAgentReady, !wasReady, let window = state.window else { return (false, state.lacksMemory) }
-            state.add(window)
-            return (true, state.lacksMemory)
+            let isNews = state.isAgentReady && !wasReady && state.window != nil
+            if isNews { state.addWindow() }
+            return (isNews, state.lacksMemory)
         }
         if isNews { handler.call() }
         if lacksMemory { outOfMemory.call() }

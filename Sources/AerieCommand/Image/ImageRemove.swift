@@ -10,8 +10,7 @@ struct ImageRemove: ParsableCommand {
               aerie image rm debian:trixie
             """)
 
-    @Option(help: ArgumentHelp("The images' architecture: riscv64 or x86_64.", valueName: "name"))
-    var arch = "riscv64"
+    @OptionGroup var architecture: ImageArchitectureOption
 
     @Argument(help: ArgumentHelp("Images, as NAME[:TAG].", valueName: "image"))
     var images: [String]
@@ -19,12 +18,15 @@ struct ImageRemove: ParsableCommand {
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
-        let architecture = try ImageArchitecture(parsing: arch)
+        let architecture = try architecture.parsed()
         let references = try images.map { try ImageReference(parsing: $0) }
-        defer { _ = try? InstantStart().prune(all: false) }
-        try forEachName(references.map { "\($0)" }) { name in
-            try userImageStore().remove(
-                try ImageReference(parsing: name), architecture, keeping: try imagesOfMachines())
+        let store = try userImageStore()
+        let removed = Result {
+            try forEachName(references, name: \.description) {
+                try store.remove($0, architecture, keeping: try imagesOfMachines())
+            }
         }
+        try InstantStart().prune(all: false)
+        try removed.get()
     }
 }

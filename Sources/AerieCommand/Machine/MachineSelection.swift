@@ -16,14 +16,14 @@ func imagesOfMachines() throws(AerieError) -> Set<String> {
     return Set((try userMachines().machines().map(\.record) + snapshots).compactMap { $0.image?.identity })
 }
 
-/// Calls `body` for each name and prints the name when it has succeeded. Failures are reported at once, and the first one's code is the
+/// Calls `body` for each item and prints the item's name when it has succeeded. Failures are reported at once, and the first one's code is the
 /// program's.
-func forEachName(_ names: [String], _ body: (String) throws -> Void) throws {
+func forEachName<Item>(_ items: [Item], name: (Item) -> String, _ body: (Item) throws -> Void) throws {
     var code: Int32 = 0
-    for name in names {
+    for item in items {
         do {
-            try body(name)
-            print(name)
+            try body(item)
+            print(name(item))
         } catch {
             let failure = Failure(error)
             if code == 0 { code = failure.code }
@@ -51,9 +51,9 @@ struct MachineSelection: ParsableArguments {
                 .usage, asked: all ? "--all" : "the machines", found: all ? "machines are named, too" : "none is named",
                 advice: all ? "leave one out" : "name them, or use --all")
         }
-        if all { try directory.requireReadable() }
-        let names = all ? directory.machines().filter(isMeant).map(\.record.name) : names
-        try forEachName(names) { try body(try directory.find($0)) }
+        guard all else { return try forEachName(names, name: { $0 }) { try body(try directory.find($0)) } }
+        try directory.requireReadable()
+        try forEachName(directory.machines().filter(isMeant), name: \.record.name, body)
     }
 }
 

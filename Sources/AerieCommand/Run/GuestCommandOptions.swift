@@ -39,13 +39,18 @@ struct GuestCommandOptions: ParsableArguments {
     /// The user's SSH agent for the command; nil if it shall have none.
     func sshAgent() throws(AgentVerbError) -> SSHAgentForwarding? { ssh ? try SSHAgentForwarding() : nil }
 
+    /// The command's variables, as K=V.
+    private func variables() throws(AgentVerbError) -> [String] {
+        var variables = CommandEnvironment()
+        for variable in env { try variables.add(variable, asked: "--env") }
+        return variables.values
+    }
+
     /// The request to the guest's agent; nil without a command.
     func request(_ words: [String]) throws(AgentVerbError) -> CommandRequest? {
         guard !words.isEmpty else { return nil }
         var request = CommandRequest(arguments: words)
-        var variables = CommandEnvironment()
-        for variable in env { try variables.add(variable, asked: "--env") }
-        request.environment = variables.values
+        request.environment = try variables()
         request.hasTerminal = tty ?? (Terminal.isTerminal(STDIN_FILENO) && Terminal.isTerminal(STDOUT_FILENO))
         if request.hasTerminal { request.environment.insert(contentsOf: CommandEnvironment.terminal, at: 0) }
         request.hasInput = true
@@ -65,9 +70,7 @@ struct GuestCommandOptions: ParsableArguments {
         }
         var command = GuestCommand()
         command.command = words
-        var variables = CommandEnvironment()
-        for variable in env { try variables.add(variable, asked: "--env") }
-        command.environment = variables.values.map { text in
+        command.environment = try variables().map { text in
             let name = text.prefix { $0 != "=" }
             return (String(name), String(text.dropFirst(name.count + 1)))
         }

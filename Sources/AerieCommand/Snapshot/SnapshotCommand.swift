@@ -24,6 +24,6 @@ struct SnapshotSelection: ParsableArguments {
     /// Calls `body` for each snapshot, as `forEachName`.
     func forEach(_ body: (Snapshot) throws -> Void) throws {
         let store = try userSnapshots()
-        try forEachName(names) { try body(try store.find($0)) }
+        try forEachName(names, name: { $0 }) { try body(try store.find($0)) }
     }
 }

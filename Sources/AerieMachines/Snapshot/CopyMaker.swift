@@ -53,11 +53,10 @@ final class CopyMaker: @unchecked Sendable {
 
     /// Waits for a copy. Nil for one that is not begun after a failure.
     private func result(_ index: Int) -> Result<Machine, any Error>? {
-        let result: Result<Machine, any Error>?? = progress.wait { progress in
-            if let result = progress.results.removeValue(forKey: index) { return .some(result) }
-            return progress.isStopped && index >= progress.next ? .some(nil) : nil
+        progress.wait { progress in
+            progress.results[index] != nil || progress.isStopped && index >= progress.next ? () : nil
         }
-        return result ?? nil
+        return progress.withLock { $0.results.removeValue(forKey: index) }
     }
 
     private func work() {

@@ -44,7 +44,7 @@ package struct GuestCommand {
     package var environment: [(key: String, value: String)] = []
     var fileEnvironment: [(key: String, value: String)] = []
     package var directory: String?
-    package var user: User?
+    package var user = User.root
 
     package init() {}
 
@@ -57,7 +57,7 @@ package struct GuestCommand {
 
     private var userWords: [String] {
         switch user {
-        case nil, .root: []
+        case .root: []
         case .number(let user, let group):
             ["setpriv", "--reuid=\(user)", "--regid=\(group)", "--clear-groups", "--"]
         case .name(let user, let group): ["runuser", "-u", user] + (group.map { ["-g", $0] } ?? []) + ["--"]

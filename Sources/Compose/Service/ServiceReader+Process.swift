@@ -83,10 +83,9 @@ extension ServiceReader {
         return path
     }
 
-    /// Nil for root, which the guest's command is anyway.
-    func user(_ node: ComposeNode) throws(ComposeError) -> GuestCommand.User? {
+    func user(_ node: ComposeNode) throws(ComposeError) -> GuestCommand.User {
         let text = try node.text()
-        if let user = GuestCommand.User(text) { return user == .root ? nil : user }
+        if let user = GuestCommand.User(text) { return user }
         throw node.error("'\(text)' is not a valid user", "use NAME, NAME:GROUP, UID or UID:GID")
     }
 }

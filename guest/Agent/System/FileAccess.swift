@@ -51,8 +51,8 @@ enum FileAccess {
         }
     }
 
-    /// Writes a small file whose first line is what counts. A regular file is written in its place, which is one page for the guest's file
-    /// system, and one write for its disk; anything else is replaced by a new file, which has its whole contents from the start.
+    /// Gives a small file other contents. A regular file is written in its place: one page for the guest's file system, where a new file would be
+    /// many. Anything else is replaced by a new file, which has its whole contents from the start.
     static func replace(_ path: StaticString, with bytes: [UInt8], mode: Int = 0o644) throws(Errno) {
         if try rewrite([UInt8](path), with: bytes) { return }
         var temporary = [UInt8](path)
