@@ -63,6 +63,18 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: state.path) == [".lock"])
     }
 
+    @Test("The end of a machine is reported, also if it comes before anybody has read the answer to its start")
+    func endAtOnce() throws {
+        #expect(try run("create", "--name", "one", "--firmware", sleeper, "--memory", "16M").code == 0)
+        let lines =
+            ControlAnswer.result(.object([:])).line(0) + ControlAnswer.result(.object(["code": JSONValue(3)])).line(0)
+        let words = try aerie.directory.file("lines", lines)
+        let program = try aerie.directory.file("aerie-vm", Array("#!/bin/sh\nexec cat '\(words)' >&3\n".utf8))
+        chmod(program, 0o755)
+        let attendance = try MachineProgram(embedded: program).startAttended(try state.find("one"), lease: -1)
+        #expect(attendance.readEnd()?["code"]?.integer == 3)
+    }
+
     @Test("Its console can be attached to, and is kept in a log")
     func console() throws {
         _ = try start("talker", echo)

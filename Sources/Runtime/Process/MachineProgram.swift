@@ -182,11 +182,12 @@ package struct MachineProgram: Sendable {
 
     private static func awaitStart(_ reader: borrowing FileDescriptor, _ machine: Machine) throws(AerieError) {
         var line: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 4096)
+        // The report of the end may be there already, behind the answer; it is left to `Attendance.readEnd`.
+        var byte: [UInt8] = [0]
         while line.last != 0x0A, line.count < ControlRequest.longestLine {
-            let count = (try? buffer.withUnsafeMutableBytes { try reader.read(into: $0) }) ?? 0
+            let count = (try? byte.withUnsafeMutableBytes { try reader.read(into: $0) }) ?? 0
             if count == 0 { break }
-            line += buffer[..<count]
+            line += byte
         }
         guard let (_, answer) = ControlAnswer.read(Array(line.dropLast(line.last == 0x0A ? 1 : 0))) else {
             throw AerieError(
