@@ -19,13 +19,15 @@ import Translator
         return block
     }
 
-    private func parts(_ blocks: [GuestBlock]) -> [Int] { RegionPlan(for: blocks, memorySlot: Slot(200)).parts }
+    private func parts(_ blocks: [GuestBlock]) -> [Int] {
+        RegionPlan(for: blocks, memorySlot: Slot(200), baseline: []).parts
+    }
 
     @Test func loopsWithSlotsOfTheirOwnAreParts() {
         let blocks = [
             block(0, firstSlot: 0, weight: 512, exits: [(1, 64)]), block(1, firstSlot: 20, weight: 512, exits: []),
         ]
-        let plan = RegionPlan(for: blocks, memorySlot: Slot(200))
+        let plan = RegionPlan(for: blocks, memorySlot: Slot(200), baseline: [])
         #expect(plan.parts == [0, 1])
         #expect(plan.choices.map { $0.integers.map(\.index) } == [Array(0..<10), Array(20..<30)])
         #expect(plan.choices.map(\.cost) == [0, 0])

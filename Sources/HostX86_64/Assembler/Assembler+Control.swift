@@ -81,9 +81,14 @@ extension Assembler {
         if offset + count > 31 { padding += 32 - offset }
         while padding > 0 {
             let length = min(padding, Self.longestNop)
-            for value in Self.nops[length - 1] { byte(value) }
+            noOperation(length)
             padding -= length
         }
+    }
+
+    /// One instruction of 1 to 9 bytes that does nothing.
+    package mutating func noOperation(_ length: Int) {
+        for value in Self.nops[length - 1] { byte(value) }
     }
 
     private static let longestNop = 9

@@ -4,7 +4,7 @@ internal import Translator
 extension Generator {
     /// Chooses the parts, and writes the pieces and the jump table of each.
     mutating func makeParts(for blocks: [GuestBlock]) {
-        let plan = RegionPlan(for: blocks, memorySlot: layout.firstMemorySlot)
+        let plan = RegionPlan(for: blocks, memorySlot: layout.firstMemorySlot, baseline: layout.pinned)
         parts = RegionParts(ofBlocks: plan.parts)
         for assignment in plan.assignments(baseline: baseline) {
             self.assignment = assignment
@@ -67,7 +67,7 @@ extension Generator {
     }
 
     /// More than so many moves are a function.
-    private static let inlineMoves = 12
+    static let inlineMoves = 12
 
     private mutating func emit(_ moves: Moves) {
         for (slot, register) in moves.storedIntegers { assembler.store(address(of: slot), register, bytes: 8) }

@@ -16,13 +16,12 @@ extension Generator {
         var gates: [Int] = []
         for (index, start) in starts.enumerated() {
             beginBlock(index)
-            gates.append(isRelative ? emitPageEntry() : assembler.position)
-            // A call that has room for the jump by which `CodeCache.redirect` replaces it.
-            assembler.keepTogether(5, alignment: Assembler.patchSize)
-            entries.append(assembler.position)
-            assembler.call(pieces.enterRegion)
-            assembler.jump(to: start)
+            let way = ways[index] ?? emitEntry()
+            if ways[index] == nil { assembler.jump(to: start) }
+            gates.append(way.gate)
+            entries.append(way.entry)
         }
+        for landing in landings { assembler.link(landing.site, to: gates[landing.block]) }
         return TranslatedRegion(entries: entries, gates: gates, end: assembler.position)
     }
 
@@ -64,17 +63,84 @@ extension Generator {
     }
 
     /// Goes on at the guest address in rax, whose bit 0 does not count where instructions are aligned.
-    mutating func emitJump(through table: JumpTable) {
+    mutating func emitJump(through table: JumpTable, isReturn: Bool) {
         assembler.move(.rcx, value: 0 &- table.first)
         assembler.arithmetic(.add, .rcx, .register(.rax))
         if isRelative { assembler.arithmetic(.sub, .rcx, .memory(state(layout.codePage))) }
         if table.alignment == 2 { assembler.shift(.right, .register(.rcx), by: 1) }
         assembler.arithmetic(.cmp, .register(.rcx), Int32(table.count - 1))
-        assembler.jump(.above, to: pieces.lookup ?? pieces.exitJump)
+        let outside = assembler.jump(.above)
         assembler.link(assembler.loadAddressOfPosition(.rdx), to: table.position)
         assembler.arithmetic(.add, .rdx, .memory(Address(.rdx, index: .rcx, scale: 3)))
         assembler.jump(.register(.rdx))
+        assembler.linkHere(outside)
+        if table.alignment == 2 { assembler.arithmetic(.and, .register(.rax), -2) }
+        if !isReturn { noteReturn(landing) }
+        leave(isReturn: isReturn)
     }
+
+    // MARK: In and out
+
+    /// Begins the way into a region at a block of the present part.
+    mutating func emitEntry() -> RegionEntry {
+        let gate = isRelative ? emitPageEntry() : assembler.position
+        // There is room for the jump by which `CodeCache.redirect` replaces the first instruction.
+        assembler.keepTogether(5, alignment: Assembler.patchSize)
+        let entry = assembler.position
+        if hasManyMoves {
+            assembler.call(pieces.enterRegion)
+        } else {
+            assembler.noOperation(5)
+            enterRegion()
+        }
+        return RegionEntry(gate: gate, entry: entry)
+    }
+
+    /// Goes on at the guest address in rax in baseline code.
+    mutating func leave(isReturn: Bool) {
+        if let lookup = pieces.lookup, hasManyMoves {
+            return assembler.jump(to: isReturn ? pieces.lookupReturn : lookup)
+        }
+        if isReturn { emitReturn { $0.leaveRegion() } }
+        if isReturn, let lookup = pieces.lookup { return assembler.jump(to: lookup) }
+        leaveRegion()
+        emitLookup()
+    }
+
+    /// Brings the slots to where baseline code has them.
+    mutating func leaveRegion() {
+        for (slot, register) in assignment.integers where baseline.register(of: slot) != register {
+            assembler.store(address(of: slot), register, bytes: 8)
+        }
+        for (slot, vector) in assignment.floats { assembler.storeFloat(.double, address(of: slot), vector) }
+        for (slot, register) in baseline.integers where assignment.register(of: slot) != register {
+            assembler.move(register, .memory(address(of: slot)))
+        }
+    }
+
+    /// Brings the slots from where baseline code has them.
+    mutating func enterRegion() {
+        for (slot, register) in baseline.integers where assignment.register(of: slot) != register {
+            assembler.store(address(of: slot), register, bytes: 8)
+        }
+        for (slot, register) in assignment.integers where baseline.register(of: slot) != register {
+            assembler.move(register, .memory(address(of: slot)))
+        }
+        for (slot, vector) in assignment.floats { assembler.loadFloat(.double, vector, .memory(address(of: slot))) }
+    }
+
+    /// Whether the way in or out takes so many moves that it is a function.
+    var hasManyMoves: Bool {
+        let integers = assignment.integers.count { baseline.register(of: $0.slot) != $0.register }
+        let others = baseline.integers.count { assignment.register(of: $0.slot) != $0.register }
+        return integers + others + assignment.floats.count > Self.inlineMoves
+    }
+}
+
+/// Where a block of a region is entered from outside: with its guest address in rax, and by baseline code of the same page.
+struct RegionEntry: Sendable {
+    let gate: Int
+    let entry: Int
 }
 
 /// The position of the code, counted from the table's own, of each guest address of a range where an instruction can begin.

@@ -113,15 +113,12 @@ extension Generator {
     }
 
     /// A jump by the lookup cache to an address that is known now.
-    private mutating func emitLookup(of address: UInt64) {
-        if let lookup = pieces.lookup {
+    mutating func emitLookup(of address: UInt64) {
+        if isRelative || hasManyMoves {
             load(.rax, address: address)
-            return assembler.jump(to: lookup)
+            return leave(isReturn: false)
         }
-        if isRelative {
-            load(.rax, address: address)
-            return emitLookup()
-        }
+        leaveRegion()
         let hash = address ^ address >> UInt64(layout.jumps.hashShift)
         let index = Int(truncatingIfNeeded: hash >> 1) & (layout.jumps.count - 1)
         assembler.move(.rcx, .memory(state(layout.jumps.entries)))

@@ -35,6 +35,14 @@ package struct Generator {
     var table: JumpTable?
     var stubs: [Stub] = []
     var entries: [Int?] = []
+    /// Where a region's blocks are entered, as far as that stands before them.
+    var ways: [Int: RegionEntry] = [:]
+    /// The code of the block before goes on into the one that comes next.
+    var fallsThrough = false
+    /// Where code tells the return stack the position of a block's gate: the displacement's position and the block.
+    var landings: [(site: Int, block: Int)] = []
+    /// Where a call at the end of the present block returns to.
+    var landing: Landing?
     /// Branches to blocks of this batch that come later: the displacement's position and the block.
     var forward: [(site: Int, block: Int)] = []
     var pending: [PendingLink] = []
@@ -157,6 +165,7 @@ package struct Generator {
                 assembler.jump(to: start)
             }
         }
+        for landing in landings { assembler.link(landing.site, to: gates[landing.block]) }
         return TranslatedBatch(entries: starts, gates: gates, pending: pending, end: assembler.position)
     }
 
@@ -174,12 +183,17 @@ package struct Generator {
         forward.removeAll(keepingCapacity: true)
         pending.removeAll(keepingCapacity: true)
         stubs.removeAll(keepingCapacity: true)
+        landings.removeAll(keepingCapacity: true)
+        ways.removeAll(keepingCapacity: true)
+        fallsThrough = false
         marks.removeAll(keepingCapacity: true)
         for (index, block) in blocks.enumerated() {
             self.block = block
             beginBlock(index)
             boxed.removeAll()
             sharing.removeAll()
+            mark(index, nil)
+            if pieces.lookup != nil, !fallsThrough { ways[index] = emitEntry() }
             if pieces.lookup == nil {
                 assembler.keepTogether(Self.patchableEntrySize, alignment: Assembler.patchSize)
             } else {
@@ -187,7 +201,6 @@ package struct Generator {
             }
             for link in forward where link.block == index { assembler.linkHere(link.site) }
             entries[index] = assembler.position
-            mark(index, nil)
             takeBudget(block)
             for (number, step) in block.steps.enumerated() {
                 self.step = step
@@ -266,6 +279,8 @@ package struct Generator {
     // MARK: Ends of blocks
 
     private mutating func emit(_ block: GuestBlock, following: Int?, resolve: (UInt64) -> LinkTarget) {
+        landing = landing(of: block, resolve)
+        fallsThrough = false
         switch block.terminator {
         case .jump(let target): emitJump(target, following: following, resolve: resolve)
         case .branch(let condition, let a, let b, let taken, let next):
@@ -289,13 +304,17 @@ package struct Generator {
                 write(slot, from: register)
             }
             emitLikelyJumps(block.likelyTargets, resolve: resolve)
-            if block.jumpsAnywhere, let table {
-                emitJump(through: table)
-            } else if let lookup = pieces.lookup {
-                assembler.jump(to: lookup)
-            } else {
-                emitLookup()
-            }
+            emitJumpToAnywhere(block)
+        }
+    }
+
+    /// Goes on at the guest address in rax at the end of a block.
+    private mutating func emitJumpToAnywhere(_ block: GuestBlock) {
+        if block.jumpsAnywhere, let table {
+            emitJump(through: table, isReturn: block.isReturn)
+        } else {
+            if !block.isReturn { noteReturn(landing) }
+            leave(isReturn: block.isReturn)
         }
     }
 
@@ -321,10 +340,14 @@ package struct Generator {
     private mutating func emitJump(_ target: UInt64, following: Int?, resolve: (UInt64) -> LinkTarget) {
         if case .block(let index) = resolve(target) {
             emitMoves(toPartOf: index)
-            if index == following { return }
-            return link(assembler.jump(), block: index)
+            fallsThrough = index == following
+            if !fallsThrough { link(assembler.jump(), block: index) }
+        } else if case .lookup = resolve(target) {
+            noteReturn(landing)
+            emitLookup(of: target)
+        } else {
+            link(assembler.jump(), target: target, resolve: resolve)
         }
-        link(assembler.jump(), target: target, resolve: resolve)
     }
 
     private mutating func link(_ site: Int, target: UInt64, resolve: (UInt64) -> LinkTarget) {

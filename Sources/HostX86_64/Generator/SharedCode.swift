@@ -77,6 +77,8 @@ struct Pieces: Sendable {
     fileprivate(set) var helper = 0
     /// Goes on at the guest address in rax without its bit 0 in baseline code. In regions only.
     fileprivate(set) var lookup: Int?
+    /// The same at the end of a function.
+    fileprivate(set) var lookupReturn = 0
     /// Comes from baseline code: moves the slots to where the region has them. In regions only.
     fileprivate(set) var enterRegion = 0
 }
@@ -153,25 +155,16 @@ extension Generator {
     mutating func makeRegionPieces() {
         pieces = makePieces(limit: .regionLimit)
         pieces.enterPage = makeEnterPage()
+        pieces.lookupReturn = assembler.position
+        if layout.codeAlignment == 2 { assembler.arithmetic(.and, .register(.rax), -2) }
+        emitReturn { $0.leaveRegion() }
         pieces.lookup = assembler.position
         if layout.codeAlignment == 2 { assembler.arithmetic(.and, .register(.rax), -2) }
-        for (slot, register) in assignment.integers where baseline.register(of: slot) != register {
-            assembler.store(address(of: slot), register, bytes: 8)
-        }
-        for (slot, vector) in assignment.floats { assembler.storeFloat(.double, address(of: slot), vector) }
-        for (slot, register) in baseline.integers where assignment.register(of: slot) != register {
-            assembler.move(register, .memory(address(of: slot)))
-        }
+        leaveRegion()
         emitLookup()
 
         pieces.enterRegion = assembler.position
-        for (slot, register) in baseline.integers where assignment.register(of: slot) != register {
-            assembler.store(address(of: slot), register, bytes: 8)
-        }
-        for (slot, register) in assignment.integers where baseline.register(of: slot) != register {
-            assembler.move(register, .memory(address(of: slot)))
-        }
-        for (slot, vector) in assignment.floats { assembler.loadFloat(.double, vector, .memory(address(of: slot))) }
+        enterRegion()
         assembler.ret()
     }
 

@@ -16,11 +16,14 @@ struct RegionPlan {
     /// How many loads and stores on the way a saved use has to be worth, since nobody knows how often loops go round.
     private static let moveCost = 2
 
-    init(for blocks: [GuestBlock], memorySlot: Slot) {
+    /// - Parameter baseline: slots that baseline code has in registers.
+    init(for blocks: [GuestBlock], memorySlot: Slot, baseline: [Slot]) {
+        var slots = SlotSet()
+        for slot in baseline { slots.insert(slot) }
         let least = blocks.reduce(0) { $0 + $1.weight * $1.count } / Self.threshold
-        var joining = Joining(blocks, memorySlot: memorySlot)
+        var joining = Joining(blocks, memorySlot: memorySlot, baseline: slots)
         joining.joinSmall(least: least)
-        var all = SlotUses()
+        var all = SlotUses(baseline: slots)
         for group in joining.groups { all.add(group.uses) }
         let common = all.choose()
         parts = Array(repeating: 0, count: blocks.count)
@@ -47,9 +50,11 @@ struct RegionPlan {
     private struct Group {
         /// In ascending order.
         var blocks: [Int] = []
-        var uses = SlotUses()
+        var uses: SlotUses
         var choice = RegisterChoice()
         var weight = 0
+
+        init(baseline: SlotSet) { uses = SlotUses(baseline: baseline) }
     }
 
     /// Joins groups step by step.
@@ -58,14 +63,14 @@ struct RegionPlan {
         /// How often one goes from one group to another, in any direction.
         private var edges: [[Int]] = []
 
-        init(_ blocks: [GuestBlock], memorySlot: Slot) {
+        init(_ blocks: [GuestBlock], memorySlot: Slot, baseline: SlotSet) {
             var numbers: [Int: Int] = [:]
             var groupOfBlock: [Int] = []
             for (index, block) in blocks.enumerated() {
                 let number = numbers[block.unit] ?? groups.count
                 if number == groups.count {
                     numbers[block.unit] = number
-                    groups.append(Group())
+                    groups.append(Group(baseline: baseline))
                 }
                 groups[number].blocks.append(index)
                 groups[number].uses.count(block, memorySlot: memorySlot)

@@ -8,7 +8,7 @@ struct RegisterChoice {
     private var floatSet = SlotSet()
     /// How many registers hold the addends of shared pages.
     var shared = 0
-    /// Uses that are left in memory, less what shared pages save; weighted.
+    /// Uses that are left in memory, and moves where the region is entered and left, less what shared pages save; weighted.
     var cost = 0
 
     mutating func addInteger(_ slot: Slot) {
@@ -20,6 +20,8 @@ struct RegisterChoice {
         floats.append(slot)
         floatSet.insert(slot)
     }
+
+    func contains(_ slot: Slot) -> Bool { integerSet.contains(slot) || floatSet.contains(slot) }
 
     /// How many loads and stores it takes to come to another choice's registers.
     func moves(to other: RegisterChoice) -> Int {

@@ -7,8 +7,14 @@ struct SlotUses {
     private var floats: [Int] = []
     /// How often an access could share the look-up of an earlier one.
     private var sharedAccesses = 0
+    /// How often the blocks go on outside of their region, and how often they are entered from there, each.
+    private var crossings = 0
+    /// Slots that baseline code has in registers.
+    private let baseline: SlotSet
     /// Uses that the best registers can save at most, compared with none.
     private(set) var total = 0
+
+    init(baseline: SlotSet) { self.baseline = baseline }
 
     /// Slots from `memorySlot` on do not count as integers.
     mutating func count(_ block: GuestBlock, memorySlot: Slot) {
@@ -18,6 +24,7 @@ struct SlotUses {
             }
         }
         block.terminator.visitSlots { if $0.index < memorySlot.index { add($0, false, block.weight) } }
+        crossings += block.crossings
         sharedAccesses += block.weight * block.sharedAccesses
         total += 9 * block.weight * block.sharedAccesses
     }
@@ -42,6 +49,7 @@ struct SlotUses {
             integers[index] += other.integers[index]
             floats[index] += other.floats[index]
         }
+        crossings += other.crossings
         sharedAccesses += other.sharedAccesses
         total += other.total
     }
@@ -50,22 +58,36 @@ struct SlotUses {
     func choose() -> RegisterChoice {
         var choice = RegisterChoice()
         // What is a floating-point number to any statement stays in a vector register for all.
-        let ranked = Self.ranked(integers) { floats[$0] == 0 }
+        let ranked = Self.ranked(integers.indices.map { floats[$0] == 0 ? integerGain($0) : 0 })
         choice.shared = sharedCount(ranked)
         let count = HostRegisters.pinned.count - choice.shared
-        for (index, rank) in ranked.enumerated() {
-            if index < count { choice.addInteger(Self.slot(rank)) } else { choice.cost += Self.uses(rank) }
+        for rank in ranked.prefix(count) { choice.addInteger(Self.slot(rank)) }
+        for rank in Self.ranked(floats.map { $0 - movesCost }).prefix(HostRegisters.vectors.count) {
+            choice.addFloat(Self.slot(rank))
         }
-        for (index, rank) in Self.ranked(floats, where: { _ in true }).enumerated() {
-            if index < HostRegisters.vectors.count {
-                choice.addFloat(Self.slot(rank))
-            } else {
-                choice.cost += Self.uses(rank)
-            }
-        }
-        if choice.shared > 0 { choice.cost -= saved }
-        if choice.shared > 1 { choice.cost -= saved >> 2 }
+        choice.cost = cost(of: choice)
         return choice
+    }
+
+    /// What a register for a slot saves: its uses, and the moves where the region is entered and left.
+    private func integerGain(_ index: Int) -> Int {
+        integers[index] + (baseline.contains(Slot(UInt8(index))) ? movesCost : -movesCost)
+    }
+
+    /// The cost of a slot that is in a register in the region and not in baseline code, or the other way: a load on the way in and a store
+    /// on the way out.
+    private var movesCost: Int { 2 * crossings }
+
+    private func cost(of choice: RegisterChoice) -> Int {
+        var result = 0
+        for index in integers.indices where integers[index] > 0 || floats[index] > 0 {
+            let slot = Slot(UInt8(index))
+            if !choice.contains(slot) { result += integers[index] + floats[index] }
+            if choice.contains(slot) != baseline.contains(slot) { result += movesCost }
+        }
+        if choice.shared > 0 { result -= saved }
+        if choice.shared > 1 { result -= saved >> 2 }
+        return result
     }
 
     /// A shared look-up saves about seven instructions; a slot in memory costs one for each use at most.
@@ -83,13 +105,11 @@ struct SlotUses {
         return count
     }
 
-    /// The slots that are used, as `uses` and `slot` read them. The most used one is first; ties are broken by the slot, so that the
+    /// The slots with a gain, as `uses` and `slot` read them. The one with most is first; ties are broken by the slot, so that the
     /// same blocks always give the same code.
-    private static func ranked(_ counts: [Int], where isWanted: (Int) -> Bool) -> [Int] {
+    private static func ranked(_ gains: [Int]) -> [Int] {
         var result: [Int] = []
-        for (index, count) in counts.enumerated() where count > 0 && isWanted(index) {
-            result.append(count << 8 | (255 - index))
-        }
+        for (index, gain) in gains.enumerated() where gain > 0 { result.append(gain << 8 | (255 - index)) }
         result.sort(by: >)
         return result
     }

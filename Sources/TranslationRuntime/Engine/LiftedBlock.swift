@@ -3,10 +3,6 @@ package import Translator
 /// A block of a page, lifted and simplified, with the guest's conventions for its end.
 package struct LiftedBlock {
     var block: GuestBlock
-    /// Where a call at the end returns to.
-    let returnAddress: UInt64?
-    /// Whether the block ends as functions do.
-    let isReturn: Bool
     /// Where it begins in the page.
     let offset: Int
     let byteCount: Int
@@ -24,11 +20,14 @@ package struct LiftedBlock {
         self.block = block
         self.offset = offset
         self.byteCount = byteCount
-        self.returnAddress = returnAddress
-        self.isReturn = isReturn
+        self.block.returnAddress = returnAddress
+        self.block.isReturn = isReturn
         self.block.foldConstants(codeAlignment: codeAlignment)
         self.block.fuseFlags()
         self.block.removeDeadWrites()
         if case .indirect = self.block.terminator { self.block.jumpsAnywhere = !isReturn }
     }
+
+    var returnAddress: UInt64? { block.returnAddress }
+    var isReturn: Bool { block.isReturn }
 }

@@ -26,7 +26,9 @@ package final class TranslationTrace: Sendable {
     ) {
         guard !hasFailed.withLock({ $0 }) else { return }
         var text = "\(kind) of vCPU \(processor), guest-physical page \(hex(page.physical))"
-        text += page.isRelative ? ", at any address\n" : "\n"
+        if page.isRelative { text += ", at any address" }
+        if let first = marks.first { text += ", code at \(hex(UInt64(first.position)))" }
+        text += "\n"
         for (index, mark) in marks.enumerated() {
             let next = index + 1 < marks.count ? marks[index + 1].position : end
             describe(mark, page, blocks, frontEnd, to: &text)

@@ -44,6 +44,9 @@ public struct JumpCache: ~Copyable {
     /// Words of a set's `fetched`.
     private static let fetchedWords = 64
 
+    /// Where the functions that run return to, as generated code notes it.
+    var returns: ReturnStack
+
     // Tag 0 is never handed out, so that zeroed memory holds nothing.
     private let entries: UnsafeMutablePointer<Entry>
     @usableFromInline let pages: UnsafeMutablePointer<Page>
@@ -72,6 +75,7 @@ public struct JumpCache: ~Copyable {
         pages = zeroedMemory(Page.self, setCount * Self.pageCount)
         fetched = zeroedMemory(UInt64.self, setCount * Self.fetchedWords)
         current = entries
+        returns = ReturnStack(setCount: setCount)
     }
 
     deinit {
@@ -86,6 +90,7 @@ public struct JumpCache: ~Copyable {
         currentSet = set
         current = entries + set * Self.size
         tag = tags[set]
+        returns.select(set)
     }
 
     /// Forgets a set if not all of its pages are the same in all address spaces. Call `select` afterwards.
@@ -102,6 +107,7 @@ public struct JumpCache: ~Copyable {
     package mutating func clear(_ set: Int) {
         lastTag += 1
         tags[set] = lastTag
+        returns.clear(set)
         ranges[set] = AddressRanges()
         largePages[set] = AddressRanges()
         privateSets &= ~(1 << UInt64(set))

@@ -47,12 +47,12 @@ public struct SoftwareTLB: ~Copyable {
     }
 
     /// Entries in a set.
-    @inlinable public static var size: Int { 2048 }
+    @inlinable public static var size: Int { 8192 }
     /// The most sets.
     package static let setLimit = 24
     private let setCount: Int
     /// The most pages of a set that are remembered to be dropped one by one.
-    private static let logSize = 256
+    private static let logSize = 1024
 
     /// Entries of the second level.
     package static let secondSize = 4096

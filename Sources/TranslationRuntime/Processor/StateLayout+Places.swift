@@ -43,6 +43,7 @@ extension StateLayout {
         jumps.entries = withUnsafePointer(to: &fetch.pointee.current) { UnsafeRawPointer($0) - base }
         jumps.count = JumpCache.size
         jumps.hashShift = UInt8(JumpCache.hashShift)
+        jumps.returnTop = withUnsafePointer(to: &fetch.pointee.returns.top) { UnsafeRawPointer($0) - base }
         jumps.tag = withUnsafePointer(to: &fetch.pointee.tag) { UnsafeRawPointer($0) - base }
     }
 }

@@ -49,6 +49,7 @@ struct RegionLifter {
         weigh()
         linkReturns()
         divide()
+        countCrossings()
         var blocks = pieces.map(\.block)
         SteadyBases.mark(&blocks, loops: loopRanges)
         return blocks
@@ -178,6 +179,21 @@ struct RegionLifter {
                 exits.append((target, lesserWeight(number, other)))
             }
             pieces[number].block.exits = exits
+        }
+    }
+
+    /// Guesses how often each block leads out of the region. Branches out of it are rarely taken, since what a compiler expects is near.
+    private mutating func countCrossings() {
+        for (number, piece) in pieces.enumerated() {
+            let weight = piece.block.weight
+            let outside = piece.block.terminator.targets.count { self.number(of: $0) == nil }
+            switch piece.block.terminator {
+            case .jump: pieces[number].block.crossings = outside * weight
+            case .branch, .branchFlag: pieces[number].block.crossings = outside * weight / 4
+            case .indirect:
+                if !piece.block.likelyTargets.isEmpty { continue }
+                pieces[number].block.crossings = piece.block.jumpsAnywhere && !piece.isReturn ? weight / 2 : weight
+            }
         }
     }
 

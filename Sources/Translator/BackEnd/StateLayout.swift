@@ -94,6 +94,10 @@ package struct StateLayout: Sendable {
         package var hashShift: UInt8 = 0
         /// Offset of the present tag.
         package var tag = 0
+        /// Offset of a pointer to the last entry of the return stack, a ring of `returnCount` entries of 16 bytes: the address that a
+        /// call returns to, or an odd one, and the host address of the code there. The ring is aligned to twice its size. Nil where
+        /// there is none.
+        package var returnTop: Int?
         /// The first word of a record that enters generated code; its code's address is in the word after the record's 24
         /// bytes. When a helper leaves the block with such a record, its code is entered.
         package var recordStart: UInt = 0
@@ -103,6 +107,7 @@ package struct StateLayout: Sendable {
         package static let addressOffset = 0
         package static let tagOffset = 8
         package static let codeOffset = 24
+        package static let returnCount = 32
     }
 
     /// The guest's floating-point environment.

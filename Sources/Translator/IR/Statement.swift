@@ -105,6 +105,12 @@ package struct GuestBlock: Sendable {
     package var unit = 0
     /// Where it goes on in other units, and how often, as `weight` counts.
     package var exits: [(target: UInt64, weight: Int)] = []
+    /// How often it goes on outside of its region, as `weight` counts.
+    package var crossings = 0
+    /// Where a call at the end returns to.
+    package var returnAddress: UInt64?
+    /// Whether the block ends as functions do.
+    package var isReturn = false
     /// Where an indirect jump at the end is likely to go.
     package var likelyTargets: [UInt64] = []
     /// Whether an indirect jump at the end may well go to any other block of the region.
