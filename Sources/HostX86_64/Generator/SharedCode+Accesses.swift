@@ -18,9 +18,42 @@ extension Generator {
         assembler.arithmetic(.or, .rdx, .memory(state(memory.generation)))
         assembler.arithmetic(.add, .rax, .memory(state(memory.secondEntries)))
         assembler.arithmetic(.cmp, .rdx, .memory(Address(.rax, tag)))
+        let unknown = assembler.jump(.notEqual)
+        emitPromotion(tag: tag)
         assembler.move(.rax, .memory(Address(.rax, Int32(StateLayout.TLBLayout.addend))))
+        assembler.arithmetic(.cmp, .rax, .register(.rax))
+        assembler.linkHere(unknown)
         assembler.ret()
         return start
+    }
+
+    /// Copies the second level's entry at rax to the first level, in the place of another page. A place that holds none stays so, because
+    /// the TLB keeps a record of those that do; so does the first one, where an absent tag is not 0.
+    ///
+    /// rcx is an address in the page, and rdx the page with low bits; rdx is used.
+    private mutating func emitPromotion(tag: Int32) {
+        let addend = Int32(StateLayout.TLBLayout.addend)
+        let other = Int32(StateLayout.TLBLayout.readTag + StateLayout.TLBLayout.writeTag) - tag
+        assembler.push(.rsi)
+        assembler.copy(.rsi, .rcx)
+        assembler.shift(.right, .register(.rsi), by: 7)
+        assembler.arithmetic(.and, .register(.rsi), Int32((layout.memory.count - 1) << 5), wide: false)
+        let isFirst = assembler.jump(.equal)
+        assembler.arithmetic(.add, .rsi, .memory(state(layout.memory.entries)))
+        assembler.arithmetic(.cmp, .memory(Address(.rsi, addend)), 0)
+        let isEmpty = assembler.jump(.equal)
+        assembler.arithmetic(.and, .register(.rdx), -4096)
+        assembler.store(Address(.rsi, tag), .rdx, bytes: 8)
+        assembler.arithmetic(.cmp, .memory(Address(.rax, other)), 0)
+        let isAllowed = assembler.jump(.notEqual)
+        assembler.move(.rdx, value: 0)
+        assembler.linkHere(isAllowed)
+        assembler.store(Address(.rsi, other), .rdx, bytes: 8)
+        assembler.move(.rdx, .memory(Address(.rax, addend)))
+        assembler.store(Address(.rsi, addend), .rdx, bytes: 8)
+        assembler.linkHere(isFirst)
+        assembler.linkHere(isEmpty)
+        assembler.pop(.rsi)
     }
 
     mutating func makeRenewRecent(tag: Int32) -> Int {
