@@ -32,6 +32,17 @@ func say(hexadecimal number: UInt64) {
     }
 }
 
+/// A network address, byte 0 in bits 40 to 47: "02:00:00:00:00:01".
+func say(address: UInt64) {
+    var shift = UInt64(48)
+    while shift > 0 {
+        shift -= 4
+        let digit = UInt8(address >> shift & 15)
+        hypervisor.pointee.console.write(digit < 10 ? 48 + digit : 87 + digit)
+        if shift & 7 == 0, shift > 0 { say(":") }
+    }
+}
+
 /// The hypervisor cannot continue: a defect of its own, or a board that it cannot run on.
 func fatal(_ subject: StaticString, _ finding: StaticString) -> Never {
     sayEarly("\nhypervisor: ")

@@ -1,0 +1,29 @@
+import Support
+
+/// The board's PLIC (RISC-V PLIC specification 1.0). Each device interrupts one hart.
+enum InterruptController {
+    /// Gives the hart a source. False: the board has no PLIC, or the hart has no supervisor context in it.
+    @discardableResult
+    static func route(_ source: UInt32, to hart: Hart) -> Bool {
+        let plic = hypervisor.pointee.board.plic.address
+        let context = UInt64(hart.pointee.plic_context)
+        guard plic != 0, context != UInt64(UInt32.max), source > 0, source < 1024 else { return false }
+        hv_store32(plic + 4 * UInt64(source), 1)
+        let enables = plic + 0x2000 + 0x80 * context + 4 * UInt64(source / 32)
+        hv_store32(enables, hv_load32(enables) | 1 << (source % 32))
+        hv_store32(plic + 0x20_0000 + 0x1000 * context, 0)
+        return true
+    }
+
+    /// Claims one source, lets its driver handle it, and completes it. A source that stays pending interrupts again.
+    static func handle(_ hart: Hart) {
+        let context = UInt64(hart.pointee.plic_context)
+        guard hypervisor.pointee.board.plic.address != 0, context != UInt64(UInt32.max) else { return }
+        let claim = hypervisor.pointee.board.plic.address + 0x20_0004 + 0x1000 * context
+        let source = hv_load32(claim)
+        guard source != 0 else { return }
+        hypervisor.pointee.console.handleInterrupt(source, hart)
+        Devices.handleInterrupt(source)
+        hv_store32(claim, source)
+    }
+}
