@@ -27,6 +27,7 @@ public func secondary(_ hart: UnsafeMutablePointer<hv_hart>) -> Never {
     hv_acquire()
     prepareHart(hart)
     hart.pointee.online = 1
+    InterruptController.enable(on: hart)
     runHart(hart)
 }
 

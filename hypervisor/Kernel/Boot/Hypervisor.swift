@@ -14,6 +14,9 @@ struct Hypervisor {
     let chain: UnsafeMutablePointer<Chain>
     let staging: UInt64
     var diskCount = 0
+    /// Interrupts of the console, the disks and the card, each with its hart.
+    var routes = InlineArray<10, (source: UInt32, hart: UInt32)>(repeating: (0, 0))
+    var routeCount = 0
     /// Work of devices that is left for another exit (`Devices.Work`), and the bit that was served last.
     var postponed: UInt64 = 0
     var lastPostponed: UInt64 = 0
