@@ -6,7 +6,9 @@
 typedef unsigned short u16;
 #define DISK 0x10001000ul
 #define CARD 0x10002000ul
+#ifndef ENTRIES
 #define ENTRIES 16
+#endif
 #define NEXT 1
 #define WRITE 2
 #define NEEDS_RESET 64
