@@ -28,7 +28,7 @@ enum Devices {
             guard !isStarted else { continue }
             say("hypervisor: the virtio device at ")
             say(hexadecimal: transport.base)
-            say(" is not usable; it has no queues, no interrupt, or refuses the driver's features\n")
+            say(" is not usable: it has no queues, sectors or interrupt, or refuses the driver's features\n")
         }
         introduce()
     }

@@ -63,15 +63,18 @@ struct DiskDriver {
 extension UnsafeMutablePointer where Pointee == DiskDriver {
     /// False: the device does not work with this driver.
     func start(_ transport: VirtioTransport, _ memory: inout DeviceMemory) -> Bool {
-        let hart = Devices.hart { $0.disk?.device == pointee.index }
-        guard InterruptController.route(transport.interrupt, to: hart),
-            let features = transport.negotiate(DiskDriver.wantedFeatures),
+        guard let features = transport.negotiate(DiskDriver.wantedFeatures),
             let queue = transport.makeQueue(0, memory.take(DriverQueue.bytes))
         else { return false }
+        pointee.configure(transport, features, queueSize: queue.size)
+        let hart = Devices.hart { $0.disk?.device == pointee.index }
+        guard pointee.sectors > 0, InterruptController.route(transport.interrupt, to: hart) else {
+            pointee.sectors = 0
+            return false
+        }
         pointee.memory = memory.take(17 * UInt64(DiskDriver.mostRequests))
         pointee.transport = transport
         pointee.queue = queue
-        pointee.configure(transport, features, queueSize: queue.size)
         transport.start()
         return true
     }

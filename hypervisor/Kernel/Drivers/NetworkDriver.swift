@@ -46,11 +46,10 @@ struct NetworkDriver {
 extension UnsafeMutablePointer where Pointee == NetworkDriver {
     /// False: the card does not work with this driver.
     func start(_ transport: VirtioTransport, _ memory: inout DeviceMemory) -> Bool {
-        let hart = Devices.hart { $0.hasNetwork }
-        guard InterruptController.route(transport.interrupt, to: hart),
-            let features = transport.negotiate(NetworkDriver.wantedFeatures),
+        guard let features = transport.negotiate(NetworkDriver.wantedFeatures),
             var receiveQueue = transport.makeQueue(0, memory.take(DriverQueue.bytes)),
-            let transmitQueue = transport.makeQueue(1, memory.take(DriverQueue.bytes))
+            let transmitQueue = transport.makeQueue(1, memory.take(DriverQueue.bytes)),
+            InterruptController.route(transport.interrupt, to: Devices.hart { $0.hasNetwork })
         else { return false }
         pointee.configure(transport, features)
         let size = UInt64(NetworkDriver.mostBuffers) * NetworkDriver.bufferSize

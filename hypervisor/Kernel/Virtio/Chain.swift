@@ -40,34 +40,6 @@ struct Chain {
         return true
     }
 
-    /// Copies the bytes that the device reads, from byte `start` on, `size` at most; the number of bytes.
-    func gather(from start: UInt64, to target: UInt64, _ size: UInt64) -> UInt64 {
-        var skip = start
-        var done: UInt64 = 0
-        for index in 0..<readCount {
-            let length = UInt64(parts[index].length)
-            if skip >= length {
-                skip -= length
-                continue
-            }
-            let part = min(length - skip, size - done)
-            copy(to: target + done, from: parts[index].address + skip, part)
-            (done, skip) = (done + part, 0)
-            if done == size { break }
-        }
-        return done
-    }
-
-    /// Copies into the bytes that the device writes, from the first one on. The caller has compared `size` and `writeBytes`.
-    func scatter(from source: UInt64, _ size: UInt64) {
-        var done: UInt64 = 0
-        for index in readCount..<count where done < size {
-            let part = min(UInt64(parts[index].length), size - done)
-            copy(to: parts[index].address, from: source + done, part)
-            done += part
-        }
-    }
-
     /// Removes `size` bytes from the front of what the device reads.
     mutating func dropFirst(_ size: UInt64) {
         var rest = size
@@ -91,6 +63,37 @@ struct Chain {
         let place = parts[count - 1].address + UInt64(parts[count - 1].length)
         if parts[count - 1].length == 0 { count -= 1 }
         return place
+    }
+}
+
+// Of the pointer, because a call on the structure itself would copy all of its parts first.
+extension UnsafeMutablePointer where Pointee == Chain {
+    /// Copies the bytes that the device reads, from byte `start` on, `size` at most; the number of bytes.
+    func gather(from start: UInt64, to target: UInt64, _ size: UInt64) -> UInt64 {
+        var skip = start
+        var done: UInt64 = 0
+        for index in 0..<pointee.readCount {
+            let length = UInt64(pointee.parts[index].length)
+            if skip >= length {
+                skip -= length
+                continue
+            }
+            let part = min(length - skip, size - done)
+            copy(to: target + done, from: pointee.parts[index].address + skip, part)
+            (done, skip) = (done + part, 0)
+            if done == size { break }
+        }
+        return done
+    }
+
+    /// Copies into the bytes that the device writes, from the first one on. The caller has compared `size` and `writeBytes`.
+    func scatter(from source: UInt64, _ size: UInt64) {
+        var done: UInt64 = 0
+        for index in pointee.readCount..<pointee.count where done < size {
+            let part = min(UInt64(pointee.parts[index].length), size - done)
+            copy(to: pointee.parts[index].address, from: source + done, part)
+            done += part
+        }
     }
 }
 

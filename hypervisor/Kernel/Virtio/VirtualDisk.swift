@@ -93,7 +93,7 @@ extension UnsafeMutablePointer where Pointee == Guest {
         case .chain: break
         }
         let header = hypervisor.pointee.staging
-        guard chain.pointee.gather(from: 0, to: header, 16) == 16, chain.pointee.writeBytes > 0 else {
+        guard chain.gather(from: 0, to: header, 16) == 16, chain.pointee.writeBytes > 0 else {
             return failDisk()
         }
         chain.pointee.dropFirst(16)
@@ -164,7 +164,7 @@ extension UnsafeMutablePointer where Pointee == Guest {
             if pointee.name[index] == 0 { hasEnded = true }
             hv_store8(text + UInt64(index), hasEnded ? 0 : pointee.name[index])
         }
-        chain.pointee.scatter(from: text, 20)
+        chain.scatter(from: text, 20)
         return answerDisk(DiskStatus.ok, status, written: 21)
     }
 

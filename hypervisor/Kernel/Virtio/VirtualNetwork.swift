@@ -79,7 +79,7 @@ extension UnsafeMutablePointer where Pointee == Guest {
             }
             count += 1
             let most = VirtualNetwork.headerSize + Switch.mostBytes
-            let size = chain.pointee.readBytes > most ? 0 : chain.pointee.gather(from: 0, to: frame, most)
+            let size = chain.pointee.readBytes > most ? 0 : chain.gather(from: 0, to: frame, most)
             pointee.network.registers.queues[1].advance()
             pointee.network.registers.give(1, chain.pointee.head, 0, pointee.tables)
             // The switch uses `hypervisor.chain` for the receivers.
@@ -111,7 +111,7 @@ extension UnsafeMutablePointer where Pointee == Guest {
         }
         let header = frame - VirtualNetwork.headerSize
         for byte in 0..<VirtualNetwork.headerSize { hv_store8(header + byte, byte == 10 ? 1 : 0) }
-        chain.pointee.scatter(from: header, all)
+        chain.scatter(from: header, all)
         pointee.network.registers.queues[0].advance()
         pointee.network.registers.give(0, chain.pointee.head, UInt32(all), pointee.tables)
         pointee.network.counters.received += 1

@@ -113,6 +113,9 @@ static inline __attribute__((always_inline)) void hv_clear_software_interrupt(vo
 /// Makes this hart interrupt itself as soon as it leaves the hypervisor.
 static inline __attribute__((always_inline)) void hv_set_software_interrupt(void) { __asm__ volatile("csrsi sip, 2" : : : "memory"); }
 
+/// Where the function that calls this one returns to.
+static inline __attribute__((always_inline)) uint64_t hv_return_address(void) { return (uint64_t)__builtin_return_address(0); }
+
 // Device registers, and memory that a guest or a device changes at any time: each call is exactly one access.
 static inline __attribute__((always_inline)) uint8_t hv_load8(uint64_t address) { return *(volatile uint8_t *)address; }
 static inline __attribute__((always_inline)) uint32_t hv_load32(uint64_t address) { return *(volatile uint32_t *)address; }
