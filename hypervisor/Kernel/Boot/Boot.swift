@@ -149,6 +149,8 @@ private func introduce() {
 }
 
 private func startOtherHarts() {
+    hv_set_first_hart(hypervisor.pointee.harts)
+    hv_fence_devices()
     for index in 1..<max(hypervisor.pointee.board.hartCount, 1) {
         let hart = hypervisor.pointee.harts + index
         let start = hv_address_of_secondary_start()

@@ -57,6 +57,8 @@ _Static_assert(offsetof(struct hv_vcpu, vsstatus) == HV_VCPU_VS, "Layout.h");
 _Static_assert(offsetof(struct hv_vcpu, f) == HV_VCPU_F, "Layout.h");
 _Static_assert(offsetof(struct hv_vcpu, fcsr) == HV_VCPU_FCSR, "Layout.h");
 _Static_assert(offsetof(struct hv_hart, stack) == HV_HART_STACK, "Layout.h");
+_Static_assert(offsetof(struct hv_hart, id) == HV_HART_ID, "Layout.h");
+_Static_assert(sizeof(struct hv_hart) == HV_HART_SIZE, "Layout.h");
 
 #define HV_CSR(name, csr) \
     static inline __attribute__((always_inline)) uint64_t hv_read_##name(void) { \
@@ -158,6 +160,9 @@ static inline __attribute__((always_inline)) void hv_release(void) {
 }
 
 // start.S and trap.S
+/// The table of harts, for a hart that firmware starts at the wrong address.
+extern uint64_t hv_first_hart;
+static inline void hv_set_first_hart(const struct hv_hart *harts) { hv_first_hart = (uint64_t)harts; }
 void hv_secondary_start(void);
 void hv_trap_entry(void);
 /// Runs the guest; never returns: the next exit calls hypervisor_trap on the hart's empty stack.
