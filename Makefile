@@ -3,6 +3,7 @@
 SWIFT ?= swift
 SOURCES := Package.swift Sources Tests Benchmarks Examples/Package.swift Examples/Sources Plugins guest hypervisor
 AERIE := .build/release/aerie
+comma := ,
 
 .PHONY: run build test examples fuzz fuzz-target bench lint format clean hypervisor hypervisor-run
 
@@ -52,12 +53,14 @@ hypervisor:
 	@mkdir -p .build/hypervisor
 	@hypervisor/build "$$(dirname "$$(readlink -f "$$(command -v swiftc)")")" .build/hypervisor/hypervisor.bin .build/hypervisor/objects
 
-# The guests of GUESTS=FILE (a GUESTS.json) under the hypervisor on QEMU, with CPUS harts.
+# The guests of GUESTS=FILE (a GUESTS.json) under the hypervisor on QEMU, with CPUS harts, a network card that QEMU serves, and the
+# raw disk DISK=FILE.
 hypervisor-run: hypervisor
 	@test -n "$(GUESTS)" || { echo "hypervisor-run: GUESTS is missing; give GUESTS=FILE, a table as in docs/hypervisor.md" >&2; exit 64; }
 	@scripts/hypervisor-image $(GUESTS) -o .build/hypervisor/image
 	@qemu-system-riscv64 -M virt -cpu rv64,h=true -smp $(or $(CPUS),2) -m $(or $(MEMORY),2G) -display none -monitor none \
-		-serial stdio -kernel .build/hypervisor/image
+		-serial stdio -kernel .build/hypervisor/image -netdev user,id=outside -device virtio-net-device,netdev=outside \
+		$(if $(DISK),-drive file=$(DISK)$(comma)format=raw$(comma)if=none$(comma)id=disk -device virtio-blk-device$(comma)drive=disk)
 
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel $(SOURCES)

@@ -48,19 +48,28 @@ enum HypervisorImage {
         return (result.status, String(decoding: result.output, as: UTF8.self), image)
     }
 
-    /// Packs and runs until the machine powers off; the lines of the console after the firmware's.
+    /// Packs and runs on QEMU until the machine powers off; the lines of the console after the firmware's.
     ///
-    /// - Parameter countsInstructions: virtual time follows executed instructions, so that shares of time do not depend on the host.
-    static func run(_ description: String, harts: Int, countsInstructions: Bool = false) throws -> [String] {
+    /// - Parameters:
+    ///   - countsInstructions: virtual time follows executed instructions, so that shares of time do not depend on the host.
+    ///   - devices: QEMU's options for disks and networks.
+    static func run(
+        _ description: String, harts: Int, countsInstructions: Bool = false, devices: [String] = []
+    ) throws -> [String] {
+        guard let qemu else { throw HostProgram.Failure(description: "qemu-system-riscv64 is not installed") }
+        let board = [
+            "-M", "virt", "-cpu", "rv64,h=true", "-smp", "\(harts)", "-m", "1G", "-display", "none", "-monitor", "none",
+            "-serial", "stdio",
+        ]
+        let counting = countsInstructions ? ["-icount", "shift=4"] : []
+        return try lines(description) { try HostProgram.run(qemu, board + counting + devices + ["-kernel", $0]) }
+    }
+
+    /// Packs, runs with `program`, which gets the image, and takes the console's lines after the firmware's.
+    static func lines(_ description: String, program: (String) throws -> HostProgram.Result) throws -> [String] {
         let (status, output, image) = try pack(description)
-        guard status == 0, let qemu else { throw HostProgram.Failure(description: output) }
-        let result = try HostProgram.run(
-            qemu,
-            [
-                "-M", "virt", "-cpu", "rv64,h=true", "-smp", "\(harts)", "-m", "1G", "-display", "none", "-monitor",
-                "none",
-            ]
-                + ["-serial", "stdio", "-kernel", image] + (countsInstructions ? ["-icount", "shift=4"] : []))
+        guard status == 0 else { throw HostProgram.Failure(description: output) }
+        let result = try program(image)
         let lines = String(decoding: result.output, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
         guard result.status == 0, !result.timedOut else {
             throw HostProgram.Failure(description: lines.suffix(40).joined(separator: "\n"))

@@ -22,6 +22,10 @@ hv_image_start:
 hv_start:
     csrw sie, zero
     csrw sscratch, zero
+    lla t0, hv_is_booting
+    li t1, 1
+    amoswap.w.aqrl t1, t1, (t0)
+    bnez t1, hv_late_start
     // The image is linked at 0: words that hold addresses get the address of the load (R_RISCV_RELATIVE = 3).
     lla t0, hv_image_start
     lla t1, hv_rela_start
@@ -50,6 +54,21 @@ hv_start:
     call hypervisor_boot
     unimp
 
+    // OpenSBI before 1.2 lets a hart that it starts go on before the new start address is written: then the hart arrives here a second
+    // time, with only a0 to trust.
+hv_late_start:
+    lla t0, hv_first_hart
+    ld a1, 0(t0)
+    li t1, HV_HARTS
+    beqz a1, 2f
+1:  ld t2, HV_HART_ID(a1)
+    beq t2, a0, hv_secondary_start
+    addi a1, a1, HV_HART_SIZE
+    addi t1, t1, -1
+    bnez t1, 1b
+2:  wfi
+    j 2b
+
     // a0: hart number, a1: its struct hv_hart
     .globl hv_secondary_start
 hv_secondary_start:
@@ -62,6 +81,15 @@ hv_secondary_start:
     mv a0, a1
     call hypervisor_secondary
     unimp
+
+    // Not in .bss, which the boot hart clears after it has taken the first word.
+    .section .data.start, "aw"
+    .balign 8
+hv_is_booting:
+    .quad 0
+    .globl hv_first_hart
+hv_first_hart:
+    .quad 0
 
     .section .bss.stacks, "aw", @nobits
     .balign 4096

@@ -8,11 +8,19 @@ struct Board {
     /// A 16550A: address, bytes between registers as a shift, interrupt of the PLIC.
     var uart: (address: UInt64, shift: UInt64, interrupt: UInt32) = (0, 0, 0)
     var plic: (address: UInt64, size: UInt64) = (0, 0)
+    /// Registers of virtio devices over MMIO, in the order of the tree.
+    private(set) var virtio = InlineArray<16, VirtioPlace>(repeating: VirtioPlace())
+    private(set) var virtioCount = 0
     var hartCount = 0
     /// Harts of the tree without the hypervisor extension, or more than the hypervisor has places for.
     var unusedHarts = 0
     /// Whether firmware lets supervisors have stimecmp and vstimecmp (Sstc).
     var hasTimerCompare = false
+
+    struct VirtioPlace {
+        var address: UInt64 = 0
+        var interrupt: UInt32 = 0
+    }
 
     /// Reads the tree. Harts get their entries in `harts`, the boot hart first.
     init(_ tree: DeviceTree, bootHart: UInt64, harts: UnsafeMutablePointer<hv_hart>) {
@@ -63,6 +71,9 @@ struct Board {
             uart = (range.address, UInt64(node.word("reg-shift") ?? 0), node.word("interrupts") ?? 0)
         } else if node.lists("riscv,plic0") || node.lists("sifive,plic-1.0.0") {
             plic = range
+        } else if node.lists("virtio,mmio"), range.address != 0, virtioCount < virtio.count {
+            virtio[virtioCount] = VirtioPlace(address: range.address, interrupt: node.word("interrupts") ?? 0)
+            virtioCount += 1
         }
     }
 

@@ -11,8 +11,10 @@ public func boot(_ hartID: UInt64, _ treeAddress: UInt) -> Never {
     state.pointee.table = memory.table
     protectMemory(memory.chunk, memory.imageEnd)
     state.pointee.console.start(state.pointee.board)
+    state.pointee.console.enableInput()
     prepareHart(state.pointee.harts)
     introduce()
+    Devices.start()
     startOtherHarts()
     hv_acquire()
     Guest.startAll()
@@ -25,6 +27,7 @@ public func secondary(_ hart: UnsafeMutablePointer<hv_hart>) -> Never {
     hv_acquire()
     prepareHart(hart)
     hart.pointee.online = 1
+    InterruptController.enable(on: hart)
     runHart(hart)
 }
 
@@ -94,7 +97,14 @@ private func makeState(_ chunk: UInt64, _ tree: DeviceTree, _ hartID: UInt64) ->
     let harts = take(hv_hart.self, Int(HV_HARTS))
     let vcpus = take(hv_vcpu.self, Hypervisor.mostVCPUs)
     let guests = take(Guest.self, GuestTable.most)
+    let disks = take(DiskDriver.self, Devices.mostDisks)
+    let card = take(NetworkDriver.self, 1)
+    let chain = take(Chain.self, 1)
+    let staging = take(UInt8.self, 2048)
     let state = take(Hypervisor.self, 1)
+    for index in 0..<Devices.mostDisks { (disks + index).initialize(to: DiskDriver(index: index)) }
+    card.initialize(to: NetworkDriver())
+    chain.initialize(to: Chain())
     for index in 0..<GuestTable.most { (guests + index).initialize(to: Guest(index: index)) }
     for index in 0..<Hypervisor.mostVCPUs { vcpus[index].index = UInt8(index) }
     let board = Board(tree, bootHart: hartID, harts: harts)
@@ -104,7 +114,10 @@ private func makeState(_ chunk: UInt64, _ tree: DeviceTree, _ hartID: UInt64) ->
         harts[index].stack = hv_address_of_stacks() + stride * UInt64(index + 1)
     }
     harts[0].online = 1
-    state.initialize(to: Hypervisor(board: board, harts: harts, vcpus: vcpus, guests: guests))
+    state.initialize(
+        to: Hypervisor(
+            board: board, harts: harts, vcpus: vcpus, guests: guests, disks: disks, card: card, chain: chain,
+            staging: UInt64(UInt(bitPattern: staging))))
     return state
 }
 
@@ -136,6 +149,8 @@ private func introduce() {
 }
 
 private func startOtherHarts() {
+    hv_set_first_hart(hypervisor.pointee.harts)
+    hv_fence_devices()
     for index in 1..<max(hypervisor.pointee.board.hartCount, 1) {
         let hart = hypervisor.pointee.harts + index
         let start = hv_address_of_secondary_start()

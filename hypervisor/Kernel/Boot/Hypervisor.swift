@@ -8,6 +8,18 @@ struct Hypervisor {
     let harts: UnsafeMutablePointer<hv_hart>
     let vcpus: UnsafeMutablePointer<hv_vcpu>
     let guests: UnsafeMutablePointer<Guest>
+    let disks: UnsafeMutablePointer<DiskDriver>
+    let card: UnsafeMutablePointer<NetworkDriver>
+    /// The descriptor chain in hand, and 2 KiB for a frame or a request's header that was copied out of a guest.
+    let chain: UnsafeMutablePointer<Chain>
+    let staging: UInt64
+    var diskCount = 0
+    /// Interrupts of the console, the disks and the card, each with its hart.
+    var routes = InlineArray<10, (source: UInt32, hart: UInt32)>(repeating: (0, 0))
+    var routeCount = 0
+    /// Work of devices that is left for another exit (`Devices.Work`), and the bit that was served last.
+    var postponed: UInt64 = 0
+    var lastPostponed: UInt64 = 0
     var table: GuestTable?
     var memory = ChunkAllocator()
     var scheduler = Scheduler()

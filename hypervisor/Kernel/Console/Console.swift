@@ -9,7 +9,6 @@ struct Console {
     private var uart: UInt64 = 0
     private var shift: UInt64 = 0
     private var interrupt: UInt32 = 0
-    private var plic: UInt64 = 0
     /// Who gets the input.
     private(set) var focus = 0
     private var isEscaped = false
@@ -19,7 +18,6 @@ struct Console {
 
     mutating func start(_ board: Board) {
         (uart, shift, interrupt) = board.uart
-        plic = board.plic.address
     }
 
     // MARK: Output
@@ -83,30 +81,21 @@ struct Console {
 
     // MARK: Input
 
-    /// Lets the hart have the console's interrupt: the boot hart alone.
-    func enable(on hart: Hart) {
-        let context = UInt64(hart.pointee.plic_context)
-        guard hart.pointee.index == 0, uart != 0, plic != 0, context != UInt64(UInt32.max), interrupt > 0,
-            interrupt < 1024
-        else { return }
-        hv_store32(plic + 4 * UInt64(interrupt), 1)
-        hv_store32(plic + 0x2000 + 0x80 * context + 4 * UInt64(interrupt / 32), 1 << (interrupt % 32))
-        hv_store32(plic + 0x20_0000 + 0x1000 * context, 0)
+    /// Lets the boot hart have the console's interrupt.
+    func enableInput() {
+        guard uart != 0, InterruptController.route(interrupt, to: hypervisor.pointee.harts) else { return }
         hv_store8(uart + 2 << shift, 1)
         hv_store8(uart + 1 << shift, 1)
     }
 
-    mutating func handleInterrupt(_ hart: Hart) {
-        let claim = plic + 0x20_0004 + 0x1000 * UInt64(hart.pointee.plic_context)
-        let source = hv_load32(claim)
-        guard source != 0 else { return }
+    mutating func handleInterrupt(_ source: UInt32, _ hart: Hart) {
+        guard source == interrupt, uart != 0 else { return }
         // Bounded: input that arrives without end must not hold the hart; the level raises the interrupt again.
         var count = 0
-        while source == interrupt, hv_load8(uart + 5 << shift) & 1 == 1, count < 64 {
+        while hv_load8(uart + 5 << shift) & 1 == 1, count < 64 {
             receive(hv_load8(uart), hart)
             count += 1
         }
-        hv_store32(claim, source)
     }
 
     private mutating func receive(_ byte: UInt8, _ hart: Hart) {

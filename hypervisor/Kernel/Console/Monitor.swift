@@ -42,6 +42,7 @@ struct Monitor {
             guest.pointee.setPaused(true)
         } else if matches("resume") {
             guest.pointee.setPaused(false)
+            guest.continueDevices()
         } else if matches("stop") {
             guest.pointee.stop(restart: false)
         } else if matches("console") {
@@ -141,11 +142,53 @@ struct Monitor {
             say(vcpu.pointee.waits)
             say("\n")
         }
+        for index in 0..<hypervisor.pointee.guestCount { deviceStatistics(hypervisor.pointee.guests + index) }
+        let card = hypervisor.pointee.card
+        if card.pointee.isPresent {
+            say("network card: frames sent ")
+            say(card.pointee.sent)
+            say(", received ")
+            say(card.pointee.received)
+            say(", dropped ")
+            say(card.pointee.dropped)
+            say("\n")
+        }
         for index in 0..<hypervisor.pointee.board.hartCount {
             say("hart ")
             say(UInt64(index))
             say(": idle ms ")
             say(hypervisor.pointee.harts[index].idle_time / perMillisecond)
+            say("\n")
+        }
+    }
+
+    private func deviceStatistics(_ guest: UnsafeMutablePointer<Guest>) {
+        let disk = guest.pointee.disk.counters
+        if guest.pointee.disk.range != nil {
+            say(text: guest.pointee.name)
+            say(" disk: reads ")
+            say(disk.reads)
+            say(", writes ")
+            say(disk.writes)
+            say(", flushes ")
+            say(disk.flushes)
+            say(", sectors ")
+            say(disk.sectors)
+            say(", errors ")
+            say(disk.errors)
+            say("\n")
+        }
+        let network = guest.pointee.network.counters
+        if guest.pointee.network.isPresent {
+            say(text: guest.pointee.name)
+            say(" network: frames sent ")
+            say(network.sent)
+            say(", received ")
+            say(network.received)
+            say(", missed ")
+            say(network.missed)
+            say(", refused ")
+            say(network.refused)
             say("\n")
         }
     }

@@ -32,13 +32,26 @@ func say(hexadecimal number: UInt64) {
     }
 }
 
+/// A network address, byte 0 in bits 40 to 47: "02:00:00:00:00:01".
+func say(address: UInt64) {
+    var shift = UInt64(48)
+    while shift > 0 {
+        shift -= 4
+        let digit = UInt8(address >> shift & 15)
+        hypervisor.pointee.console.write(digit < 10 ? 48 + digit : 87 + digit)
+        if shift & 7 == 0, shift > 0 { say(":") }
+    }
+}
+
 /// The hypervisor cannot continue: a defect of its own, or a board that it cannot run on.
 func fatal(_ subject: StaticString, _ finding: StaticString) -> Never {
     sayEarly("\nhypervisor: ")
     sayEarly(subject)
     sayEarly(": ")
     sayEarly(finding)
-    sayEarly("; the machine stops\n")
+    sayEarly("; the machine stops; image offset ")
+    sayEarly(hexadecimal: hv_return_address() &- hv_address_of_image_start())
+    sayEarly("\n")
     powerOff(failed: true)
 }
 
@@ -63,6 +76,15 @@ func sayEarly(_ byte: UInt8) { _ = hv_sbi(1, 0, UInt64(byte), 0, 0, 0, 0) }
 
 private func sayEarly(_ text: StaticString) {
     for index in 0..<text.utf8CodeUnitCount { sayEarly(text.utf8Start[index]) }
+}
+
+private func sayEarly(hexadecimal number: UInt64) {
+    var shift = UInt64(64)
+    while shift > 0 {
+        shift -= 4
+        let digit = UInt8(number >> shift & 15)
+        sayEarly(digit < 10 ? 48 + digit : 87 + digit)
+    }
 }
 
 /// SBI SRST: shutdown, without or with a failure.

@@ -16,14 +16,29 @@ struct GuestPageFault {
 
     func handle() {
         let guest = hypervisor.pointee.guests + Int(vcpu.pointee.guest)
-        guard cause != 20, let access = decode(), guest.pointee.hasDevice(at: guestAddress) else { return refuse() }
-        if access.isStore {
+        guard cause != 20, let access = decode(), hasDevice(guest) else { return refuse() }
+        if guest.hasVirtioDevice(at: guestAddress) {
+            guard accessVirtio(guest, access) else { return }
+        } else if access.isStore {
             guest.pointee.store(guestAddress, vcpu[register: access.register], size: access.size)
         } else {
             let value = guest.pointee.load(guestAddress, size: access.size)
             vcpu[register: access.register] = access.extended(value)
         }
         vcpu.pointee.sepc &+= access.length
+    }
+
+    private func hasDevice(_ guest: UnsafeMutablePointer<Guest>) -> Bool {
+        guest.pointee.hasDevice(at: guestAddress) || guest.hasVirtioDevice(at: guestAddress)
+    }
+
+    /// False: the vCPU waits, and repeats the access.
+    private func accessVirtio(_ guest: UnsafeMutablePointer<Guest>, _ access: MemoryAccess) -> Bool {
+        guard access.isStore else {
+            vcpu[register: access.register] = access.extended(guest.loadVirtio(guestAddress, size: access.size))
+            return true
+        }
+        return guest.storeVirtio(guestAddress, vcpu[register: access.register], size: access.size, vcpu)
     }
 
     /// An access fault in the guest, as a board without a device there would give it.

@@ -23,7 +23,6 @@ func prepareHart(_ hart: Hart) {
     _ = hv_probe_environment(0x4000_0000_0000_00f0)
     setHartTimer(.max)
     hart.pointee.timer = .max
-    hypervisor.pointee.console.enable(on: hart)
     // Software, timer and external interrupts of the hypervisor's.
     hv_write_sie(0x222)
 }

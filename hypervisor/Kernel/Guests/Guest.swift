@@ -28,6 +28,8 @@ struct Guest {
     var line = LineBuffer()
     var uart = VirtualUART()
     private var plic = VirtualPLIC()
+    var disk = VirtualDisk()
+    var network = VirtualNetwork()
     private var vcpuIndexes = InlineArray<8, UInt8>(repeating: 0)
     private(set) var vcpuCount = 0
 
@@ -80,7 +82,7 @@ struct Guest {
     }
 
     /// Every hart decides again.
-    private func kickAll() {
+    func kickAll() {
         for index in 0..<hypervisor.pointee.board.hartCount where hypervisor.pointee.harts[index].online == 1 {
             hypervisor.pointee.scheduler.kick(hypervisor.pointee.harts + index)
         }
@@ -90,7 +92,7 @@ struct Guest {
     static var hasWork: Bool {
         for index in 0..<hypervisor.pointee.guestCount {
             let guest = hypervisor.pointee.guests + index
-            if guest.pointee.state == .requested || (guest.pointee.state == .ending && !guest.pointee.runs) {
+            if guest.pointee.state == .requested || guest.pointee.hasEnded {
                 return true
             }
         }
@@ -101,7 +103,7 @@ struct Guest {
     static func doWork() {
         for index in 0..<hypervisor.pointee.guestCount {
             let guest = hypervisor.pointee.guests + index
-            if guest.pointee.state == .ending, !guest.pointee.runs { guest.pointee.giveBack() }
+            if guest.pointee.hasEnded { guest.pointee.giveBack() }
             if guest.pointee.state == .requested { load(guest) }
         }
         var isAlive = false
@@ -113,6 +115,9 @@ struct Guest {
             powerOff(failed: false)
         }
     }
+
+    /// Whether nothing uses the memory of an ending guest any more: no hart, and no disk of the board.
+    private var hasEnded: Bool { state == .ending && !runs && disk.inFlight == 0 }
 
     /// Whether a hart still has one of the vCPUs.
     private var runs: Bool {
@@ -127,6 +132,7 @@ struct Guest {
         hypervisor.pointee.scheduler.release(guest: index)
         hypervisor.pointee.memory.release(UInt8(index + 1))
         (tables, uart, plic, vcpuCount) = (GuestTables(), VirtualUART(), VirtualPLIC(), 0)
+        (disk, network) = (VirtualDisk(), VirtualNetwork())
         state = restarts ? .requested : .absent
         say("hypervisor: guest ")
         say(text: name)
@@ -175,6 +181,8 @@ struct Guest {
     /// Carries the devices' levels to the PLIC, and the PLIC's decision to the vCPUs.
     mutating func updateInterrupts() {
         plic.setLevel(VirtualUART.interrupt, uart.level)
+        plic.setLevel(VirtualDisk.interrupt, disk.registers.level)
+        plic.setLevel(VirtualNetwork.interrupt, network.registers.level)
         for id in 0..<vcpuCount {
             vcpu(UInt64(id))?.setInterrupt(VCPU.external, plic.isPending(id))
         }

@@ -29,9 +29,20 @@ extension DeviceTreeWriter {
         property("interrupt-parent", word: Self.plic)
         property("clock-frequency", word: 3_686_400)
         end()
+        if guest.disk.range != nil { writeVirtio(VirtualDisk.address, VirtualDisk.interrupt) }
+        if guest.network.isPresent { writeVirtio(VirtualNetwork.address, VirtualNetwork.interrupt) }
         end()
         end()
         finish()
+    }
+
+    private mutating func writeVirtio(_ address: UInt64, _ interrupt: Int) {
+        begin("virtio_mmio", unit: address)
+        property("compatible", text: "virtio,mmio")
+        range(address, VirtioRegisters.size)
+        property("interrupts", word: UInt32(interrupt))
+        property("interrupt-parent", word: Self.plic)
+        end()
     }
 
     private mutating func writeChosen(_ entry: GuestEntry, _ layout: GuestLayout) {

@@ -25,16 +25,25 @@ struct GuestTable {
         size = words[3]
     }
 
+    /// Whether a guest has a network card; whether one has any device of the board's.
+    var hasNetworks: Bool { has { $0.hasNetwork } }
+    var hasDevices: Bool { has { $0.hasNetwork || $0.disk != nil } }
+
+    private func has(_ isWanted: (GuestEntry) -> Bool) -> Bool {
+        for index in 0..<count where isWanted(entry(index)) { return true }
+        return false
+    }
+
     func entry(_ index: Int) -> GuestEntry { GuestEntry(base: base, address: base + 64 + UInt64(index) * 512) }
 }
 
 /// One entry:
 ///
-///     0    name, 32 bytes with its zero     328  bytes of memory       352  flags: 1 starts at boot
-///     32   command line, 256 bytes          336  mask of harts         356  0
-///     288  kernel: offset, size             344  vCPUs
-///     304  RAM disk: offset, size           348  weight
-///     320  cap in percent of a hart, 0: none
+///     0    name, 32 bytes with its zero     328  bytes of memory       352  flags: 1 starts at boot, 2 has a network card,
+///     32   command line, 256 bytes          336  mask of harts              4 its disk is read-only
+///     288  kernel: offset, size             344  vCPUs                 356  number of the board's disk + 1, 0: none
+///     304  RAM disk: offset, size           348  weight                360  first sector
+///     320  cap in percent of a hart, 0: none                           368  sectors, 0: to the end
 struct GuestEntry {
     let base: UInt64
     let address: UInt64
@@ -48,7 +57,14 @@ struct GuestEntry {
     var harts: UInt64 { word(336) }
     var vcpus: Int { Int(min(max(word(344) & 0xffff_ffff, 1), 8)) }
     var weight: UInt64 { max(word(344) >> 32, 1) }
-    var startsAtBoot: Bool { word(352) & 1 == 1 }
+    var startsAtBoot: Bool { word(352) & 1 != 0 }
+    var hasNetwork: Bool { word(352) & 2 != 0 }
+    var disk: VirtualDisk.Range? {
+        let number = word(352) >> 32
+        guard number > 0 else { return nil }
+        return VirtualDisk.Range(
+            device: Int(number) - 1, first: word(360), sectors: word(368), isReadOnly: word(352) & 4 != 0)
+    }
 
     private func word(_ offset: UInt64) -> UInt64 { pointer(address + offset).pointee }
 }

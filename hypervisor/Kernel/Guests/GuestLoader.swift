@@ -28,6 +28,7 @@ extension Guest {
     /// Gives the guest its memory, fills it, and starts its first vCPU. On refusal everything goes back.
     static func load(_ guest: UnsafeMutablePointer<Guest>) {
         guest.pointee.state = .loading
+        if let problem = guest.makeDevices() { return guest.pointee.refuse(problem) }
         guard let layout = GuestLayout(guest.pointee.entry) else {
             return guest.pointee.refuse("its kernel and RAM disk do not fit its memory; give it more in GUESTS.json")
         }
@@ -127,6 +128,8 @@ extension UnsafeMutablePointer where Pointee == hv_vcpu {
         let waitTraps: UInt64 = hypervisor.pointee.isPartitioned ? 0 : 1 << 21
         pointee.hstatus = 1 << 7 | 1 << 8 | 2 << 32 | waitTraps
         pointee.vsstatus = 2 << 32
+        // User mode has the counters, as firmware leaves them: programs read `time` without the kernel's help.
+        pointee.scounteren = 7
         pointee.deadline = .max
         pointee.raised = 0
         pointee.flush = 1

@@ -24,6 +24,7 @@ struct OwnTables {
         // Devices first; memory below the image is the firmware's and stays absent.
         if board.uart.address != 0 { map(board.uart.address & ~4095, 4096, Self.write) }
         if board.plic.address != 0 { map(board.plic.address, min(board.plic.size, 64 << 20), Self.write) }
+        for index in 0..<board.virtioCount { map(board.virtio[index].address & ~4095, 4096, Self.write) }
         let text = hv_address_of_image_start()
         let textEnd = hv_address_of_text_end()
         let constantsEnd = hv_address_of_rodata_end()

@@ -57,6 +57,8 @@ _Static_assert(offsetof(struct hv_vcpu, vsstatus) == HV_VCPU_VS, "Layout.h");
 _Static_assert(offsetof(struct hv_vcpu, f) == HV_VCPU_F, "Layout.h");
 _Static_assert(offsetof(struct hv_vcpu, fcsr) == HV_VCPU_FCSR, "Layout.h");
 _Static_assert(offsetof(struct hv_hart, stack) == HV_HART_STACK, "Layout.h");
+_Static_assert(offsetof(struct hv_hart, id) == HV_HART_ID, "Layout.h");
+_Static_assert(sizeof(struct hv_hart) == HV_HART_SIZE, "Layout.h");
 
 #define HV_CSR(name, csr) \
     static inline __attribute__((always_inline)) uint64_t hv_read_##name(void) { \
@@ -110,12 +112,21 @@ static inline __attribute__((always_inline)) void hv_fence_guest_tables(void) { 
 /// HFENCE.VVMA of everything that belongs to the present VMID.
 static inline __attribute__((always_inline)) void hv_fence_virtual_tables(void) { __asm__ volatile(".word 0x22000073" : : : "memory"); }
 static inline __attribute__((always_inline)) void hv_clear_software_interrupt(void) { __asm__ volatile("csrci sip, 2" : : : "memory"); }
+/// Makes this hart interrupt itself as soon as it leaves the hypervisor.
+static inline __attribute__((always_inline)) void hv_set_software_interrupt(void) { __asm__ volatile("csrsi sip, 2" : : : "memory"); }
 
-// Device registers.
+/// Where the function that calls this one returns to.
+static inline __attribute__((always_inline)) uint64_t hv_return_address(void) { return (uint64_t)__builtin_return_address(0); }
+
+// Device registers, and memory that a guest or a device changes at any time: each call is exactly one access.
 static inline __attribute__((always_inline)) uint8_t hv_load8(uint64_t address) { return *(volatile uint8_t *)address; }
 static inline __attribute__((always_inline)) uint32_t hv_load32(uint64_t address) { return *(volatile uint32_t *)address; }
 static inline __attribute__((always_inline)) void hv_store8(uint64_t address, uint8_t value) { *(volatile uint8_t *)address = value; }
 static inline __attribute__((always_inline)) void hv_store32(uint64_t address, uint32_t value) { *(volatile uint32_t *)address = value; }
+static inline __attribute__((always_inline)) uint16_t hv_load16(uint64_t address) { return *(volatile uint16_t *)address; }
+static inline __attribute__((always_inline)) uint64_t hv_load64(uint64_t address) { return *(volatile uint64_t *)address; }
+static inline __attribute__((always_inline)) void hv_store16(uint64_t address, uint16_t value) { *(volatile uint16_t *)address = value; }
+static inline __attribute__((always_inline)) void hv_store64(uint64_t address, uint64_t value) { *(volatile uint64_t *)address = value; }
 
 struct hv_sbi_result { int64_t error; int64_t value; };
 
@@ -149,6 +160,9 @@ static inline __attribute__((always_inline)) void hv_release(void) {
 }
 
 // start.S and trap.S
+/// The table of harts, for a hart that firmware starts at the wrong address.
+extern uint64_t hv_first_hart;
+static inline void hv_set_first_hart(const struct hv_hart *harts) { hv_first_hart = (uint64_t)harts; }
 void hv_secondary_start(void);
 void hv_trap_entry(void);
 /// Runs the guest; never returns: the next exit calls hypervisor_trap on the hart's empty stack.
