@@ -147,6 +147,9 @@ private func accessCSR(
     let writes = kind == .write || field != 0
     let access = state.pointee.access(to: number, write: writes)
     guard access == .allowed else { return refuse(hart, operation, access) }
+    if state.pointee.hasAdvancedInterrupts, CSR.reachesInterruptFile(number) {
+        return accessInterruptFile(hart, operation, kind, writes ? operand : nil)
+    }
     // The counters do not count this instruction yet when it reads them, and do when it writes them.
     let position = UInt64(operands.pointee.index)
     state.pointee.retired &+= position
@@ -174,6 +177,27 @@ private func accessCSR(
     // What is fetched next may have changed, or an interrupt may have been let in.
     if CSR.changesFetch(number) || state.pointee.interruptReady() { return continueAfter(hart, operation) }
     return operation.next
+}
+
+/// A CSR behind which another thread may set bits at any time: it is read and written in one step.
+@inline(never)
+private func accessInterruptFile(
+    _ hart: HartReference, _ operation: OperationReference, _ kind: CSROperation, _ operand: UInt64?
+) -> OperationReference? {
+    let state = hart.state
+    let operands = operation.operation
+    let (kept, set): (UInt64, UInt64) =
+        switch (kind, operand) {
+        case (_, nil): (.max, 0)
+        case (.write, let value?): (0, value)
+        case (.set, let value?): (.max, value)
+        case (.clear, let value?): (~value, 0)
+        }
+    let value = state.pointee.accessInterruptFile(
+        Int(operands.pointee.immediate), keeping: kept, setting: set, isWrite: operand != nil)
+    guard let value else { return illegal(hart, operation) }
+    state.pointee.x[unchecked: Int(operands.pointee.rd)] = value
+    return state.pointee.interruptReady() ? continueAfter(hart, operation) : operation.next
 }
 
 extension HartState {
