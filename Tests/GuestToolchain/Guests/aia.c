@@ -90,8 +90,12 @@ static void interrupt_files(void) {
     EXPECT(refusal_m(0), ILLEGAL);
     EXPECT(refusal_m(0x40), ILLEGAL);
     EXPECT(refusal_s(0x100), ILLEGAL);
-    for (int number = 0x30; number < 0x40; number += 2) EXPECT(get_m(number), 0);
-    for (int number = 0x30; number < 0x40; number += 2) EXPECT(get_s(number), 0);
+    for (int number = 0x30; number < 0x40; number += 2) {
+        EXPECT(refusal_m(number), NONE);
+        EXPECT(refusal_s(number), NONE);
+        // QEMU has priorities.
+        if (!is_qemu()) EXPECT(get_m(number) | get_s(number), 0);
+    }
     if (!is_qemu()) {
         for (int number = 0x73; number < 0x80; number++) {
             put_m(number, -1);
@@ -257,6 +261,9 @@ static void wait_for(u64 (*get)(u64), u64 number, u64 bits) {
     while (get(number) != bits) {}
 }
 
+// Bits of sources. QEMU 7.2 does not clear those of sources that are not in use.
+static u32 bits(u64 address) { return get32(address) & (is_qemu() ? 1 << 10 | 1 << 20 : -1); }
+
 static void controller(void) {
     // Addresses as firmware sets them: 4 KiB for each hart at machine level, 32 KiB at supervisor level with seven guests.
     put32(APLIC_M + 0x1bc0, IMSIC_M >> 12);
@@ -277,27 +284,28 @@ static void controller(void) {
     put32(APLIC_M + SOURCE(97), 1);
     EXPECT(get32(APLIC_M + SOURCE(97)), 0);
     put32(APLIC_S + SOURCE(20), 1);
-    EXPECT(get32(APLIC_S + SOURCE(20)), 0);
+    // QEMU 7.2 lets the child have it.
+    if (!is_qemu()) EXPECT(get32(APLIC_S + SOURCE(20)), 0);
     put_m(EIP, 0);
     put32(APLIC_M + TARGET(20), 20);
     EXPECT(get32(APLIC_M + TARGET(20)), 20);
     put32(APLIC_M + SETIPNUM, 20);
-    EXPECT(get32(APLIC_M + SETIP), 1 << 20);
+    EXPECT(bits(APLIC_M + SETIP), 1 << 20);
     put32(APLIC_M + CLRIPNUM, 20);
-    EXPECT(get32(APLIC_M + SETIP), 0);
+    EXPECT(bits(APLIC_M + SETIP), 0);
     put32(APLIC_M + SETIPNUM_LE, 20);
     EXPECT(get_m(EIP), 0);
     put32(APLIC_M + SETIENUM, 20);
-    EXPECT(get32(APLIC_M + SETIE), 1 << 20);
+    EXPECT(bits(APLIC_M + SETIE), 1 << 20);
     wait_for(get_m, EIP, BIT(20));
-    EXPECT(get32(APLIC_M + SETIP), 0);
+    EXPECT(bits(APLIC_M + SETIP), 0);
     put32(APLIC_M + CLRIE, -1);
-    EXPECT(get32(APLIC_M + SETIE), 0);
+    EXPECT(bits(APLIC_M + SETIE), 0);
     EXPECT(get32(APLIC_M + CLRIE), 0);
     // Delegated, a source has no state here.
     put32(APLIC_M + SOURCE(20), 1 << 10);
     EXPECT(get32(APLIC_M + SOURCE(20)), 1 << 10);
-    EXPECT(get32(APLIC_M + TARGET(20)), 0);
+    if (!is_qemu()) EXPECT(get32(APLIC_M + TARGET(20)), 0);
     put32(APLIC_S + SOURCE(20), 1);
     EXPECT(get32(APLIC_S + SOURCE(20)), 1);
     put32(APLIC_S + TARGET(20), 33);
@@ -317,7 +325,7 @@ static void controller(void) {
         // A leaf delegates nothing; without the delegation all of the child's state is gone.
         put32(APLIC_S + SOURCE(20), 1 << 10);
         EXPECT(get32(APLIC_S + SOURCE(20)), 0);
-        EXPECT(get32(APLIC_S + SETIE), 0);
+        EXPECT(bits(APLIC_S + SETIE), 0);
         put32(APLIC_S + SOURCE(20), 1);
         put32(APLIC_S + TARGET(20), 33);
         put32(APLIC_M + SOURCE(20), 0);
@@ -342,12 +350,13 @@ static void wires(void) {
     EXPECT(get32(APLIC_S + CLRIP), 0);
     // What is low cannot be made pending.
     put32(APLIC_S + SETIPNUM, 10);
-    EXPECT(get32(APLIC_S + SETIP), 0);
-    EXPECT(get_s(EIP), 0);
+    // QEMU 7.2 does so.
+    if (!is_qemu()) EXPECT(get32(APLIC_S + SETIP) | get_s(EIP), 0);
+    put_s(EIP, 0);
     *(volatile u8 *)(UART + 1) = 2;
     wait_for(get_s, EIP, BIT(40));
     EXPECT(get32(APLIC_S + CLRIP), 1 << 10);
-    EXPECT(get32(APLIC_S + SETIP), 0);
+    EXPECT(bits(APLIC_S + SETIP), 0);
     // Once, until software asks again or the wire falls.
     put_s(EIP, 0);
     EXPECT(get_s(EIP), 0);
@@ -362,9 +371,10 @@ static void wires(void) {
     put32(APLIC_S + CLRIENUM, 10);
     *(volatile u8 *)(UART + 1) = 0;
     *(volatile u8 *)(UART + 1) = 2;
-    EXPECT(get32(APLIC_S + SETIP), 1 << 10);
+    EXPECT(bits(APLIC_S + SETIP), 1 << 10);
     *(volatile u8 *)(UART + 1) = 0;
-    EXPECT(get32(APLIC_S + SETIP), 0);
+    // In QEMU 7.2 it stays.
+    if (!is_qemu()) EXPECT(bits(APLIC_S + SETIP), 0);
     // Edges stay.
     put_s(EIP, 0);
     put32(APLIC_S + SOURCE(10), 0);
@@ -372,7 +382,7 @@ static void wires(void) {
     put32(APLIC_S + TARGET(10), 41);
     *(volatile u8 *)(UART + 1) = 2;
     *(volatile u8 *)(UART + 1) = 0;
-    EXPECT(get32(APLIC_S + SETIP), 1 << 10);
+    EXPECT(bits(APLIC_S + SETIP), 1 << 10);
     put32(APLIC_S + SETIENUM, 10);
     wait_for(get_s, EIP, BIT(41));
     if (!is_qemu()) {
@@ -388,7 +398,7 @@ static void wires(void) {
         put_s(EIP, 0);
         put32(APLIC_S + SOURCE(10), LOW);
         put32(APLIC_S + TARGET(10), 42);
-        EXPECT(get32(APLIC_S + SETIP), 1 << 10);
+        EXPECT(bits(APLIC_S + SETIP), 1 << 10);
         put32(APLIC_S + SETIENUM, 10);
         wait_for(get_s, EIP, BIT(42));
         // The addresses are locked.
@@ -404,6 +414,8 @@ static void wires(void) {
 int main(void) {
     open_memory();
     write_csr(mie, 0);
+    // With the hypervisor extension S-mode has what M-mode enables.
+    (void)try_write(MSTATEEN0, -1);
     interrupt_files();
     report("files", get_m(EIE) | get_m(EIP));
     machine_interrupts();
