@@ -51,8 +51,27 @@ import Testing
         #expect(try strings("max,\(name)=off") == expected)
         #expect(try strings("max,\(name)=off,\(name)=on") == Self.max)
         let added = try Processor(option: "rva20,\(name)=on")
-        #expect(added.extensions == Processor.Extension.allCases.filter { [.zicntr, .smaia, .ssaia, one].contains($0) })
+        let all: [Processor.Extension] = [.zicntr, .smaia, .ssaia, one]
+        #expect(added.extensions == Processor.Extension.allCases.filter(all.contains))
         #expect(try strings("rva20,\(name)=on").contains(name))
+    }
+
+    @Test("The Advanced Interrupt Architecture is there with its controllers, unless it is switched off")
+    func advancedInterrupts() throws {
+        for (option, interrupts, expected) in [
+            ("max", .plic, []), ("max", .aia, [.smaia, .ssaia]), ("rva20", .aia, [.smaia, .ssaia]),
+            ("rva22,smaia=off", .aia, [.ssaia]), ("max,ssaia=off", .aia, [.smaia]), ("max,smaia=on", .plic, []),
+        ] as [(String, Configuration.Interrupts, [Processor.Extension])] {
+            let processor = try Processor(option: option)
+            let names = processor.deviceTreeExtensions(interrupts).filter { $0.hasSuffix("aia") }
+            #expect(names == expected.map(\.rawValue), "\(option)")
+            let absent = processor.hartExtensions(.aia) == processor.hartExtensions(.plic)
+            #expect(absent == (processor.has(.smaia) || processor.has(.ssaia) ? false : true))
+        }
+        // The order of ISA strings.
+        #expect(
+            try Processor(option: "max,h=on").deviceTreeExtensions(.aia).drop { $0 != "zkt" }.prefix(5)
+                == ["zkt", "smaia", "ssaia", "sstc", "svadu"])
     }
 
     @Test("Block sizes are told of the cache-block extensions that there are")

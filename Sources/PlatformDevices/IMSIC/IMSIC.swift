@@ -31,7 +31,9 @@ package final class IMSIC: MemoryMappedDevice {
     }
 
     /// The width of the numbers of a hart's files: `riscv,guest-index-bits`.
-    package static func guestIndexBits(files count: Int) -> UInt64 { UInt64(Int.bitWidth - (count - 1).leadingZeroBitCount) }
+    package static func guestIndexBits(files count: Int) -> UInt64 {
+        UInt64(Int.bitWidth - (count - 1).leadingZeroBitCount)
+    }
 
     /// Bytes of the pages of `harts` harts.
     package static func size(harts: Int, filesOfHart: Int) -> UInt64 {
@@ -75,7 +77,7 @@ package final class IMSIC: MemoryMappedDevice {
     package func save() throws(SavedStateError) -> SavedRecord {
         let states = files.joined().map(\.current)
         var record = SavedRecord(kind: Self.kind, version: 1)
-        record.set("delivers", states.map { $0.delivers ? 1 : 0 })
+        record.set("delivers", states.map { $0.delivers ? 1 : 0 as UInt64 })
         record.set("thresholds", states.map(\.threshold))
         record.set("pending", states.flatMap { state in (0..<IMSICFileState.words).map { state.pending[$0] } })
         record.set("enabled", states.flatMap { state in (0..<IMSICFileState.words).map { state.enabled[$0] } })

@@ -106,7 +106,8 @@ extension ControlRegisters {
         _ record: SavedRecord, _ options: RegisterOptions
     ) throws(SavedStateError) {
         try read(Self.hypervisorRegisters(options), from: record)
-        guard (hypervisor.hstatus & HypervisorStatus.vgein) >> HypervisorStatus.vgeinShift <= options.guestFileCount else {
+        guard (hypervisor.hstatus & HypervisorStatus.vgein) >> HypervisorStatus.vgeinShift <= options.guestFileCount
+        else {
             throw .badField(kind: Self.kind, field: "hstatus")
         }
         for (name, path) in [("mstateen", \HypervisorRegisters.mstateen), ("hstateen", \.hstateen)] {

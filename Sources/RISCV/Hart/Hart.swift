@@ -271,7 +271,9 @@ extension Hart: InterruptSink {
     /// Sets one of the hart's wires: `number` is its bit in mip (1, 3, 9 or 11). SSIP, being edge-triggered, is only ever
     /// set: software clears it. From `guestExternalInterrupts` on they are the lines of guest interrupt files 1 and up, up to 63.
     package func setInterrupt(_ number: Int, level: Bool) {
-        if number >= Self.guestExternalInterrupts { return setGuestExternal(1 + number - Self.guestExternalInterrupts, level) }
+        if number >= Self.guestExternalInterrupts {
+            return setGuestExternal(1 + number - Self.guestExternalInterrupts, level)
+        }
         let bit: UInt64 = 1 << UInt64(number)
         if bit == Interrupt.ssip {
             if level { signals.pointee.software.bitwiseOr(bit, ordering: .acquiringAndReleasing) }

@@ -104,7 +104,9 @@ extension HartState {
     // MARK: The window
 
     /// Reads the register that a CSR leads to, and writes `old & kept | set` in the same step. Nil when there is no such register.
-    mutating func accessInterruptFile(_ number: Int, keeping kept: UInt64, setting set: UInt64, isWrite: Bool) -> UInt64? {
+    mutating func accessInterruptFile(
+        _ number: Int, keeping kept: UInt64, setting set: UInt64, isWrite: Bool
+    ) -> UInt64? {
         guard !lacksAdvancedCSR(number), let files = interruptFiles else { return nil }
         let selected: UInt64
         let file: (any InterruptFile)?

@@ -73,7 +73,8 @@ extension HartState {
             return topGuestInterrupt(pending).map { DueInterrupt(number: $0.identity, level: .guest) }
         }
         // A guest's interrupts have the numbers of a supervisor's there.
-        return Interrupt.best(of: delegated & csr.hypervisor.hideleg).map { DueInterrupt(number: $0 - 1, level: .guest) }
+        let number = Interrupt.best(of: delegated & csr.hypervisor.hideleg)
+        return number.map { DueInterrupt(number: $0 - 1, level: .guest) }
     }
 
     /// An interrupt can be taken now, going by the last look at the clock.
