@@ -45,8 +45,7 @@ final class RISCVBoard: Board {
             [(RISCVMemoryMap.memory, configuration.bootMemory)] + (region.map { [$0] } ?? []), configuration, services)
         bus = AddressSpace(memory: memory)
         harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase, code: services.code, log: log)
-        let interrupts = RISCVInterrupts(configuration, harts)
-        self.interrupts = interrupts
+        interrupts = RISCVInterrupts(configuration, harts)
         let wires = interrupts.wires
         bootROM = BootROM(name: "boot-rom")
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
@@ -71,13 +70,7 @@ final class RISCVBoard: Board {
 
         // Power, time, and interrupts; then what raises them.
         let placed: [Placement] =
-            [
-                (bootROM, RISCVMemoryMap.bootROM, BootROM.size),
-                (TestFinisher(name: "test", handler: events), RISCVMemoryMap.testFinisher, TestFinisher.size),
-                (Self.makeACLINT(harts, timeBase: timeBase), RISCVMemoryMap.aclint, ACLINT.size),
-                (Self.makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
-            ]
-            + interrupts.placed
+            Self.timers(harts, timeBase: timeBase, bootROM: bootROM, events: events) + interrupts.placed
             + [
                 (GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, wires)), RISCVMemoryMap.rtc, GoldfishRTC.size),
                 (generation, RISCVMemoryMap.generation, GenerationDevice.size),
@@ -192,6 +185,18 @@ final class RISCVBoard: Board {
                 .badInput, asked: "--trace \(path)", found: error.reason,
                 advice: "name a file in a directory that exists and that you may write")
         }
+    }
+
+    /// The parts that no interrupt controller is before.
+    private static func timers(
+        _ harts: [Hart], timeBase: TimeBase, bootROM: BootROM, events: @escaping SystemEventHandler
+    ) -> [Placement] {
+        [
+            (bootROM, RISCVMemoryMap.bootROM, BootROM.size),
+            (TestFinisher(name: "test", handler: events), RISCVMemoryMap.testFinisher, TestFinisher.size),
+            (makeACLINT(harts, timeBase: timeBase), RISCVMemoryMap.aclint, ACLINT.size),
+            (makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
+        ]
     }
 
     private static func makeACLINT(_ harts: [Hart], timeBase: TimeBase) -> ACLINT {
