@@ -35,7 +35,10 @@ extension Hart {
 
     /// Reads a CSR as M-mode would; nil when the hart has none of that number.
     package func readCSR(_ number: Int) -> UInt64? {
-        outsideOfGuest { hart in hart.state.pointee.readCSR(number) }
+        outsideOfGuest { hart in
+            hart.state.pointee.readCSR(number)
+                ?? hart.state.pointee.accessInterruptFile(number, keeping: .max, setting: 0, isWrite: false)
+        }
     }
 
     /// Writes a CSR as M-mode would, by its WARL rules. Numbers that the hart does not have are ignored.

@@ -147,15 +147,12 @@ private func accessCSR(
     let writes = kind == .write || field != 0
     let access = state.pointee.access(to: number, write: writes)
     guard access == .allowed else { return refuse(hart, operation, access) }
-    if state.pointee.hasAdvancedInterrupts, CSR.reachesInterruptFile(number) {
-        return accessInterruptFile(hart, operation, kind, writes ? operand : nil)
-    }
     // The counters do not count this instruction yet when it reads them, and do when it writes them.
     let position = UInt64(operands.pointee.index)
     state.pointee.retired &+= position
     let value = state.pointee.readCSR(number)
     state.pointee.retired &-= position
-    guard let value else { return illegal(hart, operation) }
+    guard let value else { return accessInterruptFile(hart, operation, kind, writes ? operand : nil) }
     if writes {
         // The wire of an interrupt controller is seen in mip.SEIP but not written back (3.1.9).
         let own =
@@ -179,7 +176,7 @@ private func accessCSR(
     return operation.next
 }
 
-/// A CSR behind which another thread may set bits at any time: it is read and written in one step.
+/// A CSR behind which another thread may set bits at any time, so that it is read and written in one step; illegal for other CSRs.
 @inline(never)
 private func accessInterruptFile(
     _ hart: HartReference, _ operation: OperationReference, _ kind: CSROperation, _ operand: UInt64?

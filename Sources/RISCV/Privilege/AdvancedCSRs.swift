@@ -64,14 +64,14 @@ extension HartState {
         }
     }
 
+    /// Nil also for the windows, which `accessInterruptFile` reads.
+    @inline(never)
     mutating func readAdvancedCSR(_ number: Int) -> UInt64? {
         guard hasAdvancedInterrupts, !lacksAdvancedCSR(number) else { return nil }
         switch number {
         case CSR.miselect: return csr.advanced.miselect
         case CSR.siselect: return isVirtual ? csr.advanced.vsiselect : csr.advanced.siselect
         case CSR.vsiselect: return csr.advanced.vsiselect
-        case CSR.mireg, CSR.mtopei, CSR.sireg, CSR.stopei, CSR.vsireg, CSR.vstopei:
-            return accessInterruptFile(number, keeping: .max, setting: 0, isWrite: false)
         case CSR.mtopi: return topMachineInterrupt()
         case CSR.stopi: return isVirtual ? topGuestInterrupt() : topSupervisorInterrupt()
         case CSR.vstopi: return topGuestInterrupt()
@@ -83,6 +83,7 @@ extension HartState {
         }
     }
 
+    @inline(never)
     mutating func writeAdvancedCSR(_ number: Int, _ value: UInt64) {
         guard hasAdvancedInterrupts, !lacksAdvancedCSR(number) else { return }
         let selected = value & AdvancedRegisters.selectable
@@ -104,10 +105,13 @@ extension HartState {
     // MARK: The window
 
     /// Reads the register that a CSR leads to, and writes `old & kept | set` in the same step. Nil when there is no such register.
+    @inline(never)
     mutating func accessInterruptFile(
         _ number: Int, keeping kept: UInt64, setting set: UInt64, isWrite: Bool
     ) -> UInt64? {
-        guard !lacksAdvancedCSR(number), let files = interruptFiles else { return nil }
+        guard CSR.reachesInterruptFile(number), !lacksAdvancedCSR(number), let files = interruptFiles else {
+            return nil
+        }
         let selected: UInt64
         let file: (any InterruptFile)?
         switch number {
@@ -181,12 +185,14 @@ extension HartState {
     }
 
     /// sie of interrupts that mideleg does not delegate.
+    @inline(never)
     mutating func enableVirtualInterrupts(_ value: UInt64) {
         csr.advanced.sie = value & csr.advanced.mvien & ~csr.mideleg
         localPending = localInterrupts()
     }
 
     /// sip of the same. Software sets and clears only SSIP.
+    @inline(never)
     mutating func writeVirtualPending(_ value: UInt64) {
         let mask = Interrupt.ssip & csr.advanced.mvien & ~csr.mideleg
         csr.advanced.mvip = csr.advanced.mvip & ~mask | value & mask

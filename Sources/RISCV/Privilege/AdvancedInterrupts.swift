@@ -6,7 +6,7 @@ internal import Synchronization
 extension HartState {
     /// SGEIP and VSEIP as guest interrupt files have them (Privileged Architecture, "Hypervisor Guest External Interrupt Registers").
     var guestExternalInterrupts: UInt64 {
-        mutating get {
+        @inline(never) mutating get {
             let lines = signals.pointee.guestExternal.load(ordering: .acquiring)
             let file = UInt64(selectedGuestFile)
             return (lines & csr.advanced.hgeie != 0 ? Interrupt.sgeip : 0)
@@ -16,9 +16,9 @@ extension HartState {
 
     /// `Interrupt.virtual`, or 0.
     var virtualInterrupts: UInt64 {
-        mutating get {
+        @inline(never) mutating get {
             let isInjected = csr.advanced.controlsGuest && injectedInterrupt != nil
-            return csr.virtualPending & csr.advanced.sie != 0 || isInjected ? Interrupt.virtual : 0
+            return virtualPending & csr.advanced.sie != 0 || isInjected ? Interrupt.virtual : 0
         }
     }
 
@@ -43,7 +43,7 @@ extension HartState {
 
     mutating func topSupervisorInterrupt() -> UInt64 {
         let enabled = pendingInterrupts() & csr.mie & csr.mideleg & ~csr.hypervisor.hideleg
-        return Self.top(Interrupt.best(of: enabled | csr.virtualPending & csr.advanced.sie))
+        return Self.top(Interrupt.best(of: enabled | virtualPending & csr.advanced.sie))
     }
 
     mutating func topGuestInterrupt() -> UInt64 {
@@ -53,6 +53,7 @@ extension HartState {
     private static func top(_ number: UInt64?) -> UInt64 { number.map { $0 << 16 | 1 } ?? 0 }
 
     /// The interrupt of the guest with the highest priority (section 6.3.3), by its number in the guest, with the priority that vstopi shows.
+    @inline(never)
     mutating func topGuestInterrupt(_ pending: UInt64) -> (identity: UInt64, priority: UInt64)? {
         let ready = pending & csr.mie & csr.hypervisor.hideleg & Interrupt.guest
         let external = ready & Interrupt.vseip != 0 ? externalPriority() : nil
@@ -95,6 +96,7 @@ extension HartState {
     // MARK: Access
 
     /// Whether M-mode has opened a register of the architecture to the modes below it (section 2.5 and 5.3). Others are open.
+    @inline(never)
     mutating func isAdvancedOpen(_ number: Int) -> Bool {
         // Without the hypervisor extension the hart has no state enables.
         let enables = hasHypervisor ? csr.hypervisor.mstateen[0] : .max
@@ -121,6 +123,7 @@ extension HartState {
     }
 
     /// Whether the hypervisor has opened a supervisor's register of the architecture to VS-mode (sections 2.3 and 2.5).
+    @inline(never)
     mutating func isAdvancedOpenToGuest(_ number: Int) -> Bool {
         let enables = csr.hypervisor.hstateen[0] & csr.hypervisor.mstateen[0]
         switch number {

@@ -23,9 +23,11 @@ struct AdvancedRegisters {
     var controlsGuest: Bool { hvictl & VirtualInterruptControl.vti != 0 }
 }
 
-extension ControlRegisters {
-    /// The bits of sip that are those of mvip.
-    var virtualPending: UInt64 { advanced.mvip & advanced.mvien & ~mideleg }
+extension HartState {
+    /// The bits of sip that are those of mvip. A property of the registers would copy all of them.
+    var virtualPending: UInt64 {
+        @inline(__always) mutating get { csr.advanced.mvip & csr.advanced.mvien & ~csr.mideleg }
+    }
 }
 
 /// Fields of hvictl (section 6.3.2).

@@ -32,7 +32,7 @@ extension HartState {
         case CSR.sip:
             isVirtual
                 ? guestInterruptView(pendingInterrupts())
-                : pendingInterrupts() & csr.mideleg & Interrupt.supervisor | csr.virtualPending
+                : pendingInterrupts() & csr.mideleg & Interrupt.supervisor | virtualPending
         case CSR.stvec: csr.stvec
         case CSR.scounteren: csr.scounteren
         case CSR.senvcfg: csr.senvcfg

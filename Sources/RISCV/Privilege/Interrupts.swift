@@ -64,7 +64,7 @@ extension HartState {
         let supervisorOpen = privilege < .supervisor || privilege == .supervisor && csr.status & Status.sie != 0
         if let number = Interrupt.best(of: forMachine) { return DueInterrupt(number: number, level: .machine) }
         if isVirtual || supervisorOpen {
-            let ready = delegated & ~csr.hypervisor.hideleg | csr.virtualPending & csr.advanced.sie
+            let ready = delegated & ~csr.hypervisor.hideleg | virtualPending & csr.advanced.sie
             if let number = Interrupt.best(of: ready) { return DueInterrupt(number: number, level: .supervisor) }
         }
         // In a guest, `supervisorOpen` is VS-mode's.
