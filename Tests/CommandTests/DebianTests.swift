@@ -34,18 +34,22 @@ struct DebianTests {
 
     @Test(
         "OpenSBI brings its kernel up",
-        .enabled(if: FileManager.default.fileExists(atPath: openSBI), "needs Debian's package opensbi"))
-    func openSBIAsFirmware() throws {
+        .enabled(if: FileManager.default.fileExists(atPath: openSBI), "needs Debian's package opensbi"),
+        arguments: ["plic", "aia"])
+    func openSBIAsFirmware(interrupts: String) throws {
         var result: AerieResult
         var attempts = 0
         repeat {
-            result = try boot(["--firmware", openSBI, "--cpus", "2"], wrapper: ["/usr/bin/timeout", "120"])
+            result = try boot(
+                ["--firmware", openSBI, "--cpus", "2", "--interrupts", interrupts],
+                wrapper: ["/usr/bin/timeout", "120"])
             attempts += 1
             // OpenSBI before 1.3 lets a second hart go on before it has noted where to: on a busy host, that hart starts
             // Linux once more now and then, with which it hangs.
         } while result.code == 124 && attempts < 3
         #expect(result.code == 0)
         #expect(result.output.contains("OpenSBI v"))
+        #expect(result.output.contains("aia-imsic") == (interrupts == "aia"))
         #expect(result.output.contains("2 harts answer"))
     }
 
@@ -148,6 +152,38 @@ struct DebianTests {
         let result = try DebianImage.run(["run", "--cpus", "2", "debian"] + separator + words)
         #expect(result.code == 7)
         #expect(result.output.contains("--cpus a  b  -- -l"))
+    }
+
+    @Test("With the Advanced Interrupt Architecture its PCI devices send messages", arguments: [1, 4])
+    func messages(harts: Int) throws {
+        let questions = """
+            cat /proc/interrupts; lspci -vv | grep MSI-X; dd if=/dev/vda of=/dev/null bs=1M count=64 2>&1 | tail -1
+            ip -br address show eth0; nproc
+            """
+        let options = ["--interrupts", "aia", "--transport", "pci", "--cpus", "\(harts)"]
+        let result = try DebianImage.run(["run", "debian"] + options + ["--", "sh", "-c", questions])
+        #expect(result.code == 0)
+        let lines = result.output.replacing("\r", with: "").split(separator: "\n")
+        // Every queue of the disk has a message of its own, and interrupts have come by them.
+        let queues = lines.filter { $0.contains("PCI-MSIX-0000:00:01.0") && $0.contains("virtio0-req.") }
+        #expect(queues.count == harts, "\(result.output)")
+        let counts = queues.joined(separator: " ").split(separator: " ").compactMap { Int($0) }
+        #expect(counts.contains { $0 > 0 }, "\(result.output)")
+        #expect(lines.contains { $0.contains("APLIC-MSI-d000000.aplic") && $0.contains("ttyS0") }, "\(result.output)")
+        #expect(!result.output.contains("PLIC-0"))
+        #expect(lines.contains { $0.contains("MSI-X: Enable+") })
+        #expect(lines.contains { $0.contains("67108864 bytes") })
+        #expect(lines.contains { $0.hasPrefix("eth0") && $0.contains("UP") } || !result.output.contains("eth0"))
+        #expect(lines.last == "\(harts)")
+    }
+
+    @Test("Its KVM finds the hart's interrupt files for guests")
+    func guestInterruptFiles() throws {
+        let result = try DebianImage.run(
+            ["run", "debian", "--interrupts", "aia", "--cpu", "max,h=on", "--cpus", "2"]
+                + ["--", "sh", "-c", "modprobe kvm; dmesg | grep kvm"])
+        #expect(result.code == 0)
+        #expect(result.output.contains("AIA available with 7 guest external interrupts"), "\(result.output)")
     }
 
     @Test("On PCI it finds every device, and its root disk has a queue for each processor")

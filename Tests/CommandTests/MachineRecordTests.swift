@@ -28,6 +28,7 @@ import Testing
             Share(hostDirectory: "c", guestDirectory: "/d", ownership: .pass),
         ]
         configuration.watchdog = .pause
+        configuration.interrupts = .aia
         let text = try JSONValue(encoding: configuration).text
         #expect(!text.contains(0x0A))
         #expect(try JSONValue(parsing: text).decode(Configuration.self) == configuration)

@@ -176,6 +176,7 @@ struct UsageTests {
         try expect(
             64, run + disks[..<14] + ["--console", "virtio", "--network", "none"],
             saying: ["7 disks: ", "slots have room for 6 of them; use --transport pci"])
+        try expect(64, run + ["--interrupts", "gic"], saying: ["--interrupts: 'gic' is not known", "plic, aia"])
         try expect(64, run + ["--overlay", "changes"], saying: ["--overlay changes", "no image"])
         try expect(64, run + ["--disk-size", "4G"], saying: ["--disk-size 4G", "no image"])
         try expect(64, run + ["--disk-size", "4097"], saying: ["--disk-size", "blocks of 4K"])

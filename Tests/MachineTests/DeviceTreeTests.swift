@@ -17,17 +17,22 @@ import Testing
     private static let additions: Set<String> = [
         "/cpus/cpu riscv,isa-base", "/cpus/cpu riscv,isa-extensions", "/cpus/cpu riscv,cbom-block-size",
         "/cpus/cpu riscv,cboz-block-size", "/cpus/cpu riscv,cbop-block-size", "/soc/rng@103000", "/soc/sswi@2f00000",
-        "/soc/virtio_mmio dma-coherent",
+        "/soc/virtio_mmio dma-coherent", "/soc/aplic@c000000 riscv,delegation", "/soc/aplic@c000000 #address-cells",
+        "/soc/aplic@d000000 #address-cells",
     ]
 
     /// Properties whose cells at some places are phandles: every `stride` cells from `first` on.
     private static let references: [String: (first: Int, stride: Int)] = [
         "interrupt-parent": (0, 1), "regmap": (0, 1), "cpu": (0, 1), "interrupts-extended": (0, 2),
-        "interrupt-map": (4, 6),
+        "interrupt-map": (4, 6), "msi-parent": (0, 1), "riscv,children": (0, 1), "riscv,delegate": (0, 3),
     ]
 
-    private func ours(_ processor: Processor = Processor()) -> DeviceTree {
+    private func ours(
+        _ processor: Processor = Processor(), interrupts: Configuration.Interrupts? = nil, firmware: String? = nil
+    ) -> DeviceTree {
         var configuration = Configuration()
+        configuration.interrupts = interrupts
+        configuration.firmware = firmware
         configuration.cpus = 2
         configuration.processor = processor
         configuration.memory = .mebibytes(512)
@@ -35,7 +40,7 @@ import Testing
     }
 
     /// All properties by the path of their node and their name, with phandles in place of numbers.
-    private func properties(_ tree: DeviceTree) -> [String: [String]] {
+    private func properties(_ tree: DeviceTree, isAdvanced: Bool = false) -> [String: [String]] {
         var paths: [UInt32: String] = [:]
         func collect(_ node: DeviceTree.Node, _ path: String) {
             if let phandle = node.cells("phandle")?.first { paths[phandle] = path }
@@ -47,6 +52,8 @@ import Testing
             for property in node.properties where property.name != "phandle" {
                 var values = property.value.map { String($0) }
                 if let (first, stride) = Self.references[property.name], let cells = node.cells(property.name) {
+                    // A wire of an APLIC is two cells.
+                    let stride = isAdvanced && property.name == "interrupt-map" ? stride + 1 : stride
                     values = cells.enumerated().map { index, cell in
                         index % stride == first ? paths[cell] ?? "none" : String(cell)
                     }
@@ -63,18 +70,50 @@ import Testing
         "Every node and property of QEMU's tree is in ours, but for the documented differences",
         .enabled(if: HostProgram.find("qemu-system-riscv64") != nil, "qemu-system-riscv64 is not installed"))
     func comparison() throws {
+        try compare(properties(self.ours()), withMachine: "virt")
+    }
+
+    @Test(
+        "With the Advanced Interrupt Architecture too, with and without interrupt files for guests",
+        .enabled(if: HostProgram.find("qemu-system-riscv64") != nil, "qemu-system-riscv64 is not installed"),
+        arguments: [false, true])
+    func advancedComparison(hasGuests: Bool) throws {
+        // With firmware, which QEMU always has.
+        let tree = ours(Processor(hypervisor: hasGuests), interrupts: .aia, firmware: "firmware")
+        try compare(
+            properties(tree, isAdvanced: true), withMachine: "virt,aia=aplic-imsic,aia-guests=\(hasGuests ? 7 : 0)",
+            isAdvanced: true)
+    }
+
+    private func compare(
+        _ ours: [String: [String]], withMachine machine: String, isAdvanced: Bool = false
+    ) throws {
         let directory = TemporaryDirectory()
         let file = directory.path("virt.dtb")
         let qemu = try #require(HostProgram.find("qemu-system-riscv64"))
         _ = try HostProgram.run(
-            qemu, ["-machine", "virt,dumpdtb=\(file)", "-smp", "2", "-m", "512M", "-display", "none"])
+            qemu, ["-machine", "\(machine),dumpdtb=\(file)", "-smp", "2", "-m", "512M", "-display", "none"])
         let theirs = properties(
-            try DeviceTree(blob: [UInt8](try Data(contentsOf: URL(filePath: file)))))
-        let ours = properties(self.ours())
+            try DeviceTree(blob: [UInt8](try Data(contentsOf: URL(filePath: file)))), isAdvanced: isAdvanced)
         #expect(theirs.count > 100)
         for (key, value) in theirs where !Self.differences.has(key) { #expect(ours[key] == value, "\(key)") }
         let additions = ours.keys.filter { theirs[$0] == nil && !(Self.differences.union(Self.additions)).has($0) }
         #expect(additions.sorted() == [])
+    }
+
+    @Test("Without firmware the guest has the controllers of supervisors only")
+    func supervisorControllers() throws {
+        let tree = ours(interrupts: .aia)
+        for (name, isThere) in [
+            ("imsics@24000000", false), ("aplic@c000000", false), ("imsics@28000000", true), ("aplic@d000000", true),
+        ] {
+            let node = try #require(tree.node("/soc/\(name)"))
+            #expect(node.string("status") == (isThere ? nil : "disabled"), "\(name)")
+        }
+        #expect(tree.node("/soc/plic@c000000") == nil)
+        #expect(ours().node("/soc/imsics@28000000") == nil)
+        let files = try #require(tree.node("/soc/imsics@28000000")?.cells("phandle")?.first)
+        #expect(tree.node("/soc/pci@30000000")?.cells("msi-parent") == [files])
     }
 
     @Test("virtio-mmio slots are in the order of their addresses, in which kernels number what is there")

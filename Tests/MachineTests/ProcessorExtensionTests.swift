@@ -42,7 +42,7 @@ import Testing
 
     @Test(
         "An extension that is switched off or on is missing or there, and no other",
-        arguments: Processor.Extension.allCases)
+        arguments: Processor.Extension.allCases.filter { ![.smaia, .ssaia].contains($0) })
     func switches(one: Processor.Extension) throws {
         let name = one.rawValue
         var expected = Self.max.filter { $0 != name }
@@ -51,8 +51,27 @@ import Testing
         #expect(try strings("max,\(name)=off") == expected)
         #expect(try strings("max,\(name)=off,\(name)=on") == Self.max)
         let added = try Processor(option: "rva20,\(name)=on")
-        #expect(added.extensions == Processor.Extension.allCases.filter { $0 == .zicntr || $0 == one })
+        let all: [Processor.Extension] = [.zicntr, .smaia, .ssaia, one]
+        #expect(added.extensions == Processor.Extension.allCases.filter(all.contains))
         #expect(try strings("rva20,\(name)=on").contains(name))
+    }
+
+    @Test("The Advanced Interrupt Architecture is there with its controllers, unless it is switched off")
+    func advancedInterrupts() throws {
+        for (option, interrupts, expected) in [
+            ("max", .plic, []), ("max", .aia, [.smaia, .ssaia]), ("rva20", .aia, [.smaia, .ssaia]),
+            ("rva22,smaia=off", .aia, [.ssaia]), ("max,ssaia=off", .aia, [.smaia]), ("max,smaia=on", .plic, []),
+        ] as [(String, Configuration.Interrupts, [Processor.Extension])] {
+            let processor = try Processor(option: option)
+            let names = processor.deviceTreeExtensions(interrupts).filter { $0.hasSuffix("aia") }
+            #expect(names == expected.map(\.rawValue), "\(option)")
+            let absent = processor.hartExtensions(.aia) == processor.hartExtensions(.plic)
+            #expect(absent == (processor.has(.smaia) || processor.has(.ssaia) ? false : true))
+        }
+        // The order of ISA strings.
+        #expect(
+            try Processor(option: "max,h=on").deviceTreeExtensions(.aia).drop { $0 != "zkt" }.prefix(5)
+                == ["zkt", "smaia", "ssaia", "sstc", "svadu"])
     }
 
     @Test("Block sizes are told of the cache-block extensions that there are")
@@ -108,8 +127,8 @@ import Testing
 
     @Test("Harts have the extensions that the processor has")
     func harts() throws {
-        #expect(Processor().hartExtensions == .all)
-        #expect(try Processor(option: "rva20").hartExtensions == .init([.zicntr]))
-        #expect(try Processor(option: "rva20,svpbmt=on").hartExtensions == .init([.zicntr, .svpbmt]))
+        #expect(Processor().hartExtensions(.plic) == .all)
+        #expect(try Processor(option: "rva20").hartExtensions(.plic) == .init([.zicntr]))
+        #expect(try Processor(option: "rva20,svpbmt=on").hartExtensions(.plic) == .init([.zicntr, .svpbmt]))
     }
 }

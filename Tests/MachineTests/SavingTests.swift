@@ -33,6 +33,25 @@ import Testing
     }
 
     @Test(
+        "Messages and wires lose no interrupt when a machine with the Advanced Interrupt Architecture is saved and goes on",
+        arguments: [Configuration.Engine.interpret, .translate], [2, 4])
+    func messagesWhileMoving(engine: Configuration.Engine, harts: Int) throws {
+        let program = try BareProgram(["runtime.S", "guest.c", "aia_harts.c"], harts: harts, flags: ["-DENDLESS"])
+        var configuration = program.configuration
+        configuration.engine = engine
+        configuration.interrupts = .aia
+        var random = SeededGenerator(seed: UInt64(harts))
+        let printed = try runMoving(configuration, through: program.path("saved"), count: 8) { _ in
+            usleep(UInt32(random.next() % 20_000))
+        }
+        #expect(printed == "every message arrived\n")
+        // A machine with other controllers is another one.
+        var other = configuration
+        other.interrupts = .plic
+        #expect(try refusal(other, program.path("saved"))?.category == .badInput)
+    }
+
+    @Test(
         "A machine whose memory the host may merge is saved and goes on in a new one as others are",
         .enabled("this host's kernel does not merge pages") { access("/sys/kernel/mm/ksm", F_OK) == 0 })
     func mergedMemory() throws {

@@ -161,6 +161,11 @@ import Testing
         configuration.transport = .mmio
         #expect(error(configuration)?.category == .unavailable)
         configuration.transport = nil
+        configuration.interrupts = .plic
+        #expect(
+            error(configuration)?.description
+                == "--interrupts plic: the x86_64 machine has the interrupt controllers of a PC; leave it out")
+        configuration.interrupts = nil
         configuration.firmware = configuration.kernel
         #expect(
             error(configuration)?.description

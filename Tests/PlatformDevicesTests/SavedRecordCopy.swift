@@ -9,6 +9,18 @@ enum SavedRecordCopy {
         try SavedRecord(encoded: record.encoded(), limit: 128 << 20)
     }
 
+    /// The record with another list of integers, of which the element at `place` is `value`.
+    static func changing(
+        _ record: SavedRecord, _ field: String, at place: Int, to value: UInt64
+    ) throws -> SavedRecord {
+        var copy = SavedRecord(kind: record.kind, version: record.version)
+        for (name, other) in record.fields where name != field { copy.set(name, other) }
+        var values = try record.integers(field)
+        values[place] = value
+        copy.set(field, values)
+        return copy
+    }
+
     /// Expects that the device refuses its own state with any one field missing or of a wrong type, a wrong kind, and an
     /// unknown version, and takes the state itself.
     static func expectEveryFieldIsChecked(of device: any Device) throws {

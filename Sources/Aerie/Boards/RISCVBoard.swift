@@ -14,7 +14,7 @@ internal import VirtioDevices
 /// The RISC-V machine, laid out as QEMU's `virt`.
 final class RISCVBoard: Board {
     /// A device and where its registers are.
-    private typealias Placement = (device: any MemoryMappedDevice, base: UInt64, size: UInt64)
+    private typealias Placement = RISCVInterrupts.Placement
 
     let memory: GuestMemory
     let timeBase = TimeBase()
@@ -31,6 +31,7 @@ final class RISCVBoard: Board {
     private let bus: AddressSpace
     private let boot: RISCVBoot
     private let bootROM: BootROM
+    private let interrupts: RISCVInterrupts
     private let deviceTree: DeviceTree
 
     /// Builds the machine. Nothing runs, and nothing is loaded yet.
@@ -44,7 +45,8 @@ final class RISCVBoard: Board {
             [(RISCVMemoryMap.memory, configuration.bootMemory)] + (region.map { [$0] } ?? []), configuration, services)
         bus = AddressSpace(memory: memory)
         harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase, code: services.code, log: log)
-        let plic = Self.makePLIC(harts)
+        interrupts = RISCVInterrupts(configuration, harts)
+        let wires = interrupts.wires
         bootROM = BootROM(name: "boot-rom")
         let uartChannel = configuration.console == .serial ? console : UnconnectedChannel()
         let transport = configuration.transport ?? .mmio
@@ -59,24 +61,20 @@ final class RISCVBoard: Board {
         virtioDevices = virtio.devices
         (growth, balloon) = (virtio.growth, virtio.balloon)
         let host = VirtioHost(memory: memory, loop: loop, log: log)
-        let slots = Self.slots(transport == .pci ? [] : virtioDevices, transport, host: host, plic: plic)
+        let slots = Self.slots(transport == .pci ? [] : virtioDevices, transport, host: host, wires: wires)
         let flash = try Self.flash(configuration, io: io, log: log)
         let panic = PanicNotifier(name: "panic", log: log, handler: events)
-        let generation = try Self.makeGeneration(plic)
+        let generation = try Self.makeGeneration(wires)
         self.generation = generation
-        let (bridge, functions) = Self.bus(transport == .pci ? virtioDevices : [], panic, host: host, plic: plic)
+        let (bridge, functions) = Self.bus(transport == .pci ? virtioDevices : [], panic, host: host, interrupts)
 
         // Power, time, and interrupts; then what raises them.
         let placed: [Placement] =
-            [
-                (bootROM, RISCVMemoryMap.bootROM, BootROM.size),
-                (TestFinisher(name: "test", handler: events), RISCVMemoryMap.testFinisher, TestFinisher.size),
-                (Self.makeACLINT(harts, timeBase: timeBase), RISCVMemoryMap.aclint, ACLINT.size),
-                (Self.makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
-                (plic, RISCVMemoryMap.plic, PLIC.size),
-                (GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, plic)), RISCVMemoryMap.rtc, GoldfishRTC.size),
+            Self.timers(harts, timeBase: timeBase, bootROM: bootROM, events: events) + interrupts.placed
+            + [
+                (GoldfishRTC(name: "rtc", line: Self.alarmLine(harts, wires)), RISCVMemoryMap.rtc, GoldfishRTC.size),
                 (generation, RISCVMemoryMap.generation, GenerationDevice.size),
-                (Self.makeUART(uartChannel, plic), RISCVMemoryMap.uart, 0x100),
+                (Self.makeUART(uartChannel, wires), RISCVMemoryMap.uart, 0x100),
                 (
                     FirmwareConfiguration(
                         name: "fw-cfg", memory: memory, items: Self.firmwareItems(configuration)),
@@ -107,6 +105,7 @@ final class RISCVBoard: Board {
         case .supervisor(let entry, let deviceTree):
             harts[0].enterSupervisor(at: entry, arguments: (0, deviceTree))
             for hart in harts.dropFirst() { hart.stop() }
+            interrupts.prepareForSupervisor()
         case .machine(let rom, _, _):
             bootROM.setContents(rom)
         }
@@ -114,7 +113,10 @@ final class RISCVBoard: Board {
 
     func dismantle() {
         bus.detachAll()
-        for hart in harts { hart.setSupervisorCallHandler(nil) }
+        for hart in harts {
+            hart.setSupervisorCallHandler(nil)
+            hart.connect(nil)
+        }
     }
 
     // MARK: Parts
@@ -142,7 +144,8 @@ final class RISCVBoard: Board {
         let harts = (0..<configuration.cpus).map {
             Hart(
                 index: $0, addressSpace: bus, timeBase: timeBase, resetAddress: RISCVMemoryMap.bootROM,
-                pagingMode: pagingMode, extensions: processor.hartExtensions, hasHypervisor: processor.hypervisor,
+                pagingMode: pagingMode, extensions: processor.hartExtensions(configuration.interrupts ?? .plic),
+                hasHypervisor: processor.hypervisor, guestFileCount: RISCVInterrupts.guestFiles(configuration),
                 isAlone: configuration.cpus == 1)
         }
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
@@ -184,15 +187,16 @@ final class RISCVBoard: Board {
         }
     }
 
-    /// Two contexts a hart: machine and supervisor external interrupts.
-    private static func makePLIC(_ harts: [Hart]) -> PLIC {
-        PLIC(
-            name: "plic", sources: RISCVMemoryMap.Source.count,
-            contexts: harts.flatMap { hart in
-                [RISCVMemoryMap.Wire.machineExternal, RISCVMemoryMap.Wire.supervisorExternal].map {
-                    InterruptLine(sink: hart, number: $0)
-                }
-            })
+    /// The parts that no interrupt controller is before.
+    private static func timers(
+        _ harts: [Hart], timeBase: TimeBase, bootROM: BootROM, events: @escaping SystemEventHandler
+    ) -> [Placement] {
+        [
+            (bootROM, RISCVMemoryMap.bootROM, BootROM.size),
+            (TestFinisher(name: "test", handler: events), RISCVMemoryMap.testFinisher, TestFinisher.size),
+            (makeACLINT(harts, timeBase: timeBase), RISCVMemoryMap.aclint, ACLINT.size),
+            (makeSSWI(harts), RISCVMemoryMap.supervisorSoftwareInterrupts, ACLINTSupervisor.size),
+        ]
     }
 
     private static func makeACLINT(_ harts: [Hart], timeBase: TimeBase) -> ACLINT {
@@ -206,8 +210,8 @@ final class RISCVBoard: Board {
     }
 
     /// The clock's alarm is an interrupt, and ends suspensions.
-    private static func alarmLine(_ harts: [Hart], _ plic: PLIC) -> InterruptLine {
-        let interrupt = InterruptLine(sink: plic, number: RISCVMemoryMap.Source.rtc)
+    private static func alarmLine(_ harts: [Hart], _ wires: any InterruptSink) -> InterruptLine {
+        let interrupt = InterruptLine(sink: wires, number: RISCVMemoryMap.Source.rtc)
         return InterruptLine(sink: WakeLine(interrupt: interrupt, harts: harts), number: 0)
     }
 
@@ -217,16 +221,16 @@ final class RISCVBoard: Board {
             harts: harts.map { InterruptLine(sink: $0, number: RISCVMemoryMap.Wire.supervisorSoftware) })
     }
 
-    private static func makeGeneration(_ plic: PLIC) throws(AerieError) -> GenerationDevice {
+    private static func makeGeneration(_ wires: any InterruptSink) throws(AerieError) -> GenerationDevice {
         try wrapping("random numbers for the generation ID") { () throws(SystemError) in
             try GenerationDevice(
-                name: "generation", line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.generation))
+                name: "generation", line: InterruptLine(sink: wires, number: RISCVMemoryMap.Source.generation))
         }
     }
 
-    private static func makeUART(_ channel: any CharacterChannel, _ plic: PLIC) -> UART16550 {
+    private static func makeUART(_ channel: any CharacterChannel, _ wires: any InterruptSink) -> UART16550 {
         UART16550(
-            name: "uart0", channel: channel, line: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.uart))
+            name: "uart0", channel: channel, line: InterruptLine(sink: wires, number: RISCVMemoryMap.Source.uart))
     }
 
     private static func watchdog(
@@ -253,7 +257,8 @@ final class RISCVBoard: Board {
 
     /// All slots for virtio devices in the address space: kernels probe every one. The first have devices.
     private static func slots(
-        _ cards: [any VirtioDevice], _ transport: Configuration.Transport, host: VirtioHost, plic: PLIC
+        _ cards: [any VirtioDevice], _ transport: Configuration.Transport, host: VirtioHost,
+        wires: any InterruptSink
     ) -> [Placement] {
         precondition(cards.count <= RISCVMemoryMap.virtioSlots, "validation bounds the number of disks")
         let version: VirtioMMIOVersion = transport == .mmioLegacy ? .legacy : .modern
@@ -265,27 +270,27 @@ final class RISCVBoard: Board {
             }
             let device = VirtioMMIOTransport(
                 name: "virtio\(slot)", device: cards[slot], memory: host.memory,
-                interrupt: InterruptLine(sink: plic, number: RISCVMemoryMap.Source.virtio + slot), version: version,
+                interrupt: InterruptLine(sink: wires, number: RISCVMemoryMap.Source.virtio + slot), version: version,
                 loop: host.loop, log: host.log)
             return (device, base, RISCVMemoryMap.virtioStride)
         }
     }
 
-    /// A PCI bus with virtio devices, which may be none, and the notifier of panics behind them; with the interrupt pins for want of a
-    /// controller of messages.
+    /// A PCI bus with virtio devices, which may be none, and the notifier of panics behind them. Where no controller takes messages they
+    /// have their interrupt pins only.
     private static func bus(
-        _ cards: [any VirtioDevice], _ panic: PanicNotifier, host: VirtioHost, plic: PLIC
+        _ cards: [any VirtioDevice], _ panic: PanicNotifier, host: VirtioHost, _ interrupts: RISCVInterrupts
     ) -> (placed: [Placement], functions: [any Device]) {
         let functions: [any PCIFunction] =
             cards.enumerated().map { slot, card in
                 VirtioPCITransport(
-                    name: "virtio\(slot)", device: card, memory: host.memory, messages: nil, loop: host.loop,
-                    log: host.log)
+                    name: "virtio\(slot)", device: card, memory: host.memory, messages: interrupts.messages,
+                    loop: host.loop, log: host.log)
             } + [panic]
         let high = PCIHighWindow.above(host.memory)
         let bridge = PCIHost(
             name: "pci", functions: functions,
-            lines: (0..<4).map { InterruptLine(sink: plic, number: RISCVMemoryMap.Source.pci + $0) })
+            lines: (0..<4).map { InterruptLine(sink: interrupts.wires, number: RISCVMemoryMap.Source.pci + $0) })
         return (
             [
                 (bridge, RISCVMemoryMap.pciConfiguration, PCIHost.wholeConfigurationSize),

@@ -13,8 +13,15 @@ enum RISCVDeviceTree {
         var tree = DeviceTree()
         let processors = (0..<harts).map { _ in tree.makePhandle() }
         let interruptControllers = (0..<harts).map { _ in tree.makePhandle() }
+        let wires = tree.makePhandle()
+        let advanced =
+            configuration.interrupts == .aia
+            ? AdvancedHandles(
+                machineController: tree.makePhandle(), machineFiles: tree.makePhandle(),
+                supervisorFiles: tree.makePhandle()) : nil
         let handles = Handles(
-            processors: processors, harts: interruptControllers, plic: tree.makePhandle(), test: tree.makePhandle())
+            processors: processors, harts: interruptControllers, wires: wires, advanced: advanced,
+            test: tree.makePhandle())
 
         tree.root.set("#address-cells", cells: [2])
         tree.root.set("#size-cells", cells: [2])
@@ -22,7 +29,7 @@ enum RISCVDeviceTree {
         tree.root.set("model", string: "riscv-virtio,aerie")
         tree.root.add(chosen(configuration.console))
         tree.root.add(memoryNode(configuration.bootMemory))
-        tree.root.add(cpus(handles, configuration.processor ?? Processor()))
+        tree.root.add(cpus(handles, configuration))
         tree.root.add(power("poweroff", value: 0x5555, test: handles.test))
         tree.root.add(power("reboot", value: 0x7777, test: handles.test))
         tree.root.add(flash())
@@ -31,11 +38,14 @@ enum RISCVDeviceTree {
         return tree
     }
 
-    private struct Handles {
+    struct Handles {
         let processors: [UInt32]
         /// The interrupt controllers of harts.
         let harts: [UInt32]
-        let plic: UInt32
+        /// The controller of the devices' wires, as a supervisor uses it.
+        let wires: UInt32
+        /// Nil with a PLIC.
+        let advanced: AdvancedHandles?
         let test: UInt32
     }
 
@@ -56,12 +66,13 @@ enum RISCVDeviceTree {
 
     // MARK: Processors
 
-    private static func cpus(_ handles: Handles, _ processor: Processor) -> DeviceTree.Node {
+    private static func cpus(_ handles: Handles, _ configuration: Configuration) -> DeviceTree.Node {
+        let processor = configuration.processor ?? Processor()
         var cpus = DeviceTree.Node("cpus")
         cpus.set("#address-cells", cells: [1])
         cpus.set("#size-cells", cells: [0])
         cpus.set("timebase-frequency", cells: [UInt32(TimeBase.frequency)])
-        let extensions = processor.deviceTreeExtensions
+        let extensions = processor.deviceTreeExtensions(configuration.interrupts ?? .plic)
         for (index, controller) in handles.harts.enumerated() {
             var cpu = DeviceTree.Node("cpu@\(hexadecimal(UInt64(index)))")
             cpu.set(phandle: handles.processors[index])
@@ -140,7 +151,7 @@ enum RISCVDeviceTree {
         soc.set("#size-cells", cells: [2])
         soc.set("compatible", string: "simple-bus")
         soc.set("ranges")
-        soc.add(plic(handles))
+        for node in interruptControllers(handles, configuration) { soc.add(node) }
         soc.add(aclint(handles))
         soc.add(supervisorSoftwareInterrupts(handles))
 
@@ -151,13 +162,13 @@ enum RISCVDeviceTree {
 
         var rtc = device("rtc", RISCVMemoryMap.rtc, GoldfishRTC.size)
         rtc.set("compatible", string: "google,goldfish-rtc")
-        rtc.interrupt(RISCVMemoryMap.Source.rtc, parent: handles.plic)
+        rtc.interrupt(RISCVMemoryMap.Source.rtc, handles)
         soc.add(rtc)
 
         // Linux, Documentation/devicetree/bindings/rng/microsoft,vmgenid.yaml.
         var generation = device("rng", RISCVMemoryMap.generation, GenerationDevice.size)
         generation.set("compatible", string: "microsoft,vmgenid")
-        generation.interrupt(RISCVMemoryMap.Source.generation, parent: handles.plic)
+        generation.interrupt(RISCVMemoryMap.Source.generation, handles)
         soc.add(generation)
 
         if configuration.watchdog != .off {
@@ -169,7 +180,7 @@ enum RISCVDeviceTree {
         var uart = device("serial", RISCVMemoryMap.uart, 0x100)
         uart.set("compatible", string: "ns16550a")
         uart.set("clock-frequency", cells: [3_686_400])
-        uart.interrupt(RISCVMemoryMap.Source.uart, parent: handles.plic)
+        uart.interrupt(RISCVMemoryMap.Source.uart, handles)
         soc.add(uart)
 
         for slot in 0..<RISCVMemoryMap.virtioSlots {
@@ -177,15 +188,15 @@ enum RISCVDeviceTree {
             var virtio = device("virtio_mmio", base, RISCVMemoryMap.virtioStride)
             virtio.set("compatible", string: "virtio,mmio")
             virtio.set("dma-coherent")
-            virtio.interrupt(RISCVMemoryMap.Source.virtio + slot, parent: handles.plic)
+            virtio.interrupt(RISCVMemoryMap.Source.virtio + slot, handles)
             soc.add(virtio)
         }
-        soc.add(pci(highWindow: pciHighWindow, plic: handles.plic))
+        soc.add(pci(highWindow: pciHighWindow, handles))
         return soc
     }
 
     /// The host bridge (IEEE 1275 PCI bus binding; Linux, Documentation/devicetree/bindings/pci/host-generic-pci.yaml).
-    private static func pci(highWindow: (base: UInt64, size: UInt64), plic: UInt32) -> DeviceTree.Node {
+    private static func pci(highWindow: (base: UInt64, size: UInt64), _ handles: Handles) -> DeviceTree.Node {
         var node = device("pci", RISCVMemoryMap.pciConfiguration, PCIHost.wholeConfigurationSize)
         node.set("compatible", string: "pci-host-ecam-generic")
         node.set("device_type", string: "pci")
@@ -216,28 +227,10 @@ enum RISCVDeviceTree {
             "interrupt-map",
             cells: pins.flatMap { slot, pin in
                 let source = RISCVMemoryMap.Source.pci + PCIHost.line(ofSlot: slot + pin)
-                return [UInt32(slot) << 11, 0, 0, UInt32(pin + 1), plic, UInt32(source)]
+                return [UInt32(slot) << 11, 0, 0, UInt32(pin + 1), handles.wires] + handles.specifier(source)
             })
+        if let advanced = handles.advanced { node.set("msi-parent", cells: [advanced.supervisorFiles]) }
         return node
-    }
-
-    private static func plic(_ handles: Handles) -> DeviceTree.Node {
-        var plic = device("plic", RISCVMemoryMap.plic, PLIC.size)
-        plic.set("compatible", strings: ["sifive,plic-1.0.0", "riscv,plic0"])
-        plic.set("#interrupt-cells", cells: [1])
-        plic.set("#address-cells", cells: [0])
-        plic.set("interrupt-controller")
-        plic.set("riscv,ndev", cells: [UInt32(RISCVMemoryMap.Source.count)])
-        plic.set(
-            "interrupts-extended",
-            cells: handles.harts.flatMap {
-                [
-                    $0, UInt32(RISCVMemoryMap.Wire.machineExternal), $0,
-                    UInt32(RISCVMemoryMap.Wire.supervisorExternal),
-                ]
-            })
-        plic.set(phandle: handles.plic)
-        return plic
     }
 
     private static func aclint(_ handles: Handles) -> DeviceTree.Node {
@@ -264,19 +257,19 @@ enum RISCVDeviceTree {
         return node
     }
 
-    private static func device(_ name: String, _ base: UInt64, _ size: UInt64) -> DeviceTree.Node {
+    static func device(_ name: String, _ base: UInt64, _ size: UInt64) -> DeviceTree.Node {
         var node = DeviceTree.Node("\(name)@\(hexadecimal(base))")
         node.set("reg", cells64: [base, size])
         return node
     }
 
-    private static func hexadecimal(_ value: UInt64) -> String { String(value, radix: 16) }
+    static func hexadecimal(_ value: UInt64) -> String { String(value, radix: 16) }
 }
 
 extension DeviceTree.Node {
-    fileprivate mutating func interrupt(_ number: Int, parent: UInt32) {
-        set("interrupt-parent", cells: [parent])
-        set("interrupts", cells: [UInt32(number)])
+    fileprivate mutating func interrupt(_ number: Int, _ handles: RISCVDeviceTree.Handles) {
+        set("interrupt-parent", cells: [handles.wires])
+        set("interrupts", cells: handles.specifier(number))
     }
 }
 

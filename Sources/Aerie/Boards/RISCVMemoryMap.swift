@@ -10,6 +10,13 @@ enum RISCVMemoryMap {
     static let aclint: UInt64 = 0x200_0000
     static let supervisorSoftwareInterrupts: UInt64 = 0x2F0_0000
     static let plic: UInt64 = 0xC00_0000
+    // With the Advanced Interrupt Architecture, instead of the PLIC.
+    static let aplicMachine: UInt64 = 0xC00_0000
+    static let aplicSupervisor: UInt64 = 0xD00_0000
+    static let imsicMachine: UInt64 = 0x2400_0000
+    static let imsicSupervisor: UInt64 = 0x2800_0000
+    /// Interrupt files for guests at a hart with the hypervisor extension.
+    static let guestInterruptFiles = 7
     static let uart: UInt64 = 0x1000_0000
     static let virtio: UInt64 = 0x1000_1000
     static let virtioStride: UInt64 = 0x1000
@@ -22,7 +29,7 @@ enum RISCVMemoryMap {
     static let pciWindowSize: UInt64 = 0x4000_0000
     static let memory: UInt64 = 0x8000_0000
 
-    /// Sources of the PLIC.
+    /// Sources of the PLIC, or of the APLIC.
     enum Source {
         static let virtio = 1
         static let uart = 10
@@ -31,6 +38,8 @@ enum RISCVMemoryMap {
         /// INTA; the other three follow.
         static let pci = 32
         static let count = 95
+        /// The APLIC's.
+        static let advancedCount = 96
     }
 
     /// Bits of mip, which are the wires of a hart.

@@ -68,6 +68,11 @@ extension Configuration {
                     found: "the x86_64 machine has its devices on PCI",
                     advice: "use --transport pci, or leave it out")
             }
+            if let interrupts {
+                throw AerieError(
+                    .unavailable, asked: "--interrupts \(interrupts.rawValue)",
+                    found: "the x86_64 machine has the interrupt controllers of a PC", advice: "leave it out")
+            }
         case .x86_64, .aarch64:
             throw AerieError(
                 .unavailable, asked: "--arch \(architecture.rawValue)",

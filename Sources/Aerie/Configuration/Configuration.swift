@@ -34,6 +34,15 @@ public struct Configuration: Codable, Equatable, Sendable {
         case pci
     }
 
+    /// The interrupt controllers of the RISC-V board.
+    public enum Interrupts: String, CaseIterable, Codable, Sendable {
+        /// A platform-level interrupt controller (RISC-V PLIC Specification 1.0.0). PCI devices use the pins of their functions.
+        case plic
+        /// The Advanced Interrupt Architecture 1.0: each hart has interrupt files that receive messages (IMSIC), with files for guests if it has the
+        /// hypervisor extension, and a controller makes messages of the wires of other devices (APLIC). PCI devices send messages (MSI-X).
+        case aia
+    }
+
     /// The device of the guest's console.
     public enum Console: String, CaseIterable, Codable, Sendable {
         /// The 16550A UART: `ttyS0` of a Linux guest.
@@ -115,6 +124,8 @@ public struct Configuration: Codable, Equatable, Sendable {
     /// The transport of virtio devices; nil for the board's default: `mmio` on riscv64, `pci` on x86_64. The x86_64 board has
     /// only `pci`.
     public var transport: Transport?
+    /// The interrupt controllers; nil for the board's default: `plic` on riscv64. The x86_64 board has those of a PC, and no choice.
+    public var interrupts: Interrupts?
     /// The device of the guest's console.
     public var console = Console.serial
     /// Whether the guest has a control port: a virtio console on which the host asks the guest's init to power off

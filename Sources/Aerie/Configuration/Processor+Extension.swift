@@ -44,21 +44,29 @@ extension Processor {
         case svnapot
         /// Memory types in page-table entries (`menvcfg.PBMTE`).
         case svpbmt
+        /// The Advanced Interrupt Architecture at machine level (`mireg`, `mtopei`, `mtopi` and others). Harts have it only with the interrupt
+        /// controllers `aia` (`Configuration.interrupts`).
+        case smaia
+        /// The same at supervisor level, and for guests of guests.
+        case ssaia
     }
 
     /// The extensions, in the order of `Extension.allCases`. The hypervisor's is not among them.
     public var extensions: [Extension] { Extension.allCases.filter { has($0) } }
 
-    /// The extensions in the terms of harts.
-    var hartExtensions: ExtensionSet {
-        ExtensionSet(extensions.compactMap { one in RISCV.Extension.allCases.first { $0.name == one.rawValue } })
+    /// The extensions in the terms of harts that have these interrupt controllers.
+    func hartExtensions(_ interrupts: Configuration.Interrupts) -> ExtensionSet {
+        ExtensionSet(
+            extensions.compactMap { one in
+                RISCV.Extension.allCases.first { $0.name == one.rawValue && interrupts.permit(one) }
+            })
     }
 
     /// The names of all that harts have, as the device tree lists them: in the canonical order of ISA strings (Unprivileged Architecture,
     /// chapter "ISA Extension Naming Conventions").
-    var deviceTreeExtensions: [String] {
+    func deviceTreeExtensions(_ interrupts: Configuration.Interrupts) -> [String] {
         let names = Self.everyName.filter { name in
-            Extension(rawValue: name).map { has($0) } ?? (name != "svade" || !has(.svadu))
+            Extension(rawValue: name).map { has($0) && interrupts.permit($0) } ?? (name != "svade" || !has(.svadu))
         }
         return hypervisor ? names + Self.hypervisorNames : names
     }
@@ -68,8 +76,8 @@ extension Processor {
 
     private static let everyName = [
         "i", "m", "a", "f", "d", "c", "zicbom", "zicbop", "zicboz", "zicntr", "zicond", "zicsr", "zifencei",
-        "zihintpause", "zihpm", "zawrs", "zfhmin", "zba", "zbb", "zbs", "zkt", "sstc", "svade", "svadu", "svinval",
-        "svnapot", "svpbmt",
+        "zihintpause", "zihpm", "zawrs", "zfhmin", "zba", "zbb", "zbs", "zkt", "smaia", "ssaia", "sstc", "svade",
+        "svadu", "svinval", "svnapot", "svpbmt",
     ]
 
     /// The hypervisor extension, and what Sha demands beside it (RISC-V Profiles, chapter "RVA23 Profiles").
@@ -80,17 +88,23 @@ extension Processor {
 }
 
 extension Processor.Model {
-    /// The extensions of the model, among those that can be switched; none for x86_64 guests.
+    /// The extensions of the model, among those that can be switched; none for x86_64 guests. Those of the Advanced Interrupt Architecture are in
+    /// all of them, because the choice of the interrupt controllers decides.
     var extensions: [Processor.Extension] {
         switch self {
         case .max: Processor.Extension.allCases
-        case .rva20: [.zicntr]
+        case .rva20: [.zicntr, .smaia, .ssaia]
         case .rva22:
             [
                 .zicbom, .zicbop, .zicboz, .zicntr, .zihintpause, .zihpm, .zfhmin, .zba, .zbb, .zbs, .zkt, .svinval,
-                .svpbmt,
+                .svpbmt, .smaia, .ssaia,
             ]
         case .host, .x86_64_v1, .x86_64_v2, .x86_64_v3, .x86_64_v4: []
         }
     }
+}
+
+extension Configuration.Interrupts {
+    /// Whether harts with these controllers can have an extension.
+    fileprivate func permit(_ one: Processor.Extension) -> Bool { self == .aia || one != .smaia && one != .ssaia }
 }

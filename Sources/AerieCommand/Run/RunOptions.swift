@@ -129,6 +129,12 @@ struct RunOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How the guest finds its virtio devices: mmio, mmio-legacy or pci.", valueName: "kind"))
     var transport: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The interrupt controllers of a riscv64 guest: plic (default) or aia, with which PCI devices send messages.",
+            valueName: "kind"))
+    var interrupts: String?
+
     @Option(help: ArgumentHelp("Where the guest's console is: serial (ttyS0) or virtio (hvc0).", valueName: "kind"))
     var console: String?
 
@@ -201,7 +207,7 @@ struct RunOptions: ParsableArguments {
             (.memory, memory), (.maxMemory, maxMemory), (.memoryPolicy, memoryPolicy),
             (.kernel, kernel), (.initrd, initrd), (.append, append), (.firmware, firmware), (.overlay, overlay),
             (.diskSize, diskSize),
-            (.transport, transport),
+            (.transport, transport), (.interrupts, interrupts),
             (.console, console), (.watchdog, watchdog), (.vsock, vsock), (.stopTimeout, stopTimeout),
             (.codeCache, codeCache),
             (.logLevel, logLevel), (.logFile, logFile),

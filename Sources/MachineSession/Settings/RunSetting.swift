@@ -4,7 +4,7 @@ internal import HostSystem
 /// The settings by the names that the command line and a file give them.
 package enum RunSetting: String, CaseIterable, Sendable {
     case image, command, arch, engine, trace, cpu, cpus, memory, kernel, initrd, append, firmware, flash, disk, overlay,
-        network, publish, share, transport, console, watchdog, vsock, merge
+        network, publish, share, transport, interrupts, console, watchdog, vsock, merge
     case maxMemory = "max-memory"
     case memoryPolicy = "memory-policy"
     case allowEgress = "allow-egress"
@@ -65,6 +65,7 @@ extension RunSettings {
         case .share: shares = (shares ?? []) + [try Share(option: text)]
         case .allowEgress: allowedEgress = (allowedEgress ?? []) + [text]
         case .transport: transport = try Self.choice(text, asked: asked)
+        case .interrupts: interrupts = try Self.choice(text, asked: asked)
         case .console: console = try Self.choice(text, asked: asked)
         case .vsock: sockets = try SocketSettings(option: text)
         case .watchdog: watchdog = try Self.choice(text, asked: asked)

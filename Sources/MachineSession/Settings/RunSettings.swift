@@ -33,6 +33,7 @@ package struct RunSettings: Equatable {
     package var allowedEgress: [String]?
     package var shares: [Share]?
     package var transport: Configuration.Transport?
+    package var interrupts: Configuration.Interrupts?
     package var console: Configuration.Console?
     package var sockets: SocketSettings?
     package var watchdog: Configuration.WatchdogAction?
@@ -78,6 +79,7 @@ package struct RunSettings: Equatable {
         result.allowedEgress = allowedEgress ?? other.allowedEgress
         result.shares = shares ?? other.shares
         result.transport = transport ?? other.transport
+        result.interrupts = interrupts ?? other.interrupts
         result.console = console ?? other.console
         result.sockets = sockets ?? other.sockets
         result.watchdog = watchdog ?? other.watchdog
@@ -152,6 +154,7 @@ package struct RunSettings: Equatable {
             result.scratchDirectories.insert(directory, at: 0)
         }
         result.transport = transport
+        result.interrupts = interrupts
         if let console { result.console = console }
         result.sockets = sockets
         if let watchdog { result.watchdog = watchdog }

@@ -1,13 +1,29 @@
 internal import SavedState
 
+/// What decides which registers a hart has, and which of their bits.
+struct RegisterOptions {
+    let hasHypervisor: Bool
+    let extensions: ExtensionSet
+    let guestFileCount: Int
+
+    var hasAdvancedInterrupts: Bool { extensions.contains(.smaia) || extensions.contains(.ssaia) }
+}
+
+extension HartState {
+    var registerOptions: RegisterOptions {
+        RegisterOptions(hasHypervisor: hasHypervisor, extensions: extensions, guestFileCount: guestFileCount)
+    }
+}
+
 extension ControlRegisters {
     private static let kind = "riscv-csrs"
 
     private typealias Register = (name: String, path: WritableKeyPath<ControlRegisters, UInt64>, legal: UInt64)
 
     /// The 64-bit registers under their architectural names.
-    private static func registers(hasHypervisor: Bool) -> [Register] {
-        let guest = hasHypervisor ? Interrupt.guest : 0
+    private static func registers(_ options: RegisterOptions) -> [Register] {
+        let hasHypervisor = options.hasHypervisor
+        let guest = hasHypervisor ? Interrupt.guest | (options.guestFileCount > 0 ? Interrupt.sgeip : 0) : 0
         return [
             ("mie", \.mie, Interrupt.all | guest),
             ("medeleg", \.medeleg, 0xB3FF | (hasHypervisor ? HypervisorRegisters.causes : 0)),
@@ -22,12 +38,18 @@ extension ControlRegisters {
         ]
     }
 
-    /// - Parameter hasHypervisor: adds the registers of the hypervisor extension.
-    func record(retired: UInt64, hasHypervisor: Bool) -> SavedRecord {
-        var record = SavedRecord(kind: Self.kind, version: 2)
+    func record(retired: UInt64, _ options: RegisterOptions) -> SavedRecord {
+        let hasHypervisor = options.hasHypervisor
+        // Only the Advanced Interrupt Architecture needs version 3.
+        var record = SavedRecord(kind: Self.kind, version: options.hasAdvancedInterrupts ? 3 : 2)
         record.set("mstatus", status & Status.stored)
-        for register in Self.registers(hasHypervisor: hasHypervisor) {
-            record.set(register.name, self[keyPath: register.path])
+        var architectural = self
+        architectural.mie &= ~Interrupt.virtual
+        for register in Self.registers(options) {
+            record.set(register.name, architectural[keyPath: register.path])
+        }
+        if options.hasAdvancedInterrupts {
+            for register in Self.advancedRegisters(options) { record.set(register.name, self[keyPath: register.path]) }
         }
         record.set("fflags", fflags)
         record.set("frm", frm)
@@ -35,7 +57,7 @@ extension ControlRegisters {
         record.set("minstret", mcountinhibit & 4 != 0 ? instretOffset : retired &+ instretOffset)
         record.set("hasHypervisor", hasHypervisor ? 1 : 0 as UInt8)
         guard hasHypervisor else { return record }
-        for register in Self.hypervisorRegisters { record.set(register.name, self[keyPath: register.path]) }
+        for register in Self.hypervisorRegisters(options) { record.set(register.name, self[keyPath: register.path]) }
         record.set("mstateen", (0..<4).map { hypervisor.mstateen[$0] })
         record.set("hstateen", (0..<4).map { hypervisor.hstateen[$0] })
         return record
@@ -43,12 +65,17 @@ extension ControlRegisters {
 
     /// Reads a record. The registers of HS-mode are active.
     ///
-    /// - Parameter hasHypervisor: the hart has the hypervisor extension. Registers that the record lacks have the values of reset.
-    init(record: SavedRecord, retired: UInt64, hasHypervisor: Bool) throws(SavedStateError) {
-        try record.expect(kind: Self.kind, versions: 1...2)
+    /// - Parameter options: of the hart. Registers that the record lacks have the values of reset.
+    init(record: SavedRecord, retired: UInt64, _ options: RegisterOptions) throws(SavedStateError) {
+        let hasHypervisor = options.hasHypervisor
+        try record.expect(kind: Self.kind, versions: 1...3)
         self.init()
-        try read(Self.registers(hasHypervisor: hasHypervisor), from: record)
-        if hasHypervisor { mideleg |= Interrupt.guest }
+        try read(Self.registers(options), from: record)
+        if hasHypervisor { mideleg |= Interrupt.guest | (options.guestFileCount > 0 ? Interrupt.sgeip : 0) }
+        if options.hasAdvancedInterrupts {
+            if record.version >= 3 { try read(Self.advancedRegisters(options), from: record) }
+            mie |= Interrupt.virtual
+        }
         let mstatus: UInt64 = try record.integer("mstatus")
         guard mstatus & ~(hasHypervisor ? Status.stored : Status.writable) == 0, mstatus >> Status.mppShift & 3 != 2
         else {
@@ -64,7 +91,7 @@ extension ControlRegisters {
         let isSaved = record.version < 2 ? false : try record.integer("hasHypervisor", as: UInt8.self) != 0
         guard isSaved else { return }
         guard hasHypervisor else { throw .badField(kind: Self.kind, field: "hasHypervisor") }
-        try readHypervisor(record)
+        try readHypervisor(record, options)
     }
 
     private mutating func read(_ registers: [Register], from record: SavedRecord) throws(SavedStateError) {
@@ -75,20 +102,42 @@ extension ControlRegisters {
         }
     }
 
-    private mutating func readHypervisor(_ record: SavedRecord) throws(SavedStateError) {
-        try read(Self.hypervisorRegisters, from: record)
+    private mutating func readHypervisor(
+        _ record: SavedRecord, _ options: RegisterOptions
+    ) throws(SavedStateError) {
+        try read(Self.hypervisorRegisters(options), from: record)
+        guard (hypervisor.hstatus & HypervisorStatus.vgein) >> HypervisorStatus.vgeinShift <= options.guestFileCount
+        else {
+            throw .badField(kind: Self.kind, field: "hstatus")
+        }
         for (name, path) in [("mstateen", \HypervisorRegisters.mstateen), ("hstateen", \.hstateen)] {
             let values = try record.integers(name, count: 4)
             for (number, value) in values.enumerated() {
-                guard value & ~StateEnable.writable(number) == 0 else { throw .badField(kind: Self.kind, field: name) }
+                let legal = StateEnable.writable(number, on: options.extensions)
+                guard value & ~legal == 0 else { throw .badField(kind: Self.kind, field: name) }
                 hypervisor[keyPath: path][number] = value
             }
         }
     }
 
-    private static var hypervisorRegisters: [Register] {
-        [
-            ("hstatus", \.hypervisor.hstatus, HypervisorStatus.writable),
+    /// Registers of the Advanced Interrupt Architecture.
+    private static func advancedRegisters(_ options: RegisterOptions) -> [Register] {
+        let files: UInt64 = (1 << UInt64(options.guestFileCount) - 1) << 1
+        let virtual = AdvancedRegisters.virtualInterrupts
+        return [
+            ("miselect", \.advanced.miselect, AdvancedRegisters.selectable),
+            ("siselect", \.advanced.siselect, AdvancedRegisters.selectable),
+            ("vsiselect", \.advanced.vsiselect, AdvancedRegisters.selectable),
+            ("mvien", \.advanced.mvien, virtual), ("mvip", \.advanced.mvip, virtual),
+            ("virtualSIE", \.advanced.sie, virtual), ("hgeie", \.advanced.hgeie, files),
+            ("hvictl", \.advanced.hvictl, VirtualInterruptControl.writable),
+        ]
+    }
+
+    private static func hypervisorRegisters(_ options: RegisterOptions) -> [Register] {
+        let file = options.guestFileCount > 0 ? HypervisorStatus.vgein : 0
+        return [
+            ("hstatus", \.hypervisor.hstatus, HypervisorStatus.writable | file),
             ("hedeleg", \.hypervisor.hedeleg, HypervisorRegisters.delegable),
             ("hideleg", \.hypervisor.hideleg, Interrupt.guest), ("hvip", \.hypervisor.hvip, Interrupt.guest),
             ("hcounteren", \.hypervisor.hcounteren, 0xFFFF_FFFF),

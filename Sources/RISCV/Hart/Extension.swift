@@ -5,6 +5,7 @@
 package enum Extension: UInt8, CaseIterable, Sendable {
     case zicbom, zicbop, zicboz, zicntr, zicond, zihintpause, zihpm, zawrs, zfhmin, zba, zbb, zbs, zkt
     case sstc, svadu, svinval, svnapot, svpbmt
+    case smaia, ssaia
 
     /// The standard's name in lower case.
     package var name: String { Self.names[Int(rawValue)] }
@@ -12,7 +13,7 @@ package enum Extension: UInt8, CaseIterable, Sendable {
     private static let names = [
         "zicbom", "zicbop", "zicboz", "zicntr", "zicond", "zihintpause", "zihpm", "zawrs", "zfhmin", "zba", "zbb",
         "zbs",
-        "zkt", "sstc", "svadu", "svinval", "svnapot", "svpbmt",
+        "zkt", "sstc", "svadu", "svinval", "svnapot", "svpbmt", "smaia", "ssaia",
     ]
 }
 
@@ -21,11 +22,13 @@ package struct ExtensionSet: Equatable, Sendable {
     /// Bit n stands for the extension whose raw value is n.
     private(set) var bits: UInt32 = 0
 
-    /// Every extension that harts implement.
-    package static let all = ExtensionSet(Extension.allCases)
+    /// Every extension that a hart has by itself. Those of the Advanced Interrupt Architecture need interrupt files beside it.
+    package static let all = ExtensionSet(Extension.allCases.filter { !advancedInterrupts.contains($0) })
+    package static let advancedInterrupts: [Extension] = [.smaia, .ssaia]
 
     /// What harts had before there was a choice.
-    static let ofOldHarts = ExtensionSet(Extension.allCases.filter { ![.zfhmin, .zicbop, .zkt].contains($0) })
+    static let ofOldHarts = ExtensionSet(
+        Extension.allCases.filter { ![.zfhmin, .zicbop, .zkt, .smaia, .ssaia].contains($0) })
 
     package init(_ extensions: some Sequence<Extension>) {
         for one in extensions { bits |= 1 << UInt32(one.rawValue) }

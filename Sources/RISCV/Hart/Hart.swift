@@ -31,11 +31,12 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     ///   - pagingMode: the one with the widest addresses; satp takes it and those below.
     ///   - extensions: those that the hart has. What others add traps, or reads as zero.
     ///   - hasHypervisor: the hart has the hypervisor extension, with Sha and Smstateen.
+    ///   - guestFileCount: the number of interrupt files for guests (GEILEN), 0 to 63; `connect` connects them.
     ///   - isAlone: no other hart uses the same memory.
     package init(
         index: Int, addressSpace: AddressSpace, timeBase: TimeBase, resetAddress: UInt64,
         pagingMode: PagingMode = .sv57, extensions: ExtensionSet = .all, hasHypervisor: Bool = false,
-        isAlone: Bool = false
+        guestFileCount: Int = 0, isAlone: Bool = false
     ) {
         self.index = index
         self.resetAddress = resetAddress
@@ -45,7 +46,8 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         state.initialize(
             to: HartState(
                 index: index, addressSpace: addressSpace, timeBase: timeBase, signals: UnsafePointer(signals),
-                pagingMode: pagingMode, extensions: extensions, hasHypervisor: hasHypervisor, isAlone: isAlone))
+                pagingMode: pagingMode, extensions: extensions, hasHypervisor: hasHypervisor,
+                guestFileCount: guestFileCount, isAlone: isAlone))
         reset()
     }
 
@@ -191,8 +193,8 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     /// Looks at the clock, and takes an interrupt if one is due.
     private func takePendingInterrupt() {
         state.pointee.lookAtClock()
-        if let number = state.pointee.interruptToTake(state.pointee.pendingInterrupts()) {
-            state.pointee.takeInterrupt(number)
+        if let interrupt = state.pointee.interruptToTake(state.pointee.pendingInterrupts()) {
+            state.pointee.takeInterrupt(interrupt)
         }
     }
 
@@ -267,8 +269,11 @@ package protocol SupervisorCallHandler: AnyObject, Sendable {
 
 extension Hart: InterruptSink {
     /// Sets one of the hart's wires: `number` is its bit in mip (1, 3, 9 or 11). SSIP, being edge-triggered, is only ever
-    /// set: software clears it.
+    /// set: software clears it. From `guestExternalInterrupts` on they are the lines of guest interrupt files 1 and up, up to 63.
     package func setInterrupt(_ number: Int, level: Bool) {
+        if number >= Self.guestExternalInterrupts {
+            return setGuestExternal(1 + number - Self.guestExternalInterrupts, level)
+        }
         let bit: UInt64 = 1 << UInt64(number)
         if bit == Interrupt.ssip {
             if level { signals.pointee.software.bitwiseOr(bit, ordering: .acquiringAndReleasing) }

@@ -35,7 +35,10 @@ extension Hart {
 
     /// Reads a CSR as M-mode would; nil when the hart has none of that number.
     package func readCSR(_ number: Int) -> UInt64? {
-        outsideOfGuest { hart in hart.state.pointee.readCSR(number) }
+        outsideOfGuest { hart in
+            hart.state.pointee.readCSR(number)
+                ?? hart.state.pointee.accessInterruptFile(number, keeping: .max, setting: 0, isWrite: false)
+        }
     }
 
     /// Writes a CSR as M-mode would, by its WARL rules. Numbers that the hart does not have are ignored.
@@ -69,6 +72,7 @@ extension HartState {
         isVirtual = false
         csr = ControlRegisters()
         csr.mideleg = guestDelegation
+        csr.mie = alwaysEnabled
         // Software for QEMU's `virt` board relies on A and D bits that hardware sets from reset on, and on memory types.
         csr.menvcfg = (Environment.adue | Environment.pbmte) & extensions.machineEnvironment
         csr.cycleOffset = 0 &- retired
@@ -88,10 +92,13 @@ extension HartState {
         csr.inactive = SupervisorBank()
         csr.medeleg = 0xB1FF
         csr.mideleg = Interrupt.supervisor | guestDelegation
-        csr.mie = 0
+        csr.mie = alwaysEnabled
+        csr.advanced = AdvancedRegisters()
         if hasHypervisor {
             csr.medeleg |= HypervisorRegisters.causes
-            for number in 0..<4 { csr.hypervisor.mstateen[number] = StateEnable.writable(number) }
+            for number in 0..<4 {
+                csr.hypervisor.mstateen[number] = StateEnable.writable(number, on: extensions)
+            }
         }
         csr.mcounteren = extensions.counters
         // Programs read the clock themselves; Linux without a PMU driver of its own relies on firmware to open it.

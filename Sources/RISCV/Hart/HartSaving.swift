@@ -16,7 +16,7 @@ extension Hart {
         // The registers of HS-mode are those of the record, whoever runs.
         var csr = state.pointee.csr
         if state.pointee.isVirtual { csr.exchangeBanks(isVirtual: false) }
-        record.set("csr", csr.record(retired: state.pointee.retired, hasHypervisor: state.pointee.hasHypervisor))
+        record.set("csr", csr.record(retired: state.pointee.retired, state.pointee.registerOptions))
         record.set(
             "pmpConfigurations",
             (0..<MemoryProtection.count).map { UInt64(state.pointee.protection.configurations[$0]) })
@@ -40,7 +40,7 @@ extension Hart {
         }
         var csr = try ControlRegisters(
             record: try record.record("csr"), retired: state.pointee.retired,
-            hasHypervisor: state.pointee.hasHypervisor)
+            state.pointee.registerOptions)
         for (name, pointer) in [
             ("satp", csr.satp), ("vsatp", csr.inactive.satp), ("hgatp", csr.hypervisor.hgatp),
         ] where !state.pointee.pagingMode.accepts(satp: pointer) { throw .badField(kind: Self.kind, field: name) }

@@ -8,6 +8,8 @@ struct HartSignals: ~Copyable {
     let lines = Atomic<UInt64>(0)
     /// The bits of `mip` that software sets and clears: SSIP, STIP, SEIP. SSIP is also set from outside.
     let software = Atomic<UInt64>(0)
+    /// hgeip: bit n is the line of guest interrupt file n.
+    let guestExternal = Atomic<UInt64>(0)
     /// The value of mtimecmp.
     let machineDeadline = Atomic<UInt64>(.max)
     /// A device that wakes the machine has something to say, whether or not its interrupt is enabled.

@@ -79,6 +79,12 @@ struct HartState: ~Copyable {
     /// The hart has the hypervisor extension.
     let hasHypervisor: Bool
     let extensions: ExtensionSet
+    /// The hart has Smaia or Ssaia.
+    let hasAdvancedInterrupts: Bool
+    /// The number of guest interrupt files (GEILEN), 0 to 63.
+    let guestFileCount: Int
+    /// Nil without interrupt files.
+    var interruptFiles: InterruptFiles?
     /// Host address of guest-physical 0, for addresses inside the first memory range.
     let memoryBase: UnsafeMutableRawPointer
     let memoryStart: UInt64
@@ -91,11 +97,13 @@ struct HartState: ~Copyable {
 
     init(
         index: Int, addressSpace: AddressSpace, timeBase: TimeBase, signals: UnsafePointer<HartSignals>,
-        pagingMode: PagingMode, extensions: ExtensionSet, hasHypervisor: Bool, isAlone: Bool
+        pagingMode: PagingMode, extensions: ExtensionSet, hasHypervisor: Bool, guestFileCount: Int, isAlone: Bool
     ) {
         self.index = index
         self.hasHypervisor = hasHypervisor
         self.extensions = extensions
+        hasAdvancedInterrupts = extensions.contains(.smaia) || extensions.contains(.ssaia)
+        self.guestFileCount = hasHypervisor ? guestFileCount : 0
         data = SoftwareTLB.ofHart(hasHypervisor: hasHypervisor)
         fetch = JumpCache.ofHart(hasHypervisor: hasHypervisor)
         self.addressSpace = addressSpace

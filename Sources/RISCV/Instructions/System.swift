@@ -152,7 +152,7 @@ private func accessCSR(
     state.pointee.retired &+= position
     let value = state.pointee.readCSR(number)
     state.pointee.retired &-= position
-    guard let value else { return illegal(hart, operation) }
+    guard let value else { return accessInterruptFile(hart, operation, kind, writes ? operand : nil) }
     if writes {
         // The wire of an interrupt controller is seen in mip.SEIP but not written back (3.1.9).
         let own =
@@ -174,6 +174,27 @@ private func accessCSR(
     // What is fetched next may have changed, or an interrupt may have been let in.
     if CSR.changesFetch(number) || state.pointee.interruptReady() { return continueAfter(hart, operation) }
     return operation.next
+}
+
+/// A CSR behind which another thread may set bits at any time, so that it is read and written in one step; illegal for other CSRs.
+@inline(never)
+private func accessInterruptFile(
+    _ hart: HartReference, _ operation: OperationReference, _ kind: CSROperation, _ operand: UInt64?
+) -> OperationReference? {
+    let state = hart.state
+    let operands = operation.operation
+    let (kept, set): (UInt64, UInt64) =
+        switch (kind, operand) {
+        case (_, nil): (.max, 0)
+        case (.write, let value?): (0, value)
+        case (.set, let value?): (.max, value)
+        case (.clear, let value?): (~value, 0)
+        }
+    let value = state.pointee.accessInterruptFile(
+        Int(operands.pointee.immediate), keeping: kept, setting: set, isWrite: operand != nil)
+    guard let value else { return illegal(hart, operation) }
+    state.pointee.x[unchecked: Int(operands.pointee.rd)] = value
+    return state.pointee.interruptReady() ? continueAfter(hart, operation) : operation.next
 }
 
 extension HartState {

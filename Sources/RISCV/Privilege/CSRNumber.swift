@@ -15,6 +15,9 @@ package enum CSR {
     package static let stval = 0x143
     package static let sip = 0x144
     package static let stimecmp = 0x14D
+    package static let siselect = 0x150
+    package static let sireg = 0x151
+    package static let stopei = 0x15C
     package static let satp = 0x180
     package static let vsstatus = 0x200
     package static let vsie = 0x204
@@ -25,6 +28,9 @@ package enum CSR {
     package static let vstval = 0x243
     package static let vsip = 0x244
     package static let vstimecmp = 0x24D
+    package static let vsiselect = 0x250
+    package static let vsireg = 0x251
+    package static let vstopei = 0x25C
     package static let vsatp = 0x280
     package static let mstatus = 0x300
     package static let misa = 0x301
@@ -33,6 +39,8 @@ package enum CSR {
     package static let mie = 0x304
     package static let mtvec = 0x305
     package static let mcounteren = 0x306
+    package static let mvien = 0x308
+    package static let mvip = 0x309
     package static let menvcfg = 0x30A
     package static let mstateen = 0x30C...0x30F
     package static let mcountinhibit = 0x320
@@ -44,6 +52,9 @@ package enum CSR {
     package static let mip = 0x344
     package static let mtinst = 0x34A
     package static let mtval2 = 0x34B
+    package static let miselect = 0x350
+    package static let mireg = 0x351
+    package static let mtopei = 0x35C
     package static let pmpcfg0 = 0x3A0
     package static let pmpcfg2 = 0x3A2
     package static let pmpaddr = 0x3B0...0x3BF
@@ -54,11 +65,15 @@ package enum CSR {
     package static let htimedelta = 0x605
     package static let hcounteren = 0x606
     package static let hgeie = 0x607
+    package static let hvien = 0x608
+    package static let hvictl = 0x609
     package static let henvcfg = 0x60A
     package static let hstateen = 0x60C...0x60F
     package static let htval = 0x643
     package static let hip = 0x644
     package static let hvip = 0x645
+    package static let hviprio1 = 0x646
+    package static let hviprio2 = 0x647
     package static let htinst = 0x64A
     package static let hgatp = 0x680
     package static let mcycle = 0xB00
@@ -68,7 +83,10 @@ package enum CSR {
     package static let time = 0xC01
     package static let instret = 0xC02
     package static let hpmcounters = 0xC03...0xC1F
+    package static let stopi = 0xDB0
+    package static let vstopi = 0xEB0
     package static let hgeip = 0xE12
+    package static let mtopi = 0xFB0
     package static let mvendorid = 0xF11
     package static let marchid = 0xF12
     package static let mimpid = 0xF13

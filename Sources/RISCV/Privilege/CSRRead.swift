@@ -19,17 +19,20 @@ extension HartState {
         case CSR.hpmcounters, CSR.mhpmcounters, CSR.mhpmevents: 0
         default:
             readSupervisorCSR(number) ?? readMachineCSR(number) ?? (hasHypervisor ? readHypervisorCSR(number) : nil)
+                ?? readAdvancedCSR(number)
         }
     }
 
     private mutating func readSupervisorCSR(_ number: Int) -> UInt64? {
         switch number {
         case CSR.sstatus: csr.status & Status.supervisorVisible
-        case CSR.sie: isVirtual ? guestInterruptView(csr.mie) : csr.mie & csr.mideleg & Interrupt.supervisor
+        case CSR.sie:
+            isVirtual
+                ? guestInterruptView(csr.mie) : csr.mie & csr.mideleg & Interrupt.supervisor | csr.advanced.sie
         case CSR.sip:
             isVirtual
                 ? guestInterruptView(pendingInterrupts())
-                : pendingInterrupts() & csr.mideleg & Interrupt.supervisor
+                : pendingInterrupts() & csr.mideleg & Interrupt.supervisor | virtualPending
         case CSR.stvec: csr.stvec
         case CSR.scounteren: csr.scounteren
         case CSR.senvcfg: csr.senvcfg
@@ -49,8 +52,8 @@ extension HartState {
         case CSR.misa: hasHypervisor ? misaValue | misaHypervisor : misaValue
         case CSR.medeleg: csr.medeleg
         case CSR.mideleg: csr.mideleg
-        case CSR.mie: csr.mie
-        case CSR.mip: pendingInterrupts()
+        case CSR.mie: csr.mie & ~Interrupt.virtual
+        case CSR.mip: pendingInterrupts() & ~Interrupt.virtual
         case CSR.mtvec: csr.mtvec
         case CSR.mcounteren: csr.mcounteren
         case CSR.menvcfg: csr.menvcfg

@@ -16,7 +16,7 @@ extension HartState {
         case CSR.pmpcfg0, CSR.pmpcfg2, CSR.pmpaddr: writeProtection(number, value)
         case CSR.mtinst, CSR.mtval2, CSR.mstateen: if hasHypervisor { writeHypervisorCSR(number, value) }
         case CSR.mstatus...CSR.mip: writeMachineCSR(number, value)
-        default: if hasHypervisor { writeHypervisorCSR(number, value) }
+        default: if hasHypervisor { writeHypervisorCSR(number, value) } else { writeAdvancedCSR(number, value) }
         }
         if CSR.fflags...CSR.fcsr ~= number { csr.setFloatingPointDirty() }
     }
@@ -28,8 +28,11 @@ extension HartState {
         case CSR.sie:
             let mask = csr.mideleg & Interrupt.supervisor
             csr.mie = csr.mie & ~mask | value & mask
+            if hasAdvancedInterrupts { enableVirtualInterrupts(value) }
         case CSR.sip where isVirtual: writeGuestPending(value)
-        case CSR.sip: writeSoftwareInterrupts(value, mask: Interrupt.ssip & csr.mideleg)
+        case CSR.sip:
+            writeSoftwareInterrupts(value, mask: Interrupt.ssip & csr.mideleg)
+            if hasAdvancedInterrupts { writeVirtualPending(value) }
         case CSR.stvec: if value & 2 == 0 { csr.stvec = value }
         case CSR.scounteren: csr.scounteren = value & extensions.counters
         case CSR.senvcfg: csr.senvcfg = environment(csr.senvcfg, value, mask: extensions.supervisorEnvironment)
@@ -40,7 +43,7 @@ extension HartState {
         case CSR.stimecmp where isVirtual: writeGuestTimer(value)
         case CSR.stimecmp: setSupervisorTimer(value)
         case CSR.satp: writeTranslation(value)
-        default: break
+        default: writeAdvancedCSR(number, value)
         }
     }
 
@@ -49,11 +52,14 @@ extension HartState {
         case CSR.mstatus: writeStatus(value, mask: hasHypervisor ? Status.stored : Status.writable)
         // Everything but calls from M-mode, which are always taken there, and the reserved causes.
         case CSR.medeleg: csr.medeleg = value & (hasHypervisor ? 0xB3FF | HypervisorRegisters.causes : 0xB3FF)
-        case CSR.mideleg: csr.mideleg = value & Interrupt.supervisor | guestDelegation
-        case CSR.mie: csr.mie = value & (Interrupt.all | guestDelegation)
+        case CSR.mideleg:
+            csr.mideleg = value & Interrupt.supervisor | guestDelegation
+            if hasAdvancedInterrupts { virtualInterruptsChanged() }
+        case CSR.mie: csr.mie = value & (Interrupt.all | guestDelegation) | alwaysEnabled
         case CSR.mip:
             let timer = csr.menvcfg & Environment.stce == 0 ? Interrupt.stip : 0
-            writeSoftwareInterrupts(value, mask: Interrupt.ssip | Interrupt.seip | timer)
+            writeSoftwareInterrupts(
+                value, mask: Interrupt.ssip | Interrupt.seip & ~csr.advanced.mvien | timer)
             if hasHypervisor { raiseGuestInterrupts(value, mask: Interrupt.vssip) }
         case CSR.mtvec: if value & 2 == 0 { csr.mtvec = value }
         case CSR.mcounteren: csr.mcounteren = value & extensions.counters
@@ -63,7 +69,7 @@ extension HartState {
         case CSR.mepc: csr.mepc = value & ~1
         case CSR.mcause: csr.mcause = value
         case CSR.mtval: csr.mtval = value
-        default: break
+        default: writeAdvancedCSR(number, value)
         }
     }
 
@@ -78,7 +84,7 @@ extension HartState {
         if (old ^ new) & (Status.mprv | Status.mpp | Status.mpv | Status.sum) != 0 { contextChanged() }
     }
 
-    private mutating func writeSoftwareInterrupts(_ value: UInt64, mask: UInt64) {
+    mutating func writeSoftwareInterrupts(_ value: UInt64, mask: UInt64) {
         // Other threads set bits at the same time; only the bits of `mask` may change here.
         signals.pointee.software.bitwiseOr(value & mask, ordering: .acquiringAndReleasing)
         signals.pointee.software.bitwiseAnd(value | ~mask, ordering: .acquiringAndReleasing)
@@ -131,7 +137,7 @@ extension HartState {
     }
 
     /// Bits of mideleg that are always set: interrupts of guests are never M-mode's.
-    var guestDelegation: UInt64 { hasHypervisor ? Interrupt.guest : 0 }
+    var guestDelegation: UInt64 { hasHypervisor ? Interrupt.guest | (guestFileCount > 0 ? Interrupt.sgeip : 0) : 0 }
 
     private mutating func writeTranslation(_ value: UInt64) {
         // A write with a mode that the hart lacks has no effect at all (10.1.11).

@@ -39,6 +39,9 @@ struct ControlRegisters {
     private(set) var outerFloat: UInt64 = Status.fs
     var hypervisor = HypervisorRegisters()
 
+    // The Advanced Interrupt Architecture; all zero without it, but for a bit of mie (`Interrupt.virtual`).
+    var advanced = AdvancedRegisters()
+
     /// Replaces the fields of mstatus that software can change.
     @inline(__always)
     mutating func setStatus(_ value: UInt64) {
@@ -123,8 +126,13 @@ enum Interrupt {
     static let vstip: UInt64 = 1 << 6
     static let vseip: UInt64 = 1 << 10
     static let guest = vssip | vstip | vseip
+    /// An interrupt file of a guest that hgeie enables has an interrupt.
+    static let sgeip: UInt64 = 1 << 12
+    /// No bit of software's: some interrupt is pending and enabled that is not in mip and mie, because a mode above put it there (mvip, hvictl).
+    /// A hart with the Advanced Interrupt Architecture has it set in mie, so that all who look for interrupts find it in the pending ones.
+    static let virtual: UInt64 = 1 << 63
     /// Bit numbers from the highest priority to the lowest.
-    static let byPriority: [UInt64] = [11, 3, 7, 9, 1, 5, 10, 2, 6]
+    static let byPriority: [UInt64] = [11, 3, 7, 9, 1, 5, 12, 10, 2, 6]
 }
 
 /// Bits of menvcfg and senvcfg (Privileged Architecture 3.1.18 and 10.1.10).

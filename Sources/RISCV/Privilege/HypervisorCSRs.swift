@@ -9,12 +9,13 @@ extension HartState {
         case CSR.hstatus: return hypervisor.hstatus | HypervisorStatus.width
         case CSR.hedeleg: return hypervisor.hedeleg
         case CSR.hideleg: return hypervisor.hideleg
-        case CSR.hie: return csr.mie & Interrupt.guest
-        case CSR.hip: return pendingInterrupts() & Interrupt.guest
+        case CSR.hie: return csr.mie & guestDelegation
+        case CSR.hip: return pendingInterrupts() & guestDelegation
         case CSR.hvip: return hypervisor.hvip
         case CSR.htimedelta: return hypervisor.htimedelta
         case CSR.hcounteren: return hypervisor.hcounteren
-        case CSR.hgeie, CSR.hgeip: return 0
+        case CSR.hgeie: return csr.advanced.hgeie
+        case CSR.hgeip: return signals.pointee.guestExternal.load(ordering: .acquiring)
         case CSR.henvcfg: return guestEnvironment
         case CSR.htval: return hypervisor.htval
         case CSR.htinst: return hypervisor.htinst
@@ -55,10 +56,11 @@ extension HartState {
 
     mutating func writeHypervisorCSR(_ number: Int, _ value: UInt64) {
         switch number {
-        case CSR.hstatus: csr.hypervisor.hstatus = value & HypervisorStatus.writable
+        case CSR.hstatus: writeHypervisorStatus(value)
         case CSR.hedeleg: csr.hypervisor.hedeleg = value & HypervisorRegisters.delegable
         case CSR.hideleg: csr.hypervisor.hideleg = value & Interrupt.guest
-        case CSR.hie: csr.mie = csr.mie & ~Interrupt.guest | value & Interrupt.guest
+        case CSR.hie: csr.mie = csr.mie & ~guestDelegation | value & guestDelegation
+        case CSR.hgeie: enableGuestFiles(value)
         case CSR.hip: raiseGuestInterrupts(value, mask: Interrupt.vssip)
         case CSR.hvip: raiseGuestInterrupts(value, mask: Interrupt.guest)
         case CSR.htimedelta:
@@ -74,8 +76,10 @@ extension HartState {
         case CSR.vstimecmp: writeGuestTimer(value)
         case CSR.mtval2: csr.hypervisor.mtval2 = value
         case CSR.mtinst: csr.hypervisor.mtinst = value
-        case CSR.mstateen: csr.hypervisor.mstateen[number & 3] = value & StateEnable.writable(number & 3)
-        case CSR.hstateen: csr.hypervisor.hstateen[number & 3] = value & StateEnable.writable(number & 3)
+        case CSR.mstateen:
+            csr.hypervisor.mstateen[number & 3] = value & StateEnable.writable(number & 3, on: extensions)
+        case CSR.hstateen:
+            csr.hypervisor.hstateen[number & 3] = value & StateEnable.writable(number & 3, on: extensions)
         default: writeGuestCSR(number, value)
         }
     }
@@ -100,7 +104,7 @@ extension HartState {
             let isLegal = pagingMode.accepts(satp: value)
             csr.inactive.satp = isLegal ? value : csr.inactive.satp & mode | value & ~mode
             contextChanged()
-        default: break
+        default: writeAdvancedCSR(number, value)
         }
     }
 

@@ -10,8 +10,8 @@ struct SupervisorBank {
     var satp: UInt64 = 0
 }
 
-/// The registers of the hypervisor extension with state of their own (Privileged Architecture, chapter "H"). No guest external
-/// interrupts: GEILEN is 0, and hgeip, hgeie and hstatus.VGEIN with it.
+/// The registers of the hypervisor extension with state of their own (Privileged Architecture, chapter "H"). Without guest interrupt files
+/// GEILEN is 0, and hgeip, hgeie and hstatus.VGEIN with it.
 struct HypervisorRegisters {
     var hstatus: UInt64 = 0
     var hedeleg: UInt64 = 0
@@ -58,6 +58,9 @@ enum HypervisorStatus {
     static let spvp: UInt64 = 1 << 8
     /// Users may execute HLV and HSV.
     static let hu: UInt64 = 1 << 9
+    /// The guest interrupt file of the guest; 0 for none.
+    static let vgein: UInt64 = 63 << 12
+    static let vgeinShift: UInt64 = 12
     static let vtvm: UInt64 = 1 << 20
     static let vtw: UInt64 = 1 << 21
     static let vtsr: UInt64 = 1 << 22
@@ -69,8 +72,16 @@ enum HypervisorStatus {
 
 /// Bits of mstateen0 and hstateen0 for state that the hart has; mstateen1 to 3 have only `stateEnables`.
 enum StateEnable {
+    // The Advanced Interrupt Architecture, section 2.5: the state of interrupt files, other state, and the windows to both.
+    static let interruptFiles: UInt64 = 1 << 58
+    static let advancedInterrupts: UInt64 = 1 << 59
+    static let indirect: UInt64 = 1 << 60
     static let environment: UInt64 = 1 << 62
     static let stateEnables: UInt64 = 1 << 63
 
-    static func writable(_ number: Int) -> UInt64 { number == 0 ? environment | stateEnables : stateEnables }
+    static func writable(_ number: Int, on extensions: ExtensionSet) -> UInt64 {
+        guard number == 0 else { return stateEnables }
+        let advanced = extensions.contains(.ssaia) ? interruptFiles | advancedInterrupts | indirect : 0
+        return environment | stateEnables | advanced
+    }
 }

@@ -16,10 +16,12 @@ extension HartState {
         if comparesSupervisorTimer, now >= csr.stimecmp { pending |= Interrupt.stip }
         if hasHypervisor {
             pending |= csr.hypervisor.hvip
+            if guestFileCount > 0 { pending |= guestExternalInterrupts }
             if guestEnvironment & Environment.stce != 0, now &+ csr.hypervisor.htimedelta >= csr.hypervisor.vstimecmp {
                 pending |= Interrupt.vstip
             }
         }
+        if hasAdvancedInterrupts { pending |= virtualInterrupts }
         return pending
     }
 
@@ -51,21 +53,28 @@ extension HartState {
         pollAt = retired &+ pollInterval
     }
 
-    /// The number of the interrupt to take among `pending` bits of mip, by privilege, enables and priority
-    /// (Privileged Architecture 3.1.9); nil when none is to be taken now.
-    mutating func interruptToTake(_ pending: UInt64) -> UInt64? {
-        let enabled = pending & csr.mie
-        guard enabled != 0 else { return nil }
+    /// The interrupt to take among `pending` bits of mip, by privilege, enables and priority (Privileged Architecture 3.1.9); nil when none is
+    /// to be taken now.
+    mutating func interruptToTake(_ pending: UInt64) -> DueInterrupt? {
+        let enabled = pending & csr.mie & ~Interrupt.virtual
+        guard pending & csr.mie != 0 else { return nil }
         let machineOpen = privilege < .machine || csr.status & Status.mie != 0
         let forMachine = machineOpen ? enabled & ~csr.mideleg : 0
         let delegated = enabled & csr.mideleg
         let supervisorOpen = privilege < .supervisor || privilege == .supervisor && csr.status & Status.sie != 0
-        var ready = forMachine
-        if ready == 0, isVirtual || supervisorOpen { ready = delegated & ~csr.hypervisor.hideleg }
+        if let number = Interrupt.best(of: forMachine) { return DueInterrupt(number: number, level: .machine) }
+        if isVirtual || supervisorOpen {
+            let ready = delegated & ~csr.hypervisor.hideleg | virtualPending & csr.advanced.sie
+            if let number = Interrupt.best(of: ready) { return DueInterrupt(number: number, level: .supervisor) }
+        }
         // In a guest, `supervisorOpen` is VS-mode's.
-        if ready == 0, isVirtual, supervisorOpen { ready = delegated & csr.hypervisor.hideleg }
-        guard ready != 0 else { return nil }
-        return Interrupt.byPriority.first { ready >> $0 & 1 == 1 }
+        guard isVirtual, supervisorOpen else { return nil }
+        if hasAdvancedInterrupts {
+            return topGuestInterrupt(pending).map { DueInterrupt(number: $0.identity, level: .guest) }
+        }
+        // A guest's interrupts have the numbers of a supervisor's there.
+        let number = Interrupt.best(of: delegated & csr.hypervisor.hideleg)
+        return number.map { DueInterrupt(number: $0 - 1, level: .guest) }
     }
 
     /// An interrupt can be taken now, going by the last look at the clock.
@@ -75,5 +84,24 @@ extension HartState {
             signals.pointee.lines.load(ordering: .relaxed) | signals.pointee.software.load(ordering: .relaxed)
             | localPending
         return pending & csr.mie != 0 && interruptToTake(pending) != nil
+    }
+}
+
+/// Where a trap is taken.
+enum TrapLevel {
+    case machine, supervisor, guest
+}
+
+/// An interrupt that is to be taken: its number as its level sees it.
+struct DueInterrupt {
+    let number: UInt64
+    let level: TrapLevel
+}
+
+extension Interrupt {
+    /// The number of the interrupt with the highest default priority among bits of mip.
+    @inline(__always)
+    static func best(of ready: UInt64) -> UInt64? {
+        ready == 0 ? nil : byPriority.first { ready >> $0 & 1 == 1 }
     }
 }

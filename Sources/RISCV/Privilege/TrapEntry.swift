@@ -2,38 +2,30 @@ extension HartState {
     /// Takes an exception at `pc` (Privileged Architecture 3.1.7 to 3.1.16).
     mutating func take(_ trap: Trap) {
         let number = trap.cause.rawValue
-        enterTrap(
-            number: number, delegation: csr.medeleg, guestDelegation: csr.hypervisor.hedeleg, cause: number, trap: trap)
+        let isDelegated = privilege <= .supervisor && csr.medeleg >> number & 1 == 1
+        let isGuests = isDelegated && isVirtual && csr.hypervisor.hedeleg >> number & 1 == 1
+        enterTrap(in: isGuests ? .guest : isDelegated ? .supervisor : .machine, cause: number, trap: trap)
     }
 
-    /// Takes the interrupt with bit number `number` of mip before the instruction at `pc`.
-    mutating func takeInterrupt(_ number: UInt64) {
-        enterTrap(
-            number: number, delegation: csr.mideleg, guestDelegation: csr.hypervisor.hideleg, cause: 1 << 63 | number,
-            trap: nil)
+    /// Takes an interrupt before the instruction at `pc`.
+    mutating func takeInterrupt(_ interrupt: DueInterrupt) {
+        enterTrap(in: interrupt.level, cause: 1 << 63 | interrupt.number, trap: nil)
     }
 
-    private mutating func enterTrap(
-        number: UInt64, delegation: UInt64, guestDelegation: UInt64, cause: UInt64, trap: Trap?
-    ) {
+    private mutating func enterTrap(in level: TrapLevel, cause: UInt64, trap: Trap?) {
         let vector: UInt64
-        var number = number
-        if privilege <= .supervisor, delegation >> number & 1 == 1 {
-            var cause = cause
-            if isVirtual, guestDelegation >> number & 1 == 1 {
-                // A guest's interrupts have the numbers of a supervisor's there.
-                if trap == nil { (cause, number) = (cause - 1, number - 1) }
-            } else if hasHypervisor {
-                leaveGuestForSupervisor(trap)
-            }
+        switch level {
+        case .guest: vector = enterSupervisorTrap(cause: cause, value: trap?.value ?? 0)
+        case .supervisor:
+            if hasHypervisor { leaveGuestForSupervisor(trap) }
             vector = enterSupervisorTrap(cause: cause, value: trap?.value ?? 0)
-        } else {
+        case .machine:
             if hasHypervisor { leaveGuestForMachine(trap) }
             vector = enterMachineTrap(cause: cause, value: trap?.value ?? 0)
         }
         // Vectored mode adds four bytes for each interrupt number, and applies to interrupts only.
         let vectored = vector & 3 == 1 && cause >> 63 == 1
-        pc = (vector & ~3) &+ (vectored ? 4 * number : 0)
+        pc = (vector & ~3) &+ (vectored ? 4 * (cause & ~(1 << 63)) : 0)
         contextChanged()
     }
 

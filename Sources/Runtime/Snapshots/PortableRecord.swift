@@ -59,6 +59,7 @@ enum PortableRecord {
         configuration.networkCards = saved.networkCards.filter { $0.network == .user }
         configuration.allowedEgress = saved.allowedEgress
         configuration.transport = saved.transport
+        configuration.interrupts = saved.interrupts
         configuration.console = saved.console
         configuration.hasControlPort = saved.hasControlPort
         configuration.restartsOnReset = saved.restartsOnReset

@@ -25,6 +25,8 @@ struct AerieRunner: GuestRunner {
     var trace: TranslationTrace?
     /// Harts have the hypervisor extension.
     var hasHypervisor = false
+    /// The board has the controllers of the Advanced Interrupt Architecture, with seven guest interrupt files for a hypervisor.
+    var hasAdvancedInterrupts = false
     /// The other extensions of harts.
     var extensions = ExtensionSet.all
 
@@ -89,7 +91,8 @@ private final class Board {
         let harts = (0..<count).map {
             Hart(
                 index: $0, addressSpace: space, timeBase: timeBase, resetAddress: Toolchain.base,
-                extensions: runner.extensions, hasHypervisor: runner.hasHypervisor, isAlone: count == 1)
+                extensions: runner.extensions, hasHypervisor: runner.hasHypervisor,
+                guestFileCount: runner.hasAdvancedInterrupts && runner.hasHypervisor ? 7 : 0, isAlone: count == 1)
         }
         if runner.translates {
             try Hart.startTranslating(
@@ -100,9 +103,16 @@ private final class Board {
         self.harts = harts
         // As at QEMU's reset vector: a0 is the hart's number.
         for hart in harts { hart[integer: 10] = UInt64(hart.index) }
-        let external = harts.flatMap { [InterruptLine(sink: $0, number: 11), InterruptLine(sink: $0, number: 9)] }
-        let plic = PLIC(name: "plic", sources: 95, contexts: external)
-        let uart = UART16550(name: "uart0", channel: console, line: InterruptLine(sink: plic, number: 10))
+        let wires: any InterruptSink
+        if runner.hasAdvancedInterrupts {
+            wires = Self.attachAdvancedInterrupts(harts, guestFiles: runner.hasHypervisor ? 7 : 0, to: space)
+        } else {
+            let external = harts.flatMap { [InterruptLine(sink: $0, number: 11), InterruptLine(sink: $0, number: 9)] }
+            let plic = PLIC(name: "plic", sources: 95, contexts: external)
+            space.attach(plic, base: 0xC00_0000, size: PLIC.size)
+            wires = plic
+        }
+        let uart = UART16550(name: "uart0", channel: console, line: InterruptLine(sink: wires, number: 10))
         let aclint = ACLINT(
             name: "aclint", timeBase: timeBase,
             harts: harts.map { .init(timer: $0, softwareInterrupt: InterruptLine(sink: $0, number: 3)) })
@@ -118,13 +128,41 @@ private final class Board {
         let supervisor = ACLINTSupervisor(
             name: "sswi", harts: harts.map { InterruptLine(sink: $0, number: 1) })
         space.attach(supervisor, base: 0x2F0_0000, size: ACLINTSupervisor.size)
-        space.attach(plic, base: 0xC00_0000, size: PLIC.size)
         space.attach(uart, base: 0x1000_0000, size: 0x100)
     }
 
     deinit {
         // Devices and harts know each other.
         space.detachAll()
+        for hart in harts { hart.connect(nil) }
+    }
+
+    private static func attachAdvancedInterrupts(
+        _ harts: [Hart], guestFiles: Int, to space: AddressSpace
+    ) -> any InterruptSink {
+        let machine = IMSIC(name: "imsic-m", lines: harts.map { [InterruptLine(sink: $0, number: 11)] })
+        let supervisor = IMSIC(
+            name: "imsic-s",
+            lines: harts.map { hart in
+                [InterruptLine(sink: hart, number: 9)]
+                    + (0..<guestFiles).map { InterruptLine(sink: hart, number: Hart.guestExternalInterrupts + $0) }
+            })
+        for (index, hart) in harts.enumerated() {
+            let files = supervisor.files(ofHart: index)
+            hart.connect(
+                InterruptFiles(
+                    machine: machine.files(ofHart: index)[0], supervisor: files[0], guests: Array(files.dropFirst())))
+        }
+        let machineSize = IMSIC.size(harts: harts.count, filesOfHart: 1)
+        let supervisorSize = IMSIC.size(harts: harts.count, filesOfHart: 1 + guestFiles)
+        let aplic = APLIC(
+            sources: 96, guestIndexBits: IMSIC.guestIndexBits(files: 1 + guestFiles),
+            messages: IMSICRouter([(0x2400_0000, machineSize, machine), (0x2800_0000, supervisorSize, supervisor)]))
+        space.attach(machine, base: 0x2400_0000, size: machineSize)
+        space.attach(supervisor, base: 0x2800_0000, size: supervisorSize)
+        space.attach(APLICDomain(name: "aplic-m", of: aplic, level: .machine), base: 0xC00_0000, size: APLIC.size)
+        space.attach(APLICDomain(name: "aplic-s", of: aplic, level: .supervisor), base: 0xD00_0000, size: APLIC.size)
+        return aplic
     }
 
     /// Runs the harts until the guest ends the machine, or for `limit` seconds.

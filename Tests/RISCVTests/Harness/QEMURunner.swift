@@ -8,7 +8,9 @@ struct QEMURunner: GuestRunner {
     private let path: String
 
     /// Harts have the hypervisor extension.
-    private var hasHypervisor = false
+    var hasHypervisor = false
+    /// The board has the controllers of the Advanced Interrupt Architecture, with seven guest interrupt files.
+    var hasAdvancedInterrupts = false
 
     static let installed: QEMURunner? = HostProgram.find("qemu-system-riscv64").map { QEMURunner(path: $0) }
     static let hypervisor: QEMURunner? = HostProgram.find("qemu-system-riscv64").map {
@@ -29,7 +31,8 @@ struct QEMURunner: GuestRunner {
         let result = try HostProgram.run(
             path,
             [
-                "-machine", "virt,memory-backend=ram", "-cpu", Self.processor + ",h=\(hasHypervisor ? "on" : "off")",
+                "-machine", "virt,memory-backend=ram" + (hasAdvancedInterrupts ? ",aia=aplic-imsic,aia-guests=7" : ""),
+                "-cpu", Self.processor + ",h=\(hasHypervisor ? "on" : "off")",
                 "-smp", "\(harts)",
                 "-m", "\(memory >> 20)M",
                 "-object", "memory-backend-file,id=ram,size=\(memory),mem-path=\(ram.path),share=on",

@@ -58,7 +58,7 @@ import Testing
 
     @Test func namesAreThoseOfTheCases() {
         #expect(Extension.allCases.allSatisfy { "\($0)" == $0.name })
-        #expect(ExtensionSet.all.names(ofMembers: false) == "")
+        #expect(ExtensionSet.all.names(ofMembers: false) == "smaia ssaia")
     }
 
     /// A program that executes instructions, and how each one ended.
