@@ -66,6 +66,16 @@ import Translator
         #expect(parts(blocks) == [1, 0, 0])
     }
 
+    /// Each of the block's slots is used twice; a register for it would be loaded and stored on the way in and out.
+    @Test(arguments: [0, 1])
+    func aRegionThatOneOftenLeavesHasTheRegistersOfBaselineCode(crossings: Int) {
+        var blocks = [block(0, firstSlot: 20, weight: 1, exits: [])]
+        blocks[0].crossings = crossings
+        let plan = RegionPlan(for: blocks, memorySlot: Slot(200), baseline: (0..<10).map { Slot($0) })
+        let expected: [UInt8] = crossings == 0 ? Array(20..<30) : Array(0..<10)
+        #expect(plan.choices.map { $0.integers.map(\.index).sorted() } == [expected])
+    }
+
     @Test func aPartsSlotsStayWhereTheOnesBeforeHaveThem() {
         var (first, second) = (RegisterChoice(), RegisterChoice())
         for index in [1, 2, 3] as [UInt8] { first.addInteger(Slot(index)) }

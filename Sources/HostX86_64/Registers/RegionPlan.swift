@@ -18,12 +18,10 @@ struct RegionPlan {
 
     /// - Parameter baseline: slots that baseline code has in registers.
     init(for blocks: [GuestBlock], memorySlot: Slot, baseline: [Slot]) {
-        var slots = SlotSet()
-        for slot in baseline { slots.insert(slot) }
         let least = blocks.reduce(0) { $0 + $1.weight * $1.count } / Self.threshold
-        var joining = Joining(blocks, memorySlot: memorySlot, baseline: slots)
+        var joining = Joining(blocks, memorySlot: memorySlot, baseline: baseline)
         joining.joinSmall(least: least)
-        var all = SlotUses(baseline: slots)
+        var all = SlotUses(baseline: baseline)
         for group in joining.groups { all.add(group.uses) }
         let common = all.choose()
         parts = Array(repeating: 0, count: blocks.count)
@@ -54,7 +52,7 @@ struct RegionPlan {
         var choice = RegisterChoice()
         var weight = 0
 
-        init(baseline: SlotSet) { uses = SlotUses(baseline: baseline) }
+        init(baseline: [Slot]) { uses = SlotUses(baseline: baseline) }
     }
 
     /// Joins groups step by step.
@@ -63,7 +61,7 @@ struct RegionPlan {
         /// How often one goes from one group to another, in any direction.
         private var edges: [[Int]] = []
 
-        init(_ blocks: [GuestBlock], memorySlot: Slot, baseline: SlotSet) {
+        init(_ blocks: [GuestBlock], memorySlot: Slot, baseline: [Slot]) {
             var numbers: [Int: Int] = [:]
             var groupOfBlock: [Int] = []
             for (index, block) in blocks.enumerated() {

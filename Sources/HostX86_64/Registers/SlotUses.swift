@@ -14,7 +14,13 @@ struct SlotUses {
     /// Uses that the best registers can save at most, compared with none.
     private(set) var total = 0
 
-    init(baseline: SlotSet) { self.baseline = baseline }
+    /// - Parameter baseline: slots that baseline code has in registers.
+    init(baseline: [Slot]) {
+        var slots = SlotSet()
+        for slot in baseline { slots.insert(slot) }
+        self.baseline = slots
+        makeRoom(1 + Int(baseline.map(\.index).max() ?? 0))
+    }
 
     /// Slots from `memorySlot` on do not count as integers.
     mutating func count(_ block: GuestBlock, memorySlot: Slot) {
@@ -80,7 +86,7 @@ struct SlotUses {
 
     private func cost(of choice: RegisterChoice) -> Int {
         var result = 0
-        for index in integers.indices where integers[index] > 0 || floats[index] > 0 {
+        for index in integers.indices {
             let slot = Slot(UInt8(index))
             if !choice.contains(slot) { result += integers[index] + floats[index] }
             if choice.contains(slot) != baseline.contains(slot) { result += movesCost }

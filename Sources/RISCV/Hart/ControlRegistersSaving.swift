@@ -122,21 +122,21 @@ extension ControlRegisters {
 
     /// Registers of the Advanced Interrupt Architecture.
     private static func advancedRegisters(_ options: RegisterOptions) -> [Register] {
-        let files: UInt64 = (1 << UInt64(options.guestFileCount) - 1) << 1
         let virtual = AdvancedRegisters.virtualInterrupts
         return [
             ("miselect", \.advanced.miselect, AdvancedRegisters.selectable),
             ("siselect", \.advanced.siselect, AdvancedRegisters.selectable),
             ("vsiselect", \.advanced.vsiselect, AdvancedRegisters.selectable),
             ("mvien", \.advanced.mvien, virtual), ("mvip", \.advanced.mvip, virtual),
-            ("virtualSIE", \.advanced.sie, virtual), ("hgeie", \.advanced.hgeie, files),
+            ("virtualSIE", \.advanced.sie, virtual),
             ("hvictl", \.advanced.hvictl, VirtualInterruptControl.writable),
         ]
     }
 
     private static func hypervisorRegisters(_ options: RegisterOptions) -> [Register] {
         let file = options.guestFileCount > 0 ? HypervisorStatus.vgein : 0
-        return [
+        let files: UInt64 = (1 << UInt64(options.guestFileCount) - 1) << 1
+        let registers: [Register] = [
             ("hstatus", \.hypervisor.hstatus, HypervisorStatus.writable | file),
             ("hedeleg", \.hypervisor.hedeleg, HypervisorRegisters.delegable),
             ("hideleg", \.hypervisor.hideleg, Interrupt.guest), ("hvip", \.hypervisor.hvip, Interrupt.guest),
@@ -151,5 +151,7 @@ extension ControlRegisters {
             ("vsepc", \.inactive.sepc, ~1), ("vscause", \.inactive.scause, .max),
             ("vstval", \.inactive.stval, .max), ("vsatp", \.inactive.satp, .max),
         ]
+        let fileRegisters: [Register] = files == 0 ? [] : [("hgeie", \.advanced.hgeie, files)]
+        return registers + fileRegisters
     }
 }

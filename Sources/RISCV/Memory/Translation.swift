@@ -124,6 +124,12 @@ extension HartState {
         contextChanged()
     }
 
+    /// Forgets what is known of loads and stores.
+    mutating func flushDataTranslations() {
+        data.clearAll()
+        contextChanged()
+    }
+
     /// Forgets every translation but those of guests.
     mutating func flushSupervisorTranslations() {
         spaces.forgetAll(but: isVirtual ? csr.inactive.satp : csr.satp)

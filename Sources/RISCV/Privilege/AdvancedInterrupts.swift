@@ -22,11 +22,14 @@ extension HartState {
         }
     }
 
-    /// The number of the interrupt that hvictl gives the guest; nil for none but the external one.
+    /// The number of the interrupt that hvictl gives the guest; nil for none but the external one, and where vstopi shows 0 for it.
     private var injectedInterrupt: UInt64? {
         mutating get {
-            let number = (csr.advanced.hvictl & VirtualInterruptControl.iid) >> VirtualInterruptControl.iidShift
-            return number == Self.external ? nil : number
+            let control = csr.advanced.hvictl
+            let number = (control & VirtualInterruptControl.iid) >> VirtualInterruptControl.iidShift
+            if number == Self.external { return nil }
+            let isLow = control & VirtualInterruptControl.dpr != 0
+            return number == 0 && shown(control & VirtualInterruptControl.iprio, isLow: isLow) == 0 ? nil : number
         }
     }
 

@@ -79,8 +79,9 @@ extension HartState {
         // MPP holds 0, 1 or 3; the reserved 2 leaves it as it was.
         if new >> Status.mppShift & 3 == 2 { new = new & ~Status.mpp | old & Status.mpp }
         csr.setStatus(new)
-        // Entries of the TLB hold the permissions that MXR gave when they were made; SUM selects among sets of entries.
-        if (old ^ new) & Status.mxr != 0 { flushTranslations() }
+        // Entries of the TLB hold the permissions that MXR gave when they were made; SUM selects among sets of entries. Fetches know
+        // neither, and generated code that goes on here relies on what it has fetched.
+        if (old ^ new) & Status.mxr != 0 { flushDataTranslations() }
         if (old ^ new) & (Status.mprv | Status.mpp | Status.mpv | Status.sum) != 0 { contextChanged() }
     }
 

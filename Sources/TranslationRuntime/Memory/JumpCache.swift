@@ -103,7 +103,8 @@ public struct JumpCache: ~Copyable {
         for set in 0..<setCount { clear(set) }
     }
 
-    /// Forgets a set. Call `select` afterwards.
+    /// Forgets a set. Call `select` afterwards. Generated code that runs by the set in use must not go on without a fetch of its page, by
+    /// which `drop` knows what the return stack may hold.
     package mutating func clear(_ set: Int) {
         lastTag += 1
         tags[set] = lastTag

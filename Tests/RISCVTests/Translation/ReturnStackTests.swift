@@ -1,0 +1,282 @@
+import GuestToolchain
+import Testing
+
+@testable import RISCV
+
+/// Calls between pages, whose returns generated code finds by the return stack: it is a guess, and never wrong.
+@Suite struct ReturnStackTests {
+    /// The 8 bytes at 0x8000 that a program leaves.
+    private func result(_ program: String, tail: String = "", _ runner: AerieRunner) throws -> UInt64 {
+        let image = try Toolchain.assemble(
+            program + """
+
+                    .option norvc
+                finish:
+                    lui t0, 0x80008
+                    slli t0, t0, 32
+                    srli t0, t0, 32
+                    sd s1, 0(t0)
+                    li t1, 0x100000
+                    li t2, 0x5555
+                    sw t2, 0(t1)
+                1:  j 1b
+                    .org 0x8000
+                    .dword 0
+
+                """ + tail, at: Toolchain.base)
+        let outcome = try runner.run(image, harts: 1, memory: 1 << 20, dump: 0x8000..<0x8008)
+        #expect(outcome.end == .exit(0))
+        return outcome.memory.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// Three times as deep as the ring has entries, from page to page and back.
+    @Test(arguments: GuestRunners.translating)
+    func recursionThatIsDeeperThanTheRingReturns(runner: AerieRunner) throws {
+        let sum = try result(
+            """
+                .option norvc
+                .option norelax
+                la sp, stack
+                li s0, 60
+                li s1, 0
+            again:
+                li a0, 100
+                call first
+                addi s0, s0, -1
+                bnez s0, again
+                j finish
+                .balign 4096
+            first:
+                addi sp, sp, -16
+                sd ra, 0(sp)
+                sd a0, 8(sp)
+                beqz a0, 1f
+                addi a0, a0, -1
+                call second
+            1:  ld a0, 8(sp)
+                add s1, s1, a0
+                ld ra, 0(sp)
+                addi sp, sp, 16
+                ret
+                .balign 4096
+            second:
+                addi sp, sp, -16
+                sd ra, 0(sp)
+                call first
+                addi s1, s1, 1
+                ld ra, 0(sp)
+                addi sp, sp, 16
+                ret
+                .balign 4096
+                .skip 8192
+            stack:
+                .dword 0
+            """, runner)
+        #expect(sum == 60 * (5050 + 100))
+    }
+
+    /// Functions that return behind the next instruction, or to their caller's caller, as exceptions and long jumps do.
+    @Test(arguments: GuestRunners.translating)
+    func aFunctionMayReturnElsewhere(runner: AerieRunner) throws {
+        let sum = try result(
+            """
+                .option norvc
+                .option norelax
+                li s0, 600
+                li s1, 0
+            again:
+                call outer
+            here:
+                addi s1, s1, 1
+                addi s0, s0, -1
+                bnez s0, again
+                j finish
+                .balign 4096
+            outer:
+                mv s2, ra
+                call inner
+                addi s1, s1, 1000
+                addi s1, s1, 16
+                mv ra, s2
+                ret
+                .balign 4096
+            inner:
+                andi t1, s0, 3
+                beqz t1, 1f
+                addi t1, t1, -1
+                beqz t1, 2f
+                ret
+            1:  addi ra, ra, 4
+                ret
+            2:  mv ra, s2
+                ret
+            """, runner)
+        // Of four calls, two return as usual, one skips an instruction, and one leaves out the rest of the caller.
+        #expect(sum == 150 * (2 * 1017 + 17 + 1))
+    }
+
+    /// The called function changes the instruction that it returns to.
+    @Test(arguments: GuestRunners.translating)
+    func codeThatACallReturnsToMayChangeMeanwhile(runner: AerieRunner) throws {
+        let sum = try result(
+            """
+                .option norvc
+                .option norelax
+                li s0, 400
+                li s1, 0
+                la s3, one
+                lw s4, 0(s3)
+                la t0, two
+                lw s5, 0(t0)
+                xor s5, s5, s4
+                la s2, place
+            again:
+                call change
+            place:
+                addi s1, s1, 1
+                addi s0, s0, -1
+                bnez s0, again
+                j finish
+            one:
+                addi s1, s1, 1
+            two:
+                addi s1, s1, 100
+                .balign 4096
+            change:
+                andi t0, s0, 7
+                bnez t0, 1f
+                xor s4, s4, s5
+                sw s4, 0(s2)
+                fence.i
+            1:  ret
+            """, runner)
+        // It changes at 400, 392, …, each time for 8 turns: 100 first.
+        #expect(sum == 200 * 100 + 200)
+    }
+
+    /// What a called function changes, so that other code is at the address that it returns to.
+    enum Change: String, CaseIterable {
+        /// It goes to another address space, without and with a fence.
+        case space = "xor s4, s4, s5; csrw satp, s4"
+        case spaceAndFence = "xor s4, s4, s5; csrw satp, s4; sfence.vma"
+        /// It maps another page there.
+        case page = "ld t1, 0(s9); xor t1, t1, s10; sd t1, 0(s9); sfence.vma s3"
+    }
+
+    @Test(arguments: GuestRunners.translating, Change.allCases)
+    func otherCodeMayBeWhereACallReturns(runner: AerieRunner, change: Change) throws {
+        let program = Self.twoSpaces(change)
+        let expected = try result(program, tail: Self.tables, AerieRunner(translates: false))
+        #expect(expected > 400)
+        #expect(try result(program, tail: Self.tables, runner) == expected)
+    }
+
+    /// Two address spaces show different code at 0x40000000, and the same at 0x80000000.
+    private static func twoSpaces(_ change: Change) -> String {
+        func tables(_ name: String, code: String) -> String {
+            """
+                la t0, \(name)
+                srli t1, t0, 12
+                slli t1, t1, 10
+                li t2, 1024
+                add t1, t1, t2
+                ori t1, t1, 1
+                sd t1, 8(t0)
+                li t2, 0xCF
+                sd t2, 0(t0)
+                li t2, 0x200000CF
+                sd t2, 16(t0)
+                li t3, 4096
+                add t0, t0, t3
+                addi t1, t1, 1024
+                sd t1, 0(t0)
+                add t0, t0, t3
+                la t1, \(code)
+                srli t1, t1, 12
+                slli t1, t1, 10
+                ori t1, t1, 0xCB
+                sd t1, 0(t0)
+
+            """
+        }
+        func code(_ name: String, adds value: Int) -> String {
+            """
+                .balign 4096
+            \(name):
+                mv s6, ra
+                csrs sstatus, s8
+                csrc sstatus, s8
+                jalr s2
+                addi s1, s1, \(value)
+                mv ra, s6
+                ret
+
+            """
+        }
+        return """
+                .option norvc
+                .option norelax
+            \(tables("rootA", code: "codeA"))
+            \(tables("rootB", code: "codeB"))
+                li t0, -1
+                csrw pmpaddr0, t0
+                li t0, 0x1F
+                csrw pmpcfg0, t0
+                li t0, 0x1800
+                csrc mstatus, t0
+                li t0, 0x800
+                csrs mstatus, t0
+                la t0, supervisor
+                csrw mepc, t0
+                li s4, 0x8000100000000000
+                la t0, rootA
+                srli t0, t0, 12
+                or s4, s4, t0
+                li s5, 0x8000200000000000
+                la t0, rootB
+                srli t0, t0, 12
+                or s5, s5, t0
+                csrw satp, s4
+                sfence.vma
+                mret
+            supervisor:
+                xor s5, s5, s4
+                li s0, 400
+                li s1, 0
+                la s2, switch
+                li s3, 0x40000000
+                li s8, 0x80000
+                la s9, rootA
+                li t0, 8192
+                add s9, s9, t0
+                la t0, rootB
+                li t1, 8192
+                add t0, t0, t1
+                ld s10, 0(t0)
+                ld t0, 0(s9)
+                xor s10, s10, t0
+            again:
+                jalr s3
+                addi s0, s0, -1
+                bnez s0, again
+                j finish
+            \(code("codeA", adds: 1))
+            \(code("codeB", adds: 1000))
+                .balign 4096
+            switch:
+                andi t0, s0, 3
+                bnez t0, 1f
+                \(change.rawValue)
+            1:  ret
+            """
+    }
+
+    private static let tables = """
+            .balign 4096
+        rootA:
+            .skip 12288
+        rootB:
+            .skip 12288
+
+        """
+}
