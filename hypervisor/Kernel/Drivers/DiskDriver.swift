@@ -126,9 +126,12 @@ extension UnsafeMutablePointer where Pointee == DiskDriver {
         var budget = 8
         var idle = 0
         var isStarted = false
+        let start = hv_time()
         while idle < count {
             guard budget > 0 else {
-                Devices.postpone(.disk(pointee.index))
+                for index in 0..<count where (hypervisor.pointee.guests + index).hasDiskRequest(on: self) {
+                    PostponedWork.requests(index).postpone(since: start)
+                }
                 break
             }
             let step = (hypervisor.pointee.guests + pointee.turn).startDiskRequest(on: self)

@@ -112,6 +112,9 @@ extension UnsafeMutablePointer where Pointee == NetworkDriver {
     /// The card's interrupt: forwards what it received. More than 32 frames are left for another time.
     func handleInterrupt() {
         pointee.transport?.acknowledgeInterrupt()
+        // Frames that come faster than guests take them do not keep the hart: their turn comes with the rest.
+        if PostponedWork.card.isPostponed { return }
+        let start = hv_time()
         if var queue = pointee.transmitQueue {
             takeSent(&queue)
             pointee.transmitQueue = queue
@@ -130,7 +133,7 @@ extension UnsafeMutablePointer where Pointee == NetworkDriver {
             pointee.receiveQueue?.publish(head)
             count += 1
             if count == 32 {
-                Devices.postpone(.card)
+                PostponedWork.card.postpone(since: start)
                 break
             }
         }

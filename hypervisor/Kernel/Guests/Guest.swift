@@ -133,6 +133,7 @@ struct Guest {
         hypervisor.pointee.memory.release(UInt8(index + 1))
         (tables, uart, plic, vcpuCount) = (GuestTables(), VirtualUART(), VirtualPLIC(), 0)
         (disk, network) = (VirtualDisk(), VirtualNetwork())
+        PostponedWork.forget(guest: index)
         state = restarts ? .requested : .absent
         say("hypervisor: guest ")
         say(text: name)

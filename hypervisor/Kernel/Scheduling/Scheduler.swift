@@ -113,10 +113,10 @@ struct Scheduler {
         return guest.pointee.credit > 0
     }
 
-    /// When the hart must decide again: the end of a slice if others want the hart, the end of a credit or of its pause, and
-    /// the timers of vCPUs that wait.
+    /// When the hart must decide again: the end of a slice if others want the hart, the end of a credit or of its pause, the
+    /// timers of vCPUs that wait, and postponed work of devices.
     func nextDecision(_ hart: Hart, _ chosen: VCPU?, _ now: UInt64) -> UInt64 {
-        var next = UInt64.max
+        var next = hart.pointee.postponed == 0 ? UInt64.max : hart.pointee.due
         let hasCompare = hypervisor.pointee.board.hasTimerCompare
         forEach { vcpu in
             let guest = hypervisor.pointee.guests + Int(vcpu.pointee.guest)
@@ -206,17 +206,16 @@ struct Scheduler {
     func kick(_ hart: Hart) {
         if hart.pointee.reschedule == 1 { return }
         hart.pointee.reschedule = 1
-        if hart.pointee.stack != currentStack() { _ = hv_sbi(0x73_5049, 0, 1, hart.pointee.id, 0, 0, 0) }
+        if hart != currentHart() { _ = hv_sbi(0x73_5049, 0, 1, hart.pointee.id, 0, 0, 0) }
     }
 }
 
-/// The top of the stack that runs, which names the hart.
-private func currentStack() -> UInt64 {
+/// The hart that runs this, by its stack.
+func currentHart() -> Hart {
     var local: UInt8 = 0
     let here = withUnsafePointer(to: &local) { UInt64(UInt(bitPattern: $0)) }
     let stride = UInt64(HV_STACK_SIZE + HV_GUARD_SIZE)
-    let index = (here - hv_address_of_stacks()) / stride
-    return hv_address_of_stacks() + stride * (index + 1)
+    return hypervisor.pointee.harts + Int((here - hv_address_of_stacks()) / stride)
 }
 
 /// Decides what the hart runs and loads it; without work, waits for an interrupt with the lock free.

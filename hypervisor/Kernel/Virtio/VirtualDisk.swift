@@ -83,9 +83,7 @@ extension UnsafeMutablePointer where Pointee == Guest {
     /// Follow a virtqueue request here: the guest has put a chain into its available ring and has written to the notification
     /// register. Its header is copied and checked, its data stay where they are: the board's disk gets the addresses.
     func startDiskRequest(on driver: UnsafeMutablePointer<DiskDriver>) -> DiskStep {
-        guard pointee.disk.driver == driver, pointee.state == .running, pointee.disk.registers.isLive,
-            !pointee.disk.isResetting, pointee.disk.inFlight < VirtualDisk.mostInFlight
-        else { return .none }
+        guard mayStartDiskRequest(on: driver) else { return .none }
         let chain = hypervisor.pointee.chain
         switch pointee.disk.registers.queues[0].peek(pointee.tables, chain) {
         case .empty: return .none
@@ -113,6 +111,16 @@ extension UnsafeMutablePointer where Pointee == Guest {
         case 8: return identifyDisk(status)
         default: return answerDisk(DiskStatus.unsupported, status)
         }
+    }
+
+    private func mayStartDiskRequest(on driver: UnsafeMutablePointer<DiskDriver>) -> Bool {
+        pointee.disk.driver == driver && pointee.state == .running && pointee.disk.registers.isLive
+            && !pointee.disk.isResetting && pointee.disk.inFlight < VirtualDisk.mostInFlight
+    }
+
+    /// Whether a request is available that may start now.
+    func hasDiskRequest(on driver: UnsafeMutablePointer<DiskDriver>) -> Bool {
+        mayStartDiskRequest(on: driver) && pointee.disk.registers.queues[0].hasMore(pointee.tables)
     }
 
     /// The first sector on the board's disk of the transfer in `hypervisor.chain`; nil: it leaves the guest's range, or is none.
