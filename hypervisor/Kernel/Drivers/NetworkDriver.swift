@@ -124,6 +124,8 @@ extension UnsafeMutablePointer where Pointee == NetworkDriver {
             let place =
                 pointee.receiveBuffers + UInt64(head / 2) * NetworkDriver.bufferSize + NetworkDriver.framePlace
             let size = UInt64(length) &- pointee.headerSize
+            let begin = hv_time()
+            let receiver = Switch.receiver(place)
             if size >= Switch.leastBytes, size <= Switch.mostBytes {
                 pointee.received += 1
                 Switch.forward(place, size, from: Switch.outside)
@@ -131,6 +133,7 @@ extension UnsafeMutablePointer where Pointee == NetworkDriver {
                 pointee.dropped += 1
             }
             pointee.receiveQueue?.publish(head)
+            hypervisor.pointee.scheduler.chargeWork(of: receiver, since: begin)
             count += 1
             if count == 32 {
                 PostponedWork.card.postpone(since: start)

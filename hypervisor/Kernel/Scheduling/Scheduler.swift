@@ -74,6 +74,32 @@ struct Scheduler {
         if guest.pointee.cap > 0 { guest.pointee.credit -= Int64(ran) }
     }
 
+    /// Charges work of devices since `start` to the guest whose work it is (nil: to none), not to the vCPU that it interrupted.
+    /// The guest's vCPUs that want harts share it; if none does, those that have started.
+    func chargeWork(of index: Int?, since start: UInt64) {
+        let ran = hv_time() &- start
+        if let current = currentHart().pointee.current {
+            // Its next charge has this time in it.
+            if let index, Int(current.pointee.guest) == index { return }
+            current.pointee.since &+= ran
+        }
+        guard let index else { return }
+        let guest = hypervisor.pointee.guests + index
+        if guest.pointee.cap > 0 { guest.pointee.credit -= Int64(ran) }
+        var (ready, started): (UInt64, UInt64) = (0, 0)
+        for id in 0..<UInt64(guest.pointee.vcpuCount) {
+            guard let vcpu = guest.pointee.vcpu(id), vcpu.pointee.state >= VCPUState.runnable else { continue }
+            started |= 1 << id
+            if vcpu.pointee.state != VCPUState.waiting { ready |= 1 << id }
+        }
+        let payers = ready == 0 ? started : ready
+        guard payers != 0 else { return }
+        let share = ran &* 256 / guest.pointee.weight / UInt64(payers.nonzeroBitCount)
+        for id in 0..<UInt64(guest.pointee.vcpuCount) where payers >> id & 1 == 1 {
+            guest.pointee.vcpu(id)?.pointee.virtual_time &+= share
+        }
+    }
+
     /// The vCPU that the hart should run; nil: none may run.
     mutating func pick(_ hart: Hart, _ now: UInt64) -> VCPU? {
         var best: VCPU?

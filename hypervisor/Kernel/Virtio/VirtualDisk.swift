@@ -14,8 +14,9 @@ struct VirtualDisk {
     /// Requests that the board's disk has of one guest; the others wait in the guest's queue.
     static let mostInFlight = 8
     /// VIRTIO_BLK_F_SIZE_MAX, SEG_MAX, BLK_SIZE and FLUSH.
-    private static let features: UInt64 = 1 << 1 | 1 << 2 | 1 << 6 | 1 << 9
+    private static let features: UInt64 = 1 << 1 | 1 << 2 | 1 << 6 | flush
     private static let readOnly: UInt64 = 1 << 5
+    fileprivate static let flush: UInt64 = 1 << 9
 
     struct Range {
         let device: Int
@@ -149,7 +150,8 @@ extension UnsafeMutablePointer where Pointee == Guest {
         let bytes = type == 0 ? chain.pointee.writeBytes : type == 1 ? chain.pointee.readBytes : 0
         let request = DiskDriver.Request(
             guest: UInt8(pointee.index), head: chain.pointee.head, status: status,
-            written: type == 0 ? UInt32(bytes) + 1 : 1)
+            written: type == 0 ? UInt32(bytes) + 1 : 1,
+            isUnstable: type == 1 && driver.pointee.canFlush && !pointee.disk.registers.hasAccepted(VirtualDisk.flush))
         driver.submit(request, type: type, sector: sector, start: start, count: count)
         pointee.disk.registers.queues[0].advance()
         pointee.disk.inFlight += 1

@@ -64,6 +64,7 @@ extension UnsafeMutablePointer where Pointee == Guest {
         let chain = hypervisor.pointee.chain
         let frame = hypervisor.pointee.staging
         let start = hv_time()
+        defer { hypervisor.pointee.scheduler.chargeWork(of: pointee.index, since: start) }
         var count = 0
         while pointee.state == .running, pointee.network.registers.isLive {
             guard count < Self.mostFrames else {
