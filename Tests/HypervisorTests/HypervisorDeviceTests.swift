@@ -95,6 +95,24 @@ struct HypervisorDeviceTests {
     }
 
     @Test(
+        "A queue that one partition refills for ever takes neither that partition's hart nor another one's",
+        arguments: [DeviceBoard.qemu, .aerieTranslator])
+    func endlessQueue(board: DeviceBoard) throws {
+        _ = try HypervisorImage.guest("refill")
+        let lines = try board.run(
+            """
+            {"mode": "partitioned", "guests": [
+                {"name": "endless", "kernel": "refill.bin", "memory": "8M", "vcpus": 2, "network": true,
+                    "harts": [0, 1]},
+                {"name": "counter", "kernel": "refill.bin", "memory": "8M", "harts": [2]}]}
+            """, harts: 3, disk: try DeviceBoard.disk(sectors: 8))
+        #expect(lines.contains("[endless] served, the hart is free"))
+        let counter = try #require(lines.first { $0.hasPrefix("[counter] loops ") })
+        #expect(counter.hasSuffix(", messages as sent, timers as set"))
+        #expect(try #require(Int(counter.split { " ,".contains($0) }[2])) > 20_000)
+    }
+
+    @Test(
         "Random accesses and queues of one guest do not disturb another one's disk, nor the rest of the disk",
         arguments: [DeviceBoard.qemu, .qemuLegacy, .aerieTranslator])
     func fuzz(board: DeviceBoard) throws {

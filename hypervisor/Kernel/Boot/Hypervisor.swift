@@ -17,9 +17,6 @@ struct Hypervisor {
     /// Interrupts of the console, the disks and the card, each with its hart.
     var routes = InlineArray<10, (source: UInt32, hart: UInt32)>(repeating: (0, 0))
     var routeCount = 0
-    /// Work of devices that is left for another exit (`Devices.Work`), and the bit that was served last.
-    var postponed: UInt64 = 0
-    var lastPostponed: UInt64 = 0
     var table: GuestTable?
     var memory = ChunkAllocator()
     var scheduler = Scheduler()

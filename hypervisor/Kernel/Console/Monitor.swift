@@ -41,8 +41,9 @@ struct Monitor {
         } else if matches("pause") {
             guest.pointee.setPaused(true)
         } else if matches("resume") {
+            let wasPaused = guest.pointee.state == .paused
             guest.pointee.setPaused(false)
-            guest.continueDevices()
+            if wasPaused { guest.continueDevices() }
         } else if matches("stop") {
             guest.pointee.stop(restart: false)
         } else if matches("console") {

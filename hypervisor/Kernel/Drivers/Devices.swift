@@ -71,46 +71,6 @@ enum Devices {
         let card = hypervisor.pointee.card
         if card.pointee.isPresent, card.pointee.interrupt == source { card.handleInterrupt() }
     }
-
-    // MARK: Work that is left
-
-    /// Remembers that more is to do than one exit may do. The hart interrupts itself: the kernel lock is free in between.
-    static func postpone(_ work: Work) {
-        hypervisor.pointee.postponed |= work.bit
-        hv_set_software_interrupt()
-    }
-
-    /// Does one bounded part of what is left, in turn.
-    static func continuePostponed() {
-        let postponed = hypervisor.pointee.postponed
-        guard postponed != 0 else { return }
-        // The first bit after the last one that was served.
-        let after = postponed & ~((1 << (hypervisor.pointee.lastPostponed + 1)) - 1)
-        let bit = UInt64((after == 0 ? postponed : after).trailingZeroBitCount)
-        hypervisor.pointee.lastPostponed = bit
-        hypervisor.pointee.postponed &= ~(1 << bit)
-        switch bit {
-        case 0..<16: (hypervisor.pointee.guests + Int(bit)).transmit()
-        case 16..<24: (hypervisor.pointee.disks + Int(bit - 16)).startRequests()
-        default: hypervisor.pointee.card.handleInterrupt()
-        }
-        if hypervisor.pointee.postponed != 0 { hv_set_software_interrupt() }
-    }
-
-    /// What `postpone` remembers: a bit each.
-    enum Work {
-        case transmission(Int)
-        case disk(Int)
-        case card
-
-        var bit: UInt64 {
-            switch self {
-            case .transmission(let guest): 1 << UInt64(guest)
-            case .disk(let index): 1 << UInt64(16 + index)
-            case .card: 1 << 24
-            }
-        }
-    }
 }
 
 /// The chunk that the drivers' queues and buffers lie in, taken from the front.

@@ -17,6 +17,8 @@ struct DiskDriver {
         var head: UInt16 = 0
         var status: UInt64 = 0
         var written: UInt32 = 0
+        /// A write of a driver without VIRTIO_BLK_F_FLUSH: its status comes after a flush (section 5.2.6.2).
+        var isUnstable = false
     }
 
     let index: Int
@@ -126,12 +128,17 @@ extension UnsafeMutablePointer where Pointee == DiskDriver {
         var budget = 8
         var idle = 0
         var isStarted = false
+        let start = hv_time()
         while idle < count {
             guard budget > 0 else {
-                Devices.postpone(.disk(pointee.index))
+                for index in 0..<count where (hypervisor.pointee.guests + index).hasDiskRequest(on: self) {
+                    PostponedWork.requests(index).postpone(since: start)
+                }
                 break
             }
+            let begin = hv_time()
             let step = (hypervisor.pointee.guests + pointee.turn).startDiskRequest(on: self)
+            if step != .none { hypervisor.pointee.scheduler.chargeWork(of: pointee.turn, since: begin) }
             if step == .full { break }
             if step == .none {
                 idle += 1
@@ -148,16 +155,29 @@ extension UnsafeMutablePointer where Pointee == DiskDriver {
     func complete() {
         pointee.transport?.acknowledgeInterrupt()
         var count = 0
+        var isStarted = false
         while count < DiskDriver.mostRequests, let (head, _) = pointee.queue?.takeUsed() {
             count += 1
+            let begin = hv_time()
             let number = Int(pointee.requestOfHead[Int(head)])
             guard pointee.used >> UInt32(number) & 1 == 1 else { continue }
             pointee.used &= ~(1 << UInt32(number))
             pointee.queue?.release(head)
             let request = pointee.requests[number]
             let status = min(hv_load8(statusPlace(number)), DiskStatus.ioError)
-            (hypervisor.pointee.guests + Int(request.guest)).finishDiskRequest(request, status)
+            let guest = hypervisor.pointee.guests + Int(request.guest)
+            if request.isUnstable, status == DiskStatus.ok, guest.pointee.disk.registers.isLive {
+                // What was released has room for the flush, whose status is that of the write.
+                var flush = request
+                flush.isUnstable = false
+                submit(flush, type: 4, sector: 0, start: 0, count: 0)
+                isStarted = true
+            } else {
+                guest.finishDiskRequest(request, status)
+            }
+            hypervisor.pointee.scheduler.chargeWork(of: Int(request.guest), since: begin)
         }
+        if isStarted { pointee.transport?.notify(0) }
         startRequests()
     }
 }

@@ -112,6 +112,9 @@ extension UnsafeMutablePointer where Pointee == NetworkDriver {
     /// The card's interrupt: forwards what it received. More than 32 frames are left for another time.
     func handleInterrupt() {
         pointee.transport?.acknowledgeInterrupt()
+        // Frames that come faster than guests take them do not keep the hart: their turn comes with the rest.
+        if PostponedWork.card.isPostponed { return }
+        let start = hv_time()
         if var queue = pointee.transmitQueue {
             takeSent(&queue)
             pointee.transmitQueue = queue
@@ -121,6 +124,8 @@ extension UnsafeMutablePointer where Pointee == NetworkDriver {
             let place =
                 pointee.receiveBuffers + UInt64(head / 2) * NetworkDriver.bufferSize + NetworkDriver.framePlace
             let size = UInt64(length) &- pointee.headerSize
+            let begin = hv_time()
+            let receiver = Switch.receiver(place)
             if size >= Switch.leastBytes, size <= Switch.mostBytes {
                 pointee.received += 1
                 Switch.forward(place, size, from: Switch.outside)
@@ -128,9 +133,10 @@ extension UnsafeMutablePointer where Pointee == NetworkDriver {
                 pointee.dropped += 1
             }
             pointee.receiveQueue?.publish(head)
+            hypervisor.pointee.scheduler.chargeWork(of: receiver, since: begin)
             count += 1
             if count == 32 {
-                Devices.postpone(.card)
+                PostponedWork.card.postpone(since: start)
                 break
             }
         }

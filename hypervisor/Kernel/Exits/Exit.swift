@@ -37,11 +37,11 @@ func handleInterrupt(_ number: UInt64, _ hart: Hart) {
         hv_clear_software_interrupt()
         // Another hart raised an interrupt of this vCPU, or made a vCPU runnable.
         hart.pointee.reschedule = 1
-        Devices.continuePostponed()
     case 5:
         hart.pointee.timer = .max
         setHartTimer(.max)
         hypervisor.pointee.scheduler.wakeDue(hv_time())
+        PostponedWork.continueDue(hart)
         hart.pointee.reschedule = 1
     case 9: InterruptController.handle(hart)
     default: break

@@ -129,15 +129,21 @@ struct Guest {
 
     private mutating func giveBack() {
         hypervisor.pointee.console.flush(hypervisor.pointee.guests + index)
-        hypervisor.pointee.scheduler.release(guest: index)
-        hypervisor.pointee.memory.release(UInt8(index + 1))
-        (tables, uart, plic, vcpuCount) = (GuestTables(), VirtualUART(), VirtualPLIC(), 0)
-        (disk, network) = (VirtualDisk(), VirtualNetwork())
+        release()
         state = restarts ? .requested : .absent
         say("hypervisor: guest ")
         say(text: name)
         say(restarts ? " restarts\n" : " has ended\n")
         restarts = false
+    }
+
+    /// Gives back what the guest has, as after its end. None of its vCPUs has a hart, and no disk of the board its memory.
+    mutating func release() {
+        hypervisor.pointee.scheduler.release(guest: index)
+        hypervisor.pointee.memory.release(UInt8(index + 1))
+        PostponedWork.forget(guest: index)
+        (tables, uart, plic, vcpuCount) = (GuestTables(), VirtualUART(), VirtualPLIC(), 0)
+        (disk, network) = (VirtualDisk(), VirtualNetwork())
     }
 
     /// Takes vCPUs from the table. False: it has not enough.

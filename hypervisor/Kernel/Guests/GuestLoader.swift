@@ -52,8 +52,6 @@ extension Guest {
         while place < GuestTables.memoryStart + entry.memory {
             // The state `loading` keeps the guest for this hart; `available` was enough, but others may have taken some since.
             guard let chunk = hypervisor.pointee.memory.allocate(UInt8(guest.pointee.index + 1)) else {
-                hypervisor.pointee.scheduler.release(guest: guest.pointee.index)
-                hypervisor.pointee.memory.release(UInt8(guest.pointee.index + 1))
                 return guest.pointee.refuse(
                     "more memory is wanted than is free; stop another guest, or give this one less")
             }
@@ -72,6 +70,7 @@ extension Guest {
     }
 
     private mutating func refuse(_ reason: StaticString) {
+        release()
         state = .absent
         say("hypervisor: guest ")
         say(text: name)

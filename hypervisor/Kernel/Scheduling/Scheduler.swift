@@ -74,6 +74,32 @@ struct Scheduler {
         if guest.pointee.cap > 0 { guest.pointee.credit -= Int64(ran) }
     }
 
+    /// Charges work of devices since `start` to the guest whose work it is (nil: to none), not to the vCPU that it interrupted.
+    /// The guest's vCPUs that want harts share it; if none does, those that have started.
+    func chargeWork(of index: Int?, since start: UInt64) {
+        let ran = hv_time() &- start
+        if let current = currentHart().pointee.current {
+            // Its next charge has this time in it.
+            if let index, Int(current.pointee.guest) == index { return }
+            current.pointee.since &+= ran
+        }
+        guard let index else { return }
+        let guest = hypervisor.pointee.guests + index
+        if guest.pointee.cap > 0 { guest.pointee.credit -= Int64(ran) }
+        var (ready, started): (UInt64, UInt64) = (0, 0)
+        for id in 0..<UInt64(guest.pointee.vcpuCount) {
+            guard let vcpu = guest.pointee.vcpu(id), vcpu.pointee.state >= VCPUState.runnable else { continue }
+            started |= 1 << id
+            if vcpu.pointee.state != VCPUState.waiting { ready |= 1 << id }
+        }
+        let payers = ready == 0 ? started : ready
+        guard payers != 0 else { return }
+        let share = ran &* 256 / guest.pointee.weight / UInt64(payers.nonzeroBitCount)
+        for id in 0..<UInt64(guest.pointee.vcpuCount) where payers >> id & 1 == 1 {
+            guest.pointee.vcpu(id)?.pointee.virtual_time &+= share
+        }
+    }
+
     /// The vCPU that the hart should run; nil: none may run.
     mutating func pick(_ hart: Hart, _ now: UInt64) -> VCPU? {
         var best: VCPU?
@@ -113,10 +139,10 @@ struct Scheduler {
         return guest.pointee.credit > 0
     }
 
-    /// When the hart must decide again: the end of a slice if others want the hart, the end of a credit or of its pause, and
-    /// the timers of vCPUs that wait.
+    /// When the hart must decide again: the end of a slice if others want the hart, the end of a credit or of its pause, the
+    /// timers of vCPUs that wait, and postponed work of devices.
     func nextDecision(_ hart: Hart, _ chosen: VCPU?, _ now: UInt64) -> UInt64 {
-        var next = UInt64.max
+        var next = hart.pointee.postponed == 0 ? UInt64.max : hart.pointee.due
         let hasCompare = hypervisor.pointee.board.hasTimerCompare
         forEach { vcpu in
             let guest = hypervisor.pointee.guests + Int(vcpu.pointee.guest)
@@ -206,17 +232,16 @@ struct Scheduler {
     func kick(_ hart: Hart) {
         if hart.pointee.reschedule == 1 { return }
         hart.pointee.reschedule = 1
-        if hart.pointee.stack != currentStack() { _ = hv_sbi(0x73_5049, 0, 1, hart.pointee.id, 0, 0, 0) }
+        if hart != currentHart() { _ = hv_sbi(0x73_5049, 0, 1, hart.pointee.id, 0, 0, 0) }
     }
 }
 
-/// The top of the stack that runs, which names the hart.
-private func currentStack() -> UInt64 {
+/// The hart that runs this, by its stack.
+func currentHart() -> Hart {
     var local: UInt8 = 0
     let here = withUnsafePointer(to: &local) { UInt64(UInt(bitPattern: $0)) }
     let stride = UInt64(HV_STACK_SIZE + HV_GUARD_SIZE)
-    let index = (here - hv_address_of_stacks()) / stride
-    return hv_address_of_stacks() + stride * (index + 1)
+    return hypervisor.pointee.harts + Int((here - hv_address_of_stacks()) / stride)
 }
 
 /// Decides what the hart runs and loads it; without work, waits for an interrupt with the lock free.

@@ -36,6 +36,9 @@ enum Switch {
         }
     }
 
+    /// The guest that a frame from outside is for; nil: several, or none.
+    static func receiver(_ frame: UInt64) -> Int? { guest(destination(frame)) }
+
     /// The guest with this address.
     private static func guest(_ address: UInt64) -> Int? {
         for index in 0..<hypervisor.pointee.guestCount

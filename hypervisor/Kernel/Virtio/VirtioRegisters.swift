@@ -33,6 +33,8 @@ struct VirtioRegisters {
 
     /// Whether the device may use its queues.
     var isLive: Bool { status & (Self.driverOK | Self.needsReset) == Self.driverOK }
+    /// Whether the driver accepted a feature.
+    func hasAccepted(_ feature: UInt64) -> Bool { accepted & feature != 0 }
     /// The level of the interrupt.
     var level: Bool { interruptStatus != 0 }
 

@@ -14,8 +14,9 @@ struct VirtualDisk {
     /// Requests that the board's disk has of one guest; the others wait in the guest's queue.
     static let mostInFlight = 8
     /// VIRTIO_BLK_F_SIZE_MAX, SEG_MAX, BLK_SIZE and FLUSH.
-    private static let features: UInt64 = 1 << 1 | 1 << 2 | 1 << 6 | 1 << 9
+    private static let features: UInt64 = 1 << 1 | 1 << 2 | 1 << 6 | flush
     private static let readOnly: UInt64 = 1 << 5
+    fileprivate static let flush: UInt64 = 1 << 9
 
     struct Range {
         let device: Int
@@ -83,9 +84,7 @@ extension UnsafeMutablePointer where Pointee == Guest {
     /// Follow a virtqueue request here: the guest has put a chain into its available ring and has written to the notification
     /// register. Its header is copied and checked, its data stay where they are: the board's disk gets the addresses.
     func startDiskRequest(on driver: UnsafeMutablePointer<DiskDriver>) -> DiskStep {
-        guard pointee.disk.driver == driver, pointee.state == .running, pointee.disk.registers.isLive,
-            !pointee.disk.isResetting, pointee.disk.inFlight < VirtualDisk.mostInFlight
-        else { return .none }
+        guard mayStartDiskRequest(on: driver) else { return .none }
         let chain = hypervisor.pointee.chain
         switch pointee.disk.registers.queues[0].peek(pointee.tables, chain) {
         case .empty: return .none
@@ -115,6 +114,16 @@ extension UnsafeMutablePointer where Pointee == Guest {
         }
     }
 
+    private func mayStartDiskRequest(on driver: UnsafeMutablePointer<DiskDriver>) -> Bool {
+        pointee.disk.driver == driver && pointee.state == .running && pointee.disk.registers.isLive
+            && !pointee.disk.isResetting && pointee.disk.inFlight < VirtualDisk.mostInFlight
+    }
+
+    /// Whether a request is available that may start now.
+    func hasDiskRequest(on driver: UnsafeMutablePointer<DiskDriver>) -> Bool {
+        mayStartDiskRequest(on: driver) && pointee.disk.registers.queues[0].hasMore(pointee.tables)
+    }
+
     /// The first sector on the board's disk of the transfer in `hypervisor.chain`; nil: it leaves the guest's range, or is none.
     private func boardSector(_ sector: UInt64, isWrite: Bool) -> UInt64? {
         guard let range = pointee.disk.range, let driver = pointee.disk.driver else { return nil }
@@ -141,7 +150,8 @@ extension UnsafeMutablePointer where Pointee == Guest {
         let bytes = type == 0 ? chain.pointee.writeBytes : type == 1 ? chain.pointee.readBytes : 0
         let request = DiskDriver.Request(
             guest: UInt8(pointee.index), head: chain.pointee.head, status: status,
-            written: type == 0 ? UInt32(bytes) + 1 : 1)
+            written: type == 0 ? UInt32(bytes) + 1 : 1,
+            isUnstable: type == 1 && driver.pointee.canFlush && !pointee.disk.registers.hasAccepted(VirtualDisk.flush))
         driver.submit(request, type: type, sector: sector, start: start, count: count)
         pointee.disk.registers.queues[0].advance()
         pointee.disk.inFlight += 1

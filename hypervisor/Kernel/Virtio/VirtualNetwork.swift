@@ -63,11 +63,13 @@ extension UnsafeMutablePointer where Pointee == Guest {
     func transmit() {
         let chain = hypervisor.pointee.chain
         let frame = hypervisor.pointee.staging
+        let start = hv_time()
+        defer { hypervisor.pointee.scheduler.chargeWork(of: pointee.index, since: start) }
         var count = 0
         while pointee.state == .running, pointee.network.registers.isLive {
             guard count < Self.mostFrames else {
                 if pointee.network.registers.queues[1].hasMore(pointee.tables) {
-                    Devices.postpone(.transmission(pointee.index))
+                    PostponedWork.transmission(pointee.index).postpone(since: start)
                 }
                 break
             }

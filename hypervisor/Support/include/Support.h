@@ -41,6 +41,8 @@ struct hv_hart {
     uint64_t timer;         // what the hart's timer is set to
     uint64_t idle_since;    // 0: busy
     uint64_t idle_time;
+    // Work of devices that is left for the hart's timer (Devices.swift): a bit each, the one served last, and when.
+    uint64_t postponed, last_postponed, due;
     uint32_t index;
     uint32_t plic_context;  // all ones: none
     uint8_t online, reschedule, interrupt_phandle_known, unused;
@@ -112,8 +114,6 @@ static inline __attribute__((always_inline)) void hv_fence_guest_tables(void) { 
 /// HFENCE.VVMA of everything that belongs to the present VMID.
 static inline __attribute__((always_inline)) void hv_fence_virtual_tables(void) { __asm__ volatile(".word 0x22000073" : : : "memory"); }
 static inline __attribute__((always_inline)) void hv_clear_software_interrupt(void) { __asm__ volatile("csrci sip, 2" : : : "memory"); }
-/// Makes this hart interrupt itself as soon as it leaves the hypervisor.
-static inline __attribute__((always_inline)) void hv_set_software_interrupt(void) { __asm__ volatile("csrsi sip, 2" : : : "memory"); }
 
 /// Where the function that calls this one returns to.
 static inline __attribute__((always_inline)) uint64_t hv_return_address(void) { return (uint64_t)__builtin_return_address(0); }
