@@ -107,9 +107,7 @@ struct HypervisorDeviceTests {
                 {"name": "counter", "kernel": "refill.bin", "memory": "8M", "harts": [2]}]}
             """, harts: 3, disk: try DeviceBoard.disk(sectors: 8))
         #expect(lines.contains("[endless] served, the hart is free"))
-        let counter = try #require(lines.first { $0.hasPrefix("[counter] loops ") })
-        #expect(counter.hasSuffix(", messages as sent, timers as set"))
-        #expect(try #require(Int(counter.split { " ,".contains($0) }[2])) > 20_000)
+        #expect(lines.contains("[counter] loops 20000, messages as sent, timers as set"))
     }
 
     @Test(
