@@ -1,6 +1,7 @@
 import Foundation
 
-/// A running process. Its output is read line by line, and its CPU time and memory can be read at any line.
+/// A running process. Its output is read line by line, and its CPU time and memory, with those of its descendants, can be read at any line:
+/// a machine runs in a process below the one that was started.
 final class ObservedProcess {
     private let process = Process()
     private let pipe = Pipe()
@@ -46,27 +47,39 @@ final class ObservedProcess {
         return process.terminationStatus
     }
 
-    /// CPU seconds of the process so far, all threads.
+    private var members: [pid_t] { ProcessTree.members(of: process.processIdentifier) }
+
+    /// CPU seconds of the processes so far, all threads.
     func seconds() throws -> Double {
-        var clock = clockid_t()
-        var time = timespec()
-        guard clock_getcpuclockid(process.processIdentifier, &clock) == 0, clock_gettime(clock, &time) == 0 else {
+        let times = members.compactMap { member -> Double? in
+            var clock = clockid_t()
+            var time = timespec()
+            guard clock_getcpuclockid(member, &clock) == 0, clock_gettime(clock, &time) == 0 else { return nil }
+            return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+        }
+        guard !times.isEmpty else {
             throw BenchmarkError("the CPU time of process \(process.processIdentifier) cannot be read")
         }
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+        return times.reduce(0, +)
     }
 
-    /// The process's memory. Mappings of at least `guestSize` bytes are guest memory.
+    /// The processes' memory. Mappings of at least `guestSize` bytes are guest memory.
     func residentMemory(guestSize: Int) throws -> ProcessMemory {
-        try ProcessMemory(of: process.processIdentifier, guestSize: guestSize)
+        var memory = ProcessMemory()
+        for member in members { memory.add(try ProcessMemory(of: member, guestSize: guestSize)) }
+        return memory
     }
 
-    /// The voluntary context switches of the process's threads so far, by thread name.
+    /// The voluntary context switches of the processes' threads so far, by thread name.
     func sleeps() throws -> [String: Int] {
-        let tasks = "/proc/\(process.processIdentifier)/task"
         var result: [String: Int] = [:]
-        for task in try FileManager.default.contentsOfDirectory(atPath: tasks) {
-            let text = try FileHandle(forReadingFrom: URL(filePath: "\(tasks)/\(task)/status")).readToEnd() ?? Data()
+        let tasks = try members.flatMap { member in
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/\(member)/task").map {
+                "/proc/\(member)/task/\($0)"
+            }
+        }
+        for task in tasks {
+            let text = try FileHandle(forReadingFrom: URL(filePath: "\(task)/status")).readToEnd() ?? Data()
             var name = ""
             for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
                 let words = line.split(separator: "\t")

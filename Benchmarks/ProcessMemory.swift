@@ -13,6 +13,13 @@ struct ProcessMemory {
 
     init() {}
 
+    mutating func add(_ other: ProcessMemory) {
+        guest += other.guest
+        resident += other.resident
+        proportional += other.proportional
+        privateDirty += other.privateDirty
+    }
+
     /// - Parameter guestSize: mappings of at least this size are guest memory.
     init(of process: pid_t, guestSize: Int) throws {
         // Files in /proc report size 0, so they are read until end of file.
