@@ -13,7 +13,7 @@ import Testing
 
     @Test(
         "Machines that have ended leave no descriptor, no thread, no mapping and no memory behind",
-        arguments: [("interpret", 1000), ("translate", 400)])
+        arguments: [("interpret", 1000), ("translate", 1000)])
     func nothingIsLeft(engine: String, count: Int) throws {
         let aerie = try AerieProcess()
         let firmware = try aerie.directory.file("firmware", GuestProgram.powerOff)

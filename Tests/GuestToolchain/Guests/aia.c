@@ -4,16 +4,10 @@
 
 enum { SSI = 1, MSI = 3, STI = 5, MTI = 7, SEI = 9, MEI = 11 };
 
-static long nothing(long a, long b) { (void)b; asm volatile("nop\nnop"); return a; }
 // In S-mode: lets interrupts in, and says what the hart has claimed then.
 static long supervisor_claims(long a, long b) {
     (void)a, (void)b;
-    write_csr(stvec, supervisor_trap);
-    write_csr(sscratch, me());
-    me()->cause = NONE;
-    set_csr(sstatus, SIE);
-    asm volatile("nop");
-    clear_csr(sstatus, SIE);
+    let_in();
     set_csr(sie, BIT(SEI));
     report("stopi", NUMBER(read_number(STOPI)));
     return claim(STOPEI);

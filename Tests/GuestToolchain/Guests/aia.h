@@ -73,6 +73,18 @@ WINDOW(vs, VSISELECT, VSIREG)
 // Claims the top interrupt of a file.
 #define claim(number) ({ u64 value_; asm volatile("csrrw %0, %1, x0" : "=r"(value_) : "i"(number) : "memory"); value_; })
 
+// What runs in a mode below: `run_at` calls it.
+static inline long nothing(long a, long b) { (void)b; asm volatile("nop\nnop"); return a; }
+// In S-mode or VS-mode: takes one interrupt, if any is there.
+static inline void let_in(void) {
+    write_csr(stvec, supervisor_trap);
+    write_csr(sscratch, me());
+    me()->cause = NONE;
+    set_csr(sstatus, SIE);
+    asm volatile("nop");
+    clear_csr(sstatus, SIE);
+}
+
 // The output is what machines are compared by.
 static inline void report(const char *what, u64 value) {
     print(what);

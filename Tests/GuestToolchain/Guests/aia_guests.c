@@ -14,28 +14,17 @@ enum { SSI = 1, STI = 5, SEI = 9, VSSI = 2, VSTI = 6, VSEI = 10, SGEI = 12 };
 #define AIA (1ul << 59)
 #define IMSIC (1ul << 58)
 
-static long nothing(long a, long b) { (void)b; asm volatile("nop\nnop"); return a; }
 // In VS-mode: lets interrupts in, and claims one as a supervisor does.
 static long guest_claims(long a, long b) {
     (void)a, (void)b;
-    write_csr(stvec, supervisor_trap);
-    write_csr(sscratch, me());
-    me()->cause = NONE;
-    set_csr(sstatus, SIE);
-    asm volatile("nop");
-    clear_csr(sstatus, SIE);
+    let_in();
     set_csr(sie, BIT(SEI));
     u64 top = read_number(STOPI);
     return NUMBER(top) == SEI ? claim(STOPEI) : 0;
 }
 static long guest_takes(long a, long b) {
     (void)a, (void)b;
-    write_csr(stvec, supervisor_trap);
-    write_csr(sscratch, me());
-    me()->cause = NONE;
-    set_csr(sstatus, SIE);
-    asm volatile("nop");
-    clear_csr(sstatus, SIE);
+    let_in();
     return 0;
 }
 
