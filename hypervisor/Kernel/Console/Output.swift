@@ -26,10 +26,15 @@ func say(hexadecimal number: UInt64) {
     var shift = UInt64(64)
     while shift > 0 {
         shift -= 4
-        let digit = UInt8(number >> shift & 15)
         if number >> shift == 0, shift > 0 { continue }
-        hypervisor.pointee.console.write(digit < 10 ? 48 + digit : 87 + digit)
+        hypervisor.pointee.console.write(hexadecimalDigit(number >> shift))
     }
+}
+
+/// The low four bits of a number as a character.
+func hexadecimalDigit(_ number: UInt64) -> UInt8 {
+    let digit = UInt8(number & 15)
+    return digit < 10 ? 48 + digit : 87 + digit
 }
 
 /// A network address, byte 0 in bits 40 to 47: "02:00:00:00:00:01".
@@ -37,8 +42,7 @@ func say(address: UInt64) {
     var shift = UInt64(48)
     while shift > 0 {
         shift -= 4
-        let digit = UInt8(address >> shift & 15)
-        hypervisor.pointee.console.write(digit < 10 ? 48 + digit : 87 + digit)
+        hypervisor.pointee.console.write(hexadecimalDigit(address >> shift))
         if shift & 7 == 0, shift > 0 { say(":") }
     }
 }
@@ -82,8 +86,7 @@ private func sayEarly(hexadecimal number: UInt64) {
     var shift = UInt64(64)
     while shift > 0 {
         shift -= 4
-        let digit = UInt8(number >> shift & 15)
-        sayEarly(digit < 10 ? 48 + digit : 87 + digit)
+        sayEarly(hexadecimalDigit(number >> shift))
     }
 }
 

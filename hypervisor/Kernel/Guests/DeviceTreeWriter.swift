@@ -43,8 +43,7 @@ struct DeviceTreeWriter {
             while shift > 0 {
                 shift -= 4
                 if unit >> shift == 0, shift > 0 { continue }
-                let digit = UInt8(unit >> shift & 15)
-                text[length] = digit < 10 ? 48 + digit : 87 + digit
+                text[length] = hexadecimalDigit(unit >> shift)
                 length += 1
             }
         }
