@@ -370,26 +370,4 @@ package struct Generator {
             forward.append((site, index))
         }
     }
-
-    /// Goes on at the guest address in rax, through the jump cache. Uses rcx and rdx.
-    mutating func emitLookup() {
-        assembler.copy(.rcx, .rax)
-        assembler.shift(.right, .register(.rcx), by: layout.jumps.hashShift)
-        assembler.arithmetic(.xor, .rcx, .register(.rax), wide: false)
-        assembler.shift(.left, .register(.rcx), by: 4, wide: false)
-        assembler.arithmetic(.and, .register(.rcx), Int32((layout.jumps.count - 1) << 5), wide: false)
-        assembler.arithmetic(.add, .rcx, .memory(state(layout.jumps.entries)))
-        followEntry()
-    }
-
-    /// Goes on at the guest address in rax by the jump cache's entry at rcx + `offset`.
-    mutating func followEntry(offset: Int32 = 0) {
-        assembler.arithmetic(
-            .cmp, to: .memory(Address(.rcx, offset + Int32(StateLayout.JumpLayout.addressOffset))), .rax)
-        assembler.jump(.notEqual, to: shared.baseline.exitJump)
-        assembler.move(.rdx, .memory(state(layout.jumps.tag)))
-        assembler.arithmetic(.cmp, to: .memory(Address(.rcx, offset + Int32(StateLayout.JumpLayout.tagOffset))), .rdx)
-        assembler.jump(.notEqual, to: shared.baseline.exitJump)
-        assembler.jump(.memory(Address(.rcx, offset + Int32(StateLayout.JumpLayout.codeOffset))))
-    }
 }

@@ -18,6 +18,8 @@ package struct SharedCode: Sendable {
     /// The same, from the first level; the page becomes the recent one at rax.
     fileprivate(set) var renewRecentRead = 0
     fileprivate(set) var renewRecentWrite = 0
+    /// Goes on at the guest address in rax, which the jump cache does not hold, in baseline code.
+    fileprivate(set) var lookUpAgain = 0
     fileprivate(set) var constants = Constants()
     fileprivate(set) var pointers = Pointers()
 
@@ -97,6 +99,7 @@ extension Generator {
         makeLeaveHelper()
         shared.baseline = makePieces(limit: .limit)
         pieces = shared.baseline
+        shared.lookUpAgain = makeSecondLookup()
         assembler.align(to: 64)
     }
 

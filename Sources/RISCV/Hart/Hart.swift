@@ -42,7 +42,9 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
         self.resetAddress = resetAddress
         signals = .allocate(capacity: 1)
         signals.initialize(to: HartSignals())
-        state = .allocate(capacity: 1)
+        // Its fields have the same places in their pages in each process.
+        state = UnsafeMutableRawPointer.allocate(byteCount: MemoryLayout<HartState>.size, alignment: 4096)
+            .bindMemory(to: HartState.self, capacity: 1)
         state.initialize(
             to: HartState(
                 index: index, addressSpace: addressSpace, timeBase: timeBase, signals: UnsafePointer(signals),

@@ -27,16 +27,20 @@ public struct JumpCache: ~Copyable {
         }
     }
 
+    /// Generated code reads it, by `StateLayout.JumpLayout`.
     @usableFromInline struct Page: BitwiseCopyable {
         @usableFromInline var page: UInt64
         @usableFromInline var tag: UInt64
         @usableFromInline var physical: UInt64
+        /// A size that is a power of two takes generated code one instruction less.
+        var unused: UInt64 = 0
     }
 
     /// Entries in a set.
-    @inlinable public static var size: Int { 16384 }
+    @inlinable public static var size: Int { 4096 }
     /// An entry's number is made of bits from 1 up of an address, exclusive or the same from this one more up.
     @inlinable public static var hashShift: UInt64 { 11 }
+    /// Pages in a set.
     @inlinable static var pageCount: Int { 1024 }
     /// The most sets.
     package static let setLimit = 16
@@ -49,7 +53,7 @@ public struct JumpCache: ~Copyable {
 
     // Tag 0 is never handed out, so that zeroed memory holds nothing.
     private let entries: UnsafeMutablePointer<Entry>
-    @usableFromInline let pages: UnsafeMutablePointer<Page>
+    private let pages: UnsafeMutablePointer<Page>
     /// For each set and each hash of a page number, whether anything was fetched from such a page. What is not in the set's
     /// `ranges` was not fetched either.
     private let fetched: UnsafeMutablePointer<UInt64>
@@ -61,11 +65,12 @@ public struct JumpCache: ~Copyable {
     /// As in `SoftwareTLB`.
     private var privateSets: UInt64 = 0
 
-    @usableFromInline var currentSet = 0
-    /// The first entry of the set in use, and its tag.
+    private var currentSet = 0
+    /// The first entry of the set in use, and its first page.
     public internal(set) var current: UnsafeMutablePointer<Entry>
     /// The tag of the set in use.
     public internal(set) var tag: UInt64 = 1
+    @usableFromInline var currentPages: UnsafeMutablePointer<Page>
 
     /// - Parameter setCount: how many sets there are, from 1 to `setLimit`. The first one is in use.
     package init(setCount: Int) {
@@ -75,6 +80,7 @@ public struct JumpCache: ~Copyable {
         pages = zeroedMemory(Page.self, setCount * Self.pageCount)
         fetched = zeroedMemory(UInt64.self, setCount * Self.fetchedWords)
         current = entries
+        currentPages = pages
         returns = ReturnStack(setCount: setCount)
     }
 
@@ -89,6 +95,7 @@ public struct JumpCache: ~Copyable {
         precondition(set < setCount, "there is such a set")
         currentSet = set
         current = entries + set * Self.size
+        currentPages = pages + set * Self.pageCount
         tag = tags[set]
         returns.select(set)
     }
@@ -138,7 +145,7 @@ public struct JumpCache: ~Copyable {
 
     @inlinable @inline(__always)
     func pageEntry(_ address: UInt64) -> UnsafeMutablePointer<Page> {
-        pages + currentSet * Self.pageCount + Int(address >> 12 & UInt64(Self.pageCount - 1))
+        currentPages + Int(address >> 12 & UInt64(Self.pageCount - 1))
     }
 
     /// The guest-physical page of a virtual address that was executable.

@@ -16,26 +16,29 @@ struct ReturnStack: ~Copyable {
     /// No instruction begins here where instructions are aligned; only such guests' code reads the ring.
     private static let none = Entry(address: 1, code: 0)
 
-    private let entries: UnsafeMutablePointer<Entry>
+    private let memory: UnsafeMutableRawPointer
     private var tops: [UnsafeMutableRawPointer]
     private var currentSet = 0
     /// The last entry of the set in use. Generated code reads and writes it, by `StateLayout.JumpLayout`.
     var top: UnsafeMutableRawPointer
 
+    /// Offsets in multiples of 2048 bytes where rings are. Processors take a load for one of what was stored just before when the low 12
+    /// bits of both addresses are equal, and wait: so nothing that jumps load is at such an address (`StateLayout.fieldsOfJumps`).
+    static let places = 1024..<1024 + count * MemoryLayout<Entry>.stride
+    private static let stride = 2048
+
     init(setCount: Int) {
-        // Each ring is aligned to twice its size, so that one bit tells where it ends.
-        let size = 2 * Self.count * MemoryLayout<Entry>.stride
-        guard let memory = aligned_alloc(size, setCount * size) else {
+        // One bit of an address, half of the alignment of each ring, tells where the ring ends.
+        guard let memory = aligned_alloc(4096, (setCount + 1) / 2 * 4096) else {
             fatalError("no memory for a processor's caches")
         }
-        let entries = memory.bindMemory(to: Entry.self, capacity: setCount * 2 * Self.count)
-        entries.initialize(repeating: Self.none, count: setCount * 2 * Self.count)
-        self.entries = entries
-        tops = (0..<setCount).map { UnsafeMutableRawPointer(entries + $0 * 2 * Self.count) }
-        top = UnsafeMutableRawPointer(entries)
+        self.memory = memory
+        tops = (0..<setCount).map { memory + $0 * Self.stride + Self.places.lowerBound }
+        top = tops[0]
+        for set in 0..<setCount { clear(set) }
     }
 
-    deinit { free(entries) }
+    deinit { free(memory) }
 
     mutating func select(_ set: Int) {
         tops[currentSet] = top
@@ -43,5 +46,8 @@ struct ReturnStack: ~Copyable {
         top = tops[set]
     }
 
-    mutating func clear(_ set: Int) { (entries + set * 2 * Self.count).update(repeating: Self.none, count: Self.count) }
+    mutating func clear(_ set: Int) {
+        (memory + set * Self.stride + Self.places.lowerBound)
+            .initializeMemory(as: Entry.self, repeating: Self.none, count: Self.count)
+    }
 }

@@ -12,6 +12,24 @@ extension StateLayout {
         accessFailed = withUnsafePointer(to: &translation.pointee.accessFailed) { UnsafeRawPointer($0) - base }
         floats.ready = withUnsafePointer(to: &translation.pointee.floatReady) { UnsafeRawPointer($0) - base }
         floats.control = withUnsafePointer(to: &translation.pointee.floatControl) { UnsafeRawPointer($0) - base }
+        jumps.second = secondLevel(translation, from: base)
+    }
+
+    private func secondLevel(
+        _ translation: UnsafeMutablePointer<TranslationState>, from base: UnsafeRawPointer
+    ) -> JumpLayout.SecondLevel {
+        typealias Second = JumpLayout.SecondLevel
+        let entry = MemoryLayout<LookupCache.Entry>.self
+        precondition(
+            entry.stride == Second.entrySize && entry.offset(of: \.address) == Second.addressOffset
+                && entry.offset(of: \.page) == Second.pageOffset
+                && entry.offset(of: \.generation) == Second.generationOffset
+                && entry.offset(of: \.code) == Second.codeOffset, "generated code reads the entries")
+        return Second(
+            entries: withUnsafePointer(to: &translation.pointee.lookups.entries) { UnsafeRawPointer($0) - base },
+            count: LookupCache.size, lowBit: UInt8(LookupCache.lowBit), hashShift: UInt8(LookupCache.hashShift),
+            anyPage: Int32(LookupCache.anyPage),
+            generation: withUnsafePointer(to: &translation.pointee.generation) { UnsafeRawPointer($0) - base })
     }
 
     /// Sets the places of a software TLB.
@@ -39,11 +57,24 @@ extension StateLayout {
             entry.stride == StateLayout.JumpLayout.entrySize
                 && entry.offset(of: \.address) == StateLayout.JumpLayout.addressOffset
                 && entry.offset(of: \.tag) == StateLayout.JumpLayout.tagOffset
+                && entry.offset(of: \.operations) == StateLayout.JumpLayout.recordOffset
                 && entry.offset(of: \.code) == StateLayout.JumpLayout.codeOffset, "generated code reads the entries")
         jumps.entries = withUnsafePointer(to: &fetch.pointee.current) { UnsafeRawPointer($0) - base }
         jumps.count = JumpCache.size
         jumps.hashShift = UInt8(JumpCache.hashShift)
         jumps.returnTop = withUnsafePointer(to: &fetch.pointee.returns.top) { UnsafeRawPointer($0) - base }
         jumps.tag = withUnsafePointer(to: &fetch.pointee.tag) { UnsafeRawPointer($0) - base }
+        let page = MemoryLayout<JumpCache.Page>.self
+        precondition(
+            page.stride == StateLayout.JumpLayout.pageSize
+                && page.offset(of: \.page) == StateLayout.JumpLayout.virtualOffset
+                && page.offset(of: \.tag) == StateLayout.JumpLayout.pageTagOffset
+                && page.offset(of: \.physical) == StateLayout.JumpLayout.physicalOffset,
+            "generated code reads the pages")
+        jumps.pages = withUnsafePointer(to: &fetch.pointee.currentPages) { UnsafeRawPointer($0) - base }
+        jumps.pageCount = JumpCache.pageCount
     }
+
+    /// The offsets of what a jump or call out of a page's code loads from the state, besides slots.
+    var fieldsOfJumps: [Int] { [codePage, jumps.entries, jumps.tag] + [jumps.returnTop].compactMap { $0 } }
 }

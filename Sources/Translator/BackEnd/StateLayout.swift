@@ -98,6 +98,12 @@ package struct StateLayout: Sendable {
         /// call returns to, or an odd one, and the host address of the code there. The ring is aligned to twice its size. Nil where
         /// there is none.
         package var returnTop: Int?
+        /// Offset of a pointer to the pages in use, from which code was fetched: entries of 32 bytes, found by the page number's low
+        /// bits. An entry holds the virtual page, the tag, and the guest-physical page. `pageCount` is a power of two.
+        package var pages = 0
+        package var pageCount = 1024
+        /// What is asked for an address that the entries do not hold; nil where the processor leaves for the run loop at once.
+        package var second: SecondLevel?
         /// The first word of a record that enters generated code; its code's address is in the word after the record's 24
         /// bytes. When a helper leaves the block with such a record, its code is entered.
         package var recordStart: UInt = 0
@@ -106,8 +112,47 @@ package struct StateLayout: Sendable {
         package static let entrySize = 32
         package static let addressOffset = 0
         package static let tagOffset = 8
+        package static let recordOffset = 16
         package static let codeOffset = 24
         package static let returnCount = 32
+        // Bytes of a page, and where its words are.
+        package static let pageSize = 32
+        package static let virtualOffset = 0
+        package static let pageTagOffset = 8
+        package static let physicalOffset = 16
+
+        /// Entries of 32 bytes for all translation regimes, found by (address ^ address >> `hashShift`) >> `lowBit` of a guest-physical
+        /// address. An entry holds that address, the virtual page that its code is for or `anyPage`, the generation in which the code
+        /// agreed with guest memory, and the address of the code's record.
+        package struct SecondLevel: Sendable {
+            /// Offset of a pointer to the entries.
+            package let entries: Int
+            /// A power of two.
+            package let count: Int
+            package let lowBit: UInt8
+            package let hashShift: UInt8
+            package let anyPage: Int32
+            /// Offset of the present generation.
+            package let generation: Int
+
+            package init(
+                entries: Int, count: Int, lowBit: UInt8, hashShift: UInt8, anyPage: Int32, generation: Int
+            ) {
+                self.entries = entries
+                self.count = count
+                self.lowBit = lowBit
+                self.hashShift = hashShift
+                self.anyPage = anyPage
+                self.generation = generation
+            }
+
+            // Bytes of an entry, and where its words are.
+            package static let entrySize = 32
+            package static let addressOffset = 0
+            package static let pageOffset = 8
+            package static let generationOffset = 16
+            package static let codeOffset = 24
+        }
     }
 
     /// The guest's floating-point environment.
