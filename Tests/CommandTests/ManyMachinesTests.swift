@@ -17,7 +17,21 @@ import Testing
     func nothingIsLeft(engine: String, count: Int) throws {
         let aerie = try AerieProcess()
         let firmware = try aerie.directory.file("firmware", GuestProgram.powerOff)
-        let result = try aerie.run(["--sessions", "\(count)", firmware, engine], program: "MachineHost")
+        try expectNothingIsLeft(aerie, ["--sessions", "\(count)", firmware, engine], count: count)
+    }
+
+    private static let hasKVM = access("/dev/kvm", R_OK | W_OK) == 0
+
+    @Test(
+        "Machines with KVM that have ended leave nothing behind either",
+        .enabled(if: hasKVM, "this host has no KVM for us"))
+    func nothingOfKVMIsLeft() throws {
+        let kernel = try X86Toolchain.program("hello").path
+        try expectNothingIsLeft(try AerieProcess(), ["--sessions", "1000", kernel, "kvm"], count: 1000)
+    }
+
+    private func expectNothingIsLeft(_ aerie: AerieProcess, _ arguments: [String], count: Int) throws {
+        let result = try aerie.run(arguments, program: "MachineHost")
         #expect(result.code == 0, "\(result.error)")
         let holdings = try JSONDecoder().decode([Holdings].self, from: Data(result.output.utf8))
         let (before, after) = (holdings[0], holdings[1])

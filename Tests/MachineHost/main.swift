@@ -12,7 +12,7 @@ import Synchronization
 //     memory        says its statistics: current, resident and returned bytes, and what the guest has available
 //
 // MachineHost SETTINGS.json [SAVED] starts it, or restores what was saved.
-// MachineHost --sessions N FIRMWARE ENGINE starts and ends N guests; see ManySessions.
+// MachineHost --sessions N FILE ENGINE starts and ends N guests, of a firmware or, with the engine kvm, a kernel for x86-64; see ManySessions.
 
 struct Settings: Decodable {
     let kernel: String
@@ -92,8 +92,13 @@ func say(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)
 
 if CommandLine.arguments[1] == "--sessions" {
     var configuration = Configuration()
-    configuration.firmware = CommandLine.arguments[3]
     configuration.engine = Configuration.Engine(rawValue: CommandLine.arguments[4]) ?? .auto
+    if configuration.engine == .kvm {
+        configuration.architecture = .x86_64
+        configuration.kernel = CommandLine.arguments[3]
+    } else {
+        configuration.firmware = CommandLine.arguments[3]
+    }
     configuration.memory = .mebibytes(16)
     configuration.codeCache = .mebibytes(4)
     try ManySessions(configuration: configuration).run(Int(CommandLine.arguments[2]) ?? 0)
