@@ -79,8 +79,14 @@ struct RunCommand: AsyncParsableCommand {
         // A guest on this terminal goes with its end, unless it has a name.
         let isTemporary = machine.removesAtEnd || !detach && machine.name == nil && machine.restart == nil
         let request = detach ? nil : try command.request(settings.command ?? [])
-        if detach, settings.image != nil {
-            settings.command = try command.detachedWords(settings.command ?? [])
+        var commandSettings: CommandSettings?
+        if settings.image != nil, detach || request != nil && !isTemporary {
+            if detach { try command.checkSSH() }
+            if settings.bootsImage {
+                commandSettings = try command.commandSettings(&settings.command)
+            } else if detach {
+                settings.command = try command.wordsWithoutAgent(settings.command ?? [])
+            }
         } else if request == nil {
             try command.checkUnused(isDetached: false)
         }
@@ -90,6 +96,7 @@ struct RunCommand: AsyncParsableCommand {
         making.keepsTemporaryDisk = exit != nil
         making.arguments = Array(CommandLine.arguments.dropFirst())
         making.commandIsLater = settings.image != nil && request != nil
+        making.commandSettings = commandSettings
         if making.commandIsLater, isTemporary, exit == nil, !snapshots.noSnapshot {
             making.instant = try InstantStart()
         }

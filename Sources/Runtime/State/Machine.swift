@@ -79,6 +79,9 @@ package struct Machine: Sendable {
             asked: "machine \(directory.split(separator: "/").last ?? "")")
     }
 
+    /// The record as it is on disk now; the one that was read before where that cannot be read.
+    var newestRecord: MachineRecord { (try? Self.readRecord(directory)) ?? record }
+
     static func write(_ record: MachineRecord, in directory: String, isDurable: Bool = true) throws {
         // A machine that goes with its end is gone after a crash of the host, whatever is on the disk.
         try replace(
