@@ -12,10 +12,15 @@ extension Configuration {
     /// - Throws: an error of category `usage` for values out of range, `unavailable` for features that this build or this host
     ///   lacks, and `badInput` for files that are missing, unreadable or unsuitable.
     public func validate() throws(AerieError) {
-        try validateProcessors()
-        try validateMemory()
+        try validateParts()
         try validateBoot()
         try validateDisks()
+    }
+
+    /// Checks what does not depend on an image: before one is built, which takes minutes.
+    package func validateParts() throws(AerieError) {
+        try validateProcessors()
+        try validateMemory()
         try validateNetwork()
         try validateShares()
         try validateSlots()

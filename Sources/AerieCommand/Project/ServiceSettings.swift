@@ -46,7 +46,7 @@ enum ServiceSettings {
         do throws(AerieError) {
             let configuration = try result.configuration()
             // What an image adds is checked when the machine is made.
-            if result.image == nil { try configuration.validate() }
+            if result.image == nil { try configuration.validate() } else { try configuration.validateParts() }
         } catch {
             throw AerieError(
                 error.category == .usage ? .badInput : error.category, asked: "\(service.place): \(error.asked)",

@@ -79,17 +79,7 @@ struct RunCommand: AsyncParsableCommand {
         // A guest on this terminal goes with its end, unless it has a name.
         let isTemporary = machine.removesAtEnd || !detach && machine.name == nil && machine.restart == nil
         let request = detach ? nil : try command.request(settings.command ?? [])
-        var commandSettings: CommandSettings?
-        if settings.image != nil, detach || request != nil && !isTemporary {
-            if detach { try command.checkSSH() }
-            if settings.bootsImage {
-                commandSettings = try command.commandSettings(&settings.command)
-            } else if detach {
-                settings.command = try command.wordsWithoutAgent(settings.command ?? [])
-            }
-        } else if request == nil {
-            try command.checkUnused(isDetached: false)
-        }
+        let commandSettings = try commandSettings(&settings, isLater: request != nil, isTemporary: isTemporary)
         // Before the guest boots, which takes seconds.
         let sshAgent = try command.sshAgent()
         var making = MachineMaking(settings: settings, identity: try machine.identity(), isTemporary: isTemporary)
@@ -106,7 +96,7 @@ struct RunCommand: AsyncParsableCommand {
             return try await runCommand(request, sshAgent, in: made, making, exit)
         }
         debug(made.machine.record.configuration)
-        if let exit {
+        if exit != nil || !detach && settings.image != nil && Terminal.areStandardStreams {
             log.close()
             return try Self.end(
                 AttendedRun(made.machine, snapshot: exit).run(renewsIdentity: false, isTemporary: isTemporary) {
@@ -126,6 +116,20 @@ struct RunCommand: AsyncParsableCommand {
         }
         log.close()
         try program.become(made.machine, lease: made.lease)
+    }
+
+    /// What the command at the guest's console runs with, now or at a later start; nil where the guest's agent does not start it.
+    private func commandSettings(
+        _ settings: inout RunSettings, isLater: Bool, isTemporary: Bool
+    ) throws -> CommandSettings? {
+        guard settings.image != nil, detach || isLater && !isTemporary else {
+            if !isLater { try command.checkUnused(isDetached: false) }
+            return nil
+        }
+        if detach { try command.checkSSH() }
+        if settings.bootsImage { return try command.commandSettings(&settings.command) }
+        if detach { settings.command = try command.wordsWithoutAgent(settings.command ?? []) }
+        return nil
     }
 
     private func runCommand(

@@ -47,7 +47,7 @@ package final class MachineMonitor {
     let machine: Machine
     private let isForeground: Bool
     /// The machine shall end with whoever waits at `ready`.
-    let isAttended: Bool
+    private(set) var isAttended: Bool
     /// The machine's command comes through the guest's agent.
     private let commandIsLater: Bool
     /// Whoever waits at `ready` makes a copy somebody else.
@@ -117,6 +117,7 @@ package final class MachineMonitor {
             throw AerieError(opening: "starting machine '\(machine.record.name)'", error)
         }
         if isForeground { TerminalGuard.begin() }
+        _ = machine.takeRelease()
         MachineShare.end(machine)
         status = machine.status
         status.monitor = getpid()
@@ -154,6 +155,7 @@ package final class MachineMonitor {
         guard aerie_link_pair(&ends) == 0 else { return fail(opening(.last("socketpair"))) }
         status.state = .starting
         status.process = 0
+        machine.forgetChanges()
         status.health = machine.record.healthCheck.map { _ in .starting }
         isFreshStart = true
         save()
@@ -351,12 +353,25 @@ package final class MachineMonitor {
         leave()
     }
 
-    /// Whoever attended to the machine is gone: it is killed, as its monitor's end would do.
+    /// Whoever attended to the machine is gone: it is killed, as its monitor's end would do, unless it was released.
     func leave() {
-        wasAsked = true
         close(ready)
         ready = -1
+        if isAttended, machine.takeRelease() {
+            isAttended = false
+            // The terminal is somebody else's from now on.
+            return redirectMessages()
+        }
+        wasAsked = true
         _ = shutdown(link, Int32(SHUT_WR))
+    }
+
+    private func redirectMessages() {
+        let flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW
+        guard let log = try? FileDescriptor(path: machine.file(Machine.logName), flags: flags, mode: 0o600) else {
+            return
+        }
+        dup2(log.rawValue, STDERR_FILENO)
     }
 
     func save() {
