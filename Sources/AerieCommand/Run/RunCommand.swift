@@ -36,6 +36,9 @@ struct RunCommand: AsyncParsableCommand {
             The first COMMAND in an image saves the guest as it is before the command. Later ones go on from there instead of booting, \
             each in a new guest, where the image, the settings of the machine and this program are the same.
 
+            With --detach, COMMAND runs at the guest's console: 'aerie logs' has its output, and its exit code is the machine's. 'aerie start' \
+            runs the COMMAND of a machine again.
+
             A guest on this terminal is removed when it ends, unless it has a --name. With --detach it runs in the background, and \
             'aerie ps', 'logs', 'attach', 'stop', 'start' and 'rm' manage it.
 
@@ -43,7 +46,8 @@ struct RunCommand: AsyncParsableCommand {
             console. --snapshot-on-exit makes a snapshot when this program ends the guest (Ctrl-], SIGTERM, the end of COMMAND): of the \
             guest as it runs; of one that powers off, of its disk.
 
-            Ctrl-] three times in a second leaves the guest's console and ends the guest. Standard input that is not a \
+            Ctrl-] three times in a second leaves the guest's console and ends the guest. Ctrl-P Ctrl-Q leaves the console of an image's guest, \
+            which goes on in the background. Standard input that is not a \
             terminal is typed at the guest's prompts, with an end-of-transmission character after the last byte.
 
             Exit codes: 0 when the guest powers off, its own code when it reports a failure, 64 for wrong usage, 65 for \
