@@ -12,9 +12,13 @@ extension Configuration {
     /// - Throws: an error of category `usage` for values out of range, `unavailable` for features that this build or this host
     ///   lacks, and `badInput` for files that are missing, unreadable or unsuitable.
     public func validate() throws(AerieError) {
-        try validateParts()
+        try validateProcessors()
+        try validateMemory()
         try validateBoot()
         try validateDisks()
+        try validateNetwork()
+        try validateShares()
+        try validateSlots()
     }
 
     /// Checks what does not depend on an image: before one is built, which takes minutes.
@@ -23,7 +27,6 @@ extension Configuration {
         try validateMemory()
         try validateNetwork()
         try validateShares()
-        try validateSlots()
     }
 
     /// The size of the machine's code cache.

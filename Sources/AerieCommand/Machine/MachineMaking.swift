@@ -38,7 +38,7 @@ struct MachineMaking {
 
     func run() async throws -> Made {
         let configuration = try settings.configuration()
-        try configuration.validateParts()
+        if settings.image != nil { try configuration.validateParts() }
         if configuration.mergesMemory { Self.warnOfMerging() }
         var boot: ImageBoot?
         if let image = settings.image {
