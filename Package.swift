@@ -101,7 +101,7 @@ let package = Package(
         module(
             "GuestImages",
             [
-                "GuestAgentPrograms", "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
+                "GuestAgentPrograms", "GuestBoot", "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         // Project files in the style of compose: text in, services out.
@@ -112,7 +112,7 @@ let package = Package(
             "Runtime",
             [
                 "Jail", "ControlAPI", "AgentClient", "AgentProtocol", "CRuntime", "CScheduling", "CSockets", "Aerie",
-                "DiskImages", "SnapshotArchive", "HostSystem",
+                "DiskImages", "GuestBoot", "SnapshotArchive", "HostSystem",
             ]),
         module("MachineSession", ["Runtime", "ControlAPI", "CSockets", "Aerie", "HostSystem"]),
         module("AgentClient", ["AgentProtocol", "TarStream", "HostSystem", "CFileSystem", "CLinux", "CSockets"]),

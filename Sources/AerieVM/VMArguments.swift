@@ -15,6 +15,8 @@ enum VMArguments {
         case background
         /// As `background`, and ends when the other end of descriptor 3 is closed.
         case attended = "--attended"
+        /// As `attended`; the machine's command comes through the guest's agent, not at the console.
+        case attendedForCommand = "--attended-for-command"
         /// As `background`, with the memory of a machine that was received (`ArrivalDescriptors`).
         case arriving = "--arriving"
         /// As `background`, with the memory of the machine that it is a copy of (`ForkDescriptors`).

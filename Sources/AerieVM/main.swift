@@ -53,22 +53,23 @@ enum Program {
     private static func keep(_ directory: String, _ keeping: VMArguments.Keeping) -> Int32 {
         // Whoever waits for the start may be gone.
         SignalWatch.discard(SIGPIPE)
+        let isAttended = keeping == .attended || keeping == .attendedForCommand
         let ready = keeping == .foreground ? nil : readyDescriptor
         let given: GivenMemory? =
             switch keeping {
             case .arriving: .arrival(.inherited)
             case .forked: .fork(.inherited())
-            case .background, .attended, .foreground: nil
+            case .background, .attended, .attendedForCommand, .foreground: nil
             }
         do throws(AerieError) {
             let monitor = try MachineMonitor(
                 try Machine(directory: directory), isForeground: keeping == .foreground, ready: ready,
-                isAttended: keeping == .attended, given: given)
+                isAttended: isAttended, commandIsLater: keeping == .attendedForCommand, given: given)
             return monitor.run { charge in
                 do throws(AerieError) {
                     return try runKept(charge)
                 } catch {
-                    return keeping == .attended ? error.exitCode : fail(error, program: "aerie")
+                    return isAttended ? error.exitCode : fail(error, program: "aerie")
                 }
             }
         } catch {

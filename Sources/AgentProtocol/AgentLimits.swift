@@ -18,6 +18,8 @@ package enum AgentLimits {
     package static let entropy = 512
     /// The most network cards in one CONFIGURE.
     package static let cards = 32
+    /// The longest text with addresses and names of networks, in bytes.
+    package static let network = 65_536
     /// The longest host name, in bytes (Linux's HOST_NAME_MAX).
     package static let hostname = 64
     /// Where the guest has its own programs for a new identity.

@@ -24,6 +24,7 @@ struct MessageTests {
         request.renewsNetwork = true
         request.growsRoot = true
         request.cardAddresses = [[0xAE, 0, 0, 0, 0, 1], [2, 3, 4, 5, 6, 7]]
+        request.network = Array("host 10.89.0.2 db\n".utf8)
         return request
     }
 

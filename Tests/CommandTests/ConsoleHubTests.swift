@@ -87,21 +87,21 @@ import Testing
     @Test(
         "Detach keys are taken out, and a Ctrl-P of the guest's comes with the key behind it",
         arguments: [
-            ([[0x61, 0x10, 0x11, 0x62]], [0x61], true), ([[0x10], [0x11]], [], true),
-            ([[0x10], [0x62]], [0x10, 0x62], false),
-            ([[0x10, 0x10, 0x11]], [0x10], true), ([[0x1d, 0x1d, 0x1d]], [0x1d, 0x1d], true), ([[0x11]], [0x11], false),
-        ] as [([[UInt8]], [UInt8], Bool)])
-    func keys(typed: [[UInt8]], forGuest: [UInt8], isDetached: Bool) {
-        var keys = DetachKeys()
-        var found: [UInt8] = []
-        var detached = false
+            ([[0x61, 0x10, 0x11, 0x62]], [0x61], .detach), ([[0x10], [0x11]], [], .detach),
+            ([[0x10], [0x62]], [0x10, 0x62], nil), ([[0x10, 0x10, 0x11]], [0x10], .detach),
+            ([[0x1d, 0x1d, 0x1d]], [0x1d, 0x1d], .escape), ([[0x11]], [0x11], nil),
+        ] as [([[UInt8]], [UInt8], ConsoleKeys.Found?)])
+    func keys(typed: [[UInt8]], forGuest: [UInt8], found: ConsoleKeys.Found?) {
+        var keys = ConsoleKeys()
+        var bytesForGuest: [UInt8] = []
+        var keysFound: ConsoleKeys.Found?
         for bytes in typed {
             let result = keys.examine(bytes, at: 5)
-            found += result.forGuest
-            detached = detached || result.isDetached
+            bytesForGuest += result.forGuest
+            keysFound = keysFound ?? result.found
         }
-        #expect(found == forGuest)
-        #expect(detached == isDetached)
+        #expect(bytesForGuest == forGuest)
+        #expect(keysFound == found)
     }
 }
 

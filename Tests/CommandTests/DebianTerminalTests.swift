@@ -45,6 +45,27 @@ struct DebianTerminalTests {
         powerOff()
     }
 
+    @Test("Ctrl-P Ctrl-Q gives the terminal back, the guest goes on, and 'attach' comes back to its shell")
+    func detach() throws {
+        let before = terminal.settings
+        let environment = aerie.environment.merging(DebianImage.environment) { $1 }
+        try terminal.start(AerieProcess.executable, ["run", "--name", "one", "debian"], environment: environment)
+        defer { _ = try? aerie.run(["rm", "--force", "one"], environment: DebianImage.environment) }
+        try #require(terminal.wait(for: "# "))
+        type("word=kep't'")
+        terminal.type([0x10, 0x11])
+        #expect(terminal.end() == 0)
+        #expect(terminal.wait(for: "aerie: detached; 'one' goes on"))
+        #expect(terminal.settings == before)
+        let listed = try aerie.run(["ps"], environment: DebianImage.environment).output
+        #expect(listed.contains("one") && listed.contains("Up"), "\(listed)")
+        let second = try PseudoTerminal()
+        try second.start(AerieProcess.executable, ["attach", "one"], environment: environment)
+        second.type(Array("echo wo'rd' is $word; poweroff\n".utf8))
+        #expect(second.wait(for: "word is kept"))
+        #expect(second.end() == 0)
+    }
+
     @Test("Ctrl-C ends sleep, and Ctrl-Z stops it until fg")
     func jobControl() throws {
         try start()

@@ -241,10 +241,11 @@ struct DebianTests {
         #expect(terminal.end() == 0)
     }
 
-    @Test("A command that Linux would cut off is a usage error, and a small code cache is enough to run one")
+    @Test(
+        "A kernel's command line that Linux would cut off is a usage error, and a small code cache is enough to run one"
+    )
     func longCommand() throws {
-        // The guest's init would get it from the kernel's command line.
-        let long = try DebianImage.run(["create", "debian", "--", "echo", String(repeating: "x", count: 900)])
+        let long = try DebianImage.run(["create", "--append", String(repeating: "x", count: 1000), "debian"])
         #expect(long.code == 64)
         #expect(long.error.contains("Linux takes 1023"))
         let short = try DebianImage.run(

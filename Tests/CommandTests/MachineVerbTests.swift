@@ -107,6 +107,25 @@ import Testing
         #expect(try run("kill", "talker").code == 64)
     }
 
+    @Test("A terminal detaches with keys of the user's choice, and the usual ones are the guest's then")
+    func chosenKeys() throws {
+        _ = try start("talker", echo)
+        defer { _ = try? run("rm", "--force", "talker") }
+        let terminal = try PseudoTerminal()
+        try terminal.start(
+            AerieProcess.executable, ["attach", "--detach-keys", "ctrl-a,x", "talker"], environment: aerie.environment)
+        try #require(terminal.wait(for: ">"))
+        #expect(terminal.wait(for: "Ctrl-A x detaches"))
+        terminal.type([0x10, 0x11])
+        try #require(terminal.wait(for: "\u{10}\u{11}"))
+        terminal.type(Array("\u{1}x".utf8))
+        #expect(terminal.end() == 0)
+        #expect(try status("talker").state == .running)
+        let wrong = try run("attach", "--detach-keys", "ctrl-1", "talker")
+        #expect(wrong.code == 64)
+        #expect(wrong.error.hasPrefix("aerie: --detach-keys: 'ctrl-1' is not a valid sequence of keys"))
+    }
+
     @Test("The exit code is kept, --rm removes the machine, and a failed start leaves its reason")
     func ends() throws {
         let fails = try aerie.directory.file("fails", GuestProgram.fail42)

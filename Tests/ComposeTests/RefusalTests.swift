@@ -63,6 +63,12 @@ struct RefusalTests {
             ("volumes: ['./a:/a:z']", "the mode 'z' is not supported"),
             ("volumes: [{type: volume, source: a, target: /a}]", "the type 'volume' is not supported"),
             ("networks: [back]", "there is no network 'back'"),
+            ("networks: [default, default]", "the service is on the switch 'shop-default' already"),
+            ("networks: {default: {priority: 5}}", "the field is not supported"),
+            ("networks: {default: {aliases: ['a b']}}", "'a b' is not a valid host name"),
+            ("networks: []", "no network is named"),
+            ("network: [none]\nnetworks: [default]", "'network' or 'network_mode' is given, too"),
+            ("networks: [default]\nnetwork: [none]", "'networks' is given, too"),
             ("network_mode: host", "the mode 'host' is not supported"),
             ("platform: linux/s390x", "'linux/s390x' is not a known platform"),
             ("read_only: maybe", "'maybe' is not a valid flag"),
@@ -113,12 +119,12 @@ struct RefusalTests {
         )
     }
 
-    @Test("Published ports need the network 'default'")
+    @Test("Published ports need a network with a way out")
     func portsWithoutNetwork() throws {
-        let top = "networks: {back: }"
+        let top = "networks: {back: {internal: true}}"
         #expect(
-            ProjectText().refusal("ports: ['80:80']\nnetworks: [back]", top: top).contains(
-                "line 3, services.web.ports: the service is not on the network 'default'"))
+            ProjectText().refusal("ports: ['80:80']\nimage: a\nnetworks: [back]", top: top).contains(
+                "line 3, services.web.ports: the service is on internal networks only"))
         #expect(ProjectText().refusal("ports: ['80:80']\nnetworks: [back, default]", top: top) == "")
     }
 

@@ -82,53 +82,99 @@ struct ServiceFieldTests {
             ])
     }
 
-    @Test("A named network is a switch of the project, and 'default' the user network")
-    func networks() throws {
-        let top = "networks: {back: , shared: {external: true}, other: {name: lab}}"
-        #expect(
-            try ProjectText().settings("networks: [default, back, shared, other]", top: top)
-                == ["network=user", "network=switch=shop-back", "network=switch=shared", "network=switch=lab"])
-        #expect(
-            try ProjectText().settings("networks:\n  back: {mac_address: 02:00:00:00:00:01}\n  default:", top: top)
-                == ["network=switch=shop-back,mac=02:00:00:00:00:01", "network=user"])
-        #expect(try ProjectText().settings("network_mode: none") == ["network=none"])
-        #expect(try ProjectText().settings("network: [tap=t0]") == ["network=tap=t0"])
+    /// Each attachment as `SWITCH NAME…`, with the MAC address and the address where they are given.
+    private func attachments(_ fields: String, top: String = "") throws -> [String] {
+        try ProjectText().service("image: debian\n" + fields, top: top).attachments.map { item in
+            ([item.network.segment] + item.aliases + [item.macAddress, item.address].compactMap { $0 }).joined(
+                separator: " ")
+        }
     }
 
-    @Test("The command runs with its environment, its directory and its user, by programs of the image")
+    @Test("A service is on the project's network 'default', and on those that it names instead")
+    func networks() throws {
+        let top = "networks: {back: , shared: {external: true}, other: {name: lab}}"
+        #expect(try attachments("cpus: 1") == ["shop-default"])
+        #expect(
+            try attachments("networks: [default, back, shared, other]", top: top)
+                == ["shop-default", "shop-back", "shared", "lab"])
+        #expect(
+            try attachments(
+                "networks:\n  back: {mac_address: 02:00:00:00:00:01, ipv4_address: 10.1.0.9}\n  default: {aliases: [www, a.b]}",
+                top: top) == ["shop-back 02:00:00:00:00:01 10.1.0.9", "shop-default www a.b"])
+        #expect(try attachments("cpus: 1", top: "networks: {default: {name: lab}}") == ["lab"])
+        #expect(try ProjectText().settings("network_mode: none") == ["network=none"])
+        #expect(try attachments("network_mode: none").isEmpty)
+        #expect(try ProjectText().settings("network: [tap=t0]") == ["network=tap=t0"])
+        #expect(try attachments("network: [tap=t0]").isEmpty)
+        // Nobody in such a guest would know of addresses.
+        #expect(try ProjectText().service("firmware: f").attachments.isEmpty)
+        let long = try ProjectText(name: String(repeating: "p", count: 40)).service("image: debian").attachments
+        #expect(long.map(\.network.segment.utf8.count) == [32])
+    }
+
+    @Test("A network that is internal gives no way out, and has the subnet that the file says")
+    func internalNetworks() throws {
+        let top = "networks: {back: {internal: true, driver: bridge, ipam: {config: [{subnet: 10.5.0.0/24}]}}}"
+        func hasWayOut(_ fields: String) throws -> Bool {
+            try ProjectText().service("image: debian\n" + fields, top: top).hasWayOut
+        }
+        #expect(try hasWayOut("cpus: 1"))
+        #expect(try !hasWayOut("networks: [back]"))
+        #expect(try hasWayOut("networks: [back, default]"))
+        #expect(try !hasWayOut("network_mode: none"))
+        let service = try ProjectText().service("image: debian\nnetworks: [back]", top: top)
+        #expect(service.attachments.map(\.network.subnet) == ["10.5.0.0/24"])
+    }
+
+    @Test("The command runs with its environment, its directory and its user, by the guest's agent")
     func command() throws {
         let text = ProjectText(
             environment: ["TOKEN": "s3cret", "PAGES": "7"],
             files: ["web.env": "MODE=file\nPAGES=9\nBASE=/srv/$PAGES", "last.env": "LAST=1\nMODE=last"])
-        func command(_ fields: String) throws -> [String] { try text.service("image: debian\n" + fields).command }
-        #expect(try command("command: echo 'a b'") == ["echo", "a b"])
-        #expect(try command("command: [echo, a b, 3]") == ["echo", "a b", "3"])
-        #expect(try command("entrypoint: [tini, --]\ncommand: sleep 9") == ["tini", "--", "sleep", "9"])
+        func process(_ fields: String) throws -> GuestCommand {
+            try text.service("image: debian\n" + fields).process
+        }
+        #expect(try process("command: echo 'a b'").agentWords == ["echo", "a b"])
+        #expect(try process("command: [echo, a b, 3]").agentWords == ["echo", "a b", "3"])
         #expect(
-            try command("command: env\nenvironment: {A: 1, B: , TOKEN: }") == [
-                "env", "--", "A=1", "TOKEN=s3cret", "env",
-            ])
+            try process("entrypoint: [tini, --]\ncommand: sleep 9").agentWords == ["tini", "--", "sleep", "9"])
         #expect(
-            try command("command: env\nenvironment: [MODE=mine, TOKEN, NONE]\nenv_file: [web.env, last.env]")
-                == ["env", "--", "BASE=/srv/7", "LAST=1", "MODE=mine", "PAGES=9", "TOKEN=s3cret", "env"])
+            try process("command: env\nenvironment: {A: 1, B: , TOKEN: }").variables == ["A=1", "TOKEN=s3cret"])
         #expect(
-            try command("command: ls\nworking_dir: /srv\nuser: www-data:adm\nenvironment: {A: b}")
+            try process("command: env\nenvironment: [MODE=mine, TOKEN, NONE]\nenv_file: [web.env, last.env]").variables
+                == ["BASE=/srv/7", "LAST=1", "MODE=mine", "PAGES=9", "TOKEN=s3cret"])
+        let all = try process("command: ls\nworking_dir: /srv\nuser: www-data:adm")
+        #expect(all.directory == "/srv" && all.userText == "www-data:adm")
+        #expect(try process("command: id\nuser: '1000'").userText == "1000:1000")
+        #expect(try process("command: id\nuser: root").userText == nil)
+        #expect(try process("environment: {A: 1}").agentWords == ["/bin/bash", "--login"])
+        #expect(try process("cpus: 1").agentWords == [])
+    }
+
+    @Test(
+        "The command runs with its environment, its directory and its user, by programs of an image without the agent")
+    func commandWithoutAgent() throws {
+        func words(_ fields: String) throws -> [String] {
+            try ProjectText().service("image: debian\n" + fields).process.words
+        }
+        #expect(
+            try words("command: ls\nworking_dir: /srv\nuser: www-data:adm\nenvironment: {A: b}")
                 == [
                     "runuser", "-u", "www-data", "-g", "adm", "--", "env", "--", "A=b", "sh", "-c",
                     #"cd -- "$0" && exec "$@""#, "/srv", "ls",
                 ])
         #expect(
-            try command("command: id\nuser: '1000'")
+            try words("command: id\nuser: '1000'")
                 == ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "--", "env", "--", "HOME=/", "id"])
-        #expect(try command("command: id\nuser: root") == ["id"])
-        #expect(try command("environment: {A: 1}") == ["env", "--", "A=1", "/bin/bash", "--login"])
-        #expect(try command("cpus: 1") == [])
+        #expect(try words("command: id\nuser: root") == ["id"])
+        #expect(try words("environment: {A: 1}") == ["env", "--", "A=1", "/bin/bash", "--login"])
+        #expect(try words("cpus: 1") == [])
     }
 
     @Test("A file of variables that is not required may be missing")
     func optionalFiles() throws {
         let fields = "image: debian\ncommand: id\nenv_file:\n  - path: none.env\n    required: "
-        #expect(try ProjectText().service(fields + "false").command == ["id"])
+        #expect(try ProjectText().service(fields + "false").process.agentWords == ["id"])
         #expect(
             ProjectText().refusal(fields + "true")
                 == "aerie.yaml, line 6, services.web.env_file: the file 'none.env' cannot be read: it is not there; correct the path"

@@ -21,11 +21,15 @@ enum AgentProgram {
         } else if arguments.count == 2, arguments[1] == "--version" {
             say("aerie-agent ", AgentOptions.version)
             Process.end(0)
+        } else if arguments.count == 2, arguments[1] == "--command" {
+            MachineCommand.run()
+        } else if arguments.count == 4, arguments[1] == "--network" {
+            applyNetwork(arguments[2], hosts: arguments[3])
         } else if Process.identifier == 1 {
             options.isFirstProcess = true
             FirstProcess.begin()
         } else if arguments.count != 1 {
-            say("usage: aerie-agent [--socket PATH | --version]", "")
+            say("usage: aerie-agent [--socket PATH | --command | --network FILE HOSTS | --version]", "")
             Process.end(64)
         }
         // Whoever started the agent may have left descriptors open; no command gets them. (CLOSE_RANGE_CLOEXEC)
@@ -43,6 +47,20 @@ enum AgentProgram {
             try Agent(options).run()
         } catch {
             say("aerie-agent: the agent cannot start: ", error.text)
+            Process.end(71)
+        }
+        Process.end(0)
+    }
+
+    /// In the initial RAM disk, before the guest's init: configures the cards by a file, and names other machines in the file of hosts.
+    private static func applyNetwork(_ path: [UInt8], hosts: [UInt8]) -> Never {
+        do throws(AgentFailure) {
+            try StaticNetwork.apply(FileAccess.contents(path, limit: AgentLimits.network) ?? [], hosts: hosts)
+        } catch {
+            var line = [UInt8]("aerie: the addresses of the machine's networks: ")
+            line.add(error.text)
+            line.append(10)
+            _ = line.withUnsafeBytes { system(SystemCall.write, 2, Int(bitPattern: $0.baseAddress), $0.count) }
             Process.end(71)
         }
         Process.end(0)

@@ -88,7 +88,9 @@ final class RISCVBoard: Board {
         deviceTree = RISCVDeviceTree.make(configuration, pciHighWindow: PCIHighWindow.above(memory))
 
         if configuration.firmware == nil {
-            let services = SBI(harts: harts, memory: memory, console: uartChannel, systemEvent: events)
+            let services = SBI(
+                harts: harts, memory: memory, console: uartChannel, systemEvent: events,
+                warmResetIsPanic: configuration.reportsPanicByWarmReset)
             for hart in harts { hart.setSupervisorCallHandler(services) }
         }
     }

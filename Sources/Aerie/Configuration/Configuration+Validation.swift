@@ -21,6 +21,14 @@ extension Configuration {
         try validateSlots()
     }
 
+    /// Checks what does not depend on an image: before one is built, which takes minutes.
+    package func validateParts() throws(AerieError) {
+        try validateProcessors()
+        try validateMemory()
+        try validateNetwork()
+        try validateShares()
+    }
+
     /// The size of the machine's code cache.
     package var codeCacheSize: ByteSize {
         codeCache ?? min(max(ByteSize(bytes: memory.bytes / 4), .mebibytes(64)), .mebibytes(256))

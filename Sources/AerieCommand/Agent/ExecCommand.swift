@@ -78,14 +78,7 @@ struct ExecCommand: ParsableCommand {
     func run() throws {
         let request = try self.request()
         var streams = RelayStreams()
-        if let detachKeys {
-            guard let keys = DetachKeys(parsing: detachKeys) else {
-                throw AgentVerbError(
-                    .usage, asked: "--detach-keys", found: "'\(detachKeys)' is not a valid sequence of keys",
-                    advice: "give ctrl-LETTER or single characters, separated by commas, such as ctrl-p,ctrl-q")
-            }
-            streams.detachKeys = keys
-        }
+        if let detachKeys { streams.detachKeys = try DetachKeys(option: detachKeys) }
         let sshAgent = ssh ? try SSHAgentForwarding() : nil
         let code = try CommandRun(asked: "exec \(name)", wait: try agent.limit(), sshAgent: sshAgent)
             .run(request, through: try MachineEndpoints.agent(named: name), streams: streams)

@@ -1,5 +1,6 @@
 internal import Aerie
 internal import ArgumentParser
+internal import HostSystem
 internal import MachineSession
 internal import Runtime
 
@@ -18,12 +19,18 @@ struct AttachCommand: ParsableCommand {
     @Flag(help: "Leave out what was written before.")
     var noRecent = false
 
+    @Option(
+        help: ArgumentHelp(
+            "The keys that detach (default: ctrl-p,ctrl-q); '' for none but Ctrl-].", valueName: "keys"))
+    var detachKeys: String?
+
     @OptionGroup var machine: OneMachine
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
+        let keys = try detachKeys.map { try DetachKeys(option: $0) } ?? .usual
         let machine = try machine.find()
-        let code = try ConsoleAttachment(machine, withRecent: !noRecent).run()
+        let code = try ConsoleAttachment(machine, withRecent: !noRecent, detachKeys: keys).run()
         if code != 0 { throw ExitCode(code) }
     }
 }

@@ -26,9 +26,10 @@ struct CreateCommand: AsyncParsableCommand {
     func run() async throws {
         var settings = try options.completeSettings()
         try machine.complete(&settings)
-        let making = MachineMaking(
+        var making = MachineMaking(
             settings: settings, identity: try machine.identity(), isTemporary: machine.removesAtEnd,
             arguments: Array(CommandLine.arguments.dropFirst()))
+        if settings.bootsImage, settings.command != nil { making.commandSettings = CommandSettings() }
         print(try await making.run().machine.record.id)
     }
 }

@@ -2,6 +2,7 @@ internal import Aerie
 internal import AerieMachines
 internal import ArgumentParser
 internal import ControlAPI
+internal import Foundation
 internal import Runtime
 
 struct InspectCommand: ParsableCommand {
@@ -10,7 +11,8 @@ struct InspectCommand: ParsableCommand {
         abstract: "Print the records, states and addresses of machines, as JSON.",
         discussion: """
             "addresses" has the addresses of the guest's network interfaces, which the guest's agent reports; null if the \
-            machine is not running, or its agent does not answer within two seconds.
+            machine is not running, or its agent does not answer within two seconds. "changes" has what 'aerie set' has changed since the \
+            start. "created", "started" and "finished" are times of ISO 8601; those in "record" and "status" are nanoseconds since 1970.
 
             Examples:
               aerie inspect build
@@ -45,12 +47,22 @@ struct InspectCommand: ParsableCommand {
         let machines = try (names.isEmpty ? directory.machines() : names.map { try directory.find($0) })
             .filter { filters.isEmpty || MachineFilter.all(filters, hold: MachineListing($0)) }
         let values = try zip(machines, GuestAddresses.read(machines)).map { machine, addresses in
-            JSONValue.object([
-                "record": try JSONValue(encoding: machine.record), "status": try JSONValue(encoding: machine.status),
+            let status = machine.status
+            return JSONValue.object([
+                "record": try JSONValue(encoding: machine.record), "status": try JSONValue(encoding: status),
                 "directory": .string(machine.directory),
                 "addresses": try addresses.map(JSONValue.init(encoding:)) ?? .null,
+                "changes": machine.changes ?? .object([:]), "created": Self.time(machine.record.created),
+                "started": Self.time(status.started), "finished": Self.time(status.finished),
             ])
         }
         print(try JSONValue.array(values).indentedText())
+    }
+
+    /// - Parameter nanoseconds: since 1970.
+    private static func time(_ nanoseconds: UInt64?) -> JSONValue {
+        guard let nanoseconds else { return .null }
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        return .string(Date(timeIntervalSince1970: Double(nanoseconds) / 1e9).formatted(style))
     }
 }

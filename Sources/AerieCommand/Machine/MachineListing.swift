@@ -75,8 +75,18 @@ struct MachineListing: Encodable {
         switch state {
         case "running": return "Up \(since(started))" + (health.map { " (\($0))" } ?? "")
         case "paused": return "Up \(since(started)) (paused)"
-        case "exited": return "Exited (\(exitCode ?? 0)) \(since(finished)) ago"
+        case "exited": return "Exited (\(exitCode ?? 0)) \(since(finished)) ago\(endText)"
         default: return state.prefix(1).uppercased() + state.dropFirst()
+        }
+    }
+
+    /// What an exit code does not say.
+    private var endText: String {
+        switch outcome.flatMap(EndKind.init(rawValue:)) {
+        case .reset: ", by a reset"
+        case .panicked: ", kernel panic"
+        case .watchdogExpired: ", watchdog expired"
+        case .poweredOff, .failed, .crashed, .stopped, nil: ""
         }
     }
 

@@ -1,5 +1,6 @@
 internal import Aerie
 internal import AerieMachines
+internal import AgentProtocol
 internal import ControlAPI
 internal import Foundation
 internal import HostSystem
@@ -16,6 +17,8 @@ struct MachineMaking {
     var arguments: [String] = []
     /// Whether the command comes to the guest through its agent, when it runs. Otherwise the guest's init runs it at the console.
     var commandIsLater = false
+    /// What the command runs with, where the guest's agent starts it; nil for a command on the kernel's command line.
+    var commandSettings: CommandSettings?
     /// Whether the disk of a temporary machine is kept beside it while it is there, for a snapshot.
     var keepsTemporaryDisk = false
     /// Nil for a machine that boots.
@@ -35,6 +38,7 @@ struct MachineMaking {
 
     func run() async throws -> Made {
         let configuration = try settings.configuration()
+        if settings.image != nil { try configuration.validateParts() }
         if configuration.mergesMemory { Self.warnOfMerging() }
         var boot: ImageBoot?
         if let image = settings.image {
@@ -59,9 +63,13 @@ struct MachineMaking {
                     advice: "leave it out")
             }
             record.command = settings.command ?? []
+            if record.hasAgent { try add(commandSettings, to: &record) }
             // Who makes a snapshot at the end removes the machine then.
             record.removesAtEnd = isTemporary && !keepsTemporaryDisk
             identity.apply(to: &record)
+            if let network = record.network {
+                try SegmentAddresses(directory.machines()).check(network, of: record.id)
+            }
             record.arguments = arguments
             record.requiresJail = settings.requireJail
             record.logLevel = settings.logLevel?.rawValue
@@ -78,11 +86,13 @@ struct MachineMaking {
         var maker = MachineMaker(configuration, in: directory)
         maker.name = identity.name
         maker.image = boot?.image
-        // A guest that waits for its command has nothing to do at its console.
-        if !commandIsLater {
+        if let command = settings.command, commandSettings != nil {
+            maker.command = command.isEmpty ? [] : GuestBootWords.agentCommand
+        } else if !commandIsLater {
+            // A guest that waits for its command has nothing to do at its console.
             maker.command = settings.command ?? []
-            maker.words = ImageBoot.terminalWords
         }
+        if !commandIsLater { maker.words = ImageBoot.terminalWords }
         maker.diskSize = settings.diskSize
         maker.rootDisk =
             if let overlay = settings.overlay {
@@ -94,6 +104,17 @@ struct MachineMaking {
         maker.namesHost = !isTemporary
         maker.stopTimeout = settings.stopTimeout ?? GuestSession.defaultStopTimeout
         return maker
+    }
+
+    private func add(_ command: CommandSettings?, to record: inout MachineRecord) throws(AerieError) {
+        guard let command, !record.command.isEmpty else { return }
+        record.commandSettings = command
+        guard GuestFiles.command(record) == nil else { return }
+        throw AerieError(
+            .usage, asked: "the command for the guest",
+            found:
+                "it has more than \(AgentLimits.payload) bytes or \(AgentLimits.fields) words, its environment included",
+            advice: "put what is long into a file, and share its directory (--share)")
     }
 
     private static func warnOfMerging() {

@@ -12,17 +12,20 @@ enum MemoryProgress {
     private static let mostIdleLooks = 40
 
     /// Waits until the guest has what it shall have, or gets no further, which is said on standard error.
-    static func wait(_ client: ControlClient, asked: String) throws(AerieError) {
+    ///
+    /// - Returns: whether the guest has it.
+    static func wait(_ client: ControlClient, asked: String) throws(AerieError) -> Bool {
         var last: UInt64?
         var idleLooks = 0
         while true {
             let answer = try client.call(.statistics)
-            guard let memory = try? answer["memory"]?.decode(MemoryStatistics.self) else { return }
-            guard memory.current != memory.target else { return }
+            guard let memory = try? answer["memory"]?.decode(MemoryStatistics.self) else { return true }
+            guard memory.current != memory.target else { return true }
             idleLooks = memory.current.bytes == last ? idleLooks + 1 : 0
             last = memory.current.bytes
             if idleLooks > mostIdleLooks {
-                return StandardError.write("aerie: \(text(memory, asked: asked))\n")
+                StandardError.write("aerie: \(text(memory, asked: asked))\n")
+                return false
             }
             usleep(step)
         }

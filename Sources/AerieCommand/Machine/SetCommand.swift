@@ -10,8 +10,9 @@ struct SetCommand: ParsableCommand {
         commandName: "set",
         abstract: "Change a running machine.",
         discussion: """
-            The changes last until the machine ends. --memory of a machine that was made with --max-memory goes up to that size; \
-            the command waits for the guest, and says how far it has come when it gets no further.
+            The changes last until the machine ends; 'aerie inspect' shows them. --memory waits for the guest. When the guest gets no further \
+            for four seconds, the command says how far it has come, and its exit code is 1; the request stays. --memory of a machine that \
+            was made with --max-memory goes up to that size.
 
             Examples:
               aerie set build --memory 256M
@@ -86,8 +87,9 @@ struct SetCommand: ParsableCommand {
                 .usage, asked: "set", found: "nothing is to be changed", advice: "see 'aerie help set'")
         }
         try changes.apply(to: machine)
-        if let memory, machine.record.configuration.memoryGrowth != nil {
-            try MemoryProgress.wait(try ControlClient(machine), asked: "--memory \(memory)")
+        guard let memory else { return }
+        guard try MemoryProgress.wait(try ControlClient(machine), asked: "--memory \(memory)") else {
+            throw ExitCode(1)
         }
     }
 

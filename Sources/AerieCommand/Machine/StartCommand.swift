@@ -6,7 +6,7 @@ struct StartCommand: ParsableCommand {
         commandName: "start",
         abstract: "Start machines in the background.",
         discussion: """
-            Returns when the guests run. A machine that runs already is left alone.
+            Returns when the guests run. A machine that runs already is left alone. The command of a machine runs again, at the guest's console.
 
             Example:
               aerie start build

@@ -17,11 +17,17 @@ struct ProjectStart {
     /// Starts the services in their order. What runs stays when one of them fails, and the error names it.
     func run(_ services: [ComposeService]) async throws {
         // A wrong value in the last service is found before the first one starts.
-        let settings = try services.map { (service) throws(AerieError) in try ServiceSettings.settings(service) }
+        var settings = try services.map { (service) throws(AerieError) in try ServiceSettings.settings(service) }
+        let networks = try ProjectNetworks(project, in: state)
+        for (index, service) in services.enumerated() where settings[index].allowedEgress?.isEmpty == false {
+            settings[index].allowedEgress? += networks.ranges(of: service)
+        }
+        warnOfMissingNetwork(services, settings)
+        try networks.update(in: state)
         for (index, service) in services.enumerated() {
             do {
                 for dependency in service.dependencies { try await wait(for: dependency) }
-                let outcome = try await start(service, settings[index])
+                let outcome = try await start(service, settings[index], networks)
                 print("\(project.machineName(service.name)) \(outcome)")
                 try? ProcessStart.flushStandardOutput()
             } catch {
@@ -30,8 +36,21 @@ struct ProjectStart {
         }
     }
 
+    /// Services that are to have a way out and have none, because passt is not there.
+    private func warnOfMissingNetwork(_ services: [ComposeService], _ settings: [RunSettings]) {
+        let names = zip(services, settings).filter { service, settings in
+            service.hasWayOut && settings.networks?.contains { $0.network == .user } == false
+        }.map(\.0.name)
+        guard !names.isEmpty else { return }
+        StandardError.write(
+            "aerie: network: passt is not installed, so these services have no way out: \(names.joined(separator: ", ")); "
+                + "apt-get install passt\n")
+    }
+
     /// - Returns: the word for what was done.
-    private func start(_ service: ComposeService, _ settings: RunSettings) async throws -> String {
+    private func start(
+        _ service: ComposeService, _ settings: RunSettings, _ networks: ProjectNetworks
+    ) async throws -> String {
         var word = "created"
         if let machine = ProjectMachines(project.name, in: state).machine(of: service.name) {
             if !makesAnew, machine.record.labels[ProjectMachines.Label.definition] == service.definition {
@@ -53,7 +72,10 @@ struct ProjectStart {
                 command: check.command, interval: UInt64(check.interval), timeout: UInt64(check.timeout),
                 startPeriod: UInt64(check.startPeriod), retries: check.retries)
         }
-        let made = try await MachineMaking(settings: settings, identity: identity, isTemporary: false).run()
+        identity.network = networks.network(of: service)
+        var making = MachineMaking(settings: settings, identity: identity, isTemporary: false)
+        making.commandSettings = ServiceSettings.command(service, settings)
+        let made = try await making.run()
         try MachineProgram().start(made.machine, lease: made.lease)
         return word
     }

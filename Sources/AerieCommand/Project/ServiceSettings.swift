@@ -1,5 +1,6 @@
 internal import Aerie
 internal import Compose
+internal import ControlAPI
 internal import MachineSession
 
 /// A service's settings as `aerie run` has them.
@@ -36,11 +37,16 @@ enum ServiceSettings {
                 }
             }
         }
-        if !service.command.isEmpty { result.command = service.command }
+        let command = result.bootsImage ? service.process.agentWords : service.process.words
+        if !command.isEmpty { result.command = command }
+        if let networks = networks(service, hasPorts: result.publishedPorts?.isEmpty == false) {
+            result.networks = networks
+            choosePCI(&result)
+        }
         do throws(AerieError) {
             let configuration = try result.configuration()
             // What an image adds is checked when the machine is made.
-            if result.image == nil { try configuration.validate() }
+            if result.image == nil { try configuration.validate() } else { try configuration.validateParts() }
         } catch {
             throw AerieError(
                 error.category == .usage ? .badInput : error.category, asked: "\(service.place): \(error.asked)",
@@ -48,4 +54,38 @@ enum ServiceSettings {
         }
         return result
     }
+
+    /// What the command runs with, where the guest's agent starts it; nil for another guest and for the image's shell.
+    static func command(_ service: ComposeService, _ settings: RunSettings) -> CommandSettings? {
+        guard settings.bootsImage, !service.process.agentWords.isEmpty else { return nil }
+        return CommandSettings(
+            environment: service.process.variables, directory: service.process.directory,
+            user: service.process.userText)
+    }
+
+    /// The cards of a service on networks of its project: a user network for the way out, and a switch for each network.
+    ///
+    /// - Returns: nil for a service whose cards are described otherwise.
+    private static func networks(_ service: ComposeService, hasPorts: Bool) -> [NetworkCard]? {
+        guard !service.attachments.isEmpty else { return nil }
+        // Without passt there is no way out, unless something needs it, which is an error.
+        let hasUserNetwork = service.hasWayOut && (Configuration.findPasst() != nil || hasPorts)
+        return (hasUserNetwork ? [NetworkCard(network: .user)] : [])
+            + service.attachments.map { NetworkCard(network: .segment($0.network.segment), macAddress: $0.macAddress) }
+    }
+
+    /// A service has more cards than its user has counted: where the slots of virtio-mmio do not suffice, its devices are on PCI Express.
+    private static func choosePCI(_ settings: inout RunSettings) {
+        guard settings.transport == nil, settings.image != nil, settings.architecture ?? .riscv64 == .riscv64 else {
+            return
+        }
+        let devices =
+            (settings.networks?.count ?? 0) + (settings.disks?.count ?? 0) + (settings.shares?.count ?? 0)
+            + (settings.console == .virtio ? 1 : 0)
+        if devices > mostDevices { settings.transport = .pci }
+    }
+
+    /// Disks, cards and shared folders of an image's service for which virtio-mmio has room, besides the root disk, the control port, the
+    /// agent's socket, the random numbers and the balloon.
+    private static let mostDevices = 3
 }

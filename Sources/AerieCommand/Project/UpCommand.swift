@@ -14,7 +14,7 @@ struct UpCommand: AsyncParsableCommand {
             The file has services in the style of compose; docs/compose.md lists the fields. Each service is a machine in the background, \
             named PROJECT-SERVICE. Services start in the order of their dependencies. A service that runs and has not changed is left alone; \
             one that has changed is stopped, removed with its disk, and made anew. With SERVICE, only these services and those on which \
-            they depend are started.
+            they depend are started. Services of a network reach each other by their names.
 
             Examples:
               aerie up

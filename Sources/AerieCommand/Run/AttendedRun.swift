@@ -7,7 +7,7 @@ internal import MachineSession
 internal import Runtime
 
 /// A machine on this program's terminal that ends with this program, where this program has more to do than to be the machine's console:
-/// give the guest a new identity first, or make a snapshot at the end.
+/// give the guest a new identity first, let it go on without the terminal, or make a snapshot at the end.
 final class AttendedRun: Sendable {
     private static let signals = [SIGTERM, SIGINT, SIGHUP]
     /// Nanoseconds for the answer about the end of a machine whose console has ended.
@@ -42,10 +42,15 @@ final class AttendedRun: Sendable {
         let signals = try watchSignals()
         defer { signals.cancel() }
         if renewsIdentity { try MachineIdentityRenewal().run(machine) }
-        let end = try ConsoleAttachment(machine, withRecent: true).attend(
-            hint: "Ctrl-] three times leaves the guest", endsInput: true)
+        let console = try ConsoleAttachment(machine, withRecent: true)
+        let end = try console.attend(
+            hint: "Ctrl-] three times leaves the guest; Ctrl-P Ctrl-Q detaches, and it goes on", endsInput: true)
         var code: Int32 = 0
         if end == .detached {
+            try machine.release()
+            console.noteDetached()
+            return 0
+        } else if end == .left {
             try leave()
         } else if let result = ending.result(within: Self.endLimit) {
             code = result.code

@@ -3,6 +3,7 @@ internal import AerieMachines
 internal import AgentClient
 internal import ArgumentParser
 internal import Compose
+internal import ControlAPI
 internal import Glibc
 internal import HostSystem
 
@@ -59,31 +60,51 @@ struct GuestCommandOptions: ParsableArguments {
         return request
     }
 
-    /// What an image's init runs in the background: the command, with programs before it that set up what the options ask for.
+    /// What an image's command runs with, when the guest's agent starts it; the command itself becomes the image's shell where only its
+    /// surroundings are asked for.
+    ///
+    /// - Returns: nil for no command and no such option.
+    func commandSettings(_ words: inout [String]?) throws -> CommandSettings? {
+        if let user, !GuestCommand.User.isValid(user) { throw Self.wrongUser(user) }
+        let settings = CommandSettings(environment: try variables(), directory: workdir, user: user)
+        if words?.isEmpty ?? true {
+            guard settings != CommandSettings() else { return nil }
+            words = GuestCommand.shell
+        }
+        return settings
+    }
+
+    /// What an image's init runs where the guest has no agent: the command, with programs before it that set up what the options ask for.
     ///
     /// - Returns: nil for the image's shell.
-    func detachedWords(_ words: [String]) throws -> [String]? {
-        guard !ssh else {
-            throw AerieError(
-                .usage, asked: "--ssh", found: "the guest's init runs the command of a machine in the background",
-                advice: "use 'aerie exec --ssh'")
-        }
+    func wordsWithoutAgent(_ words: [String]) throws -> [String]? {
         var command = GuestCommand()
         command.command = words
         command.environment = try variables().map { text in
             let name = text.prefix { $0 != "=" }
-            return (String(name), String(text.dropFirst(name.count + 1)))
+            return GuestCommand.Variable(String(name), String(text.dropFirst(name.count + 1)))
         }
         command.directory = workdir
         if let user {
-            guard let account = GuestCommand.User(user) else {
-                throw AerieError(
-                    .usage, asked: "--user \(user)", found: "it is not a valid user",
-                    advice: "use NAME, NAME:GROUP, UID or UID:GID")
-            }
+            guard let account = GuestCommand.User(user) else { throw Self.wrongUser(user) }
             command.user = account
         }
         return command.words.isEmpty ? nil : command.words
+    }
+
+    private static func wrongUser(_ user: String) -> AerieError {
+        AerieError(
+            .usage, asked: "--user \(user)", found: "it is not a valid user",
+            advice: "use NAME, NAME:GROUP, UID or UID:GID")
+    }
+
+    /// - Throws: a usage error for a machine in the background.
+    func checkSSH() throws(AerieError) {
+        guard ssh else { return }
+        throw AerieError(
+            .usage, asked: "--ssh",
+            found: "the machine runs in the background, and this program ends before its command",
+            advice: "use 'aerie exec --ssh'")
     }
 
     /// - Throws: a usage error for an option that would have no effect.

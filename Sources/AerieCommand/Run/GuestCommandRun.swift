@@ -32,7 +32,7 @@ struct GuestCommandRun {
         let machine = made.machine
         let attendance: MachineProgram.Attendance
         do {
-            attendance = try MachineProgram().startAttended(machine, lease: made.lease)
+            attendance = try MachineProgram().startAttended(machine, lease: made.lease, commandIsLater: true)
         } catch {
             if machine.record.removesAtEnd { try? StateDirectory(of: machine).remove(machine) }
             try giveUpSnapshot(error)

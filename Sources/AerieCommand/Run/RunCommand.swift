@@ -36,6 +36,9 @@ struct RunCommand: AsyncParsableCommand {
             The first COMMAND in an image saves the guest as it is before the command. Later ones go on from there instead of booting, \
             each in a new guest, where the image, the settings of the machine and this program are the same.
 
+            With --detach, COMMAND runs at the guest's console: 'aerie logs' has its output, and its exit code is the machine's. 'aerie start' \
+            runs the COMMAND of a machine again.
+
             A guest on this terminal is removed when it ends, unless it has a --name. With --detach it runs in the background, and \
             'aerie ps', 'logs', 'attach', 'stop', 'start' and 'rm' manage it.
 
@@ -43,7 +46,8 @@ struct RunCommand: AsyncParsableCommand {
             console. --snapshot-on-exit makes a snapshot when this program ends the guest (Ctrl-], SIGTERM, the end of COMMAND): of the \
             guest as it runs; of one that powers off, of its disk.
 
-            Ctrl-] three times in a second leaves the guest's console and ends the guest. Standard input that is not a \
+            Ctrl-] three times in a second leaves the guest's console and ends the guest. Ctrl-P Ctrl-Q leaves the console of an image's guest, \
+            which goes on in the background. Standard input that is not a \
             terminal is typed at the guest's prompts, with an end-of-transmission character after the last byte.
 
             Exit codes: 0 when the guest powers off, its own code when it reports a failure, 64 for wrong usage, 65 for \
@@ -79,17 +83,14 @@ struct RunCommand: AsyncParsableCommand {
         // A guest on this terminal goes with its end, unless it has a name.
         let isTemporary = machine.removesAtEnd || !detach && machine.name == nil && machine.restart == nil
         let request = detach ? nil : try command.request(settings.command ?? [])
-        if detach, settings.image != nil {
-            settings.command = try command.detachedWords(settings.command ?? [])
-        } else if request == nil {
-            try command.checkUnused(isDetached: false)
-        }
+        let commandSettings = try commandSettings(&settings, isLater: request != nil, isTemporary: isTemporary)
         // Before the guest boots, which takes seconds.
         let sshAgent = try command.sshAgent()
         var making = MachineMaking(settings: settings, identity: try machine.identity(), isTemporary: isTemporary)
         making.keepsTemporaryDisk = exit != nil
         making.arguments = Array(CommandLine.arguments.dropFirst())
         making.commandIsLater = settings.image != nil && request != nil
+        making.commandSettings = commandSettings
         if making.commandIsLater, isTemporary, exit == nil, !snapshots.noSnapshot {
             making.instant = try InstantStart()
         }
@@ -99,7 +100,7 @@ struct RunCommand: AsyncParsableCommand {
             return try await runCommand(request, sshAgent, in: made, making, exit)
         }
         debug(made.machine.record.configuration)
-        if let exit {
+        if exit != nil || !detach && settings.image != nil && Terminal.areStandardStreams {
             log.close()
             return try Self.end(
                 AttendedRun(made.machine, snapshot: exit).run(renewsIdentity: false, isTemporary: isTemporary) {
@@ -119,6 +120,20 @@ struct RunCommand: AsyncParsableCommand {
         }
         log.close()
         try program.become(made.machine, lease: made.lease)
+    }
+
+    /// What the command at the guest's console runs with, now or at a later start; nil where the guest's agent does not start it.
+    private func commandSettings(
+        _ settings: inout RunSettings, isLater: Bool, isTemporary: Bool
+    ) throws -> CommandSettings? {
+        guard settings.image != nil, detach || isLater && !isTemporary else {
+            if !isLater { try command.checkUnused(isDetached: false) }
+            return nil
+        }
+        if detach { try command.checkSSH() }
+        if settings.bootsImage { return try command.commandSettings(&settings.command) }
+        if detach { settings.command = try command.wordsWithoutAgent(settings.command ?? []) }
+        return nil
     }
 
     private func runCommand(

@@ -36,6 +36,7 @@ package struct ImageConfiguration {
                 configuration.appendedInitrd = image.agentArchive
             }
             words.append(image.manifest.commandLine)
+            if configuration.architecture == .riscv64 { words.append(Configuration.panicWords) }
         }
         if configuration.console == .virtio { words.append("console=hvc0") }
         // The control port is the first virtio console, or the second where the guest's own is one.

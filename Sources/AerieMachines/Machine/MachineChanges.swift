@@ -70,6 +70,7 @@ public struct MachineChanges: Equatable, Sendable {
             }
         }
         for (method, parameters) in try requests() { try client.call(method, parameters) }
+        try machine.note(changes: try AerieError.wrapping("changes") { try json })
     }
 
     private var limit: Int?? {

@@ -45,6 +45,9 @@ package struct MachineIdentityRenewal {
         let now = HostClock.realtime()
         request.time = GuestTime(seconds: UInt64(now / 1_000_000_000), nanoseconds: UInt32(now % 1_000_000_000))
         do throws(AgentError) {
+            if let network = machine.record.network {
+                request.network = Array(network.text(machine.record.configuration.networkCards).utf8)
+            }
             let hasHooks = try configure(client, request, cards: machine.record.configuration.networkCards)
             let shared = NetworkRenewal.addresses(machine.record.configuration.networkCards)
             if !shared.isEmpty {

@@ -76,7 +76,7 @@ package struct SnapshotRestoring {
             if let base {
                 try Self.makeDisk("\(work)/\(Machine.rootDiskName)", base: base, in: work, isDurable: isDurable)
             }
-            return record(id: id, name: name, directory: final)
+            return try record(id: id, name: name, directory: final)
         }
     }
 
@@ -93,7 +93,7 @@ package struct SnapshotRestoring {
         } catch { throw AerieError(disk: error) }
     }
 
-    private func record(id: String, name: String, directory: String) -> MachineRecord {
+    private func record(id: String, name: String, directory final: String) throws(AerieError) -> MachineRecord {
         let saved = snapshot.record.machine
         var record = saved
         record.id = id
@@ -105,7 +105,7 @@ package struct SnapshotRestoring {
         // Labels of a project say that its file describes the machine.
         record.labels = saved.labels.filter { !$0.key.hasPrefix("aerie.") }
         if isTemporary { record.restart = .no }
-        record.moveOwnFiles(ofMachine: saved.id, to: directory)
+        record.moveOwnFiles(ofMachine: saved.id, to: final)
         let words = saved.configuration.commandLine.split(separator: " ").map { word in
             // A copy does not have a name that the user has given to the other one.
             let isOther = takesPlace ? word == "aerie.hostname=\(saved.name)" : word.hasPrefix("aerie.hostname=")
@@ -114,6 +114,10 @@ package struct SnapshotRestoring {
         record.configuration.commandLine = words.joined(separator: " ")
         record.renewCardAddresses(keepsChosen: takesPlace)
         if !takesPlace { record.configuration.publishedPorts = [] }
+        if let network = saved.network {
+            var addresses = SegmentAddresses(directory.machines())
+            record.network = try addresses.renew(network, of: id)
+        }
         adjust(&record)
         return record
     }

@@ -1,4 +1,5 @@
 internal import Glibc
+package import HostSystem
 
 /// The descriptors that a relay connects with a command. They stay the caller's, and open as long as the relay runs.
 package struct RelayStreams: Sendable {

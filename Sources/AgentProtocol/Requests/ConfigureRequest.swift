@@ -16,6 +16,8 @@ package struct ConfigureRequest: Equatable {
     package var cardAddresses: [[UInt8]] = []
     /// Whether the answer has the number of the guest's own programs for a new identity (`AgentLimits.hookDirectory`).
     package var countsHooks = false
+    /// The guest's addresses and the names of other machines, as lines (docs/agent-protocol.md); at most `AgentLimits.network` bytes.
+    package var network: [UInt8]?
 
     package init() {}
 
@@ -28,6 +30,7 @@ package struct ConfigureRequest: Equatable {
         static let growRoot: UInt16 = 6
         static let cardAddresses: UInt16 = 7
         static let countHooks: UInt16 = 8
+        static let network: UInt16 = 9
     }
 
     init(payload: [UInt8]) throws(ProtocolFault) {
@@ -58,6 +61,7 @@ package struct ConfigureRequest: Equatable {
                 guard let addresses = Self.cardAddresses(field.bytes) else { throw field.fault }
                 try field.once(&cards, addresses)
             case Tag.countHooks: try field.once(&counts, field.empty())
+            case Tag.network: try field.once(&network, field.text(limit: AgentLimits.network, canBeEmpty: true))
             default: throw ProtocolFault.unknownField(field.tag)
             }
         }
@@ -88,6 +92,7 @@ package struct ConfigureRequest: Equatable {
         if growsRoot { record.add(Tag.growRoot, []) }
         if !cardAddresses.isEmpty { record.add(Tag.cardAddresses, cardAddresses.reduce([], +)) }
         if countsHooks { record.add(Tag.countHooks, []) }
+        record.add(Tag.network, ifThere: network)
         return record.bytes
     }
 

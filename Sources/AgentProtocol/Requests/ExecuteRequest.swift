@@ -63,6 +63,12 @@ package struct ExecuteRequest: Equatable {
         self.columns = columns ?? 0
     }
 
+    /// The record, for a file that the agent reads when it starts the machine's command; nil for one that is too large for the agent.
+    package var record: [UInt8]? {
+        let payload = payload
+        return payload.count <= AgentLimits.payload && fields <= AgentLimits.fields ? payload : nil
+    }
+
     /// At most so many fields the record has.
     var fields: Int { arguments.count + environment.count + 5 }
 

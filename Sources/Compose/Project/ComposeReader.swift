@@ -44,7 +44,7 @@ package struct ComposeReader {
         let context = ComposeContext(variables: try variables())
         let root = try ComposeNode(yaml: text, file: file, context: context)
         var named: String?
-        var networks: [String: String?] = [:]
+        var networks: ComposeNode?
         var services: ComposeNode?
         for entry in try root.mapping() where !entry.key.hasPrefix("x-") {
             switch entry.key {
@@ -52,7 +52,7 @@ package struct ComposeReader {
             case "version": _ = try entry.value.optionalText()
             case "name": named = try entry.value.text()
             case "services": services = entry.value
-            case "networks": networks = try self.networks(entry.value)
+            case "networks": networks = entry.value
             case "volumes": try refuseVolumes(entry.value)
             default: throw entry.unsupported()
             }
@@ -63,10 +63,11 @@ package struct ComposeReader {
         let project = try projectName(
             name ?? context.variables["COMPOSE_PROJECT_NAME"].flatMap { $0.isEmpty ? nil : $0 } ?? named, directory,
             root)
+        let known = try NetworkReader(project: project).networks(networks, root)
         let found = try services.mapping().filter { !$0.key.hasPrefix("x-") }
             .map { (entry) throws(ComposeError) in
                 try check(service: entry.key, of: project, entry.place)
-                var reader = ServiceReader(entry, project: project, networks: networks, reader: self)
+                var reader = ServiceReader(entry, project: project, networks: known, reader: self)
                 return try reader.read()
             }
         guard !found.isEmpty else { throw services.error("it has no service", "write one below it") }
@@ -153,24 +154,6 @@ package struct ComposeReader {
     }
 
     // MARK: Other parts of the file
-
-    /// The networks by their names, each with the name of its switch where this is not of the project.
-    private func networks(_ node: ComposeNode) throws(ComposeError) -> [String: String?] {
-        var result: [String: String?] = [:]
-        for network in try node.mapping() {
-            var name: String?
-            var isExternal = false
-            for entry in try network.value.mapping() where !entry.key.hasPrefix("x-") {
-                switch entry.key {
-                case "name": name = try entry.value.text()
-                case "external": isExternal = try entry.value.flag()
-                default: throw entry.unsupported()
-                }
-            }
-            result[network.key] = .some(name ?? (isExternal ? network.key : nil))
-        }
-        return result
-    }
 
     private func refuseVolumes(_ node: ComposeNode) throws(ComposeError) {
         guard let volume = try node.mapping().first else { return }

@@ -1,7 +1,7 @@
 /// The command of a guest with its surroundings: an image's init runs words, and programs of the image set up the rest.
-package struct GuestCommand {
+package struct GuestCommand: Equatable, Sendable {
     /// The account that a command runs as.
-    package enum User: Equatable {
+    package enum User: Equatable, Sendable {
         /// What the command is anyway.
         case root
         case number(UInt32, group: UInt32)
@@ -27,6 +27,12 @@ package struct GuestCommand {
             }
         }
 
+        /// Whether a text has the form of NAME or UID, with GROUP or GID behind a colon or not.
+        package static func isValid(_ text: String) -> Bool {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+            return parts.count <= 2 && parts.allSatisfy { UInt32($0) != nil || isAccount($0) }
+        }
+
         private static func isAccount(_ text: String) -> Bool {
             text.utf8.enumerated().allSatisfy { index, byte in
                 (0x61...0x7A).contains(byte | 0x20) || byte == 0x5F
@@ -35,25 +41,66 @@ package struct GuestCommand {
         }
     }
 
+    package struct Variable: Equatable, Sendable {
+        package let key: String
+        package let value: String
+
+        package init(_ key: String, _ value: String) {
+            self.key = key
+            self.value = value
+        }
+    }
+
     /// What an image runs without a command.
-    private static let shell = ["/bin/bash", "--login"]
+    package static let shell = ["/bin/bash", "--login"]
 
     package var command: [String] = []
     var entryPoint: [String] = []
     /// Values that win over those of files.
-    package var environment: [(key: String, value: String)] = []
-    var fileEnvironment: [(key: String, value: String)] = []
+    package var environment: [Variable] = []
+    var fileEnvironment: [Variable] = []
     package var directory: String?
     package var user = User.root
 
     package init() {}
 
-    /// The words that the guest runs; empty for the image's shell.
+    /// The words that the guest runs where no agent sets up the rest; empty for the image's shell.
     package var words: [String] {
         let plain = entryPoint + command
         let prefix = userWords + environmentWords + directoryWords
         return prefix.isEmpty ? plain : prefix + (plain.isEmpty ? Self.shell : plain)
     }
+
+    // MARK: For a guest whose agent starts the command
+
+    /// The command's own words, with the image's shell where only its surroundings are described; empty for the image's shell.
+    package var agentWords: [String] {
+        let plain = entryPoint + command
+        let isBare = variables.isEmpty && directory == nil && user == .root
+        return plain.isEmpty && !isBare ? Self.shell : plain
+    }
+
+    /// `K=V` each.
+    package var variables: [String] { sortedVariables.map { "\($0.key)=\($0.value)" } }
+
+    /// As the agent reads it; nil for root.
+    package var userText: String? {
+        switch user {
+        case .root: nil
+        case .number(let user, let group): "\(user):\(group)"
+        case .name(let user, let group): user + (group.map { ":\($0)" } ?? "")
+        }
+    }
+
+    /// All of it, for a digest.
+    var digestTexts: [String] { agentWords + variables + [directory ?? "", userText ?? ""] }
+
+    private var sortedVariables: [Variable] {
+        let pairs = fileEnvironment.filter { pair in !environment.contains { $0.key == pair.key } } + environment
+        return pairs.sorted { $0.key < $1.key }
+    }
+
+    // MARK: For a guest without an agent
 
     private var userWords: [String] {
         switch user {
@@ -65,9 +112,9 @@ package struct GuestCommand {
     }
 
     private var environmentWords: [String] {
-        var pairs = fileEnvironment.filter { pair in !environment.contains { $0.key == pair.key } } + environment
+        var pairs = sortedVariables
         // A user without a name has no home; the one of root is not for others.
-        if case .number = user, !pairs.contains(where: { $0.key == "HOME" }) { pairs.append(("HOME", "/")) }
+        if case .number = user, !pairs.contains(where: { $0.key == "HOME" }) { pairs.append(Variable("HOME", "/")) }
         return pairs.isEmpty ? [] : ["env", "--"] + pairs.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     }
 

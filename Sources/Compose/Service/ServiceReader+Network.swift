@@ -1,31 +1,61 @@
 extension ServiceReader {
     private static let mostPorts = 1024
 
-    /// The networks of a service: `default` is a user network, another one a switch of the project.
+    /// The networks of a service, each with the service's address and names on it.
     mutating func readNetworks(_ node: ComposeNode) throws(ComposeError) {
         if has("network") { throw node.error("'network' or 'network_mode' is given, too", "leave one out") }
         if node.isList {
-            for element in try node.list() { try addNetwork(element.text(), mac: nil, element.place) }
-            return
-        }
-        for entry in try node.mapping() {
-            var mac: String?
-            for field in try entry.value.mapping() {
-                guard field.key == "mac_address" else { throw field.unsupported() }
-                mac = try field.value.text()
+            for element in try node.list() { try attach(to: element.text(), element.place) }
+        } else {
+            for entry in try node.mapping() {
+                try attach(to: entry.key, entry.place)
+                for field in try entry.value.mapping() where !field.key.hasPrefix("x-") {
+                    try readAttachment(field, &service.attachments[service.attachments.count - 1])
+                }
             }
-            try addNetwork(entry.key, mac: mac, entry.place)
+        }
+        guard !service.attachments.isEmpty else {
+            throw node.error("no network is named", "name one, or use 'network_mode: none'")
         }
     }
 
-    private mutating func addNetwork(_ name: String, mac: String?, _ place: ComposePlace) throws(ComposeError) {
-        let suffix = mac.map { ",mac=\($0)" } ?? ""
-        guard name != "default" else { return try add("network", "user" + suffix, place) }
-        guard let own = networks[name] else {
+    private mutating func attach(to name: String, _ place: ComposePlace) throws(ComposeError) {
+        guard let network = networks[name] else {
             throw ComposeError(
                 place, "there is no network '\(name)'", "add it to 'networks' at the top of the file, or use 'default'")
         }
-        try add("network", "switch=\(own ?? "\(project)-\(name)")" + suffix, place)
+        if let other = service.attachments.first(where: { $0.network.segment == network.segment }) {
+            throw ComposeError(
+                place,
+                "the service is on the switch '\(network.segment)' already, by the network '\(other.network.name)'",
+                "leave one out")
+        }
+        service.attachments.append(ComposeAttachment(network, place: place))
+    }
+
+    private func readAttachment(
+        _ field: ComposeNode.Entry, _ attachment: inout ComposeAttachment
+    ) throws(ComposeError) {
+        switch field.key {
+        case "mac_address": attachment.macAddress = try field.value.text()
+        case "ipv4_address": attachment.address = try field.value.text()
+        case "aliases":
+            attachment.aliases = try field.value.list().map { (element) throws(ComposeError) in
+                try hostname(element)
+            }
+        default: throw field.unsupported()
+        }
+    }
+
+    /// An image's service without networks of its own is on the network `default`. Networks that are not internal give a way out.
+    mutating func completeNetworks() throws(ComposeError) {
+        if has("network") { return }
+        if service.attachments.isEmpty {
+            // Without the image's agent, nobody in the guest knows of addresses.
+            guard has("image") else { return }
+            try attach(to: ComposeNetwork.defaultName, entry.place)
+        }
+        service.hasWayOut = service.attachments.contains { !$0.network.isInternal }
     }
 
     mutating func readNetworkMode(_ node: ComposeNode) throws(ComposeError) {
@@ -33,7 +63,9 @@ extension ServiceReader {
         guard mode == "none" else {
             throw node.error("the mode '\(mode)' is not supported", "use none, or 'networks'")
         }
-        if has("network") { throw node.error("'networks' is given, too", "leave one out") }
+        if has("network") || !service.attachments.isEmpty {
+            throw node.error("'networks' is given, too", "leave one out")
+        }
         try add("network", "none", node.place)
     }
 
@@ -119,14 +151,14 @@ extension ServiceReader {
     func checkPorts(_ place: ComposePlace) throws(ComposeError) {
         let networks = service.settings.filter { $0.name == "network" }
         let isReachable =
-            networks.isEmpty
+            service.hasWayOut || networks.isEmpty && service.attachments.isEmpty
             || networks.contains { setting in
                 if case .text(let text) = setting.value { text == "user" || text.hasPrefix("user,") } else { false }
             }
         guard isReachable else {
             throw ComposeError(
-                place, "the service is not on the network 'default', through which ports are published",
-                "add 'default' to 'networks'")
+                place, "the service is on internal networks only, through which no ports are published",
+                "add a network that is not internal, such as 'default', to 'networks'")
         }
     }
 }

@@ -21,15 +21,15 @@ extension ServiceReader {
         if text.utf8.contains(0) { throw ComposeError(place, "a text has a zero byte", "leave it out") }
     }
 
-    func environment(_ node: ComposeNode) throws(ComposeError) -> [(key: String, value: String)] {
-        var result: [(key: String, value: String)] = []
+    func environment(_ node: ComposeNode) throws(ComposeError) -> [GuestCommand.Variable] {
+        var result: [GuestCommand.Variable] = []
         for (key, value, place) in try node.pairs() {
             try check(variable: key, place)
             // A variable without a value is the one of the caller's environment, where it has one.
             guard let value = value ?? node.variables[key] else { continue }
             try checkText(value, place)
             result.removeAll { $0.key == key }
-            result.append((key, value))
+            result.append(GuestCommand.Variable(key, value))
         }
         return result
     }
@@ -43,7 +43,7 @@ extension ServiceReader {
     }
 
     /// Files of variables; the last one that has a variable wins.
-    func environmentFiles(_ node: ComposeNode) throws(ComposeError) -> [(key: String, value: String)] {
+    func environmentFiles(_ node: ComposeNode) throws(ComposeError) -> [GuestCommand.Variable] {
         var all: [String: String] = [:]
         for element in node.isList ? try node.list() : [node] {
             var path: String?
@@ -71,7 +71,7 @@ extension ServiceReader {
             all.merge(found) { _, new in new }
         }
         for value in all.values { try checkText(value, node.place) }
-        return all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        return all.sorted { $0.key < $1.key }.map { GuestCommand.Variable($0.key, $0.value) }
     }
 
     func directory(_ node: ComposeNode) throws(ComposeError) -> String {

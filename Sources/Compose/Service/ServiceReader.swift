@@ -2,8 +2,8 @@
 struct ServiceReader {
     let entry: ComposeNode.Entry
     let project: String
-    /// The networks of the file, with the names of switches that are not the project's.
-    let networks: [String: String?]
+    /// The networks of the file, and the network `default`.
+    let networks: [String: ComposeNetwork]
     let reader: ComposeReader
 
     var service: ComposeService
@@ -14,7 +14,7 @@ struct ServiceReader {
     private var hostname: String?
     var portsPlace: ComposePlace?
 
-    init(_ entry: ComposeNode.Entry, project: String, networks: [String: String?], reader: ComposeReader) {
+    init(_ entry: ComposeNode.Entry, project: String, networks: [String: ComposeNetwork], reader: ComposeReader) {
         self.entry = entry
         self.project = project
         self.networks = networks
@@ -33,8 +33,9 @@ struct ServiceReader {
             let place = append?.place ?? entry.place
             try add("append", words.joined(separator: " "), place)
         }
+        try completeNetworks()
         if let portsPlace { try checkPorts(portsPlace) }
-        service.command = guest.words
+        service.process = guest
         return service
     }
 
@@ -73,7 +74,7 @@ struct ServiceReader {
             service.settings.append(
                 ComposeSetting(name: name, value: .flag(try field.value.flag()), place: field.place))
         case .list:
-            if name == "network", has("network") {
+            if name == "network", has("network") || !service.attachments.isEmpty {
                 throw field.value.error("'networks' is given, too", "leave one out")
             }
             for text in try field.value.texts() { try add(name, text, field.place) }
@@ -118,7 +119,7 @@ struct ServiceReader {
         }
     }
 
-    private func hostname(_ node: ComposeNode) throws(ComposeError) -> String {
+    func hostname(_ node: ComposeNode) throws(ComposeError) -> String {
         let name = try node.text()
         let isPlain = name.utf8.enumerated().allSatisfy { index, byte in
             (0x61...0x7A).contains(byte | 0x20) || (0x30...0x39).contains(byte) || index > 0 && "-.".utf8.contains(byte)

@@ -29,6 +29,10 @@ package struct MachineRecord: Codable, Equatable, Sendable {
     package var image: Image?
     /// The command that the guest runs instead of a shell; empty for the shell.
     package var command: [String] = []
+    /// Nil for a command on the kernel's command line, and for none: then the guest's agent has none to start.
+    package var commandSettings: CommandSettings?
+    /// Nil for a guest without networks whose addresses the host chooses.
+    package var network: GuestNetwork?
     /// The user's, and those of 'aerie up', which begin with `aerie.`.
     package var labels: [String: String] = [:]
     /// The words of `aerie run` or `aerie create` that made the machine; empty for another maker.

@@ -1,4 +1,5 @@
 internal import GuestAgentPrograms
+internal import GuestBoot
 
 extension StoredImage {
     /// An archive to load behind the image's initial RAM disk: the guest's agent and the script that starts it. The image's files stay
@@ -10,6 +11,8 @@ extension StoredImage {
         var archive = CpioArchive()
         archive.addFile("bin/aerie-agent", mode: 0o755, GuestAgentPrograms.program(architecture.agent))
         archive.addFile("init", mode: 0o755, Array(GuestScripts.initialRamdisk.utf8))
+        archive.addFile("bin/aerie-network", mode: 0o755, Array(GuestScripts.network.utf8))
+        archive.addFile("bin/aerie-dhcp", mode: 0o755, Array(GuestScripts.dhcp.utf8))
         return archive.finished()
     }
 }

@@ -6,6 +6,9 @@ package enum Terminal {
     /// Whether the open descriptor is a terminal.
     package static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
+    /// Whether standard input and output are terminals.
+    package static var areStandardStreams: Bool { isTerminal(STDIN_FILENO) && isTerminal(STDOUT_FILENO) }
+
     /// Columns and rows; nil when the descriptor is not a terminal or does not know.
     package static func windowSize(_ descriptor: Int32) -> (columns: UInt16, rows: UInt16)? {
         var columns: UInt16 = 0

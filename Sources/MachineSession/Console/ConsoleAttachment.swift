@@ -1,7 +1,7 @@
 package import Aerie
 internal import ControlAPI
 internal import Glibc
-internal import HostSystem
+package import HostSystem
 package import Runtime
 
 /// This process's terminal, or its standard streams, at the console of a machine that runs in the background.
@@ -13,12 +13,14 @@ package struct ConsoleAttachment {
     private let client: ControlClient
     private let number: Int
     private let isTerminal = Terminal.isTerminal(STDIN_FILENO)
+    private let detachKeys: DetachKeys
 
     /// Connects to the console.
     ///
     /// - Throws: `usage` when the machine does not run.
-    package init(_ machine: Machine, withRecent: Bool) throws(AerieError) {
+    package init(_ machine: Machine, withRecent: Bool, detachKeys: DetachKeys = .usual) throws(AerieError) {
         self.machine = machine
+        self.detachKeys = detachKeys
         client = try ControlClient(machine)
         var parameters: [String: JSONValue] = ["recent": .boolean(withRecent)]
         if isTerminal, let size = Terminal.windowSize(STDOUT_FILENO) {
@@ -30,7 +32,10 @@ package struct ConsoleAttachment {
 
     /// Why an attachment ended.
     package enum End: Sendable {
+        /// By the detach keys.
         case detached
+        /// By Ctrl-] three times.
+        case left
         /// The machine ends, or its console did.
         case machineEnded
     }
@@ -39,12 +44,17 @@ package struct ConsoleAttachment {
     ///
     /// - Returns: the machine's exit code, or 0.
     package func run() throws(AerieError) -> Int32 {
-        guard try attend(hint: "Ctrl-P Ctrl-Q detaches", endsInput: false) == .machineEnded else {
-            if isTerminal { StandardError.write("\naerie: detached; '\(machine.record.name)' goes on\n") }
+        guard try attend(hint: detachKeys.hint, endsInput: false) == .machineEnded else {
+            noteDetached()
             return 0
         }
         try machine.waitForEnd()
         return machine.status.exitCode ?? 0
+    }
+
+    /// Says on a terminal that the machine goes on.
+    package func noteDetached() {
+        if isTerminal { StandardError.write("\naerie: detached; '\(machine.record.name)' goes on\n") }
     }
 
     /// Moves bytes until the machine ends or the user detaches.
@@ -63,14 +73,18 @@ package struct ConsoleAttachment {
         if isTerminal, StandardError.isTerminal {
             StandardError.write("aerie: \(hint)\r\n")
         }
-        return try move(endsInput: endsInput) ? .detached : .machineEnded
+        return switch try move(endsInput: endsInput) {
+        case .detach: .detached
+        case .escape: .left
+        case nil: .machineEnded
+        }
     }
 
-    /// - Returns: whether the user detached.
-    private func move(endsInput: Bool) throws(AerieError) -> Bool {
+    /// - Returns: the keys that the user has typed; nil at the end of the machine.
+    private func move(endsInput: Bool) throws(AerieError) -> ConsoleKeys.Found? {
         let (socket, begun) = client.stream
         try write(begun)
-        var keys = DetachKeys()
+        var keys = ConsoleKeys(detachKeys)
         var inputIsOpen = true
         var buffer = [UInt8](repeating: 0, count: Self.chunk)
         while true {
@@ -81,7 +95,7 @@ package struct ConsoleAttachment {
             guard poll(&entries, 2, -1) >= 0 else { continue }
             if entries[0].revents != 0 {
                 let count = buffer.withUnsafeMutableBytes { recv(socket, $0.baseAddress, $0.count, 0) }
-                if count == 0 || count < 0 && errno != EINTR { return false }
+                if count == 0 || count < 0 && errno != EINTR { return nil }
                 if count > 0 { try write(Array(buffer[..<count])) }
             }
             if entries[1].revents != 0 {
@@ -90,17 +104,16 @@ package struct ConsoleAttachment {
                 if count == 0 {
                     inputIsOpen = false
                     guard !endsInput else {
-                        guard isTerminal || Self.send([Self.endOfTransmission], socket) else { return false }
+                        guard isTerminal || Self.send([Self.endOfTransmission], socket) else { return nil }
                         continue
                     }
                     _ = shutdown(socket, Int32(SHUT_WR))
                     continue
                 }
                 let typed = Array(buffer[..<count])
-                let (forGuest, isDetached) =
-                    isTerminal ? keys.examine(typed, at: HostClock.monotonic()) : (typed, false)
-                guard Self.send(forGuest, socket) else { return false }
-                if isDetached { return true }
+                let (forGuest, found) = isTerminal ? keys.examine(typed, at: HostClock.monotonic()) : (typed, nil)
+                guard Self.send(forGuest, socket) else { return nil }
+                if let found { return found }
             }
         }
     }

@@ -122,6 +122,9 @@ package struct RunSettings: Equatable {
         return result
     }
 
+    /// Whether the guest boots an image as it is, and therefore has the agent.
+    package var bootsImage: Bool { image != nil && kernel == nil && initrd == nil }
+
     /// Whether the guest has no network because passt is not installed.
     package var lacksNetwork: Bool { networks == nil && !needsDefaultNetwork }
 

@@ -22,20 +22,23 @@ package final class SBI: SupervisorCallHandler {
     let memory: GuestMemory
     let console: (any CharacterChannel)?
     let systemEvent: SystemEventHandler
+    let warmResetIsPanic: Bool
 
     /// - Parameters:
     ///   - harts: all of the machine's, by hart ID. They must outlive every call.
     ///   - console: for DBCN; nil leaves the extension out.
     ///   - systemEvent: gets shutdown and reset. The calling hart is stopped by then.
+    ///   - warmResetIsPanic: whether the guest's kernel asks for a warm reset only when it has panicked.
     package init(
         harts: [any SBIHart], memory: GuestMemory, console: (any CharacterChannel)?,
-        systemEvent: @escaping SystemEventHandler
+        systemEvent: @escaping SystemEventHandler, warmResetIsPanic: Bool = false
     ) {
         precondition(harts.indices.allSatisfy { harts[$0].index == $0 }, "harts are in the order of their IDs")
         peers = harts.map { Peer(hart: $0) }
         self.memory = memory
         self.console = console
         self.systemEvent = systemEvent
+        self.warmResetIsPanic = warmResetIsPanic
     }
 
     package func handleSupervisorCall(on hart: Hart) { serve(hart) }

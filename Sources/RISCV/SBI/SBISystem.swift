@@ -28,7 +28,8 @@ extension SBI {
         case ResetType.shutdown:
             let failed = reason == ResetReason.systemFailure
             end(failed ? .failure(code: Self.systemFailureCode) : .powerOff, calledBy: hart)
-        // The board has one kind of reset.
+        // The board has one kind of reset; but a guest may use the other one to tell of its end.
+        case ResetType.warmReboot where warmResetIsPanic: end(.panic, calledBy: hart)
         case ResetType.coldReboot, ResetType.warmReboot: end(.reset, calledBy: hart)
         default: throw .invalidParameter
         }

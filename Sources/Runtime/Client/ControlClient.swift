@@ -16,6 +16,19 @@ package final class ControlClient: @unchecked Sendable {
     /// As many as a memory has at most.
     private let received = ReceivedFiles(most: 16)
     private var lastID = 0
+    /// Whether the machine's process is asked, while an answer does not come, whether it is there.
+    private var watchesMachine: Bool
+    /// When the answer to the last request has to be there; nil for any time.
+    private var deadline: UInt64?
+
+    /// Milliseconds without an answer before the machine's process is asked whether it is there, and seconds for that.
+    private static let silenceLimit: Int32 = 10_000
+    private static let greetingLimit = 10
+    /// Nanoseconds for an answer to requests that take the machine moments.
+    private static let shortLimit: UInt64 = 60_000_000_000
+    private static let longMethods: Set<ControlRequest.Method> = [
+        .wait, .waitForAgent, .attach, .save, .fork, .saveCode, .transfer, .sendPages, .hold,
+    ]
 
     /// Connects, and reads the machine's greeting.
     ///
@@ -23,6 +36,7 @@ package final class ControlClient: @unchecked Sendable {
     /// - Throws: `usage` when the machine does not run.
     package init(_ machine: Machine, limit: Int? = nil) throws(AerieError) {
         self.machine = machine
+        watchesMachine = limit == nil
         do throws(SystemError) {
             // A path of any length: names of sockets have 107 bytes.
             let directory = try FileDescriptor(path: machine.directory, flags: O_RDONLY | O_DIRECTORY)
@@ -79,6 +93,9 @@ package final class ControlClient: @unchecked Sendable {
         _ method: ControlRequest.Method, _ parameters: [String: JSONValue] = [:], files: [Int32] = []
     ) throws(AerieError) {
         lastID += 1
+        // Whoever waits for the end of a machine that stands still waits for that, too.
+        watchesMachine = watchesMachine && method != .wait
+        deadline = Self.longMethods.contains(method) ? nil : HostClock.monotonic() &+ Self.shortLimit
         let line = ControlRequest(id: lastID, method: method, parameters: .object(parameters)).line
         do throws(SystemError) {
             try line.withRawBytes { (bytes) throws(SystemError) in
@@ -118,6 +135,26 @@ package final class ControlClient: @unchecked Sendable {
             advice: "see 'aerie inspect \(machine.record.name)'")
     }
 
+    /// Waits until there is something to read.
+    ///
+    /// - Throws: `unavailable` when the machine's process does not greet a second connection either, or has not done in time what takes moments.
+    private func awaitBytes() throws(AerieError) {
+        while true {
+            var entry = pollfd(fd: socket.rawValue, events: Int16(POLLIN), revents: 0)
+            let result = poll(&entry, 1, Self.silenceLimit)
+            if result > 0 || result < 0 && errno != EINTR { return }
+            guard result == 0 else { continue }
+            if let deadline, HostClock.monotonic() >= deadline { throw Self.silence(of: machine) }
+            do throws(AerieError) {
+                _ = try ControlClient(machine, limit: Self.greetingLimit)
+            } catch  where error.category == .unavailable {
+                throw error
+            } catch {
+                // It ends, which this connection hears of.
+            }
+        }
+    }
+
     private func readLine() throws(AerieError) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
@@ -126,6 +163,7 @@ package final class ControlClient: @unchecked Sendable {
                 return Array(rest[..<end])
             }
             guard rest.count <= ControlRequest.longestLine else { throw lost() }
+            if watchesMachine { try awaitBytes() }
             let count = buffer.withUnsafeMutableBytes { received.receive(socket.rawValue, into: $0) }
             if count < 0, errno == EAGAIN { throw Self.silence(of: machine) }
             if count <= 0 { throw lost() }

@@ -47,7 +47,9 @@ package final class MachineMonitor {
     let machine: Machine
     private let isForeground: Bool
     /// The machine shall end with whoever waits at `ready`.
-    let isAttended: Bool
+    private(set) var isAttended: Bool
+    /// The machine's command comes through the guest's agent.
+    private let commandIsLater: Bool
     /// Whoever waits at `ready` makes a copy somebody else.
     private(set) var awaitsIdentity = false
     /// The copy shall go away at its end.
@@ -80,15 +82,18 @@ package final class MachineMonitor {
     /// - Parameters:
     ///   - ready: a descriptor that gets the answer to the start; nil for none. It becomes the monitor's.
     ///   - isAttended: the machine ends when the other end of `ready` is closed.
+    ///   - commandIsLater: the guest does not run the machine's command at its console.
     ///   - given: the memory that the machine begins with, which becomes the monitor's; nil for what is in its directory.
     /// - Throws: `usage` when the machine runs already.
     package init(
-        _ machine: Machine, isForeground: Bool, ready: Int32?, isAttended: Bool, given: GivenMemory? = nil
+        _ machine: Machine, isForeground: Bool, ready: Int32?, isAttended: Bool, commandIsLater: Bool = false,
+        given: GivenMemory? = nil
     ) throws(AerieError) {
         self.machine = machine
         self.given = given
         self.isForeground = isForeground
         self.isAttended = isAttended
+        self.commandIsLater = commandIsLater
         self.ready = ready ?? -1
         lock = try MachineLock(path: machine.file(Machine.lockName))
         guard try lock.take() else {
@@ -112,6 +117,7 @@ package final class MachineMonitor {
             throw AerieError(opening: "starting machine '\(machine.record.name)'", error)
         }
         if isForeground { TerminalGuard.begin() }
+        _ = machine.takeRelease()
         MachineShare.end(machine)
         status = machine.status
         status.monitor = getpid()
@@ -149,6 +155,7 @@ package final class MachineMonitor {
         guard aerie_link_pair(&ends) == 0 else { return fail(opening(.last("socketpair"))) }
         status.state = .starting
         status.process = 0
+        machine.forgetChanges()
         status.health = machine.record.healthCheck.map { _ in .starting }
         isFreshStart = true
         save()
@@ -233,7 +240,12 @@ package final class MachineMonitor {
             // A name of any length would not fit into a socket's address.
             configuration.sockets = SocketSettings(path: "/proc/self/fd/\(directory.rawValue)/\(Machine.socketName)")
         }
-        if machine.record.hasAgent { configuration.appendedInitrd = try machine.agent() }
+        if machine.record.hasAgent {
+            // Names of other machines may have changed since the last run.
+            let record = machine.newestRecord
+            configuration.appendedInitrd =
+                try machine.agent() + GuestFiles.archive(record, hasCommand: !commandIsLater)
+        }
         try configuration.validate()
         return configuration
     }
@@ -341,12 +353,25 @@ package final class MachineMonitor {
         leave()
     }
 
-    /// Whoever attended to the machine is gone: it is killed, as its monitor's end would do.
+    /// Whoever attended to the machine is gone: it is killed, as its monitor's end would do, unless it was released.
     func leave() {
-        wasAsked = true
         close(ready)
         ready = -1
+        if isAttended, machine.takeRelease() {
+            isAttended = false
+            // The terminal is somebody else's from now on.
+            return redirectMessages()
+        }
+        wasAsked = true
         _ = shutdown(link, Int32(SHUT_WR))
+    }
+
+    private func redirectMessages() {
+        let flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW
+        guard let log = try? FileDescriptor(path: machine.file(Machine.logName), flags: flags, mode: 0o600) else {
+            return
+        }
+        dup2(log.rawValue, STDERR_FILENO)
     }
 
     func save() {

@@ -124,12 +124,17 @@ package struct MachineProgram: Sendable {
     }
 
     /// As `start`, for a machine that shall not outlive its caller.
-    package func startAttended(_ machine: Machine, lease: Int32) throws(AerieError) -> Attendance {
-        Attendance(reader: try start(machine, lease: lease, ["--attended"]))
+    ///
+    /// - Parameter commandIsLater: whether the caller runs the machine's command through the guest's agent.
+    package func startAttended(
+        _ machine: Machine, lease: Int32, commandIsLater: Bool = false
+    ) throws(AerieError) -> Attendance {
+        let option = commandIsLater ? "--attended-for-command" : "--attended"
+        return Attendance(reader: try start(machine, lease: lease, [option], isAttended: true))
     }
 
     private func start(
-        _ machine: Machine, lease: Int32, _ options: [String], _ memory: GivenMemory? = nil
+        _ machine: Machine, lease: Int32, _ options: [String], _ memory: GivenMemory? = nil, isAttended: Bool = false
     ) throws(AerieError) -> FileDescriptor {
         var ends: [Int32] = [-1, -1]
         guard aerie_start_pipe(&ends) == 0 else { throw failure(.last("pipe")) }
@@ -138,7 +143,7 @@ package struct MachineProgram: Sendable {
             // Closed here before the wait: its end is the end of the machine's process.
             let writer = FileDescriptor(owning: ends[1])
             // Who attends to the machine reads its messages.
-            let log = options != ["--attended"] || isEmbedded ? try openLog(machine) : try ownStandardError()
+            let log = !isAttended || isEmbedded ? try openLog(machine) : try ownStandardError()
             var process: Int32 = 0
             let code = MachineLock.forkGuard.withLock { _ in
                 Self.withArguments([path, "--machine", machine.directory] + options) {

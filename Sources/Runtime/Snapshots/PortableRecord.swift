@@ -77,6 +77,9 @@ enum PortableRecord {
             id: id, name: machine.name, created: machine.created, stopTimeout: min(max(machine.stopTimeout, 0), 86_400),
             workingDirectory: "/", configuration: configuration)
         result.hasAgent = machine.hasAgent
+        // The guest's own affair, like the words of its command line.
+        result.command = machine.command
+        result.commandSettings = machine.commandSettings
         return result
     }
 }

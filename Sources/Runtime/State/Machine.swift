@@ -15,9 +15,11 @@ package import HostSystem
 ///     console.log.0, console.log.1   what the guest wrote to its console
 ///     vm.log         the log of its processes
 ///     cgroup         its control group, if it has one
+///     changes.json   what 'aerie set' has changed since the start
 ///     saved.state, saved.memory, saved.map, saved.memory.N   what its next start goes on from
 ///     saved.move     empty: the machine was migrated here, and is no copy
 ///     saved.pages    how far the memory of a machine has come that runs before all of it is there (Arrival.Mark)
+///     released       empty: whoever attended to the machine lets it go on; until its monitor has seen that
 ///     transfer       the transfer by which the machine has come here
 ///     base-ID.qcow2  disks of snapshots below root.qcow2
 ///     kernel, initrd, firmware   of a machine whose snapshot came from another host
@@ -38,6 +40,8 @@ package struct Machine: Sendable {
     package static let agentName = "agent.cpio"
     package static let logName = "vm.log"
     static let groupName = "cgroup"
+    static let changesName = "changes.json"
+    private static let releasedName = "released"
     package static let savedStateName = "saved.state"
     package static let savedMemoryName = "saved.memory"
     /// There if the machine was moved here: it is the one that was saved, not a copy.
@@ -78,6 +82,9 @@ package struct Machine: Sendable {
             in: directory,
             asked: "machine \(directory.split(separator: "/").last ?? "")")
     }
+
+    /// The record as it is on disk now; the one that was read before where that cannot be read.
+    var newestRecord: MachineRecord { (try? Self.readRecord(directory)) ?? record }
 
     static func write(_ record: MachineRecord, in directory: String, isDurable: Bool = true) throws {
         // A machine that goes with its end is gone after a crash of the host, whatever is on the disk.
@@ -144,6 +151,35 @@ package struct Machine: Sendable {
             throw AerieError(.inputOutput, asked: "the status of machine '\(record.name)'", found: "\(error)")
         }
     }
+
+    /// What was changed since the machine's start, as an object of settings; nil for nothing.
+    package var changes: JSONValue? {
+        guard isRunning, let bytes = try? Self.readFile(file(Self.changesName)) else { return nil }
+        return try? JSONValue(parsing: bytes)
+    }
+
+    /// Adds changes of the running machine to those before: of two of one setting, the later one.
+    package func note(changes: JSONValue) throws(AerieError) {
+        let all = self.changes?.merging(changes) ?? changes
+        do throws(SystemError) {
+            try Self.replace(file(Self.changesName), with: all.text + [0x0A], isDurable: false)
+        } catch {
+            throw AerieError(.inputOutput, asked: "the changes of machine '\(record.name)'", found: "\(error)")
+        }
+    }
+
+    /// Lets the machine go on when whoever attends to it ends. Call it before that.
+    package func release() throws(AerieError) {
+        do throws(SystemError) {
+            try Self.replace(file(Self.releasedName), with: [], isDurable: false)
+        } catch { throw AerieError(.inputOutput, asked: "machine '\(record.name)'", found: error.description) }
+    }
+
+    /// Whether the machine was released since the last call.
+    func takeRelease() -> Bool { unlink(file(Self.releasedName)) == 0 }
+
+    /// The machine starts with its record's settings.
+    func forgetChanges() { unlink(file(Self.changesName)) }
 
     /// Gives a machine that has ended another exit code. Nothing happens if it runs again.
     package func note(exitCode: Int32) throws(AerieError) {

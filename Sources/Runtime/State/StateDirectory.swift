@@ -180,6 +180,11 @@ package struct StateDirectory: Sendable {
         }
     }
 
+    /// Changes the addresses and names that a machine's guest has at its next start.
+    package func set(_ network: GuestNetwork, of machine: Machine) throws {
+        try records.locked { () throws in try machine.changeRecord { $0.network = network } }
+    }
+
     /// Removes a machine that nobody runs, with its disk.
     ///
     /// - Throws: `usage` when it runs.

@@ -15,15 +15,15 @@ private struct FakeMachine {
     let events = Monitor([SystemEvent]())
     let sbi: SBI
 
-    init(harts count: Int = 4, console hasConsole: Bool = true) throws {
+    init(harts count: Int = 4, console hasConsole: Bool = true, warmResetIsPanic: Bool = false) throws {
         let memory = try GuestMemory(ranges: [(base: Self.base, size: Self.size)])
         let harts = (0..<count).map { FakeHart(index: $0) }
         let events = self.events
         self.harts = harts
         self.memory = memory
-        sbi = SBI(harts: harts, memory: memory, console: hasConsole ? console : nil) { event in
-            events.update { $0.append(event) }
-        }
+        sbi = SBI(
+            harts: harts, memory: memory, console: hasConsole ? console : nil,
+            systemEvent: { event in events.update { $0.append(event) } }, warmResetIsPanic: warmResetIsPanic)
     }
 
     /// Makes a call and returns a0 and a1.
@@ -289,6 +289,9 @@ private let all = UInt64.max
             #expect(machine.takeEvents()[0] == [.stopped])
             #expect(machine.events.withLock { $0 } == [event])
         }
+        let machine = try FakeMachine(warmResetIsPanic: true)
+        for type: UInt64 in [1, 2] { _ = machine.call(reset, 0, type, 0) }
+        #expect(machine.events.withLock { $0 } == [.reset, .panic])
     }
 
     @Test func reservedAndVendorsResetTypesAndReasonsAreInvalid() throws {

@@ -88,20 +88,45 @@ struct ChildProgram: ~Copyable {
             try? FileAccess.write([UInt8]("0"), to: file)
         }
         if isTerminal, system(SystemCall.ioctl, Int(streams.0), Terminal.setControlling, 0) < 0 {
-            fail(.terminal, Errno.inputOutput, report)
+            Self.report(.terminal, Errno.inputOutput, to: report)
         }
         // The three numbers are free: the agent holds /dev/null there.
         _ = system(SystemCall.dup3, Int(streams.0), 0, 0)
         _ = system(SystemCall.dup3, Int(streams.1), 1, 0)
         _ = system(SystemCall.dup3, Int(streams.2), 2, 0)
-        becomeUser(report)
-        enterDirectory(report)
-        execute(report)
+        let failure = become()
+        Self.report(failure.stage, failure.error, to: report)
     }
 
-    private func becomeUser(_ report: Int32) {
+    private static func report(_ stage: Stage, _ error: Errno, to report: Int32) -> Never {
+        var words = (stage.rawValue, UInt32(error.number))
+        _ = withUnsafeMutablePointer(to: &words) { system(SystemCall.write, Int(report), Int(bitPattern: $0), 8) }
+        Process.end(127)
+    }
+
+    /// Why this process has not become the command.
+    struct Failure {
+        let stage: Stage
+        let error: Errno
+    }
+
+    /// Becomes the command in this process, on its streams. Returns only by a failure.
+    func becomeHere() -> Failure {
+        Process.resetSignals()
+        Process.unblockSignals()
+        _ = system(SystemCall.umask, 0o022)
+        return become()
+    }
+
+    private func become() -> Failure {
+        if let error = becomeUser() { return Failure(stage: .user, error: error) }
+        if let error = enterDirectory() { return Failure(stage: .directory, error: error) }
+        return Failure(stage: .program, error: execute())
+    }
+
+    private func becomeUser() -> Errno? {
         // Only a test's agent is not root, and it starts commands as its own user.
-        guard Process.user == 0 || account.user != Process.user else { return }
+        guard Process.user == 0 || account.user != Process.user else { return nil }
         let groups = account.supplementary
         let results = groups.withUnsafeBufferPointer { groups in
             (
@@ -111,17 +136,17 @@ struct ChildProgram: ~Copyable {
             )
         }
         let failed = min(results.0, min(results.1, results.2))
-        if failed < 0 { fail(.user, Errno(Int32(-failed)), report) }
+        return failed < 0 ? Errno(Int32(-failed)) : nil
     }
 
-    private func enterDirectory(_ report: Int32) {
+    private func enterDirectory() -> Errno? {
         var result = directory.withCString { system(SystemCall.chdir, Int($0)) }
         if result < 0, directoryIsDefault { result = [UInt8]("/").withCString { system(SystemCall.chdir, Int($0)) } }
-        if result < 0 { fail(.directory, Errno(Int32(-result)), report) }
+        return result < 0 ? Errno(Int32(-result)) : nil
     }
 
     /// Tries the candidates as execvp does.
-    private func execute(_ report: Int32) -> Never {
+    private func execute() -> Errno {
         var reason = Errno.noEntry
         for candidate in candidates {
             let result = candidate.withCString {
@@ -136,7 +161,7 @@ struct ChildProgram: ~Copyable {
                 break
             }
         }
-        fail(.program, reason, report)
+        return reason
     }
 
     private func runByShell(_ file: [UInt8]) {
@@ -144,11 +169,5 @@ struct ChildProgram: ~Copyable {
         _ = [UInt8]("/bin/sh").withCString {
             system(SystemCall.execve, Int($0), vector.address, environment.address)
         }
-    }
-
-    private func fail(_ stage: Stage, _ error: Errno, _ report: Int32) -> Never {
-        var words = (stage.rawValue, UInt32(error.number))
-        _ = withUnsafeMutablePointer(to: &words) { system(SystemCall.write, Int(report), Int(bitPattern: $0), 8) }
-        Process.end(127)
     }
 }

@@ -16,6 +16,7 @@ enum Identity {
             try attempt("the host name") { () throws(Errno) in try setHostname(hostname) }
         }
         if !request.cardAddresses.isEmpty { try NetworkCards.setAddresses(request.cardAddresses) }
+        if let network = request.network { try StaticNetwork.applyToRunningSystem(network) }
         if request.growsRoot { try growRoot() }
         if request.renewsNetwork { try renewNetwork() }
     }

@@ -54,14 +54,18 @@ enum FileAccess {
     /// Gives a small file other contents. A regular file is written in its place: one page for the guest's file system, where a new file would be
     /// many. Anything else is replaced by a new file, which has its whole contents from the start.
     static func replace(_ path: StaticString, with bytes: [UInt8], mode: Int = 0o644) throws(Errno) {
-        if try rewrite([UInt8](path), with: bytes) { return }
-        var temporary = [UInt8](path)
+        try replace([UInt8](path), with: bytes, mode: mode)
+    }
+
+    static func replace(_ path: [UInt8], with bytes: [UInt8], mode: Int = 0o644) throws(Errno) {
+        if try rewrite(path, with: bytes) { return }
+        var temporary = path
         temporary.add(".aerie")
         let file = try open(
             temporary, OpenFlags.write | OpenFlags.create | OpenFlags.truncate | OpenFlags.noFollow, mode: mode)
         try write(bytes, to: file)
         let result = temporary.withCString { from in
-            [UInt8](path).withCString { to in
+            path.withCString { to in
                 system(SystemCall.renameat2, OpenFlags.here, Int(from), OpenFlags.here, Int(to), 0)
             }
         }

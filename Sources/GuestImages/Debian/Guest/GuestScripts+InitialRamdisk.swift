@@ -1,7 +1,8 @@
 extension GuestScripts {
     /// `/init` of the initial RAM disk, for busybox's shell: finds the root disk and hands over to its init.
     ///
-    /// The host adds `/bin/aerie-agent`, and the newest form of this script, at each start of a guest. The agent is process 1 of a system
+    /// The host adds `/bin/aerie-agent`, and the newest form of this script, at each start of a guest; `/aerie-command`, the record of the
+    /// machine's command for the agent; and `/aerie-network`, addresses and names for the agent. The agent is process 1 of a system
     /// without an init, a unit beside systemd, started by our own init, and a plain process beside any other init.
     static let initialRamdisk = #"""
         #!/bin/sh
@@ -84,6 +85,22 @@ extension GuestScripts {
             bb mkdir -p /run/aerie
             bb cp /bin/aerie-agent $agent
             bb chmod 755 $agent
+        fi
+        if [ -n "$agent" ] && [ -f /aerie-command ]; then
+            bb cp /aerie-command /run/aerie/command.exec
+            bb chmod 600 /run/aerie/command.exec
+        fi
+        if [ -n "$agent" ] && [ -f /aerie-network ]; then
+            # Addresses and names are there before the guest's first program is.
+            bb cp /aerie-network /run/aerie/network
+            $agent --network /aerie-network /root/etc/hosts 2>/dev/console
+            # The image's own programs may be of an earlier version, and ask for addresses on every card.
+            for program in network dhcp; do
+                [ -f "/root/usr/lib/aerie/$program" ] || continue
+                bb cp "/bin/aerie-$program" "/run/aerie/$program.sh"
+                bb chmod 755 "/run/aerie/$program.sh"
+                bb mount -o bind "/run/aerie/$program.sh" "/root/usr/lib/aerie/$program"
+            done
         fi
         for candidate in ${init:-/usr/lib/aerie/init /sbin/init}; do
             if [ -z "$found" ] && present "$candidate"; then found=$candidate; fi

@@ -8,7 +8,8 @@
 ///     aerie.hostname=NAME
 ///     aerie.rows=N aerie.columns=N aerie.term=NAME   the terminal at the console
 ///     aerie.raw                      no echo and no line editing at the console
-///     aerie.command=BASE64           run this instead of a shell: arguments, each with a zero byte after it
+///     aerie.command=BASE64           run this instead of a shell: arguments, each with a zero byte after it; the agent with
+///                                    `--command` runs what the host has put into the initial RAM disk
 ///     aerie.control=TTY              where the host speaks with the agent: a console's name, such as hvc0
 ///     aerie.grow                     let the root disk's file system fill the disk
 ///     aerie.watchdog                 serve the watchdog that the host gave the guest
@@ -141,14 +142,20 @@ enum GuestScripts {
     /// `/usr/lib/aerie/network`: brings up the network devices that the host gave the guest.
     static let network = #"""
         #!/bin/sh
-        # Asks for an address on every Ethernet device that has a link. A network that does not answer within two seconds is asked again in
-        # the background.
+        # Asks for an address on every Ethernet device that has a link, unless the host has chosen one. A network that does not answer within
+        # two seconds is asked again in the background.
         ip link set lo up
         modprobe -q virtio_net
+        chosen=" "
+        if [ -f /run/aerie/network ]; then
+            while read -r kind mac rest; do [ "$kind" = address ] && chosen="$chosen$mac "; done </run/aerie/network
+        fi
         for device in /sys/class/net/*; do
             [ -e "$device/device" ] || continue
             name=${device##*/}
             ip link set "$name" up
+            read -r mac <"$device/address"
+            case $chosen in *" $mac "*) continue ;; esac
             lease="busybox udhcpc -b -S -t 2 -T 1 -A 10 -i $name -s /usr/lib/aerie/dhcp"
             if read -r carrier <"$device/carrier" && [ "$carrier" = 1 ]; then
                 $lease </dev/null >/dev/null 2>&1
@@ -163,6 +170,11 @@ enum GuestScripts {
     static let dhcp = #"""
         #!/bin/sh
         # Takes over an address, routes and name servers. The router of a user network, 10.0.2.2, is the host's loopback.
+        if [ -f /run/aerie/network ]; then
+            # The host has chosen this card's address, perhaps since the client began.
+            read -r own <"/sys/class/net/$interface/address"
+            while read -r kind mac rest; do [ "$kind $mac" = "address $own" ] && exit; done </run/aerie/network
+        fi
         case $1 in
         deconfig) ip -4 address flush dev "$interface" ;;
         bound | renew)

@@ -1,3 +1,5 @@
+internal import GuestBoot
+
 /// Makes the initial RAM disk: a static shell, the modules that the root disk needs, and a script that mounts it.
 ///
 /// It is not compressed: in a guest whose processor is emulated, unpacking costs more than reading a few megabytes.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import GuestImages
+@testable import GuestBoot
 
 @Suite struct CpioArchiveTests {
     @Test func aFileIsWrittenByteForByteAsTheFormatHasIt() {

@@ -3,24 +3,28 @@
 ///
 /// Each member is a header of 110 hexadecimal characters, its name with a zero byte, padding to 4 bytes, its data, and
 /// padding to 4 bytes. Everything belongs to root and has no time, so that equal input gives equal bytes.
-struct CpioArchive {
+package struct CpioArchive {
     private var bytes: [UInt8] = []
     private var members: UInt32 = 0
 
-    mutating func addDirectory(_ path: String) { add(path, mode: 0o040755, data: []) }
+    package init() {}
 
-    mutating func addFile(_ path: String, mode: UInt32 = 0o644, _ data: [UInt8]) {
+    package mutating func addDirectory(_ path: String) { add(path, mode: 0o040755, data: []) }
+
+    package mutating func addFile(_ path: String, mode: UInt32 = 0o644, _ data: [UInt8]) {
         add(path, mode: 0o100000 | mode, data: data)
     }
 
-    mutating func addLink(_ path: String, to target: String) { add(path, mode: 0o120777, data: Array(target.utf8)) }
+    package mutating func addLink(_ path: String, to target: String) {
+        add(path, mode: 0o120777, data: Array(target.utf8))
+    }
 
-    mutating func addCharacterDevice(_ path: String, mode: UInt32, major: UInt32, minor: UInt32) {
+    package mutating func addCharacterDevice(_ path: String, mode: UInt32, major: UInt32, minor: UInt32) {
         add(path, mode: 0o020000 | mode, data: [], device: (major, minor))
     }
 
     /// The whole archive, with its final member.
-    consuming func finished() -> [UInt8] {
+    package consuming func finished() -> [UInt8] {
         add("TRAILER!!!", mode: 0, data: [])
         return bytes
     }

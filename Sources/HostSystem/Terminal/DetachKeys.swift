@@ -1,4 +1,4 @@
-/// Finds the keys that leave a command in typed bytes: ctrl-p, ctrl-q unless the user chose others.
+/// Finds the keys that leave a command or a console in typed bytes: ctrl-p, ctrl-q unless the user chose others.
 package struct DetachKeys: Equatable, Sendable {
     package static let usual = DetachKeys(sequence: [0x10, 0x11])
     private static let longest = 16
@@ -6,6 +6,15 @@ package struct DetachKeys: Equatable, Sendable {
     private let sequence: [UInt8]
     /// How many keys of the sequence were typed last. These are held back.
     private var held = 0
+
+    /// For a user at a terminal.
+    package var hint: String {
+        guard !sequence.isEmpty else { return "Ctrl-] three times detaches" }
+        let names = sequence.map { key in
+            key < 0x20 ? "Ctrl-\(Character(Unicode.Scalar(key + 0x40)))" : "\(Character(Unicode.Scalar(key)))"
+        }
+        return "\(names.joined(separator: " ")) detaches"
+    }
 
     private init(sequence: [UInt8]) {
         self.sequence = sequence
@@ -39,8 +48,8 @@ package struct DetachKeys: Equatable, Sendable {
 
     /// Looks at typed bytes.
     ///
-    /// - Returns: the bytes for the command, and whether the keys are complete. Bytes behind the keys are dropped.
-    package mutating func examine(_ bytes: some Sequence<UInt8>) -> (forCommand: [UInt8], isDetached: Bool) {
+    /// - Returns: the bytes for the guest, and whether the keys are complete. Bytes behind the keys are dropped.
+    package mutating func examine(_ bytes: some Sequence<UInt8>) -> (forGuest: [UInt8], isDetached: Bool) {
         var result: [UInt8] = []
         guard !sequence.isEmpty else { return (Array(bytes), false) }
         for byte in bytes {

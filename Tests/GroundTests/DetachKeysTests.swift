@@ -1,4 +1,4 @@
-import AgentClient
+import HostSystem
 import Testing
 
 @Suite("Detach keys")

@@ -1,0 +1,142 @@
+import Support
+
+/// Addresses and names that the host has chosen: of the guest's own cards, and of other machines on the same switches.
+///
+///     address MAC ADDRESS/PREFIX     a card has this IPv4 address
+///     host ADDRESS NAME…             the machine at this address has these names
+///
+/// Other lines are ignored. Names go to a file of the form of /etc/hosts, in lines that end with a mark.
+enum StaticNetwork {
+    private static let mark: StaticString = "# aerie"
+    private static let mostCards = AgentLimits.cards
+
+    /// As `apply`, for a guest that runs: whatever configures cards later leaves those with addresses of the host's choice alone.
+    static func applyToRunningSystem(_ text: [UInt8]) throws(AgentFailure) {
+        // The directory is not there in a guest without an init of ours, which looks for no file in it.
+        try? FileAccess.replace("/run/aerie/network", with: text)
+        try apply(text, hosts: [UInt8]("/etc/hosts"))
+    }
+
+    /// Configures the cards and replaces the names in the file.
+    static func apply(_ text: [UInt8], hosts path: [UInt8]) throws(AgentFailure) {
+        var cards = 0
+        var names: [[UInt8]] = []
+        for line in text.parts(separatedBy: 10) {
+            let words = line.words
+            if words.count == 3, words[0] == "address", cards < mostCards {
+                cards += 1
+                try setAddress(words[2], ofCard: words[1])
+            } else if words.count >= 3, words[0] == "host", AddressText.parseV4(words[1]) != nil {
+                names.append(hostLine(words))
+            }
+        }
+        do throws(Errno) {
+            try writeHosts(names, path)
+        } catch {
+            throw AgentFailure(.file, path, error)
+        }
+    }
+
+    /// `ADDRESS<tab>NAME NAME<tab># aerie`.
+    private static func hostLine(_ words: [[UInt8]]) -> [UInt8] {
+        var line = words[1]
+        for (index, name) in words.dropFirst(2).enumerated() {
+            line.append(index == 0 ? 9 : 32)
+            line.add(name)
+        }
+        line.append(9)
+        line.add(mark)
+        return line
+    }
+
+    private static func writeHosts(_ names: [[UInt8]], _ path: [UInt8]) throws(Errno) {
+        let limit = 1 << 20
+        let old = FileAccess.contents(path, limit: limit) ?? []
+        // A file of this size is no list of hosts.
+        guard old.count < limit else { throw Errno.notSupported }
+        var bytes: [UInt8] = []
+        for line in old.parts(separatedBy: 10) where !line.isEmpty && !isMarked(line) {
+            bytes.add(line)
+            bytes.append(10)
+        }
+        for line in names {
+            bytes.add(line)
+            bytes.append(10)
+        }
+        if bytes != old { try FileAccess.replace(path, with: bytes) }
+    }
+
+    private static func isMarked(_ line: [UInt8]) -> Bool {
+        let words = line.words
+        return words.count > 2 && words[words.count - 2] == "#" && words[words.count - 1] == "aerie"
+    }
+
+    // MARK: Cards
+
+    /// - Parameters:
+    ///   - text: `ADDRESS/PREFIX`.
+    ///   - mac: the card's MAC address, in lowercase.
+    private static func setAddress(_ text: [UInt8], ofCard mac: [UInt8]) throws(AgentFailure) {
+        let parts = text.parts(separatedBy: UInt8(ascii: "/"))
+        guard parts.count == 2, let address = AddressText.parseV4(parts[0]), let prefix = parts[1].number, prefix <= 32
+        else { throw AgentFailure(.file, text, Errno.invalid) }
+        guard let name = interface(mac) else { throw AgentFailure(.file, mac, Errno(19)) }
+        let mask: UInt32 = prefix == 0 ? 0 : UInt32.max << UInt32(32 - prefix)
+        let maskBytes = (0..<4).map { UInt8(truncatingIfNeeded: mask >> UInt32(24 - 8 * $0)) }
+        do throws(Errno) {
+            let socket = try Descriptor(system(SystemCall.socket, 2, 2 | OpenFlags.closeOnExec, 0))
+            try set(address, of: name, socket, 0x8916)  // SIOCSIFADDR
+            try set(maskBytes, of: name, socket, 0x891c)  // SIOCSIFNETMASK
+            try bringUp(name, socket)
+        } catch {
+            throw AgentFailure(.file, name, error)
+        }
+    }
+
+    /// The interface with a MAC address; nil where there is none.
+    private static func interface(_ mac: [UInt8]) -> [UInt8]? {
+        var found: [UInt8]?
+        FileFacts.forEachName(in: [UInt8]("/sys/class/net")) { name in
+            var path = [UInt8]("/sys/class/net/")
+            path.add(name)
+            path.add("/address")
+            if FileAccess.contents(path, limit: 64)?.trimmed == mac { found = name }
+        }
+        return found
+    }
+
+    /// ifreq: 16 bytes of name, then a sockaddr_in: u16 family (AF_INET), u16 port, 4 bytes of address.
+    private static func set(
+        _ address: [UInt8], of name: [UInt8], _ socket: borrowing Descriptor, _ call: Int
+    ) throws(Errno) {
+        var request = request(name)
+        request[16] = 2
+        for (index, byte) in address.prefix(4).enumerated() { request[20 + index] = byte }
+        try checked(
+            request.withUnsafeMutableBytes {
+                system(SystemCall.ioctl, Int(socket.number), call, Int(bitPattern: $0.baseAddress))
+            })
+    }
+
+    private static func bringUp(_ name: [UInt8], _ socket: borrowing Descriptor) throws(Errno) {
+        var request = request(name)
+        let number = Int(socket.number)
+        // SIOCGIFFLAGS, and SIOCSIFFLAGS with IFF_UP.
+        try checked(
+            request.withUnsafeMutableBytes {
+                system(SystemCall.ioctl, number, 0x8913, Int(bitPattern: $0.baseAddress))
+            })
+        guard request[16] & 1 == 0 else { return }
+        request[16] |= 1
+        try checked(
+            request.withUnsafeMutableBytes {
+                system(SystemCall.ioctl, number, 0x8914, Int(bitPattern: $0.baseAddress))
+            })
+    }
+
+    private static func request(_ name: [UInt8]) -> [UInt8] {
+        var request = [UInt8](repeating: 0, count: 40)
+        for (index, byte) in name.prefix(15).enumerated() { request[index] = byte }
+        return request
+    }
+}
