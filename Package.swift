@@ -75,7 +75,7 @@ let package = Package(
         module("HostNetwork", ["CLinux", "HostSystem"]),
         module("HostSockets", ["CSockets", "HostSystem"]),
         module("SharedFolders", ["CFileSystem", "SavedState", "HostSystem"]),
-        module("PCI", ["Machine", "SavedState"]),
+        module("PCI", ["Machine", "SavedState", "HostSystem"]),
         module("Virtio", ["PCI", "Machine", "GuestMemory", "SavedState", "HostSystem"]),
         module(
             "VirtioDevices",

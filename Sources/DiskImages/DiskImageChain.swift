@@ -6,6 +6,7 @@ package struct DiskImageChain {
     package static let longest = 64
 
     private let synchronizes: Bool
+    private let files: DiskFiles?
     private var opened: [FileIdentity] = []
 
     /// Opens the image at `path`.
@@ -13,11 +14,14 @@ package struct DiskImageChain {
     /// - Parameters:
     ///   - format: nil for raw, unless the file begins as something else, which throws `formatNotGiven`.
     ///   - synchronizes: false for a disk that may be lost when the host ends.
+    ///   - files: has all files open; nil opens them.
     package static func open(
-        path: String, format: DiskImageFormat?, readOnly: Bool, synchronizes: Bool = true
+        path: String, format: DiskImageFormat?, readOnly: Bool, synchronizes: Bool = true, files: DiskFiles? = nil
     ) throws(DiskImageError) -> any DiskImage {
-        if format == nil, try DiskImageFormat.apparent(path: path) != .raw { throw .formatNotGiven(path: path) }
-        var chain = DiskImageChain(synchronizes: synchronizes)
+        if format == nil, try DiskImageFormat.apparent(path: path, files: files) != .raw {
+            throw .formatNotGiven(path: path)
+        }
+        var chain = DiskImageChain(synchronizes: synchronizes, files: files)
         return try chain.open(path, format ?? .raw, readOnly: readOnly)
     }
 
@@ -30,15 +34,18 @@ package struct DiskImageChain {
         return try Qcow2DiskImage(file, header, base: nil)
     }
 
-    private init(synchronizes: Bool) { self.synchronizes = synchronizes }
+    private init(synchronizes: Bool, files: DiskFiles?) {
+        self.synchronizes = synchronizes
+        self.files = files
+    }
 
     private mutating func open(
         _ path: String, _ format: DiskImageFormat, readOnly: Bool
     ) throws(DiskImageError) -> any DiskImage {
         switch format {
-        case .raw: return try RawDiskImage(path: path, readOnly: readOnly, synchronizes: synchronizes)
+        case .raw: return try RawDiskImage(path: path, readOnly: readOnly, synchronizes: synchronizes, files: files)
         case .qcow2:
-            let file = try Qcow2File(path: path, readOnly: readOnly)
+            let file = try Qcow2File(path: path, readOnly: readOnly, files: files)
             do { opened.append(try file.descriptor.identity()) } catch { throw .cannotOpen(path: path, error) }
             let header = try file.header()
             if !readOnly { try file.prepareForWriting(header) }
@@ -55,12 +62,12 @@ package struct DiskImageChain {
                 advice: "merge some of them with 'aerie disk commit' or 'aerie disk convert'")
         }
         // Before it is opened: the lock of this image would stand in the way.
-        if let identity = try? FileIdentity(path: name), opened.contains(identity) {
+        if files == nil, let identity = try? FileIdentity(path: name), opened.contains(identity) {
             throw .backing(
                 path: path, found: "its backing file \(name) is based on it", advice: "correct the backing file's name")
         }
         do throws(DiskImageError) {
-            if let mark = backing.mark, try BackingMark(path: name) != mark {
+            if let mark = backing.mark, try BackingMark(path: name, files: files) != mark {
                 throw .backing(
                     path: path, found: "its backing file \(name) has changed since the image was made",
                     advice: "restore that file, or make a new image")

@@ -10,15 +10,18 @@ struct LockedFile: ~Copyable {
     let kind: FileKind
 
     /// Opens and locks a regular file or a block device that is not empty.
-    init(path: String, readOnly: Bool) throws(DiskImageError) {
-        let opened = try Self.open(path, readOnly)
+    ///
+    /// - Parameter files: has the file open and locked already; nil opens it.
+    init(path: String, readOnly: Bool, files: DiskFiles? = nil) throws(DiskImageError) {
+        let opened = if let files { try files.descriptor(path) } else { try Self.open(path, readOnly) }
         let kind: FileKind
         let isLocked: Bool
         let size: UInt64
         do {
             // A pipe has neither locks nor a size.
             kind = try opened.kind()
-            isLocked = kind != .other ? try opened.lock(exclusive: !readOnly) : false
+            // The lock of a file that somebody else has opened is theirs.
+            isLocked = kind == .other ? false : files != nil ? true : try opened.lock(exclusive: !readOnly)
             size = isLocked ? try opened.size() : 0
         } catch {
             throw .cannotOpen(path: path, error)

@@ -20,9 +20,13 @@ package final class RawDiskImage: DiskImage {
 
     /// Opens and locks `path`.
     ///
-    /// - Parameter synchronizes: false for a disk that may be lost when the host ends; a flush does nothing then.
-    package init(path: String, readOnly: Bool, synchronizes: Bool = true) throws(DiskImageError) {
-        let opened = try LockedFile(path: path, readOnly: readOnly)
+    /// - Parameters:
+    ///   - synchronizes: false for a disk that may be lost when the host ends; a flush does nothing then.
+    ///   - files: has the file open; nil opens it.
+    package init(
+        path: String, readOnly: Bool, synchronizes: Bool = true, files: DiskFiles? = nil
+    ) throws(DiskImageError) {
+        let opened = try LockedFile(path: path, readOnly: readOnly, files: files)
         let fileSize = opened.size
         presentSize = Atomic(fileSize)
         extent = Atomic((fileSize + sectorSize - 1) / sectorSize * sectorSize)

@@ -13,7 +13,7 @@ package struct JailSettings: Sendable {
 
     /// A passt that the monitor may start: again and again, but always with this command line.
     package struct Passt: Equatable, Sendable {
-        /// The index of its network card.
+        /// The number of its network card.
         package let card: Int
         package let path: String
         package let arguments: [String]
@@ -31,7 +31,7 @@ package struct JailSettings: Sendable {
     package var socketDirectories: [String] = []
     /// Whether the process runs vCPUs with KVM.
     package var usesKVM = false
-    /// Whether the process has a TAP interface.
+    /// Whether the process has a TAP interface, or may get one.
     package var usesTap = false
     /// The most threads of the process.
     package var threads = 256

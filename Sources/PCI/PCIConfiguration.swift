@@ -1,11 +1,17 @@
 package import SavedState
 internal import Synchronization
 
-/// The configuration space of a function with a header of type 0 (PCI Local Bus 3.0, section 6.1; PCI Express Base, 7.5).
+/// The configuration space of a function (PCI Local Bus 3.0, section 6.1; PCI Express Base, 7.5). A header of type 0:
 ///
 ///     00 vendor, device     10 base address registers, six of 4 bytes     34 first capability
 ///     04 command, status    2C subsystem's vendor, and subsystem          3C interrupt line, pin
 ///     08 revision, class    30 expansion ROM (none)                       40 capabilities
+///
+/// A header of type 1, of a bridge (PCI-to-PCI Bridge 1.2, section 3.2), differs in these registers:
+///
+///     18 primary, secondary, subordinate bus     28 upper halves of the prefetchable window
+///     20 memory window, base and limit           3E bridge control
+///     24 prefetchable window, base and limit
 ///
 /// Masks select the bits that the guest can write. Accesses in the first 256 bytes have any size and alignment; bytes beyond
 /// read as zero.
@@ -17,6 +23,17 @@ package final class PCIConfiguration: Sendable {
         package static let busMaster: UInt16 = 1 << 2
         package static let interruptDisable: UInt16 = 1 << 10
         static let writable = memory | busMaster | interruptDisable
+    }
+
+    /// Registers of a header of type 1.
+    package enum Bridge {
+        package static let buses = 0x18
+        package static let memory = 0x20
+        package static let prefetchable = 0x24
+        package static let prefetchableUpper = 0x28
+        package static let control = 0x3E
+        /// The bit of `control` that resets the secondary bus.
+        package static let secondaryReset: UInt16 = 1 << 6
     }
 
     private static let commandOffset = 0x04
@@ -38,10 +55,17 @@ package final class PCIConfiguration: Sendable {
         }
 
         var bars = Array(repeating: BAR(), count: 6)
+        /// Read-only bits that the function changes.
+        var volatile: [UInt8]
         var lastCapability: Int?
         var nextCapability = 0x40
         /// The bytes at power-on.
         var initial: [UInt8] = []
+
+        init() {
+            bytes = Array(repeating: 0, count: PCIConfiguration.size)
+            (masks, volatile) = (bytes, bytes)
+        }
     }
 
     private let state: Mutex<State>
@@ -52,20 +76,43 @@ package final class PCIConfiguration: Sendable {
         vendor: UInt16, device: UInt16, revision: UInt8, classCode: UInt32, subsystemVendor: UInt16, subsystem: UInt16,
         hasInterruptPin: Bool
     ) {
-        var state = State(
-            bytes: Array(repeating: 0, count: Self.size), masks: Array(repeating: 0, count: Self.size))
+        var state = Self.common(vendor, device, revision, classCode, hasInterruptPin: hasInterruptPin)
+        state.bytes.put(subsystemVendor, at: 0x2C)
+        state.bytes.put(subsystem, at: 0x2E)
+        state.initial = state.bytes
+        self.state = Mutex(state)
+    }
+
+    /// The configuration space of a bridge with a memory window and a prefetchable one of 64 bits, and without I/O ports behind it.
+    package init(bridge vendor: UInt16, device: UInt16, revision: UInt8) {
+        var state = Self.common(vendor, device, revision, 0x06_0400, hasInterruptPin: true)
+        state.bytes[Self.headerTypeOffset] = 1
+        state.masks.put(0xFF_FFFF as UInt32, at: Bridge.buses)
+        state.masks.put(0xFFF0_FFF0 as UInt32, at: Bridge.memory)
+        state.masks.put(0xFFF0_FFF0 as UInt32, at: Bridge.prefetchable)
+        // Bit 0 of base and limit: 64 bits.
+        state.bytes.put(0x0001_0001 as UInt32, at: Bridge.prefetchable)
+        state.masks.put(UInt32.max, at: Bridge.prefetchableUpper)
+        state.masks.put(UInt32.max, at: Bridge.prefetchableUpper + 4)
+        // Storage, but for the reset of the secondary bus, which the function carries out.
+        state.masks.put(0x007B as UInt16, at: Bridge.control)
+        state.initial = state.bytes
+        self.state = Mutex(state)
+    }
+
+    private static func common(
+        _ vendor: UInt16, _ device: UInt16, _ revision: UInt8, _ classCode: UInt32, hasInterruptPin: Bool
+    ) -> State {
+        var state = State()
         state.bytes.put(vendor, at: 0x00)
         state.bytes.put(device, at: 0x02)
         state.bytes.put(UInt32(revision) | classCode << 8, at: 0x08)
-        state.bytes.put(subsystemVendor, at: 0x2C)
-        state.bytes.put(subsystem, at: 0x2E)
-        state.bytes[Self.interruptPinOffset] = hasInterruptPin ? 1 : 0
-        state.masks.put(Command.writable, at: Self.commandOffset)
+        state.bytes[interruptPinOffset] = hasInterruptPin ? 1 : 0
+        state.masks.put(Command.writable, at: commandOffset)
         // Cache line size and interrupt line are storage for the guest.
         state.masks[0x0C] = 0xFF
         state.masks[0x3C] = 0xFF
-        state.initial = state.bytes
-        self.state = Mutex(state)
+        return state
     }
 
     // MARK: Composition
@@ -130,6 +177,13 @@ package final class PCIConfiguration: Sendable {
     package func allowWriting(_ masks: [UInt8], at offset: Int) {
         state.withLock { state in
             for (index, mask) in masks.enumerated() { state.masks[offset + index] |= mask }
+        }
+    }
+
+    /// Says which read-only bits of registers below 0x100 the function changes with `set`.
+    package func makeVolatile(_ masks: [UInt8], at offset: Int) {
+        state.withLock { state in
+            for (index, mask) in masks.enumerated() { state.volatile[offset + index] |= mask }
         }
     }
 
@@ -208,6 +262,30 @@ package final class PCIConfiguration: Sendable {
         }
     }
 
+    // MARK: Bridges
+
+    /// The number of the bus behind the bridge; 0 before the guest sets it.
+    var secondaryBus: Int { Int(read(at: Bridge.buses + 1, size: 1)) }
+
+    /// Whether the bridge forwards `size` bytes at `address` to its secondary bus: they are in one of its windows, which are whole
+    /// megabytes.
+    func forwards(_ address: UInt64, size: Int) -> Bool {
+        state.withLock { state in
+            guard state.bytes[Self.commandOffset] & UInt8(Command.memory) != 0 else { return false }
+            func field(_ offset: Int, _ count: Int) -> UInt64 {
+                (0..<count).reduce(0) { $0 | UInt64(state.bytes[offset + $1]) << UInt64(8 * $1) }
+            }
+            func contains(_ offset: Int, _ upperBase: UInt64, _ upperLimit: UInt64) -> Bool {
+                let base = upperBase << 32 | (field(offset, 2) & 0xFFF0) << 16
+                let limit = upperLimit << 32 | (field(offset + 2, 2) & 0xFFF0) << 16 | 0xF_FFFF
+                return address >= base && address <= limit && UInt64(size - 1) <= limit - address
+            }
+            return contains(Bridge.memory, 0, 0)
+                || contains(
+                    Bridge.prefetchable, field(Bridge.prefetchableUpper, 4), field(Bridge.prefetchableUpper + 4, 4))
+        }
+    }
+
     // MARK: State
 
     package func reset() {
@@ -228,7 +306,8 @@ package final class PCIConfiguration: Sendable {
         let isOurs = state.withLock { state in
             // Read-only bits must equal this function's; the interrupt status bit follows its pin.
             let isOurs = bytes.indices.allSatisfy { index in
-                index == Self.statusOffset || (bytes[index] ^ state.initial[index]) & ~state.masks[index] == 0
+                index == Self.statusOffset
+                    || (bytes[index] ^ state.initial[index]) & ~(state.masks[index] | state.volatile[index]) == 0
             }
             if isOurs { state.bytes = bytes }
             return isOurs

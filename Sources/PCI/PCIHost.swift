@@ -2,22 +2,27 @@ package import Machine
 package import SavedState
 internal import Synchronization
 
-/// A PCI Express host bridge with one bus: memory-mapped configuration space (ECAM: PCI Express Base, section 7.2.2), memory
-/// windows for the functions' registers, and four interrupt lines.
+/// A PCI Express host bridge: memory-mapped configuration space (ECAM: PCI Express Base, section 7.2.2), memory windows for the
+/// functions' registers, and four interrupt lines. Bus 0 has the functions; the guest gives numbers to the buses behind root ports.
 ///
 /// Guests may place registers anywhere, also over each other and outside of the windows. The bridge forwards accesses in a
-/// window (`PCIWindow`) to the function with the lowest number that decodes the address.
+/// window (`PCIWindow`) to the function with the lowest number that decodes the address, and then to the root ports.
 package final class PCIHost: MemoryMappedDevice {
     /// One bus: 32 devices of 8 functions with 4096 bytes each.
-    package static let configurationSize: UInt64 = 1 << 20
-    /// The configuration space of 256 buses, of which all but the first are empty.
-    package static let wholeConfigurationSize: UInt64 = 256 << 20
+    private static let busSize: UInt64 = 1 << 20
+    /// The configuration space of 256 buses.
+    package static let configurationSize: UInt64 = 256 * busSize
     package static let slots = 32
+    /// The device whose functions are the root ports.
+    private static let portSlot = slots - 1
+    /// The most root ports.
+    package static let mostPorts = 8
     /// The most functions besides the bridge's own.
     package static let mostFunctions = 2 * (slots - 1)
 
     package let name: String
     private let functions: [any PCIFunction]
+    private let ports: [PCIRootPort]
     /// How many functions a device has, from device 1 on.
     private let functionsOfDevice: Int
     private let pins: [PCIInterruptPin]
@@ -25,11 +30,16 @@ package final class PCIHost: MemoryMappedDevice {
     /// - Parameters:
     ///   - functions: one for each device, from device 1 on; device 0 is the bridge itself. If there are more than devices, each
     ///     device has two, so that a guest that goes through the bus finds them in this order.
+    ///   - ports: the functions of device 31, which `hasRoomForPorts` leaves free.
     ///   - lines: INTA to INTD.
-    package init(name: String, functions: [any PCIFunction], lines: [InterruptLine]) {
+    package init(name: String, functions: [any PCIFunction], ports: [PCIRootPort] = [], lines: [InterruptLine]) {
         precondition(
             functions.count <= Self.mostFunctions && lines.count == 4, "a bus has 62 functions and four lines")
+        precondition(
+            ports.isEmpty || Self.hasRoomForPorts(functions: functions.count) && ports.count <= Self.mostPorts,
+            "device 31 has up to eight ports, or other functions")
         self.name = name
+        self.ports = ports
         self.functions = [PCIHostBridge()] + functions
         functionsOfDevice = functions.count < Self.slots ? 1 : 2
         pins = lines.map(PCIInterruptPin.init)
@@ -39,6 +49,15 @@ package final class PCIHost: MemoryMappedDevice {
             function.connect(InterruptLine(sink: pins[Self.line(ofSlot: slot)], number: index))
             if functionsOfDevice > 1 { function.configuration.setMultifunction() }
         }
+        for (index, port) in ports.enumerated() {
+            port.connect(InterruptLine(sink: pins[Self.line(ofSlot: Self.portSlot)], number: functions.count + index))
+            if ports.count > 1 { port.configuration.setMultifunction() }
+        }
+    }
+
+    /// Whether so many functions leave the device of the root ports free.
+    package static func hasRoomForPorts(functions count: Int) -> Bool {
+        count < slots ? count < portSlot : count <= 2 * (portSlot - 1)
     }
 
     /// The line of pin A of the device in `slot`, for the board's description to the guest.
@@ -49,7 +68,12 @@ package final class PCIHost: MemoryMappedDevice {
     /// The function of an ECAM offset: bus in bits 20 and up, device in bits 15 to 19, function in bits 12 to 14.
     private func function(at offset: UInt64) -> (any PCIFunction)? {
         let (slot, number) = (Int(offset >> 15 & 31), Int(offset >> 12 & 7))
-        guard offset < Self.configurationSize else { return nil }
+        guard offset < Self.busSize else {
+            let bus = Int(offset / Self.busSize)
+            guard slot == 0, number == 0 else { return nil }
+            return ports.first { $0.configuration.secondaryBus == bus }?.reachable
+        }
+        if slot == Self.portSlot, !ports.isEmpty { return number < ports.count ? ports[number] : nil }
         if slot == 0 { return number == 0 ? functions[0] : nil }
         let index = 1 + (slot - 1) * functionsOfDevice + number
         return number < functionsOfDevice && index < functions.count ? functions[index] : nil
@@ -66,25 +90,34 @@ package final class PCIHost: MemoryMappedDevice {
     package func write(offset: UInt64, size: Int, value: UInt64) {
         guard let function = function(at: offset) else { return }
         let register = Int(offset & 0xFFF)
-        function.configuration.write(at: register, size: size, value: value)
-        function.configurationWritten(at: register, size: size)
+        function.writeConfiguration(at: register, size: size, value: value)
     }
 
     // MARK: The window
 
     func readWindow(at address: UInt64, size: Int) -> UInt64 {
-        for function in functions {
-            guard let (bar, offset) = function.configuration.bar(at: address, size: size) else { continue }
-            return function.read(bar: bar, offset: offset, size: size)
-        }
-        return UInt64.max >> UInt64(64 - 8 * size)
+        guard let (function, bar, offset) = target(address, size) else { return UInt64.max >> UInt64(64 - 8 * size) }
+        return function.read(bar: bar, offset: offset, size: size)
     }
 
     func writeWindow(at address: UInt64, size: Int, value: UInt64) {
+        guard let (function, bar, offset) = target(address, size) else { return }
+        function.write(bar: bar, offset: offset, size: size, value: value)
+    }
+
+    private func target(_ address: UInt64, _ size: Int) -> (any PCIFunction, bar: Int, offset: UInt64)? {
         for function in functions {
-            guard let (bar, offset) = function.configuration.bar(at: address, size: size) else { continue }
-            return function.write(bar: bar, offset: offset, size: size, value: value)
+            if let (bar, offset) = function.configuration.bar(at: address, size: size) {
+                return (function, bar, offset)
+            }
         }
+        for port in ports {
+            guard let function = port.reachable, port.configuration.forwards(address, size: size),
+                let (bar, offset) = function.configuration.bar(at: address, size: size)
+            else { continue }
+            return (function, bar, offset)
+        }
+        return nil
     }
 
     // MARK: State

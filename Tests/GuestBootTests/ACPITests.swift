@@ -95,6 +95,14 @@ import Testing
             ])
     }
 
+    @Test("A PCI host bridge grants the operating system the features that it may control, of those that it asks for")
+    func pciControl() {
+        // Method (_OSC, 4) { CreateDWordField (Arg3, 8, CTRL)  CTRL &= 0x15  Return (Arg3) }
+        #expect(
+            AML.grantsPCIControl(0x15).bytes == [0x14, 27] + Array("_OSC".utf8) + [4, 0x8A, 0x6B, 0x0A, 8]
+                + Array("CTRL".utf8) + [0x7B] + Array("CTRL".utf8) + [0x0A, 0x15] + Array("CTRL".utf8) + [0xA4, 0x6B])
+    }
+
     @Test("Each of 64 processors has its local controller, numbered from 0 on")
     func sixtyFourProcessors() throws {
         let tables = ACPITables(

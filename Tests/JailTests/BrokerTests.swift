@@ -105,6 +105,31 @@ import Testing
         broker.finish()
     }
 
+    @Test(
+        "A card that has come since is asked for outside of the machine: its passt starts if it is known there, and then only"
+    )
+    func laterCards() throws {
+        let script = try directory.file("passt", Data("#!/bin/sh\nexec cat <&3\n".utf8))
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script)
+        var asked: [Int] = []
+        let later = { (card: Int) -> JailSettings.Passt? in
+            asked.append(card)
+            return card == 257 ? JailSettings.Passt(card: card, path: script, arguments: []) : nil
+        }
+        let broker = Broker(JailSettings(), laterPasst: later)
+        let errors = try serving(broker) { client, _ -> [Int32] in
+            [257, 258, 0, 1024, UInt32.max].map { card -> Int32 in
+                do throws(SystemError) {
+                    _ = try client.request(.startPasst, card)
+                    return 0
+                } catch { return error.code }
+            }
+        }
+        #expect(errors == [0, EPERM, EPERM, EPERM, EPERM])
+        #expect(asked == [257, 258])
+        broker.finish()
+    }
+
     @Test("So many requests in a time, and no more")
     func budget() throws {
         var time: UInt64 = 1

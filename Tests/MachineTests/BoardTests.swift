@@ -29,7 +29,7 @@ import Testing
             switch transport {
             case .mmio: Self.flags(version: 2, devices: [4, 5], function: 0x0011_1B36)
             case .mmioLegacy: Self.flags(version: 1, devices: [4, 5], function: 0x0011_1B36)
-            case .pci: Self.flags(version: 2, devices: [], function: 0x1044_1AF4)
+            case .pci: Self.flags(version: 2, devices: [], function: 0x1044_1AF4) + ["-DPORT=\(0x000C_1B36)u"]
             }
         try check(BareProgram(["runtime.S", "guest.c", "board.c"], flags: flags)) { configuration in
             configuration.engine = engine

@@ -41,7 +41,7 @@ import Testing
                 map 0 a0000 1
                 map a0000 60000 2
                 map 100000 f00000 1
-                map e0000000 100000 2
+                map e0000000 10000000 2
                 root RSD PTR 
 
                 """)

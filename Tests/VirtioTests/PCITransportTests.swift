@@ -57,18 +57,6 @@ private final class Bus {
     }
 }
 
-private final class MessageRecorder: MessageSink {
-    private let sent = Mutex<[InterruptMessage]>([])
-    var all: [InterruptMessage] { sent.withLock { $0 } }
-    func send(_ message: InterruptMessage) { sent.withLock { $0.append(message) } }
-}
-
-private final class LineRecorder: InterruptSink {
-    private let levels = Mutex<[Int: Bool]>([:])
-    var high: [Int] { levels.withLock { levels in levels.filter(\.value).keys.sorted() } }
-    func setInterrupt(_ number: Int, level: Bool) { levels.withLock { $0[number] = level } }
-}
-
 @Suite("Virtio over PCI") struct PCITransportTests {
     @Test("A function tells what it is, and where no function is, everything is ones")
     func identification() throws {

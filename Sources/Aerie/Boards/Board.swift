@@ -16,10 +16,10 @@ protocol Board: AnyObject, Sendable {
     /// In the order of starting; stopping uses the reverse order. Interrupt controllers come before sources of interrupts.
     var devices: [any Device] { get }
 
-    /// In the order of the configuration.
-    var disks: [any DiskImage] { get }
-    /// In the order of their slots.
-    var virtioDevices: [any VirtioDevice] { get }
+    /// What the disks and network cards of the configuration began with, in its order.
+    var inventory: Inventory { get }
+    /// Nil for a board without PCI, or without devices on it.
+    var hotplug: HotplugSlots? { get }
     /// Nil for a machine whose memory does not grow by hotplug.
     var growth: MemoryDevice? { get }
     /// Nil for a board without a slot for it.

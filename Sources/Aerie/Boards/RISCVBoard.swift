@@ -20,8 +20,8 @@ final class RISCVBoard: Board {
     let timeBase = TimeBase()
     let processors: [any VirtualProcessor]
     let devices: [any Device]
-    let disks: [any DiskImage]
-    let virtioDevices: [any VirtioDevice]
+    let inventory: Inventory
+    let hotplug: HotplugSlots?
     let growth: MemoryDevice?
     let balloon: BalloonDevice?
     let generation: GenerationDevice?
@@ -52,21 +52,23 @@ final class RISCVBoard: Board {
         let transport = configuration.transport ?? .mmio
         let loop = try VirtioHost.makeLoop()
         self.loop = loop
-        disks = try configuration.openDisks()
-        let io = VirtioHost.makeDiskIO(loop, isUsed: !disks.isEmpty || !configuration.flash.isEmpty)
+        let disks = try configuration.openDisks()
+        let isPCI = transport == .pci
+        let io = VirtioHost.makeDiskIO(loop, isUsed: !disks.isEmpty || !configuration.flash.isEmpty || isPCI)
         let virtio = try VirtioCards(
             configuration, disks: disks, region: region, io: io, console: console, control: control, services: services,
-            queueCount: transport == .pci ? min(configuration.cpus, 4) : 1,
-            slots: transport == .pci ? PCIHost.mostFunctions - 2 : RISCVMemoryMap.virtioSlots, log: log)
-        virtioDevices = virtio.devices
+            queueCount: isPCI ? min(configuration.cpus, 4) : 1,
+            slots: isPCI ? PCIHost.mostFunctions - 2 : RISCVMemoryMap.virtioSlots, log: log)
+        inventory = Inventory(configuration, images: disks, virtio)
         (growth, balloon) = (virtio.growth, virtio.balloon)
         let host = VirtioHost(memory: memory, loop: loop, log: log)
-        let slots = Self.slots(transport == .pci ? [] : virtioDevices, transport, host: host, wires: wires)
+        let slots = Self.slots(isPCI ? [] : virtio.devices, transport, host: host, wires: wires)
         let flash = try Self.flash(configuration, io: io, log: log)
         let panic = PanicNotifier(name: "panic", log: log, handler: events)
         let generation = try Self.makeGeneration(wires)
         self.generation = generation
-        let (bridge, functions) = Self.bus(transport == .pci ? virtioDevices : [], panic, host: host, interrupts)
+        let (bridge, functions, hotplug) = try Self.bus(isPCI ? virtio : nil, panic, io: io, host: host, interrupts)
+        self.hotplug = hotplug
 
         // Power, time, and interrupts; then what raises them.
         let placed: [Placement] =
@@ -278,33 +280,39 @@ final class RISCVBoard: Board {
         }
     }
 
-    /// A PCI bus with virtio devices, which may be none, and the notifier of panics behind them. Where no controller takes messages they
-    /// have their interrupt pins only.
+    /// A PCI bus: the notifier of panics, behind virtio devices and with root ports where the transport is PCI (`virtio`). Where no
+    /// controller takes messages they have their interrupt pins only.
     private static func bus(
-        _ cards: [any VirtioDevice], _ panic: PanicNotifier, host: VirtioHost, _ interrupts: RISCVInterrupts
-    ) -> (placed: [Placement], functions: [any Device]) {
-        let functions: [any PCIFunction] =
-            cards.enumerated().map { slot, card in
-                VirtioPCITransport(
-                    name: "virtio\(slot)", device: card, memory: host.memory, messages: interrupts.messages,
-                    loop: host.loop, log: host.log)
+        _ virtio: VirtioCards?, _ panic: PanicNotifier, io: DiskIO, host: VirtioHost, _ interrupts: RISCVInterrupts
+    ) throws(AerieError) -> (placed: [Placement], functions: [any Device], hotplug: HotplugSlots?) {
+        @Sendable func function(_ name: String, _ card: any VirtioDevice, isExpress: Bool) -> any PCIFunction {
+            VirtioPCITransport(
+                name: name, device: card, memory: host.memory, messages: interrupts.messages, isExpress: isExpress,
+                loop: host.loop, log: host.log)
+        }
+        let functions =
+            (virtio?.devices ?? []).enumerated().map { slot, card in
+                function("virtio\(slot)", card, isExpress: false)
             } + [panic]
+        let ports =
+            virtio == nil ? [] : HotplugSlots.makePorts(besides: functions.count, messages: interrupts.messages)
+        let hotplug = virtio.map { virtio in
+            HotplugSlots(ports: ports, io: io, queueCount: virtio.queueCount) { function($0, $1, isExpress: true) }
+        }
         let high = PCIHighWindow.above(host.memory)
         let bridge = PCIHost(
-            name: "pci", functions: functions,
+            name: "pci", functions: functions, ports: ports,
             lines: (0..<4).map { InterruptLine(sink: interrupts.wires, number: RISCVMemoryMap.Source.pci + $0) })
-        return (
-            [
-                (bridge, RISCVMemoryMap.pciConfiguration, PCIHost.wholeConfigurationSize),
-                (PCIPortWindow(name: "pci-ports"), RISCVMemoryMap.pciPorts, PCIPortWindow.size),
-                (
-                    PCIWindow(name: "pci-window", host: bridge, base: RISCVMemoryMap.pciWindow),
-                    RISCVMemoryMap.pciWindow, RISCVMemoryMap.pciWindowSize
-                ),
-                (
-                    PCIWindow(name: "pci-high-window", host: bridge, base: high.base), high.base, high.size
-                ),
-            ], functions
-        )
+        try hotplug?.insert(virtio?.plugged ?? [])
+        let placed: [Placement] = [
+            (bridge, RISCVMemoryMap.pciConfiguration, PCIHost.configurationSize),
+            (PCIPortWindow(name: "pci-ports"), RISCVMemoryMap.pciPorts, PCIPortWindow.size),
+            (
+                PCIWindow(name: "pci-window", host: bridge, base: RISCVMemoryMap.pciWindow),
+                RISCVMemoryMap.pciWindow, RISCVMemoryMap.pciWindowSize
+            ),
+            (PCIWindow(name: "pci-high-window", host: bridge, base: high.base), high.base, high.size),
+        ]
+        return (placed, functions + ports, hotplug)
     }
 }

@@ -197,7 +197,7 @@ enum RISCVDeviceTree {
 
     /// The host bridge (IEEE 1275 PCI bus binding; Linux, Documentation/devicetree/bindings/pci/host-generic-pci.yaml).
     private static func pci(highWindow: (base: UInt64, size: UInt64), _ handles: Handles) -> DeviceTree.Node {
-        var node = device("pci", RISCVMemoryMap.pciConfiguration, PCIHost.wholeConfigurationSize)
+        var node = device("pci", RISCVMemoryMap.pciConfiguration, PCIHost.configurationSize)
         node.set("compatible", string: "pci-host-ecam-generic")
         node.set("device_type", string: "pci")
         node.set("#address-cells", cells: [3])

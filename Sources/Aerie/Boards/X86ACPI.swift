@@ -13,7 +13,7 @@
                     reset: power + UInt16(PowerControl.resetOffset), resetValue: PowerControl.resetValue,
                     sleepControl: power + UInt16(PowerControl.sleepControlOffset),
                     sleepStatus: power + UInt16(PowerControl.sleepStatusOffset)),
-                configurationSpace: .init(base: X86MemoryMap.pciConfiguration, buses: 0...0),
+                configurationSpace: .init(base: X86MemoryMap.pciConfiguration, buses: 0...255),
                 devices: [
                     .scope(
                         "\\_SB", [serial, clock, pci(pciHighWindow), reservations] + (0..<processors).map(processor)),
@@ -52,6 +52,11 @@
                 ])
         }
 
+        // What the host bridge's _OSC leaves to the operating system (PCI Firmware 3.3, section 4.5.1).
+        private static let hotPlug: UInt8 = 1 << 0
+        private static let powerEvents: UInt8 = 1 << 2
+        private static let expressCapability: UInt8 = 1 << 4
+
         private static func pci(_ highWindow: (base: UInt64, size: UInt64)) -> AML {
             // Pin A of each device, with the line that the bridge wires it to. No function uses pins B to D; 0xFFFF is any function.
             let routes = (1..<PCIHost.slots).map { slot in
@@ -69,11 +74,12 @@
                     .name(
                         "_CRS",
                         .resources([
-                            .buses(0...0),
+                            .buses(0...255),
                             .window(UInt32(X86MemoryMap.pciWindow), size: UInt32(X86MemoryMap.pciWindowSize)),
                             .highWindow(highWindow.base, size: highWindow.size),
                         ])),
                     .name("_PRT", .package(routes)),
+                    .grantsPCIControl(hotPlug | powerEvents | expressCapability),
                 ])
         }
 

@@ -16,8 +16,8 @@
         let timeBase = TimeBase()
         let processors: [any VirtualProcessor]
         let devices: [any Device]
-        let disks: [any DiskImage]
-        let virtioDevices: [any VirtioDevice]
+        let inventory: Inventory
+        let hotplug: HotplugSlots?
         let growth: MemoryDevice?
         let balloon: BalloonDevice?
         let generation: GenerationDevice? = nil
@@ -65,19 +65,17 @@
 
             let loop = try VirtioHost.makeLoop()
             self.loop = loop
-            disks = try configuration.openDisks()
-            let io = VirtioHost.makeDiskIO(loop, isUsed: !disks.isEmpty)
+            let disks = try configuration.openDisks()
+            let io = VirtioHost.makeDiskIO(loop, isUsed: true)
             let virtio = try VirtioCards(
                 configuration, disks: disks, region: region, io: io, console: console, control: control,
                 services: services, queueCount: min(configuration.cpus, 4), slots: PCIHost.mostFunctions - 2, log: log)
-            virtioDevices = virtio.devices
+            inventory = Inventory(configuration, images: disks, virtio)
             (growth, balloon) = (virtio.growth, virtio.balloon)
-            let functions =
-                Self.transports(virtio.devices, machine: core.machine, VirtioHost(memory: memory, loop: loop, log: log))
-                + Self.guards(configuration, timeBase: timeBase, loop: loop, log: log, events: events)
-            let host = PCIHost(
-                name: "pci", functions: functions,
-                lines: X86MemoryMap.Interrupt.pci.map { InterruptLine(sink: core.machine, number: $0) })
+            let guards = Self.guards(configuration, timeBase: timeBase, loop: loop, log: log, events: events)
+            let (host, functions, hotplug) = try Self.bus(
+                virtio, guards, io: io, machine: core.machine, VirtioHost(memory: memory, loop: loop, log: log))
+            self.hotplug = hotplug
             let window = PCIWindow(name: "pci-window", host: host, base: X86MemoryMap.pciWindow)
             let test = TestFinisher(name: "test", handler: events)
             bus.attach(test, base: X86MemoryMap.testFinisher, size: TestFinisher.size)
@@ -94,14 +92,28 @@
                 + functions + (firmware.map { [$0] } ?? [])
         }
 
-        private static func transports(
-            _ devices: [any VirtioDevice], machine: KVMMachine, _ host: VirtioHost
-        ) -> [any PCIFunction] {
-            devices.enumerated().map { slot, device in
+        /// A PCI bus with virtio devices, those that notice when a guest is dead, and root ports.
+        private static func bus(
+            _ virtio: VirtioCards, _ guards: [any PCIFunction], io: DiskIO, machine: KVMMachine, _ host: VirtioHost
+        ) throws(AerieError) -> (host: PCIHost, functions: [any PCIFunction], hotplug: HotplugSlots) {
+            @Sendable func function(_ name: String, _ device: any VirtioDevice, isExpress: Bool) -> any PCIFunction {
                 VirtioPCITransport(
-                    name: "virtio\(slot)", device: device, memory: host.memory, messages: machine, notifiers: machine,
-                    loop: host.loop, log: host.log)
+                    name: name, device: device, memory: host.memory, messages: machine, notifiers: machine,
+                    isExpress: isExpress, loop: host.loop, log: host.log)
             }
+            let functions =
+                virtio.devices.enumerated().map { slot, device in
+                    function("virtio\(slot)", device, isExpress: false)
+                } + guards
+            let ports = HotplugSlots.makePorts(besides: functions.count, messages: machine)
+            let hotplug = HotplugSlots(ports: ports, io: io, queueCount: virtio.queueCount) {
+                function($0, $1, isExpress: true)
+            }
+            let bridge = PCIHost(
+                name: "pci", functions: functions, ports: ports,
+                lines: X86MemoryMap.Interrupt.pci.map { InterruptLine(sink: machine, number: $0) })
+            try hotplug.insert(virtio.plugged)
+            return (bridge, functions + ports, hotplug)
         }
 
         /// The devices that notice when a guest is dead.

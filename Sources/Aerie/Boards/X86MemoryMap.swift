@@ -1,5 +1,6 @@
 #if arch(x86_64)
     internal import GuestBoot
+    internal import PCI
 
     /// The address map of the x86-64 board: memory, registers, ports and interrupts.
     enum X86MemoryMap {
@@ -48,7 +49,7 @@
                     .init(base: 0, size: legacy.lowerBound, kind: .memory),
                     .init(base: legacy.lowerBound, size: legacy.upperBound - legacy.lowerBound, kind: .reserved),
                 ] + (above > 0 ? [.init(base: legacy.upperBound, size: above, kind: .memory)] : [])
-            } + [.init(base: pciConfiguration, size: 1 << 20, kind: .reserved)]
+            } + [.init(base: pciConfiguration, size: PCIHost.configurationSize, kind: .reserved)]
         }
     }
 #endif

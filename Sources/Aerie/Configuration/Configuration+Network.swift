@@ -9,19 +9,24 @@ extension Configuration {
     /// The program of the network `user`; nil where it is not installed.
     package static func findPasst() -> String? { PasstBackend.locate() }
 
-    func validateNetwork() throws(AerieError) {
+    /// The number of cards, and their addresses.
+    func validateCards() throws(AerieError) {
         if networkCards.count > Self.mostNetworkCards {
             throw AerieError(
                 .usage, asked: "\(networkCards.count) network cards",
                 found: "a machine has at most \(Self.mostNetworkCards)", advice: "leave some out")
         }
-        try sockets?.validate()
         for card in networkCards { try card.validate() }
         let addresses = networkCards.compactMap { $0.macAddress?.lowercased() }
         if addresses.indices.contains(where: { addresses[..<$0].contains(addresses[$0]) }) {
             throw AerieError(
                 .usage, asked: "--network", found: "two cards have the same MAC address", advice: "give each its own")
         }
+    }
+
+    func validateNetwork() throws(AerieError) {
+        try validateCards()
+        try sockets?.validate()
         let hasUserNetwork = networkCards.contains { $0.network == .user }
         if hasUserNetwork, Self.findPasst() == nil {
             throw AerieError(
@@ -58,7 +63,7 @@ extension Configuration {
         var result: [(card: Int, path: String, arguments: [String])] = []
         for (index, card) in networkCards.enumerated() where card.network == .user {
             let options = card.passtOptions(ports: ports, isFiltered: isFiltered)
-            result.append((index, PasstBackend.locate() ?? "passt", options))
+            result.append((serviceNumber(ofCard: index), PasstBackend.locate() ?? "passt", options))
             ports = []
         }
         return result
@@ -92,27 +97,40 @@ extension Configuration {
     /// The cards' devices, in the order of the configuration.
     func makeNetworkDevices(_ services: HostServices, _ log: Log) throws(AerieError) -> [NetworkDevice] {
         var ports = publishedPorts
-        let rules = try egressRules()
         var devices: [NetworkDevice] = []
         for (index, card) in networkCards.enumerated() {
-            let name = "network\(index)"
-            var backend = try card.makeBackend(
-                name: name, ports: ports, isFiltered: !rules.isEmpty, services.startPasst?(index))
-            if !rules.isEmpty {
-                let isUser = card.network == .user
-                let published =
-                    isUser ? ports.map { PublishedGuestPort($0.guestPort, isUDP: $0.transport == .udp) } : []
-                backend = FilteredBackend(
-                    backend, rules: rules, hostAddress: isUser ? NetworkCard.hostAddress : nil,
-                    publishedPorts: Set(published), name: name)
-            }
+            devices.append(try makeNetworkDevice(index, ports: ports, services, log))
             if card.network == .user { ports = [] }
-            devices.append(
-                NetworkDevice(
-                    backend: backend, address: try card.address(index), isAddressGiven: card.macAddress != nil,
-                    rate: card.rate.deviceRate, log: log))
         }
         return devices
+    }
+
+    /// The device of a card.
+    ///
+    /// - Parameters:
+    ///   - ports: what a user network publishes.
+    ///   - interface: the card's interface if somebody else has opened it.
+    func makeNetworkDevice(
+        _ index: Int, ports: [PublishedPort], _ services: HostServices, interface: OpenInterface? = nil, _ log: Log
+    ) throws(AerieError) -> NetworkDevice {
+        let rules = try egressRules()
+        let card = networkCards[index]
+        let name = card.slot.map { "network in slot \($0)" } ?? "network\(index)"
+        let starter = services.startPasst?(serviceNumber(ofCard: index))
+        var backend: any NetworkBackend =
+            if let interface { try interface.makeBackend() } else {
+                try card.makeBackend(name: name, ports: ports, isFiltered: !rules.isEmpty, starter)
+            }
+        if !rules.isEmpty {
+            let isUser = card.network == .user
+            let published = isUser ? ports.map { PublishedGuestPort($0.guestPort, isUDP: $0.transport == .udp) } : []
+            backend = FilteredBackend(
+                backend, rules: rules, hostAddress: isUser ? NetworkCard.hostAddress : nil,
+                publishedPorts: Set(published), name: name)
+        }
+        return NetworkDevice(
+            backend: backend, address: try card.address(index), isAddressGiven: card.macAddress != nil,
+            rate: card.rate.deviceRate, log: log)
     }
 }
 

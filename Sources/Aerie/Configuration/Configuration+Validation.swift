@@ -19,6 +19,7 @@ extension Configuration {
         try validateNetwork()
         try validateShares()
         try validateSlots()
+        try validateHotplug()
     }
 
     /// Checks what does not depend on an image: before one is built, which takes minutes.
@@ -172,7 +173,7 @@ extension Configuration {
         for file in flash { try Self.requireFile(file.path, option: "--flash", writable: !file.isReadOnly) }
     }
 
-    private func validateDisks() throws(AerieError) {
+    func validateDisks() throws(AerieError) {
         if disks.count > Self.mostDisks {
             throw AerieError(
                 .usage, asked: "\(disks.count) disks", found: "a machine has at most \(Self.mostDisks)",
@@ -180,9 +181,13 @@ extension Configuration {
         }
         for disk in disks {
             try disk.validate()
-            try Self.requireFile(disk.path, option: "--disk", writable: disk.access == .readWrite)
+            try disk.requireFile()
         }
         try validateDistinctDisks()
+        try validateSerials()
+    }
+
+    func validateSerials() throws(AerieError) {
         let serials = disks.compactMap(\.serial)
         if serials.indices.contains(where: { serials[..<$0].contains(serials[$0]) }) {
             throw AerieError(
@@ -191,7 +196,7 @@ extension Configuration {
     }
 
     /// A file that is written to can be no other disk as well: the second opening would find it locked by this process.
-    private func validateDistinctDisks() throws(AerieError) {
+    func validateDistinctDisks() throws(AerieError) {
         for (index, disk) in disks.enumerated() {
             for other in disks[..<index] where disk.access == .readWrite || other.access == .readWrite {
                 guard let identity = Self.identity(disk.path), identity == Self.identity(other.path) else { continue }
@@ -212,7 +217,7 @@ extension Configuration {
     }
 
     /// Checks that a file exists, is a file, and can be accessed, so that the error names the option.
-    private static func requireFile(_ path: String, option: String, writable: Bool = false) throws(AerieError) {
+    fileprivate static func requireFile(_ path: String, option: String, writable: Bool = false) throws(AerieError) {
         var status = stat()
         // Evaluated only for an error: the start of a machine avoids formatting.
         func asked() -> String { "\(option) \(path)" }
@@ -234,5 +239,11 @@ extension Configuration {
                 .badInput, asked: asked(), found: String(cString: strerror(errno)),
                 advice: writable ? "check its permissions, or add ',readonly'" : "check its permissions")
         }
+    }
+}
+
+extension Disk {
+    func requireFile() throws(AerieError) {
+        try Configuration.requireFile(path, option: "--disk", writable: access == .readWrite)
     }
 }

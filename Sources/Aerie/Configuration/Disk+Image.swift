@@ -10,9 +10,11 @@ extension Configuration {
 
 extension Disk {
     /// Opens the disk's image with the configured format and access.
-    fileprivate func open(_ scratch: ScratchDirectory) throws(AerieError) -> any DiskImage {
+    ///
+    /// - Parameter files: has the image's files open; nil opens them. Not with `discardChanges`.
+    func open(_ scratch: ScratchDirectory, _ files: DiskFiles? = nil) throws(AerieError) -> any DiskImage {
         do {
-            guard access == .discardChanges else { return try image(readOnly: access == .readOnly) }
+            guard access == .discardChanges else { return try image(readOnly: access == .readOnly, files) }
             return try OverlayDiskImage(base: try grown(image(readOnly: true)), changes: scratch.makeFile())
         } catch {
             throw AerieError(disk: error)
@@ -29,13 +31,16 @@ extension Disk {
         return try GrownDiskImage(image, size: size.bytes)
     }
 
-    private func image(readOnly: Bool) throws(DiskImageError) -> any DiskImage {
+    private func image(readOnly: Bool, _ files: DiskFiles? = nil) throws(DiskImageError) -> any DiskImage {
         if cache == .none, format != .qcow2 {
-            if format == nil, try DiskImageFormat.apparent(path: path) != .raw { throw .formatNotGiven(path: path) }
-            return try DirectDiskImage(path: path, readOnly: readOnly)
+            if format == nil, try DiskImageFormat.apparent(path: path, files: files) != .raw {
+                throw .formatNotGiven(path: path)
+            }
+            return try DirectDiskImage(path: path, readOnly: readOnly, files: files)
         }
         return try DiskImageChain.open(
-            path: path, format: format.map { $0 == .raw ? .raw : .qcow2 }, readOnly: readOnly,
-            synchronizes: cache != .unsafe)
+            path: path, format: imageFormat, readOnly: readOnly, synchronizes: cache != .unsafe, files: files)
     }
+
+    var imageFormat: DiskImageFormat? { format.map { $0 == .raw ? .raw : .qcow2 } }
 }

@@ -50,6 +50,9 @@ public struct Disk: Codable, Equatable, Sendable {
     /// The size that the guest sees, with zeroes behind the end of the image; nil for the image's own. Only with `discardChanges`:
     /// whole sectors of 512 bytes, and at least the image's size.
     public var size: ByteSize?
+    /// The hot-plug slot that the disk is in, 1 to `Configuration.hotplugSlots`, so that a running guest can lose it; nil for a disk that stays as long
+    /// as the machine. With the transport `pci` only.
+    public var slot: Int?
 
     /// Describes a disk on the file at `path`. `Configuration.validate()` checks the values.
     public init(path: String, format: Format? = nil, access: Access = .readWrite, serial: String? = nil) {
@@ -59,7 +62,7 @@ public struct Disk: Codable, Equatable, Sendable {
         self.serial = serial
     }
 
-    /// Parses `FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|none|unsafe][,rate=R]`. A comma in the file's name is
+    /// Parses `FILE[,format=raw|qcow2][,readonly][,serial=S][,cache=writeback|none|unsafe][,rate=R][,slot=N]`. A comma in the file's name is
     /// doubled. `R` is a number of bytes with K, M or G, or of requests, such as `500iops`; both can be given.
     ///
     /// - Throws: an error of category `usage` for an unknown setting or value.
@@ -75,6 +78,7 @@ public struct Disk: Codable, Equatable, Sendable {
         switch (pair[0], pair.count == 2 ? pair[1] : nil) {
         case ("readonly", nil): access = .readOnly
         case ("serial", let value?): serial = value
+        case ("slot", let value?): slot = try Configuration.hotplugSlot(value, asked)
         case ("format", let value?):
             guard let known = Format(rawValue: value) else {
                 throw AerieError(
@@ -99,7 +103,8 @@ public struct Disk: Codable, Equatable, Sendable {
             throw AerieError(
                 .usage, asked: asked, found: "'\(setting)' is not known",
                 advice:
-                    "after the file, use format=raw|qcow2, readonly, serial=S, cache=writeback|none|unsafe or rate=R")
+                    "after the file, use format=raw|qcow2, readonly, serial=S, cache=writeback|none|unsafe, rate=R or slot=N"
+            )
         }
     }
 

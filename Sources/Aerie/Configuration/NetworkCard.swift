@@ -20,6 +20,9 @@ public struct NetworkCard: Codable, Equatable, Sendable {
     public var macAddress: String?
     /// The most frames and bytes in a second, in each direction.
     public var rate = RateLimit()
+    /// The hot-plug slot that the card is in, 1 to `Configuration.hotplugSlots`, so that a running guest can lose it; nil for a card that stays as long
+    /// as the machine. With the transport `pci` only.
+    public var slot: Int?
 
     /// Describes a card. `Configuration.validate()` checks the values.
     public init(network: Network = .user, macAddress: String? = nil) {
@@ -27,7 +30,7 @@ public struct NetworkCard: Codable, Equatable, Sendable {
         self.macAddress = macAddress
     }
 
-    /// Parses `user|tap[=NAME]|switch=NAME[,mac=M][,rate=R]`. `R` is a number of bytes with K, M or G, or of packets, such as
+    /// Parses `user|tap[=NAME]|switch=NAME[,mac=M][,rate=R][,slot=N]`. `R` is a number of bytes with K, M or G, or of packets, such as
     /// `1000pps`; both can be given.
     ///
     /// - Throws: an error of category `usage` for an unknown network or setting.
@@ -49,6 +52,7 @@ public struct NetworkCard: Codable, Equatable, Sendable {
         for part in parts.dropFirst() {
             switch pair(part) {
             case ("mac", let address?): macAddress = address
+            case ("slot", let value?): slot = try Configuration.hotplugSlot(value, "--network \(text)")
             case ("rate", let value?):
                 guard rate.read(value, unit: "pps") else {
                     throw AerieError(
@@ -58,7 +62,7 @@ public struct NetworkCard: Codable, Equatable, Sendable {
             default:
                 throw AerieError(
                     .usage, asked: "--network \(text)", found: "'\(part)' is not known",
-                    advice: "after the network, use mac=ADDRESS or rate=R")
+                    advice: "after the network, use mac=ADDRESS, rate=R or slot=N")
             }
         }
     }

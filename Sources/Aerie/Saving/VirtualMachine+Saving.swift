@@ -9,7 +9,8 @@ internal import SavedState
 extension VirtualMachine {
     private static let kind = "virtual-machine"
     /// Devices that states of earlier versions lack: those machines go on with the device as at power-on.
-    private static let laterDevices: Set = ["generation"]
+    private static let laterDevices = Set(
+        ["generation"] + (1...Configuration.hotplugSlots).map { "\(HotplugSlots.portName)\($0)" })
 
     /// Saves a paused machine to a file: vCPUs, devices, memory, and the changes of disks with `Disk.Access.discardChanges`. The
     /// machine stays paused.
@@ -60,9 +61,11 @@ extension VirtualMachine {
     /// The large contents, which are saved in pieces, in the order of the file.
     private var contents: [any SavedContents] { [MemoryContents(memory: board.memory)] + overlays }
 
+    private var disks: [any DiskImage] { inventory.withLock { $0.disks.map(\.image) } }
+
     /// What the guest has written to copy-on-write disks.
     var overlays: [any SavedContents] {
-        board.disks.compactMap { ($0 as? OverlayDiskImage).map { OverlayContents(overlay: $0) } }
+        disks.compactMap { ($0 as? OverlayDiskImage).map { OverlayContents(overlay: $0) } }
     }
 
     /// - Parameter asked: the request, for an error.
@@ -76,7 +79,7 @@ extension VirtualMachine {
             var devices = SavedRecord(kind: "devices", version: 1)
             for device in board.devices { devices.set(device.name, try device.save()) }
             record.set("devices", devices)
-            record.set("disks", try board.disks.map { disk throws in try disk.save() })
+            record.set("disks", try disks.map { disk throws in try disk.save() })
             return record
         } catch {
             throw AerieError(.unavailable, asked: asked, found: "\(error)")
@@ -100,13 +103,12 @@ extension VirtualMachine {
                 .badInput, asked: "cpus",
                 found: "the saved machine has \(processors.count), this one \(board.processors.count)")
         }
-        let disks = try record.records("disks")
-        guard disks.count == board.disks.count else {
+        let (disks, saved) = (self.disks, try record.records("disks"))
+        guard disks.count == saved.count else {
             throw AerieError(
-                .badInput, asked: "disks",
-                found: "the saved machine has \(disks.count), this one \(board.disks.count)")
+                .badInput, asked: "disks", found: "the saved machine has \(saved.count), this one \(disks.count)")
         }
-        for (index, disk) in board.disks.enumerated() where !copies.contains(index) { try disk.verify(disks[index]) }
+        for (index, disk) in disks.enumerated() where !copies.contains(index) { try disk.verify(saved[index]) }
         let devices = try record.record("devices")
         let unknown = Set(devices.fields.keys).subtracting(board.devices.map(\.name))
         guard unknown.isEmpty else {

@@ -1,6 +1,7 @@
+internal import HostSystem
 internal import VirtioDevices
 
-/// The transfers of a machine's devices since its start, in the order of the configuration. A machine restored from a file counts anew.
+/// The transfers of a machine's devices since its start, in the order of the configuration, without devices that were removed. A machine restored from a file counts anew.
 public struct DeviceStatistics: Codable, Equatable, Sendable {
     /// The requests that a disk has carried out. Flushes and discards are not counted.
     public struct Disk: Codable, Equatable, Sendable {
@@ -35,24 +36,19 @@ public struct DeviceStatistics: Codable, Equatable, Sendable {
 extension VirtualMachine {
     /// The transfers of the machine's disks and network cards until now.
     public var deviceStatistics: DeviceStatistics {
-        var result = DeviceStatistics(disks: [], networkCards: [])
-        for device in board.virtioDevices {
-            switch device {
-            case let disk as BlockDevice:
+        let (disks, cards) = inventory.withLock { ($0.disks.map(\.device), $0.networkCards.map(\.device)) }
+        return DeviceStatistics(
+            disks: disks.map { disk in
                 let figures = disk.counters.figures
-                result.disks.append(
-                    DeviceStatistics.Disk(
-                        readBytes: figures.inBytes, reads: figures.inOperations, writtenBytes: figures.outBytes,
-                        writes: figures.outOperations))
-            case let card as NetworkDevice:
+                return DeviceStatistics.Disk(
+                    readBytes: figures.inBytes, reads: figures.inOperations, writtenBytes: figures.outBytes,
+                    writes: figures.outOperations)
+            },
+            networkCards: cards.map { card in
                 let figures = card.counters.figures
-                result.networkCards.append(
-                    DeviceStatistics.NetworkCard(
-                        receivedBytes: figures.inBytes, receivedFrames: figures.inOperations,
-                        sentBytes: figures.outBytes, sentFrames: figures.outOperations))
-            default: break
-            }
-        }
-        return result
+                return DeviceStatistics.NetworkCard(
+                    receivedBytes: figures.inBytes, receivedFrames: figures.inOperations, sentBytes: figures.outBytes,
+                    sentFrames: figures.outOperations)
+            })
     }
 }

@@ -13,7 +13,7 @@ extension VirtualMachine {
     ///   the host cannot make the file larger.
     public func resizeDisk(_ index: Int, to size: ByteSize) throws(AerieError) {
         let asked = "resizing disk \(index) to \(size)"
-        let disk = try device(BlockDevice.self, index, "disks", asked)
+        let disk = try disk(index, asked)
         try whileAlive(asked) { () throws(AerieError) in
             do throws(DiskImageError) {
                 try disk.resize(to: size.bytes)
@@ -34,7 +34,7 @@ extension VirtualMachine {
     /// - Throws: `usage` for a card that is not there, and after the machine's end.
     public func setLink(ofCard index: Int, isUp: Bool) throws(AerieError) {
         let asked = "setting the link of network card \(index)"
-        let card = try device(NetworkDevice.self, index, "network cards", asked)
+        let card = try card(index, asked)
         try whileAlive(asked) { card.setLink(isUp: isUp) }
     }
 
@@ -46,7 +46,7 @@ extension VirtualMachine {
     /// - Throws: `usage` for another rate, for a disk that is not there, and after the machine's end.
     public func setRate(ofDisk index: Int, _ rate: RateLimit) throws(AerieError) {
         let asked = "setting the rate of disk \(index)"
-        let disk = try device(BlockDevice.self, index, "disks", asked)
+        let disk = try disk(index, asked)
         try setRate(rate, asked) { (rate) throws(SystemError) in try disk.setRate(rate) }
     }
 
@@ -58,17 +58,22 @@ extension VirtualMachine {
     /// - Throws: `usage` for another rate, for a card that is not there, and after the machine's end.
     public func setRate(ofCard index: Int, _ rate: RateLimit) throws(AerieError) {
         let asked = "setting the rate of network card \(index)"
-        let card = try device(NetworkDevice.self, index, "network cards", asked)
+        let card = try card(index, asked)
         try setRate(rate, asked) { (rate) throws(SystemError) in try card.setRate(rate) }
     }
 
-    /// - Parameters:
-    ///   - index: among the devices of the type.
-    ///   - nouns: what they are, for an error.
-    private func device<Device>(
-        _ type: Device.Type, _ index: Int, _ nouns: String, _ asked: String
+    private func disk(_ index: Int, _ asked: String) throws(AerieError) -> BlockDevice {
+        try Self.device(index, inventory.withLock { $0.disks.map(\.device) }, "disks", asked)
+    }
+
+    private func card(_ index: Int, _ asked: String) throws(AerieError) -> NetworkDevice {
+        try Self.device(index, inventory.withLock { $0.networkCards.map(\.device) }, "network cards", asked)
+    }
+
+    /// - Parameter nouns: what the devices are, for an error.
+    private static func device<Device>(
+        _ index: Int, _ devices: [Device], _ nouns: String, _ asked: String
     ) throws(AerieError) -> Device {
-        let devices = board.virtioDevices.compactMap { $0 as? Device }
         guard devices.indices.contains(index) else {
             throw AerieError(
                 .usage, asked: asked, found: "the machine has \(devices.count) \(nouns)", advice: "name another one")
@@ -90,7 +95,7 @@ extension VirtualMachine {
     }
 
     /// Calls `body` on a machine that has started and not ended, whose lifecycle does not change meanwhile.
-    private func whileAlive(_ asked: String, _ body: () throws(AerieError) -> Void) throws(AerieError) {
+    func whileAlive(_ asked: String, _ body: () throws(AerieError) -> Void) throws(AerieError) {
         try exclusively { () throws(AerieError) in
             let found = state.withLock { $0.lifecycle }
             switch found {

@@ -16,6 +16,9 @@ public final class VirtualMachine: Sendable {
     let state = Monitor(Progress())
     let control = ControlChannel()
     let memoryKeeper: MemoryKeeper
+    let services: HostServices
+    /// What is plugged in and out while the machine runs changes with the lifecycle held (`exclusively`).
+    let inventory: Monitor<Inventory>
     /// Nil for a machine with a channel of the caller's.
     let console: SharedConsole?
     private let requests = RequestBox()
@@ -80,6 +83,8 @@ public final class VirtualMachine: Sendable {
         board = try BoardBuilder.make(
             configuration, console: ConsoleBridge(console, control), control: control, services: services, log: log
         ) { [requests] in requests.post(.event($0)) }
+        self.services = services
+        inventory = Monitor(board.inventory)
         if configuration.growthMethod == .balloon {
             board.balloon?.request(configuration.mostMemory - configuration.memory.bytes)
         }

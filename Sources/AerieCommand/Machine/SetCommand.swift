@@ -10,9 +10,9 @@ struct SetCommand: ParsableCommand {
         commandName: "set",
         abstract: "Change a running machine.",
         discussion: """
-            The changes last until the machine ends; 'aerie inspect' shows them. --memory waits for the guest. When the guest gets no further \
-            for four seconds, the command says how far it has come, and its exit code is 1; the request stays. --memory of a machine that \
-            was made with --max-memory goes up to that size.
+            The changes last until the machine ends; 'aerie inspect' shows them. Disks and network cards that are added or removed stay so. \
+            --memory waits for the guest. When the guest gets no further for four seconds, the command says how far it has come, and its \
+            exit code is 1; the request stays. --memory of a machine that was made with --max-memory goes up to that size.
 
             Examples:
               aerie set build --memory 256M
@@ -22,6 +22,9 @@ struct SetCommand: ParsableCommand {
               aerie set build --link 0=down
               aerie set build --cpu-weight 50 --cpu-limit 150%
               aerie set build --disk-rate 10M --network-rate 0=1000pps
+              aerie set build --add-disk data.qcow2,format=qcow2,serial=data
+              aerie set build --remove-disk data
+              aerie set build --add-network user --remove-network 52:54:00:12:34:56
             """)
 
     @OptionGroup var machine: OneMachine
@@ -76,6 +79,30 @@ struct SetCommand: ParsableCommand {
             valueName: "rate"))
     var networkRate: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Plug a disk in, as FILE[,format=F][,readonly][,serial=S][,cache=C][,rate=R]: into a machine with --transport pci, in one of 4 slots. Repeatable.",
+            valueName: "disk"))
+    var addDisk: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Take a disk out that was plugged in, by its serial or file; the guest has a minute to let go of it. Repeatable.",
+            valueName: "disk"))
+    var removeDisk: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Plug a network card in, as user|tap[=NAME][,mac=M][,rate=R]: into a machine with --transport pci. Repeatable.",
+            valueName: "network"))
+    var addNetwork: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Take a network card out that was plugged in, by its MAC address, which 'aerie inspect' prints. Repeatable.",
+            valueName: "address"))
+    var removeNetwork: [String] = []
+
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
@@ -99,6 +126,9 @@ struct SetCommand: ParsableCommand {
         for text in link { try changes.add(link: text) }
         for text in diskRate { try changes.add(diskRate: text, count: configuration.disks.count) }
         for text in networkRate { try changes.add(networkRate: text, count: configuration.networkCards.count) }
+        for text in addDisk { changes.addedDisks.append(try Disk(option: text)) }
+        for text in addNetwork { changes.addedNetworkCards.append(try NetworkCard(option: text)) }
+        (changes.removedDisks, changes.removedNetworkCards) = (removeDisk, removeNetwork)
         if let cpuWeight { changes.cpuWeight = try ProcessorShare.weight(cpuWeight, asked: "--cpu-weight") }
         if let cpuLimit {
             let limit = try ProcessorShare.limit(cpuLimit, asked: "--cpu-limit")

@@ -19,7 +19,7 @@ extension JailedMachine {
         StatisticsSequence(machine: machine, interval: interval)
     }
 
-    /// Changes the running machine. The changes last until it ends.
+    /// Changes the running machine. The changes last until it ends; disks and network cards that come or go do so for good.
     ///
     /// They are made one after the other: an error leaves those before it as they are.
     ///

@@ -22,7 +22,7 @@ public final class JailedMachine: AgentMachine {
     public var id: String { machine.record.id }
     /// The machine's name when this object was made.
     public var name: String { machine.record.name }
-    /// The machine's settings, with those of its image.
+    /// The machine's settings, with those of its image, when this object was made.
     public var configuration: Configuration { machine.record.configuration }
     /// The texts that are kept with the machine.
     public var labels: [String: String] { machine.record.labels }

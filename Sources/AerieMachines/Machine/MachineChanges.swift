@@ -53,6 +53,16 @@ public struct MachineChanges: Equatable, Sendable {
     public var disks: [Int: DiskChange] = [:]
     /// Changes by the card's number in `Configuration.networkCards`.
     public var networkCards: [Int: CardChange] = [:]
+    /// Disks that the machine gets, in its first free hot-plug slots or those of `Disk.slot`. It has them from now on, also after its next start.
+    /// Relative paths begin in the current directory.
+    public var addedDisks: [Disk] = []
+    /// Network cards that the machine gets, as `addedDisks`, with the network `user` or `tap`. A card without an address gets one that stays.
+    public var addedNetworkCards: [NetworkCard] = []
+    /// Disks that the machine loses, by their serials or the paths of their files: of those in hot-plug slots. Its guest has to let go of them,
+    /// within a minute each. They go before others come.
+    public var removedDisks: [String] = []
+    /// Network cards that the machine loses, by their MAC addresses, as `removedDisks`.
+    public var removedNetworkCards: [String] = []
 
     /// No changes.
     public init() {}
@@ -71,6 +81,11 @@ public struct MachineChanges: Equatable, Sendable {
         }
         for (method, parameters) in try requests() { try client.call(method, parameters) }
         try machine.note(changes: try AerieError.wrapping("changes") { try json })
+        let hotplug = MachineHotplug(machine)
+        for name in removedDisks { try hotplug.removeDisk(name) }
+        for address in removedNetworkCards { try hotplug.removeNetworkCard(address) }
+        for disk in addedDisks { try hotplug.add(disk) }
+        for card in addedNetworkCards { try hotplug.add(card) }
     }
 
     private var limit: Int?? {

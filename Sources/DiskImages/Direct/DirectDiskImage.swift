@@ -17,20 +17,33 @@ package final class DirectDiskImage: DiskImage {
     private let gate = WriteGate()
 
     /// Opens and locks `path`, whose size is a multiple of `block`.
-    package init(path: String, readOnly: Bool) throws(DiskImageError) {
-        base = try RawDiskImage(path: path, readOnly: readOnly)
+    ///
+    /// - Parameter files: has the file open; nil opens it.
+    package init(path: String, readOnly: Bool, files: DiskFiles? = nil) throws(DiskImageError) {
+        base = try RawDiskImage(path: path, readOnly: readOnly, files: files)
         guard base.size % Self.block == 0, base.size == base.fileSize else {
             throw .unsupported(
                 path: path, found: "cache=none needs a size in blocks of 4096 bytes, and the disk has \(base.fileSize)",
                 advice: "extend it with 'aerie disk resize', or use cache=writeback")
         }
+        direct =
+            if let files { try files.descriptor(path, isDirect: true) } else {
+                try Self.openDirect(base.file, path: path, readOnly: readOnly)
+            }
+    }
+
+    /// Opens a file once more, without the page cache. This opening has no lock, which is that of `file`.
+    static func openDirect(
+        _ file: borrowing FileDescriptor, path: String, readOnly: Bool
+    ) throws(DiskImageError) -> FileDescriptor {
         do throws(SystemError) {
-            // By its descriptor, so that it is the same file. This opening has no lock, which is the base's.
-            direct = try FileDescriptor(
-                path: "/proc/self/fd/\(base.file.rawValue)", flags: (readOnly ? O_RDONLY : O_RDWR) | Self.directFlag)
+            // By its descriptor, so that it is the same file.
+            let direct = try FileDescriptor(
+                path: "/proc/self/fd/\(file.rawValue)", flags: (readOnly ? O_RDONLY : O_RDWR) | directFlag)
             // Some file systems refuse only the transfer.
             let probe = AlignedBuffer(count: Int(Self.block))
             _ = try direct.read(at: 0, into: probe.bytes)
+            return direct
         } catch {
             guard error.code == EINVAL else { throw .cannotOpen(path: path, error) }
             throw .unsupported(

@@ -18,9 +18,9 @@ struct BackingMark: Equatable, Sendable {
     private let modified: Int64
     private let headChecksum: UInt32
 
-    init(path: String) throws(DiskImageError) {
-        let opened = try LockedFile(path: path, readOnly: true)
-        defer { opened.descriptor.unlock() }
+    init(path: String, files: DiskFiles? = nil) throws(DiskImageError) {
+        let opened = try LockedFile(path: path, readOnly: true, files: files)
+        defer { if files == nil { opened.descriptor.unlock() } }
         try self.init(opened.descriptor, path: path)
     }
 

@@ -12,8 +12,12 @@ final class Qcow2File: Sendable {
     // The end in bytes; it grows with the allocation of clusters, before they are written.
     private let endOffset: Atomic<UInt64>
 
-    init(path: String, readOnly: Bool) throws(DiskImageError) {
-        let opened = try LockedFile(path: path, readOnly: readOnly)
+    convenience init(path: String, readOnly: Bool, files: DiskFiles? = nil) throws(DiskImageError) {
+        let opened = try LockedFile(path: path, readOnly: readOnly, files: files)
+        self.init(adopting: opened, path: path, readOnly: readOnly)
+    }
+
+    init(adopting opened: consuming LockedFile, path: String, readOnly: Bool) {
         self.path = path
         isReadOnly = readOnly
         isRegular = opened.kind == .regular
@@ -30,10 +34,17 @@ final class Qcow2File: Sendable {
     func extend(to end: UInt64) { endOffset.max(end, ordering: .acquiringAndReleasing) }
 
     func header() throws(DiskImageError) -> Qcow2Header {
+        try Self.header(path: path, fileSize: end) { (count) throws(DiskImageError) in try bytes(at: 0, count: count) }
+    }
+
+    /// - Parameter read: reads so many bytes from the beginning of the file.
+    static func header(
+        path: String, fileSize end: UInt64, _ read: (Int) throws(DiskImageError) -> [UInt8]
+    ) throws(DiskImageError) -> Qcow2Header {
         // The size of clusters stands in the first bytes.
-        let start = try bytes(at: 0, count: Int(min(end, 24)))
+        let start = try read(Int(min(end, 24)))
         let clusterBits: UInt32 = start.count < 24 ? 9 : min(start.bigEndian(at: 20), 21)
-        let cluster = try bytes(at: 0, count: Int(min(end, 1 << UInt64(clusterBits))))
+        let cluster = try read(Int(min(end, 1 << UInt64(clusterBits))))
         var parser = Qcow2HeaderParser(path: path, fileSize: end, bytes: cluster)
         return try parser.parse()
     }

@@ -49,6 +49,18 @@ package struct AML: Equatable, Sendable {
         AML([0x5B, 0x82] + sized(path(name) + content.flatMap(\.bytes)))
     }
 
+    /// The method _OSC of a PCI host bridge (ACPI 6.5, section 6.2.11): of what the operating system asks for, it grants control of these
+    /// features.
+    ///
+    ///     Method (_OSC, 4) { CreateDWordField (Arg3, 8, CTRL)  CTRL &= features  Return (Arg3) }
+    package static func grantsPCIControl(_ features: UInt8) -> AML {
+        let control = path("CTRL")
+        let capabilities: UInt8 = 0x6B
+        let field = [0x8A, capabilities] + integer(8).bytes + control
+        let mask = [0x7B] + control + integer(UInt64(features)).bytes + control
+        return AML([0x14] + sized(path("_OSC") + [4] + field + mask + [0xA4, capabilities]))
+    }
+
     /// A name of one to four characters, with underscores to fill it up; `\` before it means the root.
     private static func path(_ name: String) -> [UInt8] {
         let bytes = Array(name.utf8)

@@ -23,13 +23,14 @@ package final class TapBackend: NetworkBackend, @unchecked Sendable {
     /// Opens the interface, and sets it up if this process may.
     ///
     /// - Parameter interface: its name; nil lets the kernel choose one for a new interface.
-    package init(interface: String?) throws(SystemError) {
-        var name = Array((interface ?? "").utf8CString.prefix(16)) + [CChar](repeating: 0, count: 16)
-        descriptor = FileDescriptor(
-            owning: try checked("TUNSETIFF \(interface ?? "")") { aerie_tap_open(&name) })
-        _ = aerie_interface_set_up(name)
-        let size = aerie_interface_mtu(name)
-        mtu = (68...65535).contains(size) ? UInt16(size) : 1500
+    package convenience init(interface: String?) throws(SystemError) {
+        self.init(try TapInterface(name: interface))
+    }
+
+    /// The card's side of an open interface.
+    package init(_ interface: consuming TapInterface) {
+        mtu = interface.mtu
+        descriptor = interface.descriptor
         buffer = .allocate(byteCount: OffloadHeader.size + Ethernet.longestFrame, alignment: 16)
     }
 

@@ -16,18 +16,28 @@ package final class Broker {
     /// The most messages that one call serves, so that the monitor has time for its other work.
     private static let mostMessages = 64
 
+    /// The numbers of cards for which `laterPasst` is asked.
+    private static let laterCards = 1...1023
+
     private let settings: JailSettings
     private let clock: () -> UInt64
-    private var programs: [PasstProcess?]
+    /// By the number of the card.
+    private var programs: [Int: PasstProcess] = [:]
+    /// The passt of a card that the settings lack: of one that the machine has got since.
+    private let laterPasst: (_ card: Int) -> JailSettings.Passt?
     private var starts = RequestBudget(limit: mostStarts, window: window)
     private var connections = RequestBudget(limit: mostConnections, window: window)
     /// The first system call that a filter has refused to the process, with the thread's role.
     package private(set) var forbiddenCall: ForbiddenCall?
 
-    package init(_ settings: JailSettings, clock: @escaping () -> UInt64 = { HostClock.monotonic() }) {
+    /// - Parameter laterPasst: says what may be started for a card that the settings lack. Nothing of the machine's process is its source.
+    package init(
+        _ settings: JailSettings, clock: @escaping () -> UInt64 = { HostClock.monotonic() },
+        laterPasst: @escaping (_ card: Int) -> JailSettings.Passt? = { _ in nil }
+    ) {
         self.settings = settings
         self.clock = clock
-        programs = settings.passt.map { _ in nil }
+        self.laterPasst = laterPasst
     }
 
     /// Serves the requests that have arrived.
@@ -47,19 +57,16 @@ package final class Broker {
 
     /// Ends the programs that were started, and removes the socket's file. Once the process has ended.
     package func finish() {
-        for program in programs { program?.end() }
-        programs = settings.passt.map { _ in nil }
+        for program in programs.values { program.end() }
+        programs = [:]
         if let path = settings.socketPath { LeftOverSocket.remove(path) }
     }
 
     private func serve(_ message: consuming ReceivedMessage, _ socket: Int32) {
         switch message.kind {
         case .startPasst:
-            let index = settings.passt.firstIndex { UInt32($0.card) == message.argument }
-            answer(message, socket) { () throws(SystemError) in
-                guard let index else { throw SystemError("passt of this card", code: EPERM) }
-                return try startPasst(index)
-            }
+            let card = Int(message.argument)
+            answer(message, socket) { () throws(SystemError) in try startPasst(card) }
         case .connect:
             let port = message.argument
             answer(message, socket) { () throws(SystemError) in try connect(port) }
@@ -86,13 +93,17 @@ package final class Broker {
         for descriptor in descriptors { close(descriptor) }
     }
 
-    private func startPasst(_ index: Int) throws(SystemError) -> [Int32] {
+    private func startPasst(_ card: Int) throws(SystemError) -> [Int32] {
+        let known = settings.passt.first { $0.card == card }
+        guard known != nil || Self.laterCards.contains(card) else {
+            throw SystemError("passt of this card", code: EPERM)
+        }
         guard starts.take(at: clock()) else { throw SystemError("starting passt", code: EAGAIN) }
-        let command = settings.passt[index]
-        programs[index]?.end()
-        programs[index] = nil
+        guard let command = known ?? laterPasst(card) else { throw SystemError("passt of this card", code: EPERM) }
+        programs[card]?.end()
+        programs[card] = nil
         let started = try ChildPasstStarter(path: command.path, arguments: command.arguments).startProcess()
-        programs[index] = started.process
+        programs[card] = started.process
         guard let messages = started.process.takeMessages() else { preconditionFailure("a new passt has its messages") }
         return [started.socket, messages]
     }

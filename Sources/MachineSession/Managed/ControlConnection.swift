@@ -14,7 +14,7 @@ final class ControlConnection: @unchecked Sendable {
     private let descriptor: Int32
     private var rest: [UInt8] = []
     /// Files that came with the bytes, and that no request has taken.
-    private var files = ReceivedFiles(most: 3)
+    private var files = ReceivedFiles(most: Configuration.mostDiskFiles)
     private var answerFiles = AnswerFiles.none
     /// The machine is paused for a request of this connection.
     private var holdsPause = false
@@ -109,15 +109,16 @@ final class ControlConnection: @unchecked Sendable {
             try machine.setRate(ofDisk: try number("disk", of: request), try rate(request))
         case .setNetworkRate:
             try machine.setRate(ofCard: try number("card", of: request), try rate(request))
-        case .setCPU:
-            let limit = request.parameters["limit"] ?? .null
-            try machine.setProcessorLimit(percent: limit == .null ? nil : try number("limit", of: request))
+        case .setCPU: try setProcessorLimit(request)
         case .resizeWindow:
             let columns = UInt16(clamping: try number("columns", of: request))
             let rows = UInt16(clamping: try number("rows", of: request))
             guard server.hub.resize(try number("attachment", of: request), columns: columns, rows: rows) else {
                 throw AerieError(.usage, asked: "another size of a window", found: "the program is not attached")
             }
+        case .addDisk: try HotplugRequest(request).addDisk(to: machine, files.takeAll())
+        case .addNetworkCard: try HotplugRequest(request).addNetworkCard(to: machine, files.takeAll())
+        case .removeDevice: return .object(["removed": .boolean(try HotplugRequest(request).remove(from: machine))])
         case .attach: break
         }
         return .object([:])
@@ -128,6 +129,11 @@ final class ControlConnection: @unchecked Sendable {
         holdsPause = false
         defer { server.disown(self) }
         try server.machine.resume()
+    }
+
+    private func setProcessorLimit(_ request: ControlRequest) throws(AerieError) {
+        let limit = request.parameters["limit"] ?? .null
+        try server.machine.setProcessorLimit(percent: limit == .null ? nil : try number("limit", of: request))
     }
 
     private func number(_ key: String, of request: ControlRequest) throws(AerieError) -> Int {

@@ -29,5 +29,11 @@ package final class ReceivedFiles {
         return descriptors
     }
 
+    /// All files that have come, which are the caller's then.
+    package func takeAll() -> [Int32] {
+        defer { descriptors = [] }
+        return descriptors
+    }
+
     deinit { for number in descriptors { close(number) } }
 }

@@ -19,9 +19,8 @@ extension JailSettings {
         }
         socketDirectories = configuration.segmentDirectories
         usesKVM = configuration.architecture == .x86_64
-        usesTap = configuration.networkCards.contains { card in
-            if case .tap = card.network { true } else { false }
-        }
+        // A card may be plugged in later, with an interface that somebody else has opened.
+        usesTap = configuration.hasHotplug || configuration.networkCards.contains { $0.network.needsInterface }
         threads = configuration.cpus + Self.otherThreads + Self.threadsOfShare * configuration.shares.count
         // What the translator knows of a block is a multiple of its code.
         memory = Self.deviceMemory + 8 * configuration.codeCacheSize.bytes

@@ -186,7 +186,7 @@ package final class MachineMonitor {
             status.process = process.identifier
             save()
             takeShare(process.identifier)
-            serve(process, Broker(jail))
+            serve(process, Broker(jail, laterPasst: { [machine] in Self.passt(of: machine, card: $0) }))
             close(ends[0])
         } catch {
             close(ends[0])
@@ -234,8 +234,18 @@ package final class MachineMonitor {
     /// The descriptor of an image's lease, if whoever started this program has one (`MachineProgram`).
     private static var lease: [Int32] { fcntl(4, F_GETFD) == -1 ? [] : [4] }
 
+    /// The passt of a card that was plugged in while the machine runs: as the record, which is out of the machine's reach, has it now.
+    private static func passt(of machine: Machine, card: Int) -> JailSettings.Passt? {
+        guard let present = try? Machine(directory: machine.directory),
+            let commands = try? present.record.configuration.passtCommands(),
+            let command = commands.first(where: { $0.card == card })
+        else { return nil }
+        return JailSettings.Passt(card: card, path: command.path, arguments: command.arguments)
+    }
+
     private func runningConfiguration() throws(AerieError) -> Configuration {
-        var configuration = machine.record.configuration
+        // What was plugged in and out since belongs to the next run.
+        var configuration = try Machine(directory: machine.directory).record.configuration
         if machine.record.hasAgent, configuration.sockets == nil {
             // A name of any length would not fit into a socket's address.
             configuration.sockets = SocketSettings(path: "/proc/self/fd/\(directory.rawValue)/\(Machine.socketName)")

@@ -13,7 +13,7 @@ package enum SnapshotFiles {
     }
 
     /// Calls `body` when no other program saves the machine: one that a program has paused cannot be saved by another one meanwhile.
-    private static func alone<Result>(
+    static func alone<Result>(
         _ machine: Machine, _ body: () throws(AerieError) -> Result
     ) throws(AerieError) -> Result {
         let turn = try MachineLock(path: machine.file(Machine.saveLockName))

@@ -44,11 +44,12 @@ package final class VirtioPCITransport: PCIFunction {
     ///   - messages: where message-signalled interrupts go; nil leaves the interrupt pin only.
     ///   - notifiers: connects the queues' event notifiers, so that a notification does not exit to this process; nil for an engine
     ///     that cannot do so.
+    ///   - isExpress: whether the function is behind a root port, where it is a PCI Express endpoint.
     ///   - loop: where the device serves its queues; it runs from before `start` until after `stop`.
     ///   - log: takes the reasons for which the device needs a reset.
     package init(
         name: String, device: any VirtioDevice, memory: GuestMemory, messages sink: (any MessageSink)?,
-        notifiers board: (any IOEventBoard)? = nil, loop: EventLoop, log: Log = .silent
+        notifiers board: (any IOEventBoard)? = nil, isExpress: Bool = false, loop: EventLoop, log: Log = .silent
     ) {
         self.name = name
         let type = UInt16(device.type.rawValue)
@@ -75,6 +76,7 @@ package final class VirtioPCITransport: PCIFunction {
         } else {
             messagesOffset = nil
         }
+        if isExpress { configuration.addExpressEndpoint() }
     }
 
     private static func classCode(of type: VirtioDeviceType) -> UInt32 {
@@ -176,6 +178,13 @@ package final class VirtioPCITransport: PCIFunction {
         moveNotifiers()
         messages?.reset()
         core.reset()
+    }
+
+    package func resetByGuest() {
+        configuration.reset()
+        moveNotifiers()
+        messages?.reset()
+        core.writeStatus(0)
     }
 
     package func save() throws(SavedStateError) -> SavedRecord {

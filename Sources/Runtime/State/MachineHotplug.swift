@@ -1,0 +1,202 @@
+package import Aerie
+internal import ControlAPI
+internal import Glibc
+
+/// Plugs disks and network cards into a machine that runs, and takes them out. The machine keeps them: its record has them, too, so that the next
+/// start, snapshots and copies have them.
+///
+/// The record changes before a device comes, and after it has gone. If the program that changes it is killed in between, the record has a device
+/// that the machine lacks; a removal corrects that.
+package struct MachineHotplug {
+    private let machine: Machine
+
+    package init(_ machine: Machine) { self.machine = machine }
+
+    // MARK: Coming
+
+    /// Plugs a disk in.
+    ///
+    /// - Throws: `usage` for a machine that does not run, and for a disk or a serial that it has; `unavailable` when it has no free slot; errors of
+    ///   the file.
+    package func add(_ disk: Disk) throws(AerieError) {
+        let asked = "adding disk \(disk.path)"
+        try changing { (client, configuration) throws(AerieError) in
+            var disk = disk
+            disk.path = Self.absolute(disk.path)
+            if disk.slot == nil { disk.slot = try configuration.freeSlot(for: asked) }
+            try configuration.validateAdding(disk)
+            let opened = try disk.openFiles()
+            let description = try Self.encoded(disk, asked)
+            let files = JSONValue.array(opened.descriptions.map { .string($0) })
+            try recording(slot: disk.slot, { $0.disks.append(disk) }) { () throws(AerieError) in
+                try client.call(.addDisk, ["disk": description, "files": files], files: opened.descriptors)
+            }
+            if let slot = disk.slot { GuestSlotDriver(machine, client)?.add(slot: slot) }
+        }
+    }
+
+    /// Plugs a network card in. Without an address, it gets one that stays the same.
+    ///
+    /// - Throws: as for a disk; `unavailable` for a switch, which the jail of a running machine cannot reach.
+    package func add(_ card: NetworkCard) throws(AerieError) {
+        let asked = "adding a network card"
+        try changing { (client, configuration) throws(AerieError) in
+            var card = card
+            let slot = if let slot = card.slot { slot } else { try configuration.freeSlot(for: asked) }
+            card.slot = slot
+            if card.macAddress == nil {
+                // Other numbers than those of cards that were there from the start.
+                card.macAddress = NetworkCard.copyAddress(machine: machine.record.id, index: 256 + slot)
+            }
+            try configuration.validateAdding(card)
+            let interface = try card.openInterface()
+            var parameters = ["card": try Self.encoded(card, asked)]
+            if let interface { parameters["mtu"] = JSONValue(interface.mtu) }
+            try recording(slot: slot, { $0.networkCards.append(card) }) { () throws(AerieError) in
+                try client.call(.addNetworkCard, parameters, files: interface.map { [$0.descriptor] } ?? [])
+            }
+            GuestSlotDriver(machine, client)?.add(slot: slot)
+        }
+    }
+
+    // MARK: Going
+
+    /// Takes a disk out, which the guest has to let go of.
+    ///
+    /// - Parameters:
+    ///   - name: the disk's serial, or the path of its file.
+    ///   - seconds: how long the guest may take; nil for the default.
+    /// - Throws: `usage` for a machine that does not run, and for a disk that it lacks or that is in no hot-plug slot; `unavailable` when the guest
+    ///   does not let go of it.
+    package func removeDisk(_ name: String, within seconds: Int? = nil) throws(AerieError) {
+        let asked = "removing disk \(name)"
+        try changing { (client, configuration) throws(AerieError) in
+            let path = Self.absolute(name)
+            let found =
+                configuration.disks.first { $0.serial == name }
+                ?? configuration.disks.first { $0.path == path || Self.isSame($0.path, path) }
+            guard let found else {
+                throw Self.missing(
+                    asked, "the machine has no disk with this serial or file",
+                    configuration.disks.compactMap { $0.slot == nil ? nil : $0.serial ?? $0.path })
+            }
+            try remove(slot: found.slot, asked, client, seconds)
+        }
+    }
+
+    /// Takes a network card out, as a disk.
+    ///
+    /// - Parameter address: the card's MAC address.
+    package func removeNetworkCard(_ address: String, within seconds: Int? = nil) throws(AerieError) {
+        let asked = "removing network card \(address)"
+        try changing { (client, configuration) throws(AerieError) in
+            let wanted = address.lowercased()
+            guard let found = configuration.networkCards.first(where: { $0.macAddress?.lowercased() == wanted }) else {
+                throw Self.missing(
+                    asked, "the machine has no card with this address",
+                    configuration.networkCards.compactMap { $0.slot == nil ? nil : $0.macAddress })
+            }
+            try remove(slot: found.slot, asked, client, seconds)
+        }
+    }
+
+    private static func missing(_ asked: String, _ found: String, _ removable: [String]) -> AerieError {
+        AerieError(
+            .usage, asked: asked, found: found,
+            advice: removable.isEmpty
+                ? "nothing of it can be removed" : "what can be removed: \(removable.joined(separator: ", "))")
+    }
+
+    private func remove(
+        slot: Int?, _ asked: String, _ client: ControlClient, _ seconds: Int?
+    ) throws(AerieError) {
+        guard let slot else {
+            throw AerieError(
+                .usage, asked: asked, found: "it is in no hot-plug slot, and stays as long as the machine runs",
+                advice: "stop the machine")
+        }
+        var parameters = ["slot": JSONValue(slot)]
+        if let seconds { parameters["timeout"] = JSONValue(seconds) }
+        let driver = GuestSlotDriver(machine, client)
+        do throws(AerieError) {
+            try client.begin(.removeDevice, parameters)
+            driver?.remove(slot: slot)
+            _ = try client.awaitAnswer()
+        } catch {
+            throw AerieError(error.category, asked: asked, found: error.found, advice: error.advice)
+        }
+        try changeRecord { $0.remove(slot: slot) }
+    }
+
+    // MARK: The record
+
+    /// Calls `body` with the record's configuration while nobody saves the machine and nobody else changes its devices.
+    private func changing(
+        _ body: (ControlClient, Configuration) throws(AerieError) -> Void
+    ) throws(AerieError) {
+        try machine.requireRunning(for: "changing the devices of")
+        try SnapshotFiles.alone(machine) { () throws(AerieError) in
+            let record = try Machine(directory: machine.directory).record
+            var configuration = record.configuration
+            for index in configuration.disks.indices {
+                configuration.disks[index].path = Self.absolute(
+                    configuration.disks[index].path, in: record.workingDirectory)
+            }
+            try body(try ControlClient(machine), configuration)
+        }
+    }
+
+    /// Writes the record, and takes the change back when `body` throws.
+    private func recording(
+        slot: Int?, _ change: (inout Configuration) -> Void, _ body: () throws(AerieError) -> Void
+    ) throws(AerieError) {
+        try changeRecord(change)
+        do throws(AerieError) { try body() } catch {
+            if let slot { try? changeRecord { $0.remove(slot: slot) } }
+            throw error
+        }
+    }
+
+    private func changeRecord(_ change: (inout Configuration) -> Void) throws(AerieError) {
+        do {
+            try StateDirectory(of: machine).records.locked { () throws in
+                try machine.changeRecord { change(&$0.configuration) }
+            }
+        } catch let error as AerieError {
+            throw error
+        } catch {
+            throw AerieError(.inputOutput, asked: "the record of machine '\(machine.record.name)'", found: "\(error)")
+        }
+    }
+
+    // MARK: Parts
+
+    private static func encoded(_ value: some Encodable, _ asked: String) throws(AerieError) -> JSONValue {
+        do { return try JSONValue(encoding: value) } catch {
+            throw AerieError(.internalError, asked: asked, found: "\(error)")
+        }
+    }
+
+    private static func absolute(_ path: String, in directory: String? = nil) -> String {
+        if path.hasPrefix("/") { return path }
+        if let directory { return "\(directory)/\(path)" }
+        guard let present = getcwd(nil, 0) else { return path }
+        defer { free(present) }
+        return "\(String(cString: present))/\(path)"
+    }
+
+    private static func isSame(_ first: String, _ second: String) -> Bool {
+        guard let one = realpath(first, nil) else { return false }
+        defer { free(one) }
+        guard let other = realpath(second, nil) else { return false }
+        defer { free(other) }
+        return strcmp(one, other) == 0
+    }
+}
+
+extension Configuration {
+    fileprivate mutating func remove(slot: Int) {
+        disks.removeAll { $0.slot == slot }
+        networkCards.removeAll { $0.slot == slot }
+    }
+}
