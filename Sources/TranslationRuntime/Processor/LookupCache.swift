@@ -17,7 +17,7 @@ package struct LookupCache: ~Copyable {
         var epoch: Int
     }
 
-    private static let size = 1 << 14
+    private static let size = 1 << 12
     /// No page begins here.
     private static let anyPage: UInt64 = 1
     // Zeroed memory is entries that hold nothing.
