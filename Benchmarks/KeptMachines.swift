@@ -13,10 +13,15 @@ struct KeptMachines {
     ///
     /// - Parameter output: nil to drop it.
     func start(_ words: [String], output: Int32? = nil) throws -> ChildProgram {
+        try ChildProgram(aerie, words, environment: environment, output: output)
+    }
+
+    /// The environment in which `aerie` finds these machines.
+    var environment: [String: String] {
         var environment = ProcessInfo.processInfo.environment
         environment["XDG_STATE_HOME"] = directory.path
         if let cache { environment["XDG_CACHE_HOME"] = cache.path }
-        return try ChildProgram(aerie, words, environment: environment, output: output)
+        return environment
     }
 
     /// Runs a verb to its end, and returns its output.

@@ -10,6 +10,8 @@ struct ProcessMemory {
     var proportional = 0
     /// Private dirty pages of the rest.
     var privateDirty = 0
+    /// All private pages of the rest, those of files included.
+    var privateMemory = 0
 
     init() {}
 
@@ -18,25 +20,33 @@ struct ProcessMemory {
         resident += other.resident
         proportional += other.proportional
         privateDirty += other.privateDirty
+        privateMemory += other.privateMemory
     }
 
-    /// - Parameter guestSize: mappings of at least this size are guest memory.
+    /// - Parameter guestSize: mappings of at least this size are guest memory, and so are those of the file of guest memory.
     init(of process: pid_t, guestSize: Int) throws {
         // Files in /proc report size 0, so they are read until end of file.
         let file = try FileHandle(forReadingFrom: URL(filePath: "/proc/\(process)/smaps"))
         defer { try? file.close() }
         let text = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
         var isGuest = false
+        var isGuestFile = false
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
+            if words.count >= 5, words[0].contains("-") { isGuestFile = line.contains("memfd:guest-memory") }
             guard words.count >= 3, words[2] == "kB", let kilobytes = Int(words[1]) else { continue }
             let bytes = kilobytes << 10
             switch words[0] {
             // The first line of a mapping.
-            case "Size:": isGuest = bytes >= guestSize
+            case "Size:": isGuest = isGuestFile || bytes >= guestSize
             case "Pss:": if isGuest { guest += bytes } else { proportional += bytes }
             case "Rss:": if !isGuest { resident += bytes }
-            case "Private_Dirty:": if !isGuest { privateDirty += bytes }
+            case "Private_Dirty:":
+                if !isGuest {
+                    privateDirty += bytes
+                    privateMemory += bytes
+                }
+            case "Private_Clean:": if !isGuest { privateMemory += bytes }
             default: break
             }
         }

@@ -10,6 +10,11 @@ enum ProcessTree {
         return [process] + children.flatMap { members(of: $0) }
     }
 
+    /// The same, of which only those that run a program of this name.
+    static func members(of process: pid_t, named name: String) -> [pid_t] {
+        members(of: process).filter { field("Name:", of: $0) == name }
+    }
+
     /// The first of the processes above this one that run the same program, or this one.
     static func root(of process: pid_t) -> pid_t {
         var root = process

@@ -30,9 +30,6 @@ struct ExecBenchmark: ParsableCommand {
     @Flag(help: "Print the measurements as JSON.")
     var json = false
 
-    /// Programs that the guest's shell starts for its own measure.
-    private static let forks = 200
-
     func validate() throws {
         if rounds < 1 { throw ValidationError("--rounds \(rounds): at least one is needed") }
         if megabytes < 1 { throw ValidationError("--megabytes \(megabytes): at least one is needed") }
@@ -49,21 +46,7 @@ struct ExecBenchmark: ParsableCommand {
     private func measure(_ machine: ExecMachine) throws {
         // The first command comes when the guest has booted.
         _ = try machine.seconds(["true"])
-        complain("\(rounds) commands")
-        let commands = try (1...rounds).map { _ in try machine.seconds(["true"]) }
-        let clients = try (1...rounds).map { _ in try machine.clientSeconds() }
-        let loop = "i=0; while [ $i -lt $0 ]; do /bin/true; i=$((i+1)); done"
-        let few = try (1...5).map { _ in try machine.seconds(["sh", "-c", loop, "0"]) }
-        let many = try (1...5).map { _ in try machine.seconds(["sh", "-c", loop, "\(Self.forks)"]) }
-        complain("\(megabytes) MB in each direction")
-        let size = "\(megabytes)M"
-        let output = try machine.seconds(["head", "-c", size, "/dev/zero"])
-        let input = try machine.seconds(["sh", "-c", "cat >/dev/null"], input: "head -c \(size) /dev/zero")
-        let bytes = Double(megabytes) * 1.048576
-        let report = ExecReport(
-            command: Statistics.median(commands) * 1000, client: Statistics.median(clients) * 1000,
-            fork: (Statistics.median(many) - Statistics.median(few)) / Double(Self.forks) * 1000,
-            fromGuest: bytes / output, toGuest: bytes / input)
+        let report = try ExecReport(measuring: machine, rounds: rounds, megabytes: megabytes)
         print(json ? try report.json() : report.text())
     }
 }

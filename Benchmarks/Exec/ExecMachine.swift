@@ -5,6 +5,8 @@ import GuestToolchain
 struct ExecMachine {
     let aerie: String
     let name: String
+    /// Of the program; nil for this program's own.
+    var environment: [String: String]?
 
     /// The wall-clock time of a command in the guest; its output is dropped.
     ///
@@ -20,7 +22,8 @@ struct ExecMachine {
 
     private func run(_ words: [String]) throws -> Double {
         let start = ContinuousClock.now
-        let end = try ChildProgram(words[0], Array(words.dropFirst()), output: nil).awaitEnd()
+        let program = try ChildProgram(words[0], Array(words.dropFirst()), environment: environment, output: nil)
+        let end = try program.awaitEnd()
         let time = ContinuousClock.now - start
         guard end == .exited(0) else {
             throw BenchmarkError("\(words.joined(separator: " ")) ended with \(end.code)")

@@ -35,7 +35,7 @@ struct AerieProgram: AsyncParsableCommand {
             try AerieError.checkArguments()
             let arguments = Array(CommandLine.arguments.dropFirst())
             try VerbWords.check(arguments)
-            var command = try parseAsRoot(RunWords.terminated(arguments))
+            var command = try parse(RunWords.terminated(arguments))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -45,5 +45,18 @@ struct AerieProgram: AsyncParsableCommand {
         } catch {
             Failure(error).exit()
         }
+    }
+
+    /// The command that the arguments describe.
+    ///
+    /// The verb's own parser needs half of the time of the whole program's, which looks at the options of every level three times. Help and errors name the
+    /// whole command: they come from the whole program's parser.
+    private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
+        if let (verb, rest) = VerbWords.verb(of: arguments), let command = try? verb.parseAsRoot(rest),
+            type(of: command) == verb
+        {
+            return command
+        }
+        return try parseAsRoot(arguments)
     }
 }

@@ -27,6 +27,17 @@ enum VerbWords {
         }
     }
 
+    /// The verb that the arguments begin with, and the words behind it; nil for a verb that has verbs of its own.
+    static func verb(of arguments: [String]) -> (verb: any ParsableCommand.Type, rest: [String])? {
+        var command: any ParsableCommand.Type = AerieProgram.self
+        for (index, word) in arguments.enumerated() {
+            guard let next = command.configuration.subcommands.first(where: { names($0).contains(word) }) else { break }
+            command = next
+            if next.configuration.subcommands.isEmpty { return (next, Array(arguments[(index + 1)...])) }
+        }
+        return nil
+    }
+
     /// The verbs at the beginning of the arguments, such as `image build`; empty when there are none.
     static func path(_ arguments: [String]) -> String {
         var command: any ParsableCommand.Type = AerieProgram.self

@@ -1,5 +1,6 @@
 import AgentClient
 import AgentProtocol
+import CSockets
 import ScriptedAgent
 import Glibc
 import GuestToolchain
@@ -16,12 +17,12 @@ private final class ReluctantConnector: AgentConnector {
         self.failures = failures
     }
 
-    func connect(by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
+    func connect(greeting: [UInt8], by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
         if attempts.add(1, ordering: .relaxed).oldValue < failures { throw .notYet }
         return try PairConnector { peer in
             guard case .ping = peer.greet() else { return }
             peer.send(.done(files: 0, bytes: 0))
-        }.connect(by: deadline)
+        }.connect(greeting: greeting, by: deadline)
     }
 }
 
@@ -68,6 +69,29 @@ struct AgentWaitTests {
         guard link(short, long) == 0 else { throw SystemError.last("link") }
         try AgentClient(SocketConnector(path: long), wait: AgentWait(limit: 60)).ping()
         server.stop()
+    }
+
+    @Test("HELLO goes with the request for a connection, before the answer to that")
+    func earlyGreeting() throws {
+        let directory = TemporaryDirectory()
+        let path = directory.path("s")
+        let listener = FileDescriptor(owning: aerie_stream_listen(path))
+        _ = fcntl(listener.rawValue, F_SETFL, 0)
+        let request = Array("CONNECT 1023\n".utf8) + [4, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]
+        let socket = listener.rawValue
+        startThread {
+            let descriptor = aerie_stream_accept(socket)
+            _ = fcntl(descriptor, F_SETFL, 0)
+            var bytes = [UInt8](repeating: 0, count: request.count)
+            let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_WAITALL))
+            let peer = AgentPeer(owning: descriptor)
+            guard count == request.count, bytes == request else { return }
+            peer.send(raw: Array("OK 4711\n".utf8))
+            peer.send(.hello(version: AgentLimits.version, bootID: [UInt8](repeating: 7, count: 16)))
+            guard case .request(.ping) = peer.next() else { return }
+            peer.send(.done(files: 0, bytes: 0))
+        }
+        try AgentClient(SocketConnector(path: path), wait: AgentWait(limit: 0)).ping()
     }
 
     @Test("Answers of one message come back, and an absent file is no error")

@@ -11,13 +11,15 @@ struct PairConnector: AgentConnector {
         self.script = script
     }
 
-    func connect(by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
+    func connect(greeting: [UInt8], by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else {
             throw .system(.last("socketpair"))
         }
         let (own, other) = (ends[0], ends[1])
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        // A new pair of sockets has room for it.
+        guard write(own, greeting, greeting.count) == greeting.count else { throw .system(.last("write")) }
         startThread { script(AgentPeer(owning: other)) }
         return FileDescriptor(owning: own)
     }

@@ -22,6 +22,22 @@ import Testing
             #expect(try agent.shell("kill -9 $$").end == .signalled(9))
         }
 
+        @Test("A command that closes its outputs and goes on has ended both streams, and not itself")
+        func earlyEnd() throws {
+            let client = try agent.client()
+            var request = ExecuteRequest("sh", "-c", "exec >&- 2>&-; read line; exit 3")
+            request.hasInput = true
+            try client.begin(.execute(request))
+            var ended: Set<UInt8> = []
+            while ended.count < 2, let message = try client.next() {
+                if case .end(let stream) = message { ended.insert(stream) }
+                if case .exit = message { Issue.record("the command has not ended") }
+            }
+            #expect(ended == [1, 2])
+            try client.send(.end)
+            #expect(try client.next() == .exit(.exited(3)))
+        }
+
         @Test("A command that cannot be started says why")
         func failures() throws {
             #expect(

@@ -6,7 +6,7 @@ import Virtio
 import VirtioDevices
 
 @Suite struct SocketDeviceTests {
-    private static let room = 128 << 10
+    private static let room = 256 << 10
 
     // MARK: Connections
 
@@ -109,7 +109,8 @@ import VirtioDevices
         #expect((update.operation, update.forwarded) == (TestPacket.update, UInt32(Self.room / 4)))
         // One byte more than there is room for ends the connection.
         try driver.send(TestPacket(TestPacket.transfer, data: [UInt8](repeating: 7, count: 8193)))
-        for _ in 0..<2 { try driver.send(TestPacket(TestPacket.transfer, data: piece)) }
+        let more = Self.room / 4 / piece.count - 2
+        for _ in 0..<more { try driver.send(TestPacket(TestPacket.transfer, data: piece)) }
         #expect(!stalled.isClosed)
         try driver.send(TestPacket(TestPacket.transfer, data: piece))
         #expect(try driver.next().operation == TestPacket.reset)

@@ -36,6 +36,7 @@ enum AgentProgram {
         _ = system(SystemCall.close_range, 3, Int(UInt32.max), 4)
         occupyStandardDescriptors()
         Process.raiseDescriptorLimit()
+        Process.resetSignals()
         Process.blockSignals()
         if options.socketPath == nil {
             try? FileAccess.write([UInt8]("-1000"), to: "/proc/self/oom_score_adj")

@@ -17,8 +17,8 @@ final class CancellableConnector: AgentConnector {
 
     deinit { release() }
 
-    func connect(by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
-        let stream = try connector.connect(by: deadline)
+    func connect(greeting: [UInt8], by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
+        let stream = try connector.connect(greeting: greeting, by: deadline)
         let copy: Int32
         do throws(SystemError) { copy = try stream.duplicate().release() } catch { throw .system(error) }
         state.withLock { state in

@@ -11,10 +11,10 @@ package struct MachineConnector: AgentConnector {
 
     package var standsStill: Bool { machine.status.state == .paused }
 
-    package func connect(by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
+    package func connect(greeting: [UInt8], by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
         let path = machine.record.configuration.sockets?.path ?? machine.file(Machine.socketName)
         do throws(ConnectFailure) {
-            return try SocketConnector(path: path).connect(by: deadline)
+            return try SocketConnector(path: path).connect(greeting: greeting, by: deadline)
         } catch {
             guard machine.isRunning else {
                 let reason = machine.status.error.map { " (\($0))" } ?? ""

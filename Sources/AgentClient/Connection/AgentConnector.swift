@@ -4,9 +4,11 @@ package import HostSystem
 package protocol AgentConnector: Sendable {
     /// Tries once to connect to the agent.
     ///
-    /// - Parameter deadline: in nanoseconds of `HostClock.monotonic`; when it passes, the call throws `ConnectFailure.notYet`.
-    /// - Returns: a connected stream that does not block, with nothing of the agent's session read or written.
-    func connect(by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor
+    /// - Parameters:
+    ///   - greeting: the session's first bytes, which go with the request for the connection: the agent finds them when it accepts. At most 64.
+    ///   - deadline: in nanoseconds of `HostClock.monotonic`; when it passes, the call throws `ConnectFailure.notYet`.
+    /// - Returns: a connected stream that does not block, of whose session `greeting` was written and nothing was read.
+    func connect(greeting: [UInt8], by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor
 
     /// Whether the machine has ended, so that a wait for its agent has no sense. False where nobody knows.
     var hasEnded: Bool { get }

@@ -26,7 +26,7 @@ package struct AgentWait: Sendable {
         while true {
             if let stream = try attempt(connector, by: deadline) {
                 var connection = AgentConnection(stream)
-                if try Self.greet(&connection, by: deadline, limit: limit) { return connection }
+                if try Self.awaitGreeting(&connection, by: deadline, limit: limit) { return connection }
             }
             if hasEnded() || connector.hasEnded { throw .machineEnded }
             guard limit > 0, HostClock.monotonic() < deadline else { throw .notListening(seconds: limit) }
@@ -38,7 +38,7 @@ package struct AgentWait: Sendable {
     /// - Returns: nil when the agent does not listen yet.
     private func attempt(_ connector: any AgentConnector, by deadline: UInt64) throws(AgentError) -> FileDescriptor? {
         do throws(ConnectFailure) {
-            return try connector.connect(by: deadline)
+            return try connector.connect(greeting: Self.greeting, by: deadline)
         } catch {
             switch error {
             case .noMachine(let reason): throw hasEnded() || connector.hasEnded ? .machineEnded : .noMachine(reason)
@@ -48,13 +48,19 @@ package struct AgentWait: Sendable {
         }
     }
 
-    /// Exchanges HELLO. A request goes out after that, so that an agent of another version never sees one.
+    /// HELLO, which goes with the request for a connection.
+    private static var greeting: [UInt8] {
+        var bytes: [UInt8] = []
+        ClientMessage.hello(version: AgentLimits.version).frame?.append(to: &bytes)
+        return bytes
+    }
+
+    /// Waits for the agent's HELLO. A request goes out after that, so that an agent of another version never sees one.
     ///
     /// - Returns: false when the connection ended first, as when the guest's agent starts again just then.
-    private static func greet(
+    private static func awaitGreeting(
         _ connection: inout AgentConnection, by deadline: UInt64, limit: UInt64
     ) throws(AgentError) -> Bool {
-        connection.send(.hello(version: AgentLimits.version))
         do throws(AgentError) {
             switch try connection.wait(by: deadline) {
             case .greeted: return true

@@ -19,11 +19,11 @@ package struct SocketConnector: AgentConnector {
         self.path = path
     }
 
-    package func connect(by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
+    package func connect(greeting: [UInt8], by deadline: UInt64) throws(ConnectFailure) -> FileDescriptor {
         let socket = try open()
-        let request = Array("CONNECT \(AgentLimits.port)\n".utf8)
+        let request = Array("CONNECT \(AgentLimits.port)\n".utf8) + greeting
         let sent = request.withUnsafeBytes { send(socket.rawValue, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-        // A new connection has room for a line, unless its machine has just ended.
+        // A new connection has room for that, unless its machine has just ended.
         guard sent == request.count else { throw .notYet }
         try readAnswer(socket.rawValue, by: deadline)
         return socket
@@ -56,20 +56,26 @@ package struct SocketConnector: AgentConnector {
         return FileDescriptor(owning: try checked("connect \(path)") { aerie_stream_connect(short) })
     }
 
-    /// Reads byte by byte: what follows the line belongs to the session.
+    /// Reads the line, and no more: what follows belongs to the session.
     private func readAnswer(_ socket: Int32, by deadline: UInt64) throws(ConnectFailure) {
         var answer: [UInt8] = []
         while answer.last != UInt8(ascii: "\n") {
             guard answer.count < Self.longestAnswer else { throw .noMachine("\(path) is not the socket of a machine") }
             guard Waiting.wait(socket, Int16(POLLIN), by: deadline) else { throw .notYet }
-            var byte: UInt8 = 0
-            let count = recv(socket, &byte, 1, 0)
-            if count == 1 {
-                answer.append(byte)
-            } else if count == 0 || errno != EAGAIN && errno != EINTR {
-                throw .notYet
-            }
+            guard let part = Self.readLine(socket, most: Self.longestAnswer - answer.count) else { throw .notYet }
+            answer += part
         }
         guard answer.starts(with: Array("OK ".utf8)) else { throw .noMachine("\(path) is not the socket of a machine") }
+    }
+
+    /// What there is up to the end of a line; nil at the end of the connection.
+    private static func readLine(_ socket: Int32, most: Int) -> [UInt8]? {
+        withUnsafeTemporaryAllocation(byteCount: most, alignment: 1) { buffer in
+            let seen = recv(socket, buffer.baseAddress, most, Int32(MSG_PEEK))
+            guard seen > 0 else { return seen < 0 && (errno == EAGAIN || errno == EINTR) ? [] : nil }
+            let length = buffer[..<seen].firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? seen
+            guard recv(socket, buffer.baseAddress, length, 0) == length else { return nil }
+            return Array(buffer[..<length])
+        }
     }
 }

@@ -16,7 +16,7 @@ struct BlockCache: ~Copyable {
     private static let largestCapacity = 16 << 20
     /// Bytes of `arena` that may be used. With a translator most blocks run a few times, so that keeping them gains little.
     private var capacity = largestCapacity
-    private static let translatedCapacity = 2 << 20
+    private static let translatedCapacity = 1 << 20
 
     // Places in `arena`, which are multiples of 16, with bit 0 set. Zeroed memory is a table of nothing.
     private let index = zeroedMemory(UInt32.self, indexSize)

@@ -58,9 +58,21 @@ final class AdoptedCode {
 
     deinit {
         // What was moved away may be somebody else's by now.
-        for part in sources.indices where sources[part] != .spare {
-            munmap(spare + part * partSize, bytes(of: part..<part + 1).count)
+        for parts in Self.runs(of: sources, otherThan: .spare) {
+            let range = bytes(of: parts)
+            munmap(spare + range.lowerBound, range.count)
         }
+    }
+
+    /// Neighbours without `excluded` in between. One call for each run: a call for each part would split the mapping thousands of times.
+    static func runs<Element: Equatable>(of elements: [Element], otherThan excluded: Element) -> [Range<Int>] {
+        var runs: [Range<Int>] = []
+        var start = 0
+        for index in 0...elements.count where index == elements.count || elements[index] == excluded {
+            if start < index { runs.append(start..<index) }
+            start = index + 1
+        }
+        return runs
     }
 
     private func bytes(of parts: Range<Int>) -> Range<Int> {

@@ -23,7 +23,7 @@ package struct LookupCache: ~Copyable {
         var epoch: Int
     }
 
-    static let size = 1 << 15
+    static let size = 1 << 14
     /// An entry's number is made of bits from `lowBit` up of an address, exclusive or the same from `hashShift` more up.
     static let lowBit: UInt64 = 2
     static let hashShift: UInt64 = 13

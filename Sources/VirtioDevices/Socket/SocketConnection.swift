@@ -16,7 +16,7 @@ package final class SocketConnection {
     }
 
     /// The bytes of the guest that may wait for the program, at most: what the guest is told of as room.
-    package static let room = 128 << 10
+    package static let room = 256 << 10
 
     let key: Key
     let stream: any HostStream

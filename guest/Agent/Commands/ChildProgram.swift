@@ -79,7 +79,6 @@ struct ChildProgram: ~Copyable {
     ///
     /// - Parameter streams: input, output and error output; all the same for a terminal.
     func run(_ streams: (Int32, Int32, Int32), isTerminal: Bool, report: Int32) -> Never {
-        Process.resetSignals()
         Process.unblockSignals()
         Process.restoreDescriptorLimit()
         _ = system(SystemCall.setsid)

@@ -30,6 +30,8 @@ final class Command: Work {
 
     /// Milliseconds that processes which hold the streams open get after the command's end.
     private static let grace: UInt64 = 250
+    /// Milliseconds that the ends of the streams wait for EXIT.
+    private static let lastWait: UInt64 = 5
     private static let window = Int(AgentLimits.credit)
     /// More than a pipe and a terminal hold.
     private static let lastBytes = 1 << 20
@@ -208,7 +210,7 @@ final class Command: Work {
         guard outputIsReady, let number = start.outputNumber else { return false }
         switch read(number, stream: 1, isTerminal: request.hasTerminal) {
         case .bytes(let count):
-            outputIsReady = count == AgentLimits.data || allowance != nil
+            outputIsReady = count == Session.chunk || allowance != nil
             return true
         case .nothing:
             outputIsReady = false
@@ -216,7 +218,7 @@ final class Command: Work {
         case .end(let isReal):
             watch(number, &watchedOutput, 0, .output)
             start.output = nil
-            if isReal { session.send(.end(stream: 1)) }
+            if isReal { sendEnd(of: 1) }
             return isReal
         }
     }
@@ -225,7 +227,7 @@ final class Command: Work {
         guard errorsAreReady, let number = start.errorsNumber else { return false }
         switch read(number, stream: 2, isTerminal: false) {
         case .bytes(let count):
-            errorsAreReady = count == AgentLimits.data || allowance != nil
+            errorsAreReady = count == Session.chunk || allowance != nil
             return true
         case .nothing:
             errorsAreReady = false
@@ -233,9 +235,15 @@ final class Command: Work {
         case .end(let isReal):
             watch(number, &watchedErrors, 0, .errorOutput)
             start.errors = nil
-            if isReal { session.send(.end(stream: 2)) }
+            if isReal { sendEnd(of: 2) }
             return isReal
         }
+    }
+
+    private func sendEnd(of stream: UInt8) {
+        session.send(.end(stream: stream))
+        // A process that ends closes its descriptors one by one, and its parent hears of the end a moment later.
+        if ended == nil { session.hold(milliseconds: Self.lastWait) }
     }
 
     private enum ReadResult {

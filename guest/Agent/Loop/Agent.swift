@@ -99,6 +99,8 @@ final class Agent {
             sessions[place] = session
             liveSessions += 1
             session.begin(isBusy: isBusy)
+            // HELLO comes right behind the connection.
+            session.handle(.connection, Poller.readable)
         }
     }
 

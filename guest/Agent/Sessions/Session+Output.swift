@@ -3,6 +3,10 @@ extension Session {
     private static let lingering: UInt64 = 1_000
     /// Chunks of output in one turn: the other sessions get theirs between.
     private static let turn = 16
+    /// Bytes of a stream in one message: with its header, one packet of vsock.
+    static let chunk = AgentLimits.data - FrameHeader.size
+    /// Bytes of messages that others may join. Each send wakes threads of both kernels.
+    private static let smallOutbox = 256
 
     /// Puts a message into the outbox.
     func send(_ message: AgentMessage) {
@@ -11,12 +15,12 @@ extension Session {
         if !outbox.append(bytes) { close() }
     }
 
-    /// Puts a chunk of a stream into the empty outbox: `fill` writes up to so many bytes to a place and returns how
-    /// many, or a negative number for none.
+    /// Puts a chunk of a stream into the outbox: `fill` writes up to so many bytes to a place and returns how many, or a negative number for
+    /// none.
     func sendData(stream: UInt8, _ fill: (UnsafeMutableRawPointer, Int) -> Int) -> Int {
-        let room = AgentLimits.data + FrameHeader.size
+        let room = Self.chunk + FrameHeader.size
         guard outbox.reserve(room), let base = outbox.place.baseAddress else { return -Int(Errno.noMemory.number) }
-        let count = fill(base + FrameHeader.size, AgentLimits.data)
+        let count = fill(base + FrameHeader.size, Self.chunk)
         guard count > 0 else { return count }
         for index in 0..<4 {
             base.storeBytes(of: UInt8(count >> (8 * index) & 0xff), toByteOffset: index, as: UInt8.self)
@@ -40,7 +44,11 @@ extension Session {
     func drive() {
         var rounds = 0
         while connection != nil {
-            if !outbox.isEmpty {
+            if phase == .working, outbox.count < Self.smallOutbox, rounds < Self.turn, let work, work.produce() {
+                rounds += 1
+                continue
+            }
+            if !outbox.isEmpty, !isHeld {
                 let bytes = outbox.bytes
                 let count = system(
                     SystemCall.sendto, Int(number), Int(bitPattern: bytes.baseAddress), bytes.count,
@@ -58,13 +66,22 @@ extension Session {
                 // SHUT_WR
                 _ = system(SystemCall.shutdown, Int(number), 1)
             }
-            guard phase == .working, rounds < Self.turn, let work, work.produce() else { break }
-            rounds += 1
+            break
         }
         guard connection != nil else { return }
-        let isFree = outbox.isEmpty && rounds < Self.turn
+        let isFree = isHeld || outbox.isEmpty && rounds < Self.turn
         work?.chooseEvents(canProduce: outbox.isEmpty)
         if work?.isRaw != true { watchConnection(Poller.readable | (isFree ? 0 : Poller.writable)) }
+    }
+
+    /// Keeps the messages in the outbox for so many milliseconds, so that the last one may go with them.
+    func hold(milliseconds: UInt64) {
+        sendsAt = Clock.milliseconds + milliseconds
+        deadline = min(deadline, sendsAt)
+    }
+
+    private var isHeld: Bool {
+        phase == .working && sendsAt != 0 && outbox.count < Self.smallOutbox && sendsAt > Clock.milliseconds
     }
 
     func watchConnection(_ new: UInt32) {

@@ -20,6 +20,9 @@ final class Session {
     /// In milliseconds of the monotonic clock; the largest number means none.
     var deadline = UInt64.max
 
+    /// Until then the outbox waits for the message that ends the session, in milliseconds of the monotonic clock; 0 does not wait.
+    var sendsAt: UInt64 = 0
+
     var inbox = RawBuffer()
     var outbox = RawBuffer()
     /// Bytes of the DATA frame that is being received which have not come yet.
@@ -85,7 +88,10 @@ final class Session {
             let place = inbox.place
             let size = min(place.count, needed)
             let count = system(SystemCall.read, Int(number), Int(bitPattern: place.baseAddress), size)
-            if count == -Int(Errno.again.number) || count == -Int(Errno.interrupted.number) { return }
+            if count == -Int(Errno.again.number) || count == -Int(Errno.interrupted.number) {
+                if inbox.isEmpty { inbox.release() }
+                return
+            }
             guard count > 0 else { return close() }
             if phase == .closing || phase == .lingering { continue }
             inbox.filled(count)

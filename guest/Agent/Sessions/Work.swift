@@ -18,7 +18,7 @@ class Work {
     /// An event of one of the work's descriptors.
     func handle(_ role: EventKey.Role, _ events: UInt32) {}
 
-    /// Puts messages into the session's empty outbox; false if there are none now.
+    /// Puts messages into the session's outbox; false if there are none now.
     func produce() -> Bool { false }
 
     /// Chooses the events that the work waits for; output can be sent only if `canProduce`.

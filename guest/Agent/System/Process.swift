@@ -46,7 +46,7 @@ enum Process {
             })
     }
 
-    /// Gives every signal its default action: a shell starts its background jobs with some ignored.
+    /// Gives every signal its default action: a shell starts its background jobs with some ignored. The agent's commands inherit the actions.
     static func resetSignals() {
         // handler, flags, restorer or mask, mask: all zero.
         var action: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
