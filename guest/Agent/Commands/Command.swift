@@ -175,6 +175,10 @@ final class Command: Work {
     override func processEnded(_ process: Int32, _ end: CommandEnd) -> Bool {
         guard process == start.process, ended == nil else { return false }
         ended = end
+        // Both streams have ended, unless others hold them open.
+        outputIsReady = true
+        errorsAreReady = true
+        session.sendsAt = 0
         session.deadline = Clock.milliseconds + Self.grace
         session.drive()
         return true

@@ -70,7 +70,7 @@ extension Session {
         }
         guard connection != nil else { return }
         let isFree = isHeld || outbox.isEmpty && rounds < Self.turn
-        work?.chooseEvents(canProduce: outbox.isEmpty)
+        work?.chooseEvents(canProduce: outbox.isEmpty || isHeld)
         if work?.isRaw != true { watchConnection(Poller.readable | (isFree ? 0 : Poller.writable)) }
     }
 
