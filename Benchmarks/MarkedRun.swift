@@ -17,12 +17,13 @@ struct MarkedRun {
     private(set) var guestMemory = 0
     private(set) var otherMemory = 0
 
-    init(_ machine: Machine, _ arguments: [String]) throws {
+    /// - Parameter prefix: what may stand before each line.
+    init(_ machine: Machine, _ arguments: [String], prefix: String = "") throws {
         let process = try ObservedProcess(machine.path, arguments, limit: 1800)
         var begun = 0.0
         var isDone = false
         while let line = process.line() {
-            let words = line.split(separator: " ")
+            let words = line.dropFirst(line.hasPrefix(prefix) ? prefix.count : 0).split(separator: " ")
             switch words.first {
             case "@init":
                 start = try process.seconds()

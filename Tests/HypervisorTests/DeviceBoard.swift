@@ -1,7 +1,7 @@
 import Foundation
 import GuestToolchain
 
-/// A board with a disk, for tests of the hypervisor's drivers.
+/// A board for tests of the hypervisor, with a disk if one is given.
 enum DeviceBoard: String, CaseIterable, CustomStringConvertible {
     /// QEMU's `virt` has legacy virtio devices over MMIO, unless it is told otherwise.
     case qemuLegacy, qemu
@@ -16,7 +16,7 @@ enum DeviceBoard: String, CaseIterable, CustomStringConvertible {
     }
 
     /// Runs the guests of a GUESTS.json until the machine powers off.
-    func run(_ description: String, harts: Int, disk: String) throws -> [String] {
+    func run(_ description: String, harts: Int, disk: String? = nil) throws -> [String] {
         switch self {
         case .qemuLegacy: return try Self.onQEMU(description, harts, disk, [])
         case .qemu: return try Self.onQEMU(description, harts, disk, ["-global", "virtio-mmio.force-legacy=false"])
@@ -27,14 +27,16 @@ enum DeviceBoard: String, CaseIterable, CustomStringConvertible {
     }
 
     private static func onQEMU(
-        _ description: String, _ harts: Int, _ disk: String, _ options: [String]
+        _ description: String, _ harts: Int, _ disk: String?, _ options: [String]
     ) throws -> [String] {
-        let drive = ["-drive", "file=\(disk),format=raw,if=none,id=disk", "-device", "virtio-blk-device,drive=disk"]
-        return try HypervisorImage.run(description, harts: harts, devices: options + drive)
+        let drive = disk.map {
+            ["-drive", "file=\($0),format=raw,if=none,id=disk", "-device", "virtio-blk-device,drive=disk"]
+        }
+        return try HypervisorImage.run(description, harts: harts, devices: options + (drive ?? []))
     }
 
     private static func onAerie(
-        _ description: String, _ harts: Int, _ disk: String, _ options: [String]
+        _ description: String, _ harts: Int, _ disk: String?, _ options: [String]
     ) throws -> [String] {
         // Beside the test bundle, which is the running program.
         let aerie = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
@@ -50,7 +52,7 @@ enum DeviceBoard: String, CaseIterable, CustomStringConvertible {
                     aerie,
                 ]
                     + ["run", "--kernel", image, "--cpu", "max,h=on", "--cpus", "\(harts)", "--memory", "512M"]
-                    + ["--disk", disk, "--network", "none"] + transport + options)
+                    + ["--network", "none"] + (disk.map { ["--disk", $0] } ?? []) + transport + options)
         }
     }
 }

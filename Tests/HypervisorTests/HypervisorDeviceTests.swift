@@ -9,7 +9,7 @@ struct HypervisorDeviceTests {
         "A guest reads and writes its range of the disk, and nothing else, with interrupts",
         arguments: DeviceBoard.allCases)
     func ranges(board: DeviceBoard) throws {
-        _ = try HypervisorImage.guest("disk")
+        try HypervisorImage.guest("disk")
         let file = try DeviceBoard.disk(sectors: 200)
         let lines = try board.run(
             """
@@ -57,7 +57,7 @@ struct HypervisorDeviceTests {
         "A broken queue stops its device until a reset; resets, reboots and ends wait for requests in flight",
         arguments: [DeviceBoard.qemuLegacy, .aerieTranslator])
     func brokenQueues(board: DeviceBoard) throws {
-        for name in ["broken", "load"] { _ = try HypervisorImage.guest(name) }
+        for name in ["broken", "load"] { try HypervisorImage.guest(name) }
         let lines = try board.run(
             """
             {"guests": [
@@ -78,7 +78,7 @@ struct HypervisorDeviceTests {
         "A guest that asks for much at once gets all of it in bounded pieces, beside other guests that do the same",
         arguments: [DeviceBoard.qemuLegacy, .qemu, .aerieTranslator])
     func floods(board: DeviceBoard) throws {
-        for name in ["flood", "load"] { _ = try HypervisorImage.guest(name) }
+        for name in ["flood", "load"] { try HypervisorImage.guest(name) }
         let lines = try board.run(
             """
             {"guests": [
@@ -98,7 +98,7 @@ struct HypervisorDeviceTests {
         "A queue that one partition refills for ever takes neither that partition's hart nor another one's",
         arguments: [DeviceBoard.qemu, .aerieTranslator])
     func endlessQueue(board: DeviceBoard) throws {
-        _ = try HypervisorImage.guest("refill")
+        try HypervisorImage.guest("refill")
         let lines = try board.run(
             """
             {"mode": "partitioned", "guests": [
@@ -114,7 +114,7 @@ struct HypervisorDeviceTests {
         "Random accesses and queues of one guest do not disturb another one's disk, nor the rest of the disk",
         arguments: [DeviceBoard.qemu, .qemuLegacy, .aerieTranslator])
     func fuzz(board: DeviceBoard) throws {
-        for name in ["fuzz", "load"] { _ = try HypervisorImage.guest(name) }
+        for name in ["fuzz", "load"] { try HypervisorImage.guest(name) }
         let file = try DeviceBoard.disk(sectors: 512)
         let lines = try board.run(
             """
@@ -137,7 +137,7 @@ struct HypervisorDeviceTests {
         "Partitions share a disk by ranges and a switch; a frame with another source is dropped, and unicast reaches its target only",
         arguments: [DeviceBoard.qemuLegacy, .qemu, .aerieTranslator])
     func frames(board: DeviceBoard) throws {
-        for name in ["frames", "load"] { _ = try HypervisorImage.guest(name) }
+        for name in ["frames", "load"] { try HypervisorImage.guest(name) }
         let lines = try board.run(
             """
             {"mode": "partitioned", "guests": [
@@ -155,7 +155,7 @@ struct HypervisorDeviceTests {
 
     @Test("Guests reach the outside by the board's card, each with its own address", arguments: ["true", "false"])
     func outside(isLegacy: String) throws {
-        _ = try HypervisorImage.guest("outside")
+        try HypervisorImage.guest("outside")
         let lines = try HypervisorImage.run(
             """
             {"guests": [
@@ -203,7 +203,7 @@ struct HypervisorDeviceTests {
             (#""disk": {"device": 1, "first": 8, "sectors": 9}, "network": true"#, nil),
         ])
     func refusals(fields: String, message: String?) throws {
-        _ = try HypervisorImage.guest("hello")
+        try HypervisorImage.guest("hello")
         let (status, output, _) = try HypervisorImage.pack(
             """
             {"guests": [{"name": "a", "kernel": "hello.bin", \(fields)},

@@ -1,4 +1,5 @@
 import Foundation
+import GuestToolchain
 import Testing
 
 @Suite(
@@ -7,13 +8,13 @@ import Testing
 struct HypervisorTests {
     @Test("The image without guests has at most 300 KB")
     func size() throws {
-        let path = try HypervisorImage.hypervisor.get()
+        let path = try HypervisorImage.builder.get().hypervisor
         #expect(try Data(contentsOf: URL(filePath: path)).count <= 300_000)
     }
 
     @Test("Guests have harts, timers and messages; a hostile guest ends alone; one that wants too much does not start")
     func guests() throws {
-        for name in ["hello", "hostile"] { _ = try HypervisorImage.guest(name) }
+        for name in ["hello", "hostile"] { try HypervisorImage.guest(name) }
         let lines = try HypervisorImage.run(
             """
             {"mode": "scheduled", "guests": [
@@ -36,21 +37,33 @@ struct HypervisorTests {
         #expect(lines.last == "hypervisor: every guest has ended; the machine powers off")
     }
 
-    /// A tick is 100 ns of virtual time, an instruction 16 ns. The figure has the loop of the guest in it.
-    @Test("A hypercall and its loop take at most 250 instructions")
-    func callCost() throws {
-        _ = try HypervisorImage.guest("cost")
-        let lines = try HypervisorImage.run(
-            #"{"guests": [{"name": "cost", "kernel": "cost.bin", "memory": "8M"}]}"#, harts: 1, countsInstructions: true
+    @Test(
+        "A hypercall takes at most 150 instructions, a switch between vCPUs with its decision at most 700",
+        arguments: [("cost", 1, "call", 150), ("switches", 2, "switch", 700)])
+    func cost(program: String, vcpus: Int, of operation: String, most: Int) throws {
+        try HypervisorImage.guest(program)
+        let lines = try DeviceBoard.aerieInterpreter.run(
+            #"{"guests": [{"name": "counts", "kernel": "\#(program).bin", "vcpus": \#(vcpus), "memory": "8M"}]}"#,
+            harts: 1
         )
-        let line = try #require(lines.first { $0.hasPrefix("[cost] ticks of 10000 calls ") })
-        let ticks = try #require(Double(line.split(separator: " ").last ?? ""))
-        #expect(ticks * 100 / 16 / 10_000 <= 250)
+        let line = try #require(lines.first { $0.hasPrefix("[counts] instructions of a \(operation) ") })
+        let instructions = try #require(Int(line.split(separator: " ").last ?? ""))
+        // Less than the registers of a vCPU, saved and loaded, would be no count.
+        #expect((60...most).contains(instructions), "\(instructions)")
+    }
+
+    @Test("A vCPU that waits wakes at its timer, whatever timer an earlier wait had")
+    func timers() throws {
+        try HypervisorImage.guest("timers")
+        let lines = try HypervisorImage.run(
+            #"{"guests": [{"name": "waits", "kernel": "timers.bin", "memory": "8M"}]}"#, harts: 1,
+            countsInstructions: true)
+        #expect(lines.contains("[waits] late timers 0"))
     }
 
     @Test("A partition runs on its own harts")
     func partitions() throws {
-        _ = try HypervisorImage.guest("hello")
+        try HypervisorImage.guest("hello")
         let lines = try HypervisorImage.run(
             """
             {"mode": "partitioned", "guests": [
@@ -66,7 +79,7 @@ struct HypervisorTests {
         "Weights of 3:1 and a cap of 25% hold within a point",
         arguments: [("\"weight\": 768", 75.0), ("\"cap\": 25", 25.0)])
     func shares(setting: String, percent: Double) throws {
-        _ = try HypervisorImage.guest("spin")
+        try HypervisorImage.guest("spin")
         let lines = try HypervisorImage.run(
             """
             {"guests": [{"name": "set", "kernel": "spin.bin", "memory": "8M", \(setting)},
@@ -101,7 +114,7 @@ struct HypervisorTests {
             ),
         ])
     func refusals(description: String, message: String) throws {
-        _ = try HypervisorImage.guest("hello")
+        try HypervisorImage.guest("hello")
         let (status, output, _) = try HypervisorImage.pack(description)
         #expect(status == 1)
         #expect(output.hasSuffix(": \(message)\n"), "\(output)")

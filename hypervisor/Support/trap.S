@@ -8,15 +8,12 @@
 hv_trap_entry:
     csrrw a0, sscratch, a0
     beqz a0, hv_own_trap
+    // What a function may change.
     sd x1, 8(a0)
     sd x2, 16(a0)
-    sd x3, 24(a0)
-    sd x4, 32(a0)
     sd x5, 40(a0)
     sd x6, 48(a0)
     sd x7, 56(a0)
-    sd x8, 64(a0)
-    sd x9, 72(a0)
     sd x11, 88(a0)
     sd x12, 96(a0)
     sd x13, 104(a0)
@@ -24,6 +21,52 @@ hv_trap_entry:
     sd x15, 120(a0)
     sd x16, 128(a0)
     sd x17, 136(a0)
+    sd x28, 224(a0)
+    sd x29, 232(a0)
+    sd x30, 240(a0)
+    sd x31, 248(a0)
+    csrrw t0, sscratch, zero
+    sd t0, 80(a0)
+    ld a1, HV_VCPU_HART(a0)
+    ld sp, HV_HART_STACK(a1)
+    csrr t1, scause
+    li t2, 10                       // an environment call of VS-mode
+    bne t1, t2, 1f
+    addi sp, sp, -16
+    sd a0, 0(sp)
+    call hypervisor_quick_call      // (vcpu); 0: the call needs the rest of the hypervisor
+    beqz a0, 2f
+    csrr t1, sepc
+    addi t1, t1, 4
+    csrw sepc, t1
+    csrw sscratch, a0
+    ld x1, 8(a0)
+    ld x2, 16(a0)
+    ld x5, 40(a0)
+    ld x6, 48(a0)
+    ld x7, 56(a0)
+    ld x11, 88(a0)
+    ld x12, 96(a0)
+    ld x13, 104(a0)
+    ld x14, 112(a0)
+    ld x15, 120(a0)
+    ld x16, 128(a0)
+    ld x17, 136(a0)
+    ld x28, 224(a0)
+    ld x29, 232(a0)
+    ld x30, 240(a0)
+    ld x31, 248(a0)
+    ld x10, 80(a0)
+    sret
+
+2:  ld a0, 0(sp)
+    addi sp, sp, 16
+    ld a1, HV_VCPU_HART(a0)
+    // What functions keep, gp and tp: nothing has changed them yet.
+1:  sd x3, 24(a0)
+    sd x4, 32(a0)
+    sd x8, 64(a0)
+    sd x9, 72(a0)
     sd x18, 144(a0)
     sd x19, 152(a0)
     sd x20, 160(a0)
@@ -34,20 +77,12 @@ hv_trap_entry:
     sd x25, 200(a0)
     sd x26, 208(a0)
     sd x27, 216(a0)
-    sd x28, 224(a0)
-    sd x29, 232(a0)
-    sd x30, 240(a0)
-    sd x31, 248(a0)
-    csrrw t0, sscratch, zero
     csrr t1, sepc
     csrr t2, sstatus
     csrr t3, hstatus
-    sd t0, 80(a0)
     sd t1, HV_VCPU_SEPC(a0)
     sd t2, HV_VCPU_SSTATUS(a0)
     sd t3, HV_VCPU_HSTATUS(a0)
-    ld a1, HV_VCPU_HART(a0)
-    ld sp, HV_HART_STACK(a1)
     li s0, 0
     call hypervisor_trap            // (vcpu, hart); the result is the vCPU that runs next
 

@@ -7,8 +7,8 @@ internal import Translator
 
 let systemInstructions: [Instruction] = [
     // pause is a fence with no predecessors; it gives way, since the hart it waits for may need this processor.
-    Instruction("pause", .none, 0x0100_000F, 0xFFFF_FFFF, of: .zihintpause) { _, operation in
-        yieldProcessor()
+    Instruction("pause", .none, 0x0100_000F, 0xFFFF_FFFF, of: .zihintpause) { hart, operation in
+        hart.state.pointee.yieldToOtherThreads()
         return operation.next
     },
     Instruction("fence", .fence, 0x0F, 0x707F, lift: .fence) { _, operation in
@@ -97,8 +97,17 @@ private func environmentCall(_ hart: HartReference, _ operation: OperationRefere
     return trapped(hart, operation)
 }
 
+extension HartState {
+    /// Yields the host's processor, and makes the look at the clock due at the next block. Other threads may have had the processor for
+    /// milliseconds: a loop of yields would take seconds to retire the instructions between two looks.
+    fileprivate mutating func yieldToOtherThreads() {
+        yieldProcessor()
+        pollAt = retired
+    }
+}
+
 private func waitOnReservation(_ hart: HartReference, _ operation: OperationReference) -> OperationReference? {
-    if hart.state.pointee.reservation.isValid { yieldProcessor() }
+    if hart.state.pointee.reservation.isValid { hart.state.pointee.yieldToOtherThreads() }
     return operation.next
 }
 

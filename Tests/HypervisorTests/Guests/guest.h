@@ -33,6 +33,7 @@ static inline void number(u64 value) {
 }
 static inline void off(void) { sbi(SRST, 0, 0, 0, 0, 0); for (;;) { } }
 static inline u64 now(void) { u64 t; __asm__ volatile("rdtime %0" : "=r"(t)); return t; }
+static inline u64 instructions(void) { u64 n; __asm__ volatile("rdinstret %0" : "=r"(n) : : "memory"); return n; }
 
 // start.S
 void start_second(void);

@@ -55,6 +55,11 @@ import Testing
         try check("interrupts.c", on: runner)
     }
 
+    @Test(arguments: GuestRunners.ours)
+    func loopsThatYieldTheProcessorTakeTimerInterruptsSoonAfterTheirTime(runner: any GuestRunner) throws {
+        try check("waiting.c", on: runner)
+    }
+
     @Test(arguments: GuestRunners.all)
     func fourHartsKeepTheMemoryModelAndWakeEachOther(runner: any GuestRunner) throws {
         try check("harts.c", on: runner, harts: 4)

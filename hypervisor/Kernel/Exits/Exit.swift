@@ -1,7 +1,7 @@
 import Support
 
 /// Follow an exit here: trap.S has saved the guest's registers in its vCPU and calls this function on the hart's stack, with
-/// interrupts off. The result is the vCPU that trap.S enters, with the same or another one's registers.
+/// interrupts off. Before, `answerQuickCall` has had the chance to answer an environment call. The result is the vCPU that trap.S enters, with the same or another one's registers.
 ///
 /// Exceptions that are the guest's own business (its page faults, its system calls) never come here: hedeleg gives them to VS-mode.
 @c(hypervisor_trap)
@@ -41,7 +41,7 @@ func handleInterrupt(_ number: UInt64, _ hart: Hart) {
         hart.pointee.timer = .max
         setHartTimer(.max)
         hypervisor.pointee.scheduler.wakeDue(hv_time())
-        PostponedWork.continueDue(hart)
+        if hart.pointee.postponed != 0 { PostponedWork.continueDue(hart) }
         hart.pointee.reschedule = 1
     case 9: InterruptController.handle(hart)
     default: break

@@ -109,6 +109,8 @@ extension UnsafeMutablePointer where Pointee == hv_vcpu {
         let pending = hv_read_vsip() | pointee.raised >> 1
         if pending & hv_read_vsie() != 0 { return }
         hypervisor.pointee.console.flushPrompt(hypervisor.pointee.guests + Int(pointee.guest))
+        // The decision sets the hart's timer by it, before the vCPU leaves the hart.
+        if hypervisor.pointee.board.hasTimerCompare { pointee.deadline = hv_read_vstimecmp() }
         pointee.state = VCPUState.waiting
         hart.pointee.reschedule = 1
     }

@@ -11,13 +11,12 @@ enum Firmware {
 
     typealias Result = (error: Int64, value: UInt64)
 
-    /// An environment call of VS-mode: a7 the extension, a6 the function, a0 to a5 the arguments.
+    /// An environment call of VS-mode that `answerQuickCall` leaves: a7 the extension, a6 the function, a0 to a5 the arguments.
     static func call(_ vcpu: VCPU, _ hart: Hart) {
         // Wraps: the guest may call from the last word of its address space.
         vcpu.pointee.sepc &+= 4
         let result: Result
         switch vcpu[register: 17] {
-        case 0x10: result = base(vcpu)
         case 0x5449_4d45: result = setTimer(vcpu, hart)
         case 0x73_5049: result = sendSoftwareInterrupts(vcpu)
         case 0x5246_4e43: result = Fences.call(vcpu)
@@ -31,7 +30,7 @@ enum Firmware {
         vcpu[register: 11] = result.value
     }
 
-    private static func base(_ vcpu: VCPU) -> Result {
+    static func base(_ vcpu: VCPU) -> Result {
         switch vcpu[register: 16] {
         case 0: return (success, 2 << 24)
         case 1: return (success, 0x4145)  // "AE": no registered implementation
@@ -47,13 +46,10 @@ enum Firmware {
         }
     }
 
+    /// SBI's timer on a hart without Sstc.
     private static func setTimer(_ vcpu: VCPU, _ hart: Hart) -> Result {
         guard vcpu[register: 16] == 0 else { return (notSupported, 0) }
         let deadline = vcpu[register: 10]
-        if hypervisor.pointee.board.hasTimerCompare {
-            hv_write_vstimecmp(deadline)
-            return (success, 0)
-        }
         vcpu.pointee.deadline = deadline
         vcpu.pointee.raised &= ~VCPU.timer
         if deadline <= hv_time() {
