@@ -11,7 +11,8 @@ struct Benchmarks: ParsableCommand {
         abstract: "Measures Aerie beside the host and beside QEMU.",
         subcommands: [
             KernelsCommand.self, SystemCommand.self, WorkloadsCommand.self, HardwareCommand.self, IOCommand.self,
-            DensityCommand.self, ExecBenchmark.self, MachinesCommand.self, SnapshotsCommand.self, HypervisorCommand.self,
+            DensityCommand.self, ExecBenchmark.self, MachinesCommand.self, SnapshotsCommand.self,
+            HypervisorCommand.self,
         ],
         defaultSubcommand: KernelsCommand.self)
 }
