@@ -101,7 +101,8 @@ let package = Package(
         module(
             "GuestImages",
             [
-                "GuestAgentPrograms", "GuestBoot", "HostSystem", .product(name: "Subprocess", package: "swift-subprocess"),
+                "GuestAgentPrograms", "GuestBoot", "HostSystem",
+                .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         // Project files in the style of compose: text in, services out.
