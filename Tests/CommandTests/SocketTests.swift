@@ -42,14 +42,14 @@ struct SocketTests {
         head -c 50000000 /dev/zero | tr '\0' x | perl guest.pl give
         perl -e 'use Socket; socket(my $s, 40, 1, 0); connect($s, pack "S S L L x4", 40, 0, 5999, 2) or print "refused: $!\n"'
         perl guest.pl wait
-        # A shorter watchdog, and a dead kernel.
+        # A shorter watchdog, which nobody serves any more.
         pkill -f 'busybox watchdog'; sleep 0.3
         busybox watchdog -T 1 -t 500ms /dev/watchdog0; sleep 0.6
-        echo c >/proc/sysrq-trigger
+        pkill -KILL -f 'busybox watchdog'; sleep 600
 
         """#
 
-    @Test("A hundred connections and large transfers go both ways, and a panic ends the guest by its watchdog")
+    @Test("A hundred connections and large transfers go both ways, and the guest ends by its watchdog")
     func sockets() throws {
         let aerie = try AerieProcess()
         let path = aerie.directory.path("vm.sock")
