@@ -60,7 +60,8 @@ struct ProjectNetworkTests {
         #expect(try ask("\(project)-db", from: "web") == "\(project)-db\n")
         let first = try address("db")
         let own = first.split(separator: "/")[0]
-        #expect(try run(["logs", "\(project)-web"]).output.contains("\(own)"))
+        // Commands of 'exec' may be served before the machine's own command has run.
+        #expect(try Patience.wait { try run(["logs", "\(project)-web"]).output.contains("\(own)") })
 
         #expect(try run(["restart", "--time", "0", "\(project)-db"]).code == 0)
         #expect(try address("db") == first)

@@ -65,8 +65,7 @@ final class RISCVBoard: Board {
         let slots = Self.slots(isPCI ? [] : virtio.devices, transport, host: host, wires: wires)
         let flash = try Self.flash(configuration, io: io, log: log)
         let panic = PanicNotifier(name: "panic", log: log, handler: events)
-        let generation = try Self.makeGeneration(wires)
-        self.generation = generation
+        generation = try Self.makeGeneration(wires)
         let (bridge, functions, hotplug) = try Self.bus(isPCI ? virtio : nil, panic, io: io, host: host, interrupts)
         self.hotplug = hotplug
 
