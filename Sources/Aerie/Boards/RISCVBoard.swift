@@ -65,10 +65,10 @@ final class RISCVBoard: Board {
         let slots = Self.slots(isPCI ? [] : virtio.devices, transport, host: host, wires: wires)
         let flash = try Self.flash(configuration, io: io, log: log)
         let panic = PanicNotifier(name: "panic", log: log, handler: events)
-        generation = try Self.makeGeneration(wires)
+        let generation = try Self.makeGeneration(wires)
+        self.generation = generation
         let (bridge, functions, hotplug) = try Self.bus(isPCI ? virtio : nil, panic, io: io, host: host, interrupts)
         self.hotplug = hotplug
-
         // Power, time, and interrupts; then what raises them.
         let placed: [Placement] =
             Self.timers(harts, timeBase: timeBase, bootROM: bootROM, events: events) + interrupts.placed
