@@ -1,5 +1,6 @@
 import Foundation
 import GuestToolchain
+import TestSupport
 import Testing
 
 /// The threads of a machine's process.
@@ -55,7 +56,8 @@ import Testing
     func mainThread() throws {
         let machine = try threads([])
         defer { machine.end() }
-        #expect(machine.names().filter { $0 == "machine" }.count == 1)
+        // A thread that is new has the name of the one that began it.
+        #expect(Patience.wait { machine.names().filter { $0 == "machine" }.count == 1 })
         #expect(machine.names().filter { $0 == "aerie-vm" }.count == 1)
     }
 }
