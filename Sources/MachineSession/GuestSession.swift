@@ -222,6 +222,7 @@ package struct GuestSession {
             reason == .secondRequest
             ? "killed by a second signal before it had powered off"
             : "killed because it did not power off within \(stopTimeout) s; --stop-timeout allows more"
-        StandardError.write("\(log.program): stopping the guest: \(found)\n")
+        // The reader of a terminal may be the reason for the second signal.
+        StandardError.offer(line: "\(log.program): stopping the guest: \(found)")
     }
 }
