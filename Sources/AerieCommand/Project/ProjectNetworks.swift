@@ -108,9 +108,7 @@ struct ProjectNetworks {
     /// The ranges of a service's networks, which an egress policy has to allow.
     func ranges(of service: ComposeService) -> [String] {
         addresses[service.name, default: []].compactMap { item in
-            IPv4Network.address(item.address).map { address in
-                "\(IPv4Network.text(address & ~(UInt32.max >> UInt32(item.prefix))))/\(item.prefix)"
-            }
+            IPv4Network.address(item.address).flatMap { IPv4Network(containing: $0, prefix: item.prefix)?.description }
         }
     }
 

@@ -13,6 +13,12 @@ package struct IPv4Network: Equatable, Sendable, CustomStringConvertible {
         self.prefix = prefix
     }
 
+    /// The network that an address is in; nil for a prefix that is not valid.
+    package init?(containing address: UInt32, prefix: Int) {
+        guard Self.prefixes.contains(prefix) else { return nil }
+        self.init(base: address & ~(UInt32.max >> UInt32(prefix)), prefix: prefix)
+    }
+
     /// Reads `A.B.C.D/PREFIX`, where the bits behind the prefix are zero; nil for another text.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)

@@ -18,11 +18,10 @@ package struct SegmentAddresses {
     package init(_ machines: [Machine]) {
         for machine in machines {
             for item in machine.record.network?.addresses ?? [] {
-                guard let address = IPv4Network.address(item.address), IPv4Network.prefixes.contains(item.prefix) else {
-                    continue
-                }
-                let base = address & ~(UInt32.max >> UInt32(item.prefix))
-                networks[item.segment] = IPv4Network(base: base, prefix: item.prefix)
+                guard let address = IPv4Network.address(item.address),
+                    let network = IPv4Network(containing: address, prefix: item.prefix)
+                else { continue }
+                networks[item.segment] = network
                 uses[item.segment, default: []].append(Use(machine: machine.record.id, address: address))
             }
         }
