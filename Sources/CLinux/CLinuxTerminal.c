@@ -22,7 +22,8 @@ static int terminal_input, terminal_output;
 static atomic_bool wanted;     // raw mode is to be taken up again after a stop
 static atomic_bool active;     // the terminal is in raw mode now
 static atomic_bool escapes;    // the guest's output had an escape character
-static atomic_int signal_pipe = -1;
+enum { last_watched = 64 };
+static atomic_int signal_pipes[last_watched + 1]; // where each signal writes to; 0 is nowhere, since 0 is standard input
 
 // SIGSYS is the jail's, whose handler restores the terminal, too.
 static const int crash_signals[] = {SIGSEGV, SIGABRT, SIGILL, SIGBUS, SIGFPE, SIGTRAP, SIGQUIT};
@@ -101,9 +102,9 @@ static void on_stop(int signal) {
 static void write_signal(int signal) {
     int saved_errno = errno;
     unsigned char byte = (unsigned char)signal;
-    int descriptor = atomic_load(&signal_pipe);
+    int descriptor = atomic_load(&signal_pipes[signal]);
     // A full pipe has the same news in it already.
-    if (descriptor != -1) (void)!write(descriptor, &byte, 1);
+    if (descriptor != 0) (void)!write(descriptor, &byte, 1);
     errno = saved_errno;
 }
 
@@ -161,24 +162,26 @@ bool aerie_terminal_size(int descriptor, unsigned short *columns, unsigned short
     return true;
 }
 
-int aerie_signal_pipe(void) {
-    static int read_end = -1;
-    int ends[2];
-    if (read_end != -1) return read_end;
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == -1) return -1;
-    read_end = ends[0];
-    atomic_store(&signal_pipe, ends[1]);
-    return read_end;
+static int pipe_ends[last_watched + 1][2];
+
+int aerie_signal_pipe(int signal) {
+    if (signal < 1 || signal > last_watched) {
+        errno = EINVAL;
+        return -1;
+    }
+    int *ends = pipe_ends[signal];
+    if (ends[0] == 0 && pipe2(ends, O_CLOEXEC | O_NONBLOCK) == -1) return -1;
+    return ends[0];
 }
 
-enum { last_watched = 64 };
 static struct sigaction unwatched[last_watched + 1];
 static bool watched[last_watched + 1];
 
-int aerie_signal_watch(int signal) {
+int aerie_signal_watch(int signal, int owner) {
     struct sigaction now;
     if (signal < 1 || signal > last_watched || sigaction(signal, NULL, &now) == -1) return -1;
     if (now.sa_handler == SIG_IGN || watched[signal]) return 0;
+    atomic_store(&signal_pipes[signal], pipe_ends[owner][1]);
     if (install(signal, write_signal, &unwatched[signal]) == -1) return -1;
     watched[signal] = true;
     return 0;
@@ -187,6 +190,7 @@ int aerie_signal_watch(int signal) {
 void aerie_signal_unwatch(int signal) {
     if (signal < 1 || signal > last_watched || !watched[signal]) return;
     sigaction(signal, &unwatched[signal], NULL);
+    atomic_store(&signal_pipes[signal], 0);
     watched[signal] = false;
 }
 

@@ -9,7 +9,7 @@ internal import Runtime
 /// A machine on this program's terminal that ends with this program, where this program has more to do than to be the machine's console:
 /// give the guest a new identity first, let it go on without the terminal, or make a snapshot at the end.
 final class AttendedRun: Sendable {
-    private static let endSignals = [SIGTERM, SIGINT, SIGHUP]
+    private static let signals = [SIGTERM, SIGINT, SIGHUP]
     /// Nanoseconds for the answer about the end of a machine whose console has ended.
     private static let endLimit: UInt64 = 5_000_000_000
 
@@ -17,7 +17,6 @@ final class AttendedRun: Sendable {
     private let snapshot: ExitSnapshot?
     /// How often somebody asked for the end.
     private let requests = Monitor(0)
-    private let window = Monitor(WindowReport?.none)
 
     init(_ machine: Machine, snapshot: ExitSnapshot?) {
         self.machine = machine
@@ -44,13 +43,8 @@ final class AttendedRun: Sendable {
         defer { signals.cancel() }
         if renewsIdentity { try MachineIdentityRenewal().run(machine) }
         let console = try ConsoleAttachment(machine, withRecent: true)
-        // One watch has all signals of a process.
-        let report = try console.windowReport()
-        window.withLock { $0 = report }
-        report?.send()
         let end = try console.attend(
-            hint: "Ctrl-] three times leaves the guest; Ctrl-P Ctrl-Q detaches, and it goes on", endsInput: true,
-            watchesWindow: false)
+            hint: "Ctrl-] three times leaves the guest; Ctrl-P Ctrl-Q detaches, and it goes on", endsInput: true)
         var code: Int32 = 0
         if end == .detached {
             try machine.release()
@@ -79,11 +73,7 @@ final class AttendedRun: Sendable {
         do throws(SystemError) {
             let loop = try EventLoop(name: "signals")
             try loop.start()
-            let watch = try SignalWatch(Self.endSignals + [SIGWINCH], on: loop) { [self] signal in
-                if signal == SIGWINCH {
-                    window.withLock { $0 }?.send()
-                    return
-                }
+            let watch = try SignalWatch(Self.signals, on: loop) { [self] _ in
                 let count = requests.update { count in
                     count += 1
                     return count

@@ -17,13 +17,14 @@ void aerie_terminal_saw_escape_sequence(void);
 /// Columns and rows of a terminal; false when `descriptor` is none or does not know.
 bool aerie_terminal_size(int descriptor, unsigned short *columns, unsigned short *rows);
 
-/// The non-blocking read end of the process's signal pipe, which the first call makes and which stays open: a handler may
-/// write to it at any time. -1 with errno set on failure.
-int aerie_signal_pipe(void);
+/// The non-blocking read end of the pipe that `signal` owns in this process, which the first call makes and which stays open: a handler
+/// may write to it at any time. -1 with errno set on failure.
+int aerie_signal_pipe(int signal);
 
-/// From now on each arrival of `signal` writes its number as a byte into the pipe. A signal that the process was started
-/// with ignored (nohup, a shell's background job) stays ignored. -1 with errno set on failure.
-int aerie_signal_watch(int signal);
+/// From now on each arrival of `signal` writes its number as a byte into the pipe of `owner`, a signal for which `aerie_signal_pipe` has made
+/// one. A signal that the process was started with ignored (nohup, a shell's background job) stays ignored, and one that is watched
+/// already goes where it went. -1 with errno set on failure.
+int aerie_signal_watch(int signal, int owner);
 
 /// Puts the signal's action back as it was before `aerie_signal_watch`.
 void aerie_signal_unwatch(int signal);

@@ -40,11 +40,6 @@ package struct ConsoleAttachment {
         case machineEnded
     }
 
-    /// For changes of this terminal's window; nil where there is no terminal.
-    package func windowReport() throws(AerieError) -> WindowReport? {
-        isTerminal ? try WindowReport(machine, number) : nil
-    }
-
     /// Moves bytes until the machine ends or the user detaches.
     ///
     /// - Returns: the machine's exit code, or 0.
@@ -67,11 +62,9 @@ package struct ConsoleAttachment {
     /// - Parameters:
     ///   - hint: for a user at a terminal, about the keys.
     ///   - endsInput: whether the end of an input that is not a terminal is typed for the guest, as an end of transmission.
-    ///   - watchesWindow: whether this watches the size of the window; otherwise the caller, who watches signals, sends `windowReport`.
-    package func attend(hint: String, endsInput: Bool, watchesWindow: Bool = true) throws(AerieError) -> End {
+    package func attend(hint: String, endsInput: Bool) throws(AerieError) -> End {
         SignalWatch.discard(SIGPIPE)
-        let window =
-            try watchesWindow ? windowReport().map { (report) throws(AerieError) in try WindowWatch(report) } : nil
+        let window = try WindowWatch(machine, number, isTerminal: isTerminal)
         defer { window?.cancel() }
         do throws(SystemError) {
             if isTerminal { try Terminal.enterRawMode(input: STDIN_FILENO, output: STDOUT_FILENO) }
@@ -149,36 +142,25 @@ package struct ConsoleAttachment {
     }
 }
 
-/// Tells a machine the size of this terminal's window.
-package struct WindowReport: Sendable {
-    private let client: ControlClient
-    private let number: Int
-
-    fileprivate init(_ machine: Machine, _ number: Int) throws(AerieError) {
-        client = try ControlClient(machine)
-        self.number = number
-    }
-
-    package func send() {
-        guard let size = Terminal.windowSize(STDOUT_FILENO) else { return }
-        let parameters: [String: JSONValue] = [
-            "attachment": JSONValue(number), "columns": JSONValue(size.columns), "rows": JSONValue(size.rows),
-        ]
-        _ = try? client.call(.resizeWindow, parameters)
-    }
-}
-
 /// Passes changes of this terminal's window on to a machine.
 private struct WindowWatch {
     private let loop: EventLoop
     private let watch: SignalWatch
 
-    init(_ report: WindowReport) throws(AerieError) {
+    init?(_ machine: Machine, _ number: Int, isTerminal: Bool) throws(AerieError) {
+        guard isTerminal else { return nil }
+        let client = try ControlClient(machine)
         do throws(SystemError) {
             let loop = try EventLoop(name: "window")
             try loop.start()
             self.loop = loop
-            watch = try SignalWatch([SIGWINCH], on: loop) { _ in report.send() }
+            watch = try SignalWatch([SIGWINCH], on: loop) { _ in
+                guard let size = Terminal.windowSize(STDOUT_FILENO) else { return }
+                let parameters: [String: JSONValue] = [
+                    "attachment": JSONValue(number), "columns": JSONValue(size.columns), "rows": JSONValue(size.rows),
+                ]
+                _ = try? client.call(.resizeWindow, parameters)
+            }
         } catch { throw AerieError(opening: "the terminal", error) }
     }
 
