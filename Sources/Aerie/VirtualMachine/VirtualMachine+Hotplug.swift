@@ -189,7 +189,7 @@ extension VirtualMachine {
     }
 
     private func unplug(slot: Int, _ asked: String, within limit: Duration) throws(AerieError) {
-        let deadline = HostClock.monotonic() &+ UInt64(max(0, min(limit.components.seconds, 86_400))) * 1_000_000_000
+        let deadline = HostClock.monotonic() &+ min(limit, .seconds(86_400)).nanoseconds
         var found: PCIRootPort?
         try whileAlive(asked) { () throws(AerieError) in
             guard let port = try hotplugSlots(asked).port(slot), !port.isFree else {

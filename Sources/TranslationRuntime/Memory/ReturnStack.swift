@@ -23,7 +23,7 @@ struct ReturnStack: ~Copyable {
     var top: UnsafeMutableRawPointer
 
     /// Offsets in multiples of 2048 bytes where rings are. Processors take a load for one of what was stored just before when the low 12
-    /// bits of both addresses are equal, and wait: so nothing that jumps load is at such an address (`StateLayout.fieldsOfJumps`).
+    /// bits of both addresses are equal, and wait: so no field of the state that jumps load is at such an address.
     static let places = 1024..<1024 + count * MemoryLayout<Entry>.stride
     private static let stride = 2048
 

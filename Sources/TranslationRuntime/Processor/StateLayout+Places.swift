@@ -74,7 +74,4 @@ extension StateLayout {
         jumps.pages = withUnsafePointer(to: &fetch.pointee.currentPages) { UnsafeRawPointer($0) - base }
         jumps.pageCount = JumpCache.pageCount
     }
-
-    /// The offsets of what a jump or call out of a page's code loads from the state, besides slots.
-    var fieldsOfJumps: [Int] { [codePage, jumps.entries, jumps.tag] + [jumps.returnTop].compactMap { $0 } }
 }

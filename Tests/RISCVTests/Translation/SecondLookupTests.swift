@@ -97,7 +97,9 @@ import Testing
         #expect(UInt(bitPattern: state) % 4096 == 0)
         let layout = StateLayout(of: state)
         let slots = stride(from: 0, to: HartState.controlOffset, by: 8)
-        for offset in layout.fieldsOfJumps + slots {
+        let jumps =
+            [layout.codePage, layout.jumps.entries, layout.jumps.tag] + [layout.jumps.returnTop].compactMap { $0 }
+        for offset in jumps + slots {
             #expect(!ReturnStack.places.contains(offset % 2048), "field at \(offset)")
         }
         let top = UInt(bitPattern: state.pointee.fetch.returns.top)
