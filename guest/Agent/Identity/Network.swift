@@ -79,31 +79,16 @@ enum Network {
     }
 
     private static func name(of index: UInt32) -> [UInt8]? {
-        guard let socket = try? Descriptor(system(SystemCall.socket, inet, 2 | OpenFlags.closeOnExec, 0)) else {
-            return nil
-        }
-        // ifreq: 16 bytes of name, then the index among 24 bytes.
-        var request = [UInt8](repeating: 0, count: 40)
-        for byte in 0..<4 { request[16 + byte] = UInt8(truncatingIfNeeded: index >> UInt32(8 * byte)) }
-        let result = request.withUnsafeMutableBytes {
-            // SIOCGIFNAME
-            system(SystemCall.ioctl, Int(socket.number), 0x8910, Int(bitPattern: $0.baseAddress))
-        }
-        guard result == 0 else { return nil }
-        return Array(request[..<(request.firstIndex(of: 0) ?? 16)])
+        var request = InterfaceRequest()
+        request.set((0..<4).map { UInt8(truncatingIfNeeded: index >> UInt32(8 * $0)) }, at: 0)
+        do throws(Errno) {
+            try request.send(.name, try InterfaceRequest.socket())
+        } catch { return nil }
+        return request.name
     }
 
     static func bringUpLoopback() {
-        guard let socket = try? Descriptor(system(SystemCall.socket, inet, 2 | OpenFlags.closeOnExec, 0)) else {
-            return
-        }
-        var request = [UInt8](repeating: 0, count: 40)
-        request[0] = UInt8(ascii: "l")
-        request[1] = UInt8(ascii: "o")
-        request[16] = 1  // IFF_UP
-        _ = request.withUnsafeMutableBytes {
-            // SIOCSIFFLAGS
-            system(SystemCall.ioctl, Int(socket.number), 0x8914, Int(bitPattern: $0.baseAddress))
-        }
+        guard let socket = try? InterfaceRequest.socket() else { return }
+        try? InterfaceRequest.bringUp([UInt8]("lo"), socket)
     }
 }

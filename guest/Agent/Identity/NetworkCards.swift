@@ -40,16 +40,10 @@ enum NetworkCards {
     }
 
     private static func set(_ address: [UInt8], of name: [UInt8]) throws(Errno) {
-        let socket = try Descriptor(system(SystemCall.socket, 2, 2 | OpenFlags.closeOnExec, 0))
-        // ifreq: 16 bytes of name, then a sockaddr: u16 family (ARPHRD_ETHER), 6 bytes of address.
-        var request = [UInt8](repeating: 0, count: 40)
-        for (index, byte) in name.prefix(15).enumerated() { request[index] = byte }
-        request[16] = 1
-        for (index, byte) in address.prefix(6).enumerated() { request[18 + index] = byte }
-        try checked(
-            request.withUnsafeMutableBytes {
-                // SIOCSIFHWADDR
-                system(SystemCall.ioctl, Int(socket.number), 0x8924, Int(bitPattern: $0.baseAddress))
-            })
+        // A sockaddr: u16 family (ARPHRD_ETHER), 6 bytes of address.
+        var request = InterfaceRequest(name)
+        request[0] = 1
+        request.set(Array(address.prefix(6)), at: 2)
+        try request.send(.setHardwareAddress, try InterfaceRequest.socket())
     }
 }

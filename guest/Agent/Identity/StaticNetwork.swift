@@ -84,10 +84,10 @@ enum StaticNetwork {
         let mask: UInt32 = prefix == 0 ? 0 : UInt32.max << UInt32(32 - prefix)
         let maskBytes = (0..<4).map { UInt8(truncatingIfNeeded: mask >> UInt32(24 - 8 * $0)) }
         do throws(Errno) {
-            let socket = try Descriptor(system(SystemCall.socket, 2, 2 | OpenFlags.closeOnExec, 0))
-            try set(address, of: name, socket, 0x8916)  // SIOCSIFADDR
-            try set(maskBytes, of: name, socket, 0x891c)  // SIOCSIFNETMASK
-            try bringUp(name, socket)
+            let socket = try InterfaceRequest.socket()
+            try set(address, of: name, socket, .setAddress)
+            try set(maskBytes, of: name, socket, .setMask)
+            try InterfaceRequest.bringUp(name, socket)
         } catch {
             throw AgentFailure(.file, name, error)
         }
@@ -105,38 +105,13 @@ enum StaticNetwork {
         return found
     }
 
-    /// ifreq: 16 bytes of name, then a sockaddr_in: u16 family (AF_INET), u16 port, 4 bytes of address.
+    /// The value is a sockaddr_in: u16 family (AF_INET), u16 port, 4 bytes of address.
     private static func set(
-        _ address: [UInt8], of name: [UInt8], _ socket: borrowing Descriptor, _ call: Int
+        _ address: [UInt8], of name: [UInt8], _ socket: borrowing Descriptor, _ call: InterfaceRequest.Call
     ) throws(Errno) {
-        var request = request(name)
-        request[16] = 2
-        for (index, byte) in address.prefix(4).enumerated() { request[20 + index] = byte }
-        try checked(
-            request.withUnsafeMutableBytes {
-                system(SystemCall.ioctl, Int(socket.number), call, Int(bitPattern: $0.baseAddress))
-            })
-    }
-
-    private static func bringUp(_ name: [UInt8], _ socket: borrowing Descriptor) throws(Errno) {
-        var request = request(name)
-        let number = Int(socket.number)
-        // SIOCGIFFLAGS, and SIOCSIFFLAGS with IFF_UP.
-        try checked(
-            request.withUnsafeMutableBytes {
-                system(SystemCall.ioctl, number, 0x8913, Int(bitPattern: $0.baseAddress))
-            })
-        guard request[16] & 1 == 0 else { return }
-        request[16] |= 1
-        try checked(
-            request.withUnsafeMutableBytes {
-                system(SystemCall.ioctl, number, 0x8914, Int(bitPattern: $0.baseAddress))
-            })
-    }
-
-    private static func request(_ name: [UInt8]) -> [UInt8] {
-        var request = [UInt8](repeating: 0, count: 40)
-        for (index, byte) in name.prefix(15).enumerated() { request[index] = byte }
-        return request
+        var request = InterfaceRequest(name)
+        request[0] = 2
+        request.set(Array(address.prefix(4)), at: 4)
+        try request.send(call, socket)
     }
 }
