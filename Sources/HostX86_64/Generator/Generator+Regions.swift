@@ -4,7 +4,8 @@ package import Translator
 extension Generator {
     /// Translates blocks into a region. Jumps between them are direct, and everything else leaves the region through the
     /// jump cache.
-    package mutating func translateRegion(_ blocks: [GuestBlock]) -> TranslatedRegion {
+    package mutating func translateRegion(_ blocks: [GuestBlock], border: PageBorder?) -> TranslatedRegion {
+        self.border = border
         let indices = blocks.indicesByAddress
         assembler.align(to: 16)
         makeParts(for: blocks)
@@ -15,6 +16,11 @@ extension Generator {
         var entries: [Int] = []
         var gates: [Int] = []
         for (index, start) in starts.enumerated() {
+            if blocks[index].isBehindBorder {
+                gates.append(start)
+                entries.append(start)
+                continue
+            }
             beginBlock(index)
             let way = ways[index] ?? emitEntry()
             if ways[index] == nil { assembler.jump(to: start) }
@@ -30,7 +36,8 @@ extension Generator {
     /// Room for a table when a part has jumps for it and the region's blocks do not lie too far apart.
     mutating func makeTable(for blocks: [GuestBlock], part: Int) -> JumpTable? {
         let needsTable = blocks.indices.contains { blocks[$0].jumpsAnywhere && parts.ofBlocks[$0] == part }
-        guard needsTable, let first = blocks.map(\.address).min(), let last = blocks.map(\.address).max(),
+        let targets = blocks.filter { !$0.isBehindBorder }.map(\.address)
+        guard needsTable, let first = targets.min(), let last = targets.max(),
             last - first < JumpTable.limit
         else { return nil }
         assembler.align(to: 64)
@@ -45,7 +52,7 @@ extension Generator {
             begin(part: part)
             guard let table else { continue }
             for index in 0..<table.count { set(table, index, pieces.lookup ?? pieces.exitJump) }
-            for (index, block) in blocks.enumerated() {
+            for (index, block) in blocks.enumerated() where !block.isBehindBorder {
                 var target = starts[index]
                 if parts.isOther(index) {
                     target = assembler.position

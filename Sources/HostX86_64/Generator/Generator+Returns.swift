@@ -11,7 +11,9 @@ struct Landing {
 extension Generator {
     /// Where a call at the end of a block returns to, if that is a block of the same batch or region.
     func landing(of block: GuestBlock, _ resolve: (UInt64) -> LinkTarget) -> Landing? {
-        guard hasReturnStack, let address = block.returnAddress, case .block(let index) = resolve(address) else {
+        guard hasReturnStack, let address = block.returnAddress, case .block(let index) = resolve(address),
+            !isBehindBorder[index]
+        else {
             return nil
         }
         return Landing(address: address, block: index)

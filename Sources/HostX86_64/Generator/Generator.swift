@@ -37,6 +37,9 @@ package struct Generator {
     var entries: [Int?] = []
     /// Where a region's blocks are entered, as far as that stands before them.
     var ways: [Int: RegionEntry] = [:]
+    /// The second page of the region that is being translated, and which blocks lie in it.
+    var border: PageBorder?
+    var isBehindBorder: [Bool] = []
     /// The code of the block before goes on into the one that comes next.
     var fallsThrough = false
     /// Where code tells the return stack the position of a block's gate: the displacement's position and the block.
@@ -156,6 +159,7 @@ package struct Generator {
         sharing.registerCount = 0
         table = nil
         parts = RegionParts()
+        border = nil
         emit(blocks, resolve: resolve)
         let starts = entries.compactMap { $0 }
         var gates = starts
@@ -186,6 +190,7 @@ package struct Generator {
         landings.removeAll(keepingCapacity: true)
         ways.removeAll(keepingCapacity: true)
         fallsThrough = false
+        isBehindBorder = blocks.map(\.isBehindBorder)
         marks.removeAll(keepingCapacity: true)
         for (index, block) in blocks.enumerated() {
             self.block = block
@@ -193,7 +198,7 @@ package struct Generator {
             boxed.removeAll()
             sharing.removeAll()
             mark(index, nil)
-            if pieces.lookup != nil, !fallsThrough { ways[index] = emitEntry() }
+            if pieces.lookup != nil, !fallsThrough, !block.isBehindBorder { ways[index] = emitEntry() }
             if pieces.lookup == nil {
                 assembler.keepTogether(Self.patchableEntrySize, alignment: Assembler.patchSize)
             } else {
@@ -325,7 +330,7 @@ package struct Generator {
             assembler.arithmetic(.sub, .rcx, .memory(state(layout.codePage)))
         }
         for target in targets {
-            guard case .block = resolve(target) else { continue }
+            guard case .block(let index) = resolve(target), !crossesBorder(to: index) else { continue }
             if isRelative {
                 // A block of the same page.
                 assembler.arithmetic(.cmp, .register(.rcx), Int32(target))
@@ -339,6 +344,7 @@ package struct Generator {
 
     private mutating func emitJump(_ target: UInt64, following: Int?, resolve: (UInt64) -> LinkTarget) {
         if case .block(let index) = resolve(target) {
+            if crossesBorder(to: index) { stubs.append(.lookup(sites: emitBorderCheck(), address: target)) }
             emitMoves(toPartOf: index)
             fallsThrough = index == following
             if !fallsThrough { link(assembler.jump(), block: index) }
@@ -353,13 +359,15 @@ package struct Generator {
     private mutating func link(_ site: Int, target: UInt64, resolve: (UInt64) -> LinkTarget) {
         switch resolve(target) {
         case .block(let index):
-            if parts.isOther(index) {
+            if crossesBorder(to: index) {
+                stubs.append(.border(site: site, block: index, address: target))
+            } else if parts.isOther(index) {
                 stubs.append(.otherPart(site: site, block: index))
             } else {
                 link(site, block: index)
             }
         case .pending: stubs.append(.pending(site: site, address: target))
-        case .lookup: stubs.append(.lookup(site: site, address: target))
+        case .lookup: stubs.append(.lookup(sites: [site], address: target))
         }
     }
 

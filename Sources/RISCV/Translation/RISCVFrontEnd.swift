@@ -20,7 +20,10 @@ struct RISCVFrontEnd: GuestFrontEnd {
         var lifter = BlockLifter(
             address: base + UInt64(start), isRelative: page.isRelative, operations: operations)
         var offset = start
-        while !lifter.isComplete, let bits = page.instruction(at: offset) {
+        // Blocks with instructions in the next page are apart from those without.
+        let isInFirst = page.instruction(at: start, before: TranslatedPage.size) != nil
+        let end = isInFirst ? TranslatedPage.size : page.size
+        while !lifter.isComplete, let bits = page.instruction(at: offset, before: end) {
             if offset != start, isOther(offset) { break }
             guard let instruction = InstructionTable.find(bits, on: extensions) else { break }
             lifter.append(instruction, bits: bits, at: base + UInt64(offset))
@@ -36,7 +39,7 @@ struct RISCVFrontEnd: GuestFrontEnd {
     func disassemble(_ page: PageSnapshot, from start: Int, count: Int) -> [(address: UInt64, text: String)] {
         var result: [(UInt64, String)] = []
         var offset = start
-        while result.count < count, let bits = page.instruction(at: offset) {
+        while result.count < count, let bits = page.instruction(at: offset, before: page.size) {
             let address = page.base + UInt64(offset)
             result.append((address, Disassembler.text(of: bits, at: address, on: extensions)))
             offset += bits & 3 == 3 ? 4 : 2
@@ -46,12 +49,12 @@ struct RISCVFrontEnd: GuestFrontEnd {
 }
 
 extension PageSnapshot {
-    /// The instruction at an offset; nil when it does not lie in the page as a whole.
-    fileprivate func instruction(at offset: Int) -> UInt32? {
-        guard offset + 2 <= TranslatedPage.size else { return nil }
+    /// The instruction at an offset; nil when it does not end at `end` or before.
+    fileprivate func instruction(at offset: Int, before end: Int) -> UInt32? {
+        guard offset + 2 <= end else { return nil }
         let low = UInt32(bytes.load(fromByteOffset: offset, as: UInt16.self))
         guard low & 3 == 3 else { return low }
-        guard offset + 4 <= TranslatedPage.size else { return nil }
+        guard offset + 4 <= end else { return nil }
         return UInt32(bytes.load(fromByteOffset: offset + 2, as: UInt16.self)) << 16 | low
     }
 }

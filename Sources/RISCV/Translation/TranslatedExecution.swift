@@ -31,7 +31,8 @@ private func translateBlock(_ hart: HartReference, _ operation: OperationReferen
     let isWatched = state.pointee.codeWatch != nil && state.pointee.hostAddress(of: physical, count: 1) != nil
     let memory = isWatched ? state.pointee.addressSpace.memory : nil
     let result = state.pointee.translation.engine?.translate(
-        address, physical: physical, source: source, watchedIn: memory, in: &state.pointee.translation)
+        address, physical: physical, source: source, watchedIn: memory, next: nextPage(hart, address),
+        in: &state.pointee.translation)
     switch result {
     case .code(let operation): entry = operation
     case .later: return operation.next
@@ -44,6 +45,11 @@ private func translateBlock(_ hart: HartReference, _ operation: OperationReferen
     return entry
 }
 
+/// The guest-physical page that follows that of an address in virtual memory, if something was fetched from it of late.
+private func nextPage(_ hart: HartReference, _ address: UInt64) -> UInt64? {
+    hart.state.pointee.fetch.page(address &+ 4096)
+}
+
 /// Runs generated code until it leaves.
 let nativeEntry = Instruction("native", .none, 3, 3, endsBlock: true) { hart, operation in
     let state = hart.state
@@ -54,7 +60,8 @@ let nativeEntry = Instruction("native", .none, 3, 3, endsBlock: true) { hart, op
     case ExitReason.jump.rawValue: return enter(hart, at: state.pointee.pc)
     case ExitReason.limit.rawValue:
         state.pointee.translation.engine?.sample(
-            state.pointee.pc, physical: state.pointee.fetch.page(state.pointee.pc), in: &state.pointee.translation)
+            state.pointee.pc, physical: state.pointee.fetch.page(state.pointee.pc),
+            next: nextPage(hart, state.pointee.pc), in: &state.pointee.translation)
         return poll(hart)
     case ExitReason.regionLimit.rawValue:
         state.pointee.translation.engine?.lookAfterWorker(in: &state.pointee.translation)

@@ -6,8 +6,8 @@ final class CodeBuilder {
     private(set) var generator: HostGenerator
     /// Where code is generated, before its size is known.
     private let room: UnsafeMutableRawPointer
-    /// A copy of the guest's page.
-    private let copy = UnsafeMutableRawPointer.allocate(byteCount: TranslatedPage.size, alignment: 16)
+    /// Copies of the guest's page and the next one.
+    private let copy = UnsafeMutableRawPointer.allocate(byteCount: 2 * TranslatedPage.size, alignment: 16)
 
     /// Most blocks that are translated at once, outside of regions.
     static let batchLimit = 8
@@ -39,14 +39,22 @@ final class CodeBuilder {
     /// A page's present contents. Its bytes are there until the next call.
     func snapshot(of page: TranslatedPage) -> PageSnapshot { page.snapshot(copy) }
 
+    /// The same with the next page's contents.
+    func snapshot(of page: TranslatedPage, next: TranslatedPage) -> PageSnapshot {
+        let second = next.snapshot(copy + TranslatedPage.size)
+        var snapshot = page.snapshot(copy)
+        snapshot.next = PageSnapshot.NextPage(page: next, epoch: second.epoch, physical: next.physical)
+        return snapshot
+    }
+
     func translate(_ blocks: [GuestBlock], at position: Int, resolve: (UInt64) -> LinkTarget) -> TranslatedBatch {
         generator.begin(at: position, in: room)
         return generator.translate(blocks, resolve: resolve)
     }
 
-    func translateRegion(_ blocks: [GuestBlock], at position: Int) -> TranslatedRegion {
+    func translateRegion(_ blocks: [GuestBlock], border: PageBorder?, at position: Int) -> TranslatedRegion {
         generator.begin(at: position, in: room)
-        return generator.translateRegion(blocks)
+        return generator.translateRegion(blocks, border: border)
     }
 
     /// The bytes that were generated last.

@@ -26,6 +26,7 @@ package struct LiftedBlock {
         self.block.fuseFlags()
         self.block.removeDeadWrites()
         if case .indirect = self.block.terminator { self.block.jumpsAnywhere = !isReturn }
+        self.block.isBehindBorder = offset + byteCount > TranslatedPage.size
     }
 
     var returnAddress: UInt64? { block.returnAddress }

@@ -5,6 +5,8 @@ package struct TranslationCounts: Sendable {
     package var droppedRegions = 0
     /// Regions that took the place of one before.
     package var replacedRegions = 0
+    /// Regions with blocks in the page that follows.
+    package var regionsOfTwoPages = 0
     /// Segments of the code cache that lost their code.
     package var evictions = 0
     /// Pages of a saved machine's code that were asked for, and those that were damaged.

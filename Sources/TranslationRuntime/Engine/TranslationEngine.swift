@@ -109,9 +109,10 @@ package final class TranslationEngine: Sendable {
     /// - Parameters:
     ///   - source: the page in guest memory.
     ///   - memory: where the page is watched while code is fetched from it, if it is.
+    ///   - next: the guest-physical page that follows in virtual memory, if it is known.
     package func translate(
         _ address: UInt64, physical: UInt64, source: UnsafeRawPointer, watchedIn memory: GuestMemory?,
-        in state: inout TranslationState
+        next: UInt64? = nil, in state: inout TranslationState
     ) -> Result {
         let attention = state.attention
         return store.withLock { store in
@@ -120,7 +121,7 @@ package final class TranslationEngine: Sendable {
                 at: address & ~0xFFF, physical: physical & ~0xFFF, source: source,
                 present: generation.load(ordering: .sequentiallyConsistent), watchedIn: memory)
             verify(page, state.generation)
-            switch store.translate(Int(address & 0xFFF), of: page, for: state.number) {
+            switch store.translate(Int(address & 0xFFF), of: page, next: next, for: state.number) {
             case .code(let entry): return .code(entry)
             case .never: return .never
             case .noRoom:
@@ -132,8 +133,12 @@ package final class TranslationEngine: Sendable {
 
     /// The run loop's budget has ended before the block at an address, in baseline code: a sample of where the time goes.
     ///
-    /// - Parameter physical: the guest-physical page of the address; nil where that is not known.
-    package func sample(_ address: UInt64, physical: UInt64?, in state: inout TranslationState) {
+    /// - Parameters:
+    ///   - physical: the guest-physical page of the address; nil where that is not known.
+    ///   - next: the page that follows in virtual memory; nil where that is not known.
+    package func sample(
+        _ address: UInt64, physical: UInt64?, next: UInt64? = nil, in state: inout TranslationState
+    ) {
         // Code that needs nothing new leaves guest code for nothing else.
         lookAfterWorker(in: &state)
         guard let physical else { return }
@@ -143,7 +148,7 @@ package final class TranslationEngine: Sendable {
                 let page = store.page(at: address & ~0xFFF, physical: physical)
             else { return nil }
             verify(page, state.generation)
-            return store.sample(Int(address & 0xFFF), of: page, for: state.number)
+            return store.sample(Int(address & 0xFFF), of: page, next: next, for: state.number)
         }
         guard let request, !worker.submit(request) else { return }
         store.withLock { store in

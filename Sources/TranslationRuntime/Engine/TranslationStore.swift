@@ -89,6 +89,7 @@ final class TranslationStore {
     func page(at virtual: UInt64, physical: UInt64) -> TranslatedPage? {
         if saved != nil { adoptPage(physical) }
         let page = pages[physical]?.page(at: virtual)
+        if let page { connectNextPages(of: page) }
         page?.noteUse(in: round)
         return page
     }
@@ -122,13 +123,16 @@ final class TranslationStore {
 
     /// Translates the block at an offset of a page and those it leads to.
     ///
-    /// - Parameter processor: the one that asks, for the trace.
-    func translate(_ offset: Int, of page: TranslatedPage, for processor: Int) -> Result {
+    /// - Parameters:
+    ///   - next: the guest-physical page that follows in the guest's virtual memory, if it is known.
+    ///   - processor: the one that asks, for the trace.
+    func translate(_ offset: Int, of page: TranslatedPage, next: UInt64? = nil, for processor: Int) -> Result {
         if let entry = entry(offset, of: page) { return .code(entry.record) }
         load(page)
         if !waiting.isEmpty { return .noRoom }
         if options.regionThreshold == 0, !page.refused.contains(offset) {
-            let request = RegionRequest(page: page, offset: offset, epoch: page.epoch, processor: processor)
+            let request = RegionRequest(
+                page: page, offset: offset, epoch: page.epoch, processor: processor, next: next)
             if !makeRegion(request) { return .noRoom }
         }
         if page.entries[offset] == nil {
@@ -193,7 +197,7 @@ final class TranslationStore {
     // MARK: Regions
 
     /// Counts a sample of a block in baseline code. Returns a request when there are enough to make it the start of a region.
-    func sample(_ offset: Int, of page: TranslatedPage, for processor: Int) -> RegionRequest? {
+    func sample(_ offset: Int, of page: TranslatedPage, next: UInt64? = nil, for processor: Int) -> RegionRequest? {
         load(page)
         // Where processors make regions at once, no other thread may, since there is one builder of them.
         guard options.regionThreshold > 0, page.entries[offset] != nil, !page.isRegional(offset),
@@ -204,7 +208,7 @@ final class TranslationStore {
         // A request may be dropped, so there are more of them.
         let more = page.addSample(offset) - options.regionThreshold
         guard more >= 0, more % 32 == 0 else { return nil }
-        return RegionRequest(page: page, offset: offset, epoch: page.epoch, processor: processor)
+        return RegionRequest(page: page, offset: offset, epoch: page.epoch, processor: processor, next: next)
     }
 
     /// Makes a region at once, where there is no worker. False when there is no room.
@@ -225,7 +229,7 @@ final class TranslationStore {
         let page = request.page
         load(page)
         if page.isRegional(request.offset) || page.hasMuchCode { return nil }
-        let work = RegionWork(request, regionBuilder.snapshot(of: page), regionBuilder, frontEnd)
+        let work = RegionWork(request, regionSnapshot(of: page, next: request.next), regionBuilder, frontEnd)
         // The snapshot may be the first to see a change.
         guard !page.isForgotten, page.epoch == request.epoch else {
             counts.droppedRegions += 1
@@ -235,6 +239,22 @@ final class TranslationStore {
         return work
     }
 
+    private func regionSnapshot(of page: TranslatedPage, next physical: UInt64?) -> PageSnapshot {
+        guard let physical, page.canHaveNext, let next = nextPage(of: page, physical: physical) else {
+            return regionBuilder.snapshot(of: page)
+        }
+        load(next)
+        return regionBuilder.snapshot(of: page, next: next)
+    }
+
+    /// The page that follows, if code of it was translated before.
+    private func nextPage(of page: TranslatedPage, physical: UInt64) -> TranslatedPage? {
+        if saved != nil { adoptPage(physical) }
+        guard physical != page.physical, let translations = pages[physical] else { return nil }
+        guard let virtual = page.virtual else { return translations.relative ?? translations.first }
+        return translations.page(at: virtual &+ UInt64(TranslatedPage.size)) ?? translations.first
+    }
+
     private func placeForRegion() -> CodeSegments.Place? {
         segments.place(for: .regions, records: RegionLifter.blockLimit)
     }
@@ -242,7 +262,7 @@ final class TranslationStore {
     /// Lets processors enter a region that was generated, unless its page is another one now.
     func finishRegion(_ work: RegionWork) -> RegionWork.Step {
         let page = work.request.page
-        guard page.isCurrent(work.snapshot.epoch, work.source) else {
+        guard work.isCurrent else {
             counts.droppedRegions += 1
             return .done
         }
@@ -277,11 +297,16 @@ final class TranslationStore {
             "region", processor: work.request.processor, of: work.snapshot, work.blocks, regionBuilder.generator.marks,
             end: region.end, code: cache.executableBase, frontEnd: frontEnd)
         page.cover(work.source, bytes: region.end - position, in: segments.index(of: position))
+        if let source = work.nextSource, let next = work.snapshot.next {
+            next.page.cover(source, bytes: 0, in: segments.index(of: position))
+            page.note(next: next.page)
+            counts.regionsOfTwoPages += 1
+        }
         segments.extend(.regions, to: region.end)
         counts.regionBytes += region.end - position
         counts.regions += 1
         if work.replaced != nil { counts.replacedRegions += 1 }
-        for (index, block) in work.blocks.enumerated() {
+        for (index, block) in work.blocks.enumerated() where !block.isBehindBorder {
             // A region that has the block already stays the one that others enter.
             guard page.takesFromRegion(Int(block.address & 0xFFF), replacing: work.replaced) else { continue }
             add(block, .regions, position: region.entries[index], gate: region.gates[index], to: page)
@@ -349,7 +374,10 @@ final class TranslationStore {
         forEachPage { page in
             let starts = page.evict(segment, segments, cache, regionThreshold: options.regionThreshold)
             guard page.lastUsed == round else { return }
-            again += starts.map { RegionRequest(page: page, offset: $0, epoch: page.epoch, processor: 0) }
+            let next = page.nextPages.last?.page.physical
+            again += starts.map {
+                RegionRequest(page: page, offset: $0, epoch: page.epoch, processor: 0, next: next)
+            }
         }
         segments.free(segment)
         return again

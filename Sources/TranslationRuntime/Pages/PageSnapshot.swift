@@ -11,8 +11,19 @@ package struct PageSnapshot {
     let evicted: Set<Int>
     /// The last region of the page with jumps to anywhere.
     let openRegion: TranslatedPage.OpenRegion?
-    /// The page's bytes, which do not change while the snapshot is used.
+    /// The page's bytes, which do not change while the snapshot is used, and behind them those of the next page if there is one.
     package let bytes: UnsafeRawPointer
+    /// The page that follows in the guest's virtual memory, if blocks may go on there.
+    var next: NextPage?
+
+    /// How many bytes there are.
+    package var size: Int { next == nil ? TranslatedPage.size : 2 * TranslatedPage.size }
+
+    struct NextPage {
+        let page: TranslatedPage
+        let epoch: Int
+        let physical: UInt64
+    }
 
     /// Offsets where blocks begin that have run, those with most samples first.
     var knownOffsets: [Int] { TranslatedPage.hottestFirst(evicted.union(entries.keys), samples) }

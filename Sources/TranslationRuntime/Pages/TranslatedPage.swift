@@ -75,12 +75,20 @@ package final class TranslatedPage {
     /// A hash of the page when it lost the last of its code, for `evicted` and `samples` are of that page only.
     private var imprint = 0
 
+    /// The pages that follow it in virtual memory and have code of its regions, with the epochs for which that holds.
+    private(set) var nextPages: [(page: TranslatedPage, epoch: Int)] = []
+    /// The same of a saved page, until they are connected.
+    var expectedNextPages: [SavedPage.NextPage] = []
+    /// The generation in which they were last compared.
+    private var nextVerified: UInt64 = 0
+    private static let mostNextPages = 4
+
     /// The round of evictions in which a processor last asked for code of the page: all processors do after each one.
     private(set) var lastUsed: Int
     /// The number of such rounds, older ones counting less.
     var uses = 1
     /// The translator has let the page go.
-    var isForgotten = false
+    private(set) var isForgotten = false
 
     package static let size = 4096
 
@@ -109,12 +117,27 @@ package final class TranslatedPage {
     /// Lets uses so far count half.
     func ageUses() { uses /= 2 }
 
+    /// The translator lets the page go.
+    func forget() {
+        isForgotten = true
+        nextPages.removeAll()
+    }
+
     // MARK: Agreement with guest memory
 
     /// Compares with guest memory unless that was done in a generation or later, and forgets all blocks when it has changed.
     ///
     /// - Parameter present: a generation that has begun.
     func verify(_ generation: UInt64, present: UInt64) {
+        verifyContents(generation, present: present)
+        guard !nextPages.isEmpty, nextVerified < generation else { return }
+        // Not what follows on them: a region has two pages.
+        for (page, _) in nextPages { page.verifyContents(generation, present: present) }
+        if nextPages.contains(where: { $0.page.epoch != $0.epoch }) { removeBlocks() }
+        nextVerified = present
+    }
+
+    private func verifyContents(_ generation: UInt64, present: UInt64) {
         if verified < generation {
             let version = watch.map { $0.pages.version(of: $0.number) } ?? 0
             // A page that has been watched all the time is what it was.
@@ -228,7 +251,20 @@ package final class TranslatedPage {
         links.removeAll()
         redirected.removeAll()
         openRegion = nil
+        nextPages.removeAll()
+        expectedNextPages.removeAll()
         parts.removeAll()
+    }
+
+    // MARK: The next page
+
+    /// Whether a region may have blocks in the page that follows in virtual memory.
+    var canHaveNext: Bool { nextPages.count < Self.mostNextPages }
+
+    /// Notes that a region has blocks in the page that follows. When that changes, all blocks are forgotten.
+    func note(next: TranslatedPage) {
+        if nextPages.contains(where: { $0.page === next }) { return }
+        nextPages.append((next, next.epoch))
     }
 
     /// Forgets the blocks in a segment of the code cache, but not which of them were the start of regions: the next sample of one

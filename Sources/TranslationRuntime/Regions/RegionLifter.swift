@@ -1,6 +1,7 @@
 internal import Translator
 
-/// Lifts the blocks of a region: those that a hot block leads to inside its page, calls included.
+/// Lifts the blocks of a region: those that a hot block leads to inside its page, calls included. In the next page they are those from which
+/// the way leads back, and an instruction that lies in both pages.
 struct RegionLifter {
     private let page: PageSnapshot
     private let frontEnd: any GuestFrontEnd
@@ -20,15 +21,23 @@ struct RegionLifter {
     /// Instructions.
     static let sizeLimit = 1200
     private static let returnLimit = 4
+    /// Blocks of the next page that are looked at.
+    private static let nextPageLimit = 24
 
     init(page: PageSnapshot, frontEnd: any GuestFrontEnd) {
         self.page = page
         self.frontEnd = frontEnd
     }
 
-    /// The bytes that the blocks were lifted from.
-    var covered: [Range<Int>] {
-        pieces.map { piece in piece.offset..<piece.offset + piece.byteCount }
+    /// The bytes of the page, and of the next one, that the blocks were lifted from.
+    var covered: (first: [Range<Int>], next: [Range<Int>]) {
+        let size = TranslatedPage.size
+        let all = pieces.map { piece in piece.offset..<piece.offset + piece.byteCount }
+        let next = all.map { $0.clamped(to: size..<2 * size) }.filter { !$0.isEmpty }
+        return (
+            all.map { $0.clamped(to: 0..<size) }.filter { !$0.isEmpty },
+            next.map { $0.lowerBound - size..<$0.upperBound - size }
+        )
     }
 
     /// Whether blocks, other than those at the end of functions, jump to where nobody knows.
@@ -39,9 +48,10 @@ struct RegionLifter {
     /// - Parameter wanted: a block to which jumps to anywhere go.
     mutating func lift(from offset: Int, to wanted: Int? = nil) -> [GuestBlock] {
         self.wanted = wanted
-        let found = discover(from: offset)
+        var found = discover(from: offset)
+        keepWaysBack(in: &found)
         cut(found)
-        guard numbers[offset] != nil else { return [] }
+        guard let start = numbers[offset], !pieces[start].block.isBehindBorder else { return [] }
         loopRanges = pieces.filter { $0.returnAddress == nil }.flatMap { piece in
             piece.block.terminator.targets.filter { number(of: $0) != nil && $0 <= piece.block.address }
                 .map { $0...piece.block.address }
@@ -66,7 +76,10 @@ struct RegionLifter {
             if let piece = liftBlock(leaders[next]) {
                 found[leaders[next]] = piece
                 size += piece.block.count
-                for target in piece.successors { add(target) }
+                // What a block calls in the next page is another function.
+                let isCall = piece.returnAddress != nil
+                for target in piece.block.terminator.targets { add(target, staysInPage: isCall) }
+                if let address = piece.returnAddress { add(address) }
                 // A jump by a table: the blocks that have run before are where it goes.
                 if piece.block.jumpsAnywhere, !isOpen {
                     isOpen = true
@@ -81,10 +94,40 @@ struct RegionLifter {
         return found
     }
 
-    private mutating func add(_ target: UInt64) {
-        guard target & ~0xFFF == page.base, leaders.count < Self.blockLimit else { return }
-        let offset = Int(target & 0xFFF)
+    private mutating func add(_ target: UInt64, staysInPage: Bool = false) {
+        guard let offset = offset(of: target), leaders.count < Self.blockLimit else { return }
+        if offset >= TranslatedPage.size {
+            let count = known.count { $0 >= TranslatedPage.size }
+            guard !staysInPage, count < Self.nextPageLimit else { return }
+        }
         if known.insert(offset).inserted { leaders.append(offset) }
+    }
+
+    /// Of the blocks in the next page, leaves those out from which no way leads back: what only goes on there is no part of a loop, and the
+    /// next page's own code does as well.
+    private mutating func keepWaysBack(in found: inout [Int: LiftedBlock]) {
+        guard page.next != nil else { return }
+        var kept = Set(found.keys.filter { $0 < TranslatedPage.size })
+        var others = found.filter { $0.key >= TranslatedPage.size }
+        var isChanged = true
+        while isChanged {
+            isChanged = false
+            for (offset, piece) in others
+            where piece.successors.contains(where: { self.offset(of: $0).map(kept.contains) ?? false }) {
+                kept.insert(offset)
+                others[offset] = nil
+                isChanged = true
+            }
+        }
+        found = found.filter { kept.contains($0.key) }
+        leaders.removeAll { others[$0] != nil }
+        known.subtract(others.keys)
+    }
+
+    /// The offset of an address in the page or the next one.
+    private func offset(of address: UInt64) -> Int? {
+        let offset = address &- page.base
+        return offset < UInt64(page.size) ? Int(offset) : nil
     }
 
     private func liftBlock(_ start: Int) -> LiftedBlock? {
@@ -104,7 +147,7 @@ struct RegionLifter {
 
     /// The number of the block at an address.
     private func number(of address: UInt64) -> Int? {
-        address & ~0xFFF == page.base ? numbers[Int(address & 0xFFF)] : nil
+        offset(of: address).flatMap { numbers[$0] }
     }
 
     // MARK: Guesses

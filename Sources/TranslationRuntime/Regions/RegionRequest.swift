@@ -7,6 +7,8 @@ struct RegionRequest {
     let epoch: Int
     /// The processor that met it, for the trace.
     let processor: Int
+    /// The guest-physical page that follows the page in the guest's virtual memory, if it is known.
+    var next: UInt64?
 
     func isSame(as other: RegionRequest) -> Bool {
         page === other.page && offset == other.offset && epoch == other.epoch

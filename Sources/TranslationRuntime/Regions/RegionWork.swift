@@ -15,6 +15,8 @@ final class RegionWork {
     private(set) var isOpen = false
     /// The bytes that the blocks were lifted from.
     private(set) var source = CodeSource()
+    /// The same of the next page, if there are blocks in it.
+    private(set) var nextSource: CodeSource?
     /// The code that `builder` has generated for `place`; nil when there is nothing that a region can be made of.
     private(set) var region: TranslatedRegion?
 
@@ -38,26 +40,43 @@ final class RegionWork {
         guard let place else { return }
         if blocks.isEmpty {
             if let replaced { lift(from: replaced.start, to: request.offset) }
-            if !blocks.contains(where: { Int($0.address & 0xFFF) == request.offset }) {
+            if !offsets.contains(request.offset) {
                 replaced = nil
                 lift(from: request.offset)
             }
         }
-        if !blocks.isEmpty { region = builder.translateRegion(blocks, at: place.position) }
+        if !blocks.isEmpty { region = builder.translateRegion(blocks, border: border, at: place.position) }
+    }
+
+    private var border: PageBorder? {
+        guard nextSource != nil, let next = snapshot.next else { return nil }
+        return PageBorder(address: snapshot.base &+ UInt64(TranslatedPage.size), physical: next.physical)
+    }
+
+    /// Whether the pages are those that the region was made from.
+    var isCurrent: Bool {
+        guard request.page.isCurrent(snapshot.epoch, source) else { return false }
+        guard let nextSource, let next = snapshot.next else { return true }
+        return next.page.isCurrent(next.epoch, nextSource)
     }
 
     private func lift(from offset: Int, to wanted: Int? = nil) {
         var lifter = RegionLifter(page: snapshot, frontEnd: frontEnd)
         blocks = lifter.lift(from: offset, to: wanted)
         isOpen = lifter.isOpen
-        source = CodeSource(lifter.covered, of: snapshot.bytes)
+        let (first, second) = lifter.covered
+        source = CodeSource(first, of: snapshot.bytes)
+        nextSource = second.isEmpty ? nil : CodeSource(second, of: snapshot.bytes + TranslatedPage.size)
     }
+
+    /// Where the region's blocks in its first page begin.
+    private var offsets: Set<Int> { Set(blocks.filter { !$0.isBehindBorder }.map { Int($0.address & 0xFFF) }) }
 
     /// The region as the page notes it, if it has jumps to anywhere.
     func openRegion(in segment: Int) -> TranslatedPage.OpenRegion? {
         guard isOpen else { return nil }
         return TranslatedPage.OpenRegion(
-            start: replaced?.start ?? request.offset, blocks: Set(blocks.map { Int($0.address & 0xFFF) }),
+            start: replaced?.start ?? request.offset, blocks: offsets,
             segment: segment, version: replaced.map { $0.version + 1 } ?? 0)
     }
 }

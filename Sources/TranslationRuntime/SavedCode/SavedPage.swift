@@ -4,7 +4,8 @@ internal import GuestMemory
 /// The record of a page of code in a file, and what is looked up in there. All fields are little endian.
 ///
 /// It begins with the number of the page in guest memory (4 bytes), whether the code is relative (1), the virtual page (8), whether the page
-/// is watched (1), how often it was of use (4), and the number of bytes of the sources (4). The sources are the number of segments with
+/// is watched (1), how often it was of use (4), the number of pages that follow it and have code of its regions (4), for each of them the
+/// guest-physical address (8) and whether the code is relative (1), and the number of bytes of the sources (4). The sources are the number of segments with
 /// code of the page (4), and for each: the segment (1), bytes of code (4), the number of ranges of the guest's page that it was made from (4), the
 /// ranges (2 and 2 each), and their bytes. The entries are their number (4) and, by their offsets: the offset in the page (2), positions
 /// for jumps inside of the page (4) and for others (4), the number of the segment's record (4), and whether it leads to a region (1).
@@ -17,10 +18,17 @@ struct SavedPage {
     let virtual: UInt64
     let isWatched: Bool
     let uses: Int
+    let nextPages: [NextPage]
     private let sources: UnsafeRawBufferPointer
     private let entries: UnsafeRawBufferPointer
     /// Where the links begin.
     let rest: Int
+
+    /// Which translations of a page.
+    struct NextPage {
+        let physical: UInt64
+        let isRelative: Bool
+    }
 
     private static let entrySize = 15
 
@@ -33,6 +41,11 @@ struct SavedPage {
         virtual = try reader.integer()
         isWatched = try reader.boolean()
         uses = try reader.number(below: .max)
+        var nextPages: [NextPage] = []
+        for _ in 0..<(try reader.count()) {
+            nextPages.append(NextPage(physical: try reader.integer(), isRelative: try reader.boolean()))
+        }
+        self.nextPages = nextPages
         sources = try reader.bytes(try reader.count())
         entries = try reader.bytes(try reader.count() * Self.entrySize)
         rest = reader.position

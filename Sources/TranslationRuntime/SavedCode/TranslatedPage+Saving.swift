@@ -14,6 +14,11 @@ extension TranslatedPage {
         writer.put(virtual ?? 0)
         writer.put(watch != nil)
         writer.putCount(uses)
+        writer.putCount(nextPages.count)
+        for (page, _) in nextPages {
+            writer.put(page.physical)
+            writer.put(page.isRelative)
+        }
         let sources = savedSources
         writer.putCount(sources.count)
         writer.put(sources)
@@ -84,6 +89,7 @@ extension TranslatedPage {
             source: UnsafeRawPointer(memory.hostBase) + record.number << 12, generation: 0, round: round,
             watchedIn: record.isWatched ? memory : nil)
         uses = record.uses
+        expectedNextPages = record.nextPages
         self.record = record
     }
 

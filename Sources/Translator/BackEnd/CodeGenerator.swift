@@ -44,7 +44,9 @@ package protocol CodeGenerator {
     /// - Parameter resolve: the target of a jump to a guest address; called once for each jump out of a block.
     mutating func translate(_ blocks: [GuestBlock], resolve: (UInt64) -> LinkTarget) -> TranslatedBatch
     /// Generates optimized code for a region: blocks with registers of their own.
-    mutating func translateRegion(_ blocks: [GuestBlock]) -> TranslatedRegion
+    ///
+    /// - Parameter border: the region's second page, if it has blocks there.
+    mutating func translateRegion(_ blocks: [GuestBlock], border: PageBorder?) -> TranslatedRegion
 
     /// Whether `marks` are kept.
     var isTracing: Bool { get set }

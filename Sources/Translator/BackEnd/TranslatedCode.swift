@@ -39,9 +39,22 @@ package struct TranslatedBatch: Sendable {
     }
 }
 
+/// The second page of a region, which follows the first one in the guest's virtual memory.
+package struct PageBorder: Sendable {
+    /// Where it begins, in the terms of blocks.
+    package let address: UInt64
+    /// The guest-physical page that it has to be.
+    package let physical: UInt64
+
+    package init(address: UInt64, physical: UInt64) {
+        self.address = address
+        self.physical = physical
+    }
+}
+
 /// The code of a region.
 package struct TranslatedRegion: Sendable {
-    /// Where baseline code of the same page enters each block.
+    /// Where baseline code of the same page enters each block. Blocks behind the border are not entered from outside.
     package let entries: [Int]
     /// Where each block is entered with its guest address in rax; the same place unless blocks are relative.
     package let gates: [Int]

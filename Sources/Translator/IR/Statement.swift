@@ -118,6 +118,9 @@ package struct GuestBlock: Sendable {
     /// Slots that accesses of the block take their addresses from and that probably stay in a page for long, with the number
     /// of the memory that each has for it; less than `SteadyBases.limit`.
     package var steadyBases: [(slot: Slot, number: Int)] = []
+    /// Whether some of the block's instructions lie in the page that follows the first one of its region. It runs only while that page is
+    /// what it was translated from.
+    package var isBehindBorder = false
 
     package init(
         address: UInt64, isRelative: Bool = false, steps: [Step], terminator: Terminator, count: Int

@@ -1,0 +1,36 @@
+internal import Translator
+
+// Regions of two pages. A region is entered in its first page only. What that page shows does not change while the region runs, and neither
+// does what the second one shows: a change of the guest's page tables, or of code, leaves generated code. So the second page is checked where
+// control comes to it from the first.
+extension Generator {
+    /// Whether a jump from the present block to another one comes to the region's second page.
+    func crossesBorder(to index: Int) -> Bool { isBehindBorder[index] && !(block?.isBehindBorder ?? false) }
+
+    /// Checks that the second page is the one that the region was translated from. Uses rax, rcx and rdx, at the end of a block.
+    ///
+    /// - Returns: jumps for the case that it is not, or that the processor has fetched nothing from it of late.
+    mutating func emitBorderCheck() -> [Int] {
+        guard let border else { preconditionFailure("blocks behind a border have one") }
+        typealias Layout = StateLayout.JumpLayout
+        load(.rax, address: border.address)
+        assembler.move(.rcx, .memory(state(layout.jumps.pages)))
+        var offset: Int32 = 0
+        if isRelative {
+            assembler.copy(.rdx, .rax)
+            assembler.shift(.right, .register(.rdx), by: 7, wide: false)
+            assembler.arithmetic(.and, .register(.rdx), Int32((layout.jumps.pageCount - 1) << 5), wide: false)
+            assembler.arithmetic(.add, .rcx, .register(.rdx))
+        } else {
+            offset = Int32(Int(truncatingIfNeeded: border.address >> 12) & (layout.jumps.pageCount - 1)) << 5
+        }
+        assembler.arithmetic(.cmp, to: .memory(Address(.rcx, offset + Int32(Layout.virtualOffset))), .rax)
+        let isOther = assembler.jump(.notEqual)
+        assembler.move(.rax, .memory(state(layout.jumps.tag)))
+        assembler.arithmetic(.cmp, to: .memory(Address(.rcx, offset + Int32(Layout.pageTagOffset))), .rax)
+        let isOld = assembler.jump(.notEqual)
+        assembler.move(.rax, value: border.physical)
+        assembler.arithmetic(.cmp, to: .memory(Address(.rcx, offset + Int32(Layout.physicalOffset))), .rax)
+        return [isOther, isOld, assembler.jump(.notEqual)]
+    }
+}
