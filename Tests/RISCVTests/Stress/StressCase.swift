@@ -40,7 +40,16 @@ struct StressCase {
         }
     }
 
+    /// A page ends in the code that follows.
+    private mutating func writeBorder() {
+        lines += [".balign 4096", ".space \(4096 - 2 * (8 + random.below(120)))"]
+    }
+
     private mutating func writeMain() {
+        if random.once(in: 2) {
+            line(".balign 4096")
+            line(".space \(4096 - 2 * (150 + random.below(400)))")
+        }
         line("\(name):")
         line("li x8, 0x60000000")
         line("li x2, 0x60007ff0")
@@ -62,10 +71,11 @@ struct StressCase {
 
     /// A function calls only functions of higher numbers, so that all of them end.
     private mutating func writeFunction(_ number: Int) {
-        switch random.below(4) {
+        switch random.below(6) {
         // The first instruction, which others overwrite, crosses a page.
         case 0: lines += [".balign 4096", ".space 4094"]
         case 1: lines += [".balign 4096"]
+        case 2, 3: writeBorder()
         default: break
         }
         // The code to be overwritten is one instruction of four bytes.

@@ -110,6 +110,51 @@ import Testing
         #expect((0..<StoreFixture.pageCount).filter { fixture.page($0).entries.isEmpty } == [0, 1])
     }
 
+    /// Regions of many pages, until there is no room for all: those that go are asked for again with their second pages.
+    @Test func evictedRegionsAreAskedForWithTheirSecondPages() throws {
+        let start = 0x800
+        // Without the word that images end with.
+        let page = try Toolchain.assemble(
+            """
+                .option norvc
+            first:
+                addi a0, a0, 1
+                bnez a1, first - 4096 + \(start)
+                ret
+                .org \(start)
+                .rept 256
+                ld t0, 0(sp)
+                add a2, a2, t0
+                .endr
+                .org 0x1000
+            """, at: Toolchain.base
+        ).prefix(4096)
+        let fixture = try StoreFixture(Array(page))
+        var lost: [RegionRequest] = []
+        for number in 0..<StoreFixture.pageCount - 1 {
+            lost += fixture.translate(number, start) + fixture.translate(number + 1, 0)
+            for _ in 0..<6 { _ = fixture.store.sample(start, of: fixture.page(number), for: 0) }
+            var request = fixture.request(number, start)
+            request.next = fixture.address(number + 1)
+            while !fixture.store.makeRegion(request) {
+                // All are in use.
+                for other in 0..<number { _ = fixture.page(other) }
+                fixture.store.isRemoving = true
+                lost += fixture.store.makeRoom()
+            }
+        }
+        #expect(fixture.store.counts.evictions > 0 && !lost.isEmpty)
+        for request in lost { #expect(request.next == request.page.physical + 4096) }
+        // What is left is right.
+        let left = (0..<StoreFixture.pageCount - 1).filter { fixture.page($0).isRegional(start) }
+        #expect(!left.isEmpty)
+        for number in left {
+            try fixture.memory.write([0x13, 0, 0, 0], at: fixture.address(number + 1))
+            fixture.page(number).verify(2, present: 2)
+            #expect(!fixture.page(number).isRegional(start))
+        }
+    }
+
     /// Saved twice: the second time by a store that has looked at the page and changed nothing, or has loaded all of it.
     @Test(arguments: [false, true], [false, true])
     func savedRegionsHaveTheirSecondPage(loads: Bool, changes: Bool) throws {
