@@ -1,0 +1,357 @@
+import GuestToolchain
+import Testing
+
+@testable import RISCV
+@testable import TranslationRuntime
+
+/// Programs whose loops go on in the page that follows, while that changes.
+@Suite struct BorderProgramTests {
+    /// The 8 bytes at 0x8000 that a program leaves in s1, and whether there were regions of two pages.
+    private func result(_ program: String, tail: String = "", _ runner: AerieRunner) throws -> (UInt64, Bool) {
+        let image = try Toolchain.assemble(
+            program + """
+
+                    .option norvc
+                finish:
+                    lui t0, 0x80008
+                    slli t0, t0, 32
+                    srli t0, t0, 32
+                    sd s1, 0(t0)
+                    li t1, 0x100000
+                    li t2, 0x5555
+                    sw t2, 0(t1)
+                1:  j 1b
+                    .org 0x8000
+                    .dword 0
+
+                """ + tail, at: Toolchain.base)
+        let (outcome, counts) = try runner.runCounting(image, harts: 1, memory: 1 << 20, dump: 0x8000..<0x8008)
+        #expect(outcome.end == .exit(0))
+        return (
+            outcome.memory.reversed().reduce(0) { $0 << 8 | UInt64($1) }, (counts?.regionsOfTwoPages ?? 0) > 0
+        )
+    }
+
+    /// The same as the interpreter's, with regions of two pages where regions are made.
+    private func compare(_ program: String, tail: String = "", _ runner: AerieRunner) throws {
+        let expected = try result(program, tail: tail, AerieRunner(translates: false)).0
+        let (found, crosses) = try result(program, tail: tail, runner)
+        #expect(found == expected && expected > 1000)
+        #expect(crosses == runner.makesRegions)
+    }
+
+    /// Loops that cross the border at an instruction, or in the middle of one. The second page runs first, so that it is known.
+    @Test(arguments: GuestRunners.translating, [false, true])
+    func loopsAcrossTheBorder(runner: AerieRunner, straddles: Bool) throws {
+        try compare(
+            """
+                .option norelax
+                li s0, 1000
+                li s1, 0
+                li s2, 0
+                la s3, data
+                call second
+                call outer
+                j finish
+                .balign 4096
+                .skip 4096 - \(straddles ? 34 : 32)
+                .option norvc
+            outer:
+                mv s4, ra
+            again:
+                add s1, s1, s0
+                ld t0, 0(s3)
+                add s1, s1, t0
+                addi t0, t0, 1
+                sd t0, 0(s3)
+                andi t1, s0, 1
+                addi s2, s2, 3
+                beqz t1, even
+                xor s1, s1, s2
+            even:
+                addi s0, s0, -1
+                bnez s0, again
+                mv ra, s4
+            second:
+                ret
+                .balign 8
+            data:
+                .dword 5
+            """, runner)
+    }
+
+    /// A branch leads into the second page, calls return there, and a switch jumps by a table.
+    @Test(arguments: GuestRunners.translating)
+    func branchesAndCallsAcrossTheBorder(runner: AerieRunner) throws {
+        try compare(
+            """
+                .option norvc
+                .option norelax
+                li s0, 1000
+                li s1, 0
+                call second
+                call outer
+                j finish
+                .balign 4096
+                .skip 4096 - 56
+            function:
+                addi s1, s1, 7
+                ret
+            outer:
+                mv s4, ra
+            again:
+                andi t0, s0, 3
+                beqz t0, far
+                addi t0, t0, -1
+                beqz t0, near
+                la t1, cases
+                slli t0, t0, 3
+                add t1, t1, t0
+                jr t1
+            near:
+                addi s1, s1, 1
+                j far
+                nop
+            cases:
+                addi s1, s1, 5
+                j far
+                addi s1, s1, 11
+                j next
+            far:
+                jal function
+                addi s1, s1, 100
+            next:
+                addi s0, s0, -1
+                bnez s0, again
+                mv ra, s4
+            second:
+                ret
+            """, runner)
+    }
+
+    /// The loop changes an instruction of its second page.
+    @Test(arguments: GuestRunners.translating)
+    func codeBehindTheBorderMayChange(runner: AerieRunner) throws {
+        try compare(
+            """
+                .option norvc
+                .option norelax
+                li s0, 400
+                li s1, 0
+                la s3, one
+                lw s4, 0(s3)
+                la t0, two
+                lw s5, 0(t0)
+                xor s5, s5, s4
+                la s2, place
+                call second
+                call outer
+                j finish
+            one:
+                addi s1, s1, 1
+            two:
+                addi s1, s1, 100
+                .balign 4096
+                .skip 4096 - 32
+            outer:
+                mv s6, ra
+            again:
+                andi t0, s0, 7
+                bnez t0, 1f
+                xor s4, s4, s5
+                sw s4, 0(s2)
+                fence.i
+            1:  addi s1, s1, 3
+                nop
+            place:
+                addi s1, s1, 1
+                addi s0, s0, -1
+                bnez s0, again
+                mv ra, s6
+            second:
+                ret
+            """, runner)
+    }
+
+    /// The second page has the instruction that faults: its address is right, and the loop goes on behind it.
+    @Test(arguments: GuestRunners.translating)
+    func exceptionsBehindTheBorder(runner: AerieRunner) throws {
+        try compare(
+            """
+                .option norvc
+                .option norelax
+                la t0, handler
+                csrw mtvec, t0
+                li s0, 300
+                li s1, 0
+                li s2, 0x8000
+                call second
+                call outer
+                j finish
+                .balign 4
+            handler:
+                csrr t0, mepc
+                li t1, 4095
+                and t2, t0, t1
+                add s1, s1, t2
+                csrr t2, mcause
+                add s1, s1, t2
+                addi t0, t0, 4
+                csrw mepc, t0
+                mret
+                .balign 4096
+                .skip 4096 - 16
+            outer:
+                mv s6, ra
+            again:
+                andi t3, s0, 3
+                addi s1, s1, 1
+                nop
+                bnez t3, 1f
+                ld t4, 0(s2)
+            1:  csrr t5, mscratch
+                ecall
+                addi s0, s0, -1
+                bnez s0, again
+                mv ra, s6
+            second:
+                ret
+            """, runner)
+    }
+
+    /// What the outer loop changes, so that another page follows.
+    enum Change: String, CaseIterable {
+        /// It goes to another address space, without and with a fence.
+        case space = "xor s4, s4, s5; csrw satp, s4"
+        case spaceAndFence = "xor s4, s4, s5; csrw satp, s4; sfence.vma"
+        /// It maps another page there.
+        case page = "ld t1, 0(s9); xor t1, t1, s10; sd t1, 0(s9); sfence.vma s3"
+    }
+
+    @Test(arguments: GuestRunners.translating, Change.allCases)
+    func anotherPageMayFollow(runner: AerieRunner, change: Change) throws {
+        try compare(Self.twoSpaces(change), tail: Self.room, runner)
+    }
+
+    /// Two address spaces show the same code at 0x40000000, different code behind it, and the same at 0x80000000.
+    private static func twoSpaces(_ change: Change) -> String {
+        """
+            .option norvc
+            .option norelax
+        \(tables("rootA", next: "nextA"))
+        \(tables("rootB", next: "nextB"))
+            li t0, -1
+            csrw pmpaddr0, t0
+            li t0, 0x1F
+            csrw pmpcfg0, t0
+            li t0, 0x1800
+            csrc mstatus, t0
+            li t0, 0x800
+            csrs mstatus, t0
+            la t0, supervisor
+            csrw mepc, t0
+            li s4, 0x8000100000000000
+            la t0, rootA
+            srli t0, t0, 12
+            or s4, s4, t0
+            li s5, 0x8000200000000000
+            la t0, rootB
+            srli t0, t0, 12
+            or s5, s5, t0
+            csrw satp, s4
+            sfence.vma
+            mret
+        supervisor:
+            xor s5, s5, s4
+            li s0, 400
+            li s1, 0
+            li s3, 0x40001000
+            la s9, rootA
+            li t0, 8200
+            add s9, s9, t0
+            la t0, rootB
+            li t1, 8200
+            add t0, t0, t1
+            ld s10, 0(t0)
+            ld t0, 0(s9)
+            xor s10, s10, t0
+            addi s8, s3, 16
+            addi s7, s3, -32
+        repeat:
+            jalr s8
+            li s6, 5
+            jalr s7
+            andi t0, s0, 3
+            bnez t0, 1f
+            \(change.rawValue)
+        1:  addi s0, s0, -1
+            bnez s0, repeat
+            j finish
+            .balign 4096
+        code:
+            .skip 4096 - 32
+            addi s1, s1, 2
+            nop
+            nop
+            nop
+            nop
+            nop
+            nop
+            nop
+        nextA:
+            addi s1, s1, 1
+            addi s6, s6, -1
+            bnez s6, .-40
+            nop
+            ret
+            .balign 4096
+        nextB:
+            addi s1, s1, 1000
+            addi s6, s6, -1
+            bnez s6, .-40
+            nop
+            ret
+        """
+    }
+
+    private static func tables(_ name: String, next: String) -> String {
+        """
+            la t0, \(name)
+            srli t1, t0, 12
+            slli t1, t1, 10
+            li t2, 1024
+            add t1, t1, t2
+            ori t1, t1, 1
+            sd t1, 8(t0)
+            li t2, 0xCF
+            sd t2, 0(t0)
+            li t2, 0x200000CF
+            sd t2, 16(t0)
+            li t3, 4096
+            add t0, t0, t3
+            addi t1, t1, 1024
+            sd t1, 0(t0)
+            add t0, t0, t3
+            la t1, code
+            srli t1, t1, 12
+            slli t1, t1, 10
+            ori t1, t1, 0xCB
+            sd t1, 0(t0)
+            la t1, \(next)
+            srli t1, t1, 12
+            slli t1, t1, 10
+            ori t1, t1, 0xCB
+            sd t1, 8(t0)
+
+        """
+    }
+
+    private static let room = """
+            .balign 4096
+        rootA:
+            .skip 12288
+        rootB:
+            .skip 12288
+
+        """
+}
