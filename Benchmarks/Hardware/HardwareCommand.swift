@@ -15,6 +15,9 @@ struct HardwareCommand: ParsableCommand {
             "The aerie-vm program to measure; the one beside this program by default.", valueName: "path"))
     var aerieVM: String?
 
+    @Option(help: ArgumentHelp("Another aerie-vm program to measure in the same run.", valueName: "path"))
+    var versus: String?
+
     @Flag(inversion: .prefixedNo, help: "Measure QEMU's microvm machine as well.")
     var qemu = true
 
@@ -26,6 +29,7 @@ struct HardwareCommand: ParsableCommand {
 
     func validate() throws {
         if rounds < 1 { throw ValidationError("--rounds \(rounds): at least one is needed") }
+        if let versus { _ = try BuiltProgram.aerieVM.path(versus) }
     }
 
     func run() throws {
@@ -36,15 +40,15 @@ struct HardwareCommand: ParsableCommand {
         let builder = try ProgramBuilder()
         defer { builder.remove() }
         let programs = try HardwarePrograms(builder)
-        var report = HardwareReport(starts: monitors.map { StartSamples(monitor: $0.name) })
+        var report = HardwareReport(
+            starts: monitors.map { StartSamples(monitor: $0.name) },
+            versions: monitors.filter { !$0.isQEMU }.map { VersionSamples($0) })
         for round in 1...rounds {
             complain("round \(round) of \(rounds)")
             for (index, monitor) in monitors.enumerated() {
                 try report.starts[index].add(monitor, programs.first)
             }
-            try report.addExits(monitors[0], programs)
-            try report.addUserCode(monitors[0], programs)
-            report.notifications.append(try NotificationSample(monitors[0], programs.bells))
+            for index in report.versions.indices { try report.versions[index].add(programs) }
         }
         print(json ? try report.json() : report.text())
     }
@@ -53,6 +57,7 @@ struct HardwareCommand: ParsableCommand {
     private func monitors() throws -> [Monitor] {
         let program = BuiltProgram.aerieVM
         var result = [Monitor(name: program.rawValue, path: try program.path(aerieVM), isQEMU: false)]
+        if let versus { result.append(Monitor(name: "versus", path: versus, isQEMU: false)) }
         if qemu {
             if let path = HostProgram.find("qemu-system-x86_64") {
                 result.append(Monitor(name: "qemu microvm", path: path, isQEMU: true))

@@ -19,7 +19,7 @@ enum AgentProgram {
         if arguments.count == 3, arguments[1] == "--socket" {
             options.socketPath = arguments[2]
         } else if arguments.count == 2, arguments[1] == "--version" {
-            say("aerie-agent ", AgentOptions.version)
+            StandardError.line("aerie-agent ", [UInt8](AgentOptions.version))
             Process.end(0)
         } else if arguments.count == 2, arguments[1] == "--command" {
             MachineCommand.run()
@@ -29,7 +29,7 @@ enum AgentProgram {
             options.isFirstProcess = true
             FirstProcess.begin()
         } else if arguments.count != 1 {
-            say("usage: aerie-agent [--socket PATH | --command | --network FILE HOSTS | --version]", "")
+            StandardError.line("usage: aerie-agent [--socket PATH | --command | --network FILE HOSTS | --version]", [])
             Process.end(64)
         }
         // Whoever started the agent may have left descriptors open; no command gets them. (CLOSE_RANGE_CLOEXEC)
@@ -47,7 +47,7 @@ enum AgentProgram {
         do throws(Errno) {
             try Agent(options).run()
         } catch {
-            say("aerie-agent: the agent cannot start: ", error.text)
+            StandardError.line("aerie-agent: the agent cannot start: ", [UInt8](error.text))
             Process.end(71)
         }
         Process.end(0)
@@ -58,10 +58,7 @@ enum AgentProgram {
         do throws(AgentFailure) {
             try StaticNetwork.apply(FileAccess.contents(path, limit: AgentLimits.network) ?? [], hosts: hosts)
         } catch {
-            var line = [UInt8]("aerie: the addresses of the machine's networks: ")
-            line.add(error.text)
-            line.append(10)
-            _ = line.withUnsafeBytes { system(SystemCall.write, 2, Int(bitPattern: $0.baseAddress), $0.count) }
+            StandardError.line("aerie: the addresses of the machine's networks: ", error.text)
             Process.end(71)
         }
         Process.end(0)
@@ -96,12 +93,5 @@ enum AgentProgram {
     private static func limitHeap() {
         let total = GuestFacts.memory().total
         aerie_heap_limit(Int(min(max(total / 4, 16 << 20), 64 << 20)))
-    }
-
-    private static func say(_ text: StaticString, _ more: StaticString) {
-        var bytes = [UInt8](text)
-        bytes.add(more)
-        bytes.append(10)
-        _ = bytes.withUnsafeBytes { system(SystemCall.write, 2, Int(bitPattern: $0.baseAddress), $0.count) }
     }
 }

@@ -48,15 +48,10 @@ enum MachineCommand {
         ExecuteRequest(arguments: [[UInt8]("/bin/sh"), [UInt8]("-c"), [UInt8](idle)])
     }
 
+    private static func report(_ text: [UInt8]) { StandardError.line("aerie: the command of this machine: ", text) }
+
     private static func fail(_ subject: [UInt8], _ reason: StaticString, _ status: Int) -> Never {
         report(.quoted(subject, reason))
         Process.end(status)
-    }
-
-    private static func report(_ text: [UInt8]) {
-        var line = [UInt8]("aerie: the command of this machine: ")
-        line.add(text)
-        line.append(10)
-        _ = line.withUnsafeBytes { system(SystemCall.write, 2, Int(bitPattern: $0.baseAddress), $0.count) }
     }
 }
