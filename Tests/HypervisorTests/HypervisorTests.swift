@@ -38,8 +38,8 @@ struct HypervisorTests {
     }
 
     @Test(
-        "A hypercall takes at most 150 instructions, a switch between vCPUs with its decision at most 700",
-        arguments: [("cost", 1, "call", 150), ("switches", 2, "switch", 700)])
+        "A hypercall takes at most 150 instructions, a switch between vCPUs with its decision at most 400",
+        arguments: [("cost", 1, "call", 150), ("switches", 2, "switch", 400)])
     func cost(program: String, vcpus: Int, of operation: String, most: Int) throws {
         try HypervisorImage.guest(program)
         let lines = try DeviceBoard.aerieInterpreter.run(
@@ -59,6 +59,28 @@ struct HypervisorTests {
             #"{"guests": [{"name": "waits", "kernel": "timers.bin", "memory": "8M"}]}"#, harts: 1,
             countsInstructions: true)
         #expect(lines.contains("[waits] late timers 0"))
+    }
+
+    @Test(
+        "Floating-point registers stay a vCPU's own over switches and moves between harts, and begin as zeros",
+        arguments: [1, 2])
+    func floats(harts: Int) throws {
+        try HypervisorImage.guest("floats")
+        let table =
+            """
+            {"guests": [{"name": "left", "kernel": "floats.bin", "vcpus": 2, "memory": "8M"},
+                {"name": "right", "kernel": "floats.bin", "vcpus": 2, "memory": "8M"}]}
+            """
+        let runs = [
+            try HypervisorImage.run(table, harts: harts),
+            try DeviceBoard.aerieTranslator.run(table, harts: harts),
+        ]
+        for lines in runs {
+            for name in ["left", "right"] {
+                let own = lines.filter { $0.hasPrefix("[\(name)]") }
+                #expect(own == ["[\(name)] traps 3 illegal", "[\(name)] broken 0"])
+            }
+        }
     }
 
     @Test("A partition runs on its own harts")
