@@ -83,6 +83,29 @@ struct HypervisorTests {
         }
     }
 
+    @Test("Each guest has a seed of its own, of 32 bytes, and another one at the next start of the machine")
+    func seeds() throws {
+        try HypervisorImage.guest("seed")
+        let table =
+            """
+            {"guests": [{"name": "one", "kernel": "seed.bin", "memory": "8M"},
+                {"name": "two", "kernel": "seed.bin", "memory": "8M"}]}
+            """
+        var seeds: Set<String> = []
+        for lines in [
+            try HypervisorImage.run(table, harts: 1), try HypervisorImage.run(table, harts: 1),
+            try DeviceBoard.aerieTranslator.run(table, harts: 1),
+        ] {
+            for name in ["one", "two"] {
+                let seed = try #require(lines.first { $0.hasPrefix("[\(name)] seed ") }?.split(separator: " ").last)
+                #expect(seed.count == 64)
+                #expect(Set(seed).count > 4, "\(seed) is not random")
+                seeds.insert(String(seed))
+            }
+        }
+        #expect(seeds.count == 6)
+    }
+
     @Test("A partition runs on its own harts")
     func partitions() throws {
         try HypervisorImage.guest("hello")

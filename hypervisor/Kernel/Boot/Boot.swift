@@ -9,6 +9,7 @@ public func boot(_ hartID: UInt64, _ treeAddress: UInt) -> Never {
     hypervisorState = state
     state.pointee.memory = memory.allocator.pointee
     state.pointee.table = memory.table
+    state.pointee.seeds.take(from: tree)
     protectMemory(memory.chunk, memory.imageEnd)
     state.pointee.console.start(state.pointee.board)
     state.pointee.console.enableInput()

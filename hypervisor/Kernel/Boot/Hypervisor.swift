@@ -23,6 +23,7 @@ struct Hypervisor {
     var unsettledGuests = 0
     var console = Console()
     var monitor = Monitor()
+    var seeds = SeedGenerator()
     /// Values of CSRs that every hart gets.
     var satp: UInt64 = 0
     /// hgatp has VMIDs: else every change of the guest flushes translations.
