@@ -2,6 +2,19 @@
 // the hypervisor does.
 #include "include/Layout.h"
 
+    // Saves or loads (sd, ld) the registers of the vCPU at a0 that a function may change, but a0 itself.
+    .macro temporaries instruction
+    .irp n, 1,2,5,6,7,11,12,13,14,15,16,17,28,29,30,31
+    \instruction x\n, 8*\n(a0)
+    .endr
+    .endm
+    // Those that functions keep, gp and tp.
+    .macro kept instruction
+    .irp n, 3,4,8,9,18,19,20,21,22,23,24,25,26,27
+    \instruction x\n, 8*\n(a0)
+    .endr
+    .endm
+
     .text
     .balign 4
     .globl hv_trap_entry
@@ -9,22 +22,7 @@ hv_trap_entry:
     csrrw a0, sscratch, a0
     beqz a0, hv_own_trap
     // What a function may change.
-    sd x1, 8(a0)
-    sd x2, 16(a0)
-    sd x5, 40(a0)
-    sd x6, 48(a0)
-    sd x7, 56(a0)
-    sd x11, 88(a0)
-    sd x12, 96(a0)
-    sd x13, 104(a0)
-    sd x14, 112(a0)
-    sd x15, 120(a0)
-    sd x16, 128(a0)
-    sd x17, 136(a0)
-    sd x28, 224(a0)
-    sd x29, 232(a0)
-    sd x30, 240(a0)
-    sd x31, 248(a0)
+    temporaries sd
     csrrw t0, sscratch, zero
     sd t0, 80(a0)
     ld a1, HV_VCPU_HART(a0)
@@ -40,22 +38,7 @@ hv_trap_entry:
     addi t1, t1, 4
     csrw sepc, t1
     csrw sscratch, a0
-    ld x1, 8(a0)
-    ld x2, 16(a0)
-    ld x5, 40(a0)
-    ld x6, 48(a0)
-    ld x7, 56(a0)
-    ld x11, 88(a0)
-    ld x12, 96(a0)
-    ld x13, 104(a0)
-    ld x14, 112(a0)
-    ld x15, 120(a0)
-    ld x16, 128(a0)
-    ld x17, 136(a0)
-    ld x28, 224(a0)
-    ld x29, 232(a0)
-    ld x30, 240(a0)
-    ld x31, 248(a0)
+    temporaries ld
     ld x10, 80(a0)
     sret
 
@@ -63,20 +46,7 @@ hv_trap_entry:
     addi sp, sp, 16
     ld a1, HV_VCPU_HART(a0)
     // What functions keep, gp and tp: nothing has changed them yet.
-1:  sd x3, 24(a0)
-    sd x4, 32(a0)
-    sd x8, 64(a0)
-    sd x9, 72(a0)
-    sd x18, 144(a0)
-    sd x19, 152(a0)
-    sd x20, 160(a0)
-    sd x21, 168(a0)
-    sd x22, 176(a0)
-    sd x23, 184(a0)
-    sd x24, 192(a0)
-    sd x25, 200(a0)
-    sd x26, 208(a0)
-    sd x27, 216(a0)
+1:  kept sd
     csrr t1, sepc
     csrr t2, sstatus
     csrr t3, hstatus
@@ -96,36 +66,8 @@ hv_enter:
     csrw sepc, t1
     csrw sstatus, t2
     csrw hstatus, t3
-    ld x1, 8(a0)
-    ld x2, 16(a0)
-    ld x3, 24(a0)
-    ld x4, 32(a0)
-    ld x5, 40(a0)
-    ld x6, 48(a0)
-    ld x7, 56(a0)
-    ld x8, 64(a0)
-    ld x9, 72(a0)
-    ld x11, 88(a0)
-    ld x12, 96(a0)
-    ld x13, 104(a0)
-    ld x14, 112(a0)
-    ld x15, 120(a0)
-    ld x16, 128(a0)
-    ld x17, 136(a0)
-    ld x18, 144(a0)
-    ld x19, 152(a0)
-    ld x20, 160(a0)
-    ld x21, 168(a0)
-    ld x22, 176(a0)
-    ld x23, 184(a0)
-    ld x24, 192(a0)
-    ld x25, 200(a0)
-    ld x26, 208(a0)
-    ld x27, 216(a0)
-    ld x28, 224(a0)
-    ld x29, 232(a0)
-    ld x30, 240(a0)
-    ld x31, 248(a0)
+    kept ld
+    temporaries ld
     ld x10, 80(a0)
     sret
 
@@ -138,28 +80,24 @@ hv_own_trap:
     call hypervisor_fault
     unimp
 
-    .globl hv_save_context
-hv_save_context:
-    csrr t0, vsstatus
-    csrr t1, vsie
-    csrr t2, vstvec
-    csrr t3, vsscratch
-    sd t0, HV_VCPU_VS+0(a0)
-    sd t1, HV_VCPU_VS+8(a0)
-    sd t2, HV_VCPU_VS+16(a0)
-    sd t3, HV_VCPU_VS+24(a0)
-    csrr t0, vsepc
-    csrr t1, vscause
-    csrr t2, vstval
-    csrr t3, vsatp
-    sd t0, HV_VCPU_VS+32(a0)
-    sd t1, HV_VCPU_VS+40(a0)
-    sd t2, HV_VCPU_VS+48(a0)
-    sd t3, HV_VCPU_VS+56(a0)
-    csrr t0, scounteren
-    csrr t1, senvcfg
-    sd t0, HV_VCPU_VS+64(a0)
-    sd t1, HV_VCPU_VS+72(a0)
+    // (old vCPU, next vCPU)
+    .globl hv_exchange_context
+hv_exchange_context:
+    .macro exchange csr, offset, register
+    ld \register, HV_VCPU_VS+\offset(a1)
+    csrrw \register, \csr, \register
+    sd \register, HV_VCPU_VS+\offset(a0)
+    .endm
+    exchange vsstatus, 0, t0
+    exchange vsie, 8, t1
+    exchange vstvec, 16, t2
+    exchange vsscratch, 24, t3
+    exchange vsepc, 32, t0
+    exchange vscause, 40, t1
+    exchange vstval, 48, t2
+    exchange vsatp, 56, t3
+    exchange scounteren, 64, t0
+    exchange senvcfg, 72, t1
     // Floating-point registers only when the guest wrote any since the last save: sstatus.FS is Dirty then.
     ld t0, HV_VCPU_SSTATUS(a0)
     li t1, 3 << 13
@@ -176,28 +114,8 @@ hv_save_context:
     sd t0, HV_VCPU_FCSR(a0)
 1:  ret
 
-    .globl hv_load_context
-hv_load_context:
-    ld t0, HV_VCPU_VS+0(a0)
-    ld t1, HV_VCPU_VS+8(a0)
-    ld t2, HV_VCPU_VS+16(a0)
-    ld t3, HV_VCPU_VS+24(a0)
-    csrw vsstatus, t0
-    csrw vsie, t1
-    csrw vstvec, t2
-    csrw vsscratch, t3
-    ld t0, HV_VCPU_VS+32(a0)
-    ld t1, HV_VCPU_VS+40(a0)
-    ld t2, HV_VCPU_VS+48(a0)
-    ld t3, HV_VCPU_VS+56(a0)
-    csrw vsepc, t0
-    csrw vscause, t1
-    csrw vstval, t2
-    csrw vsatp, t3
-    ld t0, HV_VCPU_VS+64(a0)
-    ld t1, HV_VCPU_VS+72(a0)
-    csrw scounteren, t0
-    csrw senvcfg, t1
+    .globl hv_load_floats
+hv_load_floats:
     li t1, 3 << 13
     csrs sstatus, t1
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31

@@ -9,6 +9,7 @@ public func boot(_ hartID: UInt64, _ treeAddress: UInt) -> Never {
     hypervisorState = state
     state.pointee.memory = memory.allocator.pointee
     state.pointee.table = memory.table
+    state.pointee.seeds.take(from: tree)
     protectMemory(memory.chunk, memory.imageEnd)
     state.pointee.console.start(state.pointee.board)
     state.pointee.console.enableInput()
@@ -95,6 +96,7 @@ private func makeState(_ chunk: UInt64, _ tree: DeviceTree, _ hartID: UInt64) ->
         return pointer(start)
     }
     let harts = take(hv_hart.self, Int(HV_HARTS))
+    let nobodies = take(hv_vcpu.self, Int(HV_HARTS))
     let vcpus = take(hv_vcpu.self, Hypervisor.mostVCPUs)
     let guests = take(Guest.self, GuestTable.most)
     let disks = take(DiskDriver.self, Devices.mostDisks)
@@ -112,12 +114,15 @@ private func makeState(_ chunk: UInt64, _ tree: DeviceTree, _ hartID: UInt64) ->
     for index in 0..<Int(HV_HARTS) {
         harts[index].index = UInt32(index)
         harts[index].stack = hv_address_of_stacks() + stride * UInt64(index + 1)
+        harts[index].nobody = nobodies + index
+        harts[index].loaded = nobodies + index
+        nobodies[index].deadline = .max
     }
     harts[0].online = 1
     state.initialize(
         to: Hypervisor(
             board: board, harts: harts, vcpus: vcpus, guests: guests, disks: disks, card: card, chain: chain,
-            staging: UInt64(UInt(bitPattern: staging))))
+            staging: UInt64(UInt(bitPattern: staging)), scheduler: Scheduler(timebase: board.timebase)))
     return state
 }
 

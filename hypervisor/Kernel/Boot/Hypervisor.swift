@@ -18,14 +18,18 @@ struct Hypervisor {
     var routes = InlineArray<10, (source: UInt32, hart: UInt32)>(repeating: (0, 0))
     var routeCount = 0
     var table: GuestTable?
-    var memory = ChunkAllocator()
-    var scheduler = Scheduler()
+    var scheduler: Scheduler
+    /// Guests for which `Guest.hasWork` may be true, now or later.
+    var unsettledGuests = 0
     var console = Console()
     var monitor = Monitor()
+    var seeds = SeedGenerator()
     /// Values of CSRs that every hart gets.
     var satp: UInt64 = 0
     /// hgatp has VMIDs: else every change of the guest flushes translations.
     var hasVMIDs = false
+    /// Large, so that it comes last: fields behind it would be out of reach of a load's offset.
+    var memory = ChunkAllocator()
 
     var guestCount: Int { table?.count ?? 0 }
     var isPartitioned: Bool { table?.isPartitioned ?? false }

@@ -30,8 +30,7 @@ enum PostponedWork {
             // The hart looks at `due` when it decides.
             hypervisor.pointee.scheduler.kick(hart)
         } else if hart.pointee.due < hart.pointee.timer {
-            hart.pointee.timer = hart.pointee.due
-            setHartTimer(hart.pointee.due)
+            setTimer(hart, hart.pointee.due)
         }
     }
 

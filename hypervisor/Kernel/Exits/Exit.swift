@@ -14,18 +14,22 @@ public func exitFromGuest(
     vcpu.pointee.hvip = hv_read_hvip()
     let cause = hv_read_scause()
     if cause >> 63 == 1 {
-        handleInterrupt(cause & 0xff, hart)
+        if cause & 0xff == 5 { handleTimer(hart) } else { handleInterrupt(cause & 0xff, hart) }
     } else {
         switch cause {
+        case 2: handleIllegalInstruction(vcpu, hart)
         case 10: Firmware.call(vcpu, hart)
         case 20, 21, 23: GuestPageFault(vcpu, cause: cause).handle()
         case 22: handleVirtualInstruction(vcpu, hart)
         default: vcpu.end("its hart trapped into the hypervisor")
         }
     }
-    if vcpu.pointee.state != VCPUState.running { hart.pointee.reschedule = 1 }
     var next = vcpu
-    if hart.pointee.reschedule == 1 { next = chooseNext(hart) } else { next.presentInterrupts() }
+    if hart.pointee.reschedule == 1 || vcpu.pointee.state != VCPUState.running {
+        next = chooseNext(hart)
+    } else {
+        next.presentInterrupts()
+    }
     hv_release()
     return next
 }
@@ -37,15 +41,19 @@ func handleInterrupt(_ number: UInt64, _ hart: Hart) {
         hv_clear_software_interrupt()
         // Another hart raised an interrupt of this vCPU, or made a vCPU runnable.
         hart.pointee.reschedule = 1
-    case 5:
-        hart.pointee.timer = .max
-        setHartTimer(.max)
-        hypervisor.pointee.scheduler.wakeDue(hv_time())
-        if hart.pointee.postponed != 0 { PostponedWork.continueDue(hart) }
-        hart.pointee.reschedule = 1
+    case 5: handleTimer(hart)
     case 9: InterruptController.handle(hart)
     default: break
     }
+}
+
+@inline(__always)
+private func handleTimer(_ hart: Hart) {
+    // The decision sets the timer again.
+    hart.pointee.timer = 0
+    hart.pointee.reschedule = 1
+    hypervisor.pointee.scheduler.wakeDue(hart, hv_time())
+    if hart.pointee.postponed != 0 { PostponedWork.continueDue(hart) }
 }
 
 /// Handles interrupts that are pending while the hart runs no guest.
@@ -61,6 +69,12 @@ private func handleVirtualInstruction(_ vcpu: VCPU, _ hart: Hart) {
     vcpu.pointee.sepc &+= 4
     vcpu.pointee.waits &+= 1
     vcpu.waitForInterrupt(hart)
+}
+
+/// An instruction that may be of floating-point registers which the hart does not hold: it loads them, and the guest repeats the instruction.
+private func handleIllegalInstruction(_ vcpu: VCPU, _ hart: Hart) {
+    guard !vcpu.hasFloats(on: hart) else { return vcpu.inject(exception: 2, value: hv_read_stval()) }
+    loadFloats(hart, vcpu)
 }
 
 extension UnsafeMutablePointer where Pointee == hv_vcpu {
@@ -97,7 +111,7 @@ extension UnsafeMutablePointer where Pointee == hv_vcpu {
 
     /// Ends the vCPU's guest because of an error, with the state that explains it.
     func end(_ reason: StaticString) {
-        let guest = hypervisor.pointee.guests + Int(pointee.guest)
+        let guest = owner
         say("hypervisor: guest ")
         say(text: guest.pointee.name)
         say(" ends: ")

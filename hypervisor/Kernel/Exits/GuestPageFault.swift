@@ -15,7 +15,7 @@ struct GuestPageFault {
     }
 
     func handle() {
-        let guest = hypervisor.pointee.guests + Int(vcpu.pointee.guest)
+        let guest = vcpu.owner
         guard cause != 20, let access = decode(), hasDevice(guest) else { return refuse() }
         if guest.hasVirtioDevice(at: guestAddress) {
             guard accessVirtio(guest, access) else { return }

@@ -6,7 +6,7 @@ enum DebugConsole {
     private static let most: UInt64 = 256
 
     static func call(_ vcpu: VCPU) -> Firmware.Result {
-        let guest = hypervisor.pointee.guests + Int(vcpu.pointee.guest)
+        let guest = vcpu.owner
         switch vcpu[register: 16] {
         case 0: return write(vcpu, guest)
         case 1: return read(vcpu, guest)

@@ -17,7 +17,7 @@ enum Firmware {
         vcpu.pointee.sepc &+= 4
         let result: Result
         switch vcpu[register: 17] {
-        case 0x5449_4d45: result = setTimer(vcpu, hart)
+        case 0x5449_4d45: result = setGuestTimer(vcpu, hart)
         case 0x73_5049: result = sendSoftwareInterrupts(vcpu)
         case 0x5246_4e43: result = Fences.call(vcpu)
         case 0x48_534d: result = HartState.call(vcpu, hart)
@@ -47,7 +47,7 @@ enum Firmware {
     }
 
     /// SBI's timer on a hart without Sstc.
-    private static func setTimer(_ vcpu: VCPU, _ hart: Hart) -> Result {
+    private static func setGuestTimer(_ vcpu: VCPU, _ hart: Hart) -> Result {
         guard vcpu[register: 16] == 0 else { return (notSupported, 0) }
         let deadline = vcpu[register: 10]
         vcpu.pointee.deadline = deadline
@@ -55,8 +55,7 @@ enum Firmware {
         if deadline <= hv_time() {
             vcpu.pointee.raised |= VCPU.timer
         } else if deadline < hart.pointee.timer {
-            hart.pointee.timer = deadline
-            setHartTimer(deadline)
+            setTimer(hart, deadline)
         }
         return (success, 0)
     }
@@ -71,7 +70,7 @@ enum Firmware {
 
     /// Visits the started vCPUs of a hart mask; false: the mask names a hart that the guest does not have.
     static func forEachTarget(_ vcpu: VCPU, mask: UInt64, base: UInt64, _ body: (VCPU) -> Void) -> Bool {
-        let guest = hypervisor.pointee.guests + Int(vcpu.pointee.guest)
+        let guest = vcpu.owner
         let count = UInt64(guest.pointee.vcpuCount)
         let all: UInt64 = 1 << count - 1
         var targets = all
@@ -97,7 +96,7 @@ enum Firmware {
 
     /// The console of version 0.1: a0 is the whole result.
     private static func legacyConsole(_ vcpu: VCPU) {
-        let guest = hypervisor.pointee.guests + Int(vcpu.pointee.guest)
+        let guest = vcpu.owner
         if vcpu[register: 17] == 1 {
             guest.pointee.write(UInt8(truncatingIfNeeded: vcpu[register: 10]))
             vcpu[register: 10] = 0

@@ -3,7 +3,7 @@ import Support
 /// SBI HSM: a guest starts, stops and suspends its harts.
 enum HartState {
     static func call(_ vcpu: VCPU, _ hart: Hart) -> Firmware.Result {
-        let guest = hypervisor.pointee.guests + Int(vcpu.pointee.guest)
+        let guest = vcpu.owner
         switch vcpu[register: 16] {
         case 0:
             guard let target = guest.pointee.vcpu(vcpu[register: 10]) else { return (Firmware.invalid, 0) }

@@ -70,6 +70,11 @@ struct DeviceTreeWriter {
         word(value)
     }
 
+    mutating func property(_ name: StaticString, littleEndian words: InlineArray<8, UInt32>) {
+        header(name, 32)
+        for index in 0..<8 { word(words[index].byteSwapped) }
+    }
+
     mutating func property(_ name: StaticString, address: UInt64) {
         header(name, 8)
         word(UInt32(address >> 32))

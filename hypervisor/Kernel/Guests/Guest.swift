@@ -5,6 +5,9 @@ struct Guest {
     enum State: UInt8 {
         case absent, requested, loading, running, paused, ending
 
+        /// Whether a hart has to start the guest, or to take it apart.
+        var isUnsettled: Bool { self == .requested || self == .ending }
+
         var description: StaticString {
             switch self {
             case .absent: ": absent"
@@ -17,7 +20,12 @@ struct Guest {
     }
 
     let index: Int
-    var state = State.absent
+    var state = State.absent {
+        didSet {
+            if oldValue.isUnsettled { hypervisor.pointee.unsettledGuests -= 1 }
+            if state.isUnsettled { hypervisor.pointee.unsettledGuests += 1 }
+        }
+    }
     var restarts = false
     var tables = GuestTables()
     var weight: UInt64 = 256
@@ -47,6 +55,20 @@ struct Guest {
         cap = percent
         credit = 0
         windowEnd = hv_time()
+    }
+
+    /// Whether a guest with a cap has credit. A cap of c% gives c% of each window of 20 ms. What a slice took too much is missing in the
+    /// next windows.
+    @inline(never)
+    mutating func hasCredit(_ now: UInt64) -> Bool {
+        let windowTicks = hypervisor.pointee.board.timebase / 50
+        let perWindow = Int64(windowTicks * cap / 100)
+        if now >= windowEnd {
+            let windows = (now - windowEnd) / windowTicks + 1
+            windowEnd += windows * windowTicks
+            credit = min(credit + perWindow * Int64(min(windows, 1000)), perWindow)
+        }
+        return credit > 0
     }
 
     // MARK: Life

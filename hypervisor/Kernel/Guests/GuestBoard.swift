@@ -49,6 +49,7 @@ extension DeviceTreeWriter {
         begin("chosen")
         property("bootargs", text: entry.commandLine, most: 256)
         property("stdout-path", text: "/soc/serial@10000000")
+        if hypervisor.pointee.seeds.isSeeded { property("rng-seed", littleEndian: hypervisor.pointee.seeds.next()) }
         if entry.ramDisk.size > 0 {
             property("linux,initrd-start", address: layout.ramDisk)
             property("linux,initrd-end", address: layout.ramDisk + entry.ramDisk.size)

@@ -103,6 +103,7 @@ extension Guest {
         for id in 0..<vcpuCount {
             guard let vcpu = vcpu(UInt64(id)) else { continue }
             vcpu.pointee.affinity = rest
+            vcpu.pointee.hgatp = tables.hgatp(vmid: UInt64(index) + 1)
             if hypervisor.pointee.isPartitioned {
                 let own = rest & (~rest + 1)
                 vcpu.pointee.affinity = own
@@ -122,7 +123,8 @@ extension UnsafeMutablePointer where Pointee == hv_vcpu {
         self[register: 10] = UInt64(pointee.id)
         self[register: 11] = argument
         pointee.sepc = entry
-        pointee.sstatus = 1 << 8 | 1 << 13  // SPP: supervisor; FS: initial
+        pointee.sstatus = 1 << 8  // SPP: supervisor; FS: off, no hart holds its floating-point registers
+        pointee.floats = nil
         // SPV and SPVP: entry goes to VS-mode, which is 64 bits wide; VTW: WFI traps, so that another vCPU can run.
         let waitTraps: UInt64 = hypervisor.pointee.isPartitioned ? 0 : 1 << 21
         pointee.hstatus = 1 << 7 | 1 << 8 | 2 << 32 | waitTraps

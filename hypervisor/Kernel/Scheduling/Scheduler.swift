@@ -10,17 +10,23 @@ enum VCPUState {
     static let waiting: UInt32 = 4
 }
 
-/// Follow a scheduling decision here. One table of vCPUs serves all harts: a hart that needs work takes the runnable vCPU that
+/// Follow a scheduling decision here. One queue of runnable vCPUs serves all harts: a hart that needs work takes the vCPU that
 /// has had the least time for its weight. No hart idles while a vCPU that may run there waits, and nothing needs balancing.
 ///
 /// A vCPU pays for its time: virtual time is ticks · 256 / weight. A guest with a cap has credit, filled in each window.
 struct Scheduler {
     /// The table entries in use, a bit each.
     private(set) var used: UInt64 = 0
-    private var sliceTicks: UInt64 { hypervisor.pointee.board.timebase / 200 }  // 5 ms
+    private var queue = RunQueue()
+    private let sliceTicks: UInt64  // 5 ms
     /// Virtual time by which a vCPU must be behind to take the hart of a running one before its slice ends: 1 ms.
-    private var granularity: UInt64 { hypervisor.pointee.board.timebase / 1000 }
-    private var windowTicks: UInt64 { hypervisor.pointee.board.timebase / 50 }  // 20 ms
+    private let granularity: UInt64
+
+    /// - Parameter timebase: ticks of `time` in a second.
+    init(timebase: UInt64) {
+        sliceTicks = timebase / 200
+        granularity = timebase / 1000
+    }
 
     /// Without Zbb, to count trailing zeros takes longer than to look at each bit: the entries in use are the first ones.
     @inline(__always)
@@ -47,6 +53,7 @@ struct Scheduler {
                 as: UInt8.self, repeating: 0, count: MemoryLayout<hv_vcpu>.size)
             vcpu.pointee.index = UInt8(index)
             vcpu.pointee.guest = UInt8(guest)
+            vcpu.pointee.owner = UInt64(UInt(bitPattern: hypervisor.pointee.guests + guest))
             vcpu.pointee.id = UInt8(id)
             vcpu.pointee.state = VCPUState.stopped
             vcpu.pointee.deadline = .max
@@ -55,7 +62,11 @@ struct Scheduler {
     }
 
     mutating func release(guest: Int) {
-        forEach { if Int($0.pointee.guest) == guest { $0.pointee.state = VCPUState.absent } }
+        forEach { vcpu in
+            guard Int(vcpu.pointee.guest) == guest else { return }
+            queue.remove(vcpu)
+            vcpu.pointee.state = VCPUState.absent
+        }
         for index in 0..<Hypervisor.mostVCPUs where hypervisor.pointee.vcpus[index].state == VCPUState.absent {
             used &= ~(1 << UInt64(index))
         }
@@ -68,18 +79,19 @@ struct Scheduler {
     // MARK: The decision
 
     /// Charges the time since the last charge.
+    @inline(__always)
     func charge(_ vcpu: VCPU, _ now: UInt64) {
         let ran = now &- vcpu.pointee.since
         vcpu.pointee.since = now
         vcpu.pointee.run_time &+= ran
-        let guest = hypervisor.pointee.guests + Int(vcpu.pointee.guest)
+        let guest = vcpu.owner
         vcpu.pointee.virtual_time &+= ran &* 256 / guest.pointee.weight
         if guest.pointee.cap > 0 { guest.pointee.credit -= Int64(ran) }
     }
 
     /// Charges work of devices since `start` to the guest whose work it is (nil: to none), not to the vCPU that it interrupted.
     /// The guest's vCPUs that want harts share it; if none does, those that have started.
-    func chargeWork(of index: Int?, since start: UInt64) {
+    mutating func chargeWork(of index: Int?, since start: UInt64) {
         let ran = hv_time() &- start
         if let current = currentHart().pointee.current {
             // Its next charge has this time in it.
@@ -99,99 +111,128 @@ struct Scheduler {
         guard payers != 0 else { return }
         let share = ran &* 256 / guest.pointee.weight / UInt64(payers.nonzeroBitCount)
         for id in 0..<UInt64(guest.pointee.vcpuCount) where payers >> id & 1 == 1 {
-            guest.pointee.vcpu(id)?.pointee.virtual_time &+= share
+            guard let vcpu = guest.pointee.vcpu(id) else { continue }
+            let isQueued = vcpu.pointee.state == VCPUState.runnable
+            if isQueued { queue.remove(vcpu) }
+            vcpu.pointee.virtual_time &+= share
+            if isQueued { queue.insert(vcpu) }
         }
     }
 
-    /// The vCPU that the hart should run, nil if none may run; and when the hart must decide again: at the end of a slice if others want
+    /// Takes the vCPU that the hart should run from the queue; nil: none may run. And when the hart must decide again: at the end of a slice if others want
     /// the hart, at the end of a credit or of its pause, at the timers of vCPUs that wait, and for postponed work of devices.
     ///
     /// The hart runs no vCPU at this moment.
-    func decide(_ hart: Hart, _ now: UInt64) -> (chosen: VCPU?, deadline: UInt64) {
-        var next = hart.pointee.postponed == 0 ? UInt64.max : hart.pointee.due
-        var best: VCPU?
-        var leastOrder: UInt64 = 0
-        var hasOthers = false
-        let bit: UInt64 = 1 &<< UInt64(hart.pointee.index)
-        forEach { vcpu in
-            let state = vcpu.pointee.state
-            guard state == VCPUState.runnable || state == VCPUState.waiting, vcpu.pointee.affinity & bit != 0
-            else { return }
-            let guest = hypervisor.pointee.guests + Int(vcpu.pointee.guest)
-            guard guest.pointee.state == .running else { return }
-            guard state == VCPUState.runnable else {
-                if vcpu.pointee.hart == hart { next = min(next, vcpu.pointee.deadline) }
-                return
+    @inline(__always)
+    mutating func decide(_ hart: Hart, _ now: UInt64) -> (chosen: VCPU?, deadline: UInt64) {
+        var next = hart.pointee.wake
+        if hart.pointee.postponed != 0 { next = min(next, hart.pointee.due) }
+        guard var chosen = Self.candidate(from: queue.first, hart, now, &next) else { return (nil, next) }
+        if let other = Self.candidate(from: chosen.pointee.next, hart, now, &next) {
+            next = min(next, now &+ sliceTicks)
+            // The vCPU that ran here last keeps its place against one that is hardly behind: a switch costs more than it gains.
+            if let last = hart.pointee.loaded, last != chosen, last.pointee.state == VCPUState.runnable,
+                last.pointee.virtual_time < chosen.pointee.virtual_time &+ granularity,
+                last == other || Self.mayRunLast(last, hart, now)
+            {
+                chosen = last
             }
-            guard hasCredit(guest, now) else {
-                next = min(next, guest.pointee.windowEnd)
-                return
-            }
-            let order = order(vcpu, hart)
-            hasOthers = best != nil
-            if best == nil || order < leastOrder { (best, leastOrder) = (vcpu, order) }
         }
-        guard let chosen = best else { return (nil, next) }
-        if hasOthers { next = min(next, now + sliceTicks) }
-        if !hypervisor.pointee.board.hasTimerCompare, chosen.pointee.raised & VCPU.timer == 0 {
+        queue.remove(chosen)
+        if hart.pointee.has_timer_compare == 0, chosen.pointee.raised & VCPU.timer == 0 {
             next = min(next, chosen.pointee.deadline)
         }
-        let guest = hypervisor.pointee.guests + Int(chosen.pointee.guest)
+        let guest = chosen.owner
         if guest.pointee.cap > 0 { next = min(next, now + UInt64(max(guest.pointee.credit, 100))) }
         return (chosen, next)
     }
 
-    /// The vCPU that ran here last keeps its place against one that is hardly behind: a switch costs more than it gains.
-    private func order(_ vcpu: VCPU, _ hart: Hart) -> UInt64 {
-        let time = vcpu.pointee.virtual_time
-        return hart.pointee.loaded == vcpu ? time - min(time, granularity) : time
+    /// The first vCPU of the queue from `start` on that may run on the hart.
+    @inline(__always)
+    private static func candidate(
+        from start: VCPU?, _ hart: Hart, _ now: UInt64, _ next: inout UInt64
+    ) -> VCPU? {
+        var candidate = start
+        while let vcpu = candidate {
+            if mayRun(vcpu, hart, now, &next) { return vcpu }
+            candidate = vcpu.pointee.next
+        }
+        return nil
     }
 
-    /// A cap of c% gives c% of each window. What a slice took too much is missing in the next windows.
-    private func hasCredit(_ guest: UnsafeMutablePointer<Guest>, _ now: UInt64) -> Bool {
-        guard guest.pointee.cap > 0 else { return true }
-        let perWindow = Int64(windowTicks * guest.pointee.cap / 100)
-        if now >= guest.pointee.windowEnd {
-            let windows = (now - guest.pointee.windowEnd) / windowTicks + 1
-            guest.pointee.windowEnd += windows * windowTicks
-            guest.pointee.credit = min(guest.pointee.credit + perWindow * Int64(min(windows, 1000)), perWindow)
-        }
-        return guest.pointee.credit > 0
+    /// `mayRun` of the vCPU that the hart has left. A function by itself, because a decision seldom asks.
+    @inline(never)
+    private static func mayRunLast(_ vcpu: VCPU, _ hart: Hart, _ now: UInt64) -> Bool {
+        var next = UInt64.max
+        return mayRun(vcpu, hart, now, &next)
+    }
+
+    /// - Parameter next: becomes the end of the pause, at the latest, if the vCPU's guest has no credit.
+    @inline(__always)
+    private static func mayRun(_ vcpu: VCPU, _ hart: Hart, _ now: UInt64, _ next: inout UInt64) -> Bool {
+        let guest = vcpu.owner
+        guard vcpu.pointee.affinity &>> UInt64(hart.pointee.index) & 1 == 1, guest.pointee.state == .running
+        else { return false }
+        if guest.pointee.cap == 0 || guest.pointee.hasCredit(now) { return true }
+        next = min(next, guest.pointee.windowEnd)
+        return false
     }
 
     // MARK: Waking
 
-    /// Wakes vCPUs whose timers are due, and shows the running one its own where the hart has no vstimecmp.
-    mutating func wakeDue(_ now: UInt64) {
-        let hasCompare = hypervisor.pointee.board.hasTimerCompare
+    /// At the hart's timer: wakes vCPUs whose timers are due, and shows the running one its own where the hart has no vstimecmp.
+    @inline(__always)
+    mutating func wakeDue(_ hart: Hart, _ now: UInt64) {
+        guard now < hart.pointee.wake, hart.pointee.has_timer_compare != 0 else { return lookForDue(hart, now) }
+    }
+
+    @inline(never)
+    private mutating func lookForDue(_ hart: Hart, _ now: UInt64) {
+        let hasCompare = hart.pointee.has_timer_compare != 0
+        hart.pointee.wake = .max
         forEach { vcpu in
-            guard vcpu.pointee.deadline <= now, vcpu.pointee.state >= VCPUState.runnable else { return }
-            if !hasCompare { vcpu.pointee.raised |= VCPU.timer }
-            if vcpu.pointee.state == VCPUState.waiting { wake(vcpu) }
+            guard vcpu.pointee.state >= VCPUState.runnable else { return }
+            if vcpu.pointee.deadline <= now {
+                if !hasCompare { vcpu.pointee.raised |= VCPU.timer }
+                if vcpu.pointee.state == VCPUState.waiting { wake(vcpu) }
+            } else if vcpu.pointee.state == VCPUState.waiting, vcpu.pointee.hart == hart {
+                hart.pointee.wake = min(hart.pointee.wake, vcpu.pointee.deadline)
+            }
         }
     }
 
-    /// Makes a vCPU runnable and tells the hart that should run it. It gets no credit for the time it waited, only a start
-    /// of one granule before the others: the bound of its latency is one slice.
-    @inline(never)  // Inlined, its registers would be saved at each look for timers that are due.
-    mutating func wake(_ vcpu: VCPU) {
+    /// The hart's vCPU waits, at most until its timer is due.
+    func wait(_ vcpu: VCPU, _ hart: Hart) {
+        // The decision sets the hart's timer by it, before the vCPU leaves the hart.
+        if hart.pointee.has_timer_compare != 0 { vcpu.pointee.deadline = hv_read_vstimecmp() }
+        vcpu.pointee.state = VCPUState.waiting
+        hart.pointee.wake = min(hart.pointee.wake, vcpu.pointee.deadline)
+        hart.pointee.reschedule = 1
+    }
+
+    /// The hart's vCPU ran, and wants to run on.
+    mutating func requeue(_ vcpu: VCPU) {
         vcpu.pointee.state = VCPUState.runnable
+        queue.insert(vcpu)
+    }
+
+    /// Makes a vCPU that waits, or is stopped, runnable and tells the hart that should run it. It gets no credit for the time it waited,
+    /// only a start of one granule before the others: the bound of its latency is one slice.
+    mutating func wake(_ vcpu: VCPU) {
         let floor = leastTime(except: vcpu)
         if vcpu.pointee.virtual_time + 2 * granularity < floor || vcpu.pointee.virtual_time > floor + 20 * sliceTicks {
             vcpu.pointee.virtual_time = floor - min(floor, 2 * granularity)
         }
+        requeue(vcpu)
         guard let hart = target(vcpu) else { return }
         kick(hart)
     }
 
     private func leastTime(except other: VCPU) -> UInt64 {
-        var least = UInt64.max
-        forEach { vcpu in
-            guard vcpu != other, vcpu.pointee.state == VCPUState.running || vcpu.pointee.state == VCPUState.runnable
-            else {
-                return
-            }
-            least = min(least, vcpu.pointee.virtual_time)
+        var least = queue.first?.pointee.virtual_time ?? .max
+        for index in 0..<hypervisor.pointee.board.hartCount {
+            guard let current = hypervisor.pointee.harts[index].current, current != other else { continue }
+            least = min(least, current.pointee.virtual_time)
         }
         return least == .max ? other.pointee.virtual_time : least
     }
@@ -238,44 +279,49 @@ func currentHart() -> Hart {
 }
 
 /// Decides what the hart runs and loads it; without work, waits for an interrupt with the lock free.
+@inline(__always)
 func chooseNext(_ hart: Hart) -> VCPU {
-    while true {
-        let now = hv_time()
-        leave(hart, now)
-        hart.pointee.reschedule = 0
-        if Guest.hasWork {
-            // Loading a guest frees the lock: this hart must hold nothing that another one could take.
-            unloadWorld(hart)
-            Guest.doWork()
-            continue
-        }
-        let (chosen, deadline) = hypervisor.pointee.scheduler.decide(hart, now)
-        if deadline != hart.pointee.timer {
-            hart.pointee.timer = deadline
-            setHartTimer(deadline)
-        }
-        if let vcpu = chosen {
-            switchWorld(hart, to: vcpu)
-            vcpu.pointee.state = VCPUState.running
-            vcpu.pointee.since = now
-            hart.pointee.current = vcpu
-            vcpu.presentInterrupts()
-            return vcpu
-        }
-        unloadWorld(hart)
-        idle(hart, now)
-    }
+    let now = hv_time()
+    leave(hart, now)
+    hart.pointee.reschedule = 0
+    if hypervisor.pointee.unsettledGuests == 0, let vcpu = takeNext(hart, now) { return vcpu }
+    return waitForNext(hart)
 }
 
 /// Charges the vCPU that ran and puts it back among the runnable ones.
+@inline(__always)
 private func leave(_ hart: Hart, _ now: UInt64) {
     guard let vcpu = hart.pointee.current else { return }
     hypervisor.pointee.scheduler.charge(vcpu, now)
     hart.pointee.current = nil
-    if vcpu.pointee.state == VCPUState.running { vcpu.pointee.state = VCPUState.runnable }
+    if vcpu.pointee.state == VCPUState.running { hypervisor.pointee.scheduler.requeue(vcpu) }
 }
 
+/// Loads the vCPU of the scheduler's decision; nil: no vCPU may run here now. Sets the hart's timer for the next decision.
 @inline(never)
+private func takeNext(_ hart: Hart, _ now: UInt64) -> VCPU? {
+    let (chosen, deadline) = hypervisor.pointee.scheduler.decide(hart, now)
+    if deadline != hart.pointee.timer { setTimer(hart, deadline) }
+    guard let vcpu = chosen else { return nil }
+    vcpu.pointee.state = VCPUState.running
+    vcpu.pointee.since = now
+    hart.pointee.current = vcpu
+    switchWorld(hart, to: vcpu)
+    return vcpu
+}
+
+/// Starts and ends guests, and waits, until a vCPU may run here.
+@inline(never)
+private func waitForNext(_ hart: Hart) -> VCPU {
+    while true {
+        if !Guest.hasWork, let vcpu = takeNext(hart, hv_time()) { return vcpu }
+        // Both free the lock: this hart must hold nothing that another one could take.
+        unloadWorld(hart)
+        if Guest.hasWork { Guest.doWork() } else { idle(hart, hv_time()) }
+        hart.pointee.reschedule = 0
+    }
+}
+
 private func idle(_ hart: Hart, _ start: UInt64) {
     hart.pointee.idle_since = start
     hv_release()

@@ -61,7 +61,7 @@ extension UnsafeMutablePointer where Pointee == Guest {
     private func resetDisk(_ vcpu: VCPU) -> Bool {
         pointee.disk.isResetting = pointee.disk.inFlight > 0
         guard !pointee.disk.isResetting else {
-            vcpu.pointee.state = VCPUState.waiting
+            hypervisor.pointee.scheduler.wait(vcpu, currentHart())
             return false
         }
         pointee.disk.registers.reset()

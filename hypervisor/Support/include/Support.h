@@ -25,6 +25,10 @@ struct hv_vcpu {
     uint64_t raised;
     // Scheduling; see Scheduler.swift.
     uint64_t virtual_time, run_time, since, affinity, exits, switches, waits;
+    struct hv_vcpu *next;   // in the run queue
+    uint64_t owner;         // the address of its guest
+    uint64_t hgatp;         // the guest's tables and VMID
+    struct hv_hart *floats; // the hart that loaded its floating-point registers last
     uint32_t state;
     uint8_t guest;          // index in the guest table
     uint8_t id;             // the hart number inside the guest
@@ -37,15 +41,20 @@ struct hv_hart {
     uint64_t stack;         // top of its stack
     uint64_t id;            // the firmware's number
     struct hv_vcpu *current;
-    struct hv_vcpu *loaded; // whose VS-mode CSRs and floating-point registers the hart holds
-    uint64_t timer;         // what the hart's timer is set to
+    struct hv_vcpu *loaded; // whose VS-mode CSRs the hart holds; never null, nor is `nobody`
+    struct hv_vcpu *nobody; // a context without interrupts, loaded while the hart holds no vCPU
+    struct hv_vcpu *floats; // whose floating-point registers the hart holds, if they are not newer elsewhere
+    uint64_t timer;         // what the hart's timer is set to; 0: it has fired
+    uint64_t wake;          // no vCPU that waits on this hart has an earlier timer
     uint64_t idle_since;    // 0: busy
     uint64_t idle_time;
     // Work of devices that is left for the hart's timer (Devices.swift): a bit each, the one served last, and when.
     uint64_t postponed, last_postponed, due;
     uint32_t index;
     uint32_t plic_context;  // all ones: none
-    uint8_t online, reschedule, interrupt_phandle_known, unused;
+    uint8_t online, reschedule, interrupt_phandle_known;
+    // The board's: whether firmware lets supervisors have stimecmp and vstimecmp (Sstc), and whether hgatp has VMIDs.
+    uint8_t has_timer_compare, has_vmids;
     uint32_t interrupt_phandle;
     // Per guest, the last vCPU (its index + 1) that ran here: another one with the same VMID needs a fence.
     uint8_t resident[16];
@@ -167,9 +176,9 @@ void hv_secondary_start(void);
 void hv_trap_entry(void);
 /// Runs the guest; never returns: the next exit calls hypervisor_trap on the hart's empty stack.
 _Noreturn void hv_enter(struct hv_vcpu *vcpu);
-/// The VS-mode CSRs and the floating-point registers of a vCPU.
-void hv_save_context(struct hv_vcpu *vcpu);
-void hv_load_context(const struct hv_vcpu *vcpu);
+/// Saves the VS-mode CSRs of `old`, and its floating-point registers if the guest wrote any, and loads the VS-mode CSRs of `next`.
+void hv_exchange_context(struct hv_vcpu *old, const struct hv_vcpu *next);
+void hv_load_floats(const struct hv_vcpu *vcpu);
 /// The halfword that the guest would fetch at `address` (HLVX.HU); -1: the guest's tables forbid it.
 int64_t hv_fetch(uint64_t address);
 /// Sets bits of henvcfg and reads it; 0: there is no such CSR.
