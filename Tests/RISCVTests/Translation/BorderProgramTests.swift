@@ -240,27 +240,7 @@ import Testing
             .option norelax
         \(tables("rootA", next: "nextA"))
         \(tables("rootB", next: "nextB"))
-            li t0, -1
-            csrw pmpaddr0, t0
-            li t0, 0x1F
-            csrw pmpcfg0, t0
-            li t0, 0x1800
-            csrc mstatus, t0
-            li t0, 0x800
-            csrs mstatus, t0
-            la t0, supervisor
-            csrw mepc, t0
-            li s4, 0x8000100000000000
-            la t0, rootA
-            srli t0, t0, 12
-            or s4, s4, t0
-            li s5, 0x8000200000000000
-            la t0, rootB
-            srli t0, t0, 12
-            or s5, s5, t0
-            csrw satp, s4
-            sfence.vma
-            mret
+        \(enterSupervisor)
         supervisor:
             xor s5, s5, s4
             li s0, 400
@@ -313,6 +293,32 @@ import Testing
             ret
         """
     }
+
+    /// Goes to S-mode in the first space: s4 and s5 are the values of satp.
+    private static let enterSupervisor = """
+            li t0, -1
+            csrw pmpaddr0, t0
+            li t0, 0x1F
+            csrw pmpcfg0, t0
+            li t0, 0x1800
+            csrc mstatus, t0
+            li t0, 0x800
+            csrs mstatus, t0
+            la t0, supervisor
+            csrw mepc, t0
+            li s4, 0x8000100000000000
+            la t0, rootA
+            srli t0, t0, 12
+            or s4, s4, t0
+            li s5, 0x8000200000000000
+            la t0, rootB
+            srli t0, t0, 12
+            or s5, s5, t0
+            csrw satp, s4
+            sfence.vma
+            mret
+
+        """
 
     private static func tables(_ name: String, next: String) -> String {
         """
