@@ -10,7 +10,7 @@ struct ProcessMemory {
     var proportional = 0
     /// Private dirty pages of the rest.
     var privateDirty = 0
-    /// All private pages of the rest, those of files included.
+    /// All private pages of the rest, those of files included, and those of the translator's code cache, which is mapped twice.
     var privateMemory = 0
 
     init() {}
@@ -31,22 +31,28 @@ struct ProcessMemory {
         let text = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
         var isGuest = false
         var isGuestFile = false
+        var isCode = false
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
-            if words.count >= 5, words[0].contains("-") { isGuestFile = line.contains("memfd:guest-memory") }
+            if words.count >= 5, words[0].contains("-") {
+                isGuestFile = line.contains("memfd:guest-memory")
+                isCode = line.contains("memfd:code-cache")
+            }
             guard words.count >= 3, words[2] == "kB", let kilobytes = Int(words[1]) else { continue }
             let bytes = kilobytes << 10
             switch words[0] {
             // The first line of a mapping.
             case "Size:": isGuest = isGuestFile || bytes >= guestSize
-            case "Pss:": if isGuest { guest += bytes } else { proportional += bytes }
+            case "Pss:":
+                if isGuest { guest += bytes } else { proportional += bytes }
+                if isCode { privateMemory += bytes }
             case "Rss:": if !isGuest { resident += bytes }
             case "Private_Dirty:":
                 if !isGuest {
                     privateDirty += bytes
-                    privateMemory += bytes
+                    if !isCode { privateMemory += bytes }
                 }
-            case "Private_Clean:": if !isGuest { privateMemory += bytes }
+            case "Private_Clean:": if !isGuest, !isCode { privateMemory += bytes }
             default: break
             }
         }

@@ -30,7 +30,7 @@ struct MachinesCommand: ParsableCommand {
     var count = 100
 
     @Option(help: "Seconds until the memory of an idle machine is measured.")
-    var settle = 20.0
+    var settle = 60.0
 
     @Flag(help: "Print the measurements as JSON.")
     var json = false

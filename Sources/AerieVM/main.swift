@@ -9,6 +9,7 @@ internal import MachineSession
 internal import Runtime
 
 ProcessStart.prepare()
+ProcessStart.useOneHeap()
 // Beyond the limit on the size of files, a write fails; the signal that comes with it would end this program.
 SignalWatch.discard(SIGXFSZ)
 exit(Program.run())

@@ -4,9 +4,26 @@
 #include <link.h>
 #include <string.h>
 
-int aerie_move_mapping(void *address, size_t count, void *target) {
-    return mremap(address, count, count, MREMAP_MAYMOVE | MREMAP_FIXED, target) == MAP_FAILED ? -1 : 0;
+int aerie_duplicate_mapping(void *address, size_t count, void *target) {
+    // With an old size of 0, the old mapping stays.
+    return mremap(address, 0, count, MREMAP_MAYMOVE | MREMAP_FIXED, target) == MAP_FAILED ? -1 : 0;
 }
+
+static int release_program(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    (void)context;
+    for (int index = 0; index < info->dlpi_phnum; index++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[index];
+        // Pages that can be written may differ from the file.
+        if (header->p_type != PT_LOAD || (header->p_flags & PF_W) != 0) continue;
+        uintptr_t start = (info->dlpi_addr + header->p_vaddr + 4095) & ~(uintptr_t)4095;
+        uintptr_t end = (info->dlpi_addr + header->p_vaddr + header->p_filesz) & ~(uintptr_t)4095;
+        if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+void aerie_release_program(void) { dl_iterate_phdr(release_program, NULL); }
 
 struct search {
     uintptr_t address;

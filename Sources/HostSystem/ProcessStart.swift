@@ -12,6 +12,10 @@ package enum ProcessStart {
         }
     }
 
+    /// Lets all threads have one heap, as a process that shall stay small: what is freed in a heap of a thread's own is not given back by
+    /// `trimHeap`. Before the second thread starts.
+    package static func useOneHeap() { aerie_use_one_heap() }
+
     /// Writes out what `print` has buffered.
     ///
     /// - Throws: the error of this write, or of an earlier one.

@@ -44,9 +44,19 @@ package struct GuestSession {
         services.memory = charge?.saved?.memory
         services.code = charge?.saved?.code
         services.arrival = charge?.saved?.arrival
+        services.codeStorage = charge.flatMap { Self.codeStorage($0) }
         self.services = services
         self.stopSignals = stopSignals
         self.enclose = enclose
+    }
+
+    /// A file without a name in a machine's directory for code that its idle machine gives up; nil where there can be none, and copies generate
+    /// the code anew.
+    private static func codeStorage(_ charge: MachineMonitor.Charge) -> Int32? {
+        guard charge.configuration.architecture == .riscv64, charge.configuration.engine != .interpret else {
+            return nil
+        }
+        return try? FileDescriptor(unnamedIn: "/proc/self/fd/\(charge.directory)").release()
     }
 
     /// Runs the guest and returns the code to exit with. A machine that is kept reports its end to its monitor, too.

@@ -44,6 +44,27 @@ struct BackgroundCommandTests {
         #expect(try run("ps", "--all").output.contains("Exited (3)"))
     }
 
+    @Test("'create' keeps a command's environment, directory and user for each start")
+    func created() throws {
+        let options = ["create", "--name", "one", "-e", "WORD=well", "-w", "/tmp", "-u", "nobody", "debian"]
+        let made = try aerie.run(
+            options + ["sh", "-c", "echo $WORD in $(pwd) by $(id -un); exit 5"], environment: DebianImage.environment)
+        #expect(made.code == 0, "\(made.error)")
+        defer { _ = try? run("rm", "--force", "one") }
+        for _ in 1...2 {
+            #expect(try run("start", "one").code == 0)
+            #expect(try run("wait", "one").output == "5\n")
+        }
+        let lines = try run("logs", "one").output.split(separator: "\n").filter {
+            $0.contains("well in /tmp by nobody")
+        }
+        #expect(lines.count == 2)
+        let forwarding = try run("create", "--ssh", "debian", "true")
+        #expect(forwarding.code == 64 && forwarding.error.hasPrefix("aerie: --ssh: the machine runs in the background"))
+        let unused = try run("create", "-w", "/tmp", "--kernel", "/dev/null")
+        #expect(unused.code == 64 && unused.error.hasPrefix("aerie: --workdir: no command is given"))
+    }
+
     @Test("A policy starts a machine again whose command in the background fails")
     func restart() throws {
         let script = "echo run >>/root/runs; [ $(wc -l </root/runs) = 3 ]"

@@ -8,6 +8,11 @@ struct DebianImage {
     static let programs = DebianImage(
         architecture: "riscv64", directory: "test-images-programs",
         packages: ["nodejs", "python3", "default-jre-headless", "gcc", "libc6-dev", "git"])
+    /// With systemd, and programs that run containers.
+    static let containers = DebianImage(
+        architecture: "riscv64", directory: "test-images-containers",
+        packages: ["podman", "nftables", "docker.io", "docker-cli", "iptables", "busybox-static"],
+        options: ["--init", "systemd"])
     static let amd64 = DebianImage(architecture: "x86_64", directory: "test-images-x86_64", packages: [])
 
     /// Why there is no image; nil when there is one.
@@ -40,12 +45,14 @@ struct DebianImage {
         Thread.detachNewThread { _ = usual }
         Thread.detachNewThread { _ = programs }
         Thread.detachNewThread { _ = amd64 }
+        Thread.detachNewThread { _ = containers }
     }()
 
-    private init(architecture: String, directory: String, packages: [String]) {
+    /// - Parameter options: of the build, besides the packages.
+    private init(architecture: String, directory: String, packages: [String], options: [String] = []) {
         Self.allAreBegun
         data = Self.buildDirectory.appending(path: directory)
-        obstacle = Self.prepare(architecture, data, packages)
+        obstacle = Self.prepare(architecture, data, packages, options)
     }
 
     /// Where the packages of the image are kept.
@@ -75,7 +82,9 @@ struct DebianImage {
         return environment
     }
 
-    private static func prepare(_ architecture: String, _ data: URL, _ packages: [String]) -> String? {
+    private static func prepare(
+        _ architecture: String, _ data: URL, _ packages: [String], _ options: [String]
+    ) -> String? {
         func run(_ arguments: [String]) throws -> AerieResult {
             let selection = ["--arch", architecture, "debian"]
             var environment = environment(data)
@@ -87,7 +96,7 @@ struct DebianImage {
         if known, !isOutdated(data, packages) { return nil }
         do {
             if known { _ = try run(["image", "rm"]) }
-            let result = try run(["image", "build"] + packages.flatMap { ["--package", $0] })
+            let result = try run(["image", "build"] + options + packages.flatMap { ["--package", $0] })
             // Without a network or a tool there is nothing to boot; anything else is a defect that the tests must show.
             return result.code == 69 ? result.error : nil
         } catch {

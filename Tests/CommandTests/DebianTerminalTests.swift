@@ -66,6 +66,30 @@ struct DebianTerminalTests {
         #expect(second.end() == 0)
     }
 
+    @Test(
+        "A command on a terminal goes on when its user detaches, 'attach' comes back to it, and its code is the machine's",
+        arguments: [["--name", "one"], ["--name", "one", "--rm"], ["--name", "one", "--detach", "-it"]])
+    func detachedCommand(options: [String]) throws {
+        let environment = aerie.environment.merging(DebianImage.environment) { $1 }
+        let script = "cd /srv; word=kept; echo be'gins' $1; read -r line; echo $line $word $(pwd)','; exit 7"
+        let words = ["run"] + options + ["-w", "/srv", "debian", "bash", "-c", script, "bash", "here"]
+        defer { _ = try? aerie.run(["rm", "--force", "one"], environment: DebianImage.environment) }
+        try terminal.start(AerieProcess.executable, words, environment: environment)
+        if !options.contains("--detach") {
+            try #require(terminal.wait(for: "begins here"))
+            terminal.type([0x10, 0x11])
+            #expect(terminal.wait(for: "aerie: detached; 'one' goes on"))
+        }
+        #expect(terminal.end() == 0)
+        let second = try PseudoTerminal()
+        try second.start(AerieProcess.executable, ["attach", "one"], environment: environment)
+        // The console's latest output comes first.
+        try #require(second.wait(for: "begins here"))
+        second.type(Array("typed\n".utf8))
+        #expect(second.wait(for: "typed kept /srv,"))
+        #expect(second.end() == 7)
+    }
+
     @Test("Ctrl-C ends sleep, and Ctrl-Z stops it until fg")
     func jobControl() throws {
         try start()

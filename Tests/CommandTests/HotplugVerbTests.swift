@@ -1,5 +1,6 @@
 import Foundation
 import GuestToolchain
+import Runtime
 import TestSupport
 import Testing
 
@@ -161,8 +162,52 @@ import Testing
         #expect(try run("kill", "one").code == 0)
         #expect(try run("wait", "one").code == 0)
         #expect(
-            try refusal("one", "--remove-disk", "D")
+            try refusal("one", "--disk", "0=2M", "--remove-disk", "D")
                 == "machine 'one': it is not running; start it with 'aerie start'")
         #expect(try inspected("one").disks.count == 5)
+    }
+
+    @Test("Devices of a stopped machine come and go in its record, and the next start has them")
+    func stopped() throws {
+        let (data, more) = (try file("data"), try file("more"))
+        let options = ["--firmware", echo, "--memory", "16M", "--network", "none"]
+        #expect(try aerie.run(["create", "--name", "one", "--transport", "pci"] + options).code == 0)
+        #expect(try aerie.run(["create", "--name", "flat"] + options).code == 0)
+        defer { remove("one", "flat") }
+        #expect(try run("set", "one", "--add-disk", "data,serial=D,readonly", "--add-disk", more).code == 0)
+        #expect(try inspected("one").disks.map(\.path) == [data, more])
+        #expect(try inspected("one").disks.map(\.slot) == [1, 2])
+        #expect(try run("set", "one", "--add-network", "user", "--remove-disk", more).code == 0)
+        #expect(try inspected("one").cards.map(\.slot) == [3])
+        #expect(try refusal("one", "--add-disk", data).contains("the machine has this disk already"))
+        #expect(try refusal("one", "--add-disk", "/nowhere").contains("No such file or directory"))
+        #expect(try refusal("one", "--remove-disk", "x").hasSuffix("what can be removed: D"))
+        #expect(try run("start", "one").code == 0)
+        try awaitGreeting("one")
+        // What came into a slot can be taken out of the running machine.
+        #expect(try run("set", "one", "--remove-disk", "D").code == 0)
+        #expect(try inspected("one").disks.isEmpty)
+        #expect(try run("kill", "one").code == 0)
+        #expect(try run("wait", "one").code == 0)
+        let address = try #require(try inspected("one").cards.first?.macAddress)
+        #expect(try run("set", "one", "--remove-network", address).code == 0)
+        #expect(try inspected("one").cards.isEmpty)
+        // Without slots, a device is there from the start only.
+        #expect(try run("set", "flat", "--add-disk", data).code == 0)
+        #expect(try inspected("flat").disks.map(\.slot) == [nil])
+        #expect(try run("start", "flat").code == 0)
+        try awaitGreeting("flat")
+        #expect(try refusal("flat", "--remove-disk", data).contains("it is in no hot-plug slot"))
+    }
+
+    @Test("What is plugged in is no change of settings that lasts until the machine's end")
+    func noChanges() throws {
+        try start("one", ["--transport", "pci"])
+        defer { remove("one") }
+        #expect(try run("set", "one", "--add-disk", try file("data")).code == 0)
+        let machine = try StateDirectory(environment: aerie.environment).find("one")
+        #expect(!FileManager.default.fileExists(atPath: "\(machine.directory)/changes.json"))
+        #expect(try run("set", "one", "--memory", "8M", "--add-disk", try file("more")).code <= 1)
+        #expect(FileManager.default.fileExists(atPath: "\(machine.directory)/changes.json"))
     }
 }

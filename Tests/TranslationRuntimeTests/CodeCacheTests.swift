@@ -14,11 +14,11 @@ import Testing
         #expect(code() == 0x1234_5678_9ABC_DEF0)
     }
 
-    @Test func whatWasNotMovedAwayIsUnmappedInRuns() {
-        #expect(AdoptedCode.runs(of: [1, 1, 0, 1], otherThan: 0) == [0..<2, 3..<4])
-        #expect(AdoptedCode.runs(of: [0, 1, 0], otherThan: 0) == [1..<2])
-        #expect(AdoptedCode.runs(of: [0, 0], otherThan: 0) == [])
-        #expect(AdoptedCode.runs(of: [1, 2, 3], otherThan: 0) == [0..<3])
-        #expect(AdoptedCode.runs(of: [Int](), otherThan: 0) == [])
+    @Test func partsOfOneKindAreMappedInRuns() {
+        #expect(AdoptedCode.runs(of: [1, 1, 0, 1], of: 1) == [0..<2, 3..<4])
+        #expect(AdoptedCode.runs(of: [0, 1, 2], of: 1) == [1..<2])
+        #expect(AdoptedCode.runs(of: [0, 0], of: 1) == [])
+        #expect(AdoptedCode.runs(of: [1, 1, 1], of: 1) == [0..<3])
+        #expect(AdoptedCode.runs(of: [Int](), of: 1) == [])
     }
 }

@@ -38,6 +38,12 @@ protocol Board: AnyObject, Sendable {
     /// A file with nearly all of the code, which does not change; nil when there is none such.
     func sharedCode() throws(SystemError) -> FileDescriptor?
 
+    /// Prepares `trimMemory`. vCPUs may run.
+    func prepareTrim()
+
+    /// Gives all memory back that only makes vCPUs fast. No thread is in a vCPU's `run`.
+    func trimMemory()
+
     /// Breaks reference cycles between the parts. Nothing may run afterwards.
     func dismantle()
 }
@@ -45,4 +51,6 @@ protocol Board: AnyObject, Sendable {
 extension Board {
     func saveCode(to file: borrowing FileDescriptor, isShared: Bool) throws(SystemError) {}
     func sharedCode() throws(SystemError) -> FileDescriptor? { nil }
+    func prepareTrim() {}
+    func trimMemory() {}
 }

@@ -15,6 +15,9 @@ package struct HostServices: Sendable {
     /// process, and must not be writable by others.
     package var code: Int32?
 
+    /// A descriptor of an empty file for generated code that an idle machine gives up, from which copies of the machine get it; nil for none.
+    package var codeStorage: Int32?
+
     /// Guest memory that somebody has begun to fill, instead of `memory`; nil for memory of the machine's own.
     package var arrival: ArrivalFiles?
 

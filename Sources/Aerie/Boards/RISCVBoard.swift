@@ -44,7 +44,7 @@ final class RISCVBoard: Board {
         memory = try BoardBuilder.memory(
             [(RISCVMemoryMap.memory, configuration.bootMemory)] + (region.map { [$0] } ?? []), configuration, services)
         bus = AddressSpace(memory: memory)
-        harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase, code: services.code, log: log)
+        harts = try Self.makeHarts(configuration, bus: bus, timeBase: timeBase, services, log: log)
         interrupts = RISCVInterrupts(configuration, harts)
         let wires = interrupts.wires
         bootROM = BootROM(name: "boot-rom")
@@ -135,7 +135,7 @@ final class RISCVBoard: Board {
     }
 
     private static func makeHarts(
-        _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase, code: Int32?, log: Log
+        _ configuration: Configuration, bus: AddressSpace, timeBase: TimeBase, _ services: HostServices, log: Log
     ) throws(AerieError) -> [Hart] {
         let processor = configuration.processor ?? Processor()
         let pagingMode: PagingMode =
@@ -156,7 +156,12 @@ final class RISCVBoard: Board {
             try wrapping("--engine translate") { () throws(TranslationError) in
                 try Hart.startTranslating(harts, capacity: configuration.codeCacheSize.bytes, trace: trace)
             }
-            if let code { try adopt(code, harts, log) }
+            if let code = services.code { try adopt(code, harts, log) }
+            if let storage = services.codeStorage {
+                try wrapping("the file of generated code") { () throws(SystemError) in
+                    Hart.storeCode(of: harts, in: try FileDescriptor(duplicating: storage))
+                }
+            }
         }
         return harts
     }
@@ -176,6 +181,9 @@ final class RISCVBoard: Board {
     }
 
     func sharedCode() throws(SystemError) -> FileDescriptor? { try Hart.sharedCode(of: harts) }
+
+    func prepareTrim() { Hart.prepareTrim(harts) }
+    func trimMemory() { Hart.trim(harts) }
 
     private static func makeTrace(_ path: String, _ log: Log) throws(AerieError) -> TranslationTrace {
         do throws(SystemError) {

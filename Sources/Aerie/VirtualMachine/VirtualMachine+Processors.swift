@@ -35,26 +35,29 @@ extension VirtualMachine {
     func setDutyCycle(percent: Int?) { state.update { $0.dutyCycle = percent } }
 
     /// The body of the limit's thread, which every machine has from its start: a machine in a jail starts no thread later from whatever
-    /// thread a limit comes to.
+    /// thread a limit comes to. It trims the machine, too.
     func keepLimit() {
+        var trimming = TrimSchedule(now: HostClock.monotonic(), used: HostClock.processTime())
         while true {
-            // Without a limit it sleeps until there is one.
-            let order = state.wait { state -> ProcessorOrder? in
+            let order = state.wait(until: trimming.nextLook) { state -> ProcessorOrder? in
                 if state.lifecycle.isOver { return .end }
                 if let percent = state.dutyCycle { return .dutyCycle(percent: percent) }
                 return state.processorLimit.map { .budget(percent: $0) }
             }
             switch order {
             case .dutyCycle(let percent): keepDutyCycle(percent)
-            case .budget(let percent): keepBudget(percent)
-            case .end, nil: return
+            case .budget(let percent): keepBudget(percent, &trimming)
+            case .end: return
+            case nil:
+                trimIfIdle(&trimming)
+                continue
             }
             setExhausted(false)
         }
     }
 
     /// Keeps a limit of processor time until there is another one.
-    private func keepBudget(_ percent: Int) {
+    private func keepBudget(_ percent: Int, _ trimming: inout TrimSchedule) {
         // vCPUs, and the other threads together.
         let threads = board.processors.count + 1
         var budget = ProcessorBudget(
@@ -63,6 +66,7 @@ extension VirtualMachine {
         while !isOver {
             let decision = budget.look(now: HostClock.monotonic(), used: HostClock.processTime())
             setExhausted(decision.isExhausted)
+            if !decision.isExhausted { trimIfIdle(&trimming) }
             isOver =
                 state.wait(until: decision.nextLook) { state in
                     state.lifecycle.isOver || state.dutyCycle != nil || state.processorLimit != percent ? () : nil

@@ -250,6 +250,18 @@ public final class VirtualMachine: Sendable {
         return try body()
     }
 
+    /// The same where no transition is in progress; nil otherwise.
+    func exclusivelyIfFree<Result>(_ body: () -> Result) -> Result? {
+        let isMine = transition.update { busy in
+            if busy { return false }
+            busy = true
+            return true
+        }
+        guard isMine else { return nil }
+        defer { transition.update { $0 = false } }
+        return body()
+    }
+
     private func require(_ wanted: MachineLifecycle, to purpose: String) throws(AerieError) {
         let found = state.withLock { $0.lifecycle }
         if found != wanted { throw AerieError(illegal: purpose, in: found, wanted: wanted) }

@@ -8,9 +8,10 @@ internal import Runtime
 struct SetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set",
-        abstract: "Change a running machine.",
+        abstract: "Change a running machine, or the devices of a stopped one.",
         discussion: """
-            The changes last until the machine ends; 'aerie inspect' shows them. Disks and network cards that are added or removed stay so. \
+            The changes last until the machine ends; 'aerie inspect' shows them. Disks and network cards that are added or removed stay so; \
+            those of a stopped machine come and go with its next start. \
             --memory waits for the guest. When the guest gets no further for four seconds, the command says how far it has come, and its \
             exit code is 1; the request stays. --memory of a machine that was made with --max-memory goes up to that size.
 

@@ -24,12 +24,14 @@ final class AttendedRun: Sendable {
     }
 
     /// - Parameters:
-    ///   - start: starts the machine, attended.
-    ///   - renewsIdentity: whether the guest goes on from a saved one.
     ///   - isTemporary: whether the machine is removed at the end.
+    ///   - start: starts the machine, attended.
+    ///   - prepare: called with the machine that has started, before the console is connected.
+    ///   - begin: called when the console is connected: what it has written before is left out; nil to begin with that.
     /// - Returns: the exit code.
     func run(
-        renewsIdentity: Bool, isTemporary: Bool, start: () throws -> MachineStarter.Attendance
+        isTemporary: Bool, start: () throws -> MachineStarter.Attendance,
+        prepare: (Machine) throws -> Void = { _ in }, begin: ((Machine) throws -> Void)? = nil
     ) throws -> Int32 {
         let attendance: MachineStarter.Attendance
         do {
@@ -41,8 +43,9 @@ final class AttendedRun: Sendable {
         let ending = try MachineEndWait(machine)
         let signals = try watchSignals()
         defer { signals.cancel() }
-        if renewsIdentity { try MachineIdentityRenewal().run(machine) }
-        let console = try ConsoleAttachment(machine, withRecent: true)
+        try prepare(machine)
+        let console = try ConsoleAttachment(machine, withRecent: begin == nil)
+        try begin?(machine)
         let end = try console.attend(
             hint: "Ctrl-] three times leaves the guest; Ctrl-P Ctrl-Q detaches, and it goes on", endsInput: true)
         var code: Int32 = 0

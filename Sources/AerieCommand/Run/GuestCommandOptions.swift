@@ -6,6 +6,7 @@ internal import Compose
 internal import ControlAPI
 internal import Glibc
 internal import HostSystem
+internal import MachineSession
 
 /// How the command of `aerie run IMAGE COMMAND` runs.
 struct GuestCommandOptions: ParsableArguments {
@@ -58,6 +59,22 @@ struct GuestCommandOptions: ParsableArguments {
         request.directory = workdir
         request.user = user
         return request
+    }
+
+    /// What the command at the console of a machine in the background runs with. Without the guest's agent, the options become a part of the
+    /// command.
+    ///
+    /// - Returns: nil where the guest's agent does not start the command.
+    /// - Throws: a usage error for an option that would have no effect.
+    func consoleSettings(_ settings: inout RunSettings) throws -> CommandSettings? {
+        guard settings.image != nil else {
+            try checkUnused(isDetached: false)
+            return nil
+        }
+        try checkSSH()
+        if settings.bootsImage { return try commandSettings(&settings.command) }
+        settings.command = try wordsWithoutAgent(settings.command ?? [])
+        return nil
     }
 
     /// What an image's command runs with, when the guest's agent starts it; the command itself becomes the image's shell where only its

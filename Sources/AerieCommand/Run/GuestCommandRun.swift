@@ -9,7 +9,8 @@ internal import Runtime
 
 /// `aerie run IMAGE COMMAND`: a machine that runs one command, whose streams and exit code are this program's.
 ///
-/// The guest's console has no part in it. The machine ends when the command does, and when this program does.
+/// The guest's console has no part in it, unless the command is on a terminal: that is the console then, which this program may leave. The
+/// machine ends when the command does, and when this program does.
 struct GuestCommandRun {
     /// Seconds that a guest has to start its agent, and to come as far as its init's own programs.
     private static let startLimit: UInt64 = 600
@@ -29,6 +30,7 @@ struct GuestCommandRun {
     ///
     /// - Throws: `InstantStart.Failure` when the machine did not go on from its image's snapshot; the command did not run.
     func run() throws -> Int32 {
+        if isAtConsole { return try runAtConsole() }
         let machine = made.machine
         let attendance: MachineProgram.Attendance
         do {
@@ -62,6 +64,26 @@ struct GuestCommandRun {
         try finish(machine)
         _ = consume attendance
         return code
+    }
+
+    /// Whether the command is for the guest's console. A snapshot at the end is of the guest as the command leaves it, and needs this program,
+    /// and so does its SSH agent.
+    private var isAtConsole: Bool {
+        request.hasTerminal && Terminal.areStandardStreams && sshAgent == nil && snapshot == nil
+    }
+
+    private func runAtConsole() throws -> Int32 {
+        try AttendedRun(made.machine, snapshot: nil).run(
+            isTemporary: made.isTemporary,
+            start: {
+                do {
+                    return MachineStarter.Attendance(
+                        try MachineProgram().startAttended(made.machine, lease: made.lease, commandIsLater: true))
+                } catch {
+                    try giveUpSnapshot(error)
+                    throw error
+                }
+            }, prepare: prepare, begin: ConsoleCommand(request: request).start)
     }
 
     /// A machine that has ended leaves its snapshot behind, if one is wanted, and goes.

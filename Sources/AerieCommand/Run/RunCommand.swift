@@ -31,7 +31,8 @@ struct RunCommand: AsyncParsableCommand {
             '--' before COMMAND is allowed. Of an option that is given twice, the last one counts, unless it is repeatable.
 
             A COMMAND has this program's standard streams, and a terminal if both input and output are one. Nothing else is written to \
-            standard output.
+            standard output. A terminal is the guest's console: Ctrl-P Ctrl-Q leaves COMMAND running, 'aerie attach' comes back to it, and the \
+            guest ends with it.
 
             The first COMMAND in an image saves the guest as it is before the command. Later ones go on from there instead of booting, \
             each in a new guest, where the image, the settings of the machine and this program are the same.
@@ -47,7 +48,7 @@ struct RunCommand: AsyncParsableCommand {
             guest as it runs; of one that powers off, of its disk.
 
             Ctrl-] three times in a second leaves the guest's console and ends the guest. Ctrl-P Ctrl-Q leaves the console of an image's guest, \
-            which goes on in the background. Standard input that is not a \
+            which goes on in the background, with its shell or its COMMAND. Standard input that is not a \
             terminal is typed at the guest's prompts, with an end-of-transmission character after the last byte.
 
             Exit codes: 0 when the guest powers off, its own code when it reports a failure, 64 for wrong usage, 65 for \
@@ -103,7 +104,7 @@ struct RunCommand: AsyncParsableCommand {
         if exit != nil || !detach && settings.image != nil && Terminal.areStandardStreams {
             log.close()
             return try Self.end(
-                AttendedRun(made.machine, snapshot: exit).run(renewsIdentity: false, isTemporary: isTemporary) {
+                AttendedRun(made.machine, snapshot: exit).run(isTemporary: isTemporary) {
                     MachineStarter.Attendance(
                         try MachineProgram().startAttended(made.machine, lease: made.lease))
                 })
@@ -126,14 +127,12 @@ struct RunCommand: AsyncParsableCommand {
     private func commandSettings(
         _ settings: inout RunSettings, isLater: Bool, isTemporary: Bool
     ) throws -> CommandSettings? {
-        guard settings.image != nil, detach || isLater && !isTemporary else {
+        if detach { return try command.consoleSettings(&settings) }
+        guard settings.image != nil, isLater, !isTemporary else {
             if !isLater { try command.checkUnused(isDetached: false) }
             return nil
         }
-        if detach { try command.checkSSH() }
-        if settings.bootsImage { return try command.commandSettings(&settings.command) }
-        if detach { settings.command = try command.wordsWithoutAgent(settings.command ?? []) }
-        return nil
+        return settings.bootsImage ? try command.commandSettings(&settings.command) : nil
     }
 
     private func runCommand(
@@ -179,8 +178,8 @@ struct RunCommand: AsyncParsableCommand {
         let made = try restoring.make(name: machine.name)
         try Self.end(
             AttendedRun(made, snapshot: exit).run(
-                renewsIdentity: snapshot.record.hasState, isTemporary: isTemporary
-            ) { try starter.startAttended(made) })
+                isTemporary: isTemporary, start: { try starter.startAttended(made) },
+                prepare: { if snapshot.record.hasState { try MachineIdentityRenewal().run($0) } }))
     }
 
     private func debug(_ configuration: Configuration) {

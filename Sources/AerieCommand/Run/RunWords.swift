@@ -10,18 +10,20 @@ internal import MachineSession
 enum RunWords {
     /// Options that take the next word, by the verb. Those of `run` and `create` are in `RunSetting`, too.
     private static let valueOptions: [String: Set<String>] = [
-        "run": machineOptions.union(["env", "workdir", "user", "from", "snapshot-name"]), "create": machineOptions,
+        "run": machineOptions.union(["from", "snapshot-name"]), "create": machineOptions,
         "exec": ["env", "env-file", "workdir", "user", "detach-keys", "wait"],
     ]
-    /// Options of `MachineOptions`, and the file of settings.
+    /// Options of `MachineOptions` and `GuestCommandOptions`, and the file of settings.
     private static let machineOptions: Set<String> = [
         "config", "name", "restart", "label", "cpu-weight", "cpu-limit", "pin", "health-cmd", "health-interval",
         "health-timeout", "health-retries", "health-start-period", "hostname", "volume",
+        "env", "workdir", "user",
     ]
     private static let exitSnapshot = "--snapshot-on-exit="
     /// Options of one character that take the next word.
     private static let shortValueOptions: [String: Set<Character>] = [
-        "run": ["e", "w", "u", "m", "p", "v", "h"], "create": ["m", "p", "v", "h"], "exec": ["e", "w", "u"],
+        "run": ["e", "w", "u", "m", "p", "v", "h"], "create": ["e", "w", "u", "m", "p", "v", "h"],
+        "exec": ["e", "w", "u"],
     ]
 
     /// The arguments with `--` before the command, and `--snapshot-on-exit=NAME` as an option of its own; unchanged where there is none, or for another verb.

@@ -21,7 +21,8 @@ extension JailedMachine {
 
     /// Changes the running machine. The changes last until it ends; disks and network cards that come or go do so for good.
     ///
-    /// They are made one after the other: an error leaves those before it as they are.
+    /// They are made one after the other: an error leaves those before it as they are. Disks and cards of a machine that does not run come and go
+    /// in what it starts with.
     ///
     /// - Throws: `usage` for values out of range and a machine that does not run, `unavailable` for what the host or the machine cannot do.
     public func change(_ changes: MachineChanges) async throws(AerieError) {

@@ -2,7 +2,7 @@ public import Aerie
 internal import ControlAPI
 package import Runtime
 
-/// What is to change of a running machine, for `JailedMachine.change(_:)`. Nil leaves a setting as it is.
+/// What is to change of a running machine, or of the devices of one that does not run, for `JailedMachine.change(_:)`. Nil leaves a setting as it is.
 public struct MachineChanges: Equatable, Sendable {
     /// The most processor time of a machine.
     public enum ProcessorLimit: Equatable, Sendable {
@@ -67,11 +67,38 @@ public struct MachineChanges: Equatable, Sendable {
     /// No changes.
     public init() {}
 
-    /// Makes the changes one after the other. An error leaves those before it as they are.
+    /// Makes the changes one after the other. An error leaves those before it as they are. Of a machine that does not run, only its devices
+    /// change, in what it starts with.
     ///
     /// - Throws: `usage` for values out of range and a machine that does not run, and the errors of `VirtualMachine`'s calls.
     package func apply(to machine: Machine) throws(AerieError) {
         try validate()
+        if hasSettings { try applySettings(to: machine) }
+        guard machine.isRunning else { return try changeDevices(of: machine) }
+        let hotplug = MachineHotplug(machine)
+        for name in removedDisks { try hotplug.removeDisk(name) }
+        for address in removedNetworkCards { try hotplug.removeNetworkCard(address) }
+        for disk in addedDisks { try hotplug.add(disk) }
+        for card in addedNetworkCards { try hotplug.add(card) }
+    }
+
+    /// Whether anything else than devices is to change.
+    private var hasSettings: Bool {
+        var settings = self
+        (settings.addedDisks, settings.addedNetworkCards) = ([], [])
+        (settings.removedDisks, settings.removedNetworkCards) = ([], [])
+        return settings != MachineChanges()
+    }
+
+    private func changeDevices(of machine: Machine) throws(AerieError) {
+        let devices = StoppedMachineDevices(machine)
+        for name in removedDisks { try devices.removeDisk(name) }
+        for address in removedNetworkCards { try devices.removeNetworkCard(address) }
+        for disk in addedDisks { try devices.add(disk) }
+        for card in addedNetworkCards { try devices.add(card) }
+    }
+
+    private func applySettings(to machine: Machine) throws(AerieError) {
         let client = try ControlClient(machine)
         if cpuWeight != nil || cpuLimit != nil || processors != nil {
             try MachineShare.change(machine, weight: cpuWeight, limit: limit, processors: processors?.sorted()) {
@@ -81,11 +108,6 @@ public struct MachineChanges: Equatable, Sendable {
         }
         for (method, parameters) in try requests() { try client.call(method, parameters) }
         try machine.note(changes: try AerieError.wrapping("changes") { try json })
-        let hotplug = MachineHotplug(machine)
-        for name in removedDisks { try hotplug.removeDisk(name) }
-        for address in removedNetworkCards { try hotplug.removeNetworkCard(address) }
-        for disk in addedDisks { try hotplug.add(disk) }
-        for card in addedNetworkCards { try hotplug.add(card) }
     }
 
     private var limit: Int?? {

@@ -1,6 +1,5 @@
 package import Aerie
 package import ControlAPI
-internal import Glibc
 package import GuestImages
 internal import HostSystem
 package import Runtime
@@ -60,7 +59,7 @@ package struct MachineMaker {
             }
             var record = MachineRecord(
                 id: id, name: name, created: HostClock.realtime(), stopTimeout: stopTimeout,
-                workingDirectory: Self.workingDirectory, configuration: configuration)
+                workingDirectory: HostPath.currentDirectory, configuration: configuration)
             record.image = image.map {
                 MachineRecord.Image(reference: "\($0.manifest.reference)", directory: $0.directory)
             }
@@ -96,12 +95,5 @@ package struct MachineMaker {
             checked.disks[index].path = disk.made
         }
         try checked.validate()
-    }
-
-    /// Where relative paths of a configuration begin.
-    private static var workingDirectory: String {
-        guard let path = getcwd(nil, 0) else { return "/" }
-        defer { free(path) }
-        return String(cString: path)
     }
 }

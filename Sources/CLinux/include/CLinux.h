@@ -4,6 +4,7 @@
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -150,10 +151,19 @@ int aerie_has_crc32c(void);
 /// The register of a CRC-32C (reflected, not inverted) after `count` more bytes. Only where `aerie_has_crc32c` says so.
 uint32_t aerie_crc32c(uint32_t register_, const void *data, size_t count);
 
-/// Moves a mapping of `count` bytes to `target`, where it takes the place of what is mapped there, in one step for all threads
+/// Maps `count` bytes of a shared mapping at `target`, too, where they take the place of what is mapped there, in one step for all threads
 /// (mremap(2)). Returns -1 with errno set on failure, when nothing may be mapped at `target` any more.
-int aerie_move_mapping(void *address, size_t count, void *target);
+int aerie_duplicate_mapping(void *address, size_t count, void *target);
 
 /// The build ID of the program or library that has the byte at `address` (the ELF note NT_GNU_BUILD_ID): copies up to `count` bytes of it,
 /// and returns how many there are; 0 when there is none.
 size_t aerie_build_id(const void *address, uint8_t *buffer, size_t count);
+
+/// Gives free memory of the C library's heaps back to the host (malloc_trim(3)).
+static inline void aerie_trim_heap(void) { malloc_trim(0); }
+
+/// Unmaps the pages of this program that only its file has, code and constants, until they are used again; they stay in the host's page cache.
+void aerie_release_program(void);
+
+/// Lets the C library have one heap for all threads (mallopt(3)). Before the second thread starts.
+static inline void aerie_use_one_heap(void) { mallopt(M_ARENA_MAX, 1); }

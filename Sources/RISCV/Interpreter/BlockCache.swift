@@ -14,9 +14,16 @@ struct BlockCache: ~Copyable {
     private let arena: UnsafeMutableRawPointer
     private var used = 0
     private static let largestCapacity = 16 << 20
-    /// Bytes of `arena` that may be used. With a translator most blocks run a few times, so that keeping them gains little.
+    /// Bytes of `arena` that may be used. With a translator most blocks run a few times, so that keeping them gains little; and of an idle
+    /// guest's, a few are enough.
     private var capacity = largestCapacity
+    private var mostCapacity = largestCapacity
     private static let translatedCapacity = 1 << 20
+    private static let idleCapacity = 1 << 17
+    /// The number of retired instructions when all blocks were forgotten.
+    private var removedAt: UInt64 = 0
+    /// With fewer instructions between two removals there is more room afterwards.
+    private static let shortLife: UInt64 = 4 << 20
 
     // Places in `arena`, which are multiples of 16, with bit 0 set. Zeroed memory is a table of nothing.
     private let index = zeroedMemory(UInt32.self, indexSize)
@@ -50,7 +57,10 @@ struct BlockCache: ~Copyable {
     }
 
     /// A translator takes over what runs often. Before anything is decoded.
-    mutating func shareWithTranslator() { capacity = Self.translatedCapacity }
+    mutating func shareWithTranslator() {
+        mostCapacity = Self.translatedCapacity
+        capacity = mostCapacity
+    }
 
     /// Makes changes of guest code visible to later look-ups.
     mutating func startGeneration() { generation &+= 1 }
@@ -58,14 +68,27 @@ struct BlockCache: ~Copyable {
     /// Whether `make` may forget all blocks to make room; the caller must not use older ones afterwards.
     var isFull: Bool { capacity - used < Self.maximumBlockSize }
 
-    /// Forgets all blocks.
-    mutating func removeAll() {
+    /// Forgets all blocks, because there is no room for more.
+    ///
+    /// - Parameter retired: instructions that the hart has retired.
+    mutating func removeAll(at retired: UInt64) {
+        if retired &- removedAt < Self.shortLife { capacity = min(capacity * 2, mostCapacity) }
+        removedAt = retired
         used = 0
         for place in 0..<Self.indexSize {
             guard let block = block(at: place) else { continue }
             runs[place] = UInt8(clamping: block.counter.operation.pointee.immediate)
             index[place] = 0
         }
+    }
+
+    /// Forgets all blocks and how often they ran, and gives the memory back. There is little room until blocks are made fast.
+    mutating func trim() {
+        used = 0
+        capacity = min(capacity, Self.idleCapacity)
+        clearMemory(arena, count: Self.largestCapacity)
+        clearMemory(index, Self.indexSize)
+        clearMemory(runs, Self.indexSize)
     }
 
     @inline(__always)

@@ -129,7 +129,7 @@ extension HartState {
         _ address: UInt64
     ) throws(Trap) -> UnsafeMutablePointer<Block> {
         if blocks.isFull {
-            blocks.removeAll()
+            blocks.removeAll(at: retired)
             flushInstructions()
         }
         let page = try fetchPage(address)

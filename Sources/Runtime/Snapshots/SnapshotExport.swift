@@ -54,13 +54,12 @@ package struct SnapshotExport {
         for (member, place) in zip([ArchiveMember.kernel, .initrd, .firmware], PortableRecord.files) {
             guard let file = configuration[keyPath: place.path] else { continue }
             let isOwn = file.hasSuffix("/\(snapshot.record.machine.id)/\(place.name)")
-            try write(member, from: isOwn ? snapshot.file(place.name) : absolute(file))
+            try write(
+                member,
+                from: isOwn
+                    ? snapshot.file(place.name) : HostPath.absolute(file, in: snapshot.record.machine.workingDirectory))
         }
         try writer.finish()
-    }
-
-    private func absolute(_ path: String) -> String {
-        path.hasPrefix("/") ? path : "\(snapshot.record.machine.workingDirectory)/\(path)"
     }
 
     /// Writes the contents of a member, and leaves holes out.

@@ -1,6 +1,5 @@
 package import Aerie
 internal import ControlAPI
-internal import Glibc
 
 /// Plugs disks and network cards into a machine that runs, and takes them out. The machine keeps them: its record has them, too, so that the next
 /// start, snapshots and copies have them.
@@ -22,7 +21,7 @@ package struct MachineHotplug {
         let asked = "adding disk \(disk.path)"
         try changing { (client, configuration) throws(AerieError) in
             var disk = disk
-            disk.path = Self.absolute(disk.path)
+            disk.path = HostPath.absolute(disk.path)
             if disk.slot == nil { disk.slot = try configuration.freeSlot(for: asked) }
             try configuration.validateAdding(disk)
             let opened = try disk.openFiles()
@@ -71,14 +70,10 @@ package struct MachineHotplug {
     package func removeDisk(_ name: String, within seconds: Int? = nil) throws(AerieError) {
         let asked = "removing disk \(name)"
         try changing { (client, configuration) throws(AerieError) in
-            let path = Self.absolute(name)
-            let found =
-                configuration.disks.first { $0.serial == name }
-                ?? configuration.disks.first { $0.path == path || Self.isSame($0.path, path) }
-            guard let found else {
-                throw Self.missing(
+            guard let found = configuration.disk(named: name).map({ configuration.disks[$0] }) else {
+                throw AerieError.missing(
                     asked, "the machine has no disk with this serial or file",
-                    configuration.disks.compactMap { $0.slot == nil ? nil : $0.serial ?? $0.path })
+                    removable: configuration.disks.compactMap { $0.slot == nil ? nil : $0.serial ?? $0.path })
             }
             try remove(slot: found.slot, asked, client, seconds)
         }
@@ -90,21 +85,13 @@ package struct MachineHotplug {
     package func removeNetworkCard(_ address: String, within seconds: Int? = nil) throws(AerieError) {
         let asked = "removing network card \(address)"
         try changing { (client, configuration) throws(AerieError) in
-            let wanted = address.lowercased()
-            guard let found = configuration.networkCards.first(where: { $0.macAddress?.lowercased() == wanted }) else {
-                throw Self.missing(
+            guard let found = configuration.card(address: address).map({ configuration.networkCards[$0] }) else {
+                throw AerieError.missing(
                     asked, "the machine has no card with this address",
-                    configuration.networkCards.compactMap { $0.slot == nil ? nil : $0.macAddress })
+                    removable: configuration.networkCards.compactMap { $0.slot == nil ? nil : $0.macAddress })
             }
             try remove(slot: found.slot, asked, client, seconds)
         }
-    }
-
-    private static func missing(_ asked: String, _ found: String, _ removable: [String]) -> AerieError {
-        AerieError(
-            .usage, asked: asked, found: found,
-            advice: removable.isEmpty
-                ? "nothing of it can be removed" : "what can be removed: \(removable.joined(separator: ", "))")
     }
 
     private func remove(
@@ -125,7 +112,7 @@ package struct MachineHotplug {
         } catch {
             throw AerieError(error.category, asked: asked, found: error.found, advice: error.advice)
         }
-        try changeRecord { $0.remove(slot: slot) }
+        try machine.changeDevices { $0.remove(slot: slot) }
     }
 
     // MARK: The record
@@ -136,12 +123,7 @@ package struct MachineHotplug {
     ) throws(AerieError) {
         try machine.requireRunning(for: "changing the devices of")
         try SnapshotFiles.alone(machine) { () throws(AerieError) in
-            let record = try Machine(directory: machine.directory).record
-            var configuration = record.configuration
-            for index in configuration.disks.indices {
-                configuration.disks[index].path = Self.absolute(
-                    configuration.disks[index].path, in: record.workingDirectory)
-            }
+            let configuration = try machine.presentDevices
             try body(try ControlClient(machine), configuration)
         }
     }
@@ -150,22 +132,10 @@ package struct MachineHotplug {
     private func recording(
         slot: Int?, _ change: (inout Configuration) -> Void, _ body: () throws(AerieError) -> Void
     ) throws(AerieError) {
-        try changeRecord(change)
+        try machine.changeDevices(change)
         do throws(AerieError) { try body() } catch {
-            if let slot { try? changeRecord { $0.remove(slot: slot) } }
+            if let slot { try? machine.changeDevices { $0.remove(slot: slot) } }
             throw error
-        }
-    }
-
-    private func changeRecord(_ change: (inout Configuration) -> Void) throws(AerieError) {
-        do {
-            try StateDirectory(of: machine).records.locked { () throws in
-                try machine.changeRecord { change(&$0.configuration) }
-            }
-        } catch let error as AerieError {
-            throw error
-        } catch {
-            throw AerieError(.inputOutput, asked: "the record of machine '\(machine.record.name)'", found: "\(error)")
         }
     }
 
@@ -175,22 +145,6 @@ package struct MachineHotplug {
         do { return try JSONValue(encoding: value) } catch {
             throw AerieError(.internalError, asked: asked, found: "\(error)")
         }
-    }
-
-    private static func absolute(_ path: String, in directory: String? = nil) -> String {
-        if path.hasPrefix("/") { return path }
-        if let directory { return "\(directory)/\(path)" }
-        guard let present = getcwd(nil, 0) else { return path }
-        defer { free(present) }
-        return "\(String(cString: present))/\(path)"
-    }
-
-    private static func isSame(_ first: String, _ second: String) -> Bool {
-        guard let one = realpath(first, nil) else { return false }
-        defer { free(one) }
-        guard let other = realpath(second, nil) else { return false }
-        defer { free(other) }
-        return strcmp(one, other) == 0
     }
 }
 

@@ -5,7 +5,7 @@ internal import HostSystem
 /// The parts of a code cache that execute from a file of saved code, which other machines have mapped, too.
 ///
 /// The cache's mapping for execution shows the file there. Before something in a part changes, the part is copied to the cache's own
-/// memory, and the mapping shows that from then on: in one step, so that processors may execute the code meanwhile.
+/// memory, and the mapping shows that from then on: in one step, so that processors may execute the code meanwhile. `restore` goes back.
 final class AdoptedCode {
     /// Bytes that are copied together.
     private let partSize: Int
@@ -13,9 +13,11 @@ final class AdoptedCode {
     private enum Source {
         /// The cache's memory, where nothing was adopted.
         case cache
+        /// The cache's memory, to which what is before and behind the file's whole parts was copied.
+        case copy
         case file
-        /// The cache's memory, by the part of `spare` that was moved there.
-        case spare
+        /// The cache's memory, to which a part of the file was copied because it changed.
+        case changed
     }
 
     /// By the numbers of the parts.
@@ -23,10 +25,15 @@ final class AdoptedCode {
 
     private let writable: UnsafeMutableRawPointer
     private let executable: UnsafeMutableRawPointer
-    /// A second mapping of the cache's own memory for execution. Its parts are moved to `executable` one by one: no mapping with the right to
-    /// execute is made when the process has given up that right.
-    private let spare: UnsafeMutableRawPointer
     private let capacity: Int
+    // Mappings for execution, of which parts come to be at `executable` as well: no mapping with the right to execute is made when the process
+    // has given up that right.
+    /// The cache's own memory.
+    private let ownMemory: View
+    /// The file from its position 0 on; nil where files cannot be mapped for execution (file systems that are mounted so).
+    private let fileMemory: View?
+    private let file: FileDescriptor
+    private let offset: Int
 
     /// A process has some 65000 mappings at most, of which each part may need three.
     private static let mostParts = 4096
@@ -37,42 +44,34 @@ final class AdoptedCode {
     ///   - executable: the same memory, mapped for execution.
     ///   - memory: the cache's memory file.
     ///   - capacity: bytes of it.
+    ///   - file: whose code is adopted; stays the caller's.
+    ///   - offset: of the position 0 in the file.
     init(
         writable: UnsafeMutableRawPointer, executable: UnsafeMutableRawPointer, memory: borrowing FileDescriptor,
-        capacity: Int
+        capacity: Int, file: borrowing FileDescriptor, offset: Int
     ) throws(SystemError) {
         self.writable = writable
         self.executable = executable
         self.capacity = capacity
+        self.offset = offset
         var size = Self.leastPartSize
         while capacity / size > Self.mostParts { size *= 2 }
         partSize = size
         sources = Array(repeating: .cache, count: (capacity + size - 1) / size)
-        guard
-            let spare = mmap(
-                nil, capacity, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE, memory.rawValue, 0),
-            spare != MAP_FAILED
-        else { throw .last("mmap of \(capacity) bytes") }
-        self.spare = spare
+        self.file = try FileDescriptor(duplicating: file.rawValue)
+        ownMemory = try View(memory, at: 0, count: capacity)
+        fileMemory = try? View(file, at: offset, count: capacity)
     }
 
-    deinit {
-        // What was moved away may be somebody else's by now.
-        for parts in Self.runs(of: sources, otherThan: .spare) {
-            let range = bytes(of: parts)
-            munmap(spare + range.lowerBound, range.count)
-        }
-    }
+    /// A mapping for execution.
+    private final class View {
+        let mapping: Mapping
 
-    /// Neighbours without `excluded` in between. One call for each run: a call for each part would split the mapping thousands of times.
-    static func runs<Element: Equatable>(of elements: [Element], otherThan excluded: Element) -> [Range<Int>] {
-        var runs: [Range<Int>] = []
-        var start = 0
-        for index in 0...elements.count where index == elements.count || elements[index] == excluded {
-            if start < index { runs.append(start..<index) }
-            start = index + 1
+        init(_ file: borrowing FileDescriptor, at offset: Int, count: Int) throws(SystemError) {
+            mapping = try Mapping(
+                count: count, protection: PROT_READ | PROT_EXEC, flags: MAP_SHARED | MAP_NORESERVE,
+                descriptor: file.rawValue, offset: UInt64(offset))
         }
-        return runs
     }
 
     private func bytes(of parts: Range<Int>) -> Range<Int> {
@@ -84,36 +83,55 @@ final class AdoptedCode {
         bytes.lowerBound / partSize..<(bytes.upperBound + partSize - 1) / partSize
     }
 
-    /// Takes code over from a file: whole parts are mapped, and the others copied. Nothing executes in the cache.
+    /// Takes code over from the file: whole parts are mapped, and the others copied. Nothing executes in the cache.
     ///
     /// - Parameters:
     ///   - code: positions in the cache.
-    ///   - own: the end of the cache's first code, which stays its own.
-    ///   - offset: of the position 0 in the file.
-    func adopt(
-        _ code: Range<Int>, behind own: Int, from file: borrowing FileDescriptor, at offset: Int
-    ) throws(SystemError) {
+    ///   - shared: the end of the cache's first code, which stays its own.
+    func adopt(_ code: Range<Int>, behind shared: Int) throws(SystemError) {
         let parts = parts(of: code)
-        let shared = parts.clamped(to: self.parts(of: 0..<own).upperBound..<sources.count)
-        guard map(bytes(of: shared), of: file, at: offset) else {
-            return try copy(bytes(of: parts).clamped(to: own..<capacity), of: file, at: offset)
-        }
-        for part in shared { sources[part] = .file }
-        try copy(bytes(of: parts.lowerBound..<shared.lowerBound).clamped(to: own..<capacity), of: file, at: offset)
+        let whole = parts.clamped(to: self.parts(of: 0..<shared).upperBound..<sources.count)
+        guard let fileMemory else { return try copy(parts, behind: shared) }
+        try show(whole, of: fileMemory)
+        for part in whole { sources[part] = .file }
+        try copy(parts.lowerBound..<whole.lowerBound, behind: shared)
     }
 
-    /// False where files cannot be mapped for execution (file systems that are mounted so).
-    private func map(_ range: Range<Int>, of file: borrowing FileDescriptor, at offset: Int) -> Bool {
-        range.isEmpty
-            || mmap(
-                executable + range.lowerBound, range.count, PROT_READ | PROT_EXEC,
-                MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
-                file.rawValue, off_t(offset + range.lowerBound)) != MAP_FAILED
-    }
-
-    private func copy(_ range: Range<Int>, of file: borrowing FileDescriptor, at offset: Int) throws(SystemError) {
+    private func copy(_ parts: Range<Int>, behind shared: Int) throws(SystemError) {
+        let range = bytes(of: parts).clamped(to: shared..<capacity)
         let target = UnsafeMutableRawBufferPointer(start: writable + range.lowerBound, count: range.count)
         _ = try file.read(at: UInt64(offset + range.lowerBound), into: target)
+        for part in parts { sources[part] = .copy }
+    }
+
+    /// Lets the mapping for execution show parts of a view.
+    private func show(_ parts: Range<Int>, of view: View) throws(SystemError) {
+        let range = bytes(of: parts)
+        guard !range.isEmpty else { return }
+        _ = try checked("mremap of \(range.count) bytes") {
+            aerie_duplicate_mapping(
+                view.mapping.address + range.lowerBound, range.count, executable + range.lowerBound)
+        }
+    }
+
+    /// Goes back to what was adopted, after the cache's own memory was cleared. Nothing executes in the cache.
+    func restore(behind shared: Int) throws(SystemError) {
+        if let fileMemory {
+            for parts in Self.runs(of: sources, of: .changed) { try show(parts, of: fileMemory) }
+        }
+        for part in sources.indices where sources[part] == .changed { sources[part] = .file }
+        for parts in Self.runs(of: sources, of: .copy) { try copy(parts, behind: shared) }
+    }
+
+    /// Neighbours that are `wanted`. One call for each run: a call for each part would split the mapping thousands of times.
+    static func runs<Element: Equatable>(of elements: [Element], of wanted: Element) -> [Range<Int>] {
+        var runs: [Range<Int>] = []
+        var start = 0
+        for index in 0...elements.count where index == elements.count || elements[index] != wanted {
+            if start < index { runs.append(start..<index) }
+            start = index + 1
+        }
+        return runs
     }
 
     /// Makes the parts with some bytes the cache's own.
@@ -124,9 +142,9 @@ final class AdoptedCode {
     private func own(_ part: Int) {
         let range = bytes(of: part..<part + 1)
         (writable + range.lowerBound).copyMemory(from: executable + range.lowerBound, byteCount: range.count)
-        guard aerie_move_mapping(spare + range.lowerBound, range.count, executable + range.lowerBound) == 0 else {
-            fatalError("no memory to change code: \(SystemError.last("mremap"))")
+        do throws(SystemError) { try show(part..<part + 1, of: ownMemory) } catch {
+            fatalError("no memory to change code: \(error)")
         }
-        sources[part] = .spare
+        sources[part] = .changed
     }
 }

@@ -43,9 +43,19 @@ struct CodeCache: ~Copyable {
         _ code: [Range<Int>], behind own: Int, from file: borrowing FileDescriptor, at offset: Int
     ) throws(SystemError) {
         let adopted = try AdoptedCode(
-            writable: writable.address, executable: executable.address, memory: memory, capacity: capacity)
+            writable: writable.address, executable: executable.address, memory: memory, capacity: capacity, file: file,
+            offset: offset)
         self.adopted = adopted
-        for range in code { try adopted.adopt(range, behind: own, from: file, at: offset) }
+        for range in code { try adopted.adopt(range, behind: own) }
+    }
+
+    /// Goes back to the code that was adopted, after `clear`. Nothing executes in the cache.
+    ///
+    /// - Parameter own: as of `adopt`.
+    /// - Returns: false where there is none.
+    func restoreAdopted(behind own: Int) -> Bool {
+        guard let adopted else { return false }
+        return (try? adopted.restore(behind: own)) != nil
     }
 
     /// Has the aligned word of `redirect` in the cache's own memory.
@@ -57,6 +67,15 @@ struct CodeCache: ~Copyable {
         guard let bytes = code.baseAddress else { return }
         adopted?.own(position..<position + code.count)
         (writableBase + position).copyMemory(from: bytes, byteCount: code.count)
+    }
+
+    /// Gives the memory of all code from a position on back to the host. Nothing executes it.
+    func clear(from position: Int) {
+        let start = (position + 4095) & ~4095
+        // Adopted code stays in its file; only this process's view of it goes.
+        madvise(writableBase + start, capacity - start, MADV_DONTNEED)
+        madvise(UnsafeMutableRawPointer(mutating: executableBase + start), capacity - start, MADV_DONTNEED)
+        try? memory.punchHole(at: UInt64(start), count: UInt64(capacity - start))
     }
 
     /// Makes the jump of a `PendingLink` lead to `target`, while other threads may execute it.

@@ -1,3 +1,4 @@
+internal import HostSystem
 internal import Translator
 
 /// The code cache's parts. Code of one kind goes to one part until that is full, then to a free one; a part is freed as a whole.
@@ -132,6 +133,18 @@ struct CodeSegments: ~Copyable {
         record.storeBytes(of: entryRecord.words.2, toByteOffset: 16, as: UInt64.self)
         record.storeBytes(of: code, toByteOffset: HelperRecord.size, as: UInt.self)
         return CodeEntry(record)
+    }
+
+    /// Bytes of code in all segments.
+    var used: Int { segments.reduce(0) { $0 + $1.position - $1.start } }
+
+    /// Frees all segments, and gives the memory of their records back.
+    mutating func freeAll() {
+        for index in segments.indices where segments[index].number != nil {
+            free(index)
+            clearMemory(segments[index].records, count: recordCapacity * Self.recordSize)
+        }
+        current = current.map { _ in nil }
     }
 
     var hasFree: Bool { segments.contains { $0.number == nil } }

@@ -1,3 +1,4 @@
+internal import HostSystem
 internal import HostX86_64
 internal import Translator
 
@@ -6,6 +7,7 @@ final class CodeBuilder {
     private(set) var generator: HostGenerator
     /// Where code is generated, before its size is known.
     private let room: UnsafeMutableRawPointer
+    private let roomSize: Int
     /// Copies of the guest's page and the next one.
     private let copy = UnsafeMutableRawPointer.allocate(byteCount: 2 * TranslatedPage.size, alignment: 16)
 
@@ -15,7 +17,8 @@ final class CodeBuilder {
     /// - Parameter frontEnd: whose blocks are translated.
     init(_ generator: HostGenerator, _ frontEnd: any GuestFrontEnd, isTracing: Bool) {
         // Memory that is not used costs nothing.
-        room = .allocate(byteCount: Self.largest(frontEnd), alignment: 64)
+        roomSize = Self.largest(frontEnd)
+        room = .allocate(byteCount: roomSize, alignment: 64)
         self.generator = generator
         self.generator.isTracing = isTracing
     }
@@ -35,6 +38,9 @@ final class CodeBuilder {
         room.deallocate()
         copy.deallocate()
     }
+
+    /// Gives memory back that only serves while code is generated.
+    func trim() { clearMemory(room, count: roomSize) }
 
     /// A page's present contents. Its bytes are there until the next call.
     func snapshot(of page: TranslatedPage) -> PageSnapshot { page.snapshot(copy) }

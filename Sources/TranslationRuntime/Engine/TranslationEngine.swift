@@ -190,6 +190,30 @@ package final class TranslationEngine: Sendable {
         return try box.get().map { FileDescriptor(owning: $0) }
     }
 
+    /// Stores code in a file before it is removed (`trim`), for later copies of the machine: `save` writes what is in there. Before the first
+    /// processor runs.
+    ///
+    /// - Parameter file: empty, and used by nobody else.
+    package func store(in file: consuming FileDescriptor) {
+        let storage = CodeStorage(file)
+        store.withLock { $0.storage = storage }
+    }
+
+    // MARK: Trimming
+
+    /// Prepares `trim`. Processors may run, and translate no more meanwhile.
+    package func prepareTrim() {
+        store.withLock { store in store.storage?.store(store) }
+    }
+
+    /// Removes all code, and gives its memory back. No processor runs; each calls `TranslationState.trim` before it runs again.
+    package func trim() {
+        worker.whileIdle { store in store.trimRegionBuilder() }
+        store.withLock { $0.removeAll() }
+        isFull.store(false, ordering: .relaxed)
+        worker.resume()
+    }
+
     // MARK: Room
 
     /// With the lock held.

@@ -46,6 +46,7 @@ extension TranslationStore {
             try cache.adopt(code, behind: origin.sharedSize, from: file, at: SavedCodeHeader.codeOffset)
             self.saved = saved
             shared = SharedCode(of: file, count: segments.generated)
+            adopted = (saved, shared)
             return true
         } catch { return false }
     }
@@ -119,6 +120,7 @@ extension TranslationStore {
     /// Writes all code into an empty file. False when there is none, or it is being removed.
     func save(to file: borrowing FileDescriptor) throws(SystemError) -> Bool {
         guard !isRemoving, let origin else { return false }
+        if let storage, storage.size > segments.used { return try SavedCode.copy(storage.file, to: file) }
         var records = SavedCode.Records()
         for physical in saved?.physicalPages ?? [] where pages[physical] == nil {
             for record in saved?.records(of: physical) ?? [] { records.add(physical, Array(record)) }

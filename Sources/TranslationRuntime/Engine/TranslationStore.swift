@@ -21,8 +21,12 @@ final class TranslationStore {
     let memory: GuestMemory
     /// Pages of a saved machine that nobody has asked for yet.
     var saved: SavedCode?
+    /// What was adopted, and from which file.
+    var adopted: (code: SavedCode, file: SharedCode?)?
     /// The file that code was adopted from or stored in last, for copies of the machine.
     var shared: SharedCode?
+    /// Where code is stored for copies of the machine before it is removed (`trim`).
+    var storage: CodeStorage?
     /// The program that has the code's helpers; nil where its linker says nothing of it.
     let build: [UInt8]?
 
@@ -315,6 +319,31 @@ final class TranslationStore {
     }
 
     // MARK: Room
+
+    /// Whether a file that was adopted has nearly all of the code.
+    var hasAdoptedNearlyAll: Bool { adopted != nil && shared?.hasNearlyAll(of: segments.generated) == true }
+
+    /// Removes all code but what was adopted as it was, and gives its memory back. No processor is in generated code, or enters any that it
+    /// has found before.
+    func removeAll() {
+        forEachPage { $0.forget() }
+        pages = [:]
+        saved = nil
+        waiting = []
+        let shared = builder.generator.firstBlock
+        segments.freeAll()
+        cache.clear(from: shared)
+        builder.trim()
+        self.shared = nil
+        guard let adopted, cache.restoreAdopted(behind: shared),
+            segments.adopt(adopted.code.fills, adopted.code.streams)
+        else { return }
+        saved = adopted.code
+        self.shared = adopted.file.flatMap { SharedCode(of: $0.file, count: segments.generated) }
+    }
+
+    /// Gives the memory back in which regions are generated. No thread generates any.
+    func trimRegionBuilder() { regionBuilder.trim() }
 
     /// Whether somebody waits for room.
     var lacksRoom: Bool { !waiting.isEmpty }

@@ -17,13 +17,16 @@ package struct CodeWatch: ~Copyable {
     /// More than one virtual page, or one that has no place in `writers`.
     private static let many = UInt32.max
 
+    private let pageCount: Int
+
     private var seenChanges: UInt64 = 0
     private var isIncomplete = false
 
     package init(_ memory: GuestMemory) {
         pages = memory.watch
         base = memory.hostBase
-        writers = zeroedMemory(UInt32.self, Int(memory.size >> 12))
+        pageCount = Int(memory.size >> 12)
+        writers = zeroedMemory(UInt32.self, pageCount)
     }
 
     deinit { free(writers) }
@@ -48,6 +51,9 @@ package struct CodeWatch: ~Copyable {
 
     /// Whether stores to a page of memory are noticed.
     package func isWatched(_ page: UnsafeMutableRawPointer) -> Bool { pages.isWatched(number(page)) }
+
+    /// Gives memory back. The TLB lets no stores through, because it is empty.
+    package mutating func trim() { clearMemory(writers, pageCount) }
 
     /// Code is fetched from something that cannot be watched.
     package mutating func noteUnwatched() { isIncomplete = true }

@@ -122,6 +122,14 @@ public struct JumpCache: ~Copyable {
         (fetched + set * Self.fetchedWords).update(repeating: 0, count: Self.fetchedWords)
     }
 
+    /// Forgets everything, and gives the memory back. Call `select` afterwards.
+    package mutating func trim() {
+        clearAll()
+        clearMemory(entries, setCount * Self.size)
+        clearMemory(pages, setCount * Self.pageCount)
+        clearMemory(fetched, setCount * Self.fetchedWords)
+    }
+
     /// Makes sure that nothing is known of a page. Call `select` afterwards.
     package mutating func drop(_ address: UInt64) {
         let hash = Self.hash(address)

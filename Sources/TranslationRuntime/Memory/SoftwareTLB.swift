@@ -166,6 +166,16 @@ public struct SoftwareTLB: ~Copyable {
         renew(set)
     }
 
+    /// Forgets everything, and gives the memory back. Call `select` afterwards.
+    package mutating func trim() {
+        clearAll()
+        clearMemory(entries, setCount * Self.size)
+        clearMemory(second, Self.secondSize)
+        clearMemory(log, setCount * Self.logSize)
+        // As a clear set has it; zeroes are empty entries at all other positions.
+        for set in 0..<setCount { entries[set * Self.size] = Self.empty(0) }
+    }
+
     private mutating func renew(_ set: Int) {
         lastGeneration += 1
         if lastGeneration == Self.generationLimit {

@@ -70,6 +70,12 @@ package struct LookupCache: ~Copyable {
         origins[position] = Origin(owner: Unmanaged.passUnretained(owner), epoch: epoch)
     }
 
+    /// Forgets everything, and gives the memory back.
+    mutating func trim() {
+        clearMemory(entries, Self.size)
+        clearMemory(origins, Self.size)
+    }
+
     mutating func removeAll() {
         memset(entries, 0, Self.size * MemoryLayout<Entry>.stride)
         memset(origins, 0, Self.size * MemoryLayout<Origin>.stride)

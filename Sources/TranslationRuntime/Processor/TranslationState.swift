@@ -78,6 +78,12 @@ package struct TranslationState: ~Copyable {
         return true
     }
 
+    /// Forgets all code, and gives memory back, after `TranslationEngine.trim`. The jump cache is to be forgotten, too.
+    package mutating func trim() {
+        lookups.trim()
+        if let engine { seenRemovals = engine.removals.load(ordering: .sequentiallyConsistent) }
+    }
+
     /// The entry of the translated block at an address, if there is one.
     package mutating func find(_ address: UInt64, physical: UInt64) -> CodeEntry? {
         guard let engine else { return nil }

@@ -8,6 +8,8 @@ final class RegionWorker: Sendable {
         var requests: [RegionRequest] = []
         var isClosed = false
         var isWaitingForRoom = false
+        /// The thread has taken a request that it has not asked for the next one after.
+        var isBusy = false
         var thread: HostThread?
         /// The host has no thread for us.
         var isRefused = false
@@ -82,10 +84,20 @@ final class RegionWorker: Sendable {
     /// The next request, when there is one; nil at the end.
     private func next() -> RegionRequest? {
         let next: RegionRequest?? = state.wait { state in
+            state.isBusy = false
             if state.isClosed { return .some(nil) }
-            return state.requests.isEmpty || state.isWaitingForRoom ? nil : .some(state.requests.removeFirst())
+            if state.requests.isEmpty || state.isWaitingForRoom { return nil }
+            state.isBusy = true
+            return .some(state.requests.removeFirst())
         }
         return next ?? nil
+    }
+
+    /// Calls `body` unless the thread makes a region; it makes none meanwhile.
+    func whileIdle(_ body: (TranslationStore) -> Void) {
+        state.withLock { state in
+            if !state.isBusy { store.withLock { body($0) } }
+        }
     }
 
     /// False when there is no room.

@@ -80,6 +80,38 @@ final class SavedCode {
         return crc.checksum == header.codeChecksum
     }
 
+    /// Copies a file into an empty one. False when it is damaged.
+    static func copy(_ file: borrowing FileDescriptor, to target: borrowing FileDescriptor) throws(SystemError) -> Bool
+    {
+        guard let code = try? SavedCode(file, nil) else { return false }
+        let origin = code.header.origin
+        for (index, fill) in code.fills.enumerated() {
+            let start = CodeSegments.start(of: index, capacity: origin.capacity, firstBlock: origin.sharedSize)
+            guard start <= fill.position, fill.position <= origin.capacity else { return false }
+            try copy(start..<fill.position, of: file, to: target)
+        }
+        try target.writeAll(
+            at: UInt64(code.header.pagesOffset),
+            UnsafeRawBufferPointer(start: code.pages.address, count: code.header.pagesSize))
+        // Last: a file without it is none.
+        try target.writeAll(at: 0, code.header.encoded)
+        return true
+    }
+
+    /// Copies the code at some positions.
+    private static func copy(
+        _ positions: Range<Int>, of file: borrowing FileDescriptor, to target: borrowing FileDescriptor
+    ) throws(SystemError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+        defer { buffer.deallocate() }
+        for position in stride(from: positions.lowerBound, to: positions.upperBound, by: buffer.count) {
+            let offset = UInt64(SavedCodeHeader.codeOffset + position)
+            let part = buffer[..<min(buffer.count, positions.upperBound - position)]
+            let count = try file.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: part))
+            try target.writeAll(at: offset, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+    }
+
     // MARK: Looking up
 
     private var count: Int { table.count / Self.tableEntrySize }

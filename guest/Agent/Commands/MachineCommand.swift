@@ -2,10 +2,15 @@ import Support
 
 /// `aerie-agent --command`: becomes the machine's command, which the host has put into the initial RAM disk as the record of an EXEC.
 ///
-/// The image's init starts this program at the console. Without a record, the guest waits for commands that come through the agent.
+/// The image's init starts this program at the console. Without a record, the guest waits for commands that come through the agent, or for a
+/// record: whoever has put one there writes a line to the FIFO `/run/aerie/start`, and the command takes the console over.
 enum MachineCommand {
     private static let file: StaticString = "/run/aerie/command.exec"
-    private static let idle: StaticString = "mkdir -p /run/aerie; >/run/aerie/up; exec sleep infinity"
+    private static let idle: StaticString = """
+        mkdir -p /run/aerie; mkfifo -m 600 /run/aerie/start; >/run/aerie/up
+        read -r line </run/aerie/start && exec /run/aerie/agent --command
+        exec sleep infinity
+        """
 
     /// The exit status is that of a shell where the command cannot start: 127 for no such program, 126 for every other reason.
     static func run() -> Never {
