@@ -39,7 +39,7 @@ final class TranslationStore {
     var counts = TranslationCounts()
 
     private let trace: TranslationTrace?
-    private let options: TranslationOptions
+    let options: TranslationOptions
 
     /// - Parameters:
     ///   - layout: of the processors' states.
@@ -85,35 +85,6 @@ final class TranslationStore {
         state.enter = unsafeBitCast(cache.executableBase + builder.generator.entry, to: NativeEntry.self)
         state.unknownCode =
             UInt(bitPattern: cache.executableBase) + UInt(builder.generator.exitForLackOfCode)
-    }
-
-    // MARK: Pages
-
-    /// The translations of a page that a processor asks for, whether or not they agree with guest memory.
-    func page(at virtual: UInt64, physical: UInt64) -> TranslatedPage? {
-        if saved != nil { adoptPage(physical) }
-        let page = pages[physical]?.page(at: virtual)
-        if let page { connectNextPages(of: page) }
-        page?.noteUse(in: round)
-        return page
-    }
-
-    /// The same, made if need be.
-    ///
-    /// - Parameters:
-    ///   - source: the page in guest memory.
-    ///   - present: the generation in which that is looked at.
-    ///   - memory: where the page is watched while code is fetched from it, if it is.
-    func makePage(
-        at virtual: UInt64, physical: UInt64, source: UnsafeRawPointer, present: UInt64, watchedIn memory: GuestMemory?
-    ) -> TranslatedPage {
-        if let known = page(at: virtual, physical: physical) { return known }
-        let isRelative = pages[physical] != nil || options.alwaysRelative
-        let page = TranslatedPage(
-            virtual: isRelative ? nil : virtual, physical: physical, source: source, generation: present, round: round,
-            watchedIn: memory)
-        pages[physical, default: PageTranslations()].insert(page)
-        return page
     }
 
     // MARK: Baseline code
@@ -249,14 +220,6 @@ final class TranslationStore {
         }
         load(next)
         return regionBuilder.snapshot(of: page, next: next)
-    }
-
-    /// The page that follows, if code of it was translated before.
-    private func nextPage(of page: TranslatedPage, physical: UInt64) -> TranslatedPage? {
-        if saved != nil { adoptPage(physical) }
-        guard physical != page.physical, let translations = pages[physical] else { return nil }
-        guard let virtual = page.virtual else { return translations.relative ?? translations.first }
-        return translations.page(at: virtual &+ UInt64(TranslatedPage.size)) ?? translations.first
     }
 
     private func placeForRegion() -> CodeSegments.Place? {

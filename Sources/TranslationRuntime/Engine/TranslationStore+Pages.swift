@@ -1,0 +1,39 @@
+internal import GuestMemory
+
+/// The pages of guest code and their translations.
+extension TranslationStore {
+    /// The translations of a page that a processor asks for, whether or not they agree with guest memory.
+    func page(at virtual: UInt64, physical: UInt64) -> TranslatedPage? {
+        if saved != nil { adoptPage(physical) }
+        let page = pages[physical]?.page(at: virtual)
+        if let page { connectNextPages(of: page) }
+        page?.noteUse(in: round)
+        return page
+    }
+
+    /// The same, made if need be.
+    ///
+    /// - Parameters:
+    ///   - source: the page in guest memory.
+    ///   - present: the generation in which that is looked at.
+    ///   - memory: where the page is watched while code is fetched from it, if it is.
+    func makePage(
+        at virtual: UInt64, physical: UInt64, source: UnsafeRawPointer, present: UInt64, watchedIn memory: GuestMemory?
+    ) -> TranslatedPage {
+        if let known = page(at: virtual, physical: physical) { return known }
+        let isRelative = pages[physical] != nil || options.alwaysRelative
+        let page = TranslatedPage(
+            virtual: isRelative ? nil : virtual, physical: physical, source: source, generation: present, round: round,
+            watchedIn: memory)
+        pages[physical, default: PageTranslations()].insert(page)
+        return page
+    }
+
+    /// The page that follows, if code of it was translated before.
+    func nextPage(of page: TranslatedPage, physical: UInt64) -> TranslatedPage? {
+        if saved != nil { adoptPage(physical) }
+        guard physical != page.physical, let translations = pages[physical] else { return nil }
+        guard let virtual = page.virtual else { return translations.relative ?? translations.first }
+        return translations.page(at: virtual &+ UInt64(TranslatedPage.size)) ?? translations.first
+    }
+}
