@@ -15,14 +15,31 @@ package final class PageWatch: @unchecked Sendable {
     package let changes = Atomic<UInt64>(0)
     /// Whether any page was ever watched.
     private let isUsed = Atomic<Bool>(false)
+    /// By page: 1 where code of a region lies that belongs to another page.
+    private let followers: UnsafeMutablePointer<Atomic<UInt8>>
 
     init(pages count: Int) {
         guard let memory = calloc(count, MemoryLayout<UInt32>.stride) else { fatalError("no memory for page versions") }
         // Atomic<UInt32> has the layout of UInt32.
         versions = memory.bindMemory(to: Atomic<UInt32>.self, capacity: count)
+        guard let bytes = calloc(count, 1) else { fatalError("no memory for marks of pages") }
+        followers = bytes.bindMemory(to: Atomic<UInt8>.self, capacity: count)
     }
 
-    deinit { free(versions) }
+    deinit {
+        free(versions)
+        free(followers)
+    }
+
+    /// A page has code of a region that belongs to the page before it in virtual memory. Called before the page is compared for it.
+    package func noteFollower(_ page: Int) {
+        followers[page].store(1, ordering: .sequentiallyConsistent)
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+    }
+
+    /// Whether `noteFollower` was called for a page. Asked after `watch`: either the one who compares sees what was written before that, or this
+    /// sees the note.
+    package func isFollower(_ page: Int) -> Bool { followers[page].load(ordering: .sequentiallyConsistent) == 1 }
 
     @inline(__always)
     package func version(of page: Int) -> UInt32 { versions[page].load(ordering: .relaxed) }

@@ -37,7 +37,7 @@ struct ContainerTests {
         try docker()
         try files()
         try run(["pause", "one"])
-        #expect(try run(["ps"]).output.contains("Paused"))
+        #expect(try run(["ps"]).output.contains("(paused)"))
         try run(["resume", "one"])
         #expect(try run(["stats", "one"]).output.contains("one"))
         #expect(try run(["logs", "one"]).output.contains("root@whole"))
@@ -60,9 +60,9 @@ struct ContainerTests {
             for name in sh cat echo hostname httpd id; do ln -s busybox /srv/root/bin/$name; done
             tar -C /srv/root -c . | podman import -q - box
             """)
-        let words = "hostname; id -u; cat /proc/1/comm /sys/fs/cgroup/memory.max"
+        let words = "hostname; id -u; cat /sys/fs/cgroup/memory.max"
         let contained = try script("podman run --rm --hostname inner --memory 64m box sh -c '\(words)'")
-        #expect(contained == "inner\n0\nsh\n67108864\n")
+        #expect(contained == "inner\n0\n67108864\n")
         // What a container writes goes to its overlay.
         let written = try script("podman run --rm --rootfs /srv/root:O sh -c 'echo written >/file; cat /file'")
         #expect(written == "written\n")

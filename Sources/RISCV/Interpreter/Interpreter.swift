@@ -153,12 +153,11 @@ extension HartState {
             privilege: privilege, userMemory: false, executableReadable: false, isVirtual: isVirtual)
         let translation = try translate(address, count: 2, for: .fetch, in: context)
         if translation.isUniform {
+            let page = hostAddress(of: translation.page, count: 4096)
+            if let page, codeWatch?.watch(page, &data) ?? false { synchronizeInstructions() }
             fetch.insert(
                 address, physical: translation.page, size: translation.size, isGlobal: translation.isGlobal)
-            if let page = hostAddress(of: translation.page, count: 4096) {
-                codeWatch?.watch(page, &data)
-                return (translation.page, true)
-            }
+            if page != nil { return (translation.page, true) }
         }
         codeWatch?.noteUnwatched()
         return (translation.page, translation.isUniform)

@@ -18,7 +18,7 @@ struct RISCVFrontEnd: GuestFrontEnd {
     func lift(_ page: PageSnapshot, from start: Int, isOther: (Int) -> Bool) -> LiftedBlock? {
         let base = page.base
         var lifter = BlockLifter(
-            address: base + UInt64(start), isRelative: page.isRelative, operations: operations)
+            address: base &+ UInt64(start), isRelative: page.isRelative, operations: operations)
         var offset = start
         // Blocks with instructions in the next page are apart from those without.
         let isInFirst = page.instruction(at: start, before: TranslatedPage.size) != nil
@@ -26,7 +26,7 @@ struct RISCVFrontEnd: GuestFrontEnd {
         while !lifter.isComplete, let bits = page.instruction(at: offset, before: end) {
             if offset != start, isOther(offset) { break }
             guard let instruction = InstructionTable.find(bits, on: extensions) else { break }
-            lifter.append(instruction, bits: bits, at: base + UInt64(offset))
+            lifter.append(instruction, bits: bits, at: base &+ UInt64(offset))
             offset += bits & 3 == 3 ? 4 : 2
         }
         guard lifter.count > 0 else { return nil }
@@ -40,7 +40,7 @@ struct RISCVFrontEnd: GuestFrontEnd {
         var result: [(UInt64, String)] = []
         var offset = start
         while result.count < count, let bits = page.instruction(at: offset, before: page.size) {
-            let address = page.base + UInt64(offset)
+            let address = page.base &+ UInt64(offset)
             result.append((address, Disassembler.text(of: bits, at: address, on: extensions)))
             offset += bits & 3 == 3 ? 4 : 2
         }

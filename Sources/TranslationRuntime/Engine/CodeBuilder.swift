@@ -46,10 +46,10 @@ final class CodeBuilder {
     func snapshot(of page: TranslatedPage) -> PageSnapshot { page.snapshot(copy) }
 
     /// The same with the next page's contents.
-    func snapshot(of page: TranslatedPage, next: TranslatedPage) -> PageSnapshot {
-        let second = next.snapshot(copy + TranslatedPage.size)
+    func snapshot(of page: TranslatedPage, next: PageSnapshot.NextPage) -> PageSnapshot {
         var snapshot = page.snapshot(copy)
-        snapshot.next = PageSnapshot.NextPage(page: next, epoch: second.epoch, physical: next.physical)
+        (copy + TranslatedPage.size).copyMemory(from: next.page, byteCount: TranslatedPage.size)
+        snapshot.next = next
         return snapshot
     }
 

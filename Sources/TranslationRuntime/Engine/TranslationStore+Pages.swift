@@ -6,7 +6,6 @@ extension TranslationStore {
     func page(at virtual: UInt64, physical: UInt64) -> TranslatedPage? {
         if saved != nil { adoptPage(physical) }
         let page = pages[physical]?.page(at: virtual)
-        if let page { connectNextPages(of: page) }
         page?.noteUse(in: round)
         return page
     }
@@ -29,11 +28,14 @@ extension TranslationStore {
         return page
     }
 
-    /// The page that follows, if code of it was translated before.
-    func nextPage(of page: TranslatedPage, physical: UInt64) -> TranslatedPage? {
+    /// The page that follows, if code of it was translated before and it lies in guest memory.
+    func nextPage(of page: TranslatedPage, physical: UInt64) -> PageSnapshot.NextPage? {
         if saved != nil { adoptPage(physical) }
-        guard physical != page.physical, let translations = pages[physical] else { return nil }
-        guard let virtual = page.virtual else { return translations.relative ?? translations.first }
-        return translations.page(at: virtual &+ UInt64(TranslatedPage.size)) ?? translations.first
+        guard physical != page.physical, let translations = pages[physical],
+            let source = (translations.relative ?? translations.first)?.source
+        else { return nil }
+        let offset = source - UnsafeRawPointer(memory.hostBase)
+        guard 0..<Int(memory.size) ~= offset else { return nil }
+        return PageSnapshot.NextPage(physical: physical, number: offset >> 12, page: source)
     }
 }

@@ -67,21 +67,6 @@ extension TranslationStore {
         }
     }
 
-    /// Lets a saved page have the pages that its regions go on in. Without one of them it loses its code.
-    func connectNextPages(of page: TranslatedPage) {
-        guard !page.expectedNextPages.isEmpty else { return }
-        let expected = page.expectedNextPages
-        page.expectedNextPages.removeAll()
-        for next in expected {
-            adoptPage(next.physical)
-            let translations = pages[next.physical]
-            guard let found = next.isRelative ? translations?.relative : translations?.first else {
-                return page.removeBlocks()
-            }
-            page.note(next: found)
-        }
-    }
-
     /// The entry of a block, if it has code.
     func entry(_ offset: Int, of page: TranslatedPage) -> TranslatedPage.Entry? {
         guard let record = page.record else { return page.entries[offset] }
@@ -90,7 +75,6 @@ extension TranslationStore {
 
     /// Has all of a page at hand, so that it can change.
     func load(_ page: TranslatedPage) {
-        connectNextPages(of: page)
         guard let record = page.record else { return }
         do throws(DamagedCode) {
             try page.load(record, segments, base: cache.executableBase)

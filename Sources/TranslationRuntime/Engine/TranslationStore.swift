@@ -215,10 +215,9 @@ final class TranslationStore {
     }
 
     private func regionSnapshot(of page: TranslatedPage, next physical: UInt64?) -> PageSnapshot {
-        guard let physical, page.canHaveNext, let next = nextPage(of: page, physical: physical) else {
+        guard let physical, page.canContinue, let next = nextPage(of: page, physical: physical) else {
             return regionBuilder.snapshot(of: page)
         }
-        load(next)
         return regionBuilder.snapshot(of: page, next: next)
     }
 
@@ -229,6 +228,7 @@ final class TranslationStore {
     /// Lets processors enter a region that was generated, unless its page is another one now.
     func finishRegion(_ work: RegionWork) -> RegionWork.Step {
         let page = work.request.page
+        if let continuation = work.continuation { memory.watch.noteFollower(continuation.number) }
         guard work.isCurrent else {
             counts.droppedRegions += 1
             return .done
@@ -264,9 +264,8 @@ final class TranslationStore {
             "region", processor: work.request.processor, of: work.snapshot, work.blocks, regionBuilder.generator.marks,
             end: region.end, code: cache.executableBase, frontEnd: frontEnd)
         page.cover(work.source, bytes: region.end - position, in: segments.index(of: position))
-        if let source = work.nextSource, let next = work.snapshot.next {
-            next.page.cover(source, bytes: 0, in: segments.index(of: position))
-            page.note(next: next.page)
+        if let continuation = work.continuation {
+            page.add(continuation, in: segments.index(of: position))
             counts.regionsOfTwoPages += 1
         }
         segments.extend(.regions, to: region.end)
@@ -289,7 +288,7 @@ final class TranslationStore {
     /// Removes all code but what was adopted as it was, and gives its memory back. No processor is in generated code, or enters any that it
     /// has found before.
     func removeAll() {
-        forEachPage { $0.forget() }
+        forEachPage { $0.isForgotten = true }
         pages = [:]
         saved = nil
         waiting = []
@@ -364,9 +363,9 @@ final class TranslationStore {
         counts.evictions += 1
         var again: [RegionRequest] = []
         forEachPage { page in
+            let next = page.continuations[segment]?.last?.physical
             let starts = page.evict(segment, segments, cache, regionThreshold: options.regionThreshold)
             guard page.lastUsed == round else { return }
-            let next = page.nextPages.last?.page.physical
             again += starts.map {
                 RegionRequest(page: page, offset: $0, epoch: page.epoch, processor: 0, next: next)
             }

@@ -60,7 +60,7 @@ package final class TranslationTrace: Sendable {
         guard let number = mark.step else {
             text += "  block \(hex(block.address)), \(block.count) instructions, weight \(block.weight)"
             text += mark.part.map { ", part \($0)\n" } ?? "\n"
-            let instructions = frontEnd.disassemble(page, from: Int(block.address & 0xFFF), count: block.count)
+            let instructions = frontEnd.disassemble(page, from: Int(block.address &- page.base), count: block.count)
             for (address, instruction) in instructions {
                 text += "    \(hex(address))  \(instruction)\n"
             }

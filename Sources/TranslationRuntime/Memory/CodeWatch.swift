@@ -35,11 +35,15 @@ package struct CodeWatch: ~Copyable {
     package func number(_ page: UnsafeMutableRawPointer) -> Int { (page - base) >> 12 }
 
     /// Code is fetched from a page of memory, by the only processor: stores to it will be noticed.
-    package mutating func watch(_ page: UnsafeMutableRawPointer, _ data: inout SoftwareTLB) {
+    ///
+    /// - Returns: whether code that belongs to another page was made from this page while nobody may have noticed stores to it: the processor
+    ///   is to do what it does for a change of code.
+    package mutating func watch(_ page: UnsafeMutableRawPointer, _ data: inout SoftwareTLB) -> Bool {
         let number = number(page)
-        if pages.isWatched(number) { return }
+        if pages.isWatched(number) { return false }
         forbidStores(to: number, &data)
         pages.watch(number)
+        return pages.isFollower(number)
     }
 
     /// Lets the TLB pass no more stores to a page of memory, by its number.

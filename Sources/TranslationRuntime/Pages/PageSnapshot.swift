@@ -20,9 +20,10 @@ package struct PageSnapshot {
     package var size: Int { next == nil ? TranslatedPage.size : 2 * TranslatedPage.size }
 
     struct NextPage {
-        let page: TranslatedPage
-        let epoch: Int
         let physical: UInt64
+        /// Its number in guest memory, and where it lies.
+        let number: Int
+        let page: UnsafeRawPointer
     }
 
     /// Offsets where blocks begin that have run, those with most samples first.

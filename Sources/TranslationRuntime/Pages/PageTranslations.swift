@@ -20,11 +20,11 @@ struct PageTranslations {
     /// Lets pages go. False when none is left.
     mutating func removeAll(where isUnneeded: (TranslatedPage) -> Bool) -> Bool {
         if let page = first, isUnneeded(page) {
-            page.forget()
+            page.isForgotten = true
             first = nil
         }
         if let page = relative, isUnneeded(page) {
-            page.forget()
+            page.isForgotten = true
             relative = nil
         }
         return first != nil || relative != nil

@@ -75,20 +75,26 @@ package final class TranslatedPage {
     /// A hash of the page when it lost the last of its code, for `evicted` and `samples` are of that page only.
     private var imprint = 0
 
-    /// The pages that follow it in virtual memory and have code of its regions, with the epochs for which that holds.
-    private(set) var nextPages: [(page: TranslatedPage, epoch: Int)] = []
-    /// The same of a saved page, until they are connected.
-    var expectedNextPages: [SavedPage.NextPage] = []
-    /// The generation in which they were last compared.
-    private var nextVerified: UInt64 = 0
-    private static let mostNextPages = 4
+    /// What regions of the page were made from in a page that follows it in virtual memory.
+    struct Continuation {
+        /// The guest-physical page.
+        let physical: UInt64
+        /// Its number in guest memory, and where it lies.
+        let number: Int
+        let page: UnsafeRawPointer
+        var source: CodeSource
+    }
+
+    /// By segment.
+    var continuations: [Int: [Continuation]] = [:]
+    private static let mostContinuations = 16
 
     /// The round of evictions in which a processor last asked for code of the page: all processors do after each one.
     private(set) var lastUsed: Int
     /// The number of such rounds, older ones counting less.
     var uses = 1
     /// The translator has let the page go.
-    private(set) var isForgotten = false
+    var isForgotten = false
 
     package static let size = 4096
 
@@ -117,31 +123,18 @@ package final class TranslatedPage {
     /// Lets uses so far count half.
     func ageUses() { uses /= 2 }
 
-    /// The translator lets the page go.
-    func forget() {
-        isForgotten = true
-        nextPages.removeAll()
-    }
-
     // MARK: Agreement with guest memory
 
     /// Compares with guest memory unless that was done in a generation or later, and forgets all blocks when it has changed.
     ///
     /// - Parameter present: a generation that has begun.
     func verify(_ generation: UInt64, present: UInt64) {
-        verifyContents(generation, present: present)
-        guard !nextPages.isEmpty, nextVerified < generation else { return }
-        // Not what follows on them: a region has two pages.
-        for (page, _) in nextPages { page.verifyContents(generation, present: present) }
-        if nextPages.contains(where: { $0.page.epoch != $0.epoch }) { removeBlocks() }
-        nextVerified = present
-    }
-
-    private func verifyContents(_ generation: UInt64, present: UInt64) {
         if verified < generation {
             let version = watch.map { $0.pages.version(of: $0.number) } ?? 0
             // A page that has been watched all the time is what it was.
             if version & 1 == 0 || version != verifiedVersion { compare() }
+            // Other pages' versions are not kept.
+            if !continuations.isEmpty, !continuationsAgree { forgetAll() }
             verified = present
             verifiedVersion = version
         }
@@ -155,6 +148,15 @@ package final class TranslatedPage {
         } else if parts.values.allSatisfy({ $0.source.agrees(with: source) }) {
             return
         }
+        forgetAll()
+    }
+
+    private var continuationsAgree: Bool {
+        continuations.values.allSatisfy { $0.allSatisfy { $0.source.agrees(with: $0.page) } }
+    }
+
+    /// The page is another one.
+    private func forgetAll() {
         removeBlocks()
         samples.removeAll()
         refused.removeAll()
@@ -251,20 +253,24 @@ package final class TranslatedPage {
         links.removeAll()
         redirected.removeAll()
         openRegion = nil
-        nextPages.removeAll()
-        expectedNextPages.removeAll()
+        continuations.removeAll()
         parts.removeAll()
     }
 
     // MARK: The next page
 
-    /// Whether a region may have blocks in the page that follows in virtual memory.
-    var canHaveNext: Bool { nextPages.count < Self.mostNextPages }
+    /// Whether one more region may have blocks in the page that follows in virtual memory.
+    var canContinue: Bool { continuations.values.reduce(0) { $0 + $1.count } < Self.mostContinuations }
 
-    /// Notes that a region has blocks in the page that follows. When that changes, all blocks are forgotten.
-    func note(next: TranslatedPage) {
-        if nextPages.contains(where: { $0.page === next }) { return }
-        nextPages.append((next, next.epoch))
+    /// Notes that a region in a segment has blocks in the page that follows. When that changes, all blocks are forgotten.
+    func add(_ continuation: Continuation, in segment: Int) {
+        var all = continuations[segment] ?? []
+        if let index = all.firstIndex(where: { $0.number == continuation.number }) {
+            all[index].source.append(continuation.source)
+        } else {
+            all.append(continuation)
+        }
+        continuations[segment] = all
     }
 
     /// Forgets the blocks in a segment of the code cache, but not which of them were the start of regions: the next sample of one
@@ -275,6 +281,7 @@ package final class TranslatedPage {
         -> [Int]
     {
         guard parts.removeValue(forKey: segment) != nil else { return [] }
+        continuations[segment] = nil
         if openRegion?.segment == segment { openRegion = nil }
         var hot: [Int] = []
         var lost: [Int] = []

@@ -57,7 +57,14 @@ final class RegionWork {
     var isCurrent: Bool {
         guard request.page.isCurrent(snapshot.epoch, source) else { return false }
         guard let nextSource, let next = snapshot.next else { return true }
-        return next.page.isCurrent(next.epoch, nextSource)
+        return nextSource.agrees(with: next.page)
+    }
+
+    /// What the region was made from in the next page, if there are blocks in it.
+    var continuation: TranslatedPage.Continuation? {
+        guard let nextSource, let next = snapshot.next else { return nil }
+        return TranslatedPage.Continuation(
+            physical: next.physical, number: next.number, page: next.page, source: nextSource)
     }
 
     private func lift(from offset: Int, to wanted: Int? = nil) {

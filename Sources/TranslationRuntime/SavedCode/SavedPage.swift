@@ -4,8 +4,9 @@ internal import GuestMemory
 /// The record of a page of code in a file, and what is looked up in there. All fields are little endian.
 ///
 /// It begins with the number of the page in guest memory (4 bytes), whether the code is relative (1), the virtual page (8), whether the page
-/// is watched (1), how often it was of use (4), the number of pages that follow it and have code of its regions (4), for each of them the
-/// guest-physical address (8) and whether the code is relative (1), and the number of bytes of the sources (4). The sources are the number of segments with
+/// is watched (1), how often it was of use (4), the number of continuations of its regions in other pages (4), and the number of bytes of the sources
+/// (4). A continuation is the segment (1), the guest-physical page (8), its number in guest memory (4), the number of ranges of the page (4), the
+/// ranges (2 and 2 each), and their bytes. The sources are the number of segments with
 /// code of the page (4), and for each: the segment (1), bytes of code (4), the number of ranges of the guest's page that it was made from (4), the
 /// ranges (2 and 2 each), and their bytes. The entries are their number (4) and, by their offsets: the offset in the page (2), positions
 /// for jumps inside of the page (4) and for others (4), the number of the segment's record (4), and whether it leads to a region (1).
@@ -18,17 +19,12 @@ struct SavedPage {
     let virtual: UInt64
     let isWatched: Bool
     let uses: Int
-    let nextPages: [NextPage]
+    /// By segment.
+    let continuations: [Int: [TranslatedPage.Continuation]]
     private let sources: UnsafeRawBufferPointer
     private let entries: UnsafeRawBufferPointer
     /// Where the links begin.
     let rest: Int
-
-    /// Which translations of a page.
-    struct NextPage {
-        let physical: UInt64
-        let isRelative: Bool
-    }
 
     private static let entrySize = 15
 
@@ -41,11 +37,12 @@ struct SavedPage {
         virtual = try reader.integer()
         isWatched = try reader.boolean()
         uses = try reader.number(below: .max)
-        var nextPages: [NextPage] = []
+        var continuations: [Int: [TranslatedPage.Continuation]] = [:]
         for _ in 0..<(try reader.count()) {
-            nextPages.append(NextPage(physical: try reader.integer(), isRelative: try reader.boolean()))
+            let segment = try reader.segment()
+            continuations[segment, default: []].append(try reader.continuation(in: memory))
         }
-        self.nextPages = nextPages
+        self.continuations = continuations
         sources = try reader.bytes(try reader.count())
         entries = try reader.bytes(try reader.count() * Self.entrySize)
         rest = reader.position
@@ -126,6 +123,18 @@ struct SavedPage {
 
 // Fields of pages.
 extension CodeFieldReader {
+    fileprivate mutating func continuation(
+        in memory: GuestMemory
+    ) throws(DamagedCode) -> TranslatedPage.Continuation {
+        let physical = try integer(UInt64.self)
+        let number = try number(below: Int(memory.size >> 12))
+        var source = CodeSource()
+        for _ in 0..<(try count()) { source.ranges.append(try range()) }
+        source.bytes = Array(try bytes(source.ranges.reduce(0) { $0 + $1.count }))
+        return TranslatedPage.Continuation(
+            physical: physical, number: number, page: UnsafeRawPointer(memory.hostBase) + number << 12, source: source)
+    }
+
     /// An offset in a page.
     mutating func offset() throws(DamagedCode) -> Int {
         let offset = Int(try integer(UInt16.self))

@@ -14,10 +14,9 @@ extension TranslatedPage {
         writer.put(virtual ?? 0)
         writer.put(watch != nil)
         writer.putCount(uses)
-        writer.putCount(nextPages.count)
-        for (page, _) in nextPages {
-            writer.put(page.physical)
-            writer.put(page.isRelative)
+        writer.putCount(continuations.values.reduce(0) { $0 + $1.count })
+        for (segment, all) in continuations {
+            for continuation in all { writer.put(continuation, in: segment) }
         }
         let sources = savedSources
         writer.putCount(sources.count)
@@ -52,12 +51,7 @@ extension TranslatedPage {
         for (segment, part) in parts {
             writer.put(UInt8(segment))
             writer.putCount(part.bytes)
-            writer.putCount(part.source.ranges.count)
-            for range in part.source.ranges {
-                writer.put(UInt16(range.lowerBound))
-                writer.put(UInt16(range.upperBound))
-            }
-            writer.put(part.source.bytes)
+            writer.put(part.source)
         }
         return writer.bytes
     }
@@ -89,7 +83,9 @@ extension TranslatedPage {
             source: UnsafeRawPointer(memory.hostBase) + record.number << 12, generation: 0, round: round,
             watchedIn: record.isWatched ? memory : nil)
         uses = record.uses
-        expectedNextPages = record.nextPages
+        continuations = record.continuations
+        // Nobody has watched them so far.
+        for continuation in continuations.values.joined() { memory.watch.noteFollower(continuation.number) }
         self.record = record
     }
 
@@ -146,6 +142,22 @@ extension CodeFieldWriter {
         put(UInt32(entry.record.entryCode - UInt(bitPattern: base)))
         put(UInt32(segments.number(of: entry.record, in: segments.index(of: entry.position))))
         put(entry.isRegional)
+    }
+
+    fileprivate mutating func put(_ continuation: TranslatedPage.Continuation, in segment: Int) {
+        put(UInt8(segment))
+        put(continuation.physical)
+        put(UInt32(continuation.number))
+        put(continuation.source)
+    }
+
+    fileprivate mutating func put(_ source: CodeSource) {
+        putCount(source.ranges.count)
+        for range in source.ranges {
+            put(UInt16(range.lowerBound))
+            put(UInt16(range.upperBound))
+        }
+        put(source.bytes)
     }
 
     fileprivate mutating func put(_ offsets: Set<Int>) {

@@ -173,6 +173,60 @@ import Testing
             """, runner)
     }
 
+    /// Nobody watches the second page while it changes: it was written to before, and nothing was fetched from it since.
+    @Test(arguments: GuestRunners.translating)
+    func aSecondPageThatNobodyWatchesMayChange(runner: AerieRunner) throws {
+        try compare(
+            """
+                .option norvc
+                .option norelax
+                li s0, 200
+                li s1, 0
+                la s3, one
+                lw s4, 0(s3)
+                la t0, two
+                lw s5, 0(t0)
+                xor s5, s5, s4
+                la s2, place
+                la s7, second + 256
+                call second
+            repeat:
+                li s8, 3
+                call outer
+                sd s0, 0(s7)
+                fence.i
+                call first
+                xor s4, s4, s5
+                sw s4, 0(s2)
+                fence.i
+                addi s0, s0, -1
+                bnez s0, repeat
+                j finish
+            one:
+                addi s1, s1, 1
+            two:
+                addi s1, s1, 100
+                .balign 4096
+            first:
+                ret
+                .skip 4096 - 20
+            outer:
+                mv s6, ra
+            again:
+                addi s1, s1, 3
+                nop
+                nop
+            place:
+                addi s1, s1, 1
+                addi s8, s8, -1
+                bnez s8, again
+                mv ra, s6
+            second:
+                ret
+                .balign 1024
+            """, runner)
+    }
+
     /// The second page has the instruction that faults: its address is right, and the loop goes on behind it.
     @Test(arguments: GuestRunners.translating)
     func exceptionsBehindTheBorder(runner: AerieRunner) throws {
@@ -232,132 +286,4 @@ import Testing
     func anotherPageMayFollow(runner: AerieRunner, change: Change) throws {
         try compare(Self.twoSpaces(change), tail: Self.room, runner)
     }
-
-    /// Two address spaces show the same code at 0x40000000, different code behind it, and the same at 0x80000000.
-    private static func twoSpaces(_ change: Change) -> String {
-        """
-            .option norvc
-            .option norelax
-        \(tables("rootA", next: "nextA"))
-        \(tables("rootB", next: "nextB"))
-        \(enterSupervisor)
-        supervisor:
-            xor s5, s5, s4
-            li s0, 400
-            li s1, 0
-            li s3, 0x40001000
-            la s9, rootA
-            li t0, 8200
-            add s9, s9, t0
-            la t0, rootB
-            li t1, 8200
-            add t0, t0, t1
-            ld s10, 0(t0)
-            ld t0, 0(s9)
-            xor s10, s10, t0
-            addi s8, s3, 16
-            addi s7, s3, -32
-        repeat:
-            jalr s8
-            li s6, 5
-            jalr s7
-            andi t0, s0, 3
-            bnez t0, 1f
-            \(change.rawValue)
-        1:  addi s0, s0, -1
-            bnez s0, repeat
-            j finish
-            .balign 4096
-        code:
-            .skip 4096 - 32
-            addi s1, s1, 2
-            nop
-            nop
-            nop
-            nop
-            nop
-            nop
-            nop
-        nextA:
-            addi s1, s1, 1
-            addi s6, s6, -1
-            bnez s6, .-40
-            nop
-            ret
-            .balign 4096
-        nextB:
-            addi s1, s1, 1000
-            addi s6, s6, -1
-            bnez s6, .-40
-            nop
-            ret
-        """
-    }
-
-    /// Goes to S-mode in the first space: s4 and s5 are the values of satp.
-    private static let enterSupervisor = """
-            li t0, -1
-            csrw pmpaddr0, t0
-            li t0, 0x1F
-            csrw pmpcfg0, t0
-            li t0, 0x1800
-            csrc mstatus, t0
-            li t0, 0x800
-            csrs mstatus, t0
-            la t0, supervisor
-            csrw mepc, t0
-            li s4, 0x8000100000000000
-            la t0, rootA
-            srli t0, t0, 12
-            or s4, s4, t0
-            li s5, 0x8000200000000000
-            la t0, rootB
-            srli t0, t0, 12
-            or s5, s5, t0
-            csrw satp, s4
-            sfence.vma
-            mret
-
-        """
-
-    private static func tables(_ name: String, next: String) -> String {
-        """
-            la t0, \(name)
-            srli t1, t0, 12
-            slli t1, t1, 10
-            li t2, 1024
-            add t1, t1, t2
-            ori t1, t1, 1
-            sd t1, 8(t0)
-            li t2, 0xCF
-            sd t2, 0(t0)
-            li t2, 0x200000CF
-            sd t2, 16(t0)
-            li t3, 4096
-            add t0, t0, t3
-            addi t1, t1, 1024
-            sd t1, 0(t0)
-            add t0, t0, t3
-            la t1, code
-            srli t1, t1, 12
-            slli t1, t1, 10
-            ori t1, t1, 0xCB
-            sd t1, 0(t0)
-            la t1, \(next)
-            srli t1, t1, 12
-            slli t1, t1, 10
-            ori t1, t1, 0xCB
-            sd t1, 8(t0)
-
-        """
-    }
-
-    private static let room = """
-            .balign 4096
-        rootA:
-            .skip 12288
-        rootB:
-            .skip 12288
-
-        """
 }

@@ -1,0 +1,129 @@
+extension BorderProgramTests {
+    /// Two address spaces show the same code at 0x40000000, different code behind it, and the same at 0x80000000.
+    static func twoSpaces(_ change: Change) -> String {
+        """
+            .option norvc
+            .option norelax
+        \(tables("rootA", next: "nextA"))
+        \(tables("rootB", next: "nextB"))
+        \(enterSupervisor)
+        supervisor:
+            xor s5, s5, s4
+            li s0, 400
+            li s1, 0
+            li s3, 0x40001000
+            la s9, rootA
+            li t0, 8200
+            add s9, s9, t0
+            la t0, rootB
+            li t1, 8200
+            add t0, t0, t1
+            ld s10, 0(t0)
+            ld t0, 0(s9)
+            xor s10, s10, t0
+            addi s8, s3, 16
+            addi s7, s3, -32
+        repeat:
+            jalr s8
+            li s6, 5
+            jalr s7
+            andi t0, s0, 3
+            bnez t0, 1f
+            \(change.rawValue)
+        1:  addi s0, s0, -1
+            bnez s0, repeat
+            j finish
+            .balign 4096
+        code:
+            .skip 4096 - 32
+            addi s1, s1, 2
+            nop
+            nop
+            nop
+            nop
+            nop
+            nop
+            nop
+        nextA:
+            addi s1, s1, 1
+            addi s6, s6, -1
+            bnez s6, .-40
+            nop
+            ret
+            .balign 4096
+        nextB:
+            addi s1, s1, 1000
+            addi s6, s6, -1
+            bnez s6, .-40
+            nop
+            ret
+        """
+    }
+
+    /// Goes to S-mode in the first space: s4 and s5 are the values of satp.
+    static let enterSupervisor = """
+            li t0, -1
+            csrw pmpaddr0, t0
+            li t0, 0x1F
+            csrw pmpcfg0, t0
+            li t0, 0x1800
+            csrc mstatus, t0
+            li t0, 0x800
+            csrs mstatus, t0
+            la t0, supervisor
+            csrw mepc, t0
+            li s4, 0x8000100000000000
+            la t0, rootA
+            srli t0, t0, 12
+            or s4, s4, t0
+            li s5, 0x8000200000000000
+            la t0, rootB
+            srli t0, t0, 12
+            or s5, s5, t0
+            csrw satp, s4
+            sfence.vma
+            mret
+
+        """
+
+    static func tables(_ name: String, next: String) -> String {
+        """
+            la t0, \(name)
+            srli t1, t0, 12
+            slli t1, t1, 10
+            li t2, 1024
+            add t1, t1, t2
+            ori t1, t1, 1
+            sd t1, 8(t0)
+            li t2, 0xCF
+            sd t2, 0(t0)
+            li t2, 0x200000CF
+            sd t2, 16(t0)
+            li t3, 4096
+            add t0, t0, t3
+            addi t1, t1, 1024
+            sd t1, 0(t0)
+            add t0, t0, t3
+            la t1, code
+            srli t1, t1, 12
+            slli t1, t1, 10
+            ori t1, t1, 0xCB
+            sd t1, 0(t0)
+            la t1, \(next)
+            srli t1, t1, 12
+            slli t1, t1, 10
+            ori t1, t1, 0xCB
+            sd t1, 8(t0)
+
+        """
+    }
+
+    static let room = """
+            .balign 4096
+        rootA:
+            .skip 12288
+        rootB:
+            .skip 12288
+
+        """
+}
