@@ -7,21 +7,18 @@ extension Generator {
     /// Whether a jump from the present block to another one comes to the region's second page.
     func crossesBorder(to index: Int) -> Bool { isBehindBorder[index] && !(block?.isBehindBorder ?? false) }
 
-    /// Checks that the second page is the one that the region was translated from. Uses rax, rcx and rdx, at the end of a block.
+    /// Checks that the second page is the one that the region was translated from. Uses rax and rcx, at the end of a block.
     ///
     /// - Returns: jumps for the case that it is not, or that the processor has fetched nothing from it of late.
     mutating func emitBorderCheck() -> [Int] {
         guard let border else { preconditionFailure("blocks behind a border have one") }
         typealias Layout = StateLayout.JumpLayout
         load(.rax, address: border.address)
-        assembler.move(.rcx, .memory(state(layout.jumps.pages)))
         var offset: Int32 = 0
         if isRelative {
-            assembler.copy(.rdx, .rax)
-            assembler.shift(.right, .register(.rdx), by: 7, wide: false)
-            assembler.arithmetic(.and, .register(.rdx), Int32((layout.jumps.pageCount - 1) << 5), wide: false)
-            assembler.arithmetic(.add, .rcx, .register(.rdx))
+            emitPageAddress()
         } else {
+            assembler.move(.rcx, .memory(state(layout.jumps.pages)))
             offset = Int32(Int(truncatingIfNeeded: border.address >> 12) & (layout.jumps.pageCount - 1)) << 5
         }
         assembler.arithmetic(.cmp, to: .memory(Address(.rcx, offset + Int32(Layout.virtualOffset))), .rax)

@@ -18,6 +18,14 @@ extension Generator {
         assembler.arithmetic(.add, .rcx, .memory(state(layout.jumps.entries)))
     }
 
+    /// rcx = the entry of fetched pages for the guest address in rax.
+    mutating func emitPageAddress() {
+        assembler.copy(.rcx, .rax)
+        assembler.shift(.right, .register(.rcx), by: 7, wide: false)
+        assembler.arithmetic(.and, .register(.rcx), Int32((layout.jumps.pageCount - 1) << 5), wide: false)
+        assembler.arithmetic(.add, .rcx, .memory(state(layout.jumps.pages)))
+    }
+
     /// Goes on at the guest address in rax by the jump cache's entry at rcx + `offset`.
     mutating func followEntry(offset: Int32 = 0) {
         assembler.arithmetic(
@@ -36,10 +44,7 @@ extension Generator {
         typealias Layout = StateLayout.JumpLayout
         let start = assembler.position
         // The guest-physical page.
-        assembler.copy(.rcx, .rax)
-        assembler.shift(.right, .register(.rcx), by: 7, wide: false)
-        assembler.arithmetic(.and, .register(.rcx), Int32((layout.jumps.pageCount - 1) << 5), wide: false)
-        assembler.arithmetic(.add, .rcx, .memory(state(layout.jumps.pages)))
+        emitPageAddress()
         assembler.move(.rdx, .memory(state(layout.jumps.tag)))
         assembler.arithmetic(.cmp, to: .memory(Address(.rcx, Int32(Layout.pageTagOffset))), .rdx)
         assembler.jump(.notEqual, to: shared.exitJump)

@@ -19,6 +19,15 @@ package struct PageSnapshot {
     /// How many bytes there are.
     package var size: Int { next == nil ? TranslatedPage.size : 2 * TranslatedPage.size }
 
+    /// What code was made from at some places of the next page.
+    func continuation(of ranges: [Range<Int>]) -> TranslatedPage.Continuation? {
+        next.map {
+            TranslatedPage.Continuation(
+                physical: $0.physical, number: $0.number, page: $0.page,
+                source: CodeSource(ranges, of: bytes + TranslatedPage.size))
+        }
+    }
+
     struct NextPage {
         let physical: UInt64
         /// Its number in guest memory, and where it lies.

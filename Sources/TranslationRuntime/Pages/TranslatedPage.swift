@@ -83,6 +83,8 @@ package final class TranslatedPage {
         let number: Int
         let page: UnsafeRawPointer
         var source: CodeSource
+
+        var agrees: Bool { source.agrees(with: page) }
     }
 
     /// By segment.
@@ -152,7 +154,7 @@ package final class TranslatedPage {
     }
 
     private var continuationsAgree: Bool {
-        continuations.values.allSatisfy { $0.allSatisfy { $0.source.agrees(with: $0.page) } }
+        continuations.values.allSatisfy { $0.allSatisfy(\.agrees) }
     }
 
     /// The page is another one.

@@ -16,7 +16,7 @@ final class RegionWork {
     /// The bytes that the blocks were lifted from.
     private(set) var source = CodeSource()
     /// The same of the next page, if there are blocks in it.
-    private(set) var nextSource: CodeSource?
+    private(set) var continuation: TranslatedPage.Continuation?
     /// The code that `builder` has generated for `place`; nil when there is nothing that a region can be made of.
     private(set) var region: TranslatedRegion?
 
@@ -49,22 +49,12 @@ final class RegionWork {
     }
 
     private var border: PageBorder? {
-        guard nextSource != nil, let next = snapshot.next else { return nil }
-        return PageBorder(address: snapshot.base &+ UInt64(TranslatedPage.size), physical: next.physical)
+        continuation.map { PageBorder(address: snapshot.base &+ UInt64(TranslatedPage.size), physical: $0.physical) }
     }
 
     /// Whether the pages are those that the region was made from.
     var isCurrent: Bool {
-        guard request.page.isCurrent(snapshot.epoch, source) else { return false }
-        guard let nextSource, let next = snapshot.next else { return true }
-        return nextSource.agrees(with: next.page)
-    }
-
-    /// What the region was made from in the next page, if there are blocks in it.
-    var continuation: TranslatedPage.Continuation? {
-        guard let nextSource, let next = snapshot.next else { return nil }
-        return TranslatedPage.Continuation(
-            physical: next.physical, number: next.number, page: next.page, source: nextSource)
+        request.page.isCurrent(snapshot.epoch, source) && continuation?.agrees ?? true
     }
 
     private func lift(from offset: Int, to wanted: Int? = nil) {
@@ -73,7 +63,7 @@ final class RegionWork {
         isOpen = lifter.isOpen
         let (first, second) = lifter.covered
         source = CodeSource(first, of: snapshot.bytes)
-        nextSource = second.isEmpty ? nil : CodeSource(second, of: snapshot.bytes + TranslatedPage.size)
+        continuation = second.isEmpty ? nil : snapshot.continuation(of: second)
     }
 
     /// Where the region's blocks in its first page begin.
