@@ -21,8 +21,9 @@ final class SavedCode {
     /// - Parameters:
     ///   - file: stays the caller's.
     ///   - expected: the origin of code that can be used here; nil for any.
+    ///   - isMapped: false reads the records into memory of this process: a jailed machine must map no files.
     /// - Throws: `DamagedCode` also for a file of another origin.
-    init(_ file: borrowing FileDescriptor, _ expected: SavedCodeHeader.Origin?) throws {
+    init(_ file: borrowing FileDescriptor, _ expected: SavedCodeHeader.Origin?, isMapped: Bool = true) throws {
         let found = try SavedCodeHeader(of: file)
         let origin = expected ?? found.origin
         header = found
@@ -31,15 +32,30 @@ final class SavedCode {
             found.pagesOffset % SavedCodeHeader.codeOffset == 0, found.pagesSize > 0,
             try file.size() >= UInt64(found.pagesOffset + found.pagesSize)
         else { throw DamagedCode() }
-        pages = try Mapping(
-            count: found.pagesSize, protection: PROT_READ, flags: MAP_PRIVATE, descriptor: file.rawValue,
-            offset: UInt64(found.pagesOffset))
+        pages = try isMapped ? Self.map(found, of: file) : Self.read(found, of: file)
         let bytes = UnsafeRawBufferPointer(start: pages.address, count: found.pagesSize)
         guard CRC32C.checksum(of: bytes) == found.pagesChecksum else { throw DamagedCode() }
         var reader = CodeFieldReader(bytes)
         (fills, streams) = try Self.readSegments(&reader)
         table = try reader.bytes(try reader.count() * Self.tableEntrySize)
         records = try reader.bytes(reader.remaining)
+    }
+
+    private static func map(
+        _ header: SavedCodeHeader, of file: borrowing FileDescriptor
+    ) throws(SystemError) -> Mapping {
+        try Mapping(
+            count: header.pagesSize, protection: PROT_READ, flags: MAP_PRIVATE, descriptor: file.rawValue,
+            offset: UInt64(header.pagesOffset))
+    }
+
+    private static func read(
+        _ header: SavedCodeHeader, of file: borrowing FileDescriptor
+    ) throws(SystemError) -> Mapping {
+        let mapping = try Mapping(count: header.pagesSize, flags: MAP_PRIVATE | MAP_ANONYMOUS)
+        let bytes = UnsafeMutableRawBufferPointer(start: mapping.address, count: header.pagesSize)
+        _ = try file.read(at: UInt64(header.pagesOffset), into: bytes)
+        return mapping
     }
 
     private static func readSegments(
@@ -83,7 +99,7 @@ final class SavedCode {
     /// Copies a file into an empty one. False when it is damaged.
     static func copy(_ file: borrowing FileDescriptor, to target: borrowing FileDescriptor) throws(SystemError) -> Bool
     {
-        guard let code = try? SavedCode(file, nil) else { return false }
+        guard let code = try? SavedCode(file, nil, isMapped: false) else { return false }
         let origin = code.header.origin
         for (index, fill) in code.fills.enumerated() {
             let start = CodeSegments.start(of: index, capacity: origin.capacity, firstBlock: origin.sharedSize)
