@@ -4,13 +4,21 @@ internal import Translator
 // does what the second one shows: a change of the guest's page tables, or of code, leaves generated code. So the second page is checked where
 // control comes to it from the first.
 extension Generator {
+    /// The jumps of a check that fails.
+    struct BorderFailures {
+        /// The processor does not know the second page, or no longer: it fetches from it.
+        let unknown: [Int]
+        /// The second page is another one.
+        let other: Int
+    }
+
     /// Whether a jump from the present block to another one comes to the region's second page.
     func crossesBorder(to index: Int) -> Bool { isBehindBorder[index] && !(block?.isBehindBorder ?? false) }
 
     /// Checks that the second page is the one that the region was translated from. Uses rax and rcx, at the end of a block.
     ///
     /// - Returns: jumps for the case that it is not, or that the processor has fetched nothing from it of late.
-    mutating func emitBorderCheck() -> [Int] {
+    mutating func emitBorderCheck() -> BorderFailures {
         guard let border else { preconditionFailure("blocks behind a border have one") }
         typealias Layout = StateLayout.JumpLayout
         load(.rax, address: border.address)
@@ -28,6 +36,6 @@ extension Generator {
         let isOld = assembler.jump(.notEqual)
         assembler.move(.rax, value: border.physical)
         assembler.arithmetic(.cmp, to: .memory(Address(.rcx, offset + Int32(Layout.physicalOffset))), .rax)
-        return [isOther, isOld, assembler.jump(.notEqual)]
+        return BorderFailures(unknown: [isOther, isOld], other: assembler.jump(.notEqual))
     }
 }

@@ -5,11 +5,13 @@ enum Stub {
     case limit(site: Int, address: UInt64, count: Int)
     /// Leaves until the address has code.
     case pending(site: Int, address: UInt64)
-    case lookup(sites: [Int], address: UInt64)
+    case lookup(site: Int, address: UInt64)
     /// Goes on at a block of another part of the region.
     case otherPart(site: Int, block: Int)
     /// Goes on at a block behind the region's border.
     case border(site: Int, block: Int, address: UInt64)
+    /// Goes on where a check of the region's second page has failed.
+    case borderFailures(Generator.BorderFailures, address: UInt64)
     /// An access that the code before did not find; `finish` says what becomes of a loaded value.
     case load(site: Int, MemoryType, GuestAddress, finish: LoadFinish, resume: Int, StubContext)
     case store(site: Int, bytes: Int, GuestAddress, value: Operand, resume: Int, StubContext)
@@ -79,8 +81,8 @@ extension Generator {
             pending.append(PendingLink(site: later, target: address))
             load(.rax, address: address)
             assembler.jump(to: pieces.exitJump)
-        case .lookup(let sites, let address):
-            for site in sites { assembler.linkHere(site) }
+        case .lookup(let site, let address):
+            assembler.linkHere(site)
             emitLookup(of: address)
         case .otherPart(let site, let block):
             assembler.linkHere(site)
@@ -89,11 +91,11 @@ extension Generator {
             assembler.jump(to: entries[block] ?? pieces.exitJump)
         case .border(let site, let block, let address):
             assembler.linkHere(site)
-            let others = emitBorderCheck()
+            let failures = emitBorderCheck()
             emitMoves(toPartOf: block)
             assembler.jump(to: entries[block] ?? pieces.exitJump)
-            for other in others { assembler.linkHere(other) }
-            emitLookup(of: address)
+            emit(failures, of: address)
+        case .borderFailures(let failures, let address): emit(failures, of: address)
         case .load(let site, let type, let place, let finish, let resume, let context):
             emitSlowLoad(site, type, place, finish, resume, context)
         case .store(let site, let bytes, let place, let value, let resume, let context):
@@ -224,6 +226,16 @@ extension Generator {
             load(.rax, address: context.address)
             assembler.jump(to: pieces.lookup ?? pieces.exitJump)
         }
+    }
+
+    private mutating func emit(_ failures: Generator.BorderFailures, of address: UInt64) {
+        for site in failures.unknown { assembler.linkHere(site) }
+        // The interpreter fetches from the page; a look-up would go on to find its code without.
+        load(.rax, address: address)
+        assembler.move(.rcx, value: 0)
+        assembler.jump(to: pieces.exitInterpret)
+        assembler.linkHere(failures.other)
+        emitLookup(of: address)
     }
 
     private mutating func emitExit(to exit: Int, _ context: StubContext) {

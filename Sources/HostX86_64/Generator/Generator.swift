@@ -344,7 +344,7 @@ package struct Generator {
 
     private mutating func emitJump(_ target: UInt64, following: Int?, resolve: (UInt64) -> LinkTarget) {
         if case .block(let index) = resolve(target) {
-            if crossesBorder(to: index) { stubs.append(.lookup(sites: emitBorderCheck(), address: target)) }
+            if crossesBorder(to: index) { stubs.append(.borderFailures(emitBorderCheck(), address: target)) }
             emitMoves(toPartOf: index)
             fallsThrough = index == following
             if !fallsThrough { link(assembler.jump(), block: index) }
@@ -367,7 +367,7 @@ package struct Generator {
                 link(site, block: index)
             }
         case .pending: stubs.append(.pending(site: site, address: target))
-        case .lookup: stubs.append(.lookup(sites: [site], address: target))
+        case .lookup: stubs.append(.lookup(site: site, address: target))
         }
     }
 

@@ -154,7 +154,7 @@ extension HartState {
         let translation = try translate(address, count: 2, for: .fetch, in: context)
         if translation.isUniform {
             let page = hostAddress(of: translation.page, count: 4096)
-            if let page, codeWatch?.watch(page, &data) ?? false { synchronizeInstructions() }
+            if let page, codeWatch?.watch(page, &data) ?? false, hasChangedUnwatched(page) { synchronizeInstructions() }
             fetch.insert(
                 address, physical: translation.page, size: translation.size, isGlobal: translation.isGlobal)
             if page != nil { return (translation.page, true) }
@@ -163,17 +163,28 @@ extension HartState {
         return (translation.page, translation.isUniform)
     }
 
+    /// Whether code of regions that begin in other pages no longer agrees with a page, to which nobody may have noticed stores.
+    private func hasChangedUnwatched(_ page: UnsafeMutableRawPointer) -> Bool {
+        guard let engine = translation.engine, let number = codeWatch?.number(page) else { return false }
+        return !engine.continuationsAgree(into: number)
+    }
+
     /// The host address of bytes that can be fetched: guest memory, or the memory of a device.
     private func codeAddress(of physical: UInt64, count: UInt64) -> UnsafeRawPointer? {
         hostAddress(of: physical, count: count).map { UnsafeRawPointer($0) }
             ?? addressSpace.fetchable(at: physical, count: count)
     }
 
-    /// Fetches one instruction in halves, from wherever they are.
+    /// Fetches one instruction in halves, from wherever they are. Afterwards the set of fetched pages in use has the pages of both.
     mutating func fetchBits(_ address: UInt64) throws(Trap) -> UInt32 {
-        let low = try fetchHalf(address)
-        guard low & 3 == 3 else { return low }
-        return try fetchHalf(address &+ 2) << 16 | low
+        while true {
+            let tag = fetch.tag
+            let low = try fetchHalf(address)
+            guard low & 3 == 3 else { return low }
+            let high = try fetchHalf(address &+ 2)
+            // A first fetch from a page may empty the set, which then lacks the page of the other half.
+            if fetch.tag == tag { return high << 16 | low }
+        }
     }
 
     private mutating func fetchHalf(_ address: UInt64) throws(Trap) -> UInt32 {

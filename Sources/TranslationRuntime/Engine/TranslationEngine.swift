@@ -167,6 +167,13 @@ package final class TranslationEngine: Sendable {
     /// - Returns: false when the code is not for this program, processor and size of the code cache, or the file is damaged.
     package func adopt(_ file: borrowing FileDescriptor) -> Bool { store.withLock { $0.adopt(file) } }
 
+    /// Whether what regions of other pages were made from in a page still agrees with it.
+    ///
+    /// - Parameter number: of the page in guest memory.
+    package func continuationsAgree(into number: Int) -> Bool {
+        store.withLock { $0.continuationsAgree(into: number) }
+    }
+
     /// Writes the code into an empty file. Processors may execute it, and translate no more meanwhile.
     ///
     /// - Parameter isShared: nobody changes the file afterwards, and `sharedFile` may have it.

@@ -28,6 +28,23 @@ extension TranslationStore {
         return page
     }
 
+    /// Notes in which other pages a page's regions go on.
+    func noteContinuations(of page: TranslatedPage) {
+        for number in page.continued where continued[number]?.contains(where: { $0 === page }) != true {
+            continued[number, default: []].append(page)
+        }
+    }
+
+    /// Whether what regions of other pages were made from in a page still agrees with it.
+    ///
+    /// - Parameter number: of the page in guest memory.
+    func continuationsAgree(into number: Int) -> Bool {
+        guard let all = continued[number] else { return true }
+        let present = all.filter { !$0.isForgotten && $0.continued.contains(number) }
+        continued[number] = present.isEmpty ? nil : present
+        return present.allSatisfy { $0.continuationsAgree(into: number) }
+    }
+
     /// The page that follows, if code of it was translated before and it lies in guest memory.
     func nextPage(of page: TranslatedPage, physical: UInt64) -> PageSnapshot.NextPage? {
         if saved != nil { adoptPage(physical) }

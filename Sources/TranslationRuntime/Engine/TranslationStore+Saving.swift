@@ -59,6 +59,7 @@ extension TranslationStore {
                 let page = TranslatedPage(
                     physical: physical, try SavedPage(record, in: memory), in: memory, round: round)
                 pages[physical, default: PageTranslations()].insert(page)
+                noteContinuations(of: page)
                 counts.adoptedPages += 1
             } catch {
                 // Nothing knows its code, and it is translated anew.

@@ -17,6 +17,8 @@ final class TranslationStore {
     let frontEnd: any GuestFrontEnd
     /// By the guest-physical page.
     var pages: [UInt64: PageTranslations] = [:]
+    /// By the number in guest memory of a page, those whose regions go on in it, or did so.
+    var continued: [Int: [TranslatedPage]] = [:]
     // Pages point into it.
     let memory: GuestMemory
     /// Pages of a saved machine that nobody has asked for yet.
@@ -266,6 +268,7 @@ final class TranslationStore {
         page.cover(work.source, bytes: region.end - position, in: segments.index(of: position))
         if let continuation = work.continuation {
             page.add(continuation, in: segments.index(of: position))
+            noteContinuations(of: page)
             counts.regionsOfTwoPages += 1
         }
         segments.extend(.regions, to: region.end)
@@ -290,6 +293,7 @@ final class TranslationStore {
     func removeAll() {
         forEachPage { $0.isForgotten = true }
         pages = [:]
+        continued = [:]
         saved = nil
         waiting = []
         let shared = builder.generator.firstBlock

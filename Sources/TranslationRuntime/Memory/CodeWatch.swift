@@ -36,8 +36,8 @@ package struct CodeWatch: ~Copyable {
 
     /// Code is fetched from a page of memory, by the only processor: stores to it will be noticed.
     ///
-    /// - Returns: whether code that belongs to another page was made from this page while nobody may have noticed stores to it: the processor
-    ///   is to do what it does for a change of code.
+    /// - Returns: whether code that belongs to another page was made from this page while nobody may have noticed stores to it: unless it agrees
+    ///   (`TranslationEngine.continuationsAgree`), the processor is to do what it does for a change of code.
     package mutating func watch(_ page: UnsafeMutableRawPointer, _ data: inout SoftwareTLB) -> Bool {
         let number = number(page)
         if pages.isWatched(number) { return false }

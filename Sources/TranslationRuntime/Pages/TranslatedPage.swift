@@ -157,6 +157,14 @@ package final class TranslatedPage {
         continuations.values.allSatisfy { $0.allSatisfy(\.agrees) }
     }
 
+    /// The same for those in one page, by its number in guest memory.
+    func continuationsAgree(into number: Int) -> Bool {
+        continuations.values.allSatisfy { $0.allSatisfy { $0.number != number || $0.agrees } }
+    }
+
+    /// The numbers of the pages in which its regions go on.
+    var continued: Set<Int> { Set(continuations.values.lazy.joined().map(\.number)) }
+
     /// The page is another one.
     private func forgetAll() {
         removeBlocks()

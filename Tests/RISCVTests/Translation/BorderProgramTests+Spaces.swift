@@ -60,6 +60,71 @@ extension BorderProgramTests {
         """
     }
 
+    /// After a store to the second page, an instruction in both is the first to be fetched from it. Then another first page is mapped.
+    static var firstPageOfTwoReplaced: String {
+        """
+            .option norvc
+            .option norelax
+        \(tables("rootA", next: "next"))
+        \(tables("rootB", next: "next"))
+        \(enterSupervisor)
+        supervisor:
+            li s1, 0
+            li s7, 0x40000FF0
+            li s8, 0x40000FFE
+            li s9, 0x40001002
+            li s11, 300
+        repeat:
+            li s6, 1
+            jalr s9
+            li s6, 5
+            jalr s7
+            addi s11, s11, -1
+            bnez s11, repeat
+            la t0, next
+            li t1, 0x700
+            add t0, t0, t1
+            sd zero, 0(t0)
+            fence.i
+            li s6, 1
+            jalr s8
+            la t0, rootA
+            li t1, 8192
+            add t0, t0, t1
+            la t1, other
+            srli t1, t1, 12
+            slli t1, t1, 10
+            ori t1, t1, 0xCB
+            sd t1, 0(t0)
+            li t0, 0x40000000
+            sfence.vma t0, zero
+            li s2, 0
+            li s6, 1
+            jalr s8
+            slli s2, s2, 1
+            add s1, s1, s2
+            j finish
+            .balign 4096
+        code:
+            .skip 0xFF0
+            nop
+            nop
+            nop
+            .2byte 0x0001
+            .2byte 0x8493
+        next:
+            # The instruction is addi s1, s1, 7; with the other first page, addi s2, s1, 7.
+            .2byte 0x0074
+            addi s6, s6, -1
+            bnez s6, next - 16
+            ret
+            .balign 4096
+        other:
+            .skip 0xFFE
+            .2byte 0x8913
+        """
+    }
+
     /// Goes to S-mode in the first space: s4 and s5 are the values of satp.
     static let enterSupervisor = """
             li t0, -1

@@ -282,6 +282,11 @@ import Testing
         case page = "ld t1, 0(s9); xor t1, t1, s10; sd t1, 0(s9); sfence.vma s3"
     }
 
+    @Test(arguments: GuestRunners.translating)
+    func theFirstPageOfAnInstructionInTwoMayBeReplaced(runner: AerieRunner) throws {
+        try compare(Self.firstPageOfTwoReplaced, tail: Self.room, runner)
+    }
+
     @Test(arguments: GuestRunners.translating, Change.allCases)
     func anotherPageMayFollow(runner: AerieRunner, change: Change) throws {
         try compare(Self.twoSpaces(change), tail: Self.room, runner)
