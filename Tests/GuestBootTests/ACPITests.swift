@@ -41,6 +41,17 @@ import Testing
                                     })),
                         ]),
                 ]),
+            .scope(
+                "\\_SB",
+                [
+                    .device("VGEN", [.name("_HID", .text("AERI0001")), .name("_CID", .text("VM_Gen_Counter"))]),
+                    .device(
+                        "GED0",
+                        [
+                            .name("_HID", .text("ACPI0013")), .name("_CRS", .resources([.interrupt(20)])),
+                            .eventMethod(notifying: "VGEN", 0x80),
+                        ]),
+                ]),
             .name("\\_S5", .package([.integer(5), .integer(0)])),
         ])
     private static let address: UInt64 = 0xE_0000
@@ -101,6 +112,14 @@ import Testing
         #expect(
             AML.grantsPCIControl(0x15).bytes == [0x14, 27] + Array("_OSC".utf8) + [4, 0x8A, 0x6B, 0x0A, 8]
                 + Array("CTRL".utf8) + [0x7B] + Array("CTRL".utf8) + [0x0A, 0x15] + Array("CTRL".utf8) + [0xA4, 0x6B])
+    }
+
+    @Test("The method of an event device notifies the device that its interrupt is about")
+    func eventMethod() {
+        // Method (_EVT, 1, Serialized) { Notify (VGEN, 0x80) }
+        #expect(
+            AML.eventMethod(notifying: "VGEN", 0x80).bytes == [0x14, 13] + Array("_EVT".utf8) + [9, 0x86]
+                + Array("VGEN".utf8) + [0x0A, 0x80])
     }
 
     @Test("Each of 64 processors has its local controller, numbered from 0 on")

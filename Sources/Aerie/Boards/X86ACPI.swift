@@ -16,7 +16,9 @@
                 configurationSpace: .init(base: X86MemoryMap.pciConfiguration, buses: 0...255),
                 devices: [
                     .scope(
-                        "\\_SB", [serial, clock, pci(pciHighWindow), reservations] + (0..<processors).map(processor)),
+                        "\\_SB",
+                        [serial, clock, pci(pciHighWindow), reservations, generation, events]
+                            + (0..<processors).map(processor)),
                     // The sleep control register's value for power-off.
                     .name("\\_S5", .package([.integer(UInt64(PowerControl.offState)), .integer(0)])),
                 ])
@@ -83,6 +85,32 @@
                 ])
         }
 
+        private static let generationName = "VGEN"
+
+        /// The generation ID, by its address ("Virtual Machine Generation ID", section "ACPI device").
+        private static var generation: AML {
+            let address = X86MemoryMap.generation
+            return .device(
+                generationName,
+                [
+                    .name("_HID", .text("AERI0001")), .name("_CID", .text("VM_Gen_Counter")),
+                    .name("_DDN", .text("VM_Gen_Counter")),
+                    .name("ADDR", .package([.integer(address & 0xFFFF_FFFF), .integer(address >> 32)])),
+                ])
+        }
+
+        /// The generic event device (ACPI 6.5, section 5.6.9): its one interrupt says that the generation ID has changed.
+        private static var events: AML {
+            .device(
+                "GED0",
+                [
+                    .name("_HID", .text("ACPI0013")), .name("_UID", .integer(0)),
+                    .name(
+                        "_CRS", .resources([.interrupt(UInt32(X86MemoryMap.Interrupt.generation))])),
+                    .eventMethod(notifying: generationName, 0x80),
+                ])
+        }
+
         /// Motherboard resources: reserved addresses without a device. Linux uses ECAM only if it is among them.
         private static var reservations: AML {
             .device(
@@ -94,6 +122,7 @@
                         .resources([
                             .memory(UInt32(X86MemoryMap.pciConfiguration), size: UInt32(PCIHost.configurationSize)),
                             .memory(UInt32(X86MemoryMap.testFinisher), size: UInt32(TestFinisher.size)),
+                            .memory(UInt32(X86MemoryMap.generation), size: UInt32(GenerationDevice.size)),
                             .ports(X86MemoryMap.Port.power, count: UInt8(PowerControl.size)),
                         ])),
                 ])

@@ -20,7 +20,7 @@
         let hotplug: HotplugSlots?
         let growth: MemoryDevice?
         let balloon: BalloonDevice?
-        let generation: GenerationDevice? = nil
+        let generation: GenerationDevice?
         let loop: EventLoop
 
         private let vcpus: [X86Processor]
@@ -78,7 +78,10 @@
             self.hotplug = hotplug
             let window = PCIWindow(name: "pci-window", host: host, base: X86MemoryMap.pciWindow)
             let test = TestFinisher(name: "test", handler: events)
+            let generation = try Self.makeGeneration(core.machine)
+            self.generation = generation
             bus.attach(test, base: X86MemoryMap.testFinisher, size: TestFinisher.size)
+            bus.attach(generation, base: X86MemoryMap.generation, size: GenerationDevice.size)
             bus.attach(host, base: X86MemoryMap.pciConfiguration, size: PCIHost.configurationSize)
             bus.attach(window, base: X86MemoryMap.pciWindow, size: X86MemoryMap.pciWindowSize)
             let high = PCIHighWindow.above(memory)
@@ -86,8 +89,8 @@
             bus.attach(highWindow, base: high.base, size: high.size)
             devices =
                 [
-                    KVMClock(machine: core.machine, processors: vcpus), core.irqchip, uart, clock, power, test, host,
-                    window, highWindow,
+                    KVMClock(machine: core.machine, processors: vcpus), core.irqchip, uart, clock, power, test,
+                    generation, host, window, highWindow,
                 ]
                 + functions + (firmware.map { [$0] } ?? [])
         }
@@ -124,6 +127,13 @@
             let panic = PanicNotifier(name: "panic", log: log, handler: events)
             guard configuration.watchdog != .off else { return [panic] }
             return [panic, IntelWatchdog(name: "watchdog", timeBase: timeBase, loop: loop, handler: events)]
+        }
+
+        private static func makeGeneration(_ machine: KVMMachine) throws(AerieError) -> GenerationDevice {
+            try wrapping("random numbers for the generation ID") { () throws(SystemError) in
+                try GenerationDevice(
+                    name: "generation", line: InterruptLine(sink: machine, number: X86MemoryMap.Interrupt.generation))
+            }
         }
 
         private static func makeBoot(_ configuration: Configuration) throws(AerieError) -> X86Boot {

@@ -12,6 +12,7 @@
         static let pciWindowSize: UInt64 = 0x2000_0000
         static let pciConfiguration: UInt64 = 0xE000_0000
         static let testFinisher: UInt64 = 0xFEB0_0000
+        static let generation: UInt64 = 0xFEB0_1000
         static let ioapic: UInt32 = 0xFEC0_0000
         static let localAPIC: UInt32 = 0xFEE0_0000
 
@@ -29,6 +30,7 @@
             static let uart = 4
             /// INTA to INTD.
             static let pci = [16, 17, 18, 19]
+            static let generation = 20
         }
 
         /// Base and size of each range of memory.

@@ -61,6 +61,14 @@ package struct AML: Equatable, Sendable {
         return AML([0x14] + sized(path("_OSC") + [4] + field + mask + [0xA4, capabilities]))
     }
 
+    /// The method _EVT of a generic event device with one interrupt (ACPI 6.5, section 5.6.9.2): it notifies another device of its scope.
+    ///
+    ///     Method (_EVT, 1, Serialized) { Notify (device, value) }
+    package static func eventMethod(notifying device: String, _ value: UInt8) -> AML {
+        let notify = [0x86] + path(device) + integer(UInt64(value)).bytes
+        return AML([0x14] + sized(path("_EVT") + [1 << 3 | 1] + notify))
+    }
+
     /// A name of one to four characters, with underscores to fill it up; `\` before it means the root.
     private static func path(_ name: String) -> [UInt8] {
         let bytes = Array(name.utf8)

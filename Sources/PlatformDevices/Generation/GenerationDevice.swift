@@ -3,7 +3,8 @@ package import Machine
 package import SavedState
 internal import Synchronization
 
-/// The virtual machine generation ID (binding `microsoft,vmgenid`): 128 bits that are new in each copy of a machine.
+/// The virtual machine generation ID (binding `microsoft,vmgenid`; on boards with ACPI a device with the ID `VM_Gen_Counter`, by Microsoft's
+/// "Virtual Machine Generation ID"): 128 bits that are new in each copy of a machine.
 ///
 ///     offset  size  register, read only
 ///       0x00    16  the generation ID, bytes in any access of 1, 2, 4 or 8
@@ -40,6 +41,8 @@ package final class GenerationDevice: MemoryMappedDevice {
         state.withLock { state in
             state.identifier = identifier
             state.isUnread = true
+            // An input for edges needs one also where the guest has not read the ID before.
+            line.set(false)
             line.set(true)
         }
     }

@@ -3,7 +3,6 @@
 
 #define ECAM 0xE0000000UL
 #define HIGH 0x400000000UL
-#define LAPIC 0xFEE00000UL
 #define VECTOR 0x40
 
 static struct { u64 address; u32 length; u16 flags, next; } descriptors[8] __attribute__((aligned(16)));
@@ -12,17 +11,11 @@ static volatile struct { u16 flags, index; struct { u32 id, length; } ring[8]; u
 static struct { u32 type, reserved; u64 sector; } request;
 static volatile u8 status;
 static u8 buffer[512] __attribute__((aligned(512)));
-static u64 interrupt_table[512] __attribute__((aligned(16)));
 static volatile u32 interrupts;
 
 void on_interrupt(void) {
     interrupts++;
-    write32(LAPIC + 0xB0, 0);
-}
-
-static void set_gate(int vector, u64 handler) {
-    interrupt_table[2 * vector] = (handler & 0xFFFF) | 8UL << 16 | 0x8E00UL << 32 | (handler >> 16 & 0xFFFF) << 48;
-    interrupt_table[2 * vector + 1] = handler >> 32;
+    end_interrupt();
 }
 
 static u64 find(u16 device) {
@@ -122,10 +115,7 @@ void guest_main(void) {
         print("no disk\n");
         return;
     }
-    struct { u16 limit; u64 base; } __attribute__((packed)) pointer = {4095, (u64)interrupt_table};
-    set_gate(VECTOR, (u64)enter_handler);
-    __asm__ volatile("lidt %0" : : "m"(pointer));
-    write32(LAPIC + 0xF0, 0x1FF);
+    take_interrupts(VECTOR);
     place(space);
     write32(bars[2] + 0, (u32)LAPIC);
     write32(bars[2] + 4, 0);

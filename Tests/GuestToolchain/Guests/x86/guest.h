@@ -37,4 +37,19 @@ static inline void print_hex(u64 value) {
     print(text + place);
 }
 
+#define LAPIC 0xFEE00000UL
+
 extern void enter_handler(void);
+
+// Turns the local APIC on, and leads a vector to the program's `on_interrupt`.
+static inline void take_interrupts(int vector) {
+    static u64 table[512] __attribute__((aligned(16)));
+    struct { u16 limit; u64 base; } __attribute__((packed)) pointer = {4095, (u64)table};
+    u64 handler = (u64)enter_handler;
+    table[2 * vector] = (handler & 0xFFFF) | 8UL << 16 | 0x8E00UL << 32 | (handler >> 16 & 0xFFFF) << 48;
+    table[2 * vector + 1] = handler >> 32;
+    __asm__ volatile("lidt %0" : : "m"(pointer));
+    write32(LAPIC + 0xF0, 0x1FF);
+}
+
+static inline void end_interrupt(void) { write32(LAPIC + 0xB0, 0); }

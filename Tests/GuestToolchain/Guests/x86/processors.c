@@ -1,7 +1,6 @@
 // Counts the processors that ACPI's table of interrupt controllers names, starts all others, and counts those that come.
 #include "guest.h"
 
-#define LAPIC 0xFEE00000UL
 #define TRAMPOLINE 0x9000UL
 #define COUNT 0x9800UL
 
