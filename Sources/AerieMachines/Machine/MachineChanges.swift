@@ -74,12 +74,12 @@ public struct MachineChanges: Equatable, Sendable {
     package func apply(to machine: Machine) throws(AerieError) {
         try validate()
         if hasSettings { try applySettings(to: machine) }
-        guard machine.isRunning else { return try changeDevices(of: machine) }
-        let hotplug = MachineHotplug(machine)
-        for name in removedDisks { try hotplug.removeDisk(name) }
-        for address in removedNetworkCards { try hotplug.removeNetworkCard(address) }
-        for disk in addedDisks { try hotplug.add(disk) }
-        for card in addedNetworkCards { try hotplug.add(card) }
+        let devices: any MachineDevices =
+            machine.isRunning ? MachineHotplug(machine) : StoppedMachineDevices(machine)
+        for name in removedDisks { try devices.removeDisk(name) }
+        for address in removedNetworkCards { try devices.removeNetworkCard(address) }
+        for disk in addedDisks { try devices.add(disk) }
+        for card in addedNetworkCards { try devices.add(card) }
     }
 
     /// Whether anything else than devices is to change.
@@ -88,14 +88,6 @@ public struct MachineChanges: Equatable, Sendable {
         (settings.addedDisks, settings.addedNetworkCards) = ([], [])
         (settings.removedDisks, settings.removedNetworkCards) = ([], [])
         return settings != MachineChanges()
-    }
-
-    private func changeDevices(of machine: Machine) throws(AerieError) {
-        let devices = StoppedMachineDevices(machine)
-        for name in removedDisks { try devices.removeDisk(name) }
-        for address in removedNetworkCards { try devices.removeNetworkCard(address) }
-        for disk in addedDisks { try devices.add(disk) }
-        for card in addedNetworkCards { try devices.add(card) }
     }
 
     private func applySettings(to machine: Machine) throws(AerieError) {

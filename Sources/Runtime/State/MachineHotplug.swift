@@ -6,7 +6,7 @@ internal import ControlAPI
 ///
 /// The record changes before a device comes, and after it has gone. If the program that changes it is killed in between, the record has a device
 /// that the machine lacks; a removal corrects that.
-package struct MachineHotplug {
+package struct MachineHotplug: MachineDevices {
     private let machine: Machine
 
     package init(_ machine: Machine) { self.machine = machine }
@@ -62,12 +62,10 @@ package struct MachineHotplug {
 
     /// Takes a disk out, which the guest has to let go of.
     ///
-    /// - Parameters:
-    ///   - name: the disk's serial, or the path of its file.
-    ///   - seconds: how long the guest may take; nil for the default.
+    /// - Parameter name: the disk's serial, or the path of its file.
     /// - Throws: `usage` for a machine that does not run, and for a disk that it lacks or that is in no hot-plug slot; `unavailable` when the guest
     ///   does not let go of it.
-    package func removeDisk(_ name: String, within seconds: Int? = nil) throws(AerieError) {
+    package func removeDisk(_ name: String) throws(AerieError) {
         let asked = "removing disk \(name)"
         try changing { (client, configuration) throws(AerieError) in
             guard let found = configuration.disk(named: name).map({ configuration.disks[$0] }) else {
@@ -75,14 +73,14 @@ package struct MachineHotplug {
                     asked, "the machine has no disk with this serial or file",
                     removable: configuration.disks.compactMap { $0.slot == nil ? nil : $0.serial ?? $0.path })
             }
-            try remove(slot: found.slot, asked, client, seconds)
+            try remove(slot: found.slot, asked, client)
         }
     }
 
     /// Takes a network card out, as a disk.
     ///
     /// - Parameter address: the card's MAC address.
-    package func removeNetworkCard(_ address: String, within seconds: Int? = nil) throws(AerieError) {
+    package func removeNetworkCard(_ address: String) throws(AerieError) {
         let asked = "removing network card \(address)"
         try changing { (client, configuration) throws(AerieError) in
             guard let found = configuration.card(address: address).map({ configuration.networkCards[$0] }) else {
@@ -90,23 +88,19 @@ package struct MachineHotplug {
                     asked, "the machine has no card with this address",
                     removable: configuration.networkCards.compactMap { $0.slot == nil ? nil : $0.macAddress })
             }
-            try remove(slot: found.slot, asked, client, seconds)
+            try remove(slot: found.slot, asked, client)
         }
     }
 
-    private func remove(
-        slot: Int?, _ asked: String, _ client: ControlClient, _ seconds: Int?
-    ) throws(AerieError) {
+    private func remove(slot: Int?, _ asked: String, _ client: ControlClient) throws(AerieError) {
         guard let slot else {
             throw AerieError(
                 .usage, asked: asked, found: "it is in no hot-plug slot, and stays as long as the machine runs",
                 advice: "stop the machine")
         }
-        var parameters = ["slot": JSONValue(slot)]
-        if let seconds { parameters["timeout"] = JSONValue(seconds) }
         let driver = GuestSlotDriver(machine, client)
         do throws(AerieError) {
-            try client.begin(.removeDevice, parameters)
+            try client.begin(.removeDevice, ["slot": JSONValue(slot)])
             driver?.remove(slot: slot)
             _ = try client.awaitAnswer()
         } catch {

@@ -4,7 +4,7 @@ internal import ControlAPI
 /// Adds disks and network cards to a machine that does not run, and removes them.
 ///
 /// Where the machine has a free hot-plug slot, the device comes into it, and can be taken out of the running machine later.
-package struct StoppedMachineDevices {
+package struct StoppedMachineDevices: MachineDevices {
     private let machine: Machine
 
     package init(_ machine: Machine) { self.machine = machine }

@@ -4,9 +4,9 @@ extension BorderProgramTests {
         """
             .option norvc
             .option norelax
-        \(tables("rootA", next: "nextA"))
-        \(tables("rootB", next: "nextB"))
-        \(enterSupervisor)
+        \(PagedProgram.tables("rootA", pages: "code", "nextA"))
+        \(PagedProgram.tables("rootB", pages: "code", "nextB"))
+        \(PagedProgram.enterSupervisor)
         supervisor:
             xor s5, s5, s4
             li s0, 400
@@ -65,9 +65,9 @@ extension BorderProgramTests {
         """
             .option norvc
             .option norelax
-        \(tables("rootA", next: "next"))
-        \(tables("rootB", next: "next"))
-        \(enterSupervisor)
+        \(PagedProgram.tables("rootA", pages: "code", "next"))
+        \(PagedProgram.tables("rootB", pages: "code", "next"))
+        \(PagedProgram.enterSupervisor)
         supervisor:
             li s1, 0
             li s7, 0x40000FF0
@@ -124,71 +124,4 @@ extension BorderProgramTests {
             .2byte 0x8913
         """
     }
-
-    /// Goes to S-mode in the first space: s4 and s5 are the values of satp.
-    static let enterSupervisor = """
-            li t0, -1
-            csrw pmpaddr0, t0
-            li t0, 0x1F
-            csrw pmpcfg0, t0
-            li t0, 0x1800
-            csrc mstatus, t0
-            li t0, 0x800
-            csrs mstatus, t0
-            la t0, supervisor
-            csrw mepc, t0
-            li s4, 0x8000100000000000
-            la t0, rootA
-            srli t0, t0, 12
-            or s4, s4, t0
-            li s5, 0x8000200000000000
-            la t0, rootB
-            srli t0, t0, 12
-            or s5, s5, t0
-            csrw satp, s4
-            sfence.vma
-            mret
-
-        """
-
-    static func tables(_ name: String, next: String) -> String {
-        """
-            la t0, \(name)
-            srli t1, t0, 12
-            slli t1, t1, 10
-            li t2, 1024
-            add t1, t1, t2
-            ori t1, t1, 1
-            sd t1, 8(t0)
-            li t2, 0xCF
-            sd t2, 0(t0)
-            li t2, 0x200000CF
-            sd t2, 16(t0)
-            li t3, 4096
-            add t0, t0, t3
-            addi t1, t1, 1024
-            sd t1, 0(t0)
-            add t0, t0, t3
-            la t1, code
-            srli t1, t1, 12
-            slli t1, t1, 10
-            ori t1, t1, 0xCB
-            sd t1, 0(t0)
-            la t1, \(next)
-            srli t1, t1, 12
-            slli t1, t1, 10
-            ori t1, t1, 0xCB
-            sd t1, 8(t0)
-
-        """
-    }
-
-    static let room = """
-            .balign 4096
-        rootA:
-            .skip 12288
-        rootB:
-            .skip 12288
-
-        """
 }

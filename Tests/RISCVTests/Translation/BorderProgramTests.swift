@@ -6,38 +6,12 @@ import Testing
 
 /// Programs whose loops go on in the page that follows, while that changes.
 @Suite struct BorderProgramTests {
-    /// The 8 bytes at 0x8000 that a program leaves in s1, and whether there were regions of two pages.
-    private func result(_ program: String, tail: String = "", _ runner: AerieRunner) throws -> (UInt64, Bool) {
-        let image = try Toolchain.assemble(
-            program + """
-
-                    .option norvc
-                finish:
-                    lui t0, 0x80008
-                    slli t0, t0, 32
-                    srli t0, t0, 32
-                    sd s1, 0(t0)
-                    li t1, 0x100000
-                    li t2, 0x5555
-                    sw t2, 0(t1)
-                1:  j 1b
-                    .org 0x8000
-                    .dword 0
-
-                """ + tail, at: Toolchain.base)
-        let (outcome, counts) = try runner.runCounting(image, harts: 1, memory: 1 << 20, dump: 0x8000..<0x8008)
-        #expect(outcome.end == .exit(0))
-        return (
-            outcome.memory.reversed().reduce(0) { $0 << 8 | UInt64($1) }, (counts?.regionsOfTwoPages ?? 0) > 0
-        )
-    }
-
     /// The same as the interpreter's, with regions of two pages where regions are made.
     private func compare(_ program: String, tail: String = "", _ runner: AerieRunner) throws {
-        let expected = try result(program, tail: tail, AerieRunner(translates: false)).0
-        let (found, crosses) = try result(program, tail: tail, runner)
+        let expected = try PagedProgram.run(program, tail: tail, AerieRunner(translates: false)).result
+        let (found, counts) = try PagedProgram.run(program, tail: tail, runner)
         #expect(found == expected && expected > 1000)
-        #expect(crosses == runner.makesRegions)
+        #expect(((counts?.regionsOfTwoPages ?? 0) > 0) == runner.makesRegions)
     }
 
     /// Loops that cross the border at an instruction, or in the middle of one. The second page runs first, so that it is known.
@@ -284,11 +258,11 @@ import Testing
 
     @Test(arguments: GuestRunners.translating)
     func theFirstPageOfAnInstructionInTwoMayBeReplaced(runner: AerieRunner) throws {
-        try compare(Self.firstPageOfTwoReplaced, tail: Self.room, runner)
+        try compare(Self.firstPageOfTwoReplaced, tail: PagedProgram.room, runner)
     }
 
     @Test(arguments: GuestRunners.translating, Change.allCases)
     func anotherPageMayFollow(runner: AerieRunner, change: Change) throws {
-        try compare(Self.twoSpaces(change), tail: Self.room, runner)
+        try compare(Self.twoSpaces(change), tail: PagedProgram.room, runner)
     }
 }

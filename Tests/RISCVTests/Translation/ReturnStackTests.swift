@@ -5,28 +5,8 @@ import Testing
 
 /// Calls between pages, whose returns generated code finds by the return stack: it is a guess, and never wrong.
 @Suite struct ReturnStackTests {
-    /// The 8 bytes at 0x8000 that a program leaves.
     private func result(_ program: String, tail: String = "", _ runner: AerieRunner) throws -> UInt64 {
-        let image = try Toolchain.assemble(
-            program + """
-
-                    .option norvc
-                finish:
-                    lui t0, 0x80008
-                    slli t0, t0, 32
-                    srli t0, t0, 32
-                    sd s1, 0(t0)
-                    li t1, 0x100000
-                    li t2, 0x5555
-                    sw t2, 0(t1)
-                1:  j 1b
-                    .org 0x8000
-                    .dword 0
-
-                """ + tail, at: Toolchain.base)
-        let outcome = try runner.run(image, harts: 1, memory: 1 << 20, dump: 0x8000..<0x8008)
-        #expect(outcome.end == .exit(0))
-        return outcome.memory.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        try PagedProgram.run(program, tail: tail, runner).result
     }
 
     /// Three times as deep as the ring has entries, from page to page and back.
@@ -166,9 +146,9 @@ import Testing
     @Test(arguments: GuestRunners.translating, Change.allCases)
     func otherCodeMayBeWhereACallReturns(runner: AerieRunner, change: Change) throws {
         let program = Self.twoSpaces(change)
-        let expected = try result(program, tail: Self.room, AerieRunner(translates: false))
+        let expected = try result(program, tail: PagedProgram.room, AerieRunner(translates: false))
         #expect(expected > 400)
-        #expect(try result(program, tail: Self.room, runner) == expected)
+        #expect(try result(program, tail: PagedProgram.room, runner) == expected)
     }
 
     /// Two address spaces show different code at 0x40000000, and the same at 0x80000000.
@@ -176,29 +156,9 @@ import Testing
         return """
                 .option norvc
                 .option norelax
-            \(tables("rootA", code: "codeA"))
-            \(tables("rootB", code: "codeB"))
-                li t0, -1
-                csrw pmpaddr0, t0
-                li t0, 0x1F
-                csrw pmpcfg0, t0
-                li t0, 0x1800
-                csrc mstatus, t0
-                li t0, 0x800
-                csrs mstatus, t0
-                la t0, supervisor
-                csrw mepc, t0
-                li s4, 0x8000100000000000
-                la t0, rootA
-                srli t0, t0, 12
-                or s4, s4, t0
-                li s5, 0x8000200000000000
-                la t0, rootB
-                srli t0, t0, 12
-                or s5, s5, t0
-                csrw satp, s4
-                sfence.vma
-                mret
+            \(PagedProgram.tables("rootA", pages: "codeA"))
+            \(PagedProgram.tables("rootB", pages: "codeB"))
+            \(PagedProgram.enterSupervisor)
             supervisor:
                 xor s5, s5, s4
                 li s0, 400
@@ -231,32 +191,6 @@ import Testing
             """
     }
 
-    private static func tables(_ name: String, code: String) -> String {
-        """
-            la t0, \(name)
-            srli t1, t0, 12
-            slli t1, t1, 10
-            li t2, 1024
-            add t1, t1, t2
-            ori t1, t1, 1
-            sd t1, 8(t0)
-            li t2, 0xCF
-            sd t2, 0(t0)
-            li t2, 0x200000CF
-            sd t2, 16(t0)
-            li t3, 4096
-            add t0, t0, t3
-            addi t1, t1, 1024
-            sd t1, 0(t0)
-            add t0, t0, t3
-            la t1, \(code)
-            srli t1, t1, 12
-            slli t1, t1, 10
-            ori t1, t1, 0xCB
-            sd t1, 0(t0)
-
-        """
-    }
     private static func code(_ name: String, adds value: Int) -> String {
         """
             .balign 4096
@@ -271,13 +205,4 @@ import Testing
 
         """
     }
-
-    private static let room = """
-            .balign 4096
-        rootA:
-            .skip 12288
-        rootB:
-            .skip 12288
-
-        """
 }
