@@ -99,6 +99,7 @@ struct NetworkTests {
             cat </dev/tcp/host.aerie.internal/\(allowed.port)
             cat </dev/tcp/host.aerie.internal/\(refused.port); echo reset $?
             echo x >/dev/udp/host.aerie.internal/\(refused.port); getent hosts example.org; echo name $?
+            getent hosts 73656372657473.tunnel.example.net; echo tunnel $?
             cat </dev/tcp/198.51.100.1/80; echo address $?
             """
         let result = try DebianImage.run([
@@ -114,11 +115,14 @@ struct NetworkTests {
         #expect(result.error.contains("Connection refused"))
         #expect(text.contains("reset 1\n"))
         #expect(text.contains("name 2\n"))
+        #expect(text.contains("tunnel 2\n"))
         #expect(text.contains("address 1\n"))
         #expect(allowed.connections == 1)
         #expect(refused.connections == 0)
         #expect(result.error.contains("refused TCP to 10.0.2.2 port \(refused.port)"))
+        #expect(result.error.contains("refused UDP to 10.0.2.2 port \(refused.port)"))
         #expect(result.error.contains("refused the DNS query for example.org"))
+        #expect(result.error.contains("refused the DNS query for 73656372657473.tunnel.example.net"))
     }
 
     @Test("Guests on one switch reach each other and nothing else")

@@ -103,6 +103,21 @@ import Testing
         #expect(try client.lookUp("replaced").node != files[2].node)
     }
 
+    @Test("A shared directory that the host removes is empty and stale, and open files stay")
+    func removedRoot() throws {
+        _ = try directory.file("file", Array("contents".utf8))
+        let client = try FUSEClient(directory)
+        let open = try client.open(client.lookUp("file").node)
+        Glibc.unlink(directory.path("file"))
+        try #require(Glibc.rmdir(directory.path) == 0)
+        #expect(try client.read(open.handle, 8) == Array("contents".utf8))
+        #expect(try client.lookUp("file").node == 0)
+        #expect(throws: FileError(ENOENT)) { try client.create("another") }
+        #expect(throws: FileError(ENOENT)) { try client.names() }
+        // The share itself is there, and the guest can unmount it.
+        #expect(try client.attributes(FUSEClient.root).links == 0)
+    }
+
     @Test("Hard links are one file under several names")
     func hardLinks() throws {
         let client = try FUSEClient(directory)

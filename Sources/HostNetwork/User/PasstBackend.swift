@@ -128,8 +128,8 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
 
     private func ready(_ events: EventLoop.Events) {
         stream?.drain()
-        if events.contains(.writable), stream?.flush() == true { handler?(.writable) }
-        handler?(.readable)
+        if events.contains(.writable), stream?.flush() == true { handler?(.writable()) }
+        handler?(.readable())
         // Without buffers nobody reads, and the end of the stream would go unnoticed.
         if events.contains(.failed), stream?.receive() == nil { noticeFailure() }
     }

@@ -67,12 +67,12 @@ final class TestNetwork: NetworkBackend, @unchecked Sendable {
 
     func deliver(_ bytes: [UInt8], header: OffloadHeader = OffloadHeader()) {
         state.update { $0.waiting.append((header, bytes)) }
-        tell(.readable)
+        tell(.readable())
     }
 
     func makeRoom() {
         state.update { $0.isFull = false }
-        tell(.writable)
+        tell(.writable())
     }
 
     func setLink(_ isUp: Bool) {

@@ -181,12 +181,16 @@ enum GuestScripts {
             {
                 echo "address replace $ip/${mask:-24} dev $interface"
                 # A larger window brings bursts that passt's socket does not take; the host's end of a connection is near.
-                window=
+                window= metric=
+                # A card that is plugged into a guest with a way out leaves that way as it is.
+                while read -r card destination rest; do
+                    [ "$destination" = 00000000 ] && [ "$card" != "$interface" ] && metric="metric 1024"
+                done </proc/net/route
                 if [ "$router" = 10.0.2.2 ]; then
                     window="window 262144"
-                    echo "route replace $router dev $interface $window"
+                    echo "route replace $router dev $interface $window $metric"
                 fi
-                for gateway in $router; do echo "route replace default via $gateway dev $interface $window"; done
+                for gateway in $router; do echo "route replace default via $gateway dev $interface $window $metric"; done
             } | ip -batch -
             {
                 [ -n "$domain" ] && echo "search $domain"
