@@ -38,12 +38,19 @@ struct FATImage {
         let tableSectors = (2 * (clusterCount + 2) + Self.sector - 1) / Self.sector
         let rootSectors = Self.rootEntries * 32 / Self.sector
         let total = 1 + 2 * tableSectors + rootSectors + clusterCount * Self.sectorsPerCluster
-        var boot = Data([0xEB, 0x3C, 0x90]) + Data("AERIE   ".utf8)
-        boot += Self.word(Self.sector) + [UInt8(Self.sectorsPerCluster)] + Self.word(1) + [2]
-        boot += Self.word(Self.rootEntries) + Self.word(0) + [0xF8] + Self.word(tableSectors) + Self.word(63)
-        boot += Self.word(16) + Data(count: 4) + Self.word(total & 0xFFFF) + Self.word(total >> 16)
-        boot += Data([0x80, 0, 0x29, 1, 2, 3, 4]) + Data("AERIE      FAT16   ".utf8)
-        boot += Data(count: Self.sector - 2 - boot.count) + [0x55, 0xAA]
+        var boot = Data([0xEB, 0x3C, 0x90])
+        boot.append(Data("AERIE   ".utf8))
+        boot.append(Self.word(Self.sector))
+        boot.append(UInt8(Self.sectorsPerCluster))
+        // One reserved sector, two tables.
+        for part in [Self.word(1), Data([2]), Self.word(Self.rootEntries), Self.word(0), Data([0xF8])] {
+            boot.append(part)
+        }
+        for value in [tableSectors, 63, 16, 0, 0, total & 0xFFFF, total >> 16] { boot.append(Self.word(value)) }
+        boot.append(Data([0x80, 0, 0x29, 1, 2, 3, 4]))
+        boot.append(Data("AERIE      FAT16   ".utf8))
+        boot.append(Data(count: Self.sector - 2 - boot.count))
+        boot.append(Data([0x55, 0xAA]))
         let entries = table.reduce(into: Data()) { $0 += Self.word(Int($1)) }
         let fat = entries + Data(count: tableSectors * Self.sector - entries.count)
         let directory = root + Data(count: rootSectors * Self.sector - root.count)

@@ -16,7 +16,7 @@ struct NetworkFaultTests {
     }
 
     @Test(
-        "passt is killed in the middle of a transfer: the guest's connection is reset, one line says so, and the next connection works",
+        "passt is killed in the middle of a transfer: one line says so, and the guest's next connection works",
         .enabled("this host has no network interface for passt") { HostRoutes.hasDefault })
     func killedPasst() throws {
         let sink = Amount()
@@ -28,8 +28,10 @@ struct NetworkFaultTests {
         let greeting = try LoopbackServer { _ = send($0, "AGAIN", 5, Int32(MSG_NOSIGNAL)) }
         defer { greeting.stop() }
         let script = """
-            exec 3<>/dev/tcp/10.0.2.2/\(taking.port) && cat /dev/zero >&3; echo ended $?
-            until exec 3<>/dev/tcp/10.0.2.2/\(greeting.port); do sleep 0.2; done 2>/dev/null; cat <&3
+            count=/sys/class/net/eth0/carrier_down_count; read -r before <$count
+            exec 3<>/dev/tcp/10.0.2.2/\(taking.port) || exit; cat /dev/zero >&3 &
+            until read -r now <$count; [ "$now" != "$before" ]; do sleep 0.1; done; echo down
+            until exec 4<>/dev/tcp/10.0.2.2/\(greeting.port); do sleep 0.2; done 2>/dev/null; cat <&4; kill $!
             """
         let guest = try RunningProgram(
             ["run", "--no-snapshot", "debian", "bash", "-c", script], on: AerieProcess(),
@@ -39,10 +41,9 @@ struct NetworkFaultTests {
         kill(passt, SIGKILL)
         let output = String(decoding: guest.readAll(), as: UTF8.self)
         #expect(guest.end() == 0)
-        #expect(output.contains("ended 1"))
+        #expect(output.contains("down"))
         #expect(output.contains("AGAIN"))
         #expect(guest.error.contains("the guest's network link is down until passt runs again"))
-        #expect(guest.error.contains("Connection reset by peer"))
     }
 
     /// A host with IPv6 and a server at an address of it, of which the guest is not a neighbor.
