@@ -12,7 +12,11 @@ import Testing
         #expect(try NetworkCard(option: text) == card)
     }
 
-    @Test(arguments: ["", "nat", "switch", "user=1", "user,", "user,mac", "user,speed=1", "user,queues=0", "user,queues=17", "user,queues"])
+    @Test(
+        arguments: [
+            "", "nat", "switch", "user=1", "user,", "user,mac", "user,speed=1", "user,queues=0", "user,queues=17",
+            "user,queues",
+        ])
     func otherCardsAreUsageErrors(text: String) {
         #expect(throws: AerieError.self) { try NetworkCard(option: text) }
     }

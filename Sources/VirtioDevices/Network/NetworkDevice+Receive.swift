@@ -141,11 +141,16 @@ extension NetworkDevice {
             service.look(at: Self.receiveQueue(of: receiver(of: incoming)))
             guard consumedCount != before else { return }
         }
-        service.loop.async { [weak self] in self?.receiveAll() }
+        guard !willContinue else { return }
+        willContinue = true
+        service.loop.async { [weak self] in
+            self?.willContinue = false
+            self?.receiveAll()
+        }
     }
 
-    /// A pair's queue was served, and the next frame is another's.
-    private func distributeSoon() {
+    /// The next frame is for another pair than the one whose queue was served.
+    func distributeSoon() {
         guard !isDistributing, !willDistribute, let service else { return }
         willDistribute = true
         service.loop.beforeWaiting { [weak self] in

@@ -65,6 +65,7 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
     var consumedCount: UInt64 = 0
     var isDistributing = false
     var willDistribute = false
+    var willContinue = false
     /// The pair that sends first when there is room again.
     var firstTransmitter = 0
     // A frame on its way out, or one whose checksum is finished on its way in.
@@ -136,7 +137,9 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
         switch event {
         case .readable(let queue): receiveFrames(from: queue)
         case .writable(let queue):
-            if backend.queueCount > 1 { service?.look(at: Self.transmitQueue(of: queue)) } else { transmitAll() }
+            // Pairs that the network has no queues for share the last one.
+            let isShared = queue >= backend.queueCount - 1
+            if isShared { transmitAll() } else { service?.look(at: Self.transmitQueue(of: queue)) }
         case .link:
             let isUp = backend.isLinkUp
             changeLink { $0.isConnected = isUp }
@@ -189,6 +192,11 @@ package final class NetworkDevice: VirtioDevice, @unchecked Sendable {
         setActivePairs(1)
         steering.forget()
         link.withLock { $0.mustAnnounce = false }
+    }
+
+    /// Frames for a pair whose queue is gone go to the first.
+    package func abandon(queue: Int) {
+        if isSteering { distributeSoon() }
     }
 
     package func stop() {

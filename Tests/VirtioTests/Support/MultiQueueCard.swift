@@ -17,6 +17,8 @@ struct MultiQueueCard {
     /// By their index on the device.
     private(set) var queues: [Int: GuestQueue] = [:]
     private let controlIndex: Int
+    private let indices: [Int]
+    private let features: UInt64
 
     /// - Parameters:
     ///   - readyPairs: how many pairs the driver sets up.
@@ -26,8 +28,13 @@ struct MultiQueueCard {
         board = try PCIBoard(device)
         try board.start()
         controlIndex = negotiates ? 2 * Self.pairCount : 2
-        let indices = Array(0..<2 * readyPairs) + [controlIndex]
-        let features = negotiates ? TestBoard.allFeatures : TestBoard.allFeatures & ~Self.multiQueue
+        indices = Array(0..<2 * readyPairs) + [controlIndex]
+        features = negotiates ? TestBoard.allFeatures : TestBoard.allFeatures & ~Self.multiQueue
+        try bringUp()
+    }
+
+    /// Resets the card, and brings it up with queues that are empty.
+    mutating func bringUp() throws {
         for (index, queue) in zip(indices, try board.bringUp(queues: indices, features: features)) {
             queues[index] = queue
         }
@@ -49,6 +56,17 @@ struct MultiQueueCard {
     /// The answer to VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET.
     func usePairs(_ count: UInt16) throws -> UInt8 {
         try command(4, 0, [UInt8(truncatingIfNeeded: count), UInt8(count >> 8)])
+    }
+
+    /// Sends that command to a device that may break on the way to it, and waits for either.
+    func usePairsOrBreak(_ count: UInt16) throws {
+        let queue = try #require(queues[controlIndex])
+        let place = Self.data + 0x9_0000
+        try board.memory.write([4, 0, UInt8(truncatingIfNeeded: count), UInt8(count >> 8)], at: place)
+        queue.setChain([.out(place, 4), .in(place + 0x1000, 1)])
+        queue.publish(0)
+        board.notify(controlIndex)
+        try board.wait("an answer", until: { queue.popUsed() != nil || board.needsReset })
     }
 
     private func place(_ pair: Int, _ head: UInt16) -> UInt64 {

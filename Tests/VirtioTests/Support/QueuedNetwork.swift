@@ -66,6 +66,17 @@ final class QueuedNetwork: NetworkBackend, @unchecked Sendable {
 
     // MARK: The test's doing
 
+    /// Drops the frames that were not taken.
+    func forget() {
+        TestLoop.shared.sync { [self] in
+            for queue in held.indices {
+                held[queue]?.deallocate()
+                held[queue] = nil
+            }
+            state.update { $0.waiting = Array(repeating: [], count: queueCount) }
+        }
+    }
+
     func deliver(_ bytes: [UInt8], on queue: Int) {
         let handler = state.update { state in
             state.waiting[queue].append(bytes)
