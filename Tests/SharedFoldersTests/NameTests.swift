@@ -1,3 +1,4 @@
+import CRawCalls
 import Glibc
 import GuestToolchain
 import SharedFolders
@@ -116,6 +117,31 @@ import Testing
         #expect(throws: FileError(ENOENT)) { try client.names() }
         // The share itself is there, and the guest can unmount it.
         #expect(try client.attributes(FUSEClient.root).links == 0)
+    }
+
+    @Test("A shared directory that becomes unreadable is refused, open files stay, and it may become readable again")
+    func unreadableRoot() throws {
+        _ = try directory.file("file", Array("contents".utf8))
+        let client = try FUSEClient(directory)
+        let node = try client.lookUp("file").node
+        let open = try client.open(node)
+        try #require(chmod(directory.path, 0) == 0)
+        // Root reads what nobody may; another user of this thread alone does not.
+        let setfsuid = 122
+        func setUser(_ user: Int) { if geteuid() == 0 { raw_call(setfsuid, user, 0, 0, 0, 0, 0) } }
+        setUser(65534)
+        defer {
+            setUser(0)
+            _ = chmod(directory.path, 0o700)
+        }
+        #expect(try client.read(open.handle, 8) == Array("contents".utf8))
+        #expect(throws: FileError(EACCES)) { try client.lookUp("file") }
+        #expect(throws: FileError(EACCES)) { try client.create("another") }
+        #expect(throws: FileError(EACCES)) { try client.names() }
+        setUser(0)
+        try #require(chmod(directory.path, 0o700) == 0)
+        #expect(try client.lookUp("file").node == node)
+        #expect(try client.names().contains("file"))
     }
 
     @Test("Hard links are one file under several names")
