@@ -69,9 +69,12 @@ enum GuestScripts {
         mode=shell
         read -r words </proc/cmdline
         case " $words " in *' aerie.stage2 '*) mode=stage2 ;; esac
-        # The agent needs no more than this; the initial RAM disk left it in memory.
-        if [ -x /run/aerie/agent ]; then /run/aerie/agent </dev/null >/dev/null 2>&1 & fi
-        . /usr/lib/aerie/setup
+        # The agent, which the initial RAM disk left in memory, needs no more than this. Its commands find the shared folders.
+        agent() { if [ -x /run/aerie/agent ]; then /run/aerie/agent </dev/null >/dev/null 2>&1 & fi; }
+        case " $words" in
+        *' aerie.share='*) . /usr/lib/aerie/setup && agent ;;
+        *) agent; . /usr/lib/aerie/setup ;;
+        esac
         network=
         if [ "$mode" = shell ]; then
             /usr/lib/aerie/network &
