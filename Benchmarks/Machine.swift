@@ -94,7 +94,8 @@ struct Machine {
         case .network?:
             [
                 "-netdev", "stream,id=network,server=off,addr.type=unix,addr.path=\(socket)", "-device",
-                "virtio-net-device,netdev=network",
+                // As Aerie's card on a user network.
+                "virtio-net-device,netdev=network,host_mtu=65520",
             ]
         case nil: []
         }
@@ -115,9 +116,10 @@ struct Machine {
         case .share(let path):
             return [try find("virtiofsd"), "--socket-path=\(socket)", "-o", "source=\(path)", "-o", "cache=auto"]
         case .network:
+            // Without --one-off passt would stay for the next client, and keep what QEMU's parent waits for.
             return [
-                try find("passt"), "--foreground", "--socket", socket, "--address", "10.0.2.15", "--netmask", "24",
-                "--gateway", "10.0.2.2",
+                try find("passt"), "--foreground", "--one-off", "--socket", socket, "--address", "10.0.2.15",
+                "--netmask", "24", "--gateway", "10.0.2.2",
             ] + (geteuid() == 0 ? ["--runas", "0"] : [])
         }
     }
