@@ -203,7 +203,9 @@ let package = Package(
                 "VirtioDevices", "Virtio", "PCI", "DiskImages", "HostNetwork", "HostSockets", "SharedFolders",
                 "Machine", "GuestMemory", "SavedState", "TestSupport", "HostSystem",
             ]),
-        tests("SharedFoldersTests", ["SharedFolders", "GuestToolchain", "TestSupport", "SavedState", "HostSystem"]),
+        tests(
+            "SharedFoldersTests",
+            ["SharedFolders", "GuestToolchain", "TestSupport", "SavedState", "HostSystem", "CRawCalls"]),
         tests("AgentProtocolTests", ["AgentProtocol", "AgentTestSupport"]),
         tests("TarStreamTests", ["TarStream"]),
         .target(

@@ -17,9 +17,11 @@ struct MarkedRun {
     private(set) var guestMemory = 0
     private(set) var otherMemory = 0
 
-    /// - Parameter prefix: what may stand before each line.
-    init(_ machine: Machine, _ arguments: [String], prefix: String = "") throws {
-        let process = try ObservedProcess(machine.path, arguments, limit: 1800)
+    /// - Parameters:
+    ///   - prefix: what may stand before each line.
+    ///   - program: what becomes the machine's program; nil for that itself.
+    init(_ machine: Machine, _ arguments: [String], prefix: String = "", program: String? = nil) throws {
+        let process = try ObservedProcess(program ?? machine.path, arguments, limit: 1800)
         var begun = 0.0
         var isDone = false
         while let line = process.line() {

@@ -2,14 +2,20 @@ import ArgumentParser
 import Foundation
 import GuestToolchain
 
-/// Disk throughput in Debian: fio on a disk of the guest.
+/// Throughput of disks, networks and shared folders in Debian.
 struct IOCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "io", abstract: "Disk throughput in Debian: fio, random and sequential, at depth 1 and 32.",
+        commandName: "io",
+        abstract: "Disks (fio), networks (TCP through passt) and shared folders (many files) in Debian.",
         discussion: """
-            The image needs fio: aerie image build debian --package fio. Reads come from the host's medium, except those \
-            called cached: the host's page cache gives up the disk's file before each run.
+            For disks the image needs fio: aerie image build debian --package fio --package git. Reads come from the host's medium, \
+            except those called cached: the host's page cache gives up the disk's file before each run. The shared folder has a \
+            repository of git if the host and the image have git. QEMU needs virtiofsd for it.
             """)
+
+    enum Part: String, CaseIterable, ExpressibleByArgument {
+        case disk, network, share
+    }
 
     /// Four parts of 256 MiB.
     private static let diskSize = 1 << 30
@@ -19,7 +25,19 @@ struct IOCommand: ParsableCommand {
     @Option(help: "The image to boot.")
     var image = "debian"
 
-    @Option(help: "Seconds for each load.")
+    @Option(help: "A part to measure. Repeatable; all without it.")
+    var part: [Part] = []
+
+    @Option(help: "The number of files in the shared folder.")
+    var files = 50_000
+
+    @Option(help: "The number of files that are made and deleted.")
+    var small = 10_000
+
+    @Option(help: "Megabytes in each direction of the network.")
+    var megabytes = 256
+
+    @Option(help: "Seconds for each load on a disk.")
     var seconds = 5
 
     @Option(help: ArgumentHelp("Where the disk's file is made; not in memory.", valueName: "directory"))
@@ -27,36 +45,92 @@ struct IOCommand: ParsableCommand {
 
     func validate() throws {
         if seconds < 1 { throw ValidationError("--seconds \(seconds): at least one is needed") }
+        if files < 1 || small < 1 || megabytes < 1 { throw ValidationError("sizes are at least 1") }
     }
 
     func run() throws {
-        let machines = try options.machines()
-        let files = try DebianFiles(aerie: options.program.path, image: image)
-        let script = try Self.script(seconds: seconds)
-        defer { try? FileManager.default.removeItem(at: script) }
+        let parts = part.isEmpty ? Part.allCases : part
+        var reports: [IOReport] = []
+        if parts.contains(.disk) { reports.append(try measureDisk()) }
+        if parts.contains(.network) { reports.append(try measureNetwork()) }
+        if parts.contains(.share) { reports.append(try measureShare()) }
+        for report in reports { print(options.json ? try report.json() : report.text()) }
+    }
+
+    private func measureDisk() throws -> IOReport {
         let disk = URL(filePath: directory).appending(path: "aerie-io-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: disk) }
         try Self.fill(disk)
+        return try measure(
+            "io.sh", ["SECONDS_EACH": seconds], .disk(disk.path), title: "fio, operations/s", unit: "operation",
+            count: { _, rate in rate * Double(seconds) }
+        ) { try Self.dropCache(of: disk) }
+    }
 
+    private func measureNetwork() throws -> IOReport {
+        let (source, sink) = (try TransferServer(sends: true), try TransferServer(sends: false))
+        defer {
+            source.stop()
+            sink.stop()
+        }
+        let values = ["SOURCE": Int(source.port), "SINK": Int(sink.port), "BYTES": megabytes << 20]
+        return try measure(
+            "network.sh", values, .network, title: "TCP, bytes/s", unit: "MB",
+            count: { _, _ in Double(megabytes << 20) / 1e6 })
+    }
+
+    private func measureShare() throws -> IOReport {
+        complain("making \(files) files")
+        let tree = try SharedTree(files: files, in: directory)
+        defer { tree.remove() }
+        return try measure(
+            "share.sh", ["FILES": files, "SMALL": small], .share(tree.root.path), title: "files/s", unit: "file",
+            count: { name, _ in
+                Double(name.hasSuffix("create") || name.hasSuffix("delete") ? small : files)
+            })
+    }
+
+    /// Runs a script on all machines.
+    ///
+    /// - Parameter count: how many units of work a load has done, by its name and its result.
+    private func measure(
+        _ source: String, _ values: [String: Int], _ extra: Machine.Extra, title: String, unit: String,
+        count: (String, Double) -> Double, before: () throws -> Void = {}
+    ) throws -> IOReport {
+        let machines = try options.machines()
+        let files = try DebianFiles(aerie: options.program.path, image: image)
+        let script = try Self.script(source, values)
+        defer { try? FileManager.default.removeItem(at: script) }
+        let socket = FileManager.default.temporaryDirectory.appending(path: "aerie-io-\(getpid()).socket").path
         var runs = machines.map { _ in [MarkedRun]() }
         let rounds = options.rounds ?? 1
         for round in 1...rounds {
             for (index, machine) in machines.enumerated() {
-                complain("round \(round) of \(rounds): a disk of Debian on \(machine.name)")
-                try Self.dropCache(of: disk)
+                complain("round \(round) of \(rounds): \(source) on \(machine.name)")
+                try before()
                 let arguments = machine.arguments(
-                    files, second: script.path, third: disk.path, command: ["sh", "/dev/vdb"])
-                runs[index].append(try MarkedRun(machine, arguments))
+                    files, second: script.path, extra: extra, socket: socket, command: ["sh", "/dev/vdb"])
+                if let helper = try machine.helper(extra, socket: socket) {
+                    // The helper is a child of QEMU, so that its CPU time counts.
+                    let shell =
+                        #"s=$1; shift; n=$1; shift; rm -f "$s"; a=; while [ $n -gt 0 ]; do a="$a '$1'"; shift; "#
+                        + #"n=$((n - 1)); done; eval "$a" >/dev/null 2>&1 & "#
+                        + #"while [ ! -S "$s" ]; do sleep 0.1; done; exec "$@""#
+                    let words = ["-c", shell, "sh", socket, "\(helper.count)"] + helper + [machine.path] + arguments
+                    runs[index].append(try MarkedRun(machine, words, program: "/bin/sh"))
+                } else {
+                    runs[index].append(try MarkedRun(machine, arguments))
+                }
             }
         }
-        let report = IOReport(machines: machines.map(\.name), runs: runs, seconds: seconds)
-        print(options.json ? try report.json() : report.text())
+        return IOReport(title, unit: unit, machines: machines.map(\.name), runs: runs, count: count)
     }
 
     /// The script of the loads. It is read from a disk, so its size is a whole number of sectors.
-    private static func script(seconds: Int) throws -> URL {
-        let source = URL(filePath: ProgramBuilder.sources).appending(path: "io.sh")
-        var data = Data("SECONDS_EACH=\(seconds)\n".utf8) + (try Data(contentsOf: source))
+    private static func script(_ name: String, _ values: [String: Int]) throws -> URL {
+        let source = URL(filePath: ProgramBuilder.sources).appending(path: name)
+        let lines = values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
+        var data = Data(lines.utf8) + (try Data(contentsOf: source))
         data.append(contentsOf: repeatElement(10, count: 512 - data.count % 512))
         let result = FileManager.default.temporaryDirectory.appending(path: "aerie-io-\(UUID().uuidString).sh")
         try data.write(to: result)

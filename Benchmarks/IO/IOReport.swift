@@ -1,22 +1,31 @@
 import Foundation
 import TextTables
 
-/// Operations in a second and CPU time for an operation, on each machine; medians of the rounds.
+/// Units of work in a second and CPU time for a unit, on each machine; medians of the rounds.
 struct IOReport: Report {
     private struct Row: Encodable {
         let load: String
         /// One for each machine.
-        let operationsPerSecond: [Double]
-        /// CPU microseconds of the machine's process for an operation: all work of the guest, the start of fio included.
+        let unitsPerSecond: [Double]
+        /// CPU microseconds of the machine's processes for a unit: all work of the guest, the start of its programs included.
         let microseconds: [Double]
     }
 
+    private let title: String
+    private let unit: String
     private let processor: String
     private let machines: [String]
     private let loads: [Row]
 
-    /// - Parameter seconds: how long each load ran.
-    init(machines: [String], runs: [[MarkedRun]], seconds: Int) {
+    /// - Parameters:
+    ///   - title: what the results are.
+    ///   - unit: of work, whose CPU time is shown.
+    ///   - count: the units of a load, by its name and its result.
+    init(
+        _ title: String, unit: String, machines: [String], runs: [[MarkedRun]], count: (String, Double) -> Double
+    ) {
+        self.title = title
+        self.unit = unit
         self.machines = machines
         processor = Self.processorName()
         let names = Set(runs.joined().flatMap { $0.results.keys }).sorted()
@@ -30,9 +39,9 @@ struct IOReport: Report {
                 }
             }
             return Row(
-                load: name, operationsPerSecond: samples.map { Statistics.median($0.map(\.rate)) },
+                load: name, unitsPerSecond: samples.map { Statistics.median($0.map(\.rate)) },
                 microseconds: samples.map { samples in
-                    Statistics.median(samples.map { $0.time / max($0.rate * Double(seconds), 1) }) * 1e6
+                    Statistics.median(samples.map { $0.time / max(count(name, $0.rate), 1) }) * 1e6
                 })
         }
     }
@@ -45,12 +54,12 @@ struct IOReport: Report {
 
     func text() -> String {
         var table = TextTable.measurements
-        table.add("fio, operations/s", "", machines)
+        table.add(title, "", machines)
         for row in loads {
-            table.add(row.load, "", cells(row.operationsPerSecond) { String(Int($0.rounded())) })
+            table.add(row.load, "", cells(row.unitsPerSecond) { String(Int($0.rounded())) })
         }
         table.add("")
-        table.add("CPU µs for an operation", "", machines)
+        table.add("CPU µs for a unit: \(unit)", "", machines)
         for row in loads { table.add(row.load, "", cells(row.microseconds, table.ratio)) }
         table.add("In brackets: as a multiple of the first machine's. Processor: \(processor)")
         return table.text

@@ -23,6 +23,7 @@ const struct aerie_jail_requests aerie_jail_requests = {
     .terminalSize = TIOCGWINSZ,
     .terminalGroup = TIOCGPGRP,
     .tunOffload = TUNSETOFFLOAD,
+    .tunQueue = TUNSETQUEUE,
     .kvmCreateMachine = KVM_CREATE_VM,
     .kvmCreateProcessor = KVM_CREATE_VCPU,
     .kvmCreateDevice = KVM_CREATE_DEVICE,

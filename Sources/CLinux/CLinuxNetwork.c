@@ -23,10 +23,10 @@ static int fail(int descriptor) {
     return -1;
 }
 
-int aerie_tap_open(char *name) {
+int aerie_tap_open(char *name, int isMultiQueue) {
     int descriptor = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (descriptor == -1) return -1;
-    struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (isMultiQueue ? IFF_MULTI_QUEUE : 0)};
     strncpy(request.ifr_name, name, IFNAMSIZ - 1);
     int size = 12;
     if (ioctl(descriptor, TUNSETIFF, &request) != 0 || ioctl(descriptor, TUNSETVNETHDRSZ, &size) != 0) {
@@ -34,6 +34,11 @@ int aerie_tap_open(char *name) {
     }
     memcpy(name, request.ifr_name, IFNAMSIZ);
     return descriptor;
+}
+
+int aerie_tap_attach(int descriptor, int isAttached) {
+    struct ifreq request = {.ifr_flags = isAttached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};
+    return ioctl(descriptor, TUNSETQUEUE, &request);
 }
 
 int aerie_tap_set_offloads(int descriptor, unsigned offloads) {

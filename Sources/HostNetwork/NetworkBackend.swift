@@ -16,6 +16,9 @@ package protocol NetworkBackend: AnyObject, Sendable {
     /// Whether frames reach the network. A change is reported as `.link`.
     var isLinkUp: Bool { get }
 
+    /// The number of queues of frames that the network has for the card: 1 for a single stream of frames.
+    var queueCount: Int { get }
+
     /// - Parameter handler: called on the loop's thread for each event.
     func start(
         on loop: EventLoop, log: Log, handler: @escaping @Sendable (NetworkEvent) -> Void
@@ -23,6 +26,9 @@ package protocol NetworkBackend: AnyObject, Sendable {
 
     /// The driver is ready: frames can come and go, until the next call with the offloads that the driver accepts.
     func activate(_ offloads: ReceiveOffloads)
+
+    /// Frames come and go by the first `count` queues only. A network with several queues begins with one.
+    func useQueues(_ count: Int)
 
     func stop()
 
@@ -37,6 +43,11 @@ package protocol NetworkBackend: AnyObject, Sendable {
     /// Lets go of the frame that `receive` returned.
     func consume()
 
+    /// `send`, `receive` and `consume` for one queue, 0 to `queueCount` - 1. The calls without a number are for queue 0.
+    func send(_ frame: OutgoingFrame, on queue: Int) -> Bool
+    func receive(on queue: Int) -> IncomingFrame?
+    func consume(on queue: Int)
+
     /// What a restored guest relies on and nobody tells it again: bytes for `restore`. Both come while the machine is paused.
     func save() -> [UInt8]
 
@@ -45,6 +56,13 @@ package protocol NetworkBackend: AnyObject, Sendable {
 }
 
 extension NetworkBackend {
+    // A single stream of frames.
+    package var queueCount: Int { 1 }
+    package func useQueues(_ count: Int) {}
+    package func send(_ frame: OutgoingFrame, on queue: Int) -> Bool { send(frame) }
+    package func receive(on queue: Int) -> IncomingFrame? { receive() }
+    package func consume(on queue: Int) { consume() }
+
     // A network that remembers nothing of its guest.
     package func save() -> [UInt8] { [] }
     package func restore(_ saved: [UInt8]) {}
@@ -63,8 +81,10 @@ package struct ReceiveOffloads: OptionSet, Sendable {
 
 /// What a backend tells its card.
 package enum NetworkEvent: Sendable {
-    case readable
-    case writable
+    /// `receive` has frames again, for one queue or for the single stream.
+    case readable(queue: Int = 0)
+    /// `send` has room again.
+    case writable(queue: Int = 0)
     /// `isLinkUp` has changed.
     case link
 }

@@ -40,7 +40,7 @@ struct MemoryTests {
         Data("MemTotal: 100 kB\nMemAvailable: \(percent < 10 ? "0" : "")\(percent) kB\n".utf8)
     }
 
-    @Test("Memory grows in a running guest, is used, is saved and restored, and goes back to the host")
+    @Test("A gigabyte comes to a running guest, is used, is saved and restored, and goes back to the host")
     func growth() throws {
         let script = """
             stty -echo; mount -o remount,size=700M /dev/shm
@@ -55,7 +55,7 @@ struct MemoryTests {
         let object: [String: Any] = [
             "kernel": try DebianImage.file("kernel"), "initrd": try DebianImage.file("initrd"),
             "rootDisk": try DebianImage.file("root.raw"), "dataDisk": try directory.file("disk", Data(count: 4096)),
-            "cpus": 1, "memory": 256, "maxMemory": 1024, "engine": "translate",
+            "cpus": 1, "memory": 256, "maxMemory": 1280, "engine": "translate",
             "commandLine": "console=ttyS0 quiet aerie.command=\(command)",
         ]
         let settings = try directory.file("settings", try JSONSerialization.data(withJSONObject: object))
@@ -72,7 +72,7 @@ struct MemoryTests {
             return try #require(found)
         }
         try #require(Patience.wait { host.output.contains("=ready") || !host.isRunning } && host.isRunning)
-        let (start, most): (UInt64, UInt64) = (256 << 20, 1024 << 20)
+        let (start, most): (UInt64, UInt64) = (256 << 20, 1280 << 20)
         try wait(host) { $0.current == start }
         host.send("target \(most)")
         try wait(host) { $0.current == most }

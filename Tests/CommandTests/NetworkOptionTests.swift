@@ -12,9 +12,24 @@ import Testing
         #expect(try NetworkCard(option: text) == card)
     }
 
-    @Test(arguments: ["", "nat", "switch", "user=1", "user,", "user,mac", "user,speed=1"])
+    @Test(
+        arguments: [
+            "", "nat", "switch", "user=1", "user,", "user,mac", "user,speed=1", "user,queues=0", "user,queues=17",
+            "user,queues",
+        ])
     func otherCardsAreUsageErrors(text: String) {
         #expect(throws: AerieError.self) { try NetworkCard(option: text) }
+    }
+
+    @Test func aCardHasTheQueuesThatItsOptionNames() throws {
+        #expect(try NetworkCard(option: "user").queues == nil)
+        #expect(try NetworkCard(option: "tap=vm0,queues=16").queues == 16)
+        let error = error {
+            $0.networkCards = [NetworkCard(network: .segment("lab"))]
+            $0.networkCards[0].queues = 17
+        }
+        #expect(error?.category == .usage)
+        #expect(error?.advice == "queues must be 1 to 16")
     }
 
     @Test(

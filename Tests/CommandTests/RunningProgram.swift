@@ -4,6 +4,8 @@ import GuestToolchain
 /// One of the built programs while it runs, with a pipe for its output that is read only when the test asks for it.
 final class RunningProgram {
     private let program: ChildProgram
+    /// Stays as long as the program's error may be read.
+    private let directory: TemporaryDirectory
     private let output = Pipe()
     private let errorPath: String
 
@@ -13,6 +15,7 @@ final class RunningProgram {
         environment: [String: String] = [:]
     ) throws {
         let words = wrapper + [AerieProcess.path(of: program)] + arguments
+        directory = aerie.directory
         errorPath = try aerie.directory.file("error-\(UInt64.random(in: 0...(.max)))", Data())
         let error = try aerie.directory.writer(errorPath)
         self.program = try ChildProgram(

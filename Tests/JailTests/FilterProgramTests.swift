@@ -138,8 +138,8 @@ import Testing
 
     @Test("Requests of KVM are for machines with KVM, and never those that make machines, vCPUs or devices")
     func requests() throws {
-        let (run, create, vcpu, offload, type): (UInt64, UInt64, UInt64, UInt64, UInt64) =
-            (0xAE80, 0xAE01, 0xAE41, 0x4004_54D0, 0x5412)
+        let (run, create, vcpu, offload, queue, type): (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) =
+            (0xAE80, 0xAE01, 0xAE41, 0x4004_54D0, 0x4004_54D9, 0x5412)
         var settings = JailSettings()
         let plain = machine(FilterLists(settings: settings, process: 2).whole)
         settings.usesKVM = true
@@ -147,7 +147,7 @@ import Testing
         let full = machine(FilterLists(settings: settings, process: 2).whole)
         for (request, isPlain, isFull) in [
             (run, false, true), (create, false, false), (vcpu, false, false), (offload, false, true),
-            (type, false, false),
+            (queue, false, true), (type, false, false),
             (0x5401, true, true), (0x5413, true, true), (0x5421, false, false),
         ] {
             #expect(try plain.run(16, [0, request]) == (isPlain ? allow : trap), "\(request)")

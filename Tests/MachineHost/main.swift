@@ -27,6 +27,12 @@ struct Settings: Decodable {
     let dataDisk: String
     /// Mebibytes, as of --max-memory; nil for none.
     let maxMemory: UInt64?
+    /// A directory of the host, as the shared folder `share0`; nil for none.
+    let share: String?
+    /// The path of the socket at which the machine listens for vsock; nil for none.
+    let sockets: String?
+    /// Whether there is a card on a user network.
+    let usesNetwork: Bool?
     /// In the form of /proc/meminfo: the guest lends memory when this file says so.
     let meminfo: String?
 
@@ -40,6 +46,9 @@ struct Settings: Decodable {
         result.memoryGrowth = maxMemory.map { MemoryGrowth(limit: .mebibytes($0)) }
         result.engine = Configuration.Engine(rawValue: engine) ?? .auto
         if meminfo != nil { result.memoryPolicy = try? MemoryPolicy(option: "pressure") }
+        result.shares = share.map { [Share(hostDirectory: $0, guestDirectory: "/share")] } ?? []
+        result.sockets = sockets.map { SocketSettings(path: $0) }
+        if usesNetwork == true { result.networkCards = [NetworkCard()] }
         result.disks = [Disk(path: rootDisk, access: .discardChanges), Disk(path: dataDisk)]
         return result
     }

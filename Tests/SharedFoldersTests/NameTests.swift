@@ -1,3 +1,4 @@
+import CRawCalls
 import Glibc
 import GuestToolchain
 import SharedFolders
@@ -101,6 +102,46 @@ import Testing
         #expect(try client.lookUp("new").node == files[1].node)
         #expect(try client.attributes(files[1].node).size == 5)
         #expect(try client.lookUp("replaced").node != files[2].node)
+    }
+
+    @Test("A shared directory that the host removes is empty and stale, and open files stay")
+    func removedRoot() throws {
+        _ = try directory.file("file", Array("contents".utf8))
+        let client = try FUSEClient(directory)
+        let open = try client.open(client.lookUp("file").node)
+        Glibc.unlink(directory.path("file"))
+        try #require(Glibc.rmdir(directory.path) == 0)
+        #expect(try client.read(open.handle, 8) == Array("contents".utf8))
+        #expect(try client.lookUp("file").node == 0)
+        #expect(throws: FileError(ENOENT)) { try client.create("another") }
+        #expect(throws: FileError(ENOENT)) { try client.names() }
+        // The share itself is there, and the guest can unmount it.
+        #expect(try client.attributes(FUSEClient.root).links == 0)
+    }
+
+    @Test("A shared directory that becomes unreadable is refused, open files stay, and it may become readable again")
+    func unreadableRoot() throws {
+        _ = try directory.file("file", Array("contents".utf8))
+        let client = try FUSEClient(directory)
+        let node = try client.lookUp("file").node
+        let open = try client.open(node)
+        try #require(chmod(directory.path, 0) == 0)
+        // Root reads what nobody may; another user of this thread alone does not.
+        let setfsuid = 122
+        func setUser(_ user: Int) { if geteuid() == 0 { raw_call(setfsuid, user, 0, 0, 0, 0, 0) } }
+        setUser(65534)
+        defer {
+            setUser(0)
+            _ = chmod(directory.path, 0o700)
+        }
+        #expect(try client.read(open.handle, 8) == Array("contents".utf8))
+        #expect(throws: FileError(EACCES)) { try client.lookUp("file") }
+        #expect(throws: FileError(EACCES)) { try client.create("another") }
+        #expect(throws: FileError(EACCES)) { try client.names() }
+        setUser(0)
+        try #require(chmod(directory.path, 0o700) == 0)
+        #expect(try client.lookUp("file").node == node)
+        #expect(try client.names().contains("file"))
     }
 
     @Test("Hard links are one file under several names")

@@ -130,7 +130,7 @@ extension Configuration {
         }
         return NetworkDevice(
             backend: backend, address: try card.address(index), isAddressGiven: card.macAddress != nil,
-            rate: card.rate.deviceRate, log: log)
+            pairCount: card.queues ?? 1, rate: card.rate.deviceRate, log: log)
     }
 }
 
@@ -162,7 +162,8 @@ extension NetworkCard {
                 starter: starter ?? ChildPasstStarter(path: path, arguments: options))
         case .tap(let interface):
             return try wrapping("--network tap\(interface.map { "=\($0)" } ?? "")") { () throws(SystemError) in
-                try TapBackend(interface: interface)
+                // An egress policy sees a single stream of frames.
+                try TapBackend(interface: interface, queueCount: isFiltered ? 1 : queues ?? 1)
             }
         case .segment(let segment):
             return try wrapping("--network switch=\(segment)") { () throws(SystemError) in

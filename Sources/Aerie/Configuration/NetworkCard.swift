@@ -1,4 +1,5 @@
 internal import HostNetwork
+internal import VirtioDevices
 
 /// A guest's network card: the network behind it, and its address.
 public struct NetworkCard: Codable, Equatable, Sendable {
@@ -23,6 +24,9 @@ public struct NetworkCard: Codable, Equatable, Sendable {
     /// The hot-plug slot that the card is in, 1 to `Configuration.hotplugSlots`, so that a running guest can lose it; nil for a card that stays as long
     /// as the machine. With the transport `pci` only.
     public var slot: Int?
+    /// The most pairs of queues, 1 to 16, that the guest may use: a Linux guest uses one for each of its vCPUs. Nil for one pair. Each
+    /// pair has interrupts of its own where the machine has PCI and messages (x86_64, and riscv64 with `aia`).
+    public var queues: Int?
 
     /// Describes a card. `Configuration.validate()` checks the values.
     public init(network: Network = .user, macAddress: String? = nil) {
@@ -30,7 +34,7 @@ public struct NetworkCard: Codable, Equatable, Sendable {
         self.macAddress = macAddress
     }
 
-    /// Parses `user|tap[=NAME]|switch=NAME[,mac=M][,rate=R][,slot=N]`. `R` is a number of bytes with K, M or G, or of packets, such as
+    /// Parses `user|tap[=NAME]|switch=NAME[,mac=M][,queues=N][,rate=R][,slot=N]`. `R` is a number of bytes with K, M or G, or of packets, such as
     /// `1000pps`; both can be given.
     ///
     /// - Throws: an error of category `usage` for an unknown network or setting.
@@ -53,6 +57,7 @@ public struct NetworkCard: Codable, Equatable, Sendable {
             switch pair(part) {
             case ("mac", let address?): macAddress = address
             case ("slot", let value?): slot = try Configuration.hotplugSlot(value, "--network \(text)")
+            case ("queues", let value?): queues = try Self.queueCount(value, "--network \(text)")
             case ("rate", let value?):
                 guard rate.read(value, unit: "pps") else {
                     throw AerieError(
@@ -62,12 +67,20 @@ public struct NetworkCard: Codable, Equatable, Sendable {
             default:
                 throw AerieError(
                     .usage, asked: "--network \(text)", found: "'\(part)' is not known",
-                    advice: "after the network, use mac=ADDRESS, rate=R or slot=N")
+                    advice: "after the network, use mac=ADDRESS, queues=N, rate=R or slot=N")
             }
         }
     }
 
+    private static func queueCount(_ text: String, _ asked: String) throws(AerieError) -> Int {
+        if let count = Int(text), (1...NetworkDevice.mostPairs).contains(count) { return count }
+        throw AerieError(
+            .usage, asked: asked, found: "'\(text)' is not a valid number of queues",
+            advice: "queues must be 1 to \(NetworkDevice.mostPairs)")
+    }
+
     func validate() throws(AerieError) {
+        if let queues { _ = try Self.queueCount("\(queues)", "a network card with \(queues) queues") }
         try rate.validate("the rate of a network card")
         if let macAddress {
             guard let address = MACAddress(macAddress), !address.isMulticast, address.value != 0 else {

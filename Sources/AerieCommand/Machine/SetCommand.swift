@@ -94,7 +94,7 @@ struct SetCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Plug a network card in, as user|tap[=NAME][,mac=M][,rate=R]: into a machine with --transport pci. Repeatable.",
+            "Plug a network card in, as user|tap[=NAME][,mac=M][,queues=N][,rate=R]: into a machine with --transport pci. Repeatable.",
             valueName: "network"))
     var addNetwork: [String] = []
 

@@ -88,7 +88,7 @@ struct RunOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            A network card, as user|none|tap[=NAME]|switch=NAME[,mac=M][,rate=R] (default: user, where passt is installed). R is \
+            A network card, as user|none|tap[=NAME]|switch=NAME[,mac=M][,queues=N][,rate=R] (default: user, where passt is installed). R is \
             10M bytes in a second or 1000pps; both may be given. Repeatable.
             """, valueName: "network"))
     var network: [String] = []

@@ -175,7 +175,7 @@ int aerie_jail_await_readable(int descriptor, int milliseconds);
 
 /// Request numbers of ioctl(2), whose macros Swift does not import.
 struct aerie_jail_requests {
-    uint32_t terminalGet, terminalSet, terminalSize, terminalGroup, tunOffload;
+    uint32_t terminalGet, terminalSet, terminalSize, terminalGroup, tunOffload, tunQueue;
     uint32_t kvmCreateMachine, kvmCreateProcessor, kvmCreateDevice;
     uint32_t writeLogRegister, writeLogUnregister, writeLogScan;
     uint32_t pageCopy, pageZero, pageWake;

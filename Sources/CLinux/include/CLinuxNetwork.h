@@ -5,8 +5,12 @@
 
 /// Opens a TAP interface with the 12 bytes of virtio's header before each frame, creating it if there is none of that name; an empty
 /// `name` lets the kernel choose. `name` has room for 16 bytes and receives the interface's. Non-blocking and close-on-exec. -1 with
-/// errno set on failure.
-int aerie_tap_open(char *name);
+/// errno set on failure, which is EINVAL for an interface that has several queues, or one, unlike `isMultiQueue`. Each further call for an
+/// interface with several queues opens another queue.
+int aerie_tap_open(char *name, int isMultiQueue);
+
+/// Lets the kernel use a queue of an interface with several, or not; a queue is used from its opening on. -1 with errno set on failure.
+int aerie_tap_attach(int descriptor, int isAttached);
 
 /// The offloads that the reader of a TAP interface accepts, as bits: 1 partial checksums, 2 TCP over IPv4, 4 over IPv6, 8 with ECN.
 int aerie_tap_set_offloads(int descriptor, unsigned offloads);

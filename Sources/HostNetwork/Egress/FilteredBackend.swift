@@ -77,7 +77,7 @@ package final class FilteredBackend: NetworkBackend, @unchecked Sendable {
             copy.copyBytes(from: answer)
             answers.append(copy)
             // The card is at work on its transmit queue now.
-            loop?.async { [self] in handler?(.readable) }
+            loop?.async { [self] in handler?(.readable()) }
         }
         return true
     }

@@ -67,10 +67,10 @@ package final class SegmentBackend: NetworkBackend, @unchecked Sendable {
         on loop: EventLoop, log: Log, handler: @escaping @Sendable (NetworkEvent) -> Void
     ) throws(SystemError) {
         self.handler = handler
-        timer = try EventTimer(on: loop) { [weak self] in self?.handler?(.writable) }
+        timer = try EventTimer(on: loop) { [weak self] in self?.handler?(.writable()) }
         sources = [
             try loop.watch(descriptor.rawValue, for: .readable, onlyChanges: true) { [weak self] _ in
-                self?.handler?(.readable)
+                self?.handler?(.readable())
             },
             try loop.watch(watch.rawValue, for: .readable) { [weak self] _ in self?.membersChanged() },
         ]

@@ -1,10 +1,10 @@
 internal import CLinux
-internal import Glibc
 package import HostSystem
 
 /// A TAP interface: the card's other end is a network interface of the host, with checksum and segmentation offloads.
 ///
-/// An interface that exists must belong to this user; creating one needs CAP_NET_ADMIN, and it is gone with the machine.
+/// An interface that exists must belong to this user; creating one needs CAP_NET_ADMIN, and it is gone with the machine. An interface with
+/// several queues chooses a frame's queue itself: the one from which the frame's flow came last.
 package final class TapBackend: NetworkBackend, @unchecked Sendable {
     // @unchecked: what changes is used on the loop's thread, or before and after the loop's handlers.
 
@@ -12,81 +12,75 @@ package final class TapBackend: NetworkBackend, @unchecked Sendable {
     package let hasPartialChecksums = true
     package let hasSegmentation = true
     package let isLinkUp = true
+    package var queueCount: Int { queues.count }
 
-    private let descriptor: FileDescriptor
-    private let buffer: UnsafeMutableRawBufferPointer
-    // The bytes of a frame with its header at the start of `buffer`; 0 without one.
-    private var heldCount = 0
-    private var source: EventSource?
+    private let queues: [TapQueue]
+    private var sources: [EventSource] = []
     private var handler: (@Sendable (NetworkEvent) -> Void)?
 
     /// Opens the interface, and sets it up if this process may.
     ///
-    /// - Parameter interface: its name; nil lets the kernel choose one for a new interface.
-    package convenience init(interface: String?) throws(SystemError) {
-        self.init(try TapInterface(name: interface))
+    /// - Parameters:
+    ///   - interface: its name; nil lets the kernel choose one for a new interface.
+    ///   - queueCount: how many queues to open. An interface that was made for one has one.
+    package init(interface: String?, queueCount: Int = 1) throws(SystemError) {
+        let first = try TapInterface(name: interface, isMultiQueue: queueCount > 1)
+        var queues: [TapQueue] = []
+        if first.isMultiQueue {
+            for _ in 1..<max(queueCount, 1) {
+                queues.append(TapQueue(owning: try first.openQueue(), isAttached: false))
+            }
+        }
+        mtu = first.mtu
+        self.queues = [TapQueue(owning: first.descriptor, isAttached: true)] + queues
     }
 
     /// The card's side of an open interface.
     package init(_ interface: consuming TapInterface) {
         mtu = interface.mtu
-        descriptor = interface.descriptor
-        buffer = .allocate(byteCount: OffloadHeader.size + Ethernet.longestFrame, alignment: 16)
+        queues = [TapQueue(owning: interface.descriptor, isAttached: true)]
     }
-
-    deinit { buffer.deallocate() }
 
     package func start(
         on loop: EventLoop, log: Log, handler: @escaping @Sendable (NetworkEvent) -> Void
     ) throws(SystemError) {
         self.handler = handler
-        source = try loop.watch(descriptor.rawValue, for: [.readable, .writable], onlyChanges: true) {
-            [weak self] events in
-            if events.contains(.writable) { self?.handler?(.writable) }
-            self?.handler?(.readable)
+        do throws(SystemError) {
+            for (index, queue) in queues.enumerated() {
+                let source = try loop.watch(
+                    queue.descriptor.rawValue, for: [.readable, .writable], onlyChanges: true
+                ) { [weak self] events in
+                    if events.contains(.writable) { self?.handler?(.writable(queue: index)) }
+                    self?.handler?(.readable(queue: index))
+                }
+                sources.append(source)
+            }
+        } catch {
+            stop()
+            throw error
         }
     }
 
     package func activate(_ offloads: ReceiveOffloads) {
-        // An interface that does not know an offload sends frames without it.
-        _ = aerie_tap_set_offloads(descriptor.rawValue, UInt32(offloads.rawValue))
+        // The interface's offloads, whatever the queue. An interface that does not know an offload sends frames without it.
+        _ = aerie_tap_set_offloads(queues[0].descriptor.rawValue, UInt32(offloads.rawValue))
+    }
+
+    package func useQueues(_ count: Int) {
+        for (index, queue) in queues.enumerated() where index > 0 { queue.attach(index < count) }
     }
 
     package func stop() {
-        source?.cancel()
-        source = nil
+        for source in sources { source.cancel() }
+        sources = []
         handler = nil
     }
 
-    package func send(_ frame: OutgoingFrame) -> Bool {
-        withUnsafeTemporaryAllocation(byteCount: OffloadHeader.size, alignment: 2) { header in
-            frame.header.store(into: header)
-            return withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { pieces in
-                pieces[0] = iovec(iov_base: header.baseAddress, iov_len: header.count)
-                pieces[1] = iovec(
-                    iov_base: UnsafeMutableRawPointer(mutating: frame.bytes.baseAddress), iov_len: frame.bytes.count)
-                do throws(SystemError) {
-                    _ = try checked("writev") { writev(descriptor.rawValue, pieces.baseAddress, 2) }
-                    return true
-                } catch {
-                    // Any other error is the frame's, or an interface that is down: the frame is lost, as on a wire.
-                    return error.code != EAGAIN
-                }
-            }
-        }
-    }
+    package func send(_ frame: OutgoingFrame) -> Bool { send(frame, on: 0) }
+    package func receive() -> IncomingFrame? { receive(on: 0) }
+    package func consume() { consume(on: 0) }
 
-    package func receive() -> IncomingFrame? {
-        while heldCount == 0 {
-            let count = read(descriptor.rawValue, buffer.baseAddress, buffer.count)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return nil }
-            if count >= OffloadHeader.size + Ethernet.headerSize { heldCount = count }
-        }
-        return IncomingFrame(
-            header: OffloadHeader(UnsafeRawBufferPointer(rebasing: buffer[..<OffloadHeader.size])),
-            bytes: UnsafeRawBufferPointer(rebasing: buffer[OffloadHeader.size..<heldCount]))
-    }
-
-    package func consume() { heldCount = 0 }
+    package func send(_ frame: OutgoingFrame, on queue: Int) -> Bool { queues[queue].send(frame) }
+    package func receive(on queue: Int) -> IncomingFrame? { queues[queue].receive() }
+    package func consume(on queue: Int) { queues[queue].consume() }
 }

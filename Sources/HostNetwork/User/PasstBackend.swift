@@ -128,8 +128,8 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
 
     private func ready(_ events: EventLoop.Events) {
         stream?.drain()
-        if events.contains(.writable), stream?.flush() == true { handler?(.writable) }
-        handler?(.readable)
+        if events.contains(.writable), stream?.flush() == true { handler?(.writable()) }
+        handler?(.readable())
         // Without buffers nobody reads, and the end of the stream would go unnoticed.
         if events.contains(.failed), stream?.receive() == nil { noticeFailure() }
     }
@@ -159,10 +159,11 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
 
     private func timePassed() {
         if process == nil { return launch() }
-        // It has lived long enough.
+        // It has lived long enough. What it said at its start is no reason for a later end.
         pause = Self.shortestPause
+        _ = process?.lastMessage()
         guard !isUp.exchange(true, ordering: .relaxed) else { return }
-        log.note(.info, name, cause: "passt runs again", "passt runs again, and the guest's network link is up")
+        log.note(.warning, name, cause: "passt runs again", "passt runs again, and the guest's network link is up")
         handler?(.link)
     }
 

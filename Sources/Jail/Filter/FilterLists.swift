@@ -76,7 +76,7 @@ struct FilterLists {
             requests.terminalGroup, requests.writeLogRegister, requests.writeLogUnregister, requests.writeLogScan,
             requests.pageCopy, requests.pageZero, requests.pageWake,
         ].map { [ArgumentTest.argument(1, is: $0)] }
-        if settings.usesTap { allowed.append([.argument(1, is: requests.tunOffload)]) }
+        if settings.usesTap { allowed += [requests.tunOffload, requests.tunQueue].map { [.argument(1, is: $0)] } }
         if settings.usesKVM {
             let creating = [requests.kvmCreateMachine, requests.kvmCreateProcessor, requests.kvmCreateDevice]
             allowed.append(

@@ -5,7 +5,8 @@ internal import ControlAPI
 /// Drives the hot-plug slots of a Linux guest whose kernel does not, as Debian's for riscv64: programs of the guest, which its agent runs,
 /// write the slot's registers.
 ///
-/// A guest without an agent, or whose kernel drives its slots (`/sys/bus/pci/slots`), is left alone.
+/// A guest without an agent, or whose kernel drives its slots (`/sys/bus/pci/slots`), is left alone. A network card gets an address by DHCP in
+/// either case, if the guest's agent and its image are aerie's.
 struct GuestSlotDriver {
     /// Seconds for the agent's first word, which comes at the end of the guest's boot; nanoseconds for the programs.
     private static let patience: UInt64 = 30
@@ -35,6 +36,24 @@ struct GuestSlotDriver {
 
             """#
 
+    /// Has the DHCP client of an image of aerie ask for an address on the card with the address $1, which the kernel has soon found.
+    private static let addressing = #"""
+        client=/usr/lib/aerie/dhcp
+        [ -x "$client" ] || exit 0
+        tries=0 name=
+        while [ -z "$name" ] && [ "$tries" -lt 100 ]; do
+            for device in /sys/class/net/*; do
+                [ -e "$device/device" ] && read -r address <"$device/address" && [ "$address" = "$1" ] && name=${device##*/}
+            done
+            [ -n "$name" ] || sleep 0.1
+            tries=$((tries + 1))
+        done
+        [ -n "$name" ] || exit 0
+        ip link set "$name" up
+        exec busybox udhcpc -b -S -t 2 -T 1 -A 10 -i "$name" -s "$client" </dev/null >/dev/null 2>&1
+
+        """#
+
     private let machine: Machine
 
     /// - Returns: nil for a guest without an agent, and for a machine that is paused.
@@ -45,17 +64,20 @@ struct GuestSlotDriver {
     }
 
     /// Something has come into a slot.
-    func add(slot: Int) { run(Self.adding, slot) }
+    func add(slot: Int) { run(Self.adding, "\(slot)") }
 
     /// The slot's button was pressed.
-    func remove(slot: Int) { run(Self.removing, slot) }
+    func remove(slot: Int) { run(Self.removing, "\(slot)") }
+
+    /// Asks for an address on a network card that has come, whoever drives the slots. An image of another origin has its own ways.
+    func configureCard(_ macAddress: String) { run(Self.addressing, macAddress.lowercased()) }
 
     /// What fails is found by whoever waits for the device, or for its end.
-    private func run(_ script: String, _ slot: Int) {
+    private func run(_ script: String, _ word: String) {
         let path = machine.record.configuration.sockets?.path ?? machine.file(Machine.socketName)
         let client = AgentClient(
             SocketConnector(path: path), wait: AgentWait(limit: Self.patience), answerLimit: Self.patience)
         _ = try? client.run(
-            CommandRequest(arguments: ["/bin/sh", "-c", script, "sh", "\(slot)"]), limit: Self.limit)
+            CommandRequest(arguments: ["/bin/sh", "-c", script, "sh", word]), limit: Self.limit)
     }
 }

@@ -54,7 +54,9 @@ package struct MachineHotplug: MachineDevices {
             try recording(slot: slot, { $0.networkCards.append(card) }) { () throws(AerieError) in
                 try client.call(.addNetworkCard, parameters, files: interface.map { [$0.descriptor] } ?? [])
             }
-            GuestSlotDriver(machine, client)?.add(slot: slot)
+            let guest = GuestSlotDriver(machine, client)
+            guest?.add(slot: slot)
+            if let address = card.macAddress { guest?.configureCard(address) }
         }
     }
 

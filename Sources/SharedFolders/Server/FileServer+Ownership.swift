@@ -26,7 +26,7 @@ extension FileServer {
                     let wide = mode | (status.isDirectory ? 0o700 : 0o600)
                     guard status.raw.owner == user, status.isDirectory || status.isRegular else { throw error }
                     guard wide != mode else { continue }
-                    _ = try host { aerie_fs_set_mode(descriptors.number, file.number, wide) }
+                    guard aerie_fs_set_mode(descriptors.number, file.number, wide) == 0 else { throw error }
                     narrow.insert((file, mode), at: 0)
                 }
                 return try body()

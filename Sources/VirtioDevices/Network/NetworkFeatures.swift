@@ -16,6 +16,7 @@ enum NetworkFeature {
     static let receiveModes: UInt64 = 1 << 18
     static let extraReceiveModes: UInt64 = 1 << 20
     static let announcement: UInt64 = 1 << 21
+    static let multiQueue: UInt64 = 1 << 22
     static let macAddressCommand: UInt64 = 1 << 23
 
     /// Those that do not depend on the backend.

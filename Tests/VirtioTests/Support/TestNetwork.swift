@@ -60,6 +60,15 @@ final class TestNetwork: NetworkBackend, @unchecked Sendable {
 
     // MARK: The test's doing
 
+    /// Drops the frames that were not taken.
+    func forget() {
+        TestLoop.shared.sync { [self] in
+            held?.bytes.deallocate()
+            held = nil
+            state.update { $0.waiting = [] }
+        }
+    }
+
     private func tell(_ event: NetworkEvent) {
         guard let handler = state.withLock(\.handler) else { return }
         TestLoop.shared.sync { handler(event) }
@@ -67,12 +76,12 @@ final class TestNetwork: NetworkBackend, @unchecked Sendable {
 
     func deliver(_ bytes: [UInt8], header: OffloadHeader = OffloadHeader()) {
         state.update { $0.waiting.append((header, bytes)) }
-        tell(.readable)
+        tell(.readable())
     }
 
     func makeRoom() {
         state.update { $0.isFull = false }
-        tell(.writable)
+        tell(.writable())
     }
 
     func setLink(_ isUp: Bool) {

@@ -69,9 +69,12 @@ enum GuestScripts {
         mode=shell
         read -r words </proc/cmdline
         case " $words " in *' aerie.stage2 '*) mode=stage2 ;; esac
-        # The agent needs no more than this; the initial RAM disk left it in memory.
-        if [ -x /run/aerie/agent ]; then /run/aerie/agent </dev/null >/dev/null 2>&1 & fi
-        . /usr/lib/aerie/setup
+        # The agent, which the initial RAM disk left in memory, needs no more than this. Its commands find the shared folders.
+        agent() { if [ -x /run/aerie/agent ]; then /run/aerie/agent </dev/null >/dev/null 2>&1 & fi; }
+        case " $words" in
+        *' aerie.share='*) . /usr/lib/aerie/setup && agent ;;
+        *) agent; . /usr/lib/aerie/setup ;;
+        esac
         network=
         if [ "$mode" = shell ]; then
             /usr/lib/aerie/network &
@@ -181,12 +184,16 @@ enum GuestScripts {
             {
                 echo "address replace $ip/${mask:-24} dev $interface"
                 # A larger window brings bursts that passt's socket does not take; the host's end of a connection is near.
-                window=
+                window= metric=
+                # A card that is plugged into a guest with a way out leaves that way as it is.
+                while read -r card destination rest; do
+                    [ "$destination" = 00000000 ] && [ "$card" != "$interface" ] && metric="metric 1024"
+                done </proc/net/route
                 if [ "$router" = 10.0.2.2 ]; then
                     window="window 262144"
-                    echo "route replace $router dev $interface $window"
+                    echo "route replace $router dev $interface $window $metric"
                 fi
-                for gateway in $router; do echo "route replace default via $gateway dev $interface $window"; done
+                for gateway in $router; do echo "route replace default via $gateway dev $interface $window $metric"; done
             } | ip -batch -
             {
                 [ -n "$domain" ] && echo "search $domain"
