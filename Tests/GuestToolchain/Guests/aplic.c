@@ -114,6 +114,8 @@ static void force(u64 domain, int line) {
     EXPECT(is_pending(line), 1);
     EXPECT(get32(own + CLAIMI), 0);
     EXPECT(get32(own + IFORCE), 0);
+    // QEMU 7.2 looks at the line again at the next write.
+    if (is_qemu()) put32(own + IFORCE, 0);
     wait_until(line, 0);
 }
 
@@ -182,6 +184,7 @@ static void traps(void) {
 int main(void) {
     open_memory();
     write_csr(mie, 0);
+    if (is_qemu()) forget(APLIC_M), forget(APLIC_S);
     constants(APLIC_M);
     constants(APLIC_S);
     priorities(APLIC_M, MEI);
