@@ -4,10 +4,10 @@ import Foundation
 struct DebianImage {
     /// For most tests: riscv64, with `lspci`.
     static let usual = DebianImage(architecture: "riscv64", directory: "test-images", packages: ["pciutils"])
-    /// With programs that are large, or translate themselves.
+    /// With programs that are large, or translate themselves, and one that runs guests with KVM.
     static let programs = DebianImage(
         architecture: "riscv64", directory: "test-images-programs",
-        packages: ["nodejs", "python3", "default-jre-headless", "gcc", "libc6-dev", "git"])
+        packages: ["nodejs", "python3", "default-jre-headless", "gcc", "libc6-dev", "git", "qemu-system-riscv"])
     /// With systemd, and programs that run containers.
     static let containers = DebianImage(
         architecture: "riscv64", directory: "test-images-containers",

@@ -38,7 +38,7 @@ extension EchoSuite {
     /// Types a text at a machine's console, and takes so many bytes of the guest's.
     ///
     /// - Parameter recent: whether what the guest has written before counts.
-    private func received(
+    func received(
         _ name: String, _ count: Int, recent: Bool, typing text: String = "", _ environment: [String: String] = [:]
     ) throws -> String {
         let client = try ControlClient(try directory(environment).find(name))

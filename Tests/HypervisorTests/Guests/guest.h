@@ -31,6 +31,16 @@ static inline void number(u64 value) {
     if (value >= 10) number(value / 10);
     put((char)('0' + value % 10));
 }
+// A line in one call, so that no other guest's output comes between: the console shows the prompt of a guest that waits.
+static inline void say_number(const char *text, u64 value) {
+    char line[40], digits[20];
+    int count = 0, length = 0;
+    while (*text && length < 19) line[length++] = *text++;
+    do { digits[count++] = (char)('0' + value % 10); value /= 10; } while (value);
+    while (count) line[length++] = digits[--count];
+    line[length++] = '\n';
+    sbi(DBCN, 0, (u64)length, (u64)line, 0, 0);
+}
 static inline void off(void) { sbi(SRST, 0, 0, 0, 0, 0); for (;;) { } }
 static inline u64 now(void) { u64 t; __asm__ volatile("rdtime %0" : "=r"(t)); return t; }
 static inline u64 instructions(void) { u64 n; __asm__ volatile("rdinstret %0" : "=r"(n) : : "memory"); return n; }
