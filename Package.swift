@@ -265,7 +265,7 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: [
                 "AgentClient", "AgentProtocol", "AgentTestSupport", "TarStream", "GuestBoot", "MachineSession",
-                "PlatformDevices", "VirtioDevices", "HostSockets", "SharedFolders",
+                "PlatformDevices", "PCI", "Virtio", "VirtioDevices", "HostNetwork", "HostSockets", "SharedFolders",
                 "DiskImages", "SnapshotArchive", "Machine", "GuestMemory", "SavedState", "HostSystem",
             ],
             path: "Tests/FuzzTargets", exclude: ["Corpora"], swiftSettings: settings),

@@ -19,6 +19,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case fuse
     /// A guest's accesses to the registers of the platform devices.
     case platformDevices = "platform-devices"
+    /// A guest's virtqueues, and the requests in them to disks, network cards, balloons, consoles, entropy and memory.
+    case virtioRequest = "virtio-request"
+    /// A guest's accesses to PCI configuration space and to the registers behind it.
+    case pciConfiguration = "pci-configuration"
     /// Packets of a guest's sockets.
     case vsockPacket = "vsock-packet"
     /// What a client sends to the guest's agent.
@@ -47,6 +51,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .qcow2: DiskFuzzing.qcow2(bytes)
         case .fuse: ShareFuzzing.fuse(bytes)
         case .platformDevices: DeviceFuzzing.platformDevices(bytes)
+        case .virtioRequest: VirtioFuzzing.requests(bytes)
+        case .pciConfiguration: PCIFuzzing.configuration(bytes)
         case .vsockPacket: SocketFuzzing.packets(bytes)
         case .agentRequest: AgentFuzzing.requests(bytes)
         case .agentAnswer: AgentFuzzing.answers(bytes)
