@@ -57,8 +57,10 @@ struct MachinesCommand: ParsableCommand {
         complain("an idle machine")
         try machines.run(["run", "--detach", "--no-snapshot", "--name", "idle", "--memory", "512M", image])
         try machines.run(["exec", "idle", "true"])
+        // The question wakes the guest, whose agent is asked for its addresses.
+        let process = try machines.process(of: "idle")
         usleep(UInt32(min(settle, 3600) * 1e6))
-        let memory = try Self.memory(of: try machines.process(of: "idle"))
+        let memory = try Self.memory(of: process)
         let agent = try Self.agentMemory(machines)
         let machine = ExecMachine(aerie: machines.aerie, name: "idle", environment: machines.environment)
         let exec = try ExecReport(measuring: machine, rounds: rounds, megabytes: megabytes)

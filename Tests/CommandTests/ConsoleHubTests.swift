@@ -27,6 +27,33 @@ import Testing
         #expect(hub.takeOutput(number).isOver)
     }
 
+    @Test("The guest waits for an attached program that holds it up, which loses nothing, until it reads or is gone")
+    func holding() {
+        let hub = ConsoleHub(first: nil, log: nil)
+        let calls = Counter()
+        hub.setHandler { calls.increase() }
+        let capacity = 1 << 18
+        let number = hub.attach(windowSize: nil, withRecent: false, holdsGuest: true, wake: {}) ?? 0
+        let other = hub.attach(windowSize: nil, withRecent: false, wake: {}) ?? 0
+        let output = (0..<capacity + 5).map { UInt8(truncatingIfNeeded: $0) }
+        #expect(hub.write(output) == capacity)
+        #expect(hub.write([1]) == 0)
+        #expect(calls.count == 0)
+        let taken = hub.takeOutput(number)
+        #expect(taken.bytes == Array(output[..<capacity]) && taken.lost == 0)
+        #expect(calls.count == 1)
+        // The other one, which holds nobody up, has lost what did not fit.
+        #expect(hub.write(Array(output[capacity...])) == 5)
+        let rest = hub.takeOutput(number)
+        #expect(rest.bytes == Array(output[capacity...]) && rest.lost == 0)
+        #expect(hub.takeOutput(other).lost == 5)
+        #expect(calls.count == 1)
+        #expect(hub.write(output) == capacity)
+        hub.detach(number)
+        #expect(calls.count == 2)
+        #expect(hub.write([1]) == 1)
+    }
+
     @Test("What is typed waits for the guest within a bound, and who waits for room is woken")
     func typing() {
         let hub = ConsoleHub(first: nil, log: nil)

@@ -9,7 +9,9 @@ extension VirtualMachine {
         guard now >= schedule.nextLook else { return }
         switch schedule.look(now: now, used: HostClock.processTime()) {
         case .nothing: break
-        case .heap: trimHeap()
+        case .heap:
+            trimHeap()
+            releaseProgram()
         case .machine:
             if trim() { schedule.noteTrim(now: HostClock.monotonic(), used: HostClock.processTime()) }
         }

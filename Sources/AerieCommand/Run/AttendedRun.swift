@@ -44,7 +44,7 @@ final class AttendedRun: Sendable {
         let signals = try watchSignals()
         defer { signals.cancel() }
         try prepare(machine)
-        let console = try ConsoleAttachment(machine, withRecent: begin == nil)
+        let console = try ConsoleAttachment(machine, withRecent: begin == nil, holdsGuest: true)
         try begin?(machine)
         let end = try console.attend(
             hint: "Ctrl-] three times leaves the guest; Ctrl-P Ctrl-Q detaches, and it goes on", endsInput: true)

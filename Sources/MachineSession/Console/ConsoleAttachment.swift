@@ -17,12 +17,18 @@ package struct ConsoleAttachment {
 
     /// Connects to the console.
     ///
+    /// - Parameter holdsGuest: whether the guest waits for this process's output, as the command of `run` does; otherwise what is read too
+    ///   slowly is lost.
     /// - Throws: `usage` when the machine does not run.
-    package init(_ machine: Machine, withRecent: Bool, detachKeys: DetachKeys = .usual) throws(AerieError) {
+    package init(
+        _ machine: Machine, withRecent: Bool, holdsGuest: Bool = false, detachKeys: DetachKeys = .usual
+    ) throws(AerieError) {
         self.machine = machine
         self.detachKeys = detachKeys
         client = try ControlClient(machine)
-        var parameters: [String: JSONValue] = ["recent": .boolean(withRecent)]
+        var parameters: [String: JSONValue] = [
+            "recent": .boolean(withRecent), "holdsGuest": .boolean(holdsGuest),
+        ]
         if isTerminal, let size = Terminal.windowSize(STDOUT_FILENO) {
             parameters["columns"] = JSONValue(size.columns)
             parameters["rows"] = JSONValue(size.rows)

@@ -3,8 +3,8 @@ internal import HostSystem
 
 /// A guest's console that several programs see: the one that started the machine, those that are attached, and the console's log.
 ///
-/// The first program, if there is one, holds the guest up when it reads slowly, as a terminal does. Attached programs never hold the guest
-/// up: what finds no room in an attachment's queue is lost to it. Everybody may type.
+/// The first program, if there is one, holds the guest up when it reads slowly, as a terminal does, and so does an attached program that
+/// asked for it. Others never hold the guest up: what finds no room in an attachment's queue is lost to it. Everybody may type.
 package final class ConsoleHub: ConsoleChannel {
     /// The output that a program gets which attaches later, in bytes.
     private static let scrollback = 1 << 16
@@ -20,7 +20,11 @@ package final class ConsoleHub: ConsoleChannel {
         var output: [UInt8] = []
         var lost = 0
         var windowSize: (columns: UInt16, rows: UInt16)?
+        /// The guest waits for room in `output`; nothing is lost.
+        let holdsGuest: Bool
         let wake: @Sendable () -> Void
+
+        var room: Int { max(0, ConsoleHub.attachmentCapacity - output.count) }
     }
 
     private struct State {
@@ -32,7 +36,12 @@ package final class ConsoleHub: ConsoleChannel {
         var input = ByteQueue(capacity: ConsoleHub.inputCapacity)
         /// Wakes the attachments that wait for room in `input`.
         var hasFullInput = false
+        /// The guest waits for an attachment.
+        var isHeldUp = false
         var isOver = false
+
+        /// How many bytes of output there is room for.
+        var room: Int { attachments.values.reduce(.max) { $1.holdsGuest ? min($0, $1.room) : $0 } }
     }
 
     private let first: (any ConsoleChannel)?
@@ -63,15 +72,24 @@ package final class ConsoleHub: ConsoleChannel {
     }
 
     package func write(_ bytes: [UInt8]) -> Int {
-        let count = first?.write(bytes) ?? bytes.count
+        // Only this adds to the attachments' output, so that the room does not become less.
+        let room = state.withLock { state in
+            let room = state.room
+            state.isHeldUp = room < bytes.count
+            return room
+        }
+        let offered = room < bytes.count ? Array(bytes[..<room]) : bytes
+        guard !offered.isEmpty else { return 0 }
+        let count = first?.write(offered) ?? offered.count
         guard count > 0 else { return count }
         let taken = count == bytes.count ? bytes : Array(bytes.prefix(count))
         log?.write(taken)
         let wakes = state.withLock { state -> [@Sendable () -> Void] in
             state.recent.append(taken)
             var wakes: [@Sendable () -> Void] = []
-            for key in state.attachments.keys {
-                let room = Self.attachmentCapacity - state.attachments[key]!.output.count
+            // The keys of their own: with a view of the dictionary's, each byte would copy all that waits.
+            for key in Array(state.attachments.keys) {
+                let room = state.attachments[key]!.room
                 if state.attachments[key]!.output.isEmpty { wakes.append(state.attachments[key]!.wake) }
                 state.attachments[key]!.output += taken.prefix(room)
                 state.attachments[key]!.lost += max(0, taken.count - room)
@@ -98,15 +116,18 @@ package final class ConsoleHub: ConsoleChannel {
 
     /// Adds a program, which gets the latest output first.
     ///
-    /// - Parameter wake: called on any thread when there is something for the program; it must not block.
+    /// - Parameters:
+    ///   - holdsGuest: whether the guest waits when the program reads slowly.
+    ///   - wake: called on any thread when there is something for the program; it must not block.
     /// - Returns: nil when there are too many.
     package func attach(
-        windowSize: (columns: UInt16, rows: UInt16)?, withRecent: Bool, wake: @escaping @Sendable () -> Void
+        windowSize: (columns: UInt16, rows: UInt16)?, withRecent: Bool, holdsGuest: Bool = false,
+        wake: @escaping @Sendable () -> Void
     ) -> Int? {
         let number = state.withLock { state -> Int? in
             guard state.attachments.count < Self.mostAttachments, !state.isOver else { return nil }
             state.lastAttachment += 1
-            var attachment = Attachment(windowSize: windowSize, wake: wake)
+            var attachment = Attachment(windowSize: windowSize, holdsGuest: holdsGuest, wake: wake)
             if withRecent { attachment.output = state.recent.bytes }
             state.attachments[state.lastAttachment] = attachment
             if windowSize != nil { state.sizeOwner = state.lastAttachment }
@@ -138,12 +159,15 @@ package final class ConsoleHub: ConsoleChannel {
 
     /// The output for an attached program since the last call, and the number of bytes that were lost before it.
     package func takeOutput(_ number: Int) -> (bytes: [UInt8], lost: Int, isOver: Bool) {
-        state.withLock { state in
-            guard let attachment = state.attachments[number] else { return ([], 0, true) }
+        let (taken, isHeldUp) = state.withLock { state -> ((bytes: [UInt8], lost: Int, isOver: Bool), Bool) in
+            guard let attachment = state.attachments[number] else { return (([], 0, true), false) }
             state.attachments[number]?.output = []
             state.attachments[number]?.lost = 0
-            return (attachment.output, attachment.lost, state.isOver)
+            defer { state.isHeldUp = false }
+            return ((attachment.output, attachment.lost, state.isOver), state.isHeldUp)
         }
+        if isHeldUp { handler.call() }
+        return taken
     }
 
     /// Types for the guest as far as there is room.

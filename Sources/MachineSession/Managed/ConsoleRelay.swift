@@ -37,13 +37,16 @@ struct ConsoleRelay {
                 isOver = taken.isOver
             }
             if !typed.isEmpty { typed.removeFirst(hub.type(typed)) }
+            let hadOutput = !output.isEmpty
             guard flush(&output) else { return }
             if isOver, output.isEmpty { return }
+            // The wake-up for what came meanwhile may have been drained while the program was slow.
+            let mayHaveMore = hadOutput && output.isEmpty
             var entries = [
                 pollfd(fd: wake.rawValue, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: descriptor, events: events(!output.isEmpty, !inputHasEnded && typed.isEmpty), revents: 0),
             ]
-            _ = poll(&entries, 2, -1)
+            _ = poll(&entries, 2, mayHaveMore ? 0 : -1)
             if entries[0].revents != 0 { wake.drain() }
             if entries[1].revents & Int16(POLLERR | POLLHUP) != 0, inputHasEnded { return }
             if entries[1].revents & Int16(POLLIN | POLLHUP) != 0, typed.isEmpty, !inputHasEnded {

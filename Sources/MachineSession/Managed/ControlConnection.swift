@@ -310,7 +310,10 @@ final class ControlConnection: @unchecked Sendable {
         }
         guard let wake = try? WakeCounter() else { return }
         let withRecent = request.parameters["recent"] != .boolean(false)
-        guard let number = server.hub.attach(windowSize: size, withRecent: withRecent, wake: { wake.signal() }) else {
+        let holdsGuest = request.parameters["holdsGuest"] == .boolean(true)
+        let attachment = server.hub.attach(
+            windowSize: size, withRecent: withRecent, holdsGuest: holdsGuest, wake: { wake.signal() })
+        guard let number = attachment else {
             let error = AerieError(
                 .unavailable, asked: "attaching to the console", found: "too many programs are attached")
             _ = send(ControlAnswer.failure(error).line(request.id))

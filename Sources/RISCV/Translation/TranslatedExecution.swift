@@ -25,6 +25,7 @@ private func translateBlock(_ hart: HartReference, _ operation: OperationReferen
     // A counter only runs where there is a translator. Another virtual address of the same block may want a translation of
     // its own, soon but not at once.
     counter.pointee.immediate = 0
+    if state.pointee.translation.isIdle(at: state.pointee.retired) { return operation.next }
     let entry: OperationReference
     // The memory of devices is not watched: its pages are compared.
     let physical = block.pointee.physical

@@ -1,3 +1,4 @@
+internal import HostSystem
 internal import Synchronization
 
 /// A processor's part in translation: the fields that its run loop and generated code share, and its lookup cache. It is a part
@@ -42,6 +43,7 @@ package struct TranslationState: ~Copyable {
     /// Times that a block runs in the interpreter before it is translated.
     package private(set) var threshold: Int32 = 24
     private var firstThreshold: Int32 = 24
+    private var idle = IdlePhase()
     /// Instructions retired when code was last removed.
     private var removedAt: UInt64 = 0
 
@@ -81,7 +83,15 @@ package struct TranslationState: ~Copyable {
     /// Forgets all code, and gives memory back, after `TranslationEngine.trim`. The jump cache is to be forgotten, too.
     package mutating func trim() {
         lookups.trim()
+        idle.start()
         if let engine { seenRemovals = engine.removals.load(ordering: .sequentiallyConsistent) }
+    }
+
+    /// Whether the guest is idle since the last `trim`: then nothing is translated.
+    ///
+    /// - Parameter retired: instructions that the processor has retired.
+    package mutating func isIdle(at retired: UInt64) -> Bool {
+        idle.isOn && idle.goesOn(now: HostClock.monotonic(), retired: retired)
     }
 
     /// The entry of the translated block at an address, if there is one.

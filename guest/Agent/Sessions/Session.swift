@@ -27,6 +27,8 @@ final class Session {
     var outbox = RawBuffer()
     /// Bytes of the DATA frame that is being received which have not come yet.
     var restOfData = 0
+    /// Bytes from which the connection counts as readable (SO_RCVLOWAT).
+    private var least = 1
     /// Bytes of stream 0 that the client may still send.
     var credit = 0
     var inputHasEnded = false
@@ -80,11 +82,29 @@ final class Session {
     // MARK: From the client
 
     private func receive() {
+        receiveTwice()
+        if connection != nil { setLeast(phase == .working ? max(restOfData, 1) : 1) }
+    }
+
+    /// Waits for so many bytes before the connection counts as readable: the rest of a DATA frame comes in packets of 4 KB, each of which would
+    /// wake the agent. The end of the connection does in any case.
+    private func setLeast(_ count: Int) {
+        guard count != least else { return }
+        least = count
+        var value = Int32(truncatingIfNeeded: count)
+        _ = withUnsafeMutablePointer(to: &value) {
+            // SOL_SOCKET, SO_RCVLOWAT
+            system(SystemCall.setsockopt, Int(number), 1, 18, Int(bitPattern: $0), 4)
+        }
+    }
+
+    private func receiveTwice() {
         // Two rounds at most: an event comes again while there is more.
         for _ in 0..<2 {
             guard connection != nil, work?.isRaw != true else { return }
             let needed = AgentLimits.data + FrameHeader.size
-            guard inbox.place.count >= 4096 || inbox.reserve(needed) else { return fail(.outOfMemory) }
+            let hasRoom = !inbox.isEmpty && inbox.place.count >= 4096 || inbox.reserve(needed)
+            guard hasRoom else { return fail(.outOfMemory) }
             let place = inbox.place
             let size = min(place.count, needed)
             let count = system(SystemCall.read, Int(number), Int(bitPattern: place.baseAddress), size)
