@@ -256,7 +256,7 @@ let package = Package(
         tests("JailTests", ["Jail", "CJail", "JailBreaker", "GuestToolchain", "HostNetwork", "HostSystem"]),
         tests("ArchitectureTests", []),
         // Builds hypervisor/ and runs it on QEMU.
-        tests("HypervisorTests", ["GuestToolchain"], exclude: ["Guests"]),
+        tests("HypervisorTests", ["GuestToolchain", "TestSupport", "CSockets"], exclude: ["Guests"]),
 
         // Entries for fuzzers, the inputs that are kept, and the program that `make fuzz` links with libFuzzer.
         .target(

@@ -121,9 +121,10 @@ struct HypervisorTests {
     }
 
     @Test(
-        "Weights of 3:1 and a cap of 25% hold within a point",
-        arguments: [("\"weight\": 768", 75.0), ("\"cap\": 25", 25.0)])
-    func shares(setting: String, percent: Double) throws {
+        "Weights of 3:1 hold within 3%, and a cap of 25% within a point",
+        // 3:1 within 3% is 74.4 to 75.6 percent.
+        arguments: [("\"weight\": 768", 75.0, 0.55), ("\"cap\": 25", 25.0, 0.75)])
+    func shares(setting: String, percent: Double, tolerance: Double) throws {
         try HypervisorImage.guest("spin")
         let lines = try HypervisorImage.run(
             """
@@ -134,7 +135,7 @@ struct HypervisorTests {
             let line = try #require(lines.first { $0.hasPrefix("[\(name)] count ") })
             return try #require(Double(line.split(separator: " ").last ?? ""))
         }
-        #expect(abs(100 * counts[0] / (counts[0] + counts[1]) - percent) < 0.75)
+        #expect(abs(100 * counts[0] / (counts[0] + counts[1]) - percent) < tolerance, "\(counts)")
     }
 
     @Test(

@@ -14,9 +14,11 @@ final class RecordingConsole: ConsoleChannel {
     var text: String { String(decoding: state.withLock { $0.written }, as: UTF8.self) }
 
     /// Tells a load that it has worked long enough: it ends after the rounds whose result it prints.
-    func tellToEnd() {
+    func tellToEnd() { type("e") }
+
+    func type(_ text: String) {
         let handler = state.withLock { state in
-            state.input.append(UInt8(ascii: "e"))
+            state.input += text.utf8
             return state.handler
         }
         handler?()

@@ -2,11 +2,17 @@
 
 static volatile u64 second_value;
 
+// Waits for an interrupt that sie lets through, and takes it. Interrupts are off but for one instruction, so that none comes between the look and the
+// wait.
+static void take_interrupt(void) {
+    while (traps == 0) __asm__ volatile("wfi\n csrsi sstatus, 2\n csrci sstatus, 2" : : : "memory");
+}
+
 void second(void) {
     second_value = 42;
     // Waits for the message of the first hart.
     __asm__ volatile("csrsi sie, 2");
-    while (traps == 0) __asm__ volatile("csrsi sstatus, 2\n wfi");
+    take_interrupt();
     second_value = 43;
     sbi(HSM, 1, 0, 0, 0, 0);
     second_value = 44;
@@ -17,9 +23,9 @@ void main(u64 hart, u64 tree) {
     say("hello from hart ");
     number(hart);
     say(*(u32 *)tree == 0xedfe0dd0 ? ", a tree\n" : ", no tree\n");
-    __asm__ volatile("csrs sie, %0\n csrsi sstatus, 2" : : "r"(1 << 5));
+    __asm__ volatile("csrs sie, %0" : : "r"(1 << 5));
     sbi(TIME, 0, now() + 50000, 0, 0, 0);
-    while (traps == 0) __asm__ volatile("wfi");
+    take_interrupt();
     say(last_cause == (1ul << 63 | 5) ? "timer\n" : "another trap\n");
     sbi(TIME, 0, ~0ul, 0, 0, 0);
     traps = 0;

@@ -3,6 +3,8 @@ import Support
 /// A disk of the board: virtio-blk (VIRTIO 1.2, section 5.2). Guests share it: each has a range, and requests start in turn.
 struct DiskDriver {
     static let mostRequests = 32
+    /// A disk that asks for more resets is not used any more.
+    fileprivate static let mostResets = 16
     private static let sizeMaximum: UInt64 = 1 << 1
     private static let segmentMaximum: UInt64 = 1 << 2
     private static let readOnly: UInt64 = 1 << 5
@@ -32,6 +34,10 @@ struct DiskDriver {
     fileprivate(set) var mostParts = 0
     fileprivate(set) var mostPartBytes: UInt32 = 0
     fileprivate var transport: VirtioTransport?
+    fileprivate var features: UInt64 = 0
+    fileprivate var resets = 0
+    /// The device does not work any more: all requests fail.
+    fileprivate(set) var isBroken = false
     fileprivate var queue: DriverQueue?
     /// Per request: a header of 16 bytes; behind all headers, a byte for the status of each.
     fileprivate var memory: UInt64 = 0
@@ -48,6 +54,7 @@ struct DiskDriver {
     var interrupt: UInt32 { sectors == 0 ? 0 : transport?.interrupt ?? 0 }
 
     fileprivate mutating func configure(_ transport: VirtioTransport, _ features: UInt64, queueSize: UInt16) {
+        self.features = features
         isReadOnly = features & Self.readOnly != 0
         canFlush = features & Self.flush != 0
         // A header and a status are in each chain, too.
@@ -153,7 +160,7 @@ extension UnsafeMutablePointer where Pointee == DiskDriver {
 
     /// The device's interrupt: gives the guests their results, then starts what waited for room.
     func complete() {
-        pointee.transport?.acknowledgeInterrupt()
+        let needsReset = pointee.transport?.acknowledgeInterrupt() ?? false
         var count = 0
         var isStarted = false
         while count < DiskDriver.mostRequests, let (head, _) = pointee.queue?.takeUsed() {
@@ -177,7 +184,43 @@ extension UnsafeMutablePointer where Pointee == DiskDriver {
             }
             hypervisor.pointee.scheduler.chargeWork(of: Int(request.guest), since: begin)
         }
-        if isStarted { pointee.transport?.notify(0) }
+        if needsReset { recover() } else if isStarted { pointee.transport?.notify(0) }
         startRequests()
+    }
+
+    // MARK: Reset
+
+    /// The device has stopped by itself (DEVICE_NEEDS_RESET). It starts again; the requests that it had fail, because nobody knows how far it came.
+    private func recover() {
+        let lost = pointee.used
+        say("hypervisor: disk ")
+        say(UInt64(pointee.index))
+        pointee.resets += 1
+        if pointee.resets <= DiskDriver.mostResets, restart() {
+            say(" asked for a reset: the requests that it had fail\n")
+        } else {
+            pointee.isBroken = true
+            say(" does not work after a reset: all requests fail\n")
+        }
+        // After the reset the device reaches no memory.
+        pointee.used = 0
+        for number in 0..<DiskDriver.mostRequests where lost >> UInt32(number) & 1 == 1 {
+            let request = pointee.requests[number]
+            (hypervisor.pointee.guests + Int(request.guest)).finishDiskRequest(request, DiskStatus.ioError)
+        }
+    }
+
+    /// The initialization again, with an empty queue in the same memory. False: the device is not what it was.
+    private func restart() -> Bool {
+        guard let transport = pointee.transport, let old = pointee.queue,
+            transport.negotiate(DiskDriver.wantedFeatures) == pointee.features
+        else { return false }
+        zero(old.memory, DriverQueue.bytes)
+        guard let queue = transport.makeQueue(0, old.memory), queue.size == old.size,
+            transport.configuration64(0) == pointee.sectors
+        else { return false }
+        pointee.queue = queue
+        transport.start()
+        return true
     }
 }

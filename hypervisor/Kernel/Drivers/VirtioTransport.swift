@@ -8,6 +8,7 @@ struct VirtioTransport {
     private static let driver: UInt32 = 2
     private static let driverOK: UInt32 = 4
     private static let featuresOK: UInt32 = 8
+    private static let needsReset: UInt32 = 64
     private static let failed: UInt32 = 128
 
     let base: UInt64
@@ -95,9 +96,14 @@ struct VirtioTransport {
     }
 
     /// Reads and clears the interrupt's reasons. Call before a look at the used rings: later completions interrupt again.
-    func acknowledgeInterrupt() {
-        hv_store32(base + 0x64, hv_load32(base + 0x60))
+    ///
+    /// - Returns: whether the device has stopped and waits for a reset (section 2.1.2), which it says by a change of its configuration.
+    @discardableResult
+    func acknowledgeInterrupt() -> Bool {
+        let reasons = hv_load32(base + 0x60)
+        hv_store32(base + 0x64, reasons)
         hv_fence_devices()
+        return reasons & 2 != 0 && hv_load32(base + 0x70) & Self.needsReset != 0
     }
 
     // The configuration space.

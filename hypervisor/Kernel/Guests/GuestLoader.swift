@@ -137,7 +137,7 @@ extension UnsafeMutablePointer where Pointee == hv_vcpu {
     }
 }
 
-private func zero(_ address: UInt64, _ size: UInt64) {
+func zero(_ address: UInt64, _ size: UInt64) {
     let bytes: UnsafeMutablePointer<UInt8> = pointer(address)
     UnsafeMutableRawPointer(bytes).initializeMemory(as: UInt8.self, repeating: 0, count: Int(size))
 }

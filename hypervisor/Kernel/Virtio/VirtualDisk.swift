@@ -99,6 +99,7 @@ extension UnsafeMutablePointer where Pointee == Guest {
         let status = chain.pointee.removeLast()
         let type = hv_load32(header)
         let sector = hv_load64(header + 8)
+        if driver.pointee.isBroken { return answerDisk(DiskStatus.ioError, status) }
         switch type {
         case 0, 1:
             guard let first = boardSector(sector, isWrite: type == 1) else {
