@@ -35,7 +35,7 @@ struct DebianTests {
     @Test(
         "OpenSBI brings its kernel up",
         .enabled(if: FileManager.default.fileExists(atPath: openSBI), "needs Debian's package opensbi"),
-        arguments: ["plic", "aia"])
+        arguments: ["plic", "aia", "aplic"])
     func openSBIAsFirmware(interrupts: String) throws {
         var result: AerieResult
         var attempts = 0
@@ -50,6 +50,7 @@ struct DebianTests {
         #expect(result.code == 0)
         #expect(result.output.contains("OpenSBI v"))
         #expect(result.output.contains("aia-imsic") == (interrupts == "aia"))
+        #expect(result.output.contains("aclint-mswi") == (interrupts != "aia"))
         #expect(result.output.contains("2 harts answer"))
     }
 
@@ -174,6 +175,21 @@ struct DebianTests {
         #expect(lines.contains { $0.contains("MSI-X: Enable+") })
         #expect(lines.contains { $0.contains("67108864 bytes") })
         #expect(lines.contains { $0.hasPrefix("eth0") && $0.contains("UP") } || !result.output.contains("eth0"))
+        #expect(lines.last == "\(harts)")
+    }
+
+    @Test("With an APLIC that interrupts harts directly it uses wires", arguments: [1, 4])
+    func directDelivery(harts: Int) throws {
+        let questions = "cat /proc/interrupts; dd if=/dev/vda of=/dev/null bs=1M count=64 2>&1 | tail -1; nproc"
+        let options = ["--interrupts", "aplic", "--transport", "pci", "--cpus", "\(harts)"]
+        let result = try DebianImage.run(["run", "debian"] + options + ["--", "sh", "-c", questions])
+        #expect(result.code == 0)
+        let lines = result.output.replacing("\r", with: "").split(separator: "\n")
+        let disk = try #require(lines.first { $0.contains("APLIC-DIRECT") && $0.contains("virtio0") }, "\(result.output)")
+        #expect(disk.split(separator: " ").dropFirst().prefix(harts).contains { Int($0) ?? 0 > 0 }, "\(disk)")
+        #expect(lines.contains { $0.contains("APLIC-DIRECT") && $0.contains("ttyS0") }, "\(result.output)")
+        #expect(!result.output.contains("MSI"), "\(result.output)")
+        #expect(lines.contains { $0.contains("67108864 bytes") })
         #expect(lines.last == "\(harts)")
     }
 

@@ -85,6 +85,15 @@ import Testing
             isAdvanced: true)
     }
 
+    @Test(
+        "With an APLIC that interrupts harts directly, too",
+        .enabled(if: HostProgram.find("qemu-system-riscv64") != nil, "qemu-system-riscv64 is not installed"))
+    func directComparison() throws {
+        let tree = ours(interrupts: .aplic, firmware: "firmware")
+        try compare(properties(tree, isAdvanced: true), withMachine: "virt,aia=aplic", isAdvanced: true)
+        #expect(tree.node("/soc/pci@30000000")?.cells("msi-parent") == nil)
+    }
+
     private func compare(
         _ ours: [String: [String]], withMachine machine: String, isAdvanced: Bool = false
     ) throws {
@@ -114,6 +123,10 @@ import Testing
         #expect(ours().node("/soc/imsics@28000000") == nil)
         let files = try #require(tree.node("/soc/imsics@28000000")?.cells("phandle")?.first)
         #expect(tree.node("/soc/pci@30000000")?.cells("msi-parent") == [files])
+        let direct = ours(interrupts: .aplic)
+        #expect(direct.node("/soc/aplic@c000000")?.string("status") == "disabled")
+        #expect(direct.node("/soc/aplic@d000000")?.string("status") == nil)
+        #expect(direct.node("/soc/imsics@28000000") == nil)
     }
 
     @Test("virtio-mmio slots are in the order of their addresses, in which kernels number what is there")

@@ -33,18 +33,24 @@ import Testing
     }
 
     @Test(
-        "Messages and wires lose no interrupt when a machine with the Advanced Interrupt Architecture is saved and goes on",
-        arguments: [Configuration.Engine.interpret, .translate], [2, 4])
-    func messagesWhileMoving(engine: Configuration.Engine, harts: Int) throws {
-        let program = try BareProgram(["runtime.S", "guest.c", "aia_harts.c"], harts: harts, flags: ["-DENDLESS"])
+        "Controllers of the Advanced Interrupt Architecture lose no interrupt when a machine is saved and goes on",
+        arguments: [
+            (Configuration.Engine.interpret, 2, Configuration.Interrupts.aia), (.interpret, 4, .aia),
+            (.translate, 2, .aia), (.translate, 4, .aia), (.interpret, 4, .aplic), (.translate, 4, .aplic),
+        ])
+    func interruptsWhileMoving(
+        engine: Configuration.Engine, harts: Int, interrupts: Configuration.Interrupts
+    ) throws {
+        let source = interrupts == .aia ? "aia_harts.c" : "aplic_harts.c"
+        let program = try BareProgram(["runtime.S", "guest.c", source], harts: harts, flags: ["-DENDLESS"])
         var configuration = program.configuration
         configuration.engine = engine
-        configuration.interrupts = .aia
+        configuration.interrupts = interrupts
         var random = SeededGenerator(seed: UInt64(harts))
         let printed = try runMoving(configuration, through: program.path("saved"), count: 8) { _ in
             usleep(UInt32(random.next() % 20_000))
         }
-        #expect(printed == "every message arrived\n")
+        #expect(printed == (interrupts == .aia ? "every message arrived\n" : "every interrupt arrived\n"))
         // A machine with other controllers is another one.
         var other = configuration
         other.interrupts = .plic

@@ -5,30 +5,32 @@ extension RISCVDeviceTree {
     /// The other parts of the Advanced Interrupt Architecture; `Handles.wires` is the supervisor's domain of the APLIC.
     struct AdvancedHandles {
         let machineController: UInt32
-        // Interrupt files.
-        let machineFiles: UInt32
-        let supervisorFiles: UInt32
+        /// Interrupt files; nil where the APLIC interrupts harts directly.
+        let files: (machine: UInt32, supervisor: UInt32)?
     }
 
     static func interruptControllers(_ handles: Handles, _ configuration: Configuration) -> [DeviceTree.Node] {
         guard let advanced = handles.advanced else { return [plic(handles)] }
-        let guestFiles = RISCVInterrupts.guestFiles(configuration)
-        var machine = [
-            imsic(
-                handles, RISCVMemoryMap.imsicMachine, wire: RISCVMemoryMap.Wire.machineExternal, files: 1,
-                handle: advanced.machineFiles),
-            machineAPLIC(handles, advanced),
+        var machine = [machineAPLIC(handles, advanced)]
+        var supervisor = [
+            aplic(
+                handles, RISCVMemoryMap.aplicSupervisor, wire: RISCVMemoryMap.Wire.supervisorExternal,
+                handle: handles.wires, messages: advanced.files?.supervisor)
         ]
+        if let files = advanced.files {
+            machine.insert(
+                imsic(
+                    handles, RISCVMemoryMap.imsicMachine, wire: RISCVMemoryMap.Wire.machineExternal, files: 1,
+                    handle: files.machine), at: 0)
+            supervisor.insert(
+                imsic(
+                    handles, RISCVMemoryMap.imsicSupervisor, wire: RISCVMemoryMap.Wire.supervisorExternal,
+                    files: 1 + RISCVInterrupts.guestFiles(configuration), handle: files.supervisor), at: 0)
+        }
         // Without firmware the guest is a supervisor, and Aerie has delegated everything to its domain.
         if configuration.firmware == nil {
             for index in machine.indices { machine[index].set("status", string: "disabled") }
         }
-        let supervisor = [
-            imsic(
-                handles, RISCVMemoryMap.imsicSupervisor, wire: RISCVMemoryMap.Wire.supervisorExternal,
-                files: 1 + guestFiles, handle: advanced.supervisorFiles),
-            aplic(RISCVMemoryMap.aplicSupervisor, handle: handles.wires, messages: advanced.supervisorFiles),
-        ]
         return machine + supervisor
     }
 
@@ -70,21 +72,32 @@ extension RISCVDeviceTree {
     }
 
     /// A domain (Linux, Documentation/devicetree/bindings/interrupt-controller/riscv,aplic.yaml).
-    private static func aplic(_ base: UInt64, handle: UInt32, messages: UInt32) -> DeviceTree.Node {
+    ///
+    /// - Parameters:
+    ///   - wire: the interrupt of harts that the domain raises itself.
+    ///   - messages: the interrupt files that take its messages instead; nil for none.
+    private static func aplic(
+        _ handles: Handles, _ base: UInt64, wire: Int, handle: UInt32, messages: UInt32?
+    ) -> DeviceTree.Node {
         var node = device("aplic", base, APLIC.size)
         node.set("compatible", string: "riscv,aplic")
         node.set("#address-cells", cells: [0])
         node.set("#interrupt-cells", cells: [2])
         node.set("interrupt-controller")
         node.set("riscv,num-sources", cells: [UInt32(RISCVMemoryMap.Source.advancedCount)])
-        node.set("msi-parent", cells: [messages])
+        if let messages {
+            node.set("msi-parent", cells: [messages])
+        } else {
+            node.set("interrupts-extended", cells: handles.harts.flatMap { [$0, UInt32(wire)] })
+        }
         node.set(phandle: handle)
         return node
     }
 
     private static func machineAPLIC(_ handles: Handles, _ advanced: AdvancedHandles) -> DeviceTree.Node {
         var node = aplic(
-            RISCVMemoryMap.aplicMachine, handle: advanced.machineController, messages: advanced.machineFiles)
+            handles, RISCVMemoryMap.aplicMachine, wire: RISCVMemoryMap.Wire.machineExternal,
+            handle: advanced.machineController, messages: advanced.files?.machine)
         node.set("riscv,children", cells: [handles.wires])
         // The name of the binding, and that of its draft, which QEMU 7.2 and OpenSBI before 1.3 use.
         for name in ["riscv,delegation", "riscv,delegate"] {

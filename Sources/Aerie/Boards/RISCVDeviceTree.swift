@@ -14,11 +14,14 @@ enum RISCVDeviceTree {
         let processors = (0..<harts).map { _ in tree.makePhandle() }
         let interruptControllers = (0..<harts).map { _ in tree.makePhandle() }
         let wires = tree.makePhandle()
-        let advanced =
-            configuration.interrupts == .aia
-            ? AdvancedHandles(
-                machineController: tree.makePhandle(), machineFiles: tree.makePhandle(),
-                supervisorFiles: tree.makePhandle()) : nil
+        let advanced: AdvancedHandles? =
+            switch configuration.interrupts ?? .plic {
+            case .plic: nil
+            case .aia:
+                AdvancedHandles(
+                    machineController: tree.makePhandle(), files: (tree.makePhandle(), tree.makePhandle()))
+            case .aplic: AdvancedHandles(machineController: tree.makePhandle(), files: nil)
+            }
         let handles = Handles(
             processors: processors, harts: interruptControllers, wires: wires, advanced: advanced,
             test: tree.makePhandle())
@@ -229,7 +232,7 @@ enum RISCVDeviceTree {
                 let source = RISCVMemoryMap.Source.pci + PCIHost.line(ofSlot: slot + pin)
                 return [UInt32(slot) << 11, 0, 0, UInt32(pin + 1), handles.wires] + handles.specifier(source)
             })
-        if let advanced = handles.advanced { node.set("msi-parent", cells: [advanced.supervisorFiles]) }
+        if let files = handles.advanced?.files { node.set("msi-parent", cells: [files.supervisor]) }
         return node
     }
 

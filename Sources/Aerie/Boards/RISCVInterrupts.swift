@@ -13,13 +13,16 @@ struct RISCVInterrupts {
     /// The controllers, in the order in which they are restored.
     let placed: [Placement]
 
+    /// Nil with a PLIC.
     private let controller: APLIC?
-    private let hartIndexBits: UInt64
+    /// The width of hart numbers in messages; nil without messages.
+    private let hartIndexBits: UInt64?
 
     init(_ configuration: Configuration, _ harts: [Hart]) {
         switch configuration.interrupts ?? .plic {
         case .plic: self.init(plicOf: harts)
         case .aia: self.init(advancedOf: harts, guestFiles: Self.guestFiles(configuration))
+        case .aplic: self.init(directOf: harts)
         }
     }
 
@@ -41,7 +44,7 @@ struct RISCVInterrupts {
         wires = plic
         messages = nil
         placed = [(plic, RISCVMemoryMap.plic, PLIC.size)]
-        (controller, hartIndexBits) = (nil, 0)
+        (controller, hartIndexBits) = (nil, nil)
     }
 
     /// Interrupt files at each hart, and a controller that makes messages of wires.
@@ -65,8 +68,9 @@ struct RISCVInterrupts {
                     machine: machine.files(ofHart: index)[0], supervisor: files[0], guests: Array(files.dropFirst())))
         }
         // Pages behind the last hart's read as zero, up to a power of two.
-        hartIndexBits = UInt64(Int.bitWidth - (harts.count - 1).leadingZeroBitCount)
-        let machineSize = IMSIC.page << hartIndexBits
+        let indexBits = UInt64(Int.bitWidth - (harts.count - 1).leadingZeroBitCount)
+        hartIndexBits = indexBits
+        let machineSize = IMSIC.page << indexBits
         let guestBits = IMSIC.guestIndexBits(files: 1 + guestFiles)
         let router = IMSICRouter([
             (RISCVMemoryMap.imsicMachine, machineSize, machine),
@@ -77,9 +81,27 @@ struct RISCVInterrupts {
         wires = aplic
         messages = router
         controller = aplic
-        placed = [
-            (machine, RISCVMemoryMap.imsicMachine, machineSize),
-            (supervisor, RISCVMemoryMap.imsicSupervisor, machineSize << guestBits),
+        placed =
+            [
+                (machine, RISCVMemoryMap.imsicMachine, machineSize),
+                (supervisor, RISCVMemoryMap.imsicSupervisor, machineSize << guestBits),
+            ] + Self.domains(of: aplic)
+    }
+
+    /// A controller that interrupts harts directly.
+    private init(directOf harts: [Hart]) {
+        func lines(_ wire: Int) -> [InterruptLine] { harts.map { InterruptLine(sink: $0, number: wire) } }
+        let aplic = APLIC(
+            sources: RISCVMemoryMap.Source.advancedCount, machine: lines(RISCVMemoryMap.Wire.machineExternal),
+            supervisor: lines(RISCVMemoryMap.Wire.supervisorExternal))
+        wires = aplic
+        messages = nil
+        placed = Self.domains(of: aplic)
+        (controller, hartIndexBits) = (aplic, nil)
+    }
+
+    private static func domains(of aplic: APLIC) -> [Placement] {
+        [
             (APLICDomain(name: "aplic-machine", of: aplic, level: .machine), RISCVMemoryMap.aplicMachine, APLIC.size),
             (
                 APLICDomain(name: "aplic-supervisor", of: aplic, level: .supervisor), RISCVMemoryMap.aplicSupervisor,
@@ -90,6 +112,10 @@ struct RISCVInterrupts {
 
     /// Leaves the controllers to a supervisor that starts without firmware.
     func prepareForSupervisor() {
+        guard let hartIndexBits else {
+            controller?.delegateAll()
+            return
+        }
         controller?.delegateAll(
             machine: RISCVMemoryMap.imsicMachine, supervisor: RISCVMemoryMap.imsicSupervisor,
             hartIndexBits: hartIndexBits)

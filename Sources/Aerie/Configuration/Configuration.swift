@@ -41,6 +41,9 @@ public struct Configuration: Codable, Equatable, Sendable {
         /// The Advanced Interrupt Architecture 1.0: each hart has interrupt files that receive messages (IMSIC), with files for guests if it has the
         /// hypervisor extension, and a controller makes messages of the wires of other devices (APLIC). PCI devices send messages (MSI-X).
         case aia
+        /// A controller of the Advanced Interrupt Architecture 1.0 alone (APLIC), which interrupts harts directly; they have no interrupt files. PCI
+        /// devices use the pins of their functions.
+        case aplic
     }
 
     /// The device of the guest's console.

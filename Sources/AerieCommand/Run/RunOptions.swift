@@ -131,7 +131,7 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The interrupt controllers of a riscv64 guest: plic (default) or aia, with which PCI devices send messages.",
+            "The interrupt controllers of a riscv64 guest: plic (default), aplic, or aia, with which PCI devices send messages.",
             valueName: "kind"))
     var interrupts: String?
 

@@ -1,5 +1,4 @@
 internal import Machine
-package import SavedState
 internal import Synchronization
 
 /// The registers of a domain of an APLIC (Advanced Interrupt Architecture 1.0, section 4.5), 32 bits each; other accesses do nothing.
@@ -10,17 +9,18 @@ internal import Synchronization
 ///             smsiaddrcfg, smsiaddrcfgh          0x1F00  clrie, and 0x1FDC clrienum
 ///     0x1C00  setip: pending bits                0x2000  setipnum_le, setipnum_be
 ///     0x1CDC  setipnum                           0x3000  genmsi, and target of source 1 and up
+///     0x4000  with direct delivery, an `APLICInterface` for each hart
 ///
-/// Interrupts go out as messages only (domaincfg.DM is always 1), and registers are little-endian (BE is 0). The addresses of messages are the
+/// domaincfg.DM is the controller's kind of delivery for good, and registers are little-endian (BE is 0). The addresses of messages are the
 /// root domain's registers; those of the child read as zero.
 package final class APLICDomain: MemoryMappedDevice {
-    private static let kind = "aplic-domain"
-    private static let constantConfiguration: UInt32 = 0x8000_0004
+    private static let constantConfiguration: UInt32 = 0x8000_0000
+    private static let messageBit: UInt32 = 1 << 2
     private static let deliveryBit: UInt32 = 1 << 8
 
     package let name: String
-    private let controller: APLIC
-    private let level: APLICLevel
+    let controller: APLIC
+    let level: APLICLevel
 
     package init(name: String, of controller: APLIC, level: APLICLevel) {
         (self.name, self.controller, self.level) = (name, controller, level)
@@ -34,8 +34,9 @@ package final class APLICDomain: MemoryMappedDevice {
         case setPendingNumber(isBig: Bool), clearPendingNumber, setEnabledNumber, clearEnabledNumber
         case generate
         case target(Int)
+        case interface(hart: Int, APLICInterface.Register)
 
-        init?(_ offset: UInt64, sources: Int, words: Int) {
+        init?(_ offset: UInt64, sources: Int, words: Int, harts: Int) {
             let index = Int(offset % 0x1000 / 4)
             let word = Int(offset % 0x100 / 4)
             switch offset {
@@ -54,6 +55,10 @@ package final class APLICDomain: MemoryMappedDevice {
             case 0x2004: self = .setPendingNumber(isBig: true)
             case 0x3000: self = .generate
             case 0x3004..<0x4000 where index <= sources: self = .target(index)
+            case 0x4000..<APLIC.size:
+                let (hart, rest) = Int(offset - 0x4000).quotientAndRemainder(dividingBy: APLICInterface.size)
+                guard hart < harts, let register = APLICInterface.Register(rawValue: rest) else { return nil }
+                self = .interface(hart: hart, register)
             default: return nil
             }
         }
@@ -61,14 +66,26 @@ package final class APLICDomain: MemoryMappedDevice {
 
     package func read(offset: UInt64, size: Int) -> UInt64 {
         guard size == 4, offset % 4 == 0 else { return 0 }
-        return controller.state.withLock { state in
-            Register(offset, sources: state.sources, words: state.words).map { UInt64(load($0, state)) } ?? 0
-        }
+        if let hart = claimingHart(offset) { return UInt64(controller.change { $0.claim(hart, level) }) }
+        return controller.state.withLock { state in register(offset, state).map { UInt64(load($0, state)) } ?? 0 }
+    }
+
+    /// The hart whose claimi, the only register that changes when it is read, lies there.
+    private func claimingHart(_ offset: UInt64) -> Int? {
+        guard offset >= 0x4000, case .interface(let hart, .claim)? = controller.state.withLock({ register(offset, $0) })
+        else { return nil }
+        return hart
+    }
+
+    private func register(_ offset: UInt64, _ state: borrowing APLICState) -> Register? {
+        Register(offset, sources: state.sources, words: state.words, harts: state[level].interfaces.count)
     }
 
     private func load(_ register: Register, _ state: borrowing APLICState) -> UInt32 {
         switch register {
-        case .configuration: Self.constantConfiguration | (state[level].delivers ? Self.deliveryBit : 0)
+        case .configuration:
+            Self.constantConfiguration | (state[level].delivers ? Self.deliveryBit : 0)
+                | (state.isDirect ? 0 : Self.messageBit)
         case .source(let source): state[level].configurations[source]
         case .address(let number): level == .machine ? state.addresses[number] : 0
         case .setPending(let word): state[level].pending[word]
@@ -76,6 +93,7 @@ package final class APLICDomain: MemoryMappedDevice {
         case .setEnabled(let word): state[level].enabled[word]
         case .generate: state[level].generated
         case .target(let source): state[level].targets[source]
+        case .interface(let hart, let register): state.load(register, ofHart: hart, level)
         case .clearEnabled, .setPendingNumber, .clearPendingNumber, .setEnabledNumber, .clearEnabledNumber: 0
         }
     }
@@ -93,9 +111,9 @@ package final class APLICDomain: MemoryMappedDevice {
         guard size == 4, offset % 4 == 0 else { return }
         let value = UInt32(truncatingIfNeeded: value)
         let message: InterruptMessage? = controller.change { state in
-            guard let register = Register(offset, sources: state.sources, words: state.words) else { return nil }
+            guard let register = register(offset, state) else { return nil }
             store(register, value, &state)
-            guard case .generate = register else { return nil }
+            guard case .generate = register, !state.isDirect else { return nil }
             return state.message(state[level].generated, level)
         }
         // After the messages of sources, which have gone by now.
@@ -116,7 +134,7 @@ package final class APLICDomain: MemoryMappedDevice {
         case .source(let source): state.configure(source, value, level)
         case .address(let number):
             guard level == .machine, !state.isLocked else { return }
-            state.addresses[number] = value & APLICState.addressMasks[number]
+            state.addresses[number] = value & state.addressMask(number)
         case .setPending(let word): each(word) { state.setPending($0, true, level) }
         case .clearPending(let word): each(word) { state.setPending($0, false, level) }
         case .setEnabled(let word): each(word) { state.setEnabled($0, true, level) }
@@ -125,79 +143,9 @@ package final class APLICDomain: MemoryMappedDevice {
         case .clearPendingNumber: one(value) { state.setPending($0, false, level) }
         case .setEnabledNumber: one(value) { state.setEnabled($0, true, level) }
         case .clearEnabledNumber: one(value) { state.setEnabled($0, false, level) }
-        case .generate: state[level].generated = value & APLICState.generatedMask
+        case .generate: state[level].generated = value & state.generatedMask
         case .target(let source): state.setTarget(source, value, level)
-        }
-    }
-
-    // MARK: Lifecycle
-
-    package func reset() {
-        controller.state.withLock { state in
-            state[level] = APLICDomainState(sources: state.sources)
-            if level == .machine { state.addresses = InlineArray(repeating: 0) }
-        }
-    }
-
-    package func save() throws(SavedStateError) -> SavedRecord {
-        controller.state.withLock { state in
-            var record = SavedRecord(kind: Self.kind, version: 1)
-            let domain = state[level]
-            record.set("delivers", domain.delivers)
-            for (name, values) in [
-                ("configurations", domain.configurations), ("targets", domain.targets), ("pending", domain.pending),
-                ("enabled", domain.enabled), ("generated", [domain.generated]), ("levels", state.levels),
-                ("addresses", (0..<4).map { state.addresses[$0] }),
-            ] {
-                record.set(name, values.map { UInt64($0) })
-            }
-            return record
-        }
-    }
-
-    /// The record of the machine level has what both domains use. It is restored before the other.
-    package func restore(_ record: SavedRecord) throws(SavedStateError) {
-        try record.expect(kind: Self.kind, versions: 1...1)
-        try controller.state.withLock { state throws(SavedStateError) in
-            var domain = APLICDomainState(sources: state.sources)
-            domain.delivers = try record.boolean("delivers")
-            let count = state.sources + 1
-            let modes = level == .machine ? APLICState.delegated | 7 : 7
-            domain.configurations = try record.words("configurations", masks: Array(repeating: modes, count: count))
-            domain.targets = try record.words(
-                "targets", masks: Array(repeating: state.targetMask(level), count: count))
-            let all = state.sourceMasks
-            domain.pending = try record.words("pending", masks: all)
-            domain.enabled = try record.words("enabled", masks: all)
-            domain.generated = try record.words("generated", masks: [APLICState.generatedMask])[0]
-            let levels = try record.words("levels", masks: all)
-            let addresses = try record.words("addresses", masks: (0..<4).map { APLICState.addressMasks[$0] })
-            if level == .machine {
-                state.levels = levels
-                for number in 0..<4 { state.addresses[number] = addresses[number] }
-            }
-            try Self.check(domain, isRoot: level == .machine, root: state[.machine])
-            state[level] = domain
-        }
-    }
-
-    /// Checks that sources have legal modes, and inactive ones nothing else; and that a child has only what its root gave it.
-    private static func check(
-        _ domain: APLICDomainState, isRoot: Bool, root: APLICDomainState
-    ) throws(SavedStateError) {
-        for source in domain.configurations.indices {
-            let configuration = domain.configurations[source]
-            let mode = SourceMode(rawValue: configuration)
-            let isDelegated = configuration == APLICState.delegated
-            let isOwn = source > 0 && (isRoot || root.configurations[source] == APLICState.delegated)
-            guard mode != nil || isDelegated, isOwn || configuration == 0 else {
-                throw .badField(kind: kind, field: "configurations")
-            }
-            guard mode == .inactive || isDelegated else { continue }
-            let bits = domain.pending[source / 32] | domain.enabled[source / 32]
-            guard domain.targets[source] == 0, bits >> UInt32(source % 32) & 1 == 0 else {
-                throw .badField(kind: kind, field: "targets")
-            }
+        case .interface(let hart, let register): state.store(register, value, ofHart: hart, level)
         }
     }
 }

@@ -5,15 +5,18 @@ struct APLICState: Sendable {
     let sources: Int
     /// Which bits stand for a source, a mask for each word; source 0 does not exist.
     let sourceMasks: [UInt32]
-    /// The number of the guest interrupt file in a target.
+    /// The number of the guest interrupt file in a target of a message.
     let guestMask: UInt32
+    /// Interrupts are signaled to harts, and there are no messages (domaincfg.DM is 0).
+    let isDirect: Bool
     /// What the devices' wires show.
     var levels: [UInt32]
     private var domains: [APLICDomainState]
 
     // mmsiaddrcfg, mmsiaddrcfgh, smsiaddrcfg, smsiaddrcfgh.
     var addresses = InlineArray<4, UInt32>(repeating: 0)
-    static let addressMasks: InlineArray<4, UInt32> = [.max, 0x9F77_FFFF, .max, 0x0070_0FFF]
+    private static let addressMasks: InlineArray<4, UInt32> = [.max, 0x9F77_FFFF, .max, 0x0070_0FFF]
+    func addressMask(_ number: Int) -> UInt32 { isDirect ? 0 : Self.addressMasks[number] }
     /// Bit L of mmsiaddrcfgh: nobody changes the addresses until a reset.
     var isLocked: Bool { addresses[1] >> 31 == 1 }
 
@@ -23,18 +26,30 @@ struct APLICState: Sendable {
     static let hartShift: UInt32 = 18
     static let guestShift: UInt32 = 12
     static let identities: UInt32 = 0x7FF
-    static let generatedMask: UInt32 = 0x3FFF << hartShift | identities
+    private static let hartMask: UInt32 = 0x3FFF << hartShift
+    private static let messageMask = hartMask | identities
+    /// The bits of genmsi, which is read-only zero without messages (section 4.5.15).
+    var generatedMask: UInt32 { isDirect ? 0 : Self.messageMask }
 
     var words: Int { levels.count }
 
     init(sources: Int, guestIndexBits: UInt64) {
+        self.init(sources: sources, guestMask: 1 << UInt32(guestIndexBits) - 1, harts: 0)
+    }
+
+    /// With direct delivery to so many harts.
+    init(sources: Int, harts: Int) { self.init(sources: sources, guestMask: 0, harts: harts) }
+
+    private init(sources: Int, guestMask: UInt32, harts: Int) {
         self.sources = sources
-        guestMask = 1 << UInt32(guestIndexBits) - 1
+        self.guestMask = guestMask
+        isDirect = harts > 0
         var masks = [UInt32](repeating: 0, count: sources / 32 + 1)
         for source in 1...sources { masks[source / 32] |= 1 << UInt32(source % 32) }
         sourceMasks = masks
         levels = Array(repeating: 0, count: masks.count)
-        domains = Array(repeating: APLICDomainState(sources: sources), count: APLICLevel.allCases.count)
+        domains = Array(
+            repeating: APLICDomainState(sources: sources, harts: harts), count: APLICLevel.allCases.count)
     }
 
     subscript(level: APLICLevel) -> APLICDomainState {
@@ -70,6 +85,8 @@ struct APLICState: Sendable {
         if level == .machine, new != Self.delegated { self[.supervisor].forget(source) }
         if mode == .inactive { self[level].forget(source) }
         self[level].configurations[source] = new
+        // There is no priority 0.
+        if mode != .inactive, isDirect, self[level].targets[source] == 0 { self[level].targets[source] = 1 }
         if mode.isLevel { self[level].setPending(source, rectified(source, level)) }
     }
 
@@ -87,7 +104,9 @@ struct APLICState: Sendable {
     /// Software makes a source pending, or takes that back.
     mutating func setPending(_ source: Int, _ isPending: Bool, _ level: APLICLevel) {
         let mode = mode(of: source, level)
-        guard mode != .inactive, !isPending || !mode.isLevel || rectified(source, level) else { return }
+        // With direct delivery the pending bit of a level is the level.
+        guard mode != .inactive, !mode.isLevel || !isDirect, !isPending || !mode.isLevel || rectified(source, level)
+        else { return }
         self[level].setPending(source, isPending)
     }
 
@@ -98,11 +117,19 @@ struct APLICState: Sendable {
 
     mutating func setTarget(_ source: Int, _ value: UInt32, _ level: APLICLevel) {
         guard mode(of: source, level) != .inactive else { return }
-        self[level].targets[source] = value & targetMask(level)
+        let masked = value & targetMask(level)
+        self[level].targets[source] = isDirect && masked & APLICInterface.priorityMask == 0 ? masked | 1 : masked
     }
 
     func targetMask(_ level: APLICLevel) -> UInt32 {
-        Self.generatedMask | (level == .supervisor ? guestMask << Self.guestShift : 0)
+        if isDirect { return Self.hartMask | APLICInterface.priorityMask }
+        return Self.messageMask | (level == .supervisor ? guestMask << Self.guestShift : 0)
+    }
+
+    /// Gives the supervisor's domain all sources.
+    mutating func delegateAll() {
+        for source in 1...sources { configure(source, Self.delegated, .machine) }
+        self[.machine].delivers = true
     }
 
     // MARK: Messages (section 4.9)
@@ -157,8 +184,11 @@ struct APLICDomainState: Sendable {
     var enabled: [UInt32]
     /// genmsi.
     var generated: UInt32 = 0
+    /// By the index of the hart; none with messages.
+    var interfaces: [APLICInterface]
 
-    init(sources: Int) {
+    init(sources: Int, harts: Int) {
+        interfaces = Array(repeating: APLICInterface(), count: harts)
         configurations = Array(repeating: 0, count: sources + 1)
         targets = configurations
         pending = Array(repeating: 0, count: sources / 32 + 1)

@@ -27,6 +27,8 @@ struct AerieRunner: GuestRunner {
     var hasHypervisor = false
     /// The board has the controllers of the Advanced Interrupt Architecture, with seven guest interrupt files for a hypervisor.
     var hasAdvancedInterrupts = false
+    /// The board has an APLIC that interrupts harts directly.
+    var hasDirectAPLIC = false
     /// The other extensions of harts.
     var extensions = ExtensionSet.all
 
@@ -106,6 +108,12 @@ private final class Board {
         let wires: any InterruptSink
         if runner.hasAdvancedInterrupts {
             wires = Self.attachAdvancedInterrupts(harts, guestFiles: runner.hasHypervisor ? 7 : 0, to: space)
+        } else if runner.hasDirectAPLIC {
+            let aplic = APLIC(
+                sources: 96, machine: harts.map { InterruptLine(sink: $0, number: 11) },
+                supervisor: harts.map { InterruptLine(sink: $0, number: 9) })
+            Self.attach(aplic, to: space)
+            wires = aplic
         } else {
             let external = harts.flatMap { [InterruptLine(sink: $0, number: 11), InterruptLine(sink: $0, number: 9)] }
             let plic = PLIC(name: "plic", sources: 95, contexts: external)
@@ -160,9 +168,13 @@ private final class Board {
             messages: IMSICRouter([(0x2400_0000, machineSize, machine), (0x2800_0000, supervisorSize, supervisor)]))
         space.attach(machine, base: 0x2400_0000, size: machineSize)
         space.attach(supervisor, base: 0x2800_0000, size: supervisorSize)
+        attach(aplic, to: space)
+        return aplic
+    }
+
+    private static func attach(_ aplic: APLIC, to space: AddressSpace) {
         space.attach(APLICDomain(name: "aplic-m", of: aplic, level: .machine), base: 0xC00_0000, size: APLIC.size)
         space.attach(APLICDomain(name: "aplic-s", of: aplic, level: .supervisor), base: 0xD00_0000, size: APLIC.size)
-        return aplic
     }
 
     /// Runs the harts until the guest ends the machine, or for `limit` seconds.

@@ -11,6 +11,11 @@ struct QEMURunner: GuestRunner {
     var hasHypervisor = false
     /// The board has the controllers of the Advanced Interrupt Architecture, with seven guest interrupt files.
     var hasAdvancedInterrupts = false
+    /// The board has an APLIC that interrupts harts directly.
+    var hasDirectAPLIC = false
+    private var controllers: String {
+        hasAdvancedInterrupts ? ",aia=aplic-imsic,aia-guests=7" : hasDirectAPLIC ? ",aia=aplic" : ""
+    }
 
     static let installed: QEMURunner? = HostProgram.find("qemu-system-riscv64").map { QEMURunner(path: $0) }
     static let hypervisor: QEMURunner? = HostProgram.find("qemu-system-riscv64").map {
@@ -31,7 +36,7 @@ struct QEMURunner: GuestRunner {
         let result = try HostProgram.run(
             path,
             [
-                "-machine", "virt,memory-backend=ram" + (hasAdvancedInterrupts ? ",aia=aplic-imsic,aia-guests=7" : ""),
+                "-machine", "virt,memory-backend=ram" + controllers,
                 "-cpu", Self.processor + ",h=\(hasHypervisor ? "on" : "off")",
                 "-smp", "\(harts)",
                 "-m", "\(memory >> 20)M",
