@@ -39,7 +39,8 @@ struct NestedGuestTests {
         let result = try DebianImage.programs.run(
             ["run", "--cpu", "max,h=on", "--interrupts", interrupts, "--cpus", "2", "--memory", "768M"]
                 + ["--share", "\(directory.path):/mnt:ro", "debian", "--", "sh", "/mnt/script", machine])
-        let output = result.output.replacing("\r", with: "")
+        // A line of the inner console ends with CR and LF, one Character in Swift.
+        let output = String(String.UnicodeScalarView(result.output.unicodeScalars.filter { $0 != "\r" }))
         #expect(result.code == 0, "\(output)\(result.error)")
         #expect(output.contains("\ninner 2 harts\n"), "\(output)")
         let parts = output.components(separatedBy: "\nouter\n")

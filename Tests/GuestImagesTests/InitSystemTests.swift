@@ -22,7 +22,7 @@ struct InitSystemTests {
         #expect(tree.contains("usr/local/sbin/poweroff"))
         #expect(!tree.contains("etc/systemd"))
         let script = try #require(tree.text("usr/lib/aerie/init"))
-        #expect(script.contains(". /usr/lib/aerie/setup\n"))
+        #expect(script.contains(". /usr/lib/aerie/setup && agent ;;\n"))
     }
 
     @Test(

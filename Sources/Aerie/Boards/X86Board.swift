@@ -49,8 +49,7 @@
             tables = X86ACPI.tables(processors: configuration.cpus, pciHighWindow: PCIHighWindow.above(memory))
             let core = try Self.makeCore(
                 configuration, memory: memory, firmware: firmware, bus: bus, ports: ports, events: events)
-            vcpus = core.processors
-            processors = vcpus
+            (vcpus, processors) = (core.processors, core.processors)
 
             // `devices` below lists time and interrupt controllers first, then the sources of interrupts.
             let uart = UART16550(

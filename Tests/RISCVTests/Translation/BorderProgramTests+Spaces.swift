@@ -61,8 +61,7 @@ extension BorderProgramTests {
     }
 
     /// After a store to the second page, an instruction in both is the first to be fetched from it. Then another first page is mapped.
-    static var firstPageOfTwoReplaced: String {
-        """
+    static let firstPageOfTwoReplaced = """
             .option norvc
             .option norelax
         \(PagedProgram.tables("rootA", pages: "code", "next"))
@@ -123,5 +122,4 @@ extension BorderProgramTests {
             .skip 0xFFE
             .2byte 0x8913
         """
-    }
 }

@@ -69,6 +69,8 @@ extension Session {
             break
         }
         guard connection != nil else { return }
+        // The deadline may have been that of an earlier hold, which is over.
+        if isHeld { deadline = min(deadline, sendsAt) }
         let isFree = isHeld || outbox.isEmpty && rounds < Self.turn
         work?.chooseEvents(canProduce: outbox.isEmpty || isHeld)
         if work?.isRaw != true { watchConnection(Poller.readable | (isFree ? 0 : Poller.writable)) }
