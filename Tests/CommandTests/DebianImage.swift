@@ -18,6 +18,7 @@ struct DebianImage {
     /// Why there is no image; nil when there is one.
     let obstacle: String?
     private let data: URL
+    private let architecture: String
 
     /// Of the usual image.
     static var obstacle: String? { usual.obstacle }
@@ -52,6 +53,7 @@ struct DebianImage {
     private init(architecture: String, directory: String, packages: [String], options: [String] = []) {
         Self.allAreBegun
         data = Self.buildDirectory.appending(path: directory)
+        self.architecture = architecture
         obstacle = Self.prepare(architecture, data, packages, options)
     }
 
@@ -61,13 +63,12 @@ struct DebianImage {
     private static func packageCache(_ data: URL) -> String { data.appending(path: "cache").path }
 
     /// Paths of the image's files, from its manifest's place.
-    func file(_ name: String) throws -> String { try Self.file(name, data) }
+    func file(_ name: String) throws -> String { Self.file(name, architecture, data) }
 
-    private static func file(_ name: String, _ data: URL) throws -> String {
-        let objects = data.appending(path: "aerie/images/objects")
-        let found = try FileManager.default.contentsOfDirectory(at: objects, includingPropertiesForKeys: nil)
-            .map { $0.appending(path: name).path }
-        return found.first(where: FileManager.default.fileExists) ?? ""
+    /// The file of the image with the tag: those of images that were replaced stay as long as machines have them. Empty where there is none.
+    private static func file(_ name: String, _ architecture: String, _ data: URL) -> String {
+        let path = data.appending(path: "aerie/images/tags/\(architecture)/debian/trixie/\(name)").path
+        return FileManager.default.fileExists(atPath: path) ? path : ""
     }
 
     private static func environment(_ data: URL) -> [String: String] {
@@ -93,7 +94,7 @@ struct DebianImage {
             return try AerieProcess().run(arguments + selection, input: "", environment: environment)
         }
         let known = (try? run(["image", "inspect"]))?.code == 0
-        if known, !isOutdated(data, packages) { return nil }
+        if known, !isOutdated(architecture, data, packages) { return nil }
         do {
             if known { _ = try run(["image", "rm"]) }
             let result = try run(["image", "build"] + options + packages.flatMap { ["--package", $0] })
@@ -105,14 +106,14 @@ struct DebianImage {
     }
 
     /// The builder changed after the image was made, or it lacks what the tests want.
-    private static func isOutdated(_ data: URL, _ packages: [String]) -> Bool {
+    private static func isOutdated(_ architecture: String, _ data: URL, _ packages: [String]) -> Bool {
         func changed(_ path: String) -> Date {
             (try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date) ?? .distantFuture
         }
         let sources = root.appending(path: "Sources/GuestImages").path
         let names = (try? FileManager.default.subpathsOfDirectory(atPath: sources)) ?? []
-        guard let made = try? file("manifest.json", data), !made.isEmpty,
-            let manifest = try? String(contentsOfFile: made, encoding: .utf8),
+        let made = file("manifest.json", architecture, data)
+        guard let manifest = try? String(contentsOfFile: made, encoding: .utf8),
             packages.allSatisfy({ manifest.contains("\"\($0)\"") })
         else { return true }
         return names.contains { changed("\(sources)/\($0)") > changed(made) }
