@@ -38,6 +38,8 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     /// The driver of a machine that goes on from a saved one is ready before the machine has an event loop.
     private var wasActivatedEarly = false
     private var startsAtFirstUse = false
+    /// A frame has come from the present passt.
+    private var hasServed = false
 
     /// - Parameters:
     ///   - name: the card's name in the log.
@@ -99,6 +101,11 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
             noticeFailure()
             return nil
         }
+        if !hasServed {
+            hasServed = true
+            // It works, so that what it said at its start is no reason for its end.
+            _ = process?.lastMessage()
+        }
         var header = OffloadHeader()
         header.flags = OffloadHeader.dataValid
         return IncomingFrame(header: header, bytes: bytes)
@@ -120,6 +127,7 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
             }
             self.process = process
             self.stream = stream
+            hasServed = false
             timer?.schedule(at: HostClock.monotonic() + Self.probation)
         } catch {
             goDown("\(error)")
