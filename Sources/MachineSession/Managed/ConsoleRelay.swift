@@ -27,26 +27,23 @@ struct ConsoleRelay {
         var output: [UInt8] = []
         var inputHasEnded = false
         while true {
-            var isOver = false
+            guard flush(&output) else { return }
+            // After what had to wait: the wake-up for this may have been drained meanwhile.
             if output.isEmpty {
                 let taken = hub.takeOutput(number)
                 output = taken.bytes
                 if taken.lost > 0 {
                     output += Array("\r\naerie: \(taken.lost) bytes of output are missing here\r\n".utf8)
                 }
-                isOver = taken.isOver
+                guard flush(&output) else { return }
+                if taken.isOver, output.isEmpty { return }
             }
             if !typed.isEmpty { typed.removeFirst(hub.type(typed)) }
-            let hadOutput = !output.isEmpty
-            guard flush(&output) else { return }
-            if isOver, output.isEmpty { return }
-            // The wake-up for what came meanwhile may have been drained while the program was slow.
-            let mayHaveMore = hadOutput && output.isEmpty
             var entries = [
                 pollfd(fd: wake.rawValue, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: descriptor, events: events(!output.isEmpty, !inputHasEnded && typed.isEmpty), revents: 0),
             ]
-            _ = poll(&entries, 2, mayHaveMore ? 0 : -1)
+            _ = poll(&entries, 2, -1)
             if entries[0].revents != 0 { wake.drain() }
             if entries[1].revents & Int16(POLLERR | POLLHUP) != 0, inputHasEnded { return }
             if entries[1].revents & Int16(POLLIN | POLLHUP) != 0, typed.isEmpty, !inputHasEnded {
