@@ -28,9 +28,7 @@ struct MultiQueueDebianTests {
     private func check(_ result: AerieResult) throws {
         #expect(result.code == 0, "\(result.error)")
         #expect(result.error == "")
-        let digest = try HostProgram.run(
-            "/bin/sh", ["-c", "yes 0123456789abcdef | tr -d '\\n' | head -c \(Self.size) | sha256sum"])
-        let sum = String(decoding: digest.output, as: UTF8.self).prefix(64)
+        let sum = try TapNamespace.digest(of: Self.size)
         #expect(result.output.contains("rx-0 rx-1 rx-2 rx-3 tx-0 tx-1 tx-2 tx-3"))
         for hart in 0..<4 {
             #expect(result.output.contains("hart \(hart) \(sum)"))
@@ -45,8 +43,9 @@ struct MultiQueueDebianTests {
         "By passt, frames come to the hart whose program talks",
         .enabled("this host has no network interface for passt") { HostRoutes.hasDefault })
     func passt() throws {
-        let data = Array(String(repeating: "0123456789abcdef", count: Self.size / 16).utf8)
-        let returned = Monitored()
+        let pattern = TapNamespace.pattern
+        let data = Array(String(repeating: pattern, count: Self.size / pattern.utf8.count).utf8)
+        let returned = ByteCount()
         let server = try LoopbackServer { connection in
             var rest = data[...]
             while !rest.isEmpty {
@@ -65,54 +64,25 @@ struct MultiQueueDebianTests {
         #expect(Patience.wait { returned.count == 4 * Self.size })
     }
 
-    private static let namespace = """
-        ip link set lo up; ip tuntap add vm0 mode tap multi_queue; ip address add 192.168.9.1/24 dev vm0; ip link set vm0 up
-        perl -MIO::Socket::INET -e '
-            $s = IO::Socket::INET->new(LocalPort => 7000, Listen => 5, ReuseAddr => 1);
-            while ($c = $s->accept) { print $c ("0123456789abcdef" x 18750); shutdown $c, 1; 1 while read $c, $_, 65536; close $c }' &
-        server=$!
-        "$@"
-        code=$?
-        kill $server
-        exit $code
-        """
-
     @Test(
         "By a TAP interface with several queues, frames come to the hart whose program talks",
-        .enabled("needs root and network namespaces") {
-            (try? HostProgram.run("/usr/bin/unshare", ["--net", "true"]))?.status == 0
-        })
+        .enabled("needs root and network namespaces") { TapNamespace.isPossible })
     func tap() throws {
         let script = "ip address add 192.168.9.2/24 dev eth0\n" + Self.script("192.168.9.1", 7000)
         try check(
             DebianImage.run(
                 ["run", "--network", "tap=vm0,queues=4"] + Self.machine + ["debian", "bash", "-c", script],
-                wrapper: ["/usr/bin/unshare", "--net", "/bin/sh", "-c", Self.namespace, "sh"]))
+                wrapper: TapNamespace.wrapper(serving: Self.size, isMultiQueue: true)))
     }
 
     @Test(
         "A TAP interface that was made for one queue serves a card with several",
-        .enabled("needs root and network namespaces") {
-            (try? HostProgram.run("/usr/bin/unshare", ["--net", "true"]))?.status == 0
-        })
+        .enabled("needs root and network namespaces") { TapNamespace.isPossible })
     func singleQueue() throws {
         let script = "ip address add 192.168.9.2/24 dev eth0\n" + Self.script("192.168.9.1", 7000)
         try check(
             DebianImage.run(
                 ["run", "--network", "tap=vm0,queues=4"] + Self.machine + ["debian", "bash", "-c", script],
-                wrapper: [
-                    "/usr/bin/unshare", "--net", "/bin/sh", "-c",
-                    Self.namespace.replacing(" multi_queue", with: ""), "sh",
-                ]))
+                wrapper: TapNamespace.wrapper(serving: Self.size)))
     }
-}
-
-/// Bytes that a server's thread counts.
-private final class Monitored: @unchecked Sendable {
-    // @unchecked: the lock guards the sum.
-    private let lock = NSLock()
-    private var sum = 0
-
-    func add(_ bytes: Int) { lock.withLock { sum += bytes } }
-    var count: Int { lock.withLock { sum } }
 }

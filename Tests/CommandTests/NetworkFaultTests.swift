@@ -19,7 +19,7 @@ struct NetworkFaultTests {
         "passt is killed in the middle of a transfer: one line says so, and the guest's next connection works",
         .enabled("this host has no network interface for passt") { HostRoutes.hasDefault })
     func killedPasst() throws {
-        let sink = Amount()
+        let sink = ByteCount()
         let taking = try LoopbackServer { connection in
             var buffer = [UInt8](repeating: 0, count: 1 << 16)
             while case let count = recv(connection, &buffer, buffer.count, 0), count > 0 { sink.add(count) }
@@ -36,7 +36,7 @@ struct NetworkFaultTests {
         let guest = try RunningProgram(
             ["run", "--no-snapshot", "debian", "bash", "-c", script], on: AerieProcess(),
             environment: DebianImage.environment)
-        #expect(Patience.wait { sink.bytes > 1_000_000 })
+        #expect(Patience.wait { sink.count > 1_000_000 })
         let passt = try #require(Self.passt(below: guest.identifier))
         kill(passt, SIGKILL)
         let output = String(decoding: guest.readAll(), as: UTF8.self)
@@ -91,14 +91,4 @@ struct NetworkFaultTests {
         #expect(result.output.contains("64 bytes from 192.0.2.2: "), "\(result.output)")
         #expect(result.output.contains("64 bytes from fd00:b::1: "), "\(result.output)")
     }
-}
-
-/// Bytes that a server's thread counts.
-private final class Amount: @unchecked Sendable {
-    // @unchecked: the lock guards the sum.
-    private let lock = NSLock()
-    private var sum = 0
-
-    func add(_ count: Int) { lock.withLock { sum += count } }
-    var bytes: Int { lock.withLock { sum } }
 }

@@ -162,24 +162,9 @@ struct NetworkTests {
         }
     }
 
-    /// Sets a namespace's interface up, serves data there, and becomes the command that follows.
-    private static let namespace = """
-        ip link set lo up; ip tuntap add vm0 mode tap; ip address add 192.168.9.1/24 dev vm0; ip link set vm0 up
-        perl -MIO::Socket::INET -e '
-            $s = IO::Socket::INET->new(LocalPort => 7000, Listen => 5, ReuseAddr => 1);
-            while ($c = $s->accept) { print $c ("0123456789abcdef" x 250000); shutdown $c, 1; 1 while read $c, $_, 65536; close $c }' &
-        server=$!
-        "$@"
-        code=$?
-        kill $server
-        exit $code
-        """
-
     @Test(
         "A TAP interface carries data both ways, with the offloads of its card",
-        .enabled("needs root and network namespaces") {
-            (try? HostProgram.run("/usr/bin/unshare", ["--net", "true"]))?.status == 0
-        },
+        .enabled("needs root and network namespaces") { TapNamespace.isPossible },
         arguments: ["mmio", "pci"])
     func tap(transport: String) throws {
         let script = """
@@ -189,12 +174,10 @@ struct NetworkTests {
             """
         let result = try DebianImage.run(
             ["run", "--transport", transport, "--network", "tap=vm0", "debian", "bash", "-c", script],
-            wrapper: ["/usr/bin/unshare", "--net", "/bin/sh", "-c", Self.namespace, "sh"])
+            wrapper: TapNamespace.wrapper(serving: 4_000_000))
         #expect(result.code == 0)
         #expect(result.error == "")
-        let digest = try HostProgram.run(
-            "/bin/sh", ["-c", "yes 0123456789abcdef | tr -d '\\n' | head -c 4000000 | sha256sum"])
-        #expect(result.output.contains(String(decoding: digest.output, as: UTF8.self).prefix(64)))
+        #expect(result.output.contains(try TapNamespace.digest(of: 4_000_000)))
         #expect(result.output.contains("1500"))
     }
 

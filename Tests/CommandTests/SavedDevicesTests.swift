@@ -1,6 +1,5 @@
 import Foundation
 import GuestToolchain
-import Synchronization
 import TestSupport
 import Testing
 
@@ -121,12 +120,4 @@ struct SavedDevicesTests {
         #expect(numbers == (1...max(1, numbers.count)).map { "\($0)" })
         #expect(output.contains("files \(numbers.count)\n"))
     }
-}
-
-/// Bytes that a server's threads count.
-private final class ByteCount: Sendable {
-    private let value = Mutex(0)
-
-    func add(_ count: Int) { value.withLock { $0 += count } }
-    var count: Int { value.withLock { $0 } }
 }

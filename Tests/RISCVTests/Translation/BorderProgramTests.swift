@@ -112,19 +112,11 @@ import Testing
                 .option norelax
                 li s0, 400
                 li s1, 0
-                la s3, one
-                lw s4, 0(s3)
-                la t0, two
-                lw s5, 0(t0)
-                xor s5, s5, s4
-                la s2, place
+            \(PagedProgram.loadBoth)
                 call second
                 call outer
                 j finish
-            one:
-                addi s1, s1, 1
-            two:
-                addi s1, s1, 100
+            \(PagedProgram.both)
                 .balign 4096
                 .skip 4096 - 32
             outer:
@@ -132,9 +124,7 @@ import Testing
             again:
                 andi t0, s0, 7
                 bnez t0, 1f
-                xor s4, s4, s5
-                sw s4, 0(s2)
-                fence.i
+            \(PagedProgram.storeOther)
             1:  addi s1, s1, 3
                 nop
             place:
@@ -156,12 +146,7 @@ import Testing
                 .option norelax
                 li s0, 200
                 li s1, 0
-                la s3, one
-                lw s4, 0(s3)
-                la t0, two
-                lw s5, 0(t0)
-                xor s5, s5, s4
-                la s2, place
+            \(PagedProgram.loadBoth)
                 la s7, second + 256
                 call second
             repeat:
@@ -170,16 +155,11 @@ import Testing
                 sd s0, 0(s7)
                 fence.i
                 call first
-                xor s4, s4, s5
-                sw s4, 0(s2)
-                fence.i
+            \(PagedProgram.storeOther)
                 addi s0, s0, -1
                 bnez s0, repeat
                 j finish
-            one:
-                addi s1, s1, 1
-            two:
-                addi s1, s1, 100
+            \(PagedProgram.both)
                 .balign 4096
             first:
                 ret

@@ -36,6 +36,33 @@ enum PagedProgram {
 
         """
 
+    // MARK: Code that changes
+
+    /// For a program that changes an instruction at `place` again and again, whose address s2 is from here on: s4 is what is there, and s5 has the
+    /// bits in which the other one differs. `storeOther` changes it.
+    static let loadBoth = """
+            la s3, one
+            lw s4, 0(s3)
+            la t0, two
+            lw s5, 0(t0)
+            xor s5, s5, s4
+            la s2, place
+        """
+
+    static let storeOther = """
+            xor s4, s4, s5
+            sw s4, 0(s2)
+            fence.i
+        """
+
+    /// The two instructions, behind a jump.
+    static let both = """
+        one:
+            addi s1, s1, 1
+        two:
+            addi s1, s1, 100
+        """
+
     // MARK: Address spaces
 
     /// Goes to `supervisor`, in S-mode and in the space of `rootA`: s4 and s5 are the values of satp for that and for `rootB`.

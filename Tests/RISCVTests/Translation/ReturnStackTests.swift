@@ -104,12 +104,7 @@ import Testing
                 .option norelax
                 li s0, 400
                 li s1, 0
-                la s3, one
-                lw s4, 0(s3)
-                la t0, two
-                lw s5, 0(t0)
-                xor s5, s5, s4
-                la s2, place
+            \(PagedProgram.loadBoth)
             again:
                 call change
             place:
@@ -117,17 +112,12 @@ import Testing
                 addi s0, s0, -1
                 bnez s0, again
                 j finish
-            one:
-                addi s1, s1, 1
-            two:
-                addi s1, s1, 100
+            \(PagedProgram.both)
                 .balign 4096
             change:
                 andi t0, s0, 7
                 bnez t0, 1f
-                xor s4, s4, s5
-                sw s4, 0(s2)
-                fence.i
+            \(PagedProgram.storeOther)
             1:  ret
             """, runner)
         // It changes at 400, 392, …, each time for 8 turns: 100 first.
