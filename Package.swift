@@ -156,7 +156,7 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "GuestToolchain", "TextTables",
+                "GuestToolchain", "TextTables", "CJail",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks", exclude: ["Guests"], swiftSettings: settings),

@@ -41,6 +41,8 @@ struct Machine {
         case share(String)
         /// A network by passt.
         case network
+        /// A network by the TAP interface of that name.
+        case tap(String)
     }
 
     /// The arguments for Debian on its root disk, whose changes are discarded, with a second disk. `command` runs on the console; then the
@@ -77,6 +79,7 @@ struct Machine {
         case .disk(let path)?: ["none", "--disk", path]
         case .share(let path)?: ["none", "--share", "\(path):/mnt/share"]
         case .network?: ["user"]
+        case .tap(let name)?: ["tap=\(name)"]
         case nil: ["none"]
         }
     }
@@ -97,6 +100,11 @@ struct Machine {
                 // As Aerie's card on a user network.
                 "virtio-net-device,netdev=network,host_mtu=65520",
             ]
+        case .tap(let name)?:
+            [
+                "-netdev", "tap,id=network,ifname=\(name),script=no,downscript=no", "-device",
+                "virtio-net-device,netdev=network",
+            ]
         case nil: []
         }
     }
@@ -112,7 +120,7 @@ struct Machine {
             return path
         }
         switch extra {
-        case .disk: return nil
+        case .disk, .tap: return nil
         case .share(let path):
             return [try find("virtiofsd"), "--socket-path=\(socket)", "-o", "source=\(path)", "-o", "cache=auto"]
         case .network:

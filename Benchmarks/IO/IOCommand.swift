@@ -1,4 +1,5 @@
 import ArgumentParser
+import CJail
 import Foundation
 import GuestToolchain
 
@@ -6,15 +7,16 @@ import GuestToolchain
 struct IOCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "io",
-        abstract: "Disks (fio), networks (TCP through passt) and shared folders (many files) in Debian.",
+        abstract: "Disks (fio), networks (TCP through passt and TAP) and shared folders (many files) in Debian.",
         discussion: """
             For disks the image needs fio: aerie image build debian --package fio --package git. Reads come from the host's medium, \
             except those called cached: the host's page cache gives up the disk's file before each run. The shared folder has a \
-            repository of git if the host and the image have git. QEMU needs virtiofsd for it.
+            repository of git if the host and the image have git. QEMU needs virtiofsd for it. The TAP interface needs root: it is in a \
+            network namespace of its own.
             """)
 
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case disk, network, share
+        case disk, network, share, tap
     }
 
     /// Four parts of 256 MiB.
@@ -54,6 +56,10 @@ struct IOCommand: ParsableCommand {
         if parts.contains(.disk) { reports.append(try measureDisk()) }
         if parts.contains(.network) { reports.append(try measureNetwork()) }
         if parts.contains(.share) { reports.append(try measureShare()) }
+        // The last one: afterwards this process is in another network namespace.
+        if parts.contains(.tap) {
+            do { reports.append(try measureTap()) } catch let error where part.isEmpty { complain("\(error)") }
+        }
         for report in reports { print(options.json ? try report.json() : report.text()) }
     }
 
@@ -62,21 +68,56 @@ struct IOCommand: ParsableCommand {
         defer { try? FileManager.default.removeItem(at: disk) }
         try Self.fill(disk)
         return try measure(
-            "io.sh", ["SECONDS_EACH": seconds], .disk(disk.path), title: "fio, operations/s", unit: "operation",
+            "io.sh", ["SECONDS_EACH": "\(seconds)"], .disk(disk.path), title: "fio, operations/s", unit: "operation",
             count: { _, rate in rate * Double(seconds) }
         ) { try Self.dropCache(of: disk) }
     }
 
     private func measureNetwork() throws -> IOReport {
-        let (source, sink) = (try TransferServer(sends: true), try TransferServer(sends: false))
+        try measureTransfers(
+            at: "127.0.0.1", host: "10.0.2.2", guest: nil, .network, title: "TCP through passt, bytes/s")
+    }
+
+    /// The servers are at the host's end of the TAP interface.
+    private func measureTap() throws -> IOReport {
+        let interface = "aerie-io"
+        guard aerie_jail_unshare(aerie_jail_network) == 0 else {
+            throw BenchmarkError("tap: a network namespace cannot be made: \(String(cString: strerror(errno)))")
+        }
+        for words in [
+            "link set lo up", "tuntap add \(interface) mode tap", "address add 192.168.9.1/24 dev \(interface)",
+            "link set \(interface) up",
+        ] {
+            let result = try HostProgram.run("/sbin/ip", words.split(separator: " ").map(String.init))
+            guard result.status == 0 else {
+                throw BenchmarkError("tap: ip \(words): \(String(decoding: result.output, as: UTF8.self))")
+            }
+        }
+        return try measureTransfers(
+            at: "192.168.9.1", host: "192.168.9.1", guest: "192.168.9.2/24", .tap(interface),
+            title: "TCP through TAP, bytes/s")
+    }
+
+    /// - Parameters:
+    ///   - address: the address of the host's servers.
+    ///   - host: the same as the guest sees it.
+    ///   - guest: the guest's address and the length of its prefix, where no DHCP server gives one.
+    private func measureTransfers(
+        at address: String, host: String, guest: String?, _ extra: Machine.Extra, title: String
+    ) throws -> IOReport {
+        let (source, sink) = (
+            try TransferServer(at: address, sends: true), try TransferServer(at: address, sends: false)
+        )
         defer {
             source.stop()
             sink.stop()
         }
-        let values = ["SOURCE": Int(source.port), "SINK": Int(sink.port), "BYTES": megabytes << 20]
+        let values = [
+            "SOURCE": "\(source.port)", "SINK": "\(sink.port)", "BYTES": "\(megabytes << 20)", "HOST": host,
+            "GUEST": guest ?? "",
+        ]
         return try measure(
-            "network.sh", values, .network, title: "TCP, bytes/s", unit: "MB",
-            count: { _, _ in Double(megabytes << 20) / 1e6 })
+            "network.sh", values, extra, title: title, unit: "MB", count: { _, _ in Double(megabytes << 20) / 1e6 })
     }
 
     private func measureShare() throws -> IOReport {
@@ -84,7 +125,8 @@ struct IOCommand: ParsableCommand {
         let tree = try SharedTree(files: files, in: directory)
         defer { tree.remove() }
         return try measure(
-            "share.sh", ["FILES": files, "SMALL": small], .share(tree.root.path), title: "files/s", unit: "file",
+            "share.sh", ["FILES": "\(files)", "SMALL": "\(small)"], .share(tree.root.path), title: "files/s",
+            unit: "file",
             count: { name, _ in
                 Double(name.hasSuffix("create") || name.hasSuffix("delete") ? small : files)
             })
@@ -94,7 +136,7 @@ struct IOCommand: ParsableCommand {
     ///
     /// - Parameter count: how many units of work a load has done, by its name and its result.
     private func measure(
-        _ source: String, _ values: [String: Int], _ extra: Machine.Extra, title: String, unit: String,
+        _ source: String, _ values: [String: String], _ extra: Machine.Extra, title: String, unit: String,
         count: (String, Double) -> Double, before: () throws -> Void = {}
     ) throws -> IOReport {
         let machines = try options.machines()
@@ -127,7 +169,7 @@ struct IOCommand: ParsableCommand {
     }
 
     /// The script of the loads. It is read from a disk, so its size is a whole number of sectors.
-    private static func script(_ name: String, _ values: [String: Int]) throws -> URL {
+    private static func script(_ name: String, _ values: [String: String]) throws -> URL {
         let source = URL(filePath: ProgramBuilder.sources).appending(path: name)
         let lines = values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
         var data = Data(lines.utf8) + (try Data(contentsOf: source))

@@ -21,6 +21,11 @@ import Testing
         #expect(throws: AerieError.self) { try NetworkCard(option: text) }
     }
 
+    @Test func noNetworkHasNoSettings() {
+        let error = #expect(throws: AerieError.self) { try NetworkCard(option: "none,queues=2") }
+        #expect(error?.found == "settings of a card, but 'none' is no card")
+    }
+
     @Test func aCardHasTheQueuesThatItsOptionNames() throws {
         #expect(try NetworkCard(option: "user").queues == nil)
         #expect(try NetworkCard(option: "tap=vm0,queues=16").queues == 16)

@@ -16,7 +16,9 @@ public func start(_ stack: UnsafePointer<Int>) -> Never {
 enum AgentProgram {
     static func run(_ arguments: [[UInt8]]) -> Never {
         var options = AgentOptions()
-        if arguments.count == 3, arguments[1] == "--socket" {
+        if let name = arguments.first, name == InitialRamdisk.name, Process.identifier == 1 {
+            InitialRamdisk.run()
+        } else if arguments.count == 3, arguments[1] == "--socket" {
             options.socketPath = arguments[2]
         } else if arguments.count == 2, arguments[1] == "--version" {
             StandardError.line("aerie-agent ", [UInt8](AgentOptions.version))
@@ -53,7 +55,7 @@ enum AgentProgram {
         Process.end(0)
     }
 
-    /// In the initial RAM disk, before the guest's init: configures the cards by a file, and names other machines in the file of hosts.
+    /// Configures the cards by a file, and names other machines in the file of hosts.
     private static func applyNetwork(_ path: [UInt8], hosts: [UInt8]) -> Never {
         do throws(AgentFailure) {
             try StaticNetwork.apply(FileAccess.contents(path, limit: AgentLimits.network) ?? [], hosts: hosts)
@@ -90,7 +92,7 @@ enum AgentProgram {
     }
 
     /// A quarter of the guest's memory, at least 16 MB and at most 64.
-    private static func limitHeap() {
+    static func limitHeap() {
         let total = GuestFacts.memory().total
         aerie_heap_limit(Int(min(max(total / 4, 16 << 20), 64 << 20)))
     }

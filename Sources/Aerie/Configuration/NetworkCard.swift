@@ -48,6 +48,10 @@ public struct NetworkCard: Codable, Equatable, Sendable {
         case ("user", nil): network = .user
         case ("tap", let name): network = .tap(name)
         case ("switch", let name?): network = .segment(name)
+        case ("none", nil):
+            throw AerieError(
+                .usage, asked: "--network \(text)", found: "settings of a card, but 'none' is no card",
+                advice: "use --network none by itself, or another network")
         default:
             throw AerieError(
                 .usage, asked: "--network \(text)", found: "'\(parts[0])' is not known",

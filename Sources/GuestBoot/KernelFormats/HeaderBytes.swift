@@ -1,5 +1,5 @@
 /// Reads the fields of a header in which anything may stand.
-extension Array where Element == UInt8 {
+package extension Array where Element == UInt8 {
     /// The little-endian integer at `offset`, or nil when it does not lie in the bytes.
     func littleEndian<Integer: FixedWidthInteger & BitwiseCopyable>(
         at offset: Int, as type: Integer.Type = Integer.self

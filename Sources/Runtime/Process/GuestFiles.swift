@@ -3,7 +3,7 @@ internal import AgentProtocol
 package import ControlAPI
 internal import GuestBoot
 
-/// The files of a machine that its guest finds in the initial RAM disk, beside the agent (`GuestScripts.initialRamdisk`).
+/// The files of a machine that its guest finds in the initial RAM disk, beside the agent, which is its `/init`.
 package enum GuestFiles {
     private static let commandName = "aerie-command"
     private static let networkName = "aerie-network"

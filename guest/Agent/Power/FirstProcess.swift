@@ -6,15 +6,20 @@ enum FirstProcess {
         mount("proc", "/proc", "proc", needed: "/proc/self")
         mount("sysfs", "/sys", "sysfs", needed: "/sys/kernel")
         mount("devtmpfs", "/dev", "devtmpfs", needed: "/dev/null")
-        mount("devpts", "/dev/pts", "devpts", needed: "/dev/pts/ptmx", options: "gid=5,mode=620,ptmxmode=666")
-        mount("tmpfs", "/dev/shm", "tmpfs", needed: nil, options: "mode=1777")
+        mountDevices()
         mount("tmpfs", "/run", "tmpfs", needed: "/run/aerie", options: "mode=755")
         mount("tmpfs", "/tmp", "tmpfs", needed: nil, options: "mode=1777")
+        Network.bringUpLoopback()
+    }
+
+    /// What programs expect in /dev besides the kernel's devices.
+    static func mountDevices() {
+        mount("devpts", "/dev/pts", "devpts", needed: "/dev/pts/ptmx", options: "gid=5,mode=620,ptmxmode=666")
+        mount("tmpfs", "/dev/shm", "tmpfs", needed: nil, options: "mode=1777")
         link("/proc/self/fd", "/dev/fd")
         link("fd/0", "/dev/stdin")
         link("fd/1", "/dev/stdout")
         link("fd/2", "/dev/stderr")
-        Network.bringUpLoopback()
     }
 
     private static func mount(

@@ -34,6 +34,24 @@ extension [UInt8] {
         return true
     }
 
+    func ends(withText text: StaticString) -> Bool {
+        let length = text.utf8CodeUnitCount
+        guard count >= length else { return false }
+        for index in 0..<length where self[count - length + index] != text.utf8Start[index] { return false }
+        return true
+    }
+
+    func contains(_ text: StaticString) -> Bool {
+        let length = text.utf8CodeUnitCount
+        guard count >= length else { return false }
+        for start in 0...(count - length) {
+            var index = 0
+            while index < length, self[start + index] == text.utf8Start[index] { index += 1 }
+            if index == length { return true }
+        }
+        return false
+    }
+
     static func == (bytes: [UInt8], text: StaticString) -> Bool {
         bytes.count == text.utf8CodeUnitCount && bytes.starts(withText: text)
     }

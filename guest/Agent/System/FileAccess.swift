@@ -51,6 +51,13 @@ enum FileAccess {
         }
     }
 
+    /// Makes a file, or gives it other contents.
+    static func create(_ path: StaticString, with bytes: [UInt8], mode: Int) throws(Errno) {
+        let flags = OpenFlags.write | OpenFlags.create | OpenFlags.truncate | OpenFlags.noFollow
+        let file = try open([UInt8](path), flags, mode: mode)
+        try write(bytes, to: file)
+    }
+
     /// Gives a small file other contents. A regular file is written in its place: one page for the guest's file system, where a new file would be
     /// many. Anything else is replaced by a new file, which has its whole contents from the start.
     static func replace(_ path: StaticString, with bytes: [UInt8], mode: Int = 0o644) throws(Errno) {

@@ -39,6 +39,7 @@ enum SystemCall {
         static let setresuid = 117
         static let setresgid = 119
         static let statfs = 137
+        static let chroot = 161
         static let sync = 162
         static let mount = 165
         static let umount2 = 166
@@ -67,6 +68,7 @@ enum SystemCall {
         static let dup3 = 292
         static let pipe2 = 293
         static let prlimit64 = 302
+        static let finit_module = 313
         static let renameat2 = 316
         static let statx = 332
     #elseif arch(riscv64)
@@ -87,6 +89,7 @@ enum SystemCall {
         static let ftruncate = 46
         static let faccessat = 48
         static let chdir = 49
+        static let chroot = 51
         static let fchmod = 52
         static let fchmodat = 53
         static let fchownat = 54
@@ -136,6 +139,7 @@ enum SystemCall {
         static let accept4 = 242
         static let wait4 = 260
         static let prlimit64 = 261
+        static let finit_module = 273
         static let renameat2 = 276
         static let statx = 291
     #endif

@@ -58,19 +58,27 @@ enum GuestScripts {
         trap 'finish poweroff' USR2
         trap 'finish reboot' TERM INT
 
-        mkdir -p /dev/pts /dev/shm /run/lock /run/aerie
-        mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
-        mount -t tmpfs -o mode=1777,nosuid,nodev shm /dev/shm
-        ln -sf /proc/self/fd /dev/fd
-        ln -sf fd/0 /dev/stdin
-        ln -sf fd/1 /dev/stdout
-        ln -sf fd/2 /dev/stderr
+        # The initial RAM disk of this image leaves that mark, and the agent's name in it when the agent runs already.
+        begun=
+        if [ -e /run/aerie/begun ]; then
+            read -r begun </run/aerie/begun
+        else
+            mkdir -p /dev/pts /dev/shm /run/lock /run/aerie
+            mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+            mount -t tmpfs -o mode=1777,nosuid,nodev shm /dev/shm
+            ln -sf /proc/self/fd /dev/fd
+            ln -sf fd/0 /dev/stdin
+            ln -sf fd/1 /dev/stdout
+            ln -sf fd/2 /dev/stderr
+        fi
 
         mode=shell
         read -r words </proc/cmdline
         case " $words " in *' aerie.stage2 '*) mode=stage2 ;; esac
         # The agent, which the initial RAM disk left in memory, needs no more than this. Its commands find the shared folders.
-        agent() { if [ -x /run/aerie/agent ]; then /run/aerie/agent </dev/null >/dev/null 2>&1 & fi; }
+        agent() {
+            if [ -x /run/aerie/agent ] && [ "$begun" != agent ]; then /run/aerie/agent </dev/null >/dev/null 2>&1 & fi
+        }
         case " $words" in
         *' aerie.share='*) . /usr/lib/aerie/setup && agent ;;
         *) agent; . /usr/lib/aerie/setup ;;

@@ -1,6 +1,6 @@
 internal import GuestBoot
 
-/// Makes the initial RAM disk: a static shell, the modules that the root disk needs, and a script that mounts it.
+/// Makes the initial RAM disk: the modules that the root disk needs, and the guest's agent, which mounts it.
 ///
 /// It is not compressed: in a guest whose processor is emulated, unpacking costs more than reading a few megabytes.
 struct InitialRamdisk {
@@ -13,7 +13,7 @@ struct InitialRamdisk {
     /// Modules that are loaded early when the kernel has them: entropy for the first program that asks for it, and the device that tells
     /// the host of a panic.
     static let early = ["virtio_rng", "pvpanic_pci"]
-    /// Modules that are there for the script to load when the guest asks for what they do.
+    /// Modules that are there for the agent to load when the guest asks for what they do.
     static let overlay = ["overlay"]
     /// Modules that are loaded when the guest has a network card.
     static let network = ["virtio_net"]
@@ -22,11 +22,9 @@ struct InitialRamdisk {
     /// Modules that are loaded when the guest has a shared folder.
     static let share = ["virtiofs"]
 
-    /// - Parameters:
-    ///   - tree: the root file system with the kernel's modules and their index.
-    ///   - busybox: the static shell's path in the tree.
+    /// - Parameter tree: the root file system with the kernel's modules and their index.
     func make(
-        release: String, tree: RootTree, architecture: ImageArchitecture, busybox: String
+        release: String, tree: RootTree, architecture: ImageArchitecture
     ) async throws(ImageError) -> [UInt8] {
         let base = "usr/lib/modules/\(release)"
         let modules = KernelModules(
@@ -47,18 +45,18 @@ struct InitialRamdisk {
         // The kernel opens the console before anything could make this node.
         archive.addCharacterDevice("dev/console", mode: 0o600, major: 5, minor: 1)
         archive.addCharacterDevice("dev/null", mode: 0o666, major: 1, minor: 3)
-        archive.addFile("bin/busybox", mode: 0o755, try Files.read(try tree.hostPath(busybox), limit: 64 << 20))
-        archive.addLink("bin/sh", to: "busybox")
         for path in boot + overlay + network + socket + share {
             let data = try await decompressed(try tree.hostPath("\(base)/\(path)"))
-            archive.addFile("lib/modules/\(KernelModules.name(of: path)).ko", ModuleSignature.removed(from: data))
+            archive.addFile(
+                "lib/modules/\(KernelModules.name(of: path)).ko",
+                ModuleSymbols.reduced(ModuleSignature.removed(from: data)))
         }
         archive.addFile("lib/modules/boot", Self.list(boot))
         archive.addFile("lib/modules/overlay", Self.list(overlay))
         archive.addFile("lib/modules/network", Self.list(network))
         archive.addFile("lib/modules/socket", Self.list(socket))
         archive.addFile("lib/modules/share", Self.list(share))
-        archive.addFile("init", mode: 0o755, Array(GuestScripts.initialRamdisk.utf8))
+        architecture.addAgent(to: &archive)
         return archive.finished()
     }
 

@@ -3,9 +3,8 @@
 ///     data of the signature, then 12 bytes: algorithm, hash, kind, length of the signer's name, length of the key's
 ///     identifier, 3 bytes of padding, length of the signature's data (32 bits, big endian); then the mark.
 ///
-/// The initial RAM disk holds modules without it. A kernel that finds one reads the whole module once more to hash it: for
-/// ext4's seven megabytes that is several seconds of an interpreted processor, at every start. The modules of the root file
-/// system keep theirs.
+/// The initial RAM disk holds modules without it, because it holds them without some symbols (`ModuleSymbols`), and because a kernel that
+/// finds one reads the whole module once more to hash it, at every start. The modules of the root file system keep theirs.
 enum ModuleSignature {
     private static let mark = Array("~Module signature appended~\n".utf8)
     private static let headerSize = 12

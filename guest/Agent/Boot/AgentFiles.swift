@@ -1,0 +1,100 @@
+import Support
+
+/// The agent's files in memory, where they outlive the initial RAM disk.
+enum AgentFiles {
+    static let agent: StaticString = "/run/aerie/agent"
+
+    /// Copies the agent and what the host sends with it, and configures the network by it.
+    static func place() {
+        copy("/proc/self/exe", to: agent, mode: 0o755)
+        copy("/aerie-command", to: "/run/aerie/command.exec", mode: 0o600)
+        guard let addresses = FileAccess.contents("/aerie-network", limit: AgentLimits.network) else { return }
+        try? FileAccess.create("/run/aerie/network", with: addresses, mode: 0o644)
+        var hosts = RootDisk.place
+        hosts.add("/etc/hosts")
+        do throws(AgentFailure) {
+            // Addresses and names are there before the guest's first program is.
+            try StaticNetwork.apply(addresses, hosts: hosts)
+        } catch {
+            var line = [UInt8]("aerie: the addresses of the machine's networks: ")
+            line.add(error.text)
+            line.append(10)
+            try? FileAccess.write(line, to: "/dev/console")
+        }
+        replaceScript("/bin/aerie-network", "/run/aerie/network.sh", "/usr/lib/aerie/network")
+        replaceScript("/bin/aerie-dhcp", "/run/aerie/dhcp.sh", "/usr/lib/aerie/dhcp")
+    }
+
+    /// The image's own program may be of an earlier version, and ask for addresses on every card.
+    private static func replaceScript(_ source: StaticString, _ copied: StaticString, _ program: StaticString) {
+        var target = RootDisk.place
+        target.add(program)
+        guard (try? FileFacts.statx(target, followsLinks: true)) != nil else { return }
+        copy(source, to: copied, mode: 0o755)
+        try? Mount.bind([UInt8](copied), at: target)
+    }
+
+    /// Copies a small file; nothing happens where there is none.
+    private static func copy(_ source: StaticString, to target: StaticString, mode: Int) {
+        guard let bytes = FileAccess.contents(source, limit: 4 << 20) else { return }
+        try? FileAccess.create(target, with: bytes, mode: mode)
+    }
+
+    /// A unit that starts the agent beside systemd.
+    static func placeUnit() {
+        let text: StaticString = """
+            [Unit]
+            Description=Agent of the virtual machine's host
+            [Service]
+            ExecStartPre=-/sbin/modprobe -q vmw_vsock_virtio_transport
+            ExecStart=/run/aerie/agent
+            Restart=always
+            OOMScoreAdjust=-1000
+            TasksMax=infinity
+            # Commands of the host outlive a restart of the agent.
+            KillMode=process
+
+            """
+        for path in ["/run/systemd", "/run/systemd/system", "/run/systemd/system/multi-user.target.wants"]
+            as [StaticString]
+        {
+            Mount.makeDirectory([UInt8](path))
+        }
+        try? FileAccess.create("/run/systemd/system/aerie-agent.service", with: [UInt8](text), mode: 0o644)
+        let target: StaticString = "../aerie-agent.service"
+        let link: StaticString = "/run/systemd/system/multi-user.target.wants/aerie-agent.service"
+        _ = system(SystemCall.symlinkat, Int(target.utf8Start), OpenFlags.here, Int(link.utf8Start))
+    }
+
+    // MARK: Processes
+
+    /// Starts the agent as a process of its own, beside the init.
+    ///
+    /// - Parameter needsDriver: whether the driver of sockets is to be found on the root disk.
+    static func start(needsDriver: Bool) {
+        guard let process = try? Process.fork(), process == 0 else { return }
+        _ = system(SystemCall.setsid)
+        if let null = try? FileAccess.open([UInt8]("/dev/null"), OpenFlags.readWrite) {
+            for number in 0..<3 { _ = system(SystemCall.dup3, Int(null.number), number, 0) }
+        }
+        let program = [UInt8](agent)
+        let script: StaticString =
+            "/sbin/modprobe -q vmw_vsock_virtio_transport; exec /run/aerie/agent"
+        if let environment = StringVector([[UInt8]("PATH=/usr/sbin:/usr/bin:/sbin:/bin")]) {
+            let shell = [UInt8]("/bin/sh")
+            if needsDriver, let arguments = StringVector([shell, [UInt8]("-c"), [UInt8](script)]) {
+                _ = execute(shell, arguments, environment)
+            }
+            if let arguments = StringVector([program]) { _ = execute(program, arguments, environment) }
+        }
+        Process.end(127)
+    }
+
+    /// Becomes a program. Returns only by a failure.
+    static func execute(
+        _ path: [UInt8], _ arguments: borrowing StringVector, _ environment: borrowing StringVector
+    ) -> Errno {
+        let (first, second) = (arguments.address, environment.address)
+        return Errno(Int32(-path.withCString { system(SystemCall.execve, Int($0), first, second) }))
+    }
+}

@@ -1,0 +1,89 @@
+import Support
+
+/// The agent as `/init` of the initial RAM disk: loads what the root disk needs, mounts it, and becomes the init on it.
+///
+/// One process does what a script would start a hundred for. The host adds files to the RAM disk at each start: the newest form of this
+/// program; `/aerie-command`, the record of the machine's command; and `/aerie-network`, addresses and names. The agent is process 1 of a
+/// system without an init, a unit beside systemd, started by our own init or before it, and a plain process beside any other init.
+enum InitialRamdisk {
+    /// The name by which the kernel starts this program.
+    static let name: StaticString = "/init"
+
+    static func run() -> Never {
+        _ = system(SystemCall.umask, 0o022)
+        mountKernelFileSystems()
+        AgentProgram.limitHeap()
+        let words = BootWords(FileAccess.contents("/proc/cmdline") ?? [])
+        KernelModules.load("boot")
+        let hasSockets = KernelModules.loadForDevices()
+        if let failure = RootDisk.mount(words) { fail(failure) }
+        AgentFiles.place()
+        guard let program = SystemProgram.find(words) else {
+            var text = [UInt8]("there is no ")
+            text.append(contentsOf: (words.program ?? [UInt8](SystemProgram.own)).prefix(256))
+            text.add(" on the root disk")
+            fail(text)
+        }
+        if program.kind == .systemd { AgentFiles.placeUnit() }
+        if let error = RootChange.enter(RootDisk.place) {
+            var text = [UInt8]("the root file system cannot be entered: ")
+            text.add(error.text)
+            fail(text)
+        }
+        prepare(program, words, hasSockets: hasSockets)
+        become(program.path)
+    }
+
+    private static func mountKernelFileSystems() {
+        try? Mount.attach([UInt8]("proc"), at: [UInt8]("/proc"), type: "proc")
+        try? Mount.attach([UInt8]("sysfs"), at: [UInt8]("/sys"), type: "sysfs")
+        try? Mount.attach([UInt8]("dev"), at: [UInt8]("/dev"), type: "devtmpfs")
+        try? Mount.attach(
+            [UInt8]("run"), at: [UInt8]("/run"), type: "tmpfs", options: [UInt8]("mode=0755,nosuid,nodev"))
+        Mount.makeDirectory([UInt8]("/run/aerie"))
+    }
+
+    /// What happens on the root file system before its init begins.
+    private static func prepare(_ program: SystemProgram, _ words: BootWords, hasSockets: Bool) {
+        switch program.kind {
+        case .agent, .systemd: break
+        case .own(let expectsMounts):
+            guard expectsMounts else { return }
+            FirstProcess.mountDevices()
+            Mount.makeDirectory([UInt8]("/run/lock"))
+            if let name = words.hostname ?? FileAccess.contents("/etc/hostname", limit: 256)?.words.first {
+                _ = name.withCString { system(SystemCall.sethostname, Int($0), name.count) }
+            }
+            // The host's commands find the shared folders, which the init mounts.
+            let begins = (hasSockets || words.hasControlPort) && !words.hasSharedFolders
+            if begins { AgentFiles.start(needsDriver: false) }
+            let state = begins ? [UInt8]("agent\n") : []
+            try? FileAccess.create(SystemProgram.mark, with: state, mode: 0o644)
+        case .other: AgentFiles.start(needsDriver: !hasSockets)
+        }
+    }
+
+    /// Becomes the system's init.
+    private static func become(_ path: [UInt8]) -> Never {
+        let variables = FileAccess.contents("/proc/self/environ")?.parts(separatedBy: 0) ?? []
+        var reason = Errno.noMemory
+        if let arguments = StringVector([path]), let environment = StringVector(variables.filter { !$0.isEmpty }) {
+            reason = AgentFiles.execute(path, arguments, environment)
+        }
+        var text = path
+        text.add(" cannot be started: ")
+        text.add(reason.text)
+        fail(text)
+    }
+
+    /// Says on the console why there is no system, and powers off.
+    private static func fail(_ reason: [UInt8]) -> Never {
+        var line = [UInt8]("aerie: ")
+        line.add(reason)
+        line.add("; powering off\n")
+        try? FileAccess.write(line, to: "/dev/console")
+        _ = system(SystemCall.sync)
+        _ = system(SystemCall.reboot, 0xFEE1_DEAD, 672_274_793, 0x4321_FEDC, 0)
+        Process.end(1)
+    }
+}
