@@ -6,7 +6,7 @@ package struct AgentWait: Sendable {
     /// From the first attempt to connect, in seconds.
     package static let usualLimit: UInt64 = 60
     /// Nanoseconds between two attempts: at first, and at most.
-    private static let pauses: (first: UInt64, longest: UInt64) = (1_000_000, 50_000_000)
+    private static let pauses: (first: UInt64, longest: UInt64) = (1_000_000, 10_000_000)
 
     /// In seconds, from 0 (one attempt) to 86400.
     package let limit: UInt64

@@ -4,17 +4,22 @@ import Support
 enum AgentFiles {
     static let agent: StaticString = "/run/aerie/agent"
 
+    private static let addresses: StaticString = "/aerie-network"
+
+    /// Whether the host has chosen addresses of this guest's cards.
+    static var hasAddresses: Bool { FileAccess.exists(addresses) }
+
     /// Copies the agent and what the host sends with it, and configures the network by it.
     static func place() {
         copy("/proc/self/exe", to: agent, mode: 0o755)
         copy("/aerie-command", to: "/run/aerie/command.exec", mode: 0o600)
-        guard let addresses = FileAccess.contents("/aerie-network", limit: AgentLimits.network) else { return }
-        try? FileAccess.create("/run/aerie/network", with: addresses, mode: 0o644)
+        guard let lines = FileAccess.contents(addresses, limit: AgentLimits.network) else { return }
+        try? FileAccess.create("/run/aerie/network", with: lines, mode: 0o644)
         var hosts = RootDisk.place
         hosts.add("/etc/hosts")
         do throws(AgentFailure) {
             // Addresses and names are there before the guest's first program is.
-            try StaticNetwork.apply(addresses, hosts: hosts)
+            try StaticNetwork.apply(lines, hosts: hosts)
         } catch {
             var line = [UInt8]("aerie: the addresses of the machine's networks: ")
             line.add(error.text)

@@ -15,8 +15,18 @@ enum InitialRamdisk {
         AgentProgram.limitHeap()
         let words = BootWords(FileAccess.contents("/proc/cmdline") ?? [])
         KernelModules.load("boot")
-        let hasSockets = KernelModules.loadForDevices()
+        let devices = KernelModules.devices
         if let failure = RootDisk.mount(words) { fail(failure) }
+        let hasSockets = devices.hasSockets && KernelModules.load("socket")
+        // The agent of our own init answers while these are loaded.
+        var later = KernelModules.open("early") ?? []
+        if devices.hasNetwork { later += KernelModules.open("network") ?? [] }
+        if devices.hasSharedFolders { later += KernelModules.open("share") ?? [] }
+        // Addresses of the host's choice need their cards.
+        if AgentFiles.hasAddresses {
+            KernelModules.load(later)
+            later = []
+        }
         AgentFiles.place()
         guard let program = SystemProgram.find(words) else {
             var text = [UInt8]("there is no ")
@@ -31,6 +41,7 @@ enum InitialRamdisk {
             fail(text)
         }
         prepare(program, words, hasSockets: hasSockets)
+        KernelModules.load(later)
         become(program.path)
     }
 

@@ -10,7 +10,7 @@ struct InitialRamdisk {
 
     /// Modules without which there is no root disk, besides those of the architecture's transports.
     static let required = ["virtio_blk", "ext4"]
-    /// Modules that are loaded early when the kernel has them: entropy for the first program that asks for it, and the device that tells
+    /// Modules that are loaded before the root disk's init when the kernel has them: entropy for the first program that asks for it, and the device that tells
     /// the host of a panic.
     static let early = ["virtio_rng", "pvpanic_pci"]
     /// Modules that are there for the agent to load when the guest asks for what they do.
@@ -31,10 +31,11 @@ struct InitialRamdisk {
             dependencies: tree.text("\(base)/modules.dep") ?? "", builtin: tree.text("\(base)/modules.builtin") ?? "",
             soft: tree.text("\(base)/modules.softdep") ?? "", aliases: tree.text("\(base)/modules.alias") ?? "")
         let boot = try modules.loadOrder(
-            architecture.transportModules + Self.required + Self.early.filter(modules.has))
+            architecture.transportModules + Self.required)
         func further(_ names: [String]) throws(ImageError) -> [String] {
             try modules.loadOrder(names.filter(modules.has)).filter { !boot.contains($0) }
         }
+        let early = try further(Self.early)
         let overlay = try further(Self.overlay)
         let network = try further(Self.network)
         let socket = try further(Self.socket)
@@ -45,13 +46,14 @@ struct InitialRamdisk {
         // The kernel opens the console before anything could make this node.
         archive.addCharacterDevice("dev/console", mode: 0o600, major: 5, minor: 1)
         archive.addCharacterDevice("dev/null", mode: 0o666, major: 1, minor: 3)
-        for path in boot + overlay + network + socket + share {
+        for path in boot + early + overlay + network + socket + share {
             let data = try await decompressed(try tree.hostPath("\(base)/\(path)"))
             archive.addFile(
                 "lib/modules/\(KernelModules.name(of: path)).ko",
                 ModuleSymbols.reduced(ModuleSignature.removed(from: data)))
         }
         archive.addFile("lib/modules/boot", Self.list(boot))
+        archive.addFile("lib/modules/early", Self.list(early))
         archive.addFile("lib/modules/overlay", Self.list(overlay))
         archive.addFile("lib/modules/network", Self.list(network))
         archive.addFile("lib/modules/socket", Self.list(socket))
