@@ -27,11 +27,14 @@ enum AgentProgram {
             MachineCommand.run()
         } else if arguments.count == 4, arguments[1] == "--network" {
             applyNetwork(arguments[2], hosts: arguments[3])
+        } else if arguments.count == 2, arguments[1] == "--networks" {
+            NetworkSetup.run()
         } else if Process.identifier == 1 {
             options.isFirstProcess = true
             FirstProcess.begin()
         } else if arguments.count != 1 {
-            StandardError.line("usage: aerie-agent [--socket PATH | --command | --network FILE HOSTS | --version]", [])
+            StandardError.line(
+                "usage: aerie-agent [--socket PATH | --command | --networks | --network FILE HOSTS | --version]", [])
             Process.end(64)
         }
         // Whoever started the agent may have left descriptors open; no command gets them. (CLOSE_RANGE_CLOEXEC)

@@ -60,11 +60,9 @@ enum AgentFiles {
             KillMode=process
 
             """
-        for path in ["/run/systemd", "/run/systemd/system", "/run/systemd/system/multi-user.target.wants"]
-            as [StaticString]
-        {
-            Mount.makeDirectory([UInt8](path))
-        }
+        Mount.makeDirectory("/run/systemd")
+        Mount.makeDirectory("/run/systemd/system")
+        Mount.makeDirectory("/run/systemd/system/multi-user.target.wants")
         try? FileAccess.create("/run/systemd/system/aerie-agent.service", with: [UInt8](text), mode: 0o644)
         let target: StaticString = "../aerie-agent.service"
         let link: StaticString = "/run/systemd/system/multi-user.target.wants/aerie-agent.service"
@@ -73,24 +71,27 @@ enum AgentFiles {
 
     // MARK: Processes
 
-    /// Starts the agent as a process of its own, beside the init.
+    /// Starts the agent beside the init.
     ///
     /// - Parameter needsDriver: whether the driver of sockets is to be found on the root disk.
     static func start(needsDriver: Bool) {
+        guard needsDriver else { return startProgram([UInt8](agent), [[UInt8](agent)]) }
+        let shell = [UInt8]("/bin/sh")
+        let script: StaticString = "/sbin/modprobe -q vmw_vsock_virtio_transport; exec /run/aerie/agent"
+        startProgram(shell, [shell, [UInt8]("-c"), [UInt8](script)])
+    }
+
+    /// Starts a program as a process with a session of its own and no streams.
+    static func startProgram(_ path: [UInt8], _ words: [[UInt8]]) {
         guard let process = try? Process.fork(), process == 0 else { return }
         _ = system(SystemCall.setsid)
         if let null = try? FileAccess.open([UInt8]("/dev/null"), OpenFlags.readWrite) {
             for number in 0..<3 { _ = system(SystemCall.dup3, Int(null.number), number, 0) }
         }
-        let program = [UInt8](agent)
-        let script: StaticString =
-            "/sbin/modprobe -q vmw_vsock_virtio_transport; exec /run/aerie/agent"
-        if let environment = StringVector([[UInt8]("PATH=/usr/sbin:/usr/bin:/sbin:/bin")]) {
-            let shell = [UInt8]("/bin/sh")
-            if needsDriver, let arguments = StringVector([shell, [UInt8]("-c"), [UInt8](script)]) {
-                _ = execute(shell, arguments, environment)
-            }
-            if let arguments = StringVector([program]) { _ = execute(program, arguments, environment) }
+        if let arguments = StringVector(words),
+            let environment = StringVector([[UInt8]("PATH=/usr/sbin:/usr/bin:/sbin:/bin")])
+        {
+            _ = execute(path, arguments, environment)
         }
         Process.end(127)
     }

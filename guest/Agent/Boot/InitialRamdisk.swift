@@ -46,12 +46,11 @@ enum InitialRamdisk {
     }
 
     private static func mountKernelFileSystems() {
-        try? Mount.attach([UInt8]("proc"), at: [UInt8]("/proc"), type: "proc")
-        try? Mount.attach([UInt8]("sysfs"), at: [UInt8]("/sys"), type: "sysfs")
-        try? Mount.attach([UInt8]("dev"), at: [UInt8]("/dev"), type: "devtmpfs")
-        try? Mount.attach(
-            [UInt8]("run"), at: [UInt8]("/run"), type: "tmpfs", options: [UInt8]("mode=0755,nosuid,nodev"))
-        Mount.makeDirectory([UInt8]("/run/aerie"))
+        Mount.attach("proc", at: "/proc", type: "proc")
+        Mount.attach("sysfs", at: "/sys", type: "sysfs")
+        Mount.attach("dev", at: "/dev", type: "devtmpfs")
+        Mount.attach("run", at: "/run", type: "tmpfs", options: "mode=0755,nosuid,nodev")
+        Mount.makeDirectory("/run/aerie")
     }
 
     /// What happens on the root file system before its init begins.
@@ -61,7 +60,7 @@ enum InitialRamdisk {
         case .own(let expectsMounts):
             guard expectsMounts else { return }
             FirstProcess.mountDevices()
-            Mount.makeDirectory([UInt8]("/run/lock"))
+            Mount.makeDirectory("/run/lock")
             if let name = words.hostname ?? FileAccess.contents("/etc/hostname", limit: 256)?.words.first {
                 _ = name.withCString { system(SystemCall.sethostname, Int($0), name.count) }
             }

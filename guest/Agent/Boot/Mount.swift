@@ -10,6 +10,14 @@ enum Mount {
         try call(source, target, Int(type.utf8Start), flags, data)
     }
 
+    /// As above, for what always has the same names. What fails shows by what is absent.
+    @inline(never)
+    static func attach(
+        _ source: StaticString, at target: StaticString, type: StaticString, options: StaticString = ""
+    ) {
+        try? attach([UInt8](source), at: [UInt8](target), type: type, options: [UInt8](options))
+    }
+
     /// Moves a mount with everything below it; the target is made where it is absent.
     static func move(_ source: [UInt8], to target: [UInt8]) throws(Errno) {
         makeDirectory(target)
@@ -21,10 +29,15 @@ enum Mount {
         try call(source, target, 0, 0x1000, [])  // MS_BIND
     }
 
+    @inline(never)
+    static func makeDirectory(_ path: StaticString) { makeDirectory([UInt8](path)) }
+
+    @inline(never)
     static func makeDirectory(_ path: [UInt8], mode: Int = 0o755) {
         _ = path.withCString { system(SystemCall.mkdirat, OpenFlags.here, Int($0), mode) }
     }
 
+    @inline(never)
     private static func call(_ source: [UInt8], _ target: [UInt8], _ type: Int, _ flags: Int, _ data: [UInt8])
         throws(Errno)
     {
@@ -53,6 +66,7 @@ enum Mount {
         return (flags, data)
     }
 
+    @inline(never)
     private static func flag(_ option: [UInt8]) -> Int? {
         if option == "ro" { return 1 }
         if option == "nosuid" { return 2 }

@@ -4,11 +4,10 @@ import Support
 enum RootChange {
     /// - Returns: what is wrong, or nil.
     static func enter(_ root: [UInt8]) -> Errno? {
-        for name in ["/proc", "/sys", "/dev", "/run"] as [StaticString] {
-            var target = root
-            target.add(name)
-            try? Mount.move([UInt8](name), to: target)
-        }
+        take("/proc", to: root)
+        take("/sys", to: root)
+        take("/dev", to: root)
+        take("/run", to: root)
         // What is left in the RAM disk is memory that nobody could free later.
         if isInMemory, let facts = try? FileFacts.statx([UInt8]("/"), followsLinks: true) {
             removeContents([UInt8]("/"), of: (facts.device_major, facts.device_minor), depth: 0)
@@ -22,6 +21,14 @@ enum RootChange {
         } catch { return error }
     }
 
+    @inline(never)
+    private static func take(_ path: StaticString, to root: [UInt8]) {
+        var target = root
+        target.add(path)
+        try? Mount.move([UInt8](path), to: target)
+    }
+
+    @inline(never)
     private static func changeDirectory(_ path: [UInt8]) throws(Errno) {
         try checked(path.withCString { system(SystemCall.chdir, Int($0)) })
     }

@@ -39,21 +39,18 @@ enum RootDisk {
     /// A file system in memory over the disk's, which stays as it is.
     private static func mountOverlay(_ device: [UInt8], _ words: BootWords) -> [UInt8]? {
         KernelModules.load("overlay")
-        let lower = [UInt8]("/run/aerie/lower")
-        let upper = [UInt8]("/run/aerie/upper")
-        Mount.makeDirectory(lower)
-        Mount.makeDirectory(upper)
+        Mount.makeDirectory("/run/aerie/lower")
+        Mount.makeDirectory("/run/aerie/upper")
         var options = [UInt8]("ro,")
         options.add(words.options)
-        if let failure = mount(device, at: lower, options) { return failure }
+        if let failure = mount(device, at: [UInt8]("/run/aerie/lower"), options) { return failure }
+        Mount.attach("changes", at: "/run/aerie/upper", type: "tmpfs", options: "mode=0755")
+        Mount.makeDirectory("/run/aerie/upper/files")
+        Mount.makeDirectory("/run/aerie/upper/work")
         do throws(Errno) {
-            try Mount.attach([UInt8]("changes"), at: upper, type: "tmpfs", options: [UInt8]("mode=0755"))
-            Mount.makeDirectory([UInt8]("/run/aerie/upper/files"))
-            Mount.makeDirectory([UInt8]("/run/aerie/upper/work"))
-            try Mount.attach(
-                [UInt8]("root"), at: place, type: "overlay",
-                options: [UInt8](
-                    "lowerdir=/run/aerie/lower,upperdir=/run/aerie/upper/files,workdir=/run/aerie/upper/work"))
+            let layers: StaticString =
+                "lowerdir=/run/aerie/lower,upperdir=/run/aerie/upper/files,workdir=/run/aerie/upper/work"
+            try Mount.attach([UInt8]("root"), at: place, type: "overlay", options: [UInt8](layers))
             return nil
         } catch {
             var text = [UInt8]("the root disk's overlay cannot be mounted: ")
@@ -133,13 +130,7 @@ enum FileSystemName {
         var result: [UInt8] = []
         var high: UInt8?
         for character in text {
-            let digit: UInt8
-            switch character {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = character - UInt8(ascii: "0")
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = character - UInt8(ascii: "a") + 10
-            case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = character - UInt8(ascii: "A") + 10
-            default: continue
-            }
+            guard let digit = Hex.digit(character) else { continue }
             if let upper = high {
                 result.append(upper << 4 | digit)
                 high = nil

@@ -5,6 +5,7 @@ struct StringVector: ~Copyable {
     private let memory: UnsafeMutableRawPointer
 
     /// Nil if the heap is exhausted.
+    @inline(never)
     init?(_ texts: [[UInt8]]) {
         var size = 8 * (texts.count + 1)
         for text in texts { size += text.count + 1 }

@@ -1,16 +1,20 @@
 /// Texts are bytes: the agent has no tables of Unicode.
 extension [UInt8] {
+    @inline(never)
     init(_ text: StaticString) {
         self.init(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
+    @inline(never)
     mutating func add(_ text: StaticString) {
         append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
+    @inline(never)
     mutating func add(_ bytes: [UInt8]) { append(contentsOf: bytes) }
 
     /// Appends a number in decimal digits.
+    @inline(never)
     mutating func add(number: UInt64) {
         var digits: [UInt8] = []
         var rest = number
@@ -28,12 +32,14 @@ extension [UInt8] {
         return copy.withUnsafeBufferPointer { body($0.baseAddress.unsafelyUnwrapped) }
     }
 
+    @inline(never)
     func starts(withText text: StaticString) -> Bool {
         guard count >= text.utf8CodeUnitCount else { return false }
         for index in 0..<text.utf8CodeUnitCount where self[index] != text.utf8Start[index] { return false }
         return true
     }
 
+    @inline(never)
     func ends(withText text: StaticString) -> Bool {
         let length = text.utf8CodeUnitCount
         guard count >= length else { return false }
@@ -41,6 +47,7 @@ extension [UInt8] {
         return true
     }
 
+    @inline(never)
     func contains(_ text: StaticString) -> Bool {
         let length = text.utf8CodeUnitCount
         guard count >= length else { return false }
@@ -52,11 +59,13 @@ extension [UInt8] {
         return false
     }
 
+    @inline(never)
     static func == (bytes: [UInt8], text: StaticString) -> Bool {
         bytes.count == text.utf8CodeUnitCount && bytes.starts(withText: text)
     }
 
     /// The parts between separators, empty ones included.
+    @inline(never)
     func parts(separatedBy separator: UInt8) -> [[UInt8]] {
         var parts: [[UInt8]] = []
         var start = 0
@@ -95,6 +104,7 @@ extension [UInt8] {
     }
 
     /// Without spaces and line ends at both sides.
+    @inline(never)
     var trimmed: [UInt8] {
         var start = 0
         var end = count
@@ -104,6 +114,7 @@ extension [UInt8] {
     }
 
     /// `'TEXT': ` in front of a message about it.
+    @inline(never)
     static func quoted(_ text: [UInt8], _ message: StaticString) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.add("'")

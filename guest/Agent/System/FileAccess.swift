@@ -2,6 +2,7 @@ import Support
 
 /// Small files, read and written whole: those of /proc, /sys and /etc.
 enum FileAccess {
+    @inline(never)
     static func open(_ path: [UInt8], _ flags: Int, mode: Int = 0) throws(Errno) -> Descriptor {
         let result = path.withCString {
             system(SystemCall.openat, OpenFlags.here, Int($0), flags | OpenFlags.closeOnExec, mode)
@@ -10,12 +11,14 @@ enum FileAccess {
     }
 
     /// The file's bytes up to `limit`, or nil if it cannot be read.
+    @inline(never)
     static func contents(_ path: [UInt8], limit: Int = 1 << 20) -> [UInt8]? {
         // Nothing here waits for a FIFO's writer.
         guard let file = try? open(path, OpenFlags.read | OpenFlags.nonblocking) else { return nil }
         return contents(file, limit: limit)
     }
 
+    @inline(never)
     static func contents(_ path: StaticString, limit: Int = 1 << 20) -> [UInt8]? {
         contents([UInt8](path), limit: limit)
     }
@@ -36,6 +39,7 @@ enum FileAccess {
         return bytes
     }
 
+    @inline(never)
     static func write(_ bytes: [UInt8], to path: StaticString) throws(Errno) {
         let file = try open([UInt8](path), OpenFlags.write)
         try write(bytes, to: file)
@@ -52,8 +56,12 @@ enum FileAccess {
     }
 
     /// Makes a file, or gives it other contents.
-    static func create(_ path: StaticString, with bytes: [UInt8], mode: Int) throws(Errno) {
-        let flags = OpenFlags.write | OpenFlags.create | OpenFlags.truncate | OpenFlags.noFollow
+    @inline(never)
+    static func create(
+        _ path: StaticString, with bytes: [UInt8], mode: Int, followsLinks: Bool = false
+    ) throws(Errno) {
+        let flags =
+            OpenFlags.write | OpenFlags.create | OpenFlags.truncate | (followsLinks ? 0 : OpenFlags.noFollow)
         let file = try open([UInt8](path), flags, mode: mode)
         try write(bytes, to: file)
     }
@@ -91,6 +99,7 @@ enum FileAccess {
         return true
     }
 
+    @inline(never)
     static func exists(_ path: StaticString) -> Bool {
         [UInt8](path).withCString { system(SystemCall.faccessat, OpenFlags.here, Int($0), 0) } == 0
     }

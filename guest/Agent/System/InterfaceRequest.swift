@@ -51,6 +51,24 @@ struct InterfaceRequest {
             })
     }
 
+    /// Gives an interface an IPv4 address; both are 4 bytes.
+    static func setAddress(
+        _ address: [UInt8], mask: [UInt8], of name: [UInt8], _ socket: borrowing Descriptor
+    ) throws(Errno) {
+        try set(address, of: name, socket, .setAddress)
+        try set(mask, of: name, socket, .setMask)
+    }
+
+    /// The value is a sockaddr_in: u16 family (AF_INET), u16 port, 4 bytes of address.
+    private static func set(
+        _ address: [UInt8], of name: [UInt8], _ socket: borrowing Descriptor, _ call: Call
+    ) throws(Errno) {
+        var request = InterfaceRequest(name)
+        request[0] = 2
+        request.set(Array(address.prefix(4)), at: 4)
+        try request.send(call, socket)
+    }
+
     /// Brings an interface up.
     static func bringUp(_ name: [UInt8], _ socket: borrowing Descriptor) throws(Errno) {
         var request = InterfaceRequest(name)

@@ -60,6 +60,7 @@ enum SystemCall {
         static let readlinkat = 267
         static let fchmodat = 268
         static let faccessat = 269
+        static let ppoll = 271
         static let utimensat = 280
         static let epoll_pwait = 281
         static let accept4 = 288
@@ -103,6 +104,7 @@ enum SystemCall {
         static let write = 64
         static let pread64 = 67
         static let pwrite64 = 68
+        static let ppoll = 73
         static let signalfd4 = 74
         static let readlinkat = 78
         static let sync = 81

@@ -84,8 +84,8 @@ enum GuestScripts {
         *) agent; . /usr/lib/aerie/setup ;;
         esac
         network=
-        if [ "$mode" = shell ]; then
-            /usr/lib/aerie/network &
+        if [ "$mode" = shell ] && [ -x /run/aerie/agent ]; then
+            /run/aerie/agent --networks &
             network=$!
         fi
         # The network is there before anything could use it, unless it takes long.
@@ -153,27 +153,9 @@ enum GuestScripts {
     /// `/usr/lib/aerie/network`: brings up the network devices that the host gave the guest.
     static let network = #"""
         #!/bin/sh
-        # Asks for an address on every Ethernet device that has a link, unless the host has chosen one. A network that does not answer within
-        # two seconds is asked again in the background.
-        ip link set lo up
-        modprobe -q virtio_net
-        chosen=" "
-        if [ -f /run/aerie/network ]; then
-            while read -r kind mac rest; do [ "$kind" = address ] && chosen="$chosen$mac "; done </run/aerie/network
-        fi
-        for device in /sys/class/net/*; do
-            [ -e "$device/device" ] || continue
-            name=${device##*/}
-            ip link set "$name" up
-            read -r mac <"$device/address"
-            case $chosen in *" $mac "*) continue ;; esac
-            lease="busybox udhcpc -b -S -t 2 -T 1 -A 10 -i $name -s /usr/lib/aerie/dhcp"
-            if read -r carrier <"$device/carrier" && [ "$carrier" = 1 ]; then
-                $lease </dev/null >/dev/null 2>&1
-            else
-                $lease </dev/null >/dev/null 2>&1 &
-            fi
-        done
+        # The agent asks for an address of every Ethernet device that has a link, unless the host has chosen one.
+        [ -e /sys/module/virtio_net ] || modprobe -q virtio_net
+        if [ -x /run/aerie/agent ]; then exec /run/aerie/agent --networks; fi
 
         """#
 

@@ -49,6 +49,18 @@ enum AddressText {
         }
     }
 
+    /// The six bytes of a MAC address, or nil.
+    static func parseHardware(_ text: [UInt8]) -> [UInt8]? {
+        let parts = text.parts(separatedBy: UInt8(ascii: ":"))
+        guard parts.count == 6 else { return nil }
+        var bytes: [UInt8] = []
+        for part in parts {
+            guard part.count == 2, let high = Hex.digit(part[0]), let low = Hex.digit(part[1]) else { return nil }
+            bytes.append(high << 4 | low)
+        }
+        return bytes
+    }
+
     /// The four bytes of a dotted IPv4 address, or nil.
     static func parseV4(_ text: [UInt8]) -> [UInt8]? {
         let parts = text.parts(separatedBy: UInt8(ascii: "."))

@@ -85,8 +85,7 @@ enum StaticNetwork {
         let maskBytes = (0..<4).map { UInt8(truncatingIfNeeded: mask >> UInt32(24 - 8 * $0)) }
         do throws(Errno) {
             let socket = try InterfaceRequest.socket()
-            try set(address, of: name, socket, .setAddress)
-            try set(maskBytes, of: name, socket, .setMask)
+            try InterfaceRequest.setAddress(address, mask: maskBytes, of: name, socket)
             try InterfaceRequest.bringUp(name, socket)
         } catch {
             throw AgentFailure(.file, name, error)
@@ -103,15 +102,5 @@ enum StaticNetwork {
             if FileAccess.contents(path, limit: 64)?.trimmed == mac { found = name }
         }
         return found
-    }
-
-    /// The value is a sockaddr_in: u16 family (AF_INET), u16 port, 4 bytes of address.
-    private static func set(
-        _ address: [UInt8], of name: [UInt8], _ socket: borrowing Descriptor, _ call: InterfaceRequest.Call
-    ) throws(Errno) {
-        var request = InterfaceRequest(name)
-        request[0] = 2
-        request.set(Array(address.prefix(4)), at: 4)
-        try request.send(call, socket)
     }
 }
