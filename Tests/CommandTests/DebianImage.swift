@@ -110,12 +110,15 @@ struct DebianImage {
         func changed(_ path: String) -> Date {
             (try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date) ?? .distantFuture
         }
-        let sources = root.appending(path: "Sources/GuestImages").path
-        let names = (try? FileManager.default.subpathsOfDirectory(atPath: sources)) ?? []
+        // The initial RAM disk has the agent.
+        let sources = ["Sources/GuestImages", "guest/Agent"].flatMap { directory -> [String] in
+            let path = root.appending(path: directory).path
+            return ((try? FileManager.default.subpathsOfDirectory(atPath: path)) ?? []).map { "\(path)/\($0)" }
+        }
         let made = file("manifest.json", architecture, data)
         guard let manifest = try? String(contentsOfFile: made, encoding: .utf8),
             packages.allSatisfy({ manifest.contains("\"\($0)\"") })
         else { return true }
-        return names.contains { changed("\(sources)/\($0)") > changed(made) }
+        return sources.contains { changed($0) > changed(made) }
     }
 }

@@ -118,7 +118,7 @@ package struct DebianImageBuilder: Sendable {
         try await runner.run(
             .depmod, ["-b", tree.directory, unpacked.release], purpose: "indexing the kernel's modules")
         let ramdisk = try await InitialRamdisk(runner: runner, scratch: work).make(
-            release: unpacked.release, tree: tree, architecture: options.architecture)
+            release: unpacked.release, tree: tree, architecture: options.architecture, busybox: "usr/bin/busybox")
         try Files.write(ramdisk, to: "\(work)/image/initrd")
 
         try RootConfiguration.apply(

@@ -41,8 +41,11 @@ enum AgentFiles {
 
     /// Copies a small file; nothing happens where there is none.
     private static func copy(_ source: StaticString, to target: StaticString, mode: Int) {
-        guard let bytes = FileAccess.contents(source, limit: 4 << 20) else { return }
-        try? FileAccess.create(target, with: bytes, mode: mode)
+        guard let from = try? FileAccess.open([UInt8](source), OpenFlags.read),
+            let to = try? FileAccess.open(
+                [UInt8](target), OpenFlags.write | OpenFlags.create | OpenFlags.truncate, mode: mode)
+        else { return }
+        while system(SystemCall.sendfile, Int(to.number), Int(from.number), 0, 1 << 20) > 0 {}
     }
 
     /// A unit that starts the agent beside systemd.

@@ -35,13 +35,19 @@ enum InitialRamdisk {
             fail(text)
         }
         if program.kind == .systemd { AgentFiles.placeUnit() }
-        if let error = RootChange.enter(RootDisk.place) {
+        do throws(Errno) {
+            let change = try RootChange.enter(RootDisk.place)
+            prepare(program, words, hasSockets: hasSockets)
+            // The agent answers first.
+            Process.setPriority(10)
+            change.removeOld()
+            KernelModules.load(later)
+            Process.setPriority(0)
+        } catch {
             var text = [UInt8]("the root file system cannot be entered: ")
             text.add(error.text)
             fail(text)
         }
-        prepare(program, words, hasSockets: hasSockets)
-        KernelModules.load(later)
         become(program.path)
     }
 

@@ -23,6 +23,9 @@ enum Process {
         static let goOn: Int32 = 18
     }
 
+    /// Sets this process's nice value, -20 to 19.
+    static func setPriority(_ nice: Int) { _ = system(SystemCall.setpriority, 0, 0, nice) }
+
     /// Keeps every signal waiting: SIGPIPE becomes an error of write, and the others come through a descriptor.
     static func blockSignals() { setMask(UInt64.max) }
 

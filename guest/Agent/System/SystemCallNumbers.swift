@@ -12,6 +12,7 @@ enum SystemCall {
         static let pwrite64 = 18
         static let nanosleep = 35
         static let getpid = 39
+        static let sendfile = 40
         static let socket = 41
         static let connect = 42
         static let sendto = 44
@@ -39,6 +40,8 @@ enum SystemCall {
         static let setresuid = 117
         static let setresgid = 119
         static let statfs = 137
+        static let fstatfs = 138
+        static let setpriority = 141
         static let chroot = 161
         static let sync = 162
         static let mount = 165
@@ -87,6 +90,7 @@ enum SystemCall {
         static let umount2 = 39
         static let mount = 40
         static let statfs = 43
+        static let fstatfs = 44
         static let ftruncate = 46
         static let faccessat = 48
         static let chdir = 49
@@ -105,6 +109,7 @@ enum SystemCall {
         static let pread64 = 67
         static let pwrite64 = 68
         static let ppoll = 73
+        static let sendfile = 71
         static let signalfd4 = 74
         static let readlinkat = 78
         static let sync = 81
@@ -117,6 +122,7 @@ enum SystemCall {
         static let kill = 129
         static let rt_sigaction = 134
         static let rt_sigprocmask = 135
+        static let setpriority = 140
         static let reboot = 142
         static let setresuid = 147
         static let setresgid = 149

@@ -1,6 +1,7 @@
 internal import GuestBoot
 
-/// Makes the initial RAM disk: the modules that the root disk needs, and the guest's agent, which mounts it.
+/// Makes the initial RAM disk: the modules that the root disk needs, the guest's agent, which mounts it, and a static shell for a person
+/// who starts it instead (`rdinit=/bin/sh`).
 ///
 /// It is not compressed: in a guest whose processor is emulated, unpacking costs more than reading a few megabytes.
 struct InitialRamdisk {
@@ -22,9 +23,11 @@ struct InitialRamdisk {
     /// Modules that are loaded when the guest has a shared folder.
     static let share = ["virtiofs"]
 
-    /// - Parameter tree: the root file system with the kernel's modules and their index.
+    /// - Parameters:
+    ///   - tree: the root file system with the kernel's modules and their index.
+    ///   - busybox: the static shell's path in the tree.
     func make(
-        release: String, tree: RootTree, architecture: ImageArchitecture
+        release: String, tree: RootTree, architecture: ImageArchitecture, busybox: String
     ) async throws(ImageError) -> [UInt8] {
         let base = "usr/lib/modules/\(release)"
         let modules = KernelModules(
@@ -58,6 +61,8 @@ struct InitialRamdisk {
         archive.addFile("lib/modules/network", Self.list(network))
         archive.addFile("lib/modules/socket", Self.list(socket))
         archive.addFile("lib/modules/share", Self.list(share))
+        archive.addFile("bin/busybox", mode: 0o755, try Files.read(try tree.hostPath(busybox), limit: 64 << 20))
+        archive.addLink("bin/sh", to: "busybox")
         architecture.addAgent(to: &archive)
         return archive.finished()
     }
