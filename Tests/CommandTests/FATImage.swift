@@ -14,19 +14,42 @@ struct FATImage {
     ///
     /// - Parameter name: at most 8 letters and 3 more after a dot.
     mutating func add(_ name: String, _ contents: Data) {
+        root += Self.entry(name, attributes: 0x20, first: store(contents), size: contents.count)
+    }
+
+    /// Adds a directory of the root directory with one of its own, which has one file.
+    mutating func add(_ name: String, in directory: String, below parent: String, _ contents: Data) {
+        // Where a directory and its parent are is known before they are complete.
+        let file = Self.entry(name, attributes: 0x20, first: store(contents), size: contents.count)
+        let (inner, outer) = (table.count, table.count + 1)
+        func names(_ own: Int, _ above: Int) -> Data {
+            Self.entry(".", attributes: 0x10, first: own, size: 0)
+                + Self.entry("..", attributes: 0x10, first: above, size: 0)
+        }
+        _ = store(names(inner, outer) + file)
+        _ = store(names(outer, 0) + Self.entry(directory, attributes: 0x10, first: inner, size: 0))
+        root += Self.entry(parent, attributes: 0x10, first: outer, size: 0)
+    }
+
+    /// - Returns: the first cluster.
+    private mutating func store(_ contents: Data) -> Int {
         let size = Self.sector * Self.sectorsPerCluster
         let count = max(1, (contents.count + size - 1) / size)
         let first = table.count
         table += (1...count).map { $0 == count ? 0xFFFF : UInt16(first + $0) }
         clusters += contents + Data(count: count * size - contents.count)
-        let parts = name.uppercased().split(separator: ".").map(String.init)
+        return first
+    }
+
+    private static func entry(_ name: String, attributes: UInt8, first: Int, size: Int) -> Data {
+        let parts = name.hasPrefix(".") ? [name] : name.uppercased().split(separator: ".").map(String.init)
         func padded(_ text: String, _ count: Int) -> Data {
             Data(text.padding(toLength: count, withPad: " ", startingAt: 0).utf8)
         }
-        root += padded(parts[0], 8) + padded(parts.count > 1 ? parts[1] : "", 3)
-        // An archive file of the first day that there is.
-        root += Data([0x20, 0, 0, 0, 0, 0x21, 0, 0x21, 0, 0, 0, 0, 0, 0x21, 0]) + Self.word(first)
-        root += Self.word(contents.count & 0xFFFF) + Self.word(contents.count >> 16)
+        // The first day that there is.
+        return padded(parts[0], 8) + padded(parts.count > 1 ? parts[1] : "", 3)
+            + Data([attributes, 0, 0, 0, 0, 0x21, 0, 0x21, 0, 0, 0, 0, 0, 0x21, 0]) + word(first)
+            + word(size & 0xFFFF) + word(size >> 16)
     }
 
     private static func word(_ value: Int) -> Data { Data([UInt8(value & 0xFF), UInt8(value >> 8 & 0xFF)]) }

@@ -62,11 +62,11 @@ import Testing
         #expect(ModuleSymbols.reduced(reduced) == reduced)
     }
 
-    /// GNU's assembler gives the sections' names a table of their own.
+    /// As in the kernel's modules, the linker gives the sections' names a table of their own.
     @Test func namesThatOnlySymbolsHaveGoWithThem() throws {
         let object = try scratch.file("input.o", try assemble(Self.program))
-        // The tool writes such files.
-        try Toolchain.run("llvm-objcopy", [object, scratch.path("other.o")])
+        try Toolchain.run(
+            "ld.lld", ["-m", "elf64lriscv", "-r", "--discard-none", "-o", scratch.path("other.o"), object])
         let module = [UInt8](try Data(contentsOf: URL(filePath: scratch.path("other.o"))))
         let reduced = ModuleSymbols.reduced(module)
         #expect(reduced.count < module.count - 200 * 24)

@@ -36,8 +36,10 @@ struct GuestSlotDriver {
 
             """#
 
-    /// Has the DHCP client of an image of aerie ask for an address on the card with the address $1, which the kernel has soon found.
+    /// Loads the driver, which a guest that started without a card does not have, and has the DHCP client of an image of aerie ask for an
+    /// address on the card with the address $1, which the kernel has soon found.
     private static let addressing = #"""
+        modprobe -q virtio_net
         client=/usr/lib/aerie/dhcp
         [ -x "$client" ] || exit 0
         tries=0 name=
