@@ -15,22 +15,22 @@ enum FirstProcess {
     /// What programs expect in /dev besides the kernel's devices.
     static func mountDevices() {
         mount("devpts", "/dev/pts", "devpts", needed: "/dev/pts/ptmx", options: "gid=5,mode=620,ptmxmode=666")
-        mount("tmpfs", "/dev/shm", "tmpfs", needed: nil, options: "mode=1777")
+        mount("tmpfs", "/dev/shm", "tmpfs", needed: nil, options: "mode=1777", flags: 2 | 4)
         link("/proc/self/fd", "/dev/fd")
         link("fd/0", "/dev/stdin")
         link("fd/1", "/dev/stdout")
         link("fd/2", "/dev/stderr")
     }
 
+    /// - Parameter flags: MS_NOSUID (2), MS_NODEV (4).
     private static func mount(
         _ source: StaticString, _ target: StaticString, _ type: StaticString, needed: StaticString?,
-        options: StaticString = ""
+        options: StaticString = "", flags: Int = 2
     ) {
         if let needed, FileAccess.exists(needed) { return }
         _ = system(SystemCall.mkdirat, OpenFlags.here, Int(target.utf8Start), 0o755)
-        let noSetID = 2  // MS_NOSUID
         _ = system(
-            SystemCall.mount, Int(source.utf8Start), Int(target.utf8Start), Int(type.utf8Start), noSetID,
+            SystemCall.mount, Int(source.utf8Start), Int(target.utf8Start), Int(type.utf8Start), flags,
             Int(options.utf8Start))
     }
 
