@@ -28,7 +28,8 @@ enum AgentProgram {
         } else if arguments.count == 4, arguments[1] == "--network" {
             applyNetwork(arguments[2], hosts: arguments[3])
         } else if arguments.count == 2, arguments[1] == "--networks" {
-            NetworkSetup.run()
+            NetworkSetup.configureCards()
+            Process.end(0)
         } else if Process.identifier == 1 {
             options.isFirstProcess = true
             FirstProcess.begin()

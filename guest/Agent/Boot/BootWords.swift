@@ -11,6 +11,8 @@ struct BootWords {
     private(set) var program: [UInt8]?
     private(set) var hostname: [UInt8]?
     private(set) var hasSharedFolders = false
+    /// Whether the image's packages are finished in this run, without networks.
+    private(set) var isSecondStage = false
     /// Whether the host speaks with the agent at a console.
     private(set) var hasControlPort = false
 
@@ -29,6 +31,8 @@ struct BootWords {
                 hostname = text
             } else if word == "aerie.overlay" {
                 hasOverlay = true
+            } else if word == "aerie.stage2" {
+                isSecondStage = true
             } else if word == "ro" || word == "rw" {
                 isReadOnly = word == "ro"
             } else if value("aerie.share=") != nil {

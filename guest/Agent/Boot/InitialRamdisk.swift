@@ -37,11 +37,12 @@ enum InitialRamdisk {
         if program.kind == .systemd { AgentFiles.placeUnit() }
         do throws(Errno) {
             let change = try RootChange.enter(RootDisk.place)
-            prepare(program, words, hasSockets: hasSockets)
+            let hasNetworks = prepare(program, words, hasSockets: hasSockets)
             // The agent answers first.
             Process.setPriority(10)
             change.removeOld()
             KernelModules.load(later)
+            if hasNetworks { NetworkSetup.configureCards() }
             Process.setPriority(0)
         } catch {
             var text = [UInt8]("the root file system cannot be entered: ")
@@ -60,23 +61,34 @@ enum InitialRamdisk {
     }
 
     /// What happens on the root file system before its init begins.
-    private static func prepare(_ program: SystemProgram, _ words: BootWords, hasSockets: Bool) {
+    ///
+    /// - Returns: whether its networks are to be configured.
+    private static func prepare(_ program: SystemProgram, _ words: BootWords, hasSockets: Bool) -> Bool {
         switch program.kind {
-        case .agent, .systemd: break
-        case .own(let expectsMounts):
-            guard expectsMounts else { return }
-            FirstProcess.mountDevices()
-            Mount.makeDirectory("/run/lock")
-            if let name = words.hostname ?? FileAccess.contents("/etc/hostname", limit: 256)?.words.first {
-                _ = name.withCString { system(SystemCall.sethostname, Int($0), name.count) }
-            }
-            // The host's commands find the shared folders, which the init mounts.
-            let begins = (hasSockets || words.hasControlPort) && !words.hasSharedFolders
-            if begins { AgentFiles.start(needsDriver: false) }
-            let state = begins ? [UInt8]("agent\n") : []
-            try? FileAccess.create(SystemProgram.mark, with: state, mode: 0o644)
-        case .other: AgentFiles.start(needsDriver: !hasSockets)
+        case .agent, .systemd: return false
+        case .own(let expectsMounts): return expectsMounts && prepareOwn(words, hasSockets: hasSockets)
+        case .other:
+            AgentFiles.start(needsDriver: !hasSockets)
+            return false
         }
+    }
+
+    private static func prepareOwn(_ words: BootWords, hasSockets: Bool) -> Bool {
+        FirstProcess.mountDevices()
+        Mount.makeDirectory("/run/lock")
+        if let name = words.hostname ?? FileAccess.contents("/etc/hostname", limit: 256)?.words.first {
+            _ = name.withCString { system(SystemCall.sethostname, Int($0), name.count) }
+        }
+        var state: [UInt8] = []
+        if !words.isSecondStage { state.add("network ") }
+        // The host's commands find the shared folders, which the init mounts.
+        if hasSockets || words.hasControlPort, !words.hasSharedFolders {
+            AgentFiles.start(needsDriver: false)
+            state.add("agent ")
+        }
+        state.append(10)
+        try? FileAccess.create(SystemProgram.mark, with: state, mode: 0o644)
+        return !words.isSecondStage
     }
 
     /// Becomes the system's init.

@@ -11,7 +11,7 @@ struct SystemProgram {
         case other
     }
 
-    /// Tells our own init that its file systems are there, and by its contents that the agent runs.
+    /// Tells our own init that its file systems are there, and by the words in it what else is: `agent`, `network`.
     static let mark: StaticString = "/run/aerie/begun"
     static let own: StaticString = "/usr/lib/aerie/init"
 

@@ -1,6 +1,7 @@
 import Support
 
-/// `aerie-agent --networks`: brings up the network cards that the host gave the guest, with an address of each.
+/// Brings up the network cards that the host gave the guest, with an address of each: at the start of a guest with our own init, and
+/// as `aerie-agent --networks`.
 ///
 /// Cards whose addresses the host has chosen are left alone. A network that does not answer within two seconds is asked again in the
 /// background, by busybox's client, as is one whose lease ends.
@@ -17,7 +18,7 @@ enum NetworkSetup {
         let address: [UInt8]
     }
 
-    static func run() -> Never {
+    static func configureCards() {
         Network.bringUpLoopback()
         let chosen = chosenAddresses()
         for card in cards() {
@@ -26,7 +27,6 @@ enum NetworkSetup {
             guard !chosen.contains(card.address) else { continue }
             if !configure(card) { askInBackground(card.name) }
         }
-        Process.end(0)
     }
 
     private static func chosenAddresses() -> [[UInt8]] {

@@ -58,7 +58,7 @@ enum GuestScripts {
         trap 'finish poweroff' USR2
         trap 'finish reboot' TERM INT
 
-        # The initial RAM disk of this image leaves that mark, and the agent's name in it when the agent runs already.
+        # The initial RAM disk of this image leaves that mark, with words for what is there already.
         begun=
         if [ -e /run/aerie/begun ]; then
             read -r begun </run/aerie/begun
@@ -77,19 +77,18 @@ enum GuestScripts {
         case " $words " in *' aerie.stage2 '*) mode=stage2 ;; esac
         # The agent, which the initial RAM disk left in memory, needs no more than this. Its commands find the shared folders.
         agent() {
-            if [ -x /run/aerie/agent ] && [ "$begun" != agent ]; then /run/aerie/agent </dev/null >/dev/null 2>&1 & fi
+            case " $begun " in *" agent "*) return ;; esac
+            if [ -x /run/aerie/agent ]; then /run/aerie/agent </dev/null >/dev/null 2>&1 & fi
         }
         case " $words" in
         *' aerie.share='*) . /usr/lib/aerie/setup && agent ;;
         *) agent; . /usr/lib/aerie/setup ;;
         esac
-        network=
-        if [ "$mode" = shell ] && [ -x /run/aerie/agent ]; then
-            /run/aerie/agent --networks &
-            network=$!
-        fi
         # The network is there before anything could use it, unless it takes long.
-        [ -n "$network" ] && wait "$network"
+        case "$mode $begun " in
+        *" network "*) ;;
+        shell*) [ -x /run/aerie/agent ] && /run/aerie/agent --networks </dev/null >/dev/null 2>&1 ;;
+        esac
         # A shell starts its background jobs with SIGINT and SIGQUIT ignored, and only env can undo that: programs of a login
         # ignore no signal. setsid makes the job the leader of a session that has the terminal.
         env --default-signal setsid -c "/usr/lib/aerie/$mode" <"$tty" >"$tty" 2>&1 &
