@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -133,6 +135,28 @@ static int add_descriptors(posix_spawn_file_actions_t *files, int lease, const i
     return code != 0 ? code : posix_spawn_file_actions_addclosefrom_np(files, 5 + count);
 }
 
+// The environment with GLIBC_TUNABLES that turn the C library's caches of free memory for each thread off: malloc_trim(3) does not
+// empty them, and each of their pieces keeps a page of an idle machine. Settings of the user's own come later and count. NULL when there
+// is no memory.
+static char **machine_environment(void) {
+    static const char name[] = "GLIBC_TUNABLES=", tunable[] = "glibc.malloc.tcache_count=0";
+    size_t count = 0, found;
+    while (environ != NULL && environ[count] != NULL) count++;
+    for (found = 0; found < count && strncmp(environ[found], name, sizeof name - 1) != 0;) found++;
+    const char *own = found < count ? environ[found] + sizeof name - 1 : "";
+    // Pointers, and behind them the new text.
+    size_t table = (count + 2) * sizeof(char *);
+    char **copy = malloc(table + sizeof name + sizeof tunable + strlen(own) + 1);
+    if (copy == NULL) return NULL;
+    char *text = (char *)copy + table;
+    char *end = stpcpy(stpcpy(text, name), tunable);
+    if (*own != 0) stpcpy(stpcpy(end, ":"), own);
+    for (size_t index = 0; index < count; index++) copy[index] = environ[index];
+    copy[found] = text;
+    copy[found < count ? count : count + 1] = NULL;
+    return copy;
+}
+
 int aerie_spawn_machine(
     int *process, const char *path, char *const *arguments, const char *directory, int standardError, int ready,
     int extra, const int *more, int count) {
@@ -142,6 +166,7 @@ int aerie_spawn_machine(
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     int code = error < 0 || pipe < 0 ? errno : posix_spawn_file_actions_init(&files);
+    char **environment = machine_environment();
     if (code == 0) {
         struct stat status;
         // A directory that is gone is not an obstacle for who names no file in it.
@@ -161,11 +186,12 @@ int aerie_spawn_machine(
             posix_spawnattr_setsigdefault(&attributes, &set);
             posix_spawnattr_setflags(
                 &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-            code = posix_spawn(process, path, &files, &attributes, arguments, environ);
+            code = posix_spawn(process, path, &files, &attributes, arguments, environment != NULL ? environment : environ);
             posix_spawnattr_destroy(&attributes);
         }
         posix_spawn_file_actions_destroy(&files);
     }
+    free(environment);
     if (error >= 0) close(error);
     if (pipe >= 0) close(pipe);
     if (lease >= 0) close(lease);
@@ -177,8 +203,11 @@ int aerie_become(const char *path, char *const *arguments, int extra) {
     int lease = moved(extra);
     close_on_exec_from(3);
     if (lease >= 0 && dup2(lease, 4) < 0) return errno;
-    execv(path, arguments);
-    return errno;
+    char **environment = machine_environment();
+    execve(path, arguments, environment != NULL ? environment : environ);
+    int code = errno;
+    free(environment);
+    return code;
 }
 
 static sigset_t set_of(const int *signals, int count) {

@@ -9,6 +9,7 @@ internal import HostSystem
 package enum Jail {
     /// The exit code of a process that could not be jailed.
     private static let failureCode: Int32 = 125
+    private static let startingProcess = "starting the machine's process"
 
     /// Starts the process of a machine. The calling process must have one thread.
     ///
@@ -16,15 +17,21 @@ package enum Jail {
     /// fewer layers, and `JailInside.lock` reports the reasons.
     ///
     /// - Parameter body: runs in the child, which exits with its result.
+    /// - Throws: when the process has other threads, or the host has no process for the machine.
     package static func start(
         _ settings: JailSettings, _ body: (JailInside) -> Int32
     ) throws(JailError) -> JailedProcess {
+        // The child has a copy of the calling thread only: a lock that another thread holds, such as the heap's, is never free in it.
+        let threads = aerie_jail_thread_count()
+        guard threads <= 1 else {
+            throw JailError(asked: startingProcess, found: "the calling process has \(threads) threads")
+        }
         var reason = "left out"
         for attempt in NamespaceAttempt.all(omitting: settings.omittedLayers) {
             do throws(SystemError) {
                 return try start(attempt, settings, attempt.gaps(reason), body)
             } catch {
-                guard attempt.namespaces != 0 else { throw JailError("starting the machine's process", error) }
+                guard attempt.namespaces != 0 else { throw JailError(startingProcess, error) }
                 reason = error.description
             }
         }

@@ -104,6 +104,8 @@ struct JailInit {
         aerie_jail_close_others(&kept, 1)
         for stream in 0..<Int32(3) { close(stream) }
         _ = aerie_jail_drop_capabilities(0)
+        // It only waits from now on.
+        releaseProgram()
         var code: Int32 = 0
         guard aerie_jail_await(child, &code) == 0 else { _exit(1) }
         // The child is collected only when the monitor knows that its number may belong to another process soon.

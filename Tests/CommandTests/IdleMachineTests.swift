@@ -1,3 +1,4 @@
+import ControlAPI
 import Foundation
 import GuestToolchain
 import Runtime
@@ -35,6 +36,31 @@ struct IdleMachineTests {
         #expect(try run("restore", "saved", "--name", "back").code == 0)
         #expect(try run("restore", "saved-1", "--name", "back-1").code == 0)
         for name in ["one", "one-1", "one-2", "one-1-1", "back", "back-1"] { try work(name) }
+    }
+
+    @Test("The processes of an idle machine have at most 8 MB of memory of their own besides the guest's")
+    func memory() throws {
+        defer { _ = try? run("rm", "--force", "one") }
+        let start = try run(
+            "run", "--detach", "--no-snapshot", "--name", "one", "--memory", "512M", "--network", "none", "--log-level",
+            "debug", "debian")
+        try #require(start.code == 0, "\(start.error)")
+        try work("one")
+        #expect(Patience.wait { hasTrimmed("one") })
+
+        let machine = try StateDirectory(environment: aerie.environment).find("one")
+        let monitor = machine.status.monitor
+        let others = MachineProcesses.descendants(of: monitor)
+        try #require(others.count == 2 && others.contains(machine.status.process), "\(others)")
+        func held(by processes: [Int32]) throws -> HeldMemory { try HeldMemory(of: processes, guest: 512 << 20) }
+        // Machines beside this one share the pages of the program, which makes the first figure smaller, but not the others.
+        var (all, itsMonitor) = (try held(by: [monitor] + others), try held(by: [monitor]))
+        let isLittle = try Patience.wait {
+            (all, itsMonitor) = (try held(by: [monitor] + others), try held(by: [monitor]))
+            return all.exclusive <= 8_000_000 && all.written <= 5_000_000 && itsMonitor.program <= 2_000_000
+        }
+        #expect(isLittle, "\(all); its monitor: \(itsMonitor)")
+        try work("one")
     }
 
     /// More than a machine has to have done before it is worth while to give memory back.

@@ -34,7 +34,7 @@ final class PseudoTerminal {
 
     /// Starts a program as the leader of a session that has this terminal.
     func start(_ path: String, _ arguments: [String], environment: [String: String]) throws {
-        let name = String(cString: ttyname(follower))
+        let name = try followerName()
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -52,6 +52,16 @@ final class PseudoTerminal {
         defer { (words + variables).forEach { free($0) } }
         let code = posix_spawn(&process, path, &actions, &attributes, words, variables)
         guard code == 0 else { throw POSIXError(.init(rawValue: code)!) }
+    }
+
+    /// The path of the program's end. Not by ttyname(3), which has one buffer for all threads: a test would get the terminal of another test.
+    private func followerName() throws -> String {
+        var name = [UInt8](repeating: 0, count: 256)
+        let code = name.withUnsafeMutableBytes {
+            ttyname_r(follower, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        guard code == 0 else { throw POSIXError(.init(rawValue: code)!) }
+        return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
     }
 
     /// Changes the window's size, of which the kernel tells the program with SIGWINCH.

@@ -41,6 +41,22 @@ import Testing
         #expect(rights[6].reading == 0xC)
     }
 
+    @Test(
+        "A process with other threads does not start one in a jail, which would wait for ever for a lock that another thread holds"
+    )
+    func otherThreads() throws {
+        let begins = try SocketPair()
+        let other = try HostThread(name: "other") { [descriptor = begins.second.rawValue] in
+            var byte: UInt8 = 0
+            _ = read(descriptor, &byte, 1)
+        }
+        defer { other.join() }
+        defer { _ = shutdown(begins.first.rawValue, Int32(SHUT_RDWR)) }
+        let error = #expect(throws: JailError.self) { _ = try Jail.start(JailSettings()) { _ in 0 } }
+        #expect(error?.asked == "starting the machine's process")
+        #expect(error?.found.hasPrefix("the calling process has ") == true)
+    }
+
     @Test("How the process ended is what waitpid says")
     func endings() {
         #expect(JailedProcess.Ending(status: 42 << 8) == .exited(42))

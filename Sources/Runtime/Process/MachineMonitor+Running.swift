@@ -7,10 +7,15 @@ internal import Jail
 
 /// While the machine runs: what its process, its health checks and the user's signals say.
 extension MachineMonitor {
+    /// Milliseconds without an event after which the monitor gives memory back that it can get again.
+    private static let quietLimit: Int32 = 3000
+
     /// Serves the machine's process until it has ended.
     func serve(_ process: JailedProcess, _ broker: Broker) {
         var linkIsOpen = true
         var brokerIsOpen = true
+        // Whether the pages of the program have been given back since the last event.
+        var isQuiet = false
         while true {
             let descriptors = [
                 signalSource.rawValue, process.statusDescriptor, linkIsOpen ? link : -1,
@@ -20,7 +25,13 @@ extension MachineMonitor {
             // Nobody writes to this end; the closing of the other one is an error of it.
             entries.append(pollfd(fd: isAttended || awaitsIdentity ? ready : -1, events: 0, revents: 0))
             entries.append(pollfd(fd: health?.descriptor ?? -1, events: Int16(POLLIN), revents: 0))
-            _ = poll(&entries, nfds_t(entries.count), -1)
+            if poll(&entries, nfds_t(entries.count), isQuiet ? -1 : Self.quietLimit) == 0 {
+                trimHeap()
+                releaseProgram()
+                isQuiet = true
+                continue
+            }
+            isQuiet = false
             if entries[2].revents != 0 { linkIsOpen = readLink() }
             if entries[3].revents != 0 { brokerIsOpen = broker.serve(process.brokerDescriptor) }
             if entries[0].revents != 0 { takeSignals() }
