@@ -8,18 +8,17 @@ import Testing
 @Suite("A machine with a hypervisor in it, saved and restored", .serialized) struct HypervisorMovingTests {
     private static let builder = Result { try HypervisorBuilder() }
 
-    /// Two guests of two vCPUs each share two harts: `counter` has timers, messages and memory, and a third one reads and writes a disk, for whose
-    /// interrupts the hypervisor has a PLIC only.
+    /// Two guests of two vCPUs each share two harts: `counter` has timers, messages and memory, and a third one reads and writes a disk.
     private func configuration(_ interrupts: Configuration.Interrupts, _ directory: TemporaryDirectory) throws
         -> Configuration
     {
         let builder = try Self.builder.get()
         for name in ["counter", "pages"] { try builder.guest(name) }
-        let disk = #", {"name": "pages", "kernel": "pages.bin", "memory": "8M", "disk": {"device": 0}}"#
         let packed = try builder.pack(
             """
             {"guests": [{"name": "left", "kernel": "counter.bin", "vcpus": 2, "memory": "8M"},
-                {"name": "right", "kernel": "counter.bin", "vcpus": 2, "memory": "8M"}\(interrupts == .plic ? disk : "")]}
+                {"name": "right", "kernel": "counter.bin", "vcpus": 2, "memory": "8M"},
+                {"name": "pages", "kernel": "pages.bin", "memory": "8M", "disk": {"device": 0}}]}
             """)
         try #require(packed.status == 0, "\(packed.output)")
         var configuration = Configuration()
@@ -42,7 +41,7 @@ import Testing
 
     @Test(
         "Its guests go on counting without a gap, from engine to engine",
-        arguments: [Configuration.Interrupts.plic, .aia])
+        arguments: [Configuration.Interrupts.plic, .aia, .aplic])
     func moves(interrupts: Configuration.Interrupts) throws {
         let directory = TemporaryDirectory()
         let base = try configuration(interrupts, directory)
@@ -51,7 +50,7 @@ import Testing
             configuration.engine = move % 3 == 1 ? .interpret : .translate
             return configuration
         }
-        let guests = ["left", "right"] + (interrupts == .plic ? ["pages"] : [])
+        let guests = ["left", "right", "pages"]
         func awaitProgress(_ console: RecordingConsole) throws {
             let goesOn = Patience.wait {
                 let text = console.text

@@ -12,6 +12,7 @@ public func boot(_ hartID: UInt64, _ treeAddress: UInt) -> Never {
     state.pointee.seeds.take(from: tree)
     protectMemory(memory.chunk, memory.imageEnd)
     state.pointee.console.start(state.pointee.board)
+    InterruptController.start()
     state.pointee.console.enableInput()
     prepareHart(state.pointee.harts)
     introduce()
@@ -28,7 +29,7 @@ public func secondary(_ hart: UnsafeMutablePointer<hv_hart>) -> Never {
     hv_acquire()
     prepareHart(hart)
     hart.pointee.online = 1
-    InterruptController.enable(on: hart)
+    InterruptController.start(on: hart)
     runHart(hart)
 }
 

@@ -50,8 +50,9 @@ struct hv_hart {
     uint64_t idle_time;
     // Work of devices that is left for the hart's timer (Devices.swift): a bit each, the one served last, and when.
     uint64_t postponed, last_postponed, due;
+    uint64_t interrupt_file;    // the page of its supervisor's interrupt file; 0: none
     uint32_t index;
-    uint32_t plic_context;  // all ones: none
+    uint32_t interrupt_context; // its number in the board's interrupt controller; all ones: none
     uint8_t online, reschedule, interrupt_phandle_known;
     // The board's: whether firmware lets supervisors have stimecmp and vstimecmp (Sstc), and whether hgatp has VMIDs.
     uint8_t has_timer_compare, has_vmids;
@@ -107,6 +108,15 @@ HV_CSR(vsip, 0x244)
 HV_CSR(vsie, 0x204)
 HV_CSR(stimecmp, 0x14d)
 HV_CSR(vstimecmp, 0x24d)
+HV_CSR(siselect, 0x150)
+HV_CSR(sireg, 0x151)
+
+/// Claims the best interrupt of the hart's interrupt file (stopei): its identity in bits 16 and up; 0: none.
+static inline __attribute__((always_inline)) uint64_t hv_claim_message(void) {
+    uint64_t value;
+    __asm__ volatile("csrrw %0, 0x15c, zero" : "=r"(value) : : "memory");
+    return value;
+}
 
 static inline __attribute__((always_inline)) uint64_t hv_time(void) {
     uint64_t value;
