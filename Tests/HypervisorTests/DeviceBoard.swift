@@ -1,10 +1,11 @@
 import Foundation
 import GuestToolchain
 
-/// A board for tests of the hypervisor, with a disk if one is given. Boards have a PLIC, or as their names say an APLIC, or an APLIC with IMSICs.
+/// A board for tests of the hypervisor, with a disk if one is given. Boards have a PLIC, or as their names say an APLIC, or an APLIC with IMSICs;
+/// Aerie's and one of QEMU's have guest interrupt files in these.
 enum DeviceBoard: String, CaseIterable, CustomStringConvertible {
     /// QEMU's `virt` has legacy virtio devices over MMIO, unless it is told otherwise.
-    case qemuLegacy, qemu, qemuAPLIC, qemuIMSIC
+    case qemuLegacy, qemu, qemuAPLIC, qemuIMSIC, qemuIMSICFiles
     case aerieTranslator, aerieInterpreter, aerieLegacy
     case aerieAPLIC, aerieAPLICInterpreter, aerieIMSIC, aerieIMSICInterpreter
 
@@ -24,8 +25,15 @@ enum DeviceBoard: String, CaseIterable, CustomStringConvertible {
     var isQEMU: Bool { rawValue.hasPrefix("qemu") }
     /// QEMU's.
     private var machine: String {
-        self == .qemuAPLIC ? "virt,aia=aplic" : self == .qemuIMSIC ? "virt,aia=aplic-imsic" : "virt"
+        switch self {
+        case .qemuAPLIC: "virt,aia=aplic"
+        case .qemuIMSIC: "virt,aia=aplic-imsic"
+        case .qemuIMSICFiles: "virt,aia=aplic-imsic,aia-guests=2"
+        default: "virt"
+        }
     }
+    /// Whether its harts have guest interrupt files.
+    var hasGuestFiles: Bool { self == .qemuIMSICFiles || !isQEMU && controller == "aia" }
     /// As `--interrupts` has it.
     private var controller: String {
         rawValue.contains("APLIC") ? "aplic" : rawValue.contains("IMSIC") ? "aia" : "plic"

@@ -198,6 +198,7 @@ struct HypervisorDeviceTests {
                 #""disk": {"device": 0, "readonly": 1}"#,
                 "guests[0].disk.readonly: 1 is not valid; give true or false"
             ),
+            (#""interrupts": "aplic""#, "guests[0].interrupts: \"aplic\" is not valid; give \"aia\" or \"plic\""),
             (#""network": "user""#, "guests[0].network: \"user\" is not valid; give true or false"),
             (
                 #""disk": {"device": 0, "first": 15, "readonly": true}"#,

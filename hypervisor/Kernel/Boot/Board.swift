@@ -16,6 +16,8 @@ struct Board {
     var unusedHarts = 0
     /// Whether firmware lets supervisors have stimecmp and vstimecmp (Sstc).
     var hasTimerCompare = false
+    /// Whether harts have guest interrupt files (GEILEN is not 0).
+    var hasGuestFiles = false
 
     struct VirtioPlace {
         var address: UInt64 = 0

@@ -1,14 +1,16 @@
 import Support
 
 /// The IMSICs of the board's harts (Advanced Interrupt Architecture 1.0, chapter 3). A hart's supervisor has an interrupt file: a page, where
-/// a store of an identity makes that interrupt pending, and registers behind the CSRs siselect and sireg.
+/// a store of an identity makes that interrupt pending, and registers behind the CSRs siselect and sireg. In the pages behind it are the hart's
+/// guest interrupt files, if it has any: hstatus.VGEIN names the one that VS-mode has as its own.
 struct IMSIC {
     private static let delivery: UInt64 = 0x70
     private static let threshold: UInt64 = 0x72
     private static let pending: UInt64 = 0x80
     private static let enabled: UInt64 = 0xc0
 
-    private let identities: UInt32
+    /// The highest identity.
+    let identities: UInt32
     /// A message's address has the hart's number from bit 12 + `guestBits` on, and its group's from `groupShift` on.
     private let guestBits: UInt64
     private let hartBits: UInt64
@@ -46,6 +48,9 @@ struct IMSIC {
         }
     }
 
+    /// Whether there is a place for them.
+    var hasGuestFiles: Bool { guestBits > 0 }
+
     private func store(_ register: UInt64, _ value: UInt64) {
         hv_write_siselect(register)
         hv_write_sireg(value)
@@ -67,4 +72,29 @@ struct IMSIC {
         hv_write_siselect(Self.enabled)
         hv_write_sireg(hv_read_sireg() | 1 << identity)
     }
+
+    // MARK: Guests
+
+    /// Makes the guest interrupt file of a vCPU what it is after a reset: empty, and without delivery. This hart holds the vCPU.
+    static func emptyFile(_ vcpu: VCPU) {
+        guard case .messages(_, let imsic) = hypervisor.pointee.board.interrupts else { return }
+        // With the vCPU's VGEIN; entry writes hstatus again.
+        hv_write_hstatus(vcpu.pointee.hstatus)
+        func store(_ register: UInt64, _ value: UInt64) {
+            hv_write_vsiselect(register)
+            hv_write_vsireg(value)
+        }
+        for word in 0...UInt64(imsic.identities / 64) {
+            store(enabled + 2 * word, 0)
+            store(pending + 2 * word, 0)
+        }
+        store(threshold, 0)
+        store(delivery, 0)
+        hv_write_vsiselect(vcpu.pointee.vsiselect)
+    }
+}
+
+extension hv_hart {
+    /// The page of the hart's first guest interrupt file, which one vCPU has for good, as it has the hart; 0: there is none.
+    var guestFile: UInt64 { interrupt_file == 0 ? 0 : interrupt_file + 0x1000 }
 }

@@ -26,6 +26,12 @@ struct OwnTables {
         if let registers = board.interrupts.registers {
             map(registers.address, min(registers.size, 64 << 20), Self.write)
         }
+        if board.hasGuestFiles {
+            for hart in 0..<board.hartCount {
+                let file = hypervisor.pointee.harts[hart].guestFile
+                if file != 0 { map(file, 4096, Self.write) }
+            }
+        }
         for index in 0..<board.virtioCount { map(board.virtio[index].address & ~4095, 4096, Self.write) }
         let text = hv_address_of_image_start()
         let textEnd = hv_address_of_text_end()
