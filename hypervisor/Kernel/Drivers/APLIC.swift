@@ -9,7 +9,7 @@ import Support
 ///             and 0x1DDC clripnum                    0x00 idelivery, 0x08 ithreshold, 0x1C claimi
 struct APLIC {
     let registers: (address: UInt64, size: UInt64)
-    private let sources: UInt32
+    let sources: UInt32
 
     init(registers: (address: UInt64, size: UInt64), sources: UInt32) {
         self.registers = registers
@@ -32,7 +32,6 @@ struct APLIC {
     }
 
     func enable(_ interrupt: BoardInterrupt, target: UInt32) {
-        guard interrupt.source <= sources else { return }
         store(4 * UInt64(interrupt.source), interrupt.mode)
         store(0x3000 + 4 * UInt64(interrupt.source), target)
         store(0x1edc, interrupt.source)

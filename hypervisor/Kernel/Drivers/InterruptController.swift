@@ -11,9 +11,10 @@ enum InterruptController {
 
     // MARK: Routes
 
-    /// Gives the hart an interrupt. False: the board has no controller, or the hart has no place in it.
+    /// Gives the hart an interrupt. False: the board has no controller, or the hart or the source has no place in it.
     static func route(_ interrupt: BoardInterrupt, to hart: Hart) -> Bool {
-        guard hart.pointee.interrupt_context != .max, interrupt.source > 0, interrupt.source < 1024,
+        guard hart.pointee.interrupt_context != .max, interrupt.source > 0,
+            interrupt.source <= hypervisor.pointee.board.interrupts.sources,
             hypervisor.pointee.routeCount < hypervisor.pointee.routes.count
         else { return false }
         let index = hypervisor.pointee.routeCount
@@ -71,7 +72,9 @@ enum InterruptController {
             guard source != 0 else { return }
             handle(source, hart)
             hv_store32(claim, source)
-        case .aplic(let aplic): handle(aplic.claim(hart), hart)
+        case .aplic(let aplic):
+            let source = aplic.claim(hart)
+            if source != 0 { handle(source, hart) }
         case .messages(let aplic, _):
             let identity = Int(hv_claim_message() >> 16)
             guard identity > 0, identity <= hypervisor.pointee.routeCount else { return }
@@ -84,6 +87,15 @@ enum InterruptController {
     private static func handle(_ source: UInt32, _ hart: Hart) {
         hypervisor.pointee.console.handleInterrupt(source, hart)
         Devices.handleInterrupt(source)
+    }
+
+    /// The highest number of a source.
+    private var sources: UInt32 {
+        switch self {
+        case .none: 0
+        case .plic: 1023
+        case .aplic(let aplic), .messages(let aplic, _): aplic.sources
+        }
     }
 
     /// The registers that all harts share.
