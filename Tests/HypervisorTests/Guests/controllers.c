@@ -59,7 +59,7 @@ void main(void) {
     int is_second = mark[0] == 'x';
     mark[0] = 'x';
     transfer(1, 0, mark, 512);
-    for (int round = 0; round < 3000; round++) if (round % 8) access(); else select();
+    for (int round = 0; round < 1000; round++) if (round % 8) access(); else select();
     say(traps > 20 ? "controllers done\n" : "too few traps\n");
     if (!is_second) sbi(SRST, 0, 1, 0, 0, 0);
     off();
