@@ -28,20 +28,23 @@ struct HypervisorDebianTests {
             until exec 3<>/dev/tcp/10.9.0.1/99; do sleep 0.2; done 2>/dev/null
             echo "network $(md5sum <&3)"
         fi
+        echo "messages $(grep -c APLIC-MSI /proc/interrupts)"
         sync
         mount -o remount,ro /
         busybox poweroff -f
 
         """
 
-    @Test("Two Debian guests have file systems on ranges of one disk, and a TCP connection by the switch")
-    func twoGuests() throws {
+    @Test(
+        "Two Debian guests have file systems on ranges of one disk, and a TCP connection by the switch",
+        arguments: [("scheduled", "plic"), ("scheduled", "aia"), ("partitioned", "aplic"), ("partitioned", "aia")])
+    func twoGuests(mode: String, interrupts: String) throws {
         let aerie = try AerieProcess()
         let disk = try makeDisk(aerie.directory)
-        let image = try makeImage(aerie.directory)
+        let image = try makeImage(aerie.directory, mode)
         let result = try aerie.run([
             "run", "--kernel", image, "--cpu", "max,h=on", "--cpus", "2", "--memory", "1280M", "--transport", "mmio",
-            "--disk", disk, "--network", "none",
+            "--disk", disk, "--network", "none", "--interrupts", interrupts,
         ])
         let lines = result.output.split(whereSeparator: \.isNewline).map(String.init)
         // seq 1 200000 | md5sum
@@ -49,6 +52,9 @@ struct HypervisorDebianTests {
         #expect(lines.contains("[a] file \(sum)"), "\(lines.suffix(40).joined(separator: "\n"))")
         #expect(lines.contains("[b] file \(sum)"))
         #expect(lines.contains("[b] network \(sum)"))
+        // Of the serial port, the disk and the card, to interrupt files of partitions.
+        let messages = mode == "partitioned" && interrupts == "aia" ? 3 : 0
+        for name in ["a", "b"] { #expect(lines.contains("[\(name)] messages \(messages)")) }
         #expect(lines.last == "hypervisor: every guest has ended; the machine powers off")
         #expect(result.code == 0)
         for offset in [0, Self.bytes] {
@@ -76,7 +82,7 @@ struct HypervisorDebianTests {
         return disk
     }
 
-    private func makeImage(_ directory: TemporaryDirectory) throws -> String {
+    private func makeImage(_ directory: TemporaryDirectory, _ mode: String) throws -> String {
         let toolchain = try #require(Toolchain.directory, "no swift in PATH, so no compiler beside it")
         let hypervisor = directory.path("hypervisor.bin")
         try check(
@@ -85,15 +91,16 @@ struct HypervisorDebianTests {
         let kernel = try DebianImage.file("kernel")
         let initialDisk = try DebianImage.file("initrd")
         let sectors = Self.bytes / 512
+        let harts = mode == "partitioned" ? [#", "harts": [0]"#, #", "harts": [1]"#] : ["", ""]
         let guests = ["a", "b"].enumerated().map { index, name in
             """
             {"name": "\(name)", "kernel": "\(kernel)", "initrd": "\(initialDisk)", "memory": "384M", "network": true,
                 "append": "console=ttyS0 quiet rw init=/hypervisor-test",
-                "disk": {"device": 0, "first": \(index * sectors), "sectors": \(sectors)}}
+                "disk": {"device": 0, "first": \(index * sectors), "sectors": \(sectors)}\(harts[index])}
             """
         }
         let table = try directory.file(
-            "guests.json", [UInt8]("{\"guests\": [\(guests.joined(separator: ","))]}".utf8))
+            "guests.json", [UInt8]("{\"mode\": \"\(mode)\", \"guests\": [\(guests.joined(separator: ","))]}".utf8))
         let image = directory.path("image")
         try check(
             Self.root.appending(path: "scripts/hypervisor-image").path,

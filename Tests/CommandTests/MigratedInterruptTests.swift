@@ -46,19 +46,24 @@ import Testing
         #expect(try aerie.run(["logs", "one"]).output.contains("every \(arrived) arrived"))
     }
 
-    @Test("Guests of a hypervisor go on counting in a machine that moves", arguments: ["plic", "aia"])
-    func hypervisor(interrupts: String) throws {
+    @Test(
+        "Guests of a hypervisor go on counting in a machine that moves",
+        arguments: [("plic", "scheduled"), ("aia", "scheduled"), ("aia", "partitioned")])
+    func hypervisor(interrupts: String, mode: String) throws {
         let builder = try HypervisorBuilder()
         try builder.guest("counter")
+        // Partitions have interrupt files of the harts' for the messages between their vCPUs.
+        let harts = mode == "partitioned" ? [#", "harts": [0, 1]"#, #", "harts": [2, 3]"#] : ["", ""]
         let packed = try builder.pack(
             """
-            {"guests": [{"name": "left", "kernel": "counter.bin", "vcpus": 2, "memory": "8M"},
-                {"name": "right", "kernel": "counter.bin", "vcpus": 2, "memory": "8M"}]}
+            {"mode": "\(mode)", "guests": [
+                {"name": "left", "kernel": "counter.bin", "vcpus": 2, "memory": "8M"\(harts[0])},
+                {"name": "right", "kernel": "counter.bin", "vcpus": 2, "memory": "8M"\(harts[1])}]}
             """)
         try #require(packed.status == 0, "\(packed.output)")
         try start(
-            ["--kernel", packed.image, "--cpu", "max,h=on", "--interrupts", interrupts, "--cpus", "2"]
-                + ["--memory", "64M"])
+            ["--kernel", packed.image, "--cpu", "max,h=on", "--interrupts", interrupts]
+                + ["--cpus", mode == "partitioned" ? "4" : "2", "--memory", "64M"])
         defer { removeEverywhere("one") }
         var reached = [0, 0]
         for (here, target) in [([:], there), (there, [:])] as [([String: String], [String: String])] {

@@ -7,7 +7,7 @@ import Testing
 struct HypervisorDeviceTests {
     @Test(
         "A guest reads and writes its range of the disk, and nothing else, with interrupts",
-        arguments: DeviceBoard.allCases)
+        arguments: DeviceBoard.present)
     func ranges(board: DeviceBoard) throws {
         try HypervisorImage.guest("disk")
         let file = try DeviceBoard.disk(sectors: 200)
@@ -76,7 +76,7 @@ struct HypervisorDeviceTests {
 
     @Test(
         "A guest that asks for much at once gets all of it in bounded pieces, beside other guests that do the same",
-        arguments: [DeviceBoard.qemuLegacy, .qemu, .aerieTranslator])
+        arguments: [DeviceBoard.qemuLegacy, .qemu, .aerieTranslator] + DeviceBoard.withAPLIC)
     func floods(board: DeviceBoard) throws {
         for name in ["flood", "load"] { try HypervisorImage.guest(name) }
         let lines = try board.run(
@@ -96,7 +96,7 @@ struct HypervisorDeviceTests {
 
     @Test(
         "A queue that one partition refills for ever takes neither that partition's hart nor another one's",
-        arguments: [DeviceBoard.qemu, .aerieTranslator])
+        arguments: [DeviceBoard.qemu, .aerieTranslator, .aerieAPLIC, .aerieIMSIC])
     func endlessQueue(board: DeviceBoard) throws {
         try HypervisorImage.guest("refill")
         let lines = try board.run(
@@ -112,7 +112,7 @@ struct HypervisorDeviceTests {
 
     @Test(
         "Random accesses and queues of one guest do not disturb another one's disk, nor the rest of the disk",
-        arguments: [DeviceBoard.qemu, .qemuLegacy, .aerieTranslator])
+        arguments: [DeviceBoard.qemu, .qemuLegacy, .aerieTranslator, .aerieIMSIC])
     func fuzz(board: DeviceBoard) throws {
         for name in ["fuzz", "load"] { try HypervisorImage.guest(name) }
         let file = try DeviceBoard.disk(sectors: 512)
@@ -135,7 +135,7 @@ struct HypervisorDeviceTests {
 
     @Test(
         "Partitions share a disk by ranges and a switch; a frame with another source is dropped, and unicast reaches its target only",
-        arguments: [DeviceBoard.qemuLegacy, .qemu, .aerieTranslator])
+        arguments: [DeviceBoard.qemuLegacy, .qemu, .aerieTranslator] + DeviceBoard.withAPLIC)
     func frames(board: DeviceBoard) throws {
         for name in ["frames", "load"] { try HypervisorImage.guest(name) }
         let lines = try board.run(
@@ -153,15 +153,19 @@ struct HypervisorDeviceTests {
         #expect(lines.filter { $0.hasPrefix("[load]") } == ["[load] load done, errors 0"])
     }
 
-    @Test("Guests reach the outside by the board's card, each with its own address", arguments: ["true", "false"])
-    func outside(isLegacy: String) throws {
+    @Test(
+        "Guests reach the outside by the board's card, each with its own address",
+        arguments: [("virt", "true"), ("virt", "false")]
+            + (DeviceBoard.present.contains(.qemuAPLIC)
+                ? [("virt,aia=aplic", "false"), ("virt,aia=aplic-imsic", "true")] : []))
+    func outside(machine: String, isLegacy: String) throws {
         try HypervisorImage.guest("outside")
         let lines = try HypervisorImage.run(
             """
             {"guests": [
                 {"name": "a", "kernel": "outside.bin", "memory": "8M", "network": true},
                 {"name": "b", "kernel": "outside.bin", "memory": "8M", "network": true}]}
-            """, harts: 2,
+            """, harts: 2, machine: machine,
             devices: [
                 "-global", "virtio-mmio.force-legacy=\(isLegacy)", "-netdev", "user,id=outside", "-device",
                 "virtio-net-device,netdev=outside,mac=52:54:00:00:00:09",
@@ -194,6 +198,7 @@ struct HypervisorDeviceTests {
                 #""disk": {"device": 0, "readonly": 1}"#,
                 "guests[0].disk.readonly: 1 is not valid; give true or false"
             ),
+            (#""interrupts": "aplic""#, "guests[0].interrupts: \"aplic\" is not valid; give \"aia\" or \"plic\""),
             (#""network": "user""#, "guests[0].network: \"user\" is not valid; give true or false"),
             (
                 #""disk": {"device": 0, "first": 15, "readonly": true}"#,

@@ -17,19 +17,28 @@ enum HypervisorImage {
     /// Packs and runs on QEMU until the machine powers off; the lines of the console after the firmware's.
     ///
     /// - Parameters:
+    ///   - machine: QEMU's `-M`.
     ///   - countsInstructions: virtual time follows executed instructions, and jumps to the next timer where harts wait, so that neither depends on
     ///     the host.
     ///   - devices: QEMU's options for disks and networks.
     static func run(
-        _ description: String, harts: Int, countsInstructions: Bool = false, devices: [String] = []
+        _ description: String, harts: Int, machine: String = "virt", countsInstructions: Bool = false,
+        devices: [String] = []
     ) throws -> [String] {
         guard let qemu else { throw HostProgram.Failure(description: "qemu-system-riscv64 is not installed") }
-        let board = [
-            "-M", "virt", "-cpu", "rv64,h=true", "-smp", "\(harts)", "-m", "1G", "-display", "none", "-monitor", "none",
+        let counting = countsInstructions ? ["-icount", "shift=4,sleep=off"] : []
+        return try lines(description) {
+            try HostProgram.run(qemu, board(harts: harts, machine: machine) + counting + devices + ["-kernel", $0])
+        }
+    }
+
+    /// QEMU's options for a board whose console is the program's input and output.
+    static func board(harts: Int, machine: String = "virt") -> [String] {
+        [
+            "-M", machine, "-cpu", "rv64,h=true", "-smp", "\(harts)", "-m", "1G", "-display", "none", "-monitor",
+            "none",
             "-serial", "stdio",
         ]
-        let counting = countsInstructions ? ["-icount", "shift=4,sleep=off"] : []
-        return try lines(description) { try HostProgram.run(qemu, board + counting + devices + ["-kernel", $0]) }
     }
 
     /// Packs, runs with `program`, which gets the image, and takes the console's lines after the firmware's.

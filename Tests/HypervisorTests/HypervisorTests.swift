@@ -39,10 +39,12 @@ struct HypervisorTests {
 
     @Test(
         "A hypercall takes at most 150 instructions, a switch between vCPUs with its decision at most 400",
-        arguments: [("cost", 1, "call", 150), ("switches", 2, "switch", 400)])
-    func cost(program: String, vcpus: Int, of operation: String, most: Int) throws {
+        arguments: [DeviceBoard.aerieInterpreter, .aerieIMSICInterpreter],
+        [("cost", 1, "call", 150), ("switches", 2, "switch", 400)])
+    func cost(board: DeviceBoard, row: (program: String, vcpus: Int, operation: String, most: Int)) throws {
+        let (program, vcpus, operation, most) = row
         try HypervisorImage.guest(program)
-        let lines = try DeviceBoard.aerieInterpreter.run(
+        let lines = try board.run(
             #"{"guests": [{"name": "counts", "kernel": "\#(program).bin", "vcpus": \#(vcpus), "memory": "8M"}]}"#,
             harts: 1
         )

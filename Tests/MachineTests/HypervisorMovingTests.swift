@@ -8,24 +8,26 @@ import Testing
 @Suite("A machine with a hypervisor in it, saved and restored", .serialized) struct HypervisorMovingTests {
     private static let builder = Result { try HypervisorBuilder() }
 
-    /// Two guests of two vCPUs each share two harts: `counter` has timers, messages and memory, and a third one reads and writes a disk, for whose
-    /// interrupts the hypervisor has a PLIC only.
-    private func configuration(_ interrupts: Configuration.Interrupts, _ directory: TemporaryDirectory) throws
-        -> Configuration
-    {
+    /// Two guests of two vCPUs each share two harts: `counter` has timers, messages and memory, and a third one reads and writes a disk. As partitions
+    /// they have five harts, and the harts' interrupt files if there are any.
+    private func configuration(
+        _ interrupts: Configuration.Interrupts, isPartitioned: Bool, _ directory: TemporaryDirectory
+    ) throws -> Configuration {
         let builder = try Self.builder.get()
         for name in ["counter", "pages"] { try builder.guest(name) }
-        let disk = #", {"name": "pages", "kernel": "pages.bin", "memory": "8M", "disk": {"device": 0}}"#
+        func harts(_ list: String) -> String { isPartitioned ? #", "harts": [\#(list)]"# : "" }
         let packed = try builder.pack(
             """
-            {"guests": [{"name": "left", "kernel": "counter.bin", "vcpus": 2, "memory": "8M"},
-                {"name": "right", "kernel": "counter.bin", "vcpus": 2, "memory": "8M"}\(interrupts == .plic ? disk : "")]}
+            {"mode": "\(isPartitioned ? "partitioned" : "scheduled")", "guests": [
+                {"name": "left", "kernel": "counter.bin", "vcpus": 2, "memory": "8M"\(harts("0, 1"))},
+                {"name": "right", "kernel": "counter.bin", "vcpus": 2, "memory": "8M"\(harts("2, 3"))},
+                {"name": "pages", "kernel": "pages.bin", "memory": "8M", "disk": {"device": 0}\(harts("4"))}]}
             """)
         try #require(packed.status == 0, "\(packed.output)")
         var configuration = Configuration()
         configuration.kernel = packed.image
         configuration.memory = .mebibytes(64)
-        configuration.cpus = 2
+        configuration.cpus = isPartitioned ? 5 : 2
         configuration.processor = try Processor(option: "max,h=on")
         configuration.interrupts = interrupts
         configuration.transport = .mmio
@@ -42,16 +44,18 @@ import Testing
 
     @Test(
         "Its guests go on counting without a gap, from engine to engine",
-        arguments: [Configuration.Interrupts.plic, .aia])
-    func moves(interrupts: Configuration.Interrupts) throws {
+        arguments: [
+            (Configuration.Interrupts.plic, false), (.aia, false), (.aplic, false), (.aia, true), (.aplic, true),
+        ])
+    func moves(interrupts: Configuration.Interrupts, isPartitioned: Bool) throws {
         let directory = TemporaryDirectory()
-        let base = try configuration(interrupts, directory)
+        let base = try configuration(interrupts, isPartitioned: isPartitioned, directory)
         let configurations = (0...6).map { move in
             var configuration = base
             configuration.engine = move % 3 == 1 ? .interpret : .translate
             return configuration
         }
-        let guests = ["left", "right"] + (interrupts == .plic ? ["pages"] : [])
+        let guests = ["left", "right", "pages"]
         func awaitProgress(_ console: RecordingConsole) throws {
             let goesOn = Patience.wait {
                 let text = console.text

@@ -150,6 +150,15 @@ hv_probe_environment:
 1:  csrw stvec, t0
     ret
 
+    .globl hv_enable_state
+hv_enable_state:
+    lla t0, 1f
+    csrrw t0, stvec, t0
+    csrs 0x60c, a0                  // hstateen0
+    .balign 4
+1:  csrw stvec, t0
+    ret
+
     .globl hv_probe_timer
 hv_probe_timer:
     lla t0, 1f

@@ -31,11 +31,11 @@ void main(void) {
     while (traps == 0) __asm__ volatile("csrsi sstatus, 2\n csrci sstatus, 2");
     __asm__ volatile("csrci sstatus, 2");
     listen(1);
-    u32 claim = get(0x0c200004), reason = get(DISK + 0x60);
+    u32 source = claim(), reason = get(DISK + 0x60);
     set(DISK + 0x64, reason);
-    set(0x0c200004, claim);
+    complete(source);
     disk_queue.seen++;
-    say(claim == 1 && reason == 1 && disk_queue.used.ring[(disk_queue.seen - 1) & 15].length == 8193 ? "interrupt\n" : "no interrupt\n");
+    say(source == 1 && reason == 1 && disk_queue.used.ring[(disk_queue.seen - 1) & 15].length == 8193 ? "interrupt\n" : "no interrupt\n");
     int is_equal = disk_request.status == 0;
     for (u64 place = 0; place < 8192; place++)
         if (DATA[place] != (u8)(reads_only ? '.' : id[0] + place / 512)) is_equal = 0;

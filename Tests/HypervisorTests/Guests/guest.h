@@ -48,5 +48,6 @@ static inline u64 instructions(void) { u64 n; __asm__ volatile("rdinstret %0" : 
 // start.S
 void start_second(void);
 extern volatile u64 traps, last_cause, last_value;
+extern u64 device_tree;
 
 #endif

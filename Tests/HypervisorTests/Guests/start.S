@@ -4,6 +4,8 @@
     .globl _start
 _start:
     la sp, stacks + 4096
+    la t0, device_tree
+    sd a1, 0(t0)
     la t0, handler
     csrw stvec, t0
     call main
@@ -61,6 +63,8 @@ traps: .quad 0
 last_cause: .quad 0
     .globl last_value
 last_value: .quad 0
+    .globl device_tree
+device_tree: .quad 0
     .bss
     .balign 16
 stacks: .zero 8192

@@ -1,7 +1,7 @@
 // A driver for virtio-mmio devices of version 2 (VIRTIO 1.2, sections 2.7, 4.2, 5.1 and 5.2), small enough to break each rule on purpose.
 #ifndef VIRTIO_H
 #define VIRTIO_H
-#include "guest.h"
+#include "interrupts.h"
 
 typedef unsigned short u16;
 #define DISK 0x10001000ul
@@ -19,11 +19,6 @@ struct queue {
     struct { volatile u16 flags, index; struct { volatile u32 number, length; } ring[ENTRIES]; } used __attribute__((aligned(4)));
     u16 seen;
 } __attribute__((aligned(16)));
-
-static inline u32 get(u64 address) { return *(volatile u32 *)address; }
-static inline void set(u64 address, u32 value) { *(volatile u32 *)address = value; }
-static inline u8 get8(u64 address) { return *(volatile u8 *)address; }
-static inline void fence(void) { __asm__ volatile("fence iorw, iorw" : : : "memory"); }
 
 static inline void clear(void *place, u64 count) {
     for (volatile u8 *byte = place; count > 0; count--) *byte++ = 0;
@@ -70,20 +65,11 @@ static inline void offer(struct queue *queue, u16 head) {
     fence();
 }
 
-// Lets WFI end for the device's interrupt `source`; interrupts stay off, so that none is taken.
-static inline void listen(u32 source) {
-    set(0x0c000000 + 4 * source, 1);
-    set(0x0c002000, get(0x0c002000) | 1u << source);
-    __asm__ volatile("csrs sie, %0" : : "r"(1 << 9));
-}
-
-static inline void await_interrupt(void) { __asm__ volatile("wfi"); }
-
-// Tells the device and the PLIC that its interrupt is seen. Then come the queues: what is used later interrupts again.
+// Tells the device and the interrupt controller that its interrupt is seen. Then come the queues: what is used later interrupts again.
 static inline void acknowledge(u64 window) {
-    u32 source = get(0x0c200004);
+    u32 source = claim();
     set(window + 0x64, get(window + 0x60));
-    if (source) set(0x0c200004, source);
+    if (source) complete(source);
     fence();
 }
 

@@ -5,9 +5,9 @@ struct Board {
     var timebase: UInt64 = 0
     /// The largest memory node; guests get their chunks from it.
     var memory: (address: UInt64, size: UInt64) = (0, 0)
-    /// A 16550A: address, bytes between registers as a shift, interrupt of the PLIC.
-    var uart: (address: UInt64, shift: UInt64, interrupt: UInt32) = (0, 0, 0)
-    var plic: (address: UInt64, size: UInt64) = (0, 0)
+    /// A 16550A: address, bytes between registers as a shift, interrupt.
+    var uart: (address: UInt64, shift: UInt64, interrupt: BoardInterrupt) = (0, 0, BoardInterrupt())
+    var interrupts = InterruptController.none
     /// Registers of virtio devices over MMIO, in the order of the tree.
     private(set) var virtio = InlineArray<16, VirtioPlace>(repeating: VirtioPlace())
     private(set) var virtioCount = 0
@@ -16,10 +16,12 @@ struct Board {
     var unusedHarts = 0
     /// Whether firmware lets supervisors have stimecmp and vstimecmp (Sstc).
     var hasTimerCompare = false
+    /// Whether harts have guest interrupt files (GEILEN is not 0).
+    var hasGuestFiles = false
 
     struct VirtioPlace {
         var address: UInt64 = 0
-        var interrupt: UInt32 = 0
+        var interrupt = BoardInterrupt()
     }
 
     /// Reads the tree. Harts get their entries in `harts`, the boot hart first.
@@ -48,7 +50,7 @@ struct Board {
             }
         }
         self = context
-        findContexts(tree, harts)
+        interrupts = InterruptController(tree, harts, count: hartCount)
     }
 
     private mutating func addHart(
@@ -68,30 +70,10 @@ struct Board {
     private mutating func addDevice(_ node: DeviceTree.Node) {
         guard let range = node.range() else { return }
         if uart.address == 0, node.lists("ns16550a") || node.lists("ns16550") {
-            uart = (range.address, UInt64(node.word("reg-shift") ?? 0), node.word("interrupts") ?? 0)
-        } else if node.lists("riscv,plic0") || node.lists("sifive,plic-1.0.0") {
-            plic = range
+            uart = (range.address, UInt64(node.word("reg-shift") ?? 0), BoardInterrupt(node))
         } else if node.lists("virtio,mmio"), range.address != 0, virtioCount < virtio.count {
-            virtio[virtioCount] = VirtioPlace(address: range.address, interrupt: node.word("interrupts") ?? 0)
+            virtio[virtioCount] = VirtioPlace(address: range.address, interrupt: BoardInterrupt(node))
             virtioCount += 1
-        }
-    }
-
-    /// The PLIC's contexts are the pairs of `interrupts-extended`; a hart's supervisor context is the one with interrupt 9.
-    private func findContexts(_ tree: DeviceTree, _ harts: UnsafeMutablePointer<hv_hart>) {
-        for hart in 0..<Int(HV_HARTS) { harts[hart].plic_context = .max }
-        let count = hartCount
-        tree.forEachNode { node in
-            guard node.lists("riscv,plic0") || node.lists("sifive,plic-1.0.0"),
-                let (offset, length) = node.property("interrupts-extended")
-            else { return }
-            for context in 0..<min(length / 8, 1024) where tree.word(offset + 8 * context + 4) == 9 {
-                let phandle = tree.word(offset + 8 * context)
-                for hart in 0..<count
-                where harts[hart].interrupt_phandle_known == 1 && harts[hart].interrupt_phandle == phandle {
-                    harts[hart].plic_context = UInt32(context)
-                }
-            }
         }
     }
 }

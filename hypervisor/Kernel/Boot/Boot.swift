@@ -12,6 +12,7 @@ public func boot(_ hartID: UInt64, _ treeAddress: UInt) -> Never {
     state.pointee.seeds.take(from: tree)
     protectMemory(memory.chunk, memory.imageEnd)
     state.pointee.console.start(state.pointee.board)
+    InterruptController.start()
     state.pointee.console.enableInput()
     prepareHart(state.pointee.harts)
     introduce()
@@ -28,7 +29,7 @@ public func secondary(_ hart: UnsafeMutablePointer<hv_hart>) -> Never {
     hv_acquire()
     prepareHart(hart)
     hart.pointee.online = 1
-    InterruptController.enable(on: hart)
+    InterruptController.start(on: hart)
     runHart(hart)
 }
 
@@ -126,11 +127,15 @@ private func makeState(_ chunk: UInt64, _ tree: DeviceTree, _ hartID: UInt64) ->
     return state
 }
 
+/// Makes the hypervisor's page tables, and finds what is the same on every hart: guest interrupt files, timers, VMIDs.
 private func protectMemory(_ chunk: UInt64, _ imageEnd: UInt64) {
+    if case .messages(_, let imsic) = hypervisor.pointee.board.interrupts, imsic.hasGuestFiles {
+        hv_write_hgeie(.max)
+        hypervisor.pointee.board.hasGuestFiles = hv_read_hgeie() & 2 != 0
+    }
     var tables = OwnTables(pool: chunk, size: 1 << 20)
     tables.mapBoard(hypervisor.pointee.board, imageEnd: imageEnd)
     hypervisor.pointee.satp = tables.satp
-    // Both are the same on every hart.
     let stce: UInt64 = 1 << 63
     hypervisor.pointee.board.hasTimerCompare = hv_probe_environment(stce) & stce != 0 && hv_probe_timer() == 1
     hv_write_hgatp(8 << 60 | 0x3fff << 44)

@@ -15,7 +15,7 @@ struct Hypervisor {
     let staging: UInt64
     var diskCount = 0
     /// Interrupts of the console, the disks and the card, each with its hart.
-    var routes = InlineArray<10, (source: UInt32, hart: UInt32)>(repeating: (0, 0))
+    var routes = InlineArray<10, (interrupt: BoardInterrupt, hart: UInt32)>(repeating: (BoardInterrupt(), 0))
     var routeCount = 0
     var table: GuestTable?
     var scheduler: Scheduler

@@ -8,7 +8,7 @@ struct Console {
 
     private var uart: UInt64 = 0
     private var shift: UInt64 = 0
-    private var interrupt: UInt32 = 0
+    private var interrupt = BoardInterrupt()
     /// Who gets the input.
     private(set) var focus = 0
     private var isEscaped = false
@@ -89,7 +89,7 @@ struct Console {
     }
 
     mutating func handleInterrupt(_ source: UInt32, _ hart: Hart) {
-        guard source == interrupt, uart != 0 else { return }
+        guard source == interrupt.source, uart != 0 else { return }
         // Bounded: input that arrives without end must not hold the hart; the level raises the interrupt again.
         var count = 0
         while hv_load8(uart + 5 << shift) & 1 == 1, count < 64 {

@@ -5,22 +5,22 @@ struct VirtualPLIC {
     static let contexts = 8
 
     private var priorities = InlineArray<32, UInt8>(repeating: 0)
-    private var levels: UInt32 = 0
+    /// The wires of the devices.
+    var levels: UInt32 = 0
     /// Sources between claim and completion.
     private var claimed: UInt32 = 0
     private var enables = InlineArray<8, UInt32>(repeating: 0)
     private var thresholds = InlineArray<8, UInt8>(repeating: 0)
 
-    mutating func setLevel(_ source: Int, _ level: Bool) {
-        if level { levels |= 1 << UInt32(source) } else { levels &= ~(1 << UInt32(source)) }
-    }
+    /// Whether the context has an interrupt to take. Mutating, as `best`, so that the compiler copies no controller at each exit.
+    mutating func isPending(_ context: Int) -> Bool { ready(context) != 0 && best(context) != 0 }
 
-    /// Whether the context has an interrupt to take.
-    func isPending(_ context: Int) -> Bool { best(context) != 0 }
+    private func ready(_ context: Int) -> UInt32 { levels & ~claimed & enables[context] }
 
     /// The source that a claim gets: the highest priority above the threshold, the lowest number among equals.
-    private func best(_ context: Int) -> Int {
-        var rest = levels & ~claimed & enables[context]
+    @inline(never)
+    private mutating func best(_ context: Int) -> Int {
+        var rest = ready(context)
         var best = 0
         var priority = thresholds[context]
         while rest != 0 {

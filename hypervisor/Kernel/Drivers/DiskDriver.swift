@@ -50,8 +50,8 @@ struct DiskDriver {
 
     init(index: Int) { self.index = index }
 
-    /// 0: none.
-    var interrupt: UInt32 { sectors == 0 ? 0 : transport?.interrupt ?? 0 }
+    /// The source of its interrupt; 0: none.
+    var interrupt: UInt32 { sectors == 0 ? 0 : transport?.interrupt.source ?? 0 }
 
     fileprivate mutating func configure(_ transport: VirtioTransport, _ features: UInt64, queueSize: UInt16) {
         self.features = features

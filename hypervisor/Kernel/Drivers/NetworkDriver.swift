@@ -31,7 +31,8 @@ struct NetworkDriver {
     fileprivate var senders = InlineArray<128, UInt8>(repeating: 0)
     fileprivate var inFlight = InlineArray<16, UInt8>(repeating: 0)
 
-    var interrupt: UInt32 { transport?.interrupt ?? 0 }
+    /// The source of its interrupt; 0: none.
+    var interrupt: UInt32 { transport?.interrupt.source ?? 0 }
 
     fileprivate mutating func configure(_ transport: VirtioTransport, _ features: UInt64) {
         self.transport = transport

@@ -12,7 +12,7 @@ struct VirtioTransport {
     private static let failed: UInt32 = 128
 
     let base: UInt64
-    let interrupt: UInt32
+    let interrupt: BoardInterrupt
     let isLegacy: Bool
     /// 0: no device; 1: a network card; 2: a disk.
     let deviceID: UInt32

@@ -16,9 +16,11 @@ struct GuestPageFault {
 
     func handle() {
         let guest = vcpu.owner
-        guard cause != 20, let access = decode(), hasDevice(guest) else { return refuse() }
+        guard cause != 20, let access = decode() else { return refuse() }
         if guest.hasVirtioDevice(at: guestAddress) {
             guard accessVirtio(guest, access) else { return }
+        } else if !guest.pointee.hasDevice(at: guestAddress) {
+            return refuse()
         } else if access.isStore {
             guest.pointee.store(guestAddress, vcpu[register: access.register], size: access.size)
         } else {
@@ -26,10 +28,6 @@ struct GuestPageFault {
             vcpu[register: access.register] = access.extended(value)
         }
         vcpu.pointee.sepc &+= access.length
-    }
-
-    private func hasDevice(_ guest: UnsafeMutablePointer<Guest>) -> Bool {
-        guest.pointee.hasDevice(at: guestAddress) || guest.hasVirtioDevice(at: guestAddress)
     }
 
     /// False: the vCPU waits, and repeats the access.

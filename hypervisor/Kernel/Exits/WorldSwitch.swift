@@ -19,6 +19,13 @@ func prepareHart(_ hart: Hart) {
     hv_write_vsie(0)
     hart.pointee.has_timer_compare = hypervisor.pointee.board.hasTimerCompare ? 1 : 0
     hart.pointee.has_vmids = hypervisor.pointee.hasVMIDs ? 1 : 0
+    if hypervisor.pointee.board.hasGuestFiles {
+        hart.pointee.has_guest_files = 1
+        // A file interrupts its vCPU, and not the hypervisor.
+        hv_write_hgeie(0)
+        // Guests have siselect and sireg, stopi, and stopei, as far as hstatus.VGEIN names a file.
+        hv_enable_state(1 << 60 | 1 << 59 | 1 << 58)
+    }
     if hypervisor.pointee.board.hasTimerCompare {
         _ = hv_probe_environment(1 << 63)
         hv_write_vstimecmp(.max)
@@ -56,13 +63,20 @@ func switchWorld(_ hart: Hart, to vcpu: VCPU) {
         if vcpu.pointee.hart != hart || resident != own {
             vcpu.pointee.hart = hart
             vcpu.pointee.flush = 1
-            // The VMID's former guest may have left translations of the second stage.
-            if resident == 0 { hv_fence_guest_tables() }
+            if resident == 0 { takeOver(vcpu) }
             hv_set_resident(hart, vcpu.pointee.guest, own)
         }
     }
     vcpu.presentInterrupts()
-    fenceIfStale(hart, vcpu)
+    fenceIfStale(vcpu)
+}
+
+/// The hart has none of the guest's vCPUs yet, or one that has just been reset: the VMID's former guest may have left translations of the second
+/// stage, and the vCPU's former state interrupts in its file.
+@inline(never)
+private func takeOver(_ vcpu: VCPU) {
+    hv_fence_guest_tables()
+    if vcpu.pointee.file != 0 { IMSIC.emptyFile(vcpu) }
 }
 
 /// Takes the hart's vCPU off it, so that another hart can load it, and no interrupt of its wakes this hart.
@@ -80,6 +94,10 @@ private func exchangeContext(_ hart: Hart, _ next: VCPU) {
     if hart.pointee.has_timer_compare != 0 {
         old.pointee.deadline = hv_read_vstimecmp()
         hv_write_vstimecmp(next.pointee.deadline)
+    }
+    if hart.pointee.has_guest_files != 0 {
+        old.pointee.vsiselect = hv_read_vsiselect()
+        hv_write_vsiselect(next.pointee.vsiselect)
     }
     // With sstatus.FS Off, the guest's first floating-point instruction is an illegal one.
     if next.hasFloats(on: hart) {
@@ -107,7 +125,7 @@ extension hv_vcpu {
     static var dirtyFloats: UInt64 { 3 << 13 }
 }
 
-private func fenceIfStale(_ hart: Hart, _ vcpu: VCPU) {
+private func fenceIfStale(_ vcpu: VCPU) {
     guard vcpu.pointee.flush == 1 else { return }
     vcpu.pointee.flush = 0
     hv_fence_virtual_tables()
@@ -144,6 +162,8 @@ extension UnsafeMutablePointer where Pointee == hv_vcpu {
 
     /// WFI, or SBI's suspension that keeps everything.
     func waitForInterrupt(_ hart: Hart) {
+        // Messages to a file wake no vCPU that has left its hart. It may go on without an interrupt; in a partition WFI seldom comes here.
+        if pointee.file != 0 { return }
         let pending = hv_read_vsip() | pointee.raised >> 1
         if pending & hv_read_vsie() != 0 { return }
         hypervisor.pointee.console.flushPrompt(owner)

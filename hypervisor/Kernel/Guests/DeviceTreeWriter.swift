@@ -111,6 +111,12 @@ struct DeviceTreeWriter {
         }
     }
 
+    mutating func property(_ name: StaticString, words first: UInt32, _ second: UInt32) {
+        header(name, 8)
+        word(first)
+        word(second)
+    }
+
     /// Ends the tree and writes its header.
     mutating func finish() {
         word(9)

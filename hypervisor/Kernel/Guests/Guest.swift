@@ -36,10 +36,15 @@ struct Guest {
     var line = LineBuffer()
     var uart = VirtualUART()
     private var plic = VirtualPLIC()
+    /// Where the guest sees its interrupt controller.
+    private var controller = (address: VirtualPLIC.address, size: VirtualPLIC.size)
+    private(set) var hasInterruptFiles = false
     var disk = VirtualDisk()
     var network = VirtualNetwork()
     private var vcpuIndexes = InlineArray<8, UInt8>(repeating: 0)
     private(set) var vcpuCount = 0
+    /// Instead of the PLIC, if the vCPUs have interrupt files.
+    private var aplic = VirtualAPLIC()
 
     init(index: Int) { self.index = index }
 
@@ -164,7 +169,13 @@ struct Guest {
         hypervisor.pointee.scheduler.release(guest: index)
         hypervisor.pointee.memory.release(UInt8(index + 1))
         PostponedWork.forget(guest: index)
-        (tables, uart, plic, vcpuCount) = (GuestTables(), VirtualUART(), VirtualPLIC(), 0)
+        (tables, uart, plic, aplic, vcpuCount) = (GuestTables(), VirtualUART(), VirtualPLIC(), VirtualAPLIC(), 0)
+        controller = (VirtualPLIC.address, VirtualPLIC.size)
+        hasInterruptFiles = false
+        for hart in 0..<hypervisor.pointee.board.hartCount
+        where hypervisor.pointee.harts[hart].file_owner == UInt8(index + 1) {
+            hypervisor.pointee.harts[hart].file_owner = 0
+        }
         (disk, network) = (VirtualDisk(), VirtualNetwork())
     }
 
@@ -181,24 +192,54 @@ struct Guest {
         return true
     }
 
+    /// In a partition each vCPU has a hart of its own, and with it the hart's guest interrupt file, if it wants one and all of the guest's vCPUs
+    /// can have one.
+    mutating func takeInterruptFiles() {
+        guard hypervisor.pointee.isPartitioned, hypervisor.pointee.board.hasGuestFiles, !entry.hasPLIC else { return }
+        var taken: UInt64 = 0
+        for id in 0..<UInt64(vcpuCount) {
+            guard let vcpu = vcpu(id) else { return }
+            let hart = hypervisor.pointee.harts + vcpu.pointee.affinity.trailingZeroBitCount
+            // A board with fewer harts than the table has lets partitions share one.
+            guard hart.pointee.file_owner == 0, hart.pointee.guestFile != 0, taken & vcpu.pointee.affinity == 0
+            else { return }
+            taken |= vcpu.pointee.affinity
+        }
+        for id in 0..<UInt64(vcpuCount) {
+            guard let vcpu = vcpu(id) else { return }
+            let hart = hypervisor.pointee.harts + vcpu.pointee.affinity.trailingZeroBitCount
+            hart.pointee.file_owner = UInt8(index + 1)
+            vcpu.pointee.file = hart.pointee.guestFile
+            tables.map(device: VirtualAPLIC.files + 0x1000 * id, to: vcpu.pointee.file)
+        }
+        controller = (VirtualAPLIC.address, VirtualAPLIC.size)
+        hasInterruptFiles = true
+    }
+
     // MARK: Devices
 
     func hasDevice(at address: UInt64) -> Bool {
-        address >= VirtualUART.address && address < VirtualUART.address + 8
-            || address >= VirtualPLIC.address && address < VirtualPLIC.address + VirtualPLIC.size
+        address &- VirtualUART.address < 8 || address &- controller.address < controller.size
     }
 
     mutating func load(_ address: UInt64, size: Int) -> UInt64 {
         defer { updateInterrupts() }
         if address >= VirtualUART.address { return UInt64(uart.load(address - VirtualUART.address)) }
-        return size == 4 && address & 3 == 0 ? UInt64(plic.load(address - VirtualPLIC.address)) : 0
+        guard size == 4, address & 3 == 0 else { return 0 }
+        let offset = address - controller.address
+        return UInt64(hasInterruptFiles ? aplic.load(offset) : plic.load(offset))
     }
 
     mutating func store(_ address: UInt64, _ value: UInt64, size: Int) {
         if address >= VirtualUART.address {
             if let byte = uart.store(address - VirtualUART.address, UInt8(truncatingIfNeeded: value)) { write(byte) }
         } else if size == 4, address & 3 == 0 {
-            plic.store(address - VirtualPLIC.address, UInt32(truncatingIfNeeded: value))
+            let (offset, word) = (address - controller.address, UInt32(truncatingIfNeeded: value))
+            if hasInterruptFiles {
+                if let target = aplic.store(offset, word) { send(target) }
+            } else {
+                plic.store(offset, word)
+            }
         }
         updateInterrupts()
     }
@@ -206,13 +247,35 @@ struct Guest {
     /// Output to the console.
     func write(_ byte: UInt8) { hypervisor.pointee.console.write(byte, of: hypervisor.pointee.guests + index) }
 
-    /// Carries the devices' levels to the PLIC, and the PLIC's decision to the vCPUs.
+    /// Carries the devices' levels to the PLIC, and the PLIC's decision to the vCPUs; or to the APLIC, and its messages to the vCPUs' interrupt files.
     mutating func updateInterrupts() {
-        plic.setLevel(VirtualUART.interrupt, uart.level)
-        plic.setLevel(VirtualDisk.interrupt, disk.registers.level)
-        plic.setLevel(VirtualNetwork.interrupt, network.registers.level)
+        let levels: UInt32 =
+            (uart.level ? 1 << UInt32(VirtualUART.interrupt) : 0)
+            | (disk.registers.level ? 1 << UInt32(VirtualDisk.interrupt) : 0)
+            | (network.registers.level ? 1 << UInt32(VirtualNetwork.interrupt) : 0)
+        if hasInterruptFiles { return sendMessages(levels) }
+        plic.levels = levels
         for id in 0..<vcpuCount {
             vcpu(UInt64(id))?.setInterrupt(VCPU.external, plic.isPending(id))
         }
+    }
+
+    @inline(never)
+    private mutating func sendMessages(_ levels: UInt32) {
+        aplic.levels = levels
+        while let target = aplic.takeMessage() { send(target) }
+    }
+
+    /// A device whose interrupt was acknowledged lowers its wire for a moment, so that what its driver did not acknowledge is a new edge.
+    mutating func pulse(_ source: Int) {
+        if hasInterruptFiles { aplic.levels &= ~(1 << UInt32(source)) }
+    }
+
+    /// Sends the message of a target: the hart takes it without an exit.
+    private func send(_ target: UInt32) {
+        guard let vcpu = vcpu(UInt64(target >> 18)), vcpu.pointee.file != 0 else { return }
+        // Behind what the device wrote.
+        hv_fence_devices()
+        hv_store32(vcpu.pointee.file, target & 0x7ff)
     }
 }

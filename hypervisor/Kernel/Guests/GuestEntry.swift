@@ -40,7 +40,7 @@ struct GuestTable {
 /// One entry:
 ///
 ///     0    name, 32 bytes with its zero     328  bytes of memory       352  flags: 1 starts at boot, 2 has a network card,
-///     32   command line, 256 bytes          336  mask of harts              4 its disk is read-only
+///     32   command line, 256 bytes          336  mask of harts              4 its disk is read-only, 8 has a PLIC
 ///     288  kernel: offset, size             344  vCPUs                 356  number of the board's disk + 1, 0: none
 ///     304  RAM disk: offset, size           348  weight                360  first sector
 ///     320  cap in percent of a hart, 0: none                           368  sectors, 0: to the end
@@ -59,6 +59,8 @@ struct GuestEntry {
     var weight: UInt64 { max(word(344) >> 32, 1) }
     var startsAtBoot: Bool { word(352) & 1 != 0 }
     var hasNetwork: Bool { word(352) & 2 != 0 }
+    /// It has a PLIC even where its vCPUs could have interrupt files.
+    var hasPLIC: Bool { word(352) & 8 != 0 }
     var disk: VirtualDisk.Range? {
         let number = word(352) >> 32
         guard number > 0 else { return nil }

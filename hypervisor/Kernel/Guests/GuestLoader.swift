@@ -61,8 +61,9 @@ extension Guest {
             hv_acquire()
             place += ChunkAllocator.chunkSize
         }
-        guest.pointee.fill(layout)
         guest.pointee.prepareVCPUs()
+        guest.pointee.takeInterruptFiles()
+        guest.pointee.fill(layout)
         guest.pointee.state = .running
         guard let first = guest.pointee.vcpu(0) else { return }
         first.reset(entry: layout.kernel, argument: layout.tree)
@@ -128,6 +129,12 @@ extension UnsafeMutablePointer where Pointee == hv_vcpu {
         // SPV and SPVP: entry goes to VS-mode, which is 64 bits wide; VTW: WFI traps, so that another vCPU can run.
         let waitTraps: UInt64 = hypervisor.pointee.isPartitioned ? 0 : 1 << 21
         pointee.hstatus = 1 << 7 | 1 << 8 | 2 << 32 | waitTraps
+        if pointee.file != 0 {
+            // VGEIN: the first guest interrupt file of its hart, which empties the file before it runs the vCPU.
+            pointee.hstatus |= 1 << 12
+            hv_set_resident(hypervisor.pointee.harts + pointee.affinity.trailingZeroBitCount, pointee.guest, 0)
+        }
+        pointee.vsiselect = 0
         pointee.vsstatus = 2 << 32
         // User mode has the counters, as firmware leaves them: programs read `time` without the kernel's help.
         pointee.scounteren = 7

@@ -5,6 +5,7 @@ import Support
 struct GuestTables {
     /// V R W X U A D: the second stage checks every access as a user's.
     private static let leaf: UInt64 = 0xdf
+    private static let device: UInt64 = 0xd7
     static let memoryStart: UInt64 = 0x8000_0000
 
     private(set) var root: UInt64 = 0
@@ -16,15 +17,25 @@ struct GuestTables {
         next = chunk + 16384
     }
 
-    /// Maps one chunk. At most 16 tables come from the chunk: the guest's memory is bounded.
+    /// Maps one chunk. At most 18 tables come from the chunk: the guest's memory is bounded.
     mutating func map(_ guestAddress: UInt64, to chunk: UInt64) {
-        let top: UnsafeMutablePointer<UInt64> = pointer(root + 8 * (guestAddress >> 30 & 2047))
-        if top.pointee == 0 {
-            top.pointee = next >> 2 | 1
+        let middle = table(pointer(root + 8 * (guestAddress >> 30 & 2047)))
+        middle[Int(guestAddress >> 21 & 511)] = chunk >> 2 | Self.leaf
+    }
+
+    /// Maps a page of a device's registers, which is no memory to `translate`.
+    mutating func map(device guestAddress: UInt64, to page: UInt64) {
+        let middle = table(pointer(root + 8 * (guestAddress >> 30 & 2047)))
+        table(middle + Int(guestAddress >> 21 & 511))[Int(guestAddress >> 12 & 511)] = page >> 2 | Self.device
+    }
+
+    /// The table that an entry names, made if there is none.
+    private mutating func table(_ entry: UnsafeMutablePointer<UInt64>) -> UnsafeMutablePointer<UInt64> {
+        if entry.pointee == 0 {
+            entry.pointee = next >> 2 | 1
             next += 4096
         }
-        let middle: UnsafeMutablePointer<UInt64> = pointer(frame(top.pointee))
-        middle[Int(guestAddress >> 21 & 511)] = chunk >> 2 | Self.leaf
+        return pointer(frame(entry.pointee))
     }
 
     /// Where the board has a guest-physical address, and how many bytes follow there. nil: no memory.
@@ -34,7 +45,7 @@ struct GuestTables {
         guard top.pointee & 1 == 1 else { return nil }
         let middle: UnsafeMutablePointer<UInt64> = pointer(frame(top.pointee))
         let entry = middle[Int(guestAddress >> 21 & 511)]
-        guard entry & 1 == 1 else { return nil }
+        guard entry & Self.leaf == Self.leaf else { return nil }
         let offset = guestAddress & (ChunkAllocator.chunkSize - 1)
         return (frame(entry) | offset, ChunkAllocator.chunkSize - offset)
     }

@@ -23,7 +23,15 @@ struct OwnTables {
     mutating func mapBoard(_ board: Board, imageEnd: UInt64) {
         // Devices first; memory below the image is the firmware's and stays absent.
         if board.uart.address != 0 { map(board.uart.address & ~4095, 4096, Self.write) }
-        if board.plic.address != 0 { map(board.plic.address, min(board.plic.size, 64 << 20), Self.write) }
+        if let registers = board.interrupts.registers {
+            map(registers.address, min(registers.size, 64 << 20), Self.write)
+        }
+        if board.hasGuestFiles {
+            for hart in 0..<board.hartCount {
+                let file = hypervisor.pointee.harts[hart].guestFile
+                if file != 0 { map(file, 4096, Self.write) }
+            }
+        }
         for index in 0..<board.virtioCount { map(board.virtio[index].address & ~4095, 4096, Self.write) }
         let text = hv_address_of_image_start()
         let textEnd = hv_address_of_text_end()

@@ -52,6 +52,7 @@ extension UnsafeMutablePointer where Pointee == Guest {
             case .reset: pointee.network.registers.reset()
             }
         }
+        if offset == 0x64 { pointee.pulse(window == .disk ? VirtualDisk.interrupt : VirtualNetwork.interrupt) }
         pointee.updateInterrupts()
         return true
     }

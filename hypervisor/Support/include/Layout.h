@@ -18,6 +18,6 @@
 // struct hv_hart
 #define HV_HART_STACK 0
 #define HV_HART_ID 8
-#define HV_HART_SIZE 144
+#define HV_HART_SIZE 152
 
 #endif

@@ -29,6 +29,8 @@ struct hv_vcpu {
     uint64_t owner;         // the address of its guest
     uint64_t hgatp;         // the guest's tables and VMID
     struct hv_hart *floats; // the hart that loaded its floating-point registers last
+    uint64_t vsiselect;     // saved and restored at each world switch where the harts have guest interrupt files
+    uint64_t file;          // the page of its guest interrupt file, for messages; 0: it has none
     uint32_t state;
     uint8_t guest;          // index in the guest table
     uint8_t id;             // the hart number inside the guest
@@ -50,13 +52,16 @@ struct hv_hart {
     uint64_t idle_time;
     // Work of devices that is left for the hart's timer (Devices.swift): a bit each, the one served last, and when.
     uint64_t postponed, last_postponed, due;
+    uint64_t interrupt_file;    // the page of its supervisor's interrupt file; 0: none
     uint32_t index;
-    uint32_t plic_context;  // all ones: none
+    uint32_t interrupt_context; // its number in the board's interrupt controller; all ones: none
     uint8_t online, reschedule, interrupt_phandle_known;
     // The board's: whether firmware lets supervisors have stimecmp and vstimecmp (Sstc), and whether hgatp has VMIDs.
     uint8_t has_timer_compare, has_vmids;
+    // Whether the harts have guest interrupt files, and the guest (its index + 1) that has this hart's; 0: none.
+    uint8_t has_guest_files, file_owner;
     uint32_t interrupt_phandle;
-    // Per guest, the last vCPU (its index + 1) that ran here: another one with the same VMID needs a fence.
+    // Per guest, the last vCPU (its index + 1) that ran here: another one with the same VMID needs a fence. 0: none did.
     uint8_t resident[16];
 };
 
@@ -89,6 +94,7 @@ HV_CSR(satp, satp)
 HV_CSR(stvec, stvec)
 HV_CSR(sscratch, sscratch)
 HV_CSR(scounteren, scounteren)
+HV_CSR(hstatus, 0x600)
 HV_CSR(htval, 0x643)
 HV_CSR(htinst, 0x64a)
 HV_CSR(hedeleg, 0x602)
@@ -107,6 +113,18 @@ HV_CSR(vsip, 0x244)
 HV_CSR(vsie, 0x204)
 HV_CSR(stimecmp, 0x14d)
 HV_CSR(vstimecmp, 0x24d)
+HV_CSR(siselect, 0x150)
+HV_CSR(sireg, 0x151)
+HV_CSR(vsiselect, 0x250)
+HV_CSR(vsireg, 0x251)
+HV_CSR(hgeie, 0x607)
+
+/// Claims the best interrupt of the hart's interrupt file (stopei): its identity in bits 16 and up; 0: none.
+static inline __attribute__((always_inline)) uint64_t hv_claim_message(void) {
+    uint64_t value;
+    __asm__ volatile("csrrw %0, 0x15c, zero" : "=r"(value) : : "memory");
+    return value;
+}
 
 static inline __attribute__((always_inline)) uint64_t hv_time(void) {
     uint64_t value;
@@ -183,6 +201,8 @@ void hv_load_floats(const struct hv_vcpu *vcpu);
 int64_t hv_fetch(uint64_t address);
 /// Sets bits of henvcfg and reads it; 0: there is no such CSR.
 uint64_t hv_probe_environment(uint64_t bits);
+/// Sets bits of hstateen0, if there is such a CSR.
+void hv_enable_state(uint64_t bits);
 /// Whether stimecmp can be read. Some harts keep henvcfg.STCE even where firmware forbids the CSR.
 int64_t hv_probe_timer(void);
 
