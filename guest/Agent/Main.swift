@@ -16,8 +16,9 @@ public func start(_ stack: UnsafePointer<Int>) -> Never {
 enum AgentProgram {
     static func run(_ arguments: [[UInt8]]) -> Never {
         var options = AgentOptions()
-        if arguments.count == 3, arguments[1] == "--socket" {
+        if arguments.count == 3 || arguments.count == 4, arguments[1] == "--socket" {
             options.socketPath = arguments[2]
+            if arguments.count == 4 { options.bootMark = arguments[3] }
         } else if arguments.count == 2, arguments[1] == "--version" {
             StandardError.line("aerie-agent ", [UInt8](AgentOptions.version))
             Process.end(0)
@@ -29,7 +30,8 @@ enum AgentProgram {
             options.isFirstProcess = true
             FirstProcess.begin()
         } else if arguments.count != 1 {
-            StandardError.line("usage: aerie-agent [--socket PATH | --command | --network FILE HOSTS | --version]", [])
+            StandardError.line(
+                "usage: aerie-agent [--socket PATH [MARK] | --command | --network FILE HOSTS | --version]", [])
             Process.end(64)
         }
         // Whoever started the agent may have left descriptors open; no command gets them. (CLOSE_RANGE_CLOEXEC)

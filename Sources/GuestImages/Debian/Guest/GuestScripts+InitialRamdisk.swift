@@ -23,13 +23,14 @@ extension GuestScripts {
         bb mount -t devtmpfs dev /dev
         bb mount -t tmpfs -o mode=0755,nosuid,nodev run /run
 
-        root=/dev/vda flags= mode=rw overlay= init=
+        root=/dev/vda flags= mode=rw overlay= init= stage2=
         set -f
         for word in $(bb cat /proc/cmdline); do
             case $word in
             aerie.root=*) root=${word#*=} ;;
             aerie.rootflags=*) flags=,${word#*=} ;;
             aerie.overlay) overlay=yes ;;
+            aerie.stage2) stage2=yes ;;
             init=*) init=${word#*=} ;;
             ro) mode=ro ;;
             rw) mode=rw ;;
@@ -79,7 +80,7 @@ extension GuestScripts {
         fi
         # A link may lead to what is there only after the change of the root.
         present() { [ -x "/root$1" ] || [ -L "/root$1" ]; }
-        agent= beside= found=
+        agent= beside= found= asks=
         if [ -f /bin/aerie-agent ]; then
             agent=/run/aerie/agent
             bb mkdir -p /run/aerie
@@ -94,13 +95,21 @@ extension GuestScripts {
             # Addresses and names are there before the guest's first program is.
             bb cp /aerie-network /run/aerie/network
             $agent --network /aerie-network /root/etc/hosts 2>/dev/console
-            # The image's own programs may be of an earlier version, and ask for addresses on every card.
-            for program in network dhcp; do
-                [ -f "/root/usr/lib/aerie/$program" ] || continue
-                bb cp "/bin/aerie-$program" "/run/aerie/$program.sh"
-                bb chmod 755 "/run/aerie/$program.sh"
-                bb mount -o bind "/run/aerie/$program.sh" "/root/usr/lib/aerie/$program"
-            done
+        fi
+        if [ -n "$agent" ] && [ -f /root/usr/lib/aerie/network ]; then
+            # The image's own programs may be of an earlier version: they ask for addresses on every card, and leave the mark of a boot as it is.
+            { read -r line; read -r line; } </root/usr/lib/aerie/network
+            case $line in
+            *aerie/booting*) ;;
+            *)
+                for program in network dhcp; do
+                    [ -f "/root/usr/lib/aerie/$program" ] || continue
+                    bb cp "/bin/aerie-$program" "/run/aerie/$program.sh"
+                    bb chmod 755 "/run/aerie/$program.sh"
+                    bb mount -o bind "/run/aerie/$program.sh" "/root/usr/lib/aerie/$program"
+                done
+                ;;
+            esac
         fi
         for candidate in ${init:-/usr/lib/aerie/init /sbin/init}; do
             if [ -z "$found" ] && present "$candidate"; then found=$candidate; fi
@@ -123,9 +132,15 @@ extension GuestScripts {
                     echo "KillMode=process"
                 } >$units/aerie-agent.service
                 bb ln -sf ../aerie-agent.service $units/multi-user.target.wants/aerie-agent.service
+                [ -f /root/etc/systemd/system/multi-user.target.wants/aerie-network.service ] && asks=yes
                 ;;
-            *) bb grep -q aerie/agent "/root$found" 2>/dev/null || beside=yes ;;
+            *)
+                bb grep -q aerie/agent "/root$found" 2>/dev/null || beside=yes
+                [ "$found" = /usr/lib/aerie/init ] && [ -z "$stage2" ] && asks=yes
+                ;;
             esac
+            # Commands of the agent wait until the program for networks empties it.
+            [ -n "$asks" ] && [ -f /root/usr/lib/aerie/network ] && echo "The network is coming up." >/run/aerie/booting
         fi
         [ -z "$found" ] && [ -z "$init" ] && found=$agent
         [ -n "$found" ] || die "there is no ${init:-/usr/lib/aerie/init} on the root disk"

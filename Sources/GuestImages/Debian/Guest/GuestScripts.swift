@@ -145,6 +145,7 @@ enum GuestScripts {
     /// `/usr/lib/aerie/network`: brings up the network devices that the host gave the guest.
     static let network = #"""
         #!/bin/sh
+        # Empties /run/aerie/booting at its end, for which the agent's commands wait. (The initial RAM disk looks for this line.)
         # Asks for an address on every Ethernet device that has a link, unless the host has chosen one. A network that does not answer within
         # two seconds is asked again in the background.
         ip link set lo up
@@ -166,6 +167,7 @@ enum GuestScripts {
                 $lease </dev/null >/dev/null 2>&1 &
             fi
         done
+        if [ -s /run/aerie/booting ]; then : >/run/aerie/booting; fi
 
         """#
 
