@@ -237,7 +237,7 @@ let package = Package(
                 "AerieMachines", "AgentClient", "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie",
                 "AgentProtocol", "AgentTestSupport",
                 "ScriptedAgent", "GuestAgentPrograms", "GuestToolchain", "TestSupport", "MachineHost", "CSockets",
-                "HostSystem",
+                "HostSystem", "DiskImages",
             ],
             exclude: ["Guests"]),
         .target(

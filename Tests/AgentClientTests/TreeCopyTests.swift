@@ -210,6 +210,20 @@ struct TreeCopyTests {
         }
     }
 
+    @Test("Temporary files that a killed copy of the same process number has left are in nobody's way")
+    func leftTemporaries() throws {
+        try make("here")
+        for number in 1...3 {
+            _ = try directory.file("here/.aerie-cp-\(getpid())-\(number)", Data("left".utf8))
+        }
+        let file = TarMember(path: Array("x/file".utf8), kind: .file, mode: 0o644)
+        let link = TarMember(path: Array("x/link".utf8), kind: .symbolicLink(target: Array("file".utf8)), mode: 0o777)
+        let plan = CopyPlan(directory: directory.path("here"), name: nil)
+        #expect(try Self.unpack(Self.archive([(file, Array("new".utf8)), (link, [])]), plan).isEmpty)
+        #expect(try String(contentsOfFile: directory.path("here/link"), encoding: .utf8) == "new")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path("here")).count == 5)
+    }
+
     @Test("What cannot be read is named, and the rest of the tree is in the archive")
     func unreadable() throws {
         try make("tree")

@@ -2,6 +2,7 @@
 #include "CChildProgram.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <unistd.h>
 
@@ -29,7 +30,11 @@ int aerie_child_program(pid_t *process, const char *path, char *const *arguments
     if (code == 0 && directory) code = posix_spawn_file_actions_addchdir_np(&actions, directory);
     if (code == 0) code = posix_spawnattr_init(&attributes);
     if (code == 0) {
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+        // Threads of the dispatch library block signals, and a program would inherit that.
+        sigset_t none;
+        sigemptyset(&none);
+        posix_spawnattr_setsigmask(&attributes, &none);
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
         code = posix_spawn(process, path, &actions, &attributes, arguments, environment ? environment : environ);
         posix_spawnattr_destroy(&attributes);
     }

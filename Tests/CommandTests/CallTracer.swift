@@ -18,7 +18,7 @@ enum CallTracer {
         "symlink",
         "symlinkat", "ftruncate", "fallocate", "write", "pwrite64", "fsync", "fdatasync", "copy_file_range", "sendto",
         "sendmsg", "connect", "bind", "clone", "clone3", "fork", "vfork", "kill", "fchmod", "mount", "umount2",
-        "pivot_root",
+        "pivot_root", "truncate", "writev", "pwritev", "pwritev2", "io_uring_enter", "utimensat", "mknodat",
     ].joined(separator: ",")
 
     static let isWanted = ProcessInfo.processInfo.environment["AERIE_CRASH_WALK"] != nil
@@ -52,6 +52,16 @@ enum CallTracer {
         [path, "-D", "-f", "-qq", "-o", "/dev/null"] + injection(of: call)
     }
 
+    /// Words of a command that traces programs which run already.
+    static func listing(processes: [Int32], to file: String) -> [String] {
+        [path, "-f", "-qq", "-o", file, "-e", "trace=\(names)"] + processes.flatMap { ["-p", "\($0)"] }
+    }
+
+    /// Words of a command by which the program dies that comes to the call first.
+    static func killing(processes: [Int32], at call: Call) -> [String] {
+        [path, "-f", "-qq", "-o", "/dev/null"] + injection(of: call) + processes.flatMap { ["-p", "\($0)"] }
+    }
+
     private static func injection(of call: Call) -> [String] {
         ["-e", "trace=\(call.name)", "-e", "inject=\(call.name):signal=KILL:when=\(call.ordinal)"]
     }
@@ -70,11 +80,16 @@ enum CallTracer {
             let name = String(words[1][..<end])
             counts["\(words[0]) \(name)", default: 0] += 1
             let call = Call(name: name, ordinal: counts["\(words[0]) \(name)"] ?? 0)
-            // Failures, new threads, events between threads, and output.
-            let isIdle = [") = -1 ", "CLONE_THREAD", "\"\\1\\0\\0\\0\\0\\0\\0\\0\", 8)", "write(1, ", "write(2, "]
-                .contains { words[1].contains($0) }
-            if !isIdle, !found.contains(call) { found.append(call) }
+            if !isIdle(words[1]), !found.contains(call) { found.append(call) }
         }
         return found
+    }
+
+    /// Failures, new threads, events between threads, waits, and output.
+    private static func isIdle(_ line: Substring) -> Bool {
+        let marks = [") = -1 ", "CLONE_THREAD", "\"\\1\\0\\0\\0\\0\\0\\0\\0\", 8)", "write(1, ", "write(2, "]
+        if marks.contains(where: { line.contains($0) }) { return true }
+        // The second argument of io_uring_enter is the number of requests.
+        return line.hasPrefix("io_uring_enter(") && line.split(separator: ", ").dropFirst().first == "0"
     }
 }

@@ -25,7 +25,16 @@ enum MachineProcesses {
         return text.split(separator: ")").last?.split(separator: " ") ?? []
     }
 
-    private static func children(of process: Int32) -> [Int32] {
+    /// Whether all threads of a process have a tracer, or are gone.
+    static func isTraced(_ process: Int32) -> Bool {
+        let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
+        return tasks.allSatisfy { task in
+            let text = try? String(contentsOfFile: "/proc/\(process)/task/\(task)/status", encoding: .utf8)
+            return text?.contains("TracerPid:\t0\n") != true
+        }
+    }
+
+    static func children(of process: Int32) -> [Int32] {
         let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
         return tasks.flatMap { task in
             ((try? String(contentsOfFile: "/proc/\(process)/task/\(task)/children", encoding: .utf8)) ?? "")

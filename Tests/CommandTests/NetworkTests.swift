@@ -54,6 +54,22 @@ struct NetworkTests {
         #expect(result.error == "")
     }
 
+    @Test(
+        "A command right after the start of a machine finds the network up, or given up where no server answers",
+        arguments: [("user", "10.0.2.15/24"), ("switch=crowd", ""), ("none", "")])
+    func immediately(network: String, address: String) throws {
+        let aerie = try AerieProcess()
+        func run(_ words: String...) throws -> AerieResult {
+            try aerie.run(words, environment: DebianImage.environment)
+        }
+        let started = try run("run", "--detach", "--name", "one", "--network", network, "debian")
+        #expect(started.code == 0, "\(started.error)")
+        defer { _ = try? run("rm", "--force", "one") }
+        let script = "stat -c %s /run/aerie/booting; ip -4 -o address show scope global | tr -s ' ' | cut -d ' ' -f 4"
+        let result = try run("exec", "one", "sh", "-c", script)
+        #expect(result.output == "0\n" + (address.isEmpty ? "" : "\(address)\n"), "\(result.error)")
+    }
+
     @Test("A published port leads to a server in the guest", arguments: [false, true])
     func published(udp: Bool) throws {
         let kind = udp ? SOCK_DGRAM : SOCK_STREAM

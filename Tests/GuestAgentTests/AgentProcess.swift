@@ -11,10 +11,13 @@ final class AgentProcess {
     let directory = TemporaryDirectory()
     private let agent: ChildProgram
 
-    init() throws {
+    /// - Parameter bootMark: the name of a file in `directory` that is not empty while the guest boots.
+    init(bootMark: String? = nil) throws {
         path = directory.path("agent.sock")
         let program = try directory.program("agent", GuestAgentPrograms.program(.x86_64))
-        agent = try ChildProgram(program, ["--socket", path])
+        var words = ["--socket", path]
+        if let bootMark { words.append(try directory.file(bootMark, Data("booting".utf8))) }
+        agent = try ChildProgram(program, words)
         guard Patience.wait(until: { (try? AgentClient(path)) != nil }) else {
             throw AgentClient.Failure(description: "the agent does not listen")
         }

@@ -38,6 +38,30 @@ import Testing
             #expect(try client.next() == .exit(.exited(3)))
         }
 
+        @Test("A command waits until the guest's network is up, and a signal does not; nothing else waits")
+        func boot() throws {
+            let agent = try AgentProcess(bootMark: "booting")
+            let mark = agent.directory.path("booting")
+            // What needs no network is answered.
+            #expect(try agent.answer(.ping) == .done(files: 0, bytes: 0))
+            let (waiting, asked) = (try agent.client(), try agent.client())
+            try waiting.begin(.execute(ExecuteRequest("sh", "-c", "stat -c %s \(mark)")))
+            try asked.begin(.execute(ExecuteRequest("sleep", "1000")))
+            try asked.send(.signal(15))
+            var events: [AgentMessage] = []
+            while let message = try asked.next() { events.append(message) }
+            #expect(events.last == .exit(.signalled(15)))
+            _ = try agent.directory.file("booting", Data())
+            // The command sees the mark as it is when the command starts.
+            events = []
+            while let message = try waiting.next() { events.append(message) }
+            #expect(
+                events.contains(.data(stream: 1, Array("0\n".utf8))) && events.last == .exit(.exited(0)), "\(events)")
+            // A later mark is nobody's.
+            _ = try agent.directory.file("booting", Data("booting".utf8))
+            #expect(try agent.shell("stat -c %s \(mark)").text == "7\n")
+        }
+
         @Test("A command that cannot be started says why")
         func failures() throws {
             #expect(

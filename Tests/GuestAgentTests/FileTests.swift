@@ -3,6 +3,7 @@ import AgentTestSupport
 import Foundation
 import GuestToolchain
 import TarStream
+import TestSupport
 import Testing
 
 #if arch(x86_64)
@@ -150,7 +151,7 @@ import Testing
                         AgentFailure(.faultyMessage, text: Array("'x': the archive ends within a member".utf8))))
             #expect(try shell("ls inside") == "")
             #expect(try put(member("/absolute/x", .file, "1") + TarWriter.end, path) == .done(files: 1, bytes: 1))
-            #expect(try shell("cat out/absolute/x; ls out") == "1absolute\naway\nx\n")
+            #expect(try shell("cat out/absolute/x; ls -A out") == "1absolute\naway\n")
         }
 
         @Test("A file replaces a file or a link, and a directory and a file never replace each other")
@@ -175,6 +176,33 @@ import Testing
                         AgentFailure(
                             .notFound, errno: 2,
                             text: Array("'\(directory.path("none"))': no such file or directory".utf8))))
+        }
+
+        @Test("A file gets its name when it is complete: a PUT that ends within it leaves the old file, and no other")
+        func brokenPut() throws {
+            _ = try shell("mkdir out; echo old >out/f; echo left >out/.aerie-cp-7-1")
+            let path = directory.path("out")
+            let archive = member("f", .file, String(repeating: "new", count: 100_000))
+            // The connection ends, and the archive does.
+            for endsInput in [false, true] {
+                let client = try agent.client()
+                try client.begin(.put(PutRequest(path: Array(path.utf8))))
+                #expect(try client.next() == .credit(UInt32(AgentLimits.credit)))
+                for start in [0, 50_000] { try client.send(.data(Array(archive[start..<start + 50_000]))) }
+                // The rest has not come: the file is there under another name.
+                #expect(Patience.wait { (try? shell("find out -name '.aerie-cp-*' -size +100")) != "" })
+                #expect(try shell("cat out/f") == "old\n")
+                guard endsInput else { continue }
+                try client.send(.end)
+                var last: AgentMessage?
+                while let message = try client.next() { last = message }
+                let text = Array("'f': the archive ends within a member".utf8)
+                #expect(last == .error(AgentFailure(.faultyMessage, text: text)))
+            }
+            #expect(Patience.wait { (try? shell("ls -A out")) == ".aerie-cp-7-1\nf\n" })
+            #expect(try shell("cat out/f") == "old\n")
+            #expect(try put(archive, path) == .done(files: 1, bytes: 300_000))
+            #expect(try shell("wc -c <out/f; ls -A out") == "300000\n.aerie-cp-7-1\nf\n")
         }
 
         @Test("STAT tells kind, size, mode, target and the real path")

@@ -18,8 +18,9 @@ enum AgentProgram {
         var options = AgentOptions()
         if let name = arguments.first, name == InitialRamdisk.name, Process.identifier == 1 {
             InitialRamdisk.run()
-        } else if arguments.count == 3, arguments[1] == "--socket" {
+        } else if arguments.count == 3 || arguments.count == 4, arguments[1] == "--socket" {
             options.socketPath = arguments[2]
+            if arguments.count == 4 { options.bootMark = arguments[3] }
         } else if arguments.count == 2, arguments[1] == "--version" {
             StandardError.line("aerie-agent ", [UInt8](AgentOptions.version))
             Process.end(0)
@@ -35,7 +36,8 @@ enum AgentProgram {
             FirstProcess.begin()
         } else if arguments.count != 1 {
             StandardError.line(
-                "usage: aerie-agent [--socket PATH | --command | --networks | --network FILE HOSTS | --version]", [])
+                "usage: aerie-agent [--socket PATH [MARK] | --command | --networks | --network FILE HOSTS | --version]",
+                [])
             Process.end(64)
         }
         // Whoever started the agent may have left descriptors open; no command gets them. (CLOSE_RANGE_CLOEXEC)

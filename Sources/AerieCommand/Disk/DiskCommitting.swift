@@ -10,7 +10,7 @@ struct DiskCommitting: ParsableCommand {
               aerie disk commit work.qcow2
 
             The backing file then reads as the overlay does, and other overlays of it are lost. The overlay stays, and is not needed \
-            any more.
+            any more. A commit that was interrupted can be repeated: until then, the overlay reads as before.
             """)
 
     @Argument(help: "The qcow2 overlay.")
@@ -23,7 +23,6 @@ struct DiskCommitting: ParsableCommand {
         var base = ""
         try DiskWork(title: path, phase: "Writing").run { (progress) throws(DiskImageError) in
             base = try DiskCommit.commit(path: path, progress: progress)
-            try DiskCommit.remember(path: path)
         }
         print(base)
     }

@@ -89,6 +89,8 @@ package struct ArchiveTransfer: ~Copyable {
                 default: break
                 }
             }
+            // What waits goes first. If it all goes, there is room for more, and nothing else would say so.
+            try connection.flush()
             var isEmpty = false
             while connection.takesInput, !hasEnded, !isEmpty {
                 var outcome = NonblockingInput.Outcome.empty
@@ -107,8 +109,8 @@ package struct ArchiveTransfer: ~Copyable {
             if hasEnded, !hasSentEnd, connection.isInputSent {
                 connection.send(.end)
                 hasSentEnd = true
+                try connection.flush()
             }
-            try connection.flush()
             if try wait(reads: true, input: isEmpty ? descriptor : nil, output: nil) {
                 throw .lost(connection.session.progress)
             }

@@ -20,6 +20,8 @@ struct TreeWriter: ~Copyable {
         let temporary: [CChar]
     }
 
+    private static let temporaryAttempts = 1000
+
     private let root: FileDescriptor
     /// /proc/self/fd, through which modes of files are set.
     private let descriptors: FileDescriptor
@@ -159,9 +161,11 @@ struct TreeWriter: ~Copyable {
     private mutating func beginFile(_ member: TreeMember, _ size: UInt64) throws(TreeFault) {
         guard size <= UInt64(Int64.max) else { throw .wrongSize }
         try checkReplaceable(member.components[member.components.count - 1])
-        let temporary = nextTemporary()
-        let created = aerie_fs_create(parent.rawValue, temporary, O_WRONLY, 0o600)
-        guard created >= 0 else { throw .system(.last("open")) }
+        var created: Int32 = -1
+        let temporary = try makeTemporary("open") { directory, name in
+            created = aerie_fs_create(directory, name, O_WRONLY, 0o600)
+            return created
+        }
         file = FileDescriptor(owning: created)
         open = OpenFile(member: member, size: size, temporary: temporary)
     }
@@ -201,8 +205,7 @@ struct TreeWriter: ~Copyable {
     /// Makes something under a temporary name, and gives it its own.
     private mutating func place(_ name: FileName, _ make: (Int32, [CChar]) -> Int32) throws(TreeFault) {
         try checkReplaceable(name)
-        let temporary = nextTemporary()
-        guard make(parent.rawValue, temporary) == 0 else { throw .system(.last("create")) }
+        let temporary = try makeTemporary("create", make)
         // A rename onto another name of the same file does nothing and leaves the temporary one.
         defer { _ = aerie_fs_unlink(parent.rawValue, temporary, 0) }
         guard aerie_fs_rename(parent.rawValue, temporary, parent.rawValue, name.characters, 0) == 0 else {
@@ -216,9 +219,17 @@ struct TreeWriter: ~Copyable {
         guard status.isFile || status.isLink else { throw .notReplaced }
     }
 
-    private mutating func nextTemporary() -> [CChar] {
-        temporaryCount += 1
-        return ".aerie-cp-\(getpid())-\(temporaryCount)".utf8CString.map { $0 }
+    /// Makes something under a name that nothing has: a copy that was killed may have left files of a process of this number.
+    private mutating func makeTemporary(
+        _ call: String, _ make: (_ directory: Int32, _ name: [CChar]) -> Int32
+    ) throws(TreeFault) -> [CChar] {
+        for _ in 0..<Self.temporaryAttempts {
+            temporaryCount += 1
+            let name = ".aerie-cp-\(getpid())-\(temporaryCount)".utf8CString.map { $0 }
+            if make(parent.rawValue, name) >= 0 { return name }
+            guard errno == EEXIST else { break }
+        }
+        throw .system(.last(call))
     }
 
     // MARK: System calls

@@ -90,8 +90,8 @@ package struct CommandRelay: ~Copyable {
         while true {
             if let outcome = try takeEvents() { return outcome }
             if agentHasEnded, blocked == nil { throw .lost(connection.session.progress) }
-            sendInput()
             try connection.flush()
+            while sendInput() { try connection.flush() }
             let ready = poll(signals.descriptor)
             if ready.hasSignal {
                 while let signal = signals.next() {
@@ -244,8 +244,10 @@ package struct CommandRelay: ~Copyable {
         }
     }
 
-    /// Queues typed bytes within the credit, and the end of the input behind them.
-    private mutating func sendInput() {
+    /// Queues typed bytes within the credit, or the end of the input behind them.
+    ///
+    /// - Returns: whether there is something to send.
+    private mutating func sendInput() -> Bool {
         if !typed.isEmpty, connection.takesInput {
             var count = 0
             connection.sendInput { room in
@@ -254,12 +256,14 @@ package struct CommandRelay: ~Copyable {
                 return count
             }
             typed.removeFirst(count)
+            return true
         }
         guard inputHasEnded, !hasSentEnd, request.hasInput, hasStarted, typed.isEmpty, connection.isInputSent else {
-            return
+            return false
         }
         connection.send(.end)
         hasSentEnd = true
+        return true
     }
 
     private mutating func take(_ signal: Int32) throws(AgentError) -> CommandOutcome? {

@@ -6,7 +6,7 @@ internal import SavedState
 /// It is stored in a header extension of Aerie's own, which other programs keep and ignore:
 ///
 ///     offset  size  field
-///          0     8  size of the file in bytes
+///          0     8  size of the file in bytes; 0 for an overlay that accepts every state, while it is written into the file
 ///          8     8  time of its last change, in nanoseconds since 1970; 0 for a device
 ///         16     4  CRC-32C of its first 64 KiB
 ///         20     4  unused
@@ -35,10 +35,13 @@ struct BackingMark: Equatable, Sendable {
         headChecksum = try saved.headChecksum(of: file)
     }
 
-    /// Reads the extension's data; nil when they are not of this kind.
+    /// The extension's data without a mark. No backing file is empty.
+    static let none = [UInt8](repeating: 0, count: length)
+
+    /// Reads the extension's data; nil when they have no mark.
     init?(_ data: ArraySlice<UInt8>) {
         let bytes = Array(data)
-        guard bytes.count == Self.length else { return nil }
+        guard bytes.count == Self.length, bytes != Self.none else { return nil }
         size = bytes.bigEndian(at: 0)
         modified = bytes.bigEndian(at: 8)
         headChecksum = bytes.bigEndian(at: 16)

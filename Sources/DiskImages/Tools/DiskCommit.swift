@@ -4,8 +4,37 @@ internal import HostSystem
 package struct DiskCommit {
     private static let step: UInt64 = 2 << 20
 
+    /// The overlay takes note of the backing file's new state, so that it can be used on. It reads the same at every moment, also when this is
+    /// interrupted or killed: then it does not compare its backing file with an earlier state, and the commit can be repeated.
+    ///
     /// - Returns: the backing file's path.
     package static func commit(path: String, progress: DiskCopy.Progress) throws(DiskImageError) -> String {
+        let basePath = try writeBase(of: path, progress)
+        try mark(path: path, base: basePath)
+        return basePath
+    }
+
+    private static func writeBase(of path: String, _ progress: DiskCopy.Progress) throws(DiskImageError) -> String {
+        let (basePath, format, size) = try checkedBase(of: path)
+        let base = try DiskImageChain.open(path: basePath, format: format, readOnly: false)
+        defer { base.close() }
+        guard base.size >= size else {
+            throw .unsupported(
+                path: path, found: "the image is larger than its backing file of \(base.size) bytes",
+                advice: "make that one larger with 'aerie disk resize'")
+        }
+        // From the first write on, the backing file is not the one that the overlay was made on.
+        try mark(path: path, base: nil)
+        let overlay = try DiskImageChain.openAlone(path: path, readOnly: true)
+        defer { overlay.close() }
+        try copy(overlay, to: base, progress)
+        return basePath
+    }
+
+    /// The backing file of an overlay, which has not changed, and the overlay's size.
+    private static func checkedBase(
+        of path: String
+    ) throws(DiskImageError) -> (path: String, format: DiskImageFormat, size: UInt64) {
         let overlay = try DiskImageChain.openAlone(path: path, readOnly: true)
         defer { overlay.close() }
         guard let backing = overlay.header.backing else {
@@ -17,15 +46,7 @@ package struct DiskCommit {
                 path: path, found: "its backing file \(basePath) has changed since the image was made",
                 advice: "restore that file")
         }
-        let base = try DiskImageChain.open(path: basePath, format: format, readOnly: false)
-        defer { base.close() }
-        guard base.size >= overlay.size else {
-            throw .unsupported(
-                path: path, found: "the image is larger than its backing file of \(base.size) bytes",
-                advice: "make that one larger with 'aerie disk resize'")
-        }
-        try copy(overlay, to: base, progress)
-        return basePath
+        return (basePath, format, overlay.size)
     }
 
     private static func copy(
@@ -50,11 +71,12 @@ package struct DiskCommit {
         try base.flush()
     }
 
-    /// Makes an overlay accept its backing file in its present state, after a commit.
-    package static func remember(path: String) throws(DiskImageError) {
+    /// Makes an overlay accept its backing file in its present state; with nil, in every state.
+    private static func mark(path: String, base: String?) throws(DiskImageError) {
         let file = try Qcow2File(path: path, readOnly: false)
-        guard let backing = try file.header().backing, let offset = backing.markOffset else { return }
-        try file.write(at: UInt64(offset), try BackingMark(path: try backing.place(from: path).path).encoded)
+        guard let offset = try file.header().backing?.markOffset else { return }
+        let bytes = try base.map { (base) throws(DiskImageError) in try BackingMark(path: base).encoded }
+        try file.write(at: UInt64(offset), bytes ?? BackingMark.none)
         try file.synchronize()
     }
 }

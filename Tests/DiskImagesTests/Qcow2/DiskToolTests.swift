@@ -114,10 +114,37 @@ import Testing
         #expect(try DiskCommit.commit(path: path) { _, _ in } == base)
         #expect(try directory.contents(base) == model)
         // The backing file has changed, which the overlay takes note of.
-        #expect(throws: DiskImageError.self) { try openQcow2(path) }
-        try DiskCommit.remember(path: path)
         #expect(try openQcow2(path, readOnly: true).bytes(at: 0, count: model.count) == model)
         #expect(try QemuImage.check(path) == .clean)
+    }
+
+    @Test func anOverlayWhoseCommitWasInterruptedReadsAsBeforeAndIsCommittedByTheNextOne() throws {
+        let base = try directory.file("base.raw", pattern(8 << 20))
+        let path = directory.path("top.qcow2")
+        try DiskOverlay.prepare(path: path, base: base, format: .raw, size: nil)
+        let image = try openQcow2(path)
+        var model = pattern(8 << 20)
+        for offset in [0, 4 << 20, 7 << 20] {
+            try image.write(pattern(100_352, 5), at: UInt64(offset))
+            model.replaceSubrange(offset..<offset + 100_352, with: pattern(100_352, 5))
+        }
+        image.close()
+        let error = #expect(throws: DiskImageError.self) {
+            try DiskCommit.commit(path: path) { (completed, _) throws(DiskImageError) in
+                if completed > 5 << 20 { throw .cancelled }
+            }
+        }
+        #expect(error?.description == DiskImageError.cancelled.description)
+        #expect(try directory.contents(base) != pattern(8 << 20))
+        let interrupted = try openQcow2(path, readOnly: true)
+        #expect(try interrupted.bytes(at: 0, count: model.count) == model)
+        interrupted.close()
+        #expect(try DiskCommit.commit(path: path) { _, _ in } == base)
+        #expect(try directory.contents(base) == model)
+        #expect(try openQcow2(path, readOnly: true).bytes(at: 0, count: model.count) == model)
+        // From now on, another change of the backing file shows again.
+        try Data([1]).write(to: URL(filePath: base))
+        #expect(throws: DiskImageError.self) { try openQcow2(path, readOnly: true) }
     }
 
     @Test func anOverlayIsMadeOnceAndBelongsToItsBase() throws {

@@ -34,7 +34,10 @@ enum InitialRamdisk {
             text.add(" on the root disk")
             fail(text)
         }
-        if program.kind == .systemd { AgentFiles.placeUnit() }
+        if program.kind == .systemd {
+            AgentFiles.placeUnit()
+            if SystemProgram.unitConfiguresCards { NetworkSetup.announce() }
+        }
         do throws(Errno) {
             let change = try RootChange.enter(RootDisk.place)
             let hasNetworks = prepare(program, words, hasSockets: hasSockets)
@@ -80,7 +83,10 @@ enum InitialRamdisk {
             _ = name.withCString { system(SystemCall.sethostname, Int($0), name.count) }
         }
         var state: [UInt8] = []
-        if !words.isSecondStage { state.add("network ") }
+        if !words.isSecondStage {
+            NetworkSetup.announce()
+            state.add("network ")
+        }
         // The host's commands find the shared folders, which the init mounts.
         if hasSockets || words.hasControlPort, !words.hasSharedFolders {
             AgentFiles.start(needsDriver: false)

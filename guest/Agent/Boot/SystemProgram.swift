@@ -26,6 +26,14 @@ struct SystemProgram {
         return SystemProgram(path: [UInt8](AgentFiles.agent), kind: .agent)
     }
 
+    /// Whether a unit of an image of ours runs `aerie-agent --networks` (not so before 2026-12).
+    static var unitConfiguresCards: Bool {
+        let unit = inRoot([UInt8]("/etc/systemd/system/multi-user.target.wants/aerie-network.service"))
+        let program = inRoot([UInt8]("/usr/lib/aerie/network"))
+        guard (try? FileFacts.statx(unit, followsLinks: false)) != nil else { return false }
+        return FileAccess.contents(program, limit: 4096)?.contains("--networks") ?? false
+    }
+
     private static func inRoot(_ path: [UInt8]) -> [UInt8] {
         var place = RootDisk.place
         place.add(FileFacts.absolute(path))

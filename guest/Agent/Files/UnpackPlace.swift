@@ -8,6 +8,11 @@ final class UnpackPlace {
     /// The directory of the last member: the next one is often in it, too.
     private var parent: Descriptor?
     private var parentPath: [[UInt8]] = []
+    /// The path of the file that is being written, with its temporary name.
+    private var unfinished: [[UInt8]]?
+    private var temporaryCount: UInt64 = 0
+    /// Other files of these names may lie there: an agent that was killed has left them.
+    private static let temporaryAttempts = 1000
 
     init(_ request: PutRequest) throws(AgentFailure) {
         let path = FileFacts.absolute(request.path)
@@ -80,7 +85,11 @@ final class UnpackPlace {
     private func makePlace(_ components: [[UInt8]]) throws(Errno) {
         let result = try? inParent(components) { system(SystemCall.unlinkat, $0, $1, 0) }
         guard result == nil else { return }
-        // The directory's absence, or that of the name, is no fault; a directory of the name is.
+        try refuseDirectory(components)
+    }
+
+    /// The directory's absence, or that of the name, is no fault; a directory of the name is.
+    private func refuseDirectory(_ components: [[UInt8]]) throws(Errno) {
         let isThere = try? inParent(components) { directory, name in
             switch FileFacts.statx(directory, name, OpenFlags.symlinkNoFollow) {
             case .success(let status): FileFacts.kind(status.mode) == .directory ? 1 : 0
@@ -90,11 +99,53 @@ final class UnpackPlace {
         if isThere == 1 { throw Errno.isDirectory }
     }
 
+    /// Makes a file under a temporary name, so that whatever has its own name stays until the file is complete (`finishFile`).
     func makeFile(_ components: [[UInt8]]) throws(Errno) -> Descriptor {
-        try makePlace(components)
+        guard !components.isEmpty else { throw Errno.isDirectory }
+        try refuseDirectory(components)
         let flags =
             OpenFlags.write | OpenFlags.create | OpenFlags.exclusive | OpenFlags.noFollow | OpenFlags.closeOnExec
-        return Descriptor(owning: Int32(try inParent(components) { system(SystemCall.openat, $0, $1, flags, 0o600) }))
+        for _ in 0..<Self.temporaryAttempts {
+            let path = Array(components.dropLast()) + [nextTemporary()]
+            do throws(Errno) {
+                let number = try inParent(path) { system(SystemCall.openat, $0, $1, flags, 0o600) }
+                unfinished = path
+                return Descriptor(owning: Int32(number))
+            } catch {
+                guard error == .exists else { throw error }
+            }
+        }
+        throw Errno.exists
+    }
+
+    /// Two sessions never have roots of the same number at the same time.
+    private func nextTemporary() -> [UInt8] {
+        temporaryCount += 1
+        var name = [UInt8](".aerie-cp-")
+        name.add(number: UInt64(root.number))
+        name.append(UInt8(ascii: "-"))
+        name.add(number: temporaryCount)
+        return name
+    }
+
+    /// Gives the file that `makeFile` has made its name.
+    func finishFile(_ components: [[UInt8]]) throws(Errno) {
+        guard let temporary = unfinished?.last, let name = components.last else { return }
+        _ = try inParent(components) { directory, _ in
+            temporary.withCString { from in
+                name.withCString { to in
+                    system(SystemCall.renameat2, directory, Int(from), directory, Int(to), 0)
+                }
+            }
+        }
+        unfinished = nil
+    }
+
+    /// Removes a file that will not be complete.
+    func dropFile() {
+        guard let path = unfinished else { return }
+        unfinished = nil
+        _ = try? inParent(path) { system(SystemCall.unlinkat, $0, $1, 0) }
     }
 
     /// False if the directory, or a link to one, was there.

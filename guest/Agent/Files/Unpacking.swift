@@ -132,6 +132,7 @@ final class Unpacking: Work {
             // A hole at the end has no data.
             try checked(system(SystemCall.ftruncate, Int(number), Int(member.size)))
             try place.setAttributes(of: member, file: number)
+            try place.finishFile(TarPath.components(member.path) ?? [])
         }
     }
 
@@ -158,5 +159,8 @@ final class Unpacking: Work {
         return true
     }
 
-    override func abandon() { file = nil }
+    override func abandon() {
+        file = nil
+        place.dropFile()
+    }
 }

@@ -14,6 +14,7 @@ final class Agent {
     private var controlPort: ControlPort?
     private var kernelLog: KernelLog?
     private var isEnding = false
+    private var hasBooted = false
 
     init(_ options: AgentOptions) throws(Errno) {
         self.options = options
@@ -112,6 +113,17 @@ final class Agent {
         while let last = sessions.last, last == nil { sessions.removeLast() }
         if liveSessions == 0 { aerie_heap_trim() }
     }
+
+    /// Whether the guest's init has not come to its network yet. Once it has, this costs nothing.
+    var isBooting: Bool {
+        guard !hasBooted else { return false }
+        let status = try? FileFacts.statx(options.bootMark, followsLinks: false)
+        hasBooted = status == nil || status?.size == 0
+        return !hasBooted
+    }
+
+    /// Commands wait for the init no more.
+    func giveBootUp() { hasBooted = true }
 
     /// A number for a connection that waits for its client.
     func nextConnection() -> UInt32 {

@@ -7,6 +7,8 @@ struct AgentOptions {
     /// The console for the host's wishes, such as hvc1.
     var controlPort: [UInt8]?
     var watchesKernelLog = false
+    /// A file that is there while the guest boots.
+    var bootMark = [UInt8](WaitingCommand.mark)
     var isFirstProcess = false
 
     /// Free memory of the heap that a session must find at its beginning and before each growth of a buffer.

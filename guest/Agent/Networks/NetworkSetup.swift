@@ -18,7 +18,18 @@ enum NetworkSetup {
         let address: [UInt8]
     }
 
+    /// The agent's commands wait until it has ended, if there is a mark for it (`WaitingCommand`).
     static func configureCards() {
+        configure()
+        if FileAccess.exists(WaitingCommand.mark) { try? FileAccess.create(WaitingCommand.mark, with: [], mode: 0o644) }
+    }
+
+    /// Lets the agent's commands wait for `configureCards`.
+    static func announce() {
+        try? FileAccess.create(WaitingCommand.mark, with: [UInt8]("The network is coming up.\n"), mode: 0o644)
+    }
+
+    private static func configure() {
         Network.bringUpLoopback()
         let chosen = chosenAddresses()
         for card in cards() {

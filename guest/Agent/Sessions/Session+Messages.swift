@@ -90,7 +90,8 @@ extension Session {
 
     private func begin(_ request: AgentRequest) throws(AgentFailure) {
         switch request {
-        case .execute(let request): work = try Command(self, request)
+        case .execute(let request):
+            work = agent.isBooting ? WaitingCommand(self, request) : try Command(self, request)
         case .ping: answerDone()
         case .inform:
             send(.information(GuestFacts.information()))
