@@ -60,7 +60,7 @@ final class CrashScene {
         if names.contains("two") { try run("rename", "two", "one") }
         if !names.contains("one") { try require(aerie.run(["create", "--name", "one"] + Self.options)) }
         if try state.find("one").status.state == .paused {
-            // It may go on by itself just then.
+            // It may go on by itself just then. The monitor writes the status a moment later.
             _ = try aerie.run(["resume", "one"])
             #expect(try Patience.wait { try state.find("one").status.state != .paused })
         }
