@@ -50,6 +50,9 @@ package enum Jail {
         aerie_jail_block_signals()
         let identifier = aerie_jail_clone(attempt.namespaces)
         if identifier == 0 {
+            // With the monitor's ends here, the child would not see the end of a monitor that dies before its first message.
+            Glibc.close(status.first.rawValue)
+            Glibc.close(broker.first.rawValue)
             let child = JailInit(
                 status: status.second.rawValue, broker: broker.second.rawValue, attempt: attempt, user: user,
                 group: group)

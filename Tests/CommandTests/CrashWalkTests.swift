@@ -66,4 +66,16 @@ struct CrashWalkTests {
         #expect(try scene.aerie.run(["start", "one"]).code == 0)
         try scene.end()
     }
+
+    @Test(
+        "A monitor that dies before its first message to the machine's process leaves no process, and the machine starts again"
+    )
+    func firstMessage() throws {
+        let scene = try CrashScene()
+        try scene.prepare(.start)
+        try scene.live(.start, CallTracer.killingAny(at: CallTracer.Call(name: "sendmsg", ordinal: 1)))
+        try scene.check("a monitor, killed at its first message")
+        try scene.prepare(.stop)
+        try scene.end()
+    }
 }
