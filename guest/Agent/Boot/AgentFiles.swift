@@ -78,16 +78,25 @@ enum AgentFiles {
     ///
     /// - Parameter needsDriver: whether the driver of sockets is to be found on the root disk.
     static func start(needsDriver: Bool) {
-        guard needsDriver else { return startProgram([UInt8](agent), [[UInt8](agent)]) }
+        guard needsDriver else {
+            startProgram([UInt8](agent), [[UInt8](agent)])
+            return
+        }
         let shell = [UInt8]("/bin/sh")
         let script: StaticString = "/sbin/modprobe -q vmw_vsock_virtio_transport; exec /run/aerie/agent"
         startProgram(shell, [shell, [UInt8]("-c"), [UInt8](script)])
     }
 
     /// Starts a program as a process with a session of its own and no streams.
-    static func startProgram(_ path: [UInt8], _ words: [[UInt8]]) {
-        guard let process = try? Process.fork(), process == 0 else { return }
+    ///
+    /// - Returns: its number, or nil where no process can be made.
+    @discardableResult
+    static func startProgram(_ path: [UInt8], _ words: [[UInt8]]) -> Int32? {
+        guard let process = try? Process.fork() else { return nil }
+        guard process == 0 else { return process }
         _ = system(SystemCall.setsid)
+        Process.setPriority(0)
+        Process.unblockSignals()
         if let null = try? FileAccess.open([UInt8]("/dev/null"), OpenFlags.readWrite) {
             for number in 0..<3 { _ = system(SystemCall.dup3, Int(null.number), number, 0) }
         }

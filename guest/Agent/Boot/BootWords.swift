@@ -25,7 +25,7 @@ struct BootWords {
                 root = text
             } else if let text = value("aerie.rootflags=") {
                 options = text
-            } else if let text = value("init=") {
+            } else if let text = value("init="), !text.isEmpty {
                 program = text
             } else if let text = value("aerie.hostname=") {
                 hostname = text

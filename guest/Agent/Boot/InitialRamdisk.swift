@@ -89,6 +89,7 @@ enum InitialRamdisk {
         }
         // The host's commands find the shared folders, which the init mounts.
         if hasSockets || words.hasControlPort, !words.hasSharedFolders {
+            Process.blockRequests()
             AgentFiles.start(needsDriver: false)
             state.add("agent ")
         }

@@ -85,6 +85,7 @@ enum Mount {
     /// Options for what is so without a flag.
     private static func isCleared(_ option: [UInt8]) -> Bool {
         option == "rw" || option == "suid" || option == "dev" || option == "exec" || option == "async"
-            || option == "defaults"
+            || option == "defaults" || option == "atime" || option == "diratime" || option == "norelatime"
+            || option == "silent" || option == "loud" || option == "nofail" || option == "_netdev"
     }
 }

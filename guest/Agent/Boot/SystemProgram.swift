@@ -30,7 +30,8 @@ struct SystemProgram {
     static var unitConfiguresCards: Bool {
         let unit = inRoot([UInt8]("/etc/systemd/system/multi-user.target.wants/aerie-network.service"))
         let program = inRoot([UInt8]("/usr/lib/aerie/network"))
-        guard (try? FileFacts.statx(unit, followsLinks: false)) != nil else { return false }
+        let masked = FileFacts.readLink(inRoot([UInt8]("/etc/systemd/system/aerie-network.service"))) != nil
+        guard !masked, (try? FileFacts.statx(unit, followsLinks: false)) != nil else { return false }
         return FileAccess.contents(program, limit: 4096)?.contains("--networks") ?? false
     }
 

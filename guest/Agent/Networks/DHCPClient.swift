@@ -6,8 +6,11 @@ enum DHCPClient {
     ///   - index: the card's number.
     ///   - hardware: its 6 bytes of address.
     ///   - limit: in milliseconds.
+    ///   - accepts: whether to take an offer.
     /// - Returns: what a server has granted; nil when none has.
-    static func lease(index: UInt32, hardware: [UInt8], within limit: UInt64) -> DHCPMessage? {
+    static func lease(
+        index: UInt32, hardware: [UInt8], within limit: UInt64, accepts: (DHCPMessage) -> Bool
+    ) -> DHCPMessage? {
         guard let socket = try? PacketSocket.open(index: index) else { return nil }
         let deadline = Clock.milliseconds + limit
         var transaction = UInt32(truncatingIfNeeded: Clock.uptime)
@@ -15,7 +18,8 @@ enum DHCPClient {
         while Clock.milliseconds < deadline {
             transaction &+= 1
             let search = DHCPMessage.request(hardware, transaction: transaction, taking: nil)
-            guard let offer = exchange(search, socket, hardware, transaction, .offer, by: deadline) else { return nil }
+            guard let offer = exchange(search, socket, hardware, transaction, .offer, by: deadline), accepts(offer)
+            else { return nil }
             let request = DHCPMessage.request(hardware, transaction: transaction, taking: offer)
             if let answer = exchange(request, socket, hardware, transaction, .acknowledge, by: deadline) {
                 return answer
@@ -24,7 +28,7 @@ enum DHCPClient {
         return nil
     }
 
-    /// Sends a message, again after half a second, until it is answered.
+    /// Sends a message, again after a fifth of a second, until it is answered.
     ///
     /// - Returns: nil when time is over, and when the server refuses.
     private static func exchange(
@@ -33,7 +37,7 @@ enum DHCPClient {
     ) -> DHCPMessage? {
         while Clock.milliseconds < deadline {
             socket.broadcast(message)
-            let again = min(Clock.milliseconds + 500, deadline)
+            let again = min(Clock.milliseconds + 200, deadline)
             while let packet = socket.receive(by: again) {
                 guard let answer = DHCPMessage(packet, for: hardware), answer.transaction == transaction else {
                     continue

@@ -90,7 +90,8 @@ struct DHCPMessage {
         case 1 where value.count == 4: mask = value
         case 3 where value.count >= 4: router = Array(value[..<4])
         case 6 where value.count % 4 == 0: nameServers = value
-        case 15: domain = value
+        // Some servers end the name with a zero.
+        case 15: domain = Array(value[..<(value.firstIndex(of: 0) ?? value.count)])
         case 51 where value.count == 4: seconds = value.bigEndian(at: 0)
         case 54 where value.count == 4: server = value
         default: break

@@ -3,10 +3,11 @@ import Support
 /// Brings up the network cards that the host gave the guest, with an address of each: at the start of a guest with our own init, and
 /// as `aerie-agent --networks`.
 ///
-/// Cards whose addresses the host has chosen are left alone. A network that does not answer within two seconds is asked again in the
-/// background, by busybox's client, as is one whose lease ends.
+/// Cards whose addresses the host has chosen are left alone. A user network answers at once and gives its address for good. Any other
+/// network is busybox's client's, which goes on in the background when nobody has answered within two seconds.
 enum NetworkSetup {
-    private static let limit: UInt64 = 2000
+    /// For the answers of a user network, in milliseconds.
+    private static let limit: UInt64 = 500
     /// The router of a user network, which is the host's loopback.
     private static let host: [UInt8] = [10, 0, 2, 2]
     private static let hostName: StaticString = "host.aerie.internal"
@@ -31,12 +32,13 @@ enum NetworkSetup {
 
     private static func configure() {
         Network.bringUpLoopback()
+        guard let socket = try? InterfaceRequest.socket() else { return }
+        let cards = cards()
+        for card in cards { try? InterfaceRequest.bringUp(card.name, socket) }
         let chosen = chosenAddresses()
-        for card in cards() {
-            guard let socket = try? InterfaceRequest.socket() else { continue }
-            try? InterfaceRequest.bringUp(card.name, socket)
-            guard !chosen.contains(card.address) else { continue }
-            if !configure(card) { askInBackground(card.name) }
+        for card in cards where !chosen.contains(card.address) {
+            let hasLink = awaitLink(card)
+            if !hasLink || !configure(card, socket) { ask(card.name, isAwaited: hasLink) }
         }
     }
 
@@ -49,13 +51,15 @@ enum NetworkSetup {
         return found
     }
 
+    /// In the order of their numbers: the first one's routes and name servers count.
     private static func cards() -> [Card] {
         var found: [Card] = []
         FileFacts.forEachName(in: [UInt8]("/sys/class/net")) { name in
             guard found.count < AgentLimits.cards, attribute(name, "/device/uevent") != nil,
                 let index = attribute(name, "/ifindex")?.number, let address = attribute(name, "/address")
             else { return }
-            found.append(Card(name: name, index: UInt32(truncatingIfNeeded: index), address: address))
+            let card = Card(name: name, index: UInt32(truncatingIfNeeded: index), address: address)
+            found.insert(card, at: found.firstIndex { $0.index > card.index } ?? found.count)
         }
         return found
     }
@@ -69,33 +73,34 @@ enum NetworkSetup {
 
     // MARK: Addresses
 
-    /// - Returns: whether the card has an address for good.
-    private static func configure(_ card: Card) -> Bool {
-        guard attribute(card.name, "/carrier") == [UInt8(ascii: "1")],
-            let hardware = AddressText.parseHardware(card.address),
-            let lease = DHCPClient.lease(index: card.index, hardware: hardware, within: limit)
-        else { return false }
-        do throws(Errno) {
-            try apply(lease, to: card)
-        } catch { return false }
-        return lease.seconds == UInt32.max
+    /// Whether the card has a link. Drivers may say so a moment after the card is there.
+    private static func awaitLink(_ card: Card) -> Bool {
+        for _ in 0..<20 {
+            if attribute(card.name, "/carrier") == [UInt8(ascii: "1")] { return true }
+            Clock.sleep(milliseconds: 5)
+        }
+        return false
     }
 
-    private static func apply(_ lease: DHCPMessage, to card: Card) throws(Errno) {
-        let socket = try InterfaceRequest.socket()
-        try InterfaceRequest.setAddress(lease.address, mask: lease.mask, of: card.name, socket)
-        let isUserNetwork = lease.router == host
-        if !lease.router.isEmpty {
-            var route = Route(card: card.name)
-            // A larger window brings bursts that passt's socket does not take; the host's end of a connection is near.
-            if isUserNetwork { route.window = 262_144 }
-            // A card that is plugged into a guest with a way out leaves that way as it is.
-            if hasDefaultRoute(besides: card.name) { route.metric = 1024 }
-            if isUserNetwork { route.add(to: lease.router, socket) }
-            route.addDefault(by: lease.router, socket)
+    /// - Returns: whether the card is on a user network.
+    private static func configure(_ card: Card, _ socket: borrowing Descriptor) -> Bool {
+        guard let hardware = AddressText.parseHardware(card.address) else { return false }
+        let lease = DHCPClient.lease(index: card.index, hardware: hardware, within: limit) { offer in
+            offer.router == host && offer.seconds == UInt32.max
         }
+        guard let lease,
+            (try? InterfaceRequest.setAddress(lease.address, mask: lease.mask, of: card.name, socket)) != nil
+        else { return false }
+        var route = Route(card: card.name)
+        // A larger window brings bursts that passt's socket does not take; the host's end of a connection is near.
+        route.window = 262_144
+        // A further card leaves the way out as it is.
+        if hasDefaultRoute(besides: card.name) { route.metric = 1024 }
+        route.add(to: host, socket)
+        route.addDefault(by: host, socket)
         writeResolver(lease)
-        writeHosts(namesHost: isUserNetwork)
+        writeHosts()
+        return true
     }
 
     private static func hasDefaultRoute(besides card: [UInt8]) -> Bool {
@@ -125,21 +130,29 @@ enum NetworkSetup {
         try? FileAccess.create("/etc/resolv.conf", with: text, mode: 0o644, followsLinks: true)
     }
 
-    /// Names the host in the file of hosts, or takes the name out.
-    private static func writeHosts(namesHost: Bool) {
+    /// Names the host in the file of hosts.
+    private static func writeHosts() {
         let limit = 1 << 20
         let old = FileAccess.contents("/etc/hosts", limit: limit) ?? []
         guard old.count < limit else { return }
+        var name = AddressText.v4(host)
+        name.append(9)
+        name.add(hostName)
         var text: [UInt8] = []
-        for line in old.parts(separatedBy: 10) where !line.isEmpty {
-            if let last = line.words.last, last == hostName { continue }
+        var isNamed = false
+        var lines = old.parts(separatedBy: 10)
+        // Behind the last line's end.
+        if let last = lines.last, last.isEmpty { lines.removeLast() }
+        for line in lines {
+            if let last = line.words.last, last == hostName {
+                guard !isNamed, line == name else { continue }
+                isNamed = true
+            }
             text.add(line)
             text.append(10)
         }
-        if namesHost {
-            text.add(AddressText.v4(host))
-            text.append(9)
-            text.add(hostName)
+        if !isNamed {
+            text.add(name)
             text.append(10)
         }
         if text != old { try? FileAccess.create("/etc/hosts", with: text, mode: 0o644, followsLinks: true) }
@@ -147,15 +160,14 @@ enum NetworkSetup {
 
     // MARK: The other client
 
-    private static func askInBackground(_ card: [UInt8]) {
+    /// - Parameter isAwaited: whether to wait until the client has an address or goes on in the background.
+    private static func ask(_ card: [UInt8], isAwaited: Bool) {
         let program = [UInt8]("/usr/bin/busybox")
         var arguments: [[UInt8]] = [program]
-        for word in ["udhcpc", "-b", "-S", "-t", "2", "-T", "1", "-A", "10", "-s", "/usr/lib/aerie/dhcp", "-i"]
-            as [StaticString]
-        {
-            arguments.append([UInt8](word))
-        }
+        let words: StaticString = "udhcpc -b -S -t 2 -T 1 -A 10 -s /usr/lib/aerie/dhcp -i"
+        arguments += [UInt8](words).words
         arguments.append(card)
-        AgentFiles.startProgram(program, arguments)
+        let process = AgentFiles.startProgram(program, arguments)
+        if isAwaited, let process { _ = system(SystemCall.wait4, Int(process), 0, 0, 0) }
     }
 }

@@ -26,6 +26,15 @@ enum Process {
     /// Sets this process's nice value, -20 to 19.
     static func setPriority(_ nice: Int) { _ = system(SystemCall.setpriority, 0, 0, nice) }
 
+    /// Keeps requests to end the system waiting, for an init that takes them: the kernel gives process 1 no signal that it does not handle.
+    static func blockRequests() {
+        var set: UInt64 = 0
+        for number in [Signal.interrupt, Signal.user1, Signal.user2, Signal.terminate] {
+            set |= 1 << UInt64(number - 1)
+        }
+        setMask(set)
+    }
+
     /// Keeps every signal waiting: SIGPIPE becomes an error of write, and the others come through a descriptor.
     static func blockSignals() { setMask(UInt64.max) }
 

@@ -167,17 +167,9 @@ enum GuestScripts {
             read -r own <"/sys/class/net/$interface/address"
             while read -r kind mac rest; do [ "$kind $mac" = "address $own" ] && exit; done </run/aerie/network
         fi
-        # Only an address that came this way is taken away: meanwhile somebody may have set another one.
-        lease=/run/aerie/lease-$interface
         case $1 in
-        deconfig)
-            if [ -s "$lease" ]; then
-                : >"$lease"
-                ip -4 address flush dev "$interface"
-            fi
-            ;;
+        deconfig) ip -4 address flush dev "$interface" ;;
         bound | renew)
-            echo "$ip" >"$lease"
             {
                 echo "address replace $ip/${mask:-24} dev $interface"
                 # A larger window brings bursts that passt's socket does not take; the host's end of a connection is near.

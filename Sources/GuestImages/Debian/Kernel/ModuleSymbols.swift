@@ -7,8 +7,9 @@ internal import GuestBoot
 /// some of the labels: those stay, without their names, which nothing reads.
 struct ModuleSymbols {
     private static let (headerSize, sectionSize, symbolSize, relocationSize) = (64, 64, 24, 24)
-    private static let (symbolTable, relocations, group, indexTable, empty): (UInt32, UInt32, UInt32, UInt32, UInt32) =
-        (2, 4, 17, 18, 8)
+    private static let (symbolTable, relocations, empty): (UInt32, UInt32, UInt32) = (2, 4, 8)
+    /// Relocations without addends, groups, and tables of section numbers: they name symbols in other ways, and no module has them.
+    private static let unknown: Set<UInt32> = [9, 17, 18]
 
     /// A section's header and its contents.
     private struct Section {
@@ -59,7 +60,7 @@ struct ModuleSymbols {
     private mutating func reduce() -> Bool {
         guard let place = sections.firstIndex(where: { $0.type == Self.symbolTable }),
             sections.count(where: { $0.type == Self.symbolTable }) == 1,
-            !sections.contains(where: { $0.type == Self.group || $0.type == Self.indexTable }),
+            !sections.contains(where: { Self.unknown.contains($0.type) }),
             sections.indices.contains(sections[place].link), sections[place].data.count % Self.symbolSize == 0,
             let used = usedSymbols(of: place)
         else { return false }
