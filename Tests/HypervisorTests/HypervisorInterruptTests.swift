@@ -47,10 +47,15 @@ struct HypervisorInterruptTests {
                 {"name": "second", "kernel": "controllers.bin", "memory": "8M", "harts": [1],
                     "disk": {"device": 0, "first": 8, "sectors": 8}}]}
             """, harts: 1, disk: try DeviceBoard.disk(sectors: 16))
-        for (name, kind) in [("first", "files"), ("second", "a PLIC")] {
-            let start = ["[\(name)] \(kind), reset", "[\(name)] controllers done"]
-            #expect(lines.filter { $0.hasPrefix("[\(name)]") } == start + start, "\(lines)")
-        }
+        let first = ["[first] files, reset", "[first] controllers done"]
+        #expect(lines.filter { $0.hasPrefix("[first]") } == first + first, "\(lines)")
+        let second = lines.filter { $0.hasPrefix("[second]") }
+        try #require(second.count == 4, "\(lines)")
+        #expect(second[0] == "[second] a PLIC, reset" && second[1] == "[second] controllers done", "\(lines)")
+        #expect(second[3] == "[second] controllers done", "\(lines)")
+        // At its restart it may find the file that the first one has left for good.
+        let isLeft = try #require(lines.lastIndex(of: first[1])) < #require(lines.lastIndex(of: second[2]))
+        #expect(second[2] == "[second] a PLIC, reset" || isLeft && second[2] == "[second] files, reset", "\(lines)")
     }
 
     @Test("A vCPU with an interrupt file reaches another one without an exit, and has fewer exits for its disk")
