@@ -24,6 +24,13 @@ import Testing
         return Double(last[0] - first[0]) / Double(last[1] - first[1])
     }
 
+    /// Checks that the first machine gets three times as much. A disturbance of the host passes; a wrong share does not.
+    private func expectThree(_ machines: [KeptMachine]) throws {
+        var ratios: [Double] = []
+        repeat { ratios.append(try ratio(machines)) } while !(2.7...3.3).contains(ratios.last ?? 0) && ratios.count < 3
+        #expect((2.7...3.3).contains(ratios.last ?? 0), "\(ratios)")
+    }
+
     private func weights(wrapper: [String]) throws {
         let aerie = try AerieProcess()
         let pin = ["--pin", "\(try KeptMachine.processor())"]
@@ -32,12 +39,10 @@ import Testing
         let light = try KeptMachine("light", ["--cpu-weight=100"] + pin, on: aerie, wrapper: wrapper)
         defer { light.remove() }
         #expect((heavy.group == nil) == !wrapper.isEmpty)
-        let started = try ratio([heavy, light])
-        #expect((2.7...3.3).contains(started), "\(started)")
+        try expectThree([heavy, light])
         let result = try aerie.run(["set", "light", "--cpu-weight", "900"], wrapper: wrapper)
         #expect(result.code == 0, "\(result.error)")
-        let changed = try ratio([light, heavy])
-        #expect((2.7...3.3).contains(changed), "\(changed)")
+        try expectThree([light, heavy])
     }
 
     /// The most that a limited machine gets. It has a weight with which it gets what it may on a busy host, too.
