@@ -54,7 +54,7 @@ struct BootTests {
         #expect(result.output.contains("aerie: \(message); powering off"), "\(result.output)\(result.error)")
     }
 
-    @Test("What the initial RAM disk held is given up, and the guest has no modules of its own left there")
+    @Test("The system is on its root disk alone, and the agent in memory")
     func memory() throws {
         let result = try boot(
             "quiet",
@@ -84,7 +84,7 @@ struct BootTests {
         """#
 
     @Test(
-        "A lease that ends is taken at the start and renewed by busybox's client",
+        "Another network than the host's own is asked by busybox's client, which stays to renew the lease",
         .enabled("needs root and network namespaces") { TapNamespace.isPossible })
     func lease() throws {
         let directory = TemporaryDirectory()

@@ -66,7 +66,7 @@ enum AgentProgram {
         do throws(AgentFailure) {
             try StaticNetwork.apply(FileAccess.contents(path, limit: AgentLimits.network) ?? [], hosts: hosts)
         } catch {
-            StandardError.line("aerie: the addresses of the machine's networks: ", error.text)
+            StaticNetwork.report(error)
             Process.end(71)
         }
         Process.end(0)

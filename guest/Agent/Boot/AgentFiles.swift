@@ -14,17 +14,14 @@ enum AgentFiles {
         copy("/proc/self/exe", to: agent, mode: 0o755)
         copy("/aerie-command", to: "/run/aerie/command.exec", mode: 0o600)
         guard let lines = FileAccess.contents(addresses, limit: AgentLimits.network) else { return }
-        try? FileAccess.create("/run/aerie/network", with: lines, mode: 0o644)
+        try? FileAccess.create(StaticNetwork.file, with: lines, mode: 0o644)
         var hosts = RootDisk.place
         hosts.add("/etc/hosts")
         do throws(AgentFailure) {
             // Addresses and names are there before the guest's first program is.
             try StaticNetwork.apply(lines, hosts: hosts)
         } catch {
-            var line = [UInt8]("aerie: the addresses of the machine's networks: ")
-            line.add(error.text)
-            line.append(10)
-            try? FileAccess.write(line, to: "/dev/console")
+            StaticNetwork.report(error)
         }
         replaceScript("/bin/aerie-network", "/run/aerie/network.sh", "/usr/lib/aerie/network")
         replaceScript("/bin/aerie-dhcp", "/run/aerie/dhcp.sh", "/usr/lib/aerie/dhcp")

@@ -30,7 +30,7 @@ enum InitialRamdisk {
         AgentFiles.place()
         guard let program = SystemProgram.find(words) else {
             var text = [UInt8]("there is no ")
-            text.append(contentsOf: (words.program ?? [UInt8](SystemProgram.own)).prefix(256))
+            text.append(contentsOf: (words.program ?? []).prefix(256))
             text.add(" on the root disk")
             fail(text)
         }
@@ -113,12 +113,11 @@ enum InitialRamdisk {
 
     /// Says on the console why there is no system, and powers off.
     private static func fail(_ reason: [UInt8]) -> Never {
-        var line = [UInt8]("aerie: ")
-        line.add(reason)
-        line.add("; powering off\n")
-        try? FileAccess.write(line, to: "/dev/console")
-        _ = system(SystemCall.sync)
-        _ = system(SystemCall.reboot, 0xFEE1_DEAD, 672_274_793, 0x4321_FEDC, 0)
+        var text = reason
+        text.add("; powering off")
+        // The kernel gives process 1 the console.
+        StandardError.line("aerie: ", text)
+        SystemEnd.endKernel(.powerOff)
         Process.end(1)
     }
 }

@@ -33,8 +33,9 @@ enum KernelModules {
 
     /// Loads modules and closes their files.
     static func load(_ files: [Int32]) {
+        let parameters: StaticString = ""
         for file in files {
-            _ = [UInt8]().withCString { system(SystemCall.finit_module, Int(file), Int($0), 0) }
+            _ = system(SystemCall.finit_module, Int(file), Int(parameters.utf8Start), 0)
             _ = system(SystemCall.close, Int(file))
         }
     }

@@ -13,12 +13,12 @@ struct SystemProgram {
 
     /// Tells our own init that its file systems are there, and by the words in it what else is: `agent`, `network`.
     static let mark: StaticString = "/run/aerie/begun"
-    static let own: StaticString = "/usr/lib/aerie/init"
+    private static let own: StaticString = "/usr/lib/aerie/init"
 
     let path: [UInt8]
     let kind: Kind
 
-    /// The program that the command line names, or the first of the usual ones.
+    /// The program that the command line names, nil if it is not there; or the first of the usual ones.
     static func find(_ words: BootWords) -> SystemProgram? {
         let candidates = words.program.map { [$0] } ?? [[UInt8](own), [UInt8]("/sbin/init")]
         for path in candidates where isPresent(path) { return SystemProgram(path: path, kind: kind(path)) }

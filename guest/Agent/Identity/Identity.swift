@@ -64,14 +64,16 @@ enum Identity {
     /// Gives the name the line of the old one in /etc/hosts, or a new one.
     private static func nameHost(_ name: [UInt8], insteadOf old: [UInt8]) throws(Errno) {
         let address = [UInt8]("127.0.1.1")
-        guard let text = FileAccess.contents("/etc/hosts", limit: 65_536), text.count < 65_536 else { return }
-        var lines = text.parts(separatedBy: 10)
-        if lines.last?.isEmpty == true { lines.removeLast() }
-        lines.removeAll { $0.words == [address, old] }
-        if !lines.contains(where: { $0.words.dropFirst().contains(name) }) { lines.append(address + [9] + name) }
-        var bytes: [UInt8] = []
-        for line in lines { bytes.append(contentsOf: line + [10]) }
-        if bytes != text { try FileAccess.replace("/etc/hosts", with: bytes) }
+        guard FileAccess.exists("/etc/hosts") else { return }
+        var isNamed = false
+        func keeps(_ line: [UInt8]) -> Bool {
+            let words = line.words
+            guard words != [address, old] else { return false }
+            if words.dropFirst().contains(name) { isNamed = true }
+            return true
+        }
+        try HostsFile.change(
+            [UInt8]("/etc/hosts"), limit: 65_536, keeps: keeps, further: { isNamed ? [] : [address + [9] + name] })
     }
 
     /// Grows an ext4 file system at `/` to the size of its block device.

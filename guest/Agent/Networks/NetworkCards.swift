@@ -2,6 +2,24 @@ import Support
 
 /// The guest's virtio network cards, in the order in which the host has them.
 enum NetworkCards {
+    static let directory: StaticString = "/sys/class/net"
+
+    /// What the kernel says of an interface.
+    ///
+    /// - Parameter attribute: a file's name, with a slash before it.
+    @inline(never)
+    static func attribute(_ name: [UInt8], _ attribute: StaticString) -> [UInt8]? {
+        FileAccess.contents(path(name, attribute), limit: 256)?.trimmed
+    }
+
+    private static func path(_ name: [UInt8], _ attribute: StaticString) -> [UInt8] {
+        var path = [UInt8](directory)
+        path.append(UInt8(ascii: "/"))
+        path.add(name)
+        path.add(attribute)
+        return path
+    }
+
     /// Sets the MAC address of each card, by its order. Cards of virtio may change it while they are up: routes, addresses and connections stay.
     static func setAddresses(_ addresses: [[UInt8]]) throws(AgentFailure) {
         let names = names()
@@ -17,13 +35,12 @@ enum NetworkCards {
     /// The interfaces whose device is a virtio one, by the device's number: the kernel counts in the order of slots.
     private static func names() -> [[UInt8]] {
         var found: [(number: UInt64, name: [UInt8])] = []
-        FileFacts.forEachName(in: [UInt8]("/sys/class/net")) { name in
+        FileFacts.forEachName(in: [UInt8](directory)) { name in
             guard found.count < AgentLimits.cards else { return }
-            var path = [UInt8]("/sys/class/net/")
-            path.add(name)
-            path.add("/device")
             // ../../../virtioN
-            guard let target = FileFacts.readLink(path), let slash = target.lastIndex(of: UInt8(ascii: "/")) else {
+            guard let target = FileFacts.readLink(path(name, "/device")),
+                let slash = target.lastIndex(of: UInt8(ascii: "/"))
+            else {
                 return
             }
             let device = Array(target[(slash + 1)...])

@@ -35,28 +35,20 @@ enum NetworkSetup {
         guard let socket = try? InterfaceRequest.socket() else { return }
         let cards = cards()
         for card in cards { try? InterfaceRequest.bringUp(card.name, socket) }
-        let chosen = chosenAddresses()
+        let chosen = StaticNetwork.chosenCards
         for card in cards where !chosen.contains(card.address) {
             let hasLink = awaitLink(card)
             if !hasLink || !configure(card, socket) { ask(card.name, isAwaited: hasLink) }
         }
     }
 
-    private static func chosenAddresses() -> [[UInt8]] {
-        var found: [[UInt8]] = []
-        for line in (FileAccess.contents("/run/aerie/network") ?? []).parts(separatedBy: 10) {
-            let words = line.words
-            if words.count == 3, words[0] == "address" { found.append(words[1]) }
-        }
-        return found
-    }
-
     /// In the order of their numbers: the first one's routes and name servers count.
     private static func cards() -> [Card] {
         var found: [Card] = []
-        FileFacts.forEachName(in: [UInt8]("/sys/class/net")) { name in
-            guard found.count < AgentLimits.cards, attribute(name, "/device/uevent") != nil,
-                let index = attribute(name, "/ifindex")?.number, let address = attribute(name, "/address")
+        FileFacts.forEachName(in: [UInt8](NetworkCards.directory)) { name in
+            guard found.count < AgentLimits.cards, NetworkCards.attribute(name, "/device/uevent") != nil,
+                let index = NetworkCards.attribute(name, "/ifindex")?.number,
+                let address = NetworkCards.attribute(name, "/address")
             else { return }
             let card = Card(name: name, index: UInt32(truncatingIfNeeded: index), address: address)
             found.insert(card, at: found.firstIndex { $0.index > card.index } ?? found.count)
@@ -64,19 +56,12 @@ enum NetworkSetup {
         return found
     }
 
-    private static func attribute(_ name: [UInt8], _ attribute: StaticString) -> [UInt8]? {
-        var path = [UInt8]("/sys/class/net/")
-        path.add(name)
-        path.add(attribute)
-        return FileAccess.contents(path, limit: 256)?.trimmed
-    }
-
     // MARK: Addresses
 
     /// Whether the card has a link. Drivers may say so a moment after the card is there.
     private static func awaitLink(_ card: Card) -> Bool {
         for _ in 0..<20 {
-            if attribute(card.name, "/carrier") == [UInt8(ascii: "1")] { return true }
+            if NetworkCards.attribute(card.name, "/carrier") == [UInt8(ascii: "1")] { return true }
             Clock.sleep(milliseconds: 5)
         }
         return false
@@ -99,7 +84,7 @@ enum NetworkSetup {
         route.add(to: host, socket)
         route.addDefault(by: host, socket)
         writeResolver(lease)
-        writeHosts()
+        nameHost()
         return true
     }
 
@@ -130,32 +115,19 @@ enum NetworkSetup {
         try? FileAccess.create("/etc/resolv.conf", with: text, mode: 0o644, followsLinks: true)
     }
 
-    /// Names the host in the file of hosts.
-    private static func writeHosts() {
-        let limit = 1 << 20
-        let old = FileAccess.contents("/etc/hosts", limit: limit) ?? []
-        guard old.count < limit else { return }
-        var name = AddressText.v4(host)
-        name.append(9)
-        name.add(hostName)
-        var text: [UInt8] = []
+    /// Names the host in the file of hosts, once.
+    private static func nameHost() {
+        var entry = AddressText.v4(host)
+        entry.append(9)
+        entry.add(hostName)
         var isNamed = false
-        var lines = old.parts(separatedBy: 10)
-        // Behind the last line's end.
-        if let last = lines.last, last.isEmpty { lines.removeLast() }
-        for line in lines {
-            if let last = line.words.last, last == hostName {
-                guard !isNamed, line == name else { continue }
-                isNamed = true
-            }
-            text.add(line)
-            text.append(10)
+        func keeps(_ line: [UInt8]) -> Bool {
+            guard let last = line.words.last, last == hostName else { return true }
+            guard !isNamed, line == entry else { return false }
+            isNamed = true
+            return true
         }
-        if !isNamed {
-            text.add(name)
-            text.append(10)
-        }
-        if text != old { try? FileAccess.create("/etc/hosts", with: text, mode: 0o644, followsLinks: true) }
+        try? HostsFile.change([UInt8]("/etc/hosts"), keeps: keeps, further: { isNamed ? [] : [entry] })
     }
 
     // MARK: The other client

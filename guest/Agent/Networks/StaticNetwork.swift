@@ -9,11 +9,29 @@ import Support
 enum StaticNetwork {
     private static let mark: StaticString = "# aerie"
     private static let mostCards = AgentLimits.cards
+    /// Where the text is for whatever configures cards later.
+    static let file: StaticString = "/run/aerie/network"
+
+    /// The MAC addresses of the cards in `file`.
+    static var chosenCards: [[UInt8]] {
+        var found: [[UInt8]] = []
+        for line in (FileAccess.contents(file) ?? []).parts(separatedBy: 10) where isAddress(line.words) {
+            found.append(line.words[1])
+        }
+        return found
+    }
+
+    private static func isAddress(_ words: [[UInt8]]) -> Bool { words.count == 3 && words[0] == "address" }
+
+    /// Says on the console, or to whoever has started this program, what is wrong.
+    static func report(_ failure: AgentFailure) {
+        StandardError.line("aerie: the addresses of the machine's networks: ", failure.text)
+    }
 
     /// As `apply`, for a guest that runs: whatever configures cards later leaves those with addresses of the host's choice alone.
     static func applyToRunningSystem(_ text: [UInt8]) throws(AgentFailure) {
         // The directory is not there in a guest without an init of ours, which looks for no file in it.
-        try? FileAccess.replace("/run/aerie/network", with: text)
+        try? FileAccess.replace(file, with: text)
         try apply(text, hosts: [UInt8]("/etc/hosts"))
     }
 
@@ -23,7 +41,7 @@ enum StaticNetwork {
         var names: [[UInt8]] = []
         for line in text.parts(separatedBy: 10) {
             let words = line.words
-            if words.count == 3, words[0] == "address", cards < mostCards {
+            if isAddress(words), cards < mostCards {
                 cards += 1
                 try setAddress(words[2], ofCard: words[1])
             } else if words.count >= 3, words[0] == "host", AddressText.parseV4(words[1]) != nil {
@@ -31,7 +49,7 @@ enum StaticNetwork {
             }
         }
         do throws(Errno) {
-            try writeHosts(names, path)
+            try HostsFile.change(path, keeps: { !$0.isEmpty && !isMarked($0) }, further: { names })
         } catch {
             throw AgentFailure(.file, path, error)
         }
@@ -47,23 +65,6 @@ enum StaticNetwork {
         line.append(9)
         line.add(mark)
         return line
-    }
-
-    private static func writeHosts(_ names: [[UInt8]], _ path: [UInt8]) throws(Errno) {
-        let limit = 1 << 20
-        let old = FileAccess.contents(path, limit: limit) ?? []
-        // A file of this size is no list of hosts.
-        guard old.count < limit else { throw Errno.notSupported }
-        var bytes: [UInt8] = []
-        for line in old.parts(separatedBy: 10) where !line.isEmpty && !isMarked(line) {
-            bytes.add(line)
-            bytes.append(10)
-        }
-        for line in names {
-            bytes.add(line)
-            bytes.append(10)
-        }
-        if bytes != old { try FileAccess.replace(path, with: bytes) }
     }
 
     private static func isMarked(_ line: [UInt8]) -> Bool {
@@ -95,11 +96,8 @@ enum StaticNetwork {
     /// The interface with a MAC address; nil where there is none.
     private static func interface(_ mac: [UInt8]) -> [UInt8]? {
         var found: [UInt8]?
-        FileFacts.forEachName(in: [UInt8]("/sys/class/net")) { name in
-            var path = [UInt8]("/sys/class/net/")
-            path.add(name)
-            path.add("/address")
-            if FileAccess.contents(path, limit: 64)?.trimmed == mac { found = name }
+        FileFacts.forEachName(in: [UInt8](NetworkCards.directory)) { name in
+            if NetworkCards.attribute(name, "/address") == mac { found = name }
         }
         return found
     }

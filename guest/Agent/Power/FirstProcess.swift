@@ -15,23 +15,24 @@ enum FirstProcess {
     /// What programs expect in /dev besides the kernel's devices.
     static func mountDevices() {
         mount("devpts", "/dev/pts", "devpts", needed: "/dev/pts/ptmx", options: "gid=5,mode=620,ptmxmode=666")
-        mount("tmpfs", "/dev/shm", "tmpfs", needed: nil, options: "mode=1777", flags: 2 | 4)
+        mount("tmpfs", "/dev/shm", "tmpfs", needed: nil, options: "nodev,mode=1777")
         link("/proc/self/fd", "/dev/fd")
         link("fd/0", "/dev/stdin")
         link("fd/1", "/dev/stdout")
         link("fd/2", "/dev/stderr")
     }
 
-    /// - Parameter flags: MS_NOSUID (2), MS_NODEV (4).
+    /// Nothing here has set-ID bits.
+    @inline(never)
     private static func mount(
         _ source: StaticString, _ target: StaticString, _ type: StaticString, needed: StaticString?,
-        options: StaticString = "", flags: Int = 2
+        options: StaticString = ""
     ) {
         if let needed, FileAccess.exists(needed) { return }
-        _ = system(SystemCall.mkdirat, OpenFlags.here, Int(target.utf8Start), 0o755)
-        _ = system(
-            SystemCall.mount, Int(source.utf8Start), Int(target.utf8Start), Int(type.utf8Start), flags,
-            Int(options.utf8Start))
+        Mount.makeDirectory(target)
+        var all = [UInt8]("nosuid,")
+        all.add(options)
+        try? Mount.attach([UInt8](source), at: [UInt8](target), type: type, options: all)
     }
 
     private static func link(_ target: StaticString, _ path: StaticString) {
@@ -53,9 +54,7 @@ enum FirstProcess {
         let root: StaticString = "/"
         let remountReadOnly = 32 | 1
         _ = system(SystemCall.mount, 0, Int(root.utf8Start), 0, remountReadOnly, 0)
-        _ = system(SystemCall.sync)
-        let command = action == .powerOff ? 0x4321_FEDC : 0x0123_4567
-        _ = system(SystemCall.reboot, 0xFEE1_DEAD, 672_274_793, command, 0)
+        SystemEnd.endKernel(action)
     }
 
     private static func hasOthers() -> Bool {
