@@ -234,7 +234,7 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "AerieMachines", "AgentClient", "MachineSession", "Runtime", "Jail", "ControlAPI", "Aerie",
+                "AerieMachines", "AgentClient", "MachineSession", "Runtime", "ControlAPI", "Aerie",
                 "AgentProtocol", "AgentTestSupport",
                 "ScriptedAgent", "GuestAgentPrograms", "GuestToolchain", "TestSupport", "MachineHost", "CSockets",
                 "HostSystem", "DiskImages",
