@@ -43,6 +43,8 @@ package struct GuestSession {
         var services = services
         services.memory = charge?.saved?.memory
         services.code = charge?.saved?.code
+        services.bootCode = charge?.bootCode?.file
+        services.keepsReplacedCode = charge?.bootCode?.isForOthers ?? false
         services.arrival = charge?.saved?.arrival
         services.codeStorage = charge.flatMap { Self.codeStorage($0) }
         self.services = services

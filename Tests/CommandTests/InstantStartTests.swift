@@ -1,5 +1,7 @@
+import ControlAPI
 import Foundation
 import GuestToolchain
+import Runtime
 import TestSupport
 import Testing
 
@@ -62,6 +64,40 @@ struct InstantStartTests {
         #expect(FileManager.default.fileExists(atPath: share.path("theirs")))
         #expect(snapshots().count == 1)
         try damaged(lines[0][0])
+    }
+
+    @Test(
+        "A guest that boots has the code of its image's snapshot, and so has the machine's next start; copies have their own"
+    )
+    func boot() throws {
+        var environment = DebianImage.environment
+        environment["XDG_CACHE_HOME"] = aerie.directory.path("cache")
+        func run(_ words: String...) throws -> AerieResult { try aerie.run(words, environment: environment) }
+        defer { _ = try? run("rm", "--force", "zero", "one", "one-1") }
+        func begins(_ name: String, with code: String) throws -> Bool {
+            let machine = try StateDirectory(environment: aerie.environment).find(name)
+            let names = try FileManager.default.contentsOfDirectory(atPath: machine.directory)
+            #expect(!names.contains { $0.hasPrefix("boot.code") })
+            return try String(contentsOfFile: machine.file(Machine.logName), encoding: .utf8).contains(
+                "it begins with \(code) code")
+        }
+        let settings = ["--detach", "--network", "none", "--log-level", "debug", "--name"]
+        #expect(try aerie.run(["run"] + settings + ["zero", "debian"], environment: environment).code == 0)
+        #expect(try !begins("zero", with: "its image's"))
+        #expect(try run("run", "debian", "true").code == 0)
+        // Other memory, other processors, and a command at the console: the code is the same.
+        let words = ["one", "--memory", "600M", "--cpus", "2", "debian", "sleep", "1000"]
+        #expect(try aerie.run(["run"] + settings + words, environment: environment).code == 0)
+        #expect(try begins("one", with: "its image's"))
+        let script = "seq 1 300000 | md5sum; uname -m; cat /proc/modules | cut -d' ' -f1 | grep -x ext4"
+        let expected = "daef482d6c698625ab13d987d14e8781  -\nriscv64\next4\n"
+        #expect(try run("exec", "one", "sh", "-c", script).output == expected)
+        #expect(try run("fork", "one").output == "one-1\n")
+        #expect(try begins("one-1", with: "the saved"))
+        #expect(try run("exec", "one-1", "sh", "-c", script).output == expected)
+        #expect(try run("restart", "one").code == 0)
+        #expect(try begins("one", with: "its image's"))
+        #expect(try run("exec", "one", "sh", "-c", script).output == expected)
     }
 
     /// A machine that cannot go on from the snapshot boots, and removes it.

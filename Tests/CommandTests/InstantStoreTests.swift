@@ -20,13 +20,16 @@ import Testing
     }
 
     /// The programs' stamps are left out: this program is none of Aerie's.
-    private func key(_ image: String, _ configuration: Configuration) throws -> InstantKey {
-        try InstantKey(image: image, configuration: configuration, directory: directory.url.path, programs: [])
+    private func key(
+        _ image: String, _ configuration: Configuration, programs: [SnapshotRecord.Stamp] = []
+    ) throws -> InstantKey {
+        try InstantKey(image: image, configuration: configuration, directory: directory.url.path, programs: programs)
     }
 
-    private func add(_ key: InstantKey) throws {
+    private func add(_ key: InstantKey, code: String? = nil) throws {
         try store.add(key, hasHooks: false, hasMachineID: false) { work in
             for name in ["state", "memory"] { try Data(name.utf8).write(to: URL(filePath: "\(work)/\(name)")) }
+            if let code { try Data(code.utf8).write(to: URL(filePath: "\(work)/code")) }
         }
     }
 
@@ -35,7 +38,7 @@ import Testing
         let work = directory.path("machine-\(UInt64.random(in: 0...UInt64.max))")
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: false)
         let found = try store.link(key, to: work) != nil
-        let files = try FileManager.default.contentsOfDirectory(atPath: work).sorted()
+        let files = try FileManager.default.contentsOfDirectory(atPath: work).sorted().filter { !$0.contains("code") }
         #expect(files == (found ? ["saved.memory", "saved.state"] : []))
         return found
     }
@@ -66,6 +69,47 @@ import Testing
         try add(try key("/images/a", configuration(60)))
         #expect(try keys.map { try finds($0) } == [true, false] + Array(repeating: true, count: keys.count - 2))
         #expect(try finds(try key("/images/b", configuration())))
+    }
+
+    @Test("A guest that boots gets the code of its image that was used last, of the same program and for its processor")
+    func code() throws {
+        let programs = try ["aerie", "aerie-vm", "other"].map { name in
+            try SnapshotRecord.Stamp(file: directory.file(name, Data(name.utf8)))
+        }
+        func linked(_ image: String, _ configuration: Configuration, program: Int = 1) throws -> String? {
+            let work = directory.path("machine-\(UInt64.random(in: 0...UInt64.max))")
+            try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: false)
+            store.linkCode(of: image, program: programs[program], configuration, to: work)
+            let names = try FileManager.default.contentsOfDirectory(atPath: work).sorted()
+            if names.isEmpty { return nil }
+            #expect(names == ["boot.code", "boot.code.json"])
+            return try String(contentsOfFile: "\(work)/boot.code", encoding: .utf8)
+        }
+        #expect(try linked("/images/a", configuration()) == nil)
+        let keys = try (1...2).map { try key("/images/a", configuration($0), programs: Array(programs[..<2])) }
+        try add(keys[0], code: "one")
+        try add(keys[1], code: "two")
+        try add(try key("/images/b", configuration(), programs: Array(programs[..<2])))
+        var large = configuration()
+        large.codeCache = .mebibytes(64)
+        try add(try key("/images/a", large, programs: Array(programs[..<2])), code: "large")
+
+        #expect(try finds(keys[0]))
+        #expect(try linked("/images/a", configuration(4)) == "one")
+        #expect(try finds(keys[1]))
+        #expect(try linked("/images/a", configuration(4)) == "two")
+        #expect(try linked("/images/a", large) == "large")
+        #expect(try linked("/images/a", configuration(), program: 2) == nil)
+        #expect(try linked("/images/b", configuration()) == nil)
+        var other = configuration()
+        other.processor = try Processor(option: "max")
+        #expect(try linked("/images/a", other) == nil)
+        // A file that is not what was saved executes nowhere.
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory.path("cache/instant"))
+        where !name.hasPrefix(".") {
+            try? Data("new".utf8).write(to: URL(filePath: directory.path("cache/instant/\(name)/code")))
+        }
+        #expect(try linked("/images/a", configuration()) == nil)
     }
 
     @Test("A file that has changed is compared with its checksums, and a snapshot that is not sound is removed")

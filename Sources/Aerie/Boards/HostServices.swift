@@ -15,6 +15,12 @@ package struct HostServices: Sendable {
     /// process, and must not be writable by others.
     package var code: Int32?
 
+    /// The same of another machine, which has booted the same guest, for a machine that boots; nil for none.
+    package var bootCode: Int32?
+
+    /// Whether `VirtualMachine.saveCode` saves code of pages, too, that the guest has changed since: for machines that boot later.
+    package var keepsReplacedCode = false
+
     /// A descriptor of an empty file for generated code that an idle machine gives up, from which copies of the machine get it; nil for none.
     package var codeStorage: Int32?
 

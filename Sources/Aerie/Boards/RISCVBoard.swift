@@ -154,9 +154,12 @@ final class RISCVBoard: Board {
         if configuration.engine == .translate || configuration.engine == .auto && Hart.canTranslate {
             let trace = try configuration.translationTrace.map { path throws(AerieError) in try makeTrace(path, log) }
             try wrapping("--engine translate") { () throws(TranslationError) in
-                try Hart.startTranslating(harts, capacity: configuration.codeCacheSize.bytes, trace: trace)
+                try Hart.startTranslating(
+                    harts, keepsReplacedCode: services.keepsReplacedCode, capacity: configuration.codeCacheSize.bytes,
+                    trace: trace)
             }
-            if let code = services.code { try adopt(code, harts, log) }
+            if let code = services.code { try adopt(code, isForBoot: false, harts, log) }
+            if let code = services.bootCode { try adopt(code, isForBoot: true, harts, log) }
             if let storage = services.codeStorage {
                 try wrapping("the file of generated code") { () throws(SystemError) in
                     Hart.storeCode(of: harts, in: try FileDescriptor(duplicating: storage))
@@ -166,12 +169,15 @@ final class RISCVBoard: Board {
         return harts
     }
 
-    /// Without the code of the saved machine, a machine goes on as well.
-    private static func adopt(_ code: Int32, _ harts: [Hart], _ log: Log) throws(AerieError) {
+    /// Without the saved code, a machine runs as well.
+    private static func adopt(_ code: Int32, isForBoot: Bool, _ harts: [Hart], _ log: Log) throws(AerieError) {
         let isAdopted = try wrapping("the saved code of the machine") { () throws(SystemError) in
-            Hart.adoptCode(from: try FileDescriptor(duplicating: code), harts)
+            Hart.adoptCode(from: try FileDescriptor(duplicating: code), isForBoot: isForBoot, harts)
         }
-        if !isAdopted {
+        if isAdopted {
+            log.note(
+                .debug, "translator", cause: "code", "it begins with \(isForBoot ? "its image's" : "the saved") code")
+        } else {
             log.note(.info, "translator", cause: "code", "the saved code is not for this program and host")
         }
     }

@@ -30,9 +30,9 @@ extension Configuration {
         try validateShares()
     }
 
-    /// The size of the machine's code cache.
+    /// The size of the machine's code cache. Few sizes are usual, because code is of use only where the size is the same.
     package var codeCacheSize: ByteSize {
-        codeCache ?? min(max(ByteSize(bytes: memory.bytes / 4), .mebibytes(64)), .mebibytes(256))
+        codeCache ?? .mebibytes([256, 128].first { memory >= .mebibytes(4 * $0) } ?? 64)
     }
 
     private func validateProcessors() throws(AerieError) {

@@ -16,7 +16,7 @@ struct RunOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Room for the code that the translator makes (default: a quarter of the memory, 64M to 256M).",
+            "Room for the code that the translator makes (default: 64M, 128M from 512M of memory on, 256M from 1G on).",
             valueName: "size"))
     var codeCache: String?
 

@@ -136,7 +136,7 @@ extension DebianImageBuilder {
                 ? ImageManifest.Package(name: paragraph["Package"] ?? "", version: paragraph["Version"] ?? "") : nil
         }.sorted { $0.name < $1.name }
         let commandLine =
-            "console=ttyS0 quiet" + (options.effectiveInit == .systemd ? " \(GuestScripts.systemdWords)" : "")
+            "\(Self.kernelWords) quiet" + (options.effectiveInit == .systemd ? " \(GuestScripts.systemdWords)" : "")
         let now = Date(timeIntervalSince1970: Double(HostClock.realtime() / 1_000_000_000))
         return ImageManifest(
             reference: reference, architecture: options.architecture, kernel: "kernel", initrd: "initrd",

@@ -82,6 +82,7 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     ///   - regionThreshold: samples of a block that make it the start of a region; 0 makes regions of all that is
     ///     translated.
     ///   - alwaysRelative: code does not depend on its virtual address, not only that of pages which were met at two.
+    ///   - keepsReplacedCode: code of pages that change is saved as well (`TranslationOptions`).
     ///   - capacity: bytes of generated code, rounded up to whole pages; when they are used up, a sixteenth is made free. From
     ///     4 MiB to 1 GiB.
     ///   - trace: gets to see all that is made.
@@ -89,10 +90,11 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     /// Throws when the host's processor is none that code can be generated for, or has no memory for it.
     package static func startTranslating(
         _ harts: [Hart], threshold: Int32 = 24, regionThreshold: Int = 6, alwaysRelative: Bool = false,
-        capacity: UInt64 = defaultCodeCapacity, trace: TranslationTrace? = nil
+        keepsReplacedCode: Bool = false, capacity: UInt64 = defaultCodeCapacity, trace: TranslationTrace? = nil
     ) throws(TranslationError) {
         let options = TranslationOptions(
-            regionThreshold: regionThreshold, alwaysRelative: alwaysRelative, capacity: capacity)
+            regionThreshold: regionThreshold, alwaysRelative: alwaysRelative,
+            keepsReplacedCode: keepsReplacedCode, capacity: capacity)
         let state = harts[0].state
         let engine = try TranslationEngine(
             harts, RISCVFrontEnd(state.pointee.extensions), layout: StateLayout(of: state), entryRecord: .nativeEntry,
@@ -113,10 +115,14 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
 
     /// Takes over the code that a saved machine's harts had, after `startTranslating` and before the first `run`. It executes.
     ///
-    /// - Parameter file: of `saveCode`; stays the caller's, and must not change.
+    /// - Parameters:
+    ///   - file: of `saveCode`; stays the caller's, and must not change.
+    ///   - isForBoot: the machine boots the guest that another one had booted.
     /// - Returns: false when the code is not for this program, processor and capacity, or damaged.
-    package static func adoptCode(from file: borrowing FileDescriptor, _ harts: [Hart]) -> Bool {
-        harts[0].state.pointee.translation.engine?.adopt(file) ?? false
+    package static func adoptCode(
+        from file: borrowing FileDescriptor, isForBoot: Bool = false, _ harts: [Hart]
+    ) -> Bool {
+        harts[0].state.pointee.translation.engine?.adopt(file, isForBoot: isForBoot) ?? false
     }
 
     /// Writes the code of a machine's harts into an empty file, which stays empty when there is none. Harts may run.

@@ -50,6 +50,12 @@ package struct InstantKey: Codable, Equatable, Sendable {
         return [UInt64(status.st_dev), UInt64(status.st_ino)]
     }
 
+    /// Whether the translator generates the same code for a machine as for those with this key.
+    func generatesCode(for other: Configuration) -> Bool {
+        configuration.engine != .interpret && configuration.processor == other.processor
+            && configuration.interrupts == other.interrupts && configuration.codeCacheSize == other.codeCacheSize
+    }
+
     /// Equal for equal keys.
     var text: [UInt8] {
         get throws(AerieError) {

@@ -59,9 +59,15 @@ package struct InstantSnapshot: Sendable {
             return false
         }
         if let code = record.code, record.hostBoot == Self.hostBoot {
-            SavedCodeLink.make(to: file(Snapshot.codeName), known: code, in: work)
+            SavedCodeLink.saved.make(to: file(Snapshot.codeName), known: code, in: work)
         }
         return true
+    }
+
+    /// Gives a machine's directory the code alone, for a boot.
+    func linkCode(to work: String) {
+        guard let code = record.code else { return }
+        SavedCodeLink.boot.make(to: file(Snapshot.codeName), known: code, in: work, hostBoot: record.hostBoot)
     }
 
     /// The code's file if it is as it was written; otherwise it goes.

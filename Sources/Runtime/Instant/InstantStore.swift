@@ -17,6 +17,30 @@ package struct InstantStore: Sendable {
     /// - Parameter cache: Aerie's directory in the user's cache.
     package init(cache: String) { path = "\(cache)/instant" }
 
+    /// That of the user whose environment this process has; nil where there is no such directory.
+    static var ofUser: InstantStore? {
+        userDirectory("XDG_CACHE_HOME", ".cache") { getenv($0).map { String(cString: $0) } }
+            .map { InstantStore(cache: $0) }
+    }
+
+    /// Gives a machine's directory the code of the snapshot that was used last of those of an image, if a machine can use it that boots.
+    ///
+    /// - Parameters:
+    ///   - image: the directory of the image's files.
+    ///   - program: `aerie-vm`, which has generated the code.
+    ///   - configuration: the machine's.
+    func linkCode(
+        of image: String, program: SnapshotRecord.Stamp, _ configuration: Configuration, to work: String
+    ) {
+        let snapshots = records.entries.compactMap { try? InstantSnapshot(directory: records.entry($0)) }
+        let usable = snapshots.filter { snapshot in
+            let key = snapshot.record.key
+            return snapshot.record.code != nil && key.image == image && key.programs.last == program
+                && key.generatesCode(for: configuration)
+        }
+        usable.max { $0.lastUse < $1.lastUse }?.linkCode(to: work)
+    }
+
     /// Gives a new machine's directory the files of the snapshot with this key.
     ///
     /// - Returns: nil when there is none, or it was damaged; then it is removed.

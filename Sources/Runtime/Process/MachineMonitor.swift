@@ -25,6 +25,8 @@ package final class MachineMonitor {
         package let configuration: Configuration
         /// What the guest goes on from; nil for a guest that boots.
         package let saved: SavedStart?
+        /// What a guest boots with that has no saved state; nil for others.
+        package let bootCode: BootCode?
         package let jail: JailSettings
         package let inside: JailInside
     }
@@ -56,6 +58,7 @@ package final class MachineMonitor {
     private var isOrphan = false
     /// The memory that whoever started this process has given it; nil when it was used.
     private var given: GivenMemory?
+    private let bootCode: BootCode
     private let lock: MachineLock
     private let directory: FileDescriptor
     private let listener: FileDescriptor
@@ -117,6 +120,7 @@ package final class MachineMonitor {
             throw AerieError(opening: "starting machine '\(machine.record.name)'", error)
         }
         if isForeground { TerminalGuard.begin() }
+        bootCode = BootCode(takingFrom: machine, isForOthers: commandIsLater)
         _ = machine.takeRelease()
         MachineShare.end(machine)
         status = machine.status
@@ -174,7 +178,7 @@ package final class MachineMonitor {
             given = nil
             var jail = try JailSettings(configuration)
             jail.descriptors += [theirs, listener.rawValue, directory.rawValue, lock.descriptor] + Self.lease
-            jail.descriptors += saved?.descriptors ?? []
+            jail.descriptors += saved?.descriptors ?? bootCode.descriptors
             let started = Result { () throws(AerieError) in
                 try start(jail, configuration, saved, link: theirs, body)
             }
@@ -226,7 +230,8 @@ package final class MachineMonitor {
                     Charge(
                         machine: machine, link: MonitorLink(owning: FileDescriptor(owning: link)),
                         listener: listener.rawValue, directory: directory.rawValue, isForeground: isForeground,
-                        configuration: configuration, saved: saved, jail: jail, inside: inside))
+                        configuration: configuration, saved: saved,
+                        bootCode: saved == nil ? bootCode : nil, jail: jail, inside: inside))
             }
         } catch { throw AerieError(.notStarted, asked: error.asked, found: error.found, advice: error.advice) }
     }
@@ -324,8 +329,7 @@ package final class MachineMonitor {
 
     /// Tells whoever waits for the start about it, once.
     func announce(_ answer: ControlAnswer) {
-        guard ready >= 0 else { return }
-        guard !isAnnounced else { return }
+        guard ready >= 0, !isAnnounced else { return }
         isAnnounced = true
         answer.line(0).withUnsafeBytes { _ = Glibc.write(ready, $0.baseAddress, $0.count) }
         guard !isAttended, !awaitsIdentity else { return }

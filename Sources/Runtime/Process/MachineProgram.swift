@@ -78,6 +78,7 @@ package struct MachineProgram: Sendable {
     ///
     /// - Parameter lease: stays open for as long as the machine's processes live; -1 for none.
     package func become(_ machine: Machine, lease: Int32) throws(AerieError) -> Never {
+        BootCode.give(to: machine, program: path)
         let code = Self.withArguments([path, "--machine", machine.directory, "--foreground"]) {
             aerie_become(path, $0, lease)
         }
@@ -136,6 +137,7 @@ package struct MachineProgram: Sendable {
     private func start(
         _ machine: Machine, lease: Int32, _ options: [String], _ memory: GivenMemory? = nil, isAttended: Bool = false
     ) throws(AerieError) -> FileDescriptor {
+        if memory == nil { BootCode.give(to: machine, program: path) }
         var ends: [Int32] = [-1, -1]
         guard aerie_start_pipe(&ends) == 0 else { throw failure(.last("pipe")) }
         let reader = FileDescriptor(owning: ends[0])

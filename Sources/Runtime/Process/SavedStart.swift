@@ -40,7 +40,7 @@ package struct SavedStart: Sendable {
             case nil:
                 arrival = nil
                 memory = try Self.openMemory(of: machine)
-                code = SavedCodeLink.open(of: machine)?.release()
+                code = SavedCodeLink.saved.open(of: machine)?.release()
             }
             self.state = state.release()
         } catch {
@@ -83,7 +83,7 @@ package struct SavedStart: Sendable {
         unlink(machine.file(Machine.savedStateName))
         unlink(machine.file(Machine.savedMoveName))
         unlink(machine.file(Machine.savedMapName))
-        SavedCodeLink.discard(of: machine)
+        SavedCodeLink.saved.discard(of: machine)
         var number = 0
         while unlink(machine.file(memoryName(number))) == 0 { number += 1 }
     }

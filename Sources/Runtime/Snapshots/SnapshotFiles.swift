@@ -147,7 +147,7 @@ package enum SnapshotFiles {
                 try link(snapshot.file(Snapshot.mapName), to: "\(work)/\(Machine.savedMapName)")
             }
             if let code = snapshot.record.code {
-                SavedCodeLink.make(to: snapshot.file(Snapshot.codeName), known: code, in: work)
+                SavedCodeLink.saved.make(to: snapshot.file(Snapshot.codeName), known: code, in: work)
             }
         }
         guard access(snapshot.file(Machine.rootDiskName), F_OK) == 0 else { return nil }

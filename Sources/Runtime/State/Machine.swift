@@ -17,6 +17,7 @@ package import HostSystem
 ///     cgroup         its control group, if it has one
 ///     changes.json   what 'aerie set' has changed since the start
 ///     saved.state, saved.memory, saved.map, saved.memory.N   what its next start goes on from
+///     boot.code, boot.code.json   code that its next boot has the use of (BootCode)
 ///     saved.move     empty: the machine was migrated here, and is no copy
 ///     saved.pages    how far the memory of a machine has come that runs before all of it is there (Arrival.Mark)
 ///     released       empty: whoever attended to the machine lets it go on; until its monitor has seen that
@@ -51,6 +52,8 @@ package struct Machine: Sendable {
     package static let savedMapName = "saved.map"
     package static let savedCodeName = "saved.code"
     package static let savedCodeMarkName = "saved.code.json"
+    static let bootCodeName = "boot.code"
+    static let bootCodeMarkName = "boot.code.json"
     static let arrivalName = "saved.pages"
     static let transferName = "transfer"
     package static let consoleLogName = "console.log"

@@ -1,4 +1,3 @@
-internal import CRuntime
 package import Aerie
 package import ControlAPI
 internal import Glibc
@@ -21,17 +20,12 @@ package struct StateDirectory: Sendable {
 
     /// The directory of the user whose environment this is.
     package init(environment: [String: String]) throws(AerieError) {
-        if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") {
-            path = "\(state)/aerie/machines"
-        } else if let home = environment["HOME"] ?? aerie_home_directory().map({ String(cString: $0) }),
-            home.hasPrefix("/")
-        {
-            path = "\(home)/.local/state/aerie/machines"
-        } else {
+        guard let state = userDirectory("XDG_STATE_HOME", ".local/state", { environment[$0] }) else {
             throw AerieError(
                 .unavailable, asked: "the directory of machines", found: "neither XDG_STATE_HOME nor HOME is set",
                 advice: "set HOME to a directory that can be written to")
         }
+        path = "\(state)/machines"
     }
 
     // MARK: Looking

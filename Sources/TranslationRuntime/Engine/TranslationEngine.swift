@@ -96,7 +96,9 @@ package final class TranslationEngine: Sendable {
         _ address: UInt64, physical: UInt64, generation: UInt64
     ) -> (entry: CodeEntry, page: TranslatedPage, epoch: Int)? {
         store.withLock { store in
-            guard !store.isRemoving, let page = store.page(at: address & ~0xFFF, physical: physical & ~0xFFF) else {
+            guard !store.isRemoving,
+                let page = store.page(at: address & ~0xFFF, physical: physical & ~0xFFF, generation)
+            else {
                 return nil
             }
             verify(page, generation)
@@ -145,7 +147,7 @@ package final class TranslationEngine: Sendable {
         let attention = state.attention
         let request: RegionRequest? = store.withLock { store in
             guard !store.isRemoving,
-                let page = store.page(at: address & ~0xFFF, physical: physical)
+                let page = store.page(at: address & ~0xFFF, physical: physical, state.generation)
             else { return nil }
             verify(page, state.generation)
             return store.sample(Int(address & 0xFFF), of: page, next: next, for: state.number)
@@ -163,9 +165,13 @@ package final class TranslationEngine: Sendable {
     ///
     /// The file's code executes: nobody may be able to write the file who may not execute code here.
     ///
-    /// - Parameter file: stays the caller's. It must not change while the engine exists.
+    /// - Parameters:
+    ///   - file: stays the caller's. It must not change while the engine exists.
+    ///   - isForBoot: the file is of another machine, and this one boots the same guest.
     /// - Returns: false when the code is not for this program, processor and size of the code cache, or the file is damaged.
-    package func adopt(_ file: borrowing FileDescriptor) -> Bool { store.withLock { $0.adopt(file) } }
+    package func adopt(_ file: borrowing FileDescriptor, isForBoot: Bool = false) -> Bool {
+        store.withLock { $0.adopt(file, isForBoot: isForBoot) }
+    }
 
     /// Whether what regions of other pages were made from in a page still agrees with it.
     ///

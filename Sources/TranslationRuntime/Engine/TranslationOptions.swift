@@ -4,6 +4,8 @@ package struct TranslationOptions: Sendable {
     let regionThreshold: Int
     /// Whether all code is relative, not only that of pages that were met at two addresses.
     let alwaysRelative: Bool
+    /// Whether code of pages that change is kept to be saved, too.
+    let keepsReplacedCode: Bool
     /// Bytes of generated code.
     let capacity: Int
 
@@ -13,11 +15,13 @@ package struct TranslationOptions: Sendable {
     /// - Parameters:
     ///   - regionThreshold: samples of a block that make it the start of a region; 0 makes regions of all that is translated.
     ///   - alwaysRelative: code does not depend on its virtual address, not only that of pages which were met at two.
+    ///   - keepsReplacedCode: code of pages that change is saved as well, until the first code is removed: for a machine that begins anew with it.
     ///   - capacity: bytes of generated code, rounded up to whole pages, within `capacities`.
-    package init(regionThreshold: Int, alwaysRelative: Bool, capacity: UInt64) {
+    package init(regionThreshold: Int, alwaysRelative: Bool, keepsReplacedCode: Bool = false, capacity: UInt64) {
         precondition(Self.capacities.contains(capacity), "there is room for that much code")
         self.regionThreshold = regionThreshold
         self.alwaysRelative = alwaysRelative
+        self.keepsReplacedCode = keepsReplacedCode
         self.capacity = Int(capacity + 4095) & ~4095
     }
 }

@@ -3,9 +3,14 @@ internal import GuestMemory
 /// The pages of guest code and their translations.
 extension TranslationStore {
     /// The translations of a page that a processor asks for, whether or not they agree with guest memory.
-    func page(at virtual: UInt64, physical: UInt64) -> TranslatedPage? {
-        if saved != nil { adoptPage(physical) }
-        let page = pages[physical]?.page(at: virtual)
+    ///
+    /// - Parameter generation: the one in which the processor fetches.
+    func page(at virtual: UInt64, physical: UInt64, _ generation: UInt64) -> TranslatedPage? {
+        var page = pages[physical]?.page(at: virtual)
+        if saved != nil, page?.hasCode != true {
+            adoptPage(physical, at: virtual, generation)
+            page = pages[physical]?.page(at: virtual)
+        }
         page?.noteUse(in: round)
         return page
     }
@@ -19,11 +24,12 @@ extension TranslationStore {
     func makePage(
         at virtual: UInt64, physical: UInt64, source: UnsafeRawPointer, present: UInt64, watchedIn memory: GuestMemory?
     ) -> TranslatedPage {
-        if let known = page(at: virtual, physical: physical) { return known }
+        if let known = page(at: virtual, physical: physical, present) { return known }
         let isRelative = pages[physical] != nil || options.alwaysRelative
         let page = TranslatedPage(
             virtual: isRelative ? nil : virtual, physical: physical, source: source, generation: present, round: round,
             watchedIn: memory)
+        page.keeper = replaced
         pages[physical, default: PageTranslations()].insert(page)
         return page
     }

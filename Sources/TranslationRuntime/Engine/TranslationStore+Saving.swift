@@ -1,4 +1,5 @@
 internal import Glibc
+internal import GuestMemory
 package import HostSystem
 internal import HostX86_64
 internal import SavedState
@@ -37,35 +38,65 @@ extension TranslationStore {
     }
 
     /// Before anything is translated. False when the code is not for this store, or damaged.
-    func adopt(_ file: borrowing FileDescriptor) -> Bool {
+    ///
+    /// - Parameter isForBoot: the code is of another machine that has booted the same guest. It grows from one to the next: where there is little
+    ///   room left, it is not used.
+    func adopt(_ file: borrowing FileDescriptor, isForBoot: Bool) -> Bool {
         guard let origin else { return false }
         do {
             let saved = try SavedCode(file, origin)
-            guard segments.adopt(saved.fills, saved.streams) else { return false }
+            guard !isForBoot || saved.hasMuchRoom, segments.adopt(saved.fills, saved.streams) else { return false }
             let code = (0..<CodeSegments.count).map { segments.code(of: $0) }.filter { !$0.isEmpty }
             try cache.adopt(code, behind: origin.sharedSize, from: file, at: SavedCodeHeader.codeOffset)
             self.saved = saved
-            shared = SharedCode(of: file, count: segments.generated)
+            // Copies of this machine have need of what it generates itself.
+            shared = isForBoot ? nil : SharedCode(of: file, count: segments.generated)
             adopted = (saved, shared)
             return true
         } catch { return false }
     }
 
-    /// Takes over the translations of a guest-physical page, if it was saved.
-    func adoptPage(_ physical: UInt64) {
-        guard let saved, pages[physical] == nil else { return }
-        for record in saved.records(of: physical) {
+    /// Takes over translations that were saved, if they are of a guest-physical page's contents and it has none.
+    ///
+    /// - Parameters:
+    ///   - virtual: the page that shows it; nil when it is not known.
+    ///   - generation: what was found out about the page in that one, or a later one, holds; nil for nothing.
+    func adoptPage(_ physical: UInt64, at virtual: UInt64? = nil, _ generation: UInt64? = nil) {
+        guard let saved, pages[physical]?.hasCode != true, lookups.isNew(physical, generation),
+            let source = memory.hostAddress(of: physical, count: UInt64(TranslatedPage.size))
+        else { return }
+        saved.findRecords(of: physical, source) { number, bytes, isMoved in
             do throws(DamagedCode) {
-                let page = TranslatedPage(
-                    physical: physical, try SavedPage(record, in: memory), in: memory, round: round)
-                pages[physical, default: PageTranslations()].insert(page)
+                let record = try SavedPage(bytes, number: number, in: memory)
+                guard record.isFor(source), !isMoved || record.mayMove(to: virtual),
+                    let page = page(physical, source, for: record)
+                else { return false }
+                saved.give(number, to: page)
                 noteContinuations(of: page)
                 counts.adoptedPages += 1
+                return true
             } catch {
                 // Nothing knows its code, and it is translated anew.
+                saved.spend(number)
                 counts.damagedPages += 1
+                return false
             }
         }
+    }
+
+    /// A page with the code of a record; nil where there is one with other code.
+    private func page(_ physical: UInt64, _ source: UnsafeRawPointer, for record: SavedPage) -> TranslatedPage? {
+        let known = pages[physical].flatMap { record.isRelative ? $0.relative : $0.first }
+        guard let known else {
+            let page = TranslatedPage(physical: physical, source: source, record, in: memory, round: round)
+            page.keeper = replaced
+            pages[physical, default: PageTranslations()].insert(page)
+            return page
+        }
+        // Processors may still know it: it is not let go.
+        guard !known.hasCode, record.isRelative || known.virtual == record.virtual else { return nil }
+        known.take(record, in: memory)
+        return known
     }
 
     /// The entry of a block, if it has code.
@@ -77,6 +108,7 @@ extension TranslationStore {
     /// Has all of a page at hand, so that it can change.
     func load(_ page: TranslatedPage) {
         guard let record = page.record else { return }
+        saved?.spend(record.number)
         do throws(DamagedCode) {
             try page.load(record, segments, base: cache.executableBase)
         } catch {
@@ -107,12 +139,16 @@ extension TranslationStore {
         guard !isRemoving, let origin else { return false }
         if let storage, storage.size > segments.used { return try SavedCode.copy(storage.file, to: file) }
         var records = SavedCode.Records()
-        for physical in saved?.physicalPages ?? [] where pages[physical] == nil {
-            for record in saved?.records(of: physical) ?? [] { records.add(physical, Array(record)) }
+        saved?.forEachFree { records.add($0, imprint: $1, Array($2)) }
+        let base = cache.executableBase
+        for page in replaced?.pages ?? [] {
+            if let bytes = page.saved(in: memory, segments, base: base) {
+                records.add(page.physical, imprint: 0, bytes)
+            }
         }
         forEachPage { page in
-            guard let bytes = page.saved(in: memory, segments, base: cache.executableBase) else { return }
-            records.add(page.physical, bytes)
+            guard let bytes = page.saved(in: memory, segments, base: base) else { return }
+            records.add(page.physical, imprint: page.savedImprint, bytes)
         }
         guard !records.isEmpty else { return false }
         let encoded = records.encoded(segments)

@@ -23,6 +23,10 @@ final class TranslationStore {
     let memory: GuestMemory
     /// Pages of a saved machine that nobody has asked for yet.
     var saved: SavedCode?
+    /// What was looked for in there.
+    var lookups = SavedLookups()
+    /// Code of pages that have changed, to be saved as well; nil where it is not wanted.
+    var replaced: ReplacedPages?
     /// What was adopted, and from which file.
     var adopted: (code: SavedCode, file: SharedCode?)?
     /// The file that code was adopted from or stored in last, for copies of the machine.
@@ -69,6 +73,7 @@ final class TranslationStore {
         self.trace = trace
         self.options = options
         self.memory = memory
+        replaced = options.keepsReplacedCode ? ReplacedPages() : nil
         build = UnsafeRawPointer(bitPattern: layout.memory.loadHelper).flatMap(ProgramBuild.identity)
     }
 
@@ -295,6 +300,8 @@ final class TranslationStore {
         pages = [:]
         continued = [:]
         saved = nil
+        lookups = SavedLookups()
+        replaced?.end()
         waiting = []
         let shared = builder.generator.firstBlock
         segments.freeAll()
@@ -304,6 +311,7 @@ final class TranslationStore {
         guard let adopted, cache.restoreAdopted(behind: shared),
             segments.adopt(adopted.code.fills, adopted.code.streams)
         else { return }
+        adopted.code.takeBack()
         saved = adopted.code
         self.shared = adopted.file.flatMap { SharedCode(of: $0.file, count: segments.generated) }
     }
@@ -320,6 +328,7 @@ final class TranslationStore {
     /// - Returns: regions that are gone but in use.
     func makeRoom() -> [RegionRequest] {
         var again: [RegionRequest] = []
+        replaced?.end()
         loadAllPages()
         for stream in CodeSegments.Stream.allCases where waiting.contains(stream) {
             if !segments.hasFree, let victim = coldestSegment() { again += evict(victim) }

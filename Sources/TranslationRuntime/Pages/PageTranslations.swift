@@ -17,6 +17,9 @@ struct PageTranslations {
         if page.isRelative { relative = page } else { first = page }
     }
 
+    /// Whether there is code of one of them.
+    var hasCode: Bool { first?.hasCode ?? false || relative?.hasCode ?? false }
+
     /// Lets pages go. False when none is left.
     mutating func removeAll(where isUnneeded: (TranslatedPage) -> Bool) -> Bool {
         if let page = first, isUnneeded(page) {

@@ -23,6 +23,8 @@ package final class TranslatedPage {
     let watch: (pages: PageWatch, number: Int)?
     /// How often all blocks were forgotten.
     private(set) var epoch = 0
+    /// Keeps what the page forgets because it has changed; nil for nobody.
+    var keeper: ReplacedPages?
 
     struct Entry {
         /// For a front end's interpreter and the jump cache.
@@ -113,6 +115,29 @@ package final class TranslatedPage {
         lastUsed = round
     }
 
+    /// The code that a page has had.
+    private init(replaced page: TranslatedPage) {
+        virtual = page.virtual
+        physical = page.physical
+        source = page.source
+        watch = page.watch
+        verified = 0
+        lastUsed = page.lastUsed
+        uses = page.uses
+        parts = page.parts
+        entries = page.entries
+        links = page.links
+        redirected = page.redirected
+        samples = page.samples
+        openRegion = page.openRegion
+        refused = page.refused
+        evicted = page.evicted
+        continuations = page.continuations
+    }
+
+    /// Whether there is some.
+    var hasCode: Bool { record != nil || !parts.isEmpty }
+
     // MARK: Use
 
     /// A processor asks for code in a round of evictions.
@@ -143,14 +168,20 @@ package final class TranslatedPage {
     }
 
     private func compare() {
-        if let record {
-            if record.agrees(with: source) { return }
-        } else if parts.isEmpty {
-            if evicted.isEmpty || imprint == Self.hash(source) { return }
-        } else if parts.values.allSatisfy({ $0.source.agrees(with: source) }) {
-            return
-        }
-        forgetAll()
+        if !agrees { forgetAll() }
+    }
+
+    private var agrees: Bool {
+        if let record { return record.agrees(with: source) }
+        if parts.isEmpty { return evicted.isEmpty || imprint == Self.hash(source) }
+        return parts.values.allSatisfy { $0.source.agrees(with: source) }
+    }
+
+    /// By which the page's code is found at another address; 0 where it is not to be.
+    var savedImprint: UInt32 {
+        guard continuations.isEmpty else { return 0 }
+        let imprint = SavedCode.imprint(of: source)
+        return agrees ? imprint : 0
     }
 
     private var continuationsAgree: Bool {
@@ -167,6 +198,7 @@ package final class TranslatedPage {
 
     /// The page is another one.
     private func forgetAll() {
+        if let keeper, !parts.isEmpty { keeper.add(TranslatedPage(replaced: self)) }
         removeBlocks()
         samples.removeAll()
         refused.removeAll()

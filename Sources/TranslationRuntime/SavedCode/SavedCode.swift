@@ -5,8 +5,11 @@ internal import SavedState
 /// The pages with code in a file.
 ///
 /// They begin with the code cache's segments (number, position and records of each, 4 bytes each), the segment of each stream (1 byte, 255
-/// for none), and the number of records (4). A table has, for each record, by their addresses: the guest-physical page (8), and where the record
-/// begins behind the table (4) and ends (4).
+/// for none), and the number of records (4). A table has, for each record, by their addresses: the guest-physical page (8), where the record
+/// begins behind the table (4) and ends (4), and the imprint of the page's contents (4), 0 where it is not known.
+///
+/// Of one guest-physical page there may be several records: for two virtual pages, and of other contents that it once had. A record belongs to one
+/// `TranslatedPage` at a time. It can be used again when that has forgotten it, unless its code was changed.
 final class SavedCode {
     private let header: SavedCodeHeader
     private let pages: Mapping
@@ -16,7 +19,13 @@ final class SavedCode {
     let fills: [CodeSegments.Fill]
     let streams: [Int?]
 
-    private static let tableEntrySize = 16
+    private static let tableEntrySize = 20
+    /// The records that pages have, by their numbers.
+    private var holders: [Int: TranslatedPage] = [:]
+    /// Records whose code may have been changed, or that are damaged.
+    private var spent: Set<Int> = []
+    /// The numbers of records by the imprint of their page's contents; nil until somebody asks for it.
+    private var byImprint: [UInt32: [Int]]?
 
     /// - Parameters:
     ///   - file: stays the caller's.
@@ -128,6 +137,16 @@ final class SavedCode {
         }
     }
 
+    /// Whether less than half of the code cache is used.
+    var hasMuchRoom: Bool {
+        let capacity = header.origin.capacity
+        let used = fills.enumerated().reduce(0) { sum, fill in
+            let start = CodeSegments.start(of: fill.offset, capacity: capacity, firstBlock: header.origin.sharedSize)
+            return sum + max(0, fill.element.position - start)
+        }
+        return used < capacity / 2
+    }
+
     // MARK: Looking up
 
     private var count: Int { table.count / Self.tableEntrySize }
@@ -144,28 +163,93 @@ final class SavedCode {
         return UnsafeRawBufferPointer(rebasing: records[start..<end])
     }
 
+    private func imprint(_ index: Int) -> UInt32 {
+        UInt32(littleEndian: table.loadUnaligned(fromByteOffset: index * Self.tableEntrySize + 16, as: UInt32.self))
+    }
+
     /// The guest-physical addresses of all pages.
     var physicalPages: Set<UInt64> { Set((0..<count).map(physical)) }
 
-    /// The records of a guest-physical page: none, one or two. The bytes are there as long as this object.
-    func records(of address: UInt64) -> [UnsafeRawBufferPointer] {
+    /// Finds records that may be for a page: those of its address, then those of its contents that were saved at other addresses.
+    ///
+    /// - Parameter body: takes a record, with its number, and whether it was saved at another address. It returns whether the record is for the page.
+    ///   The bytes are there as long as this object.
+    func findRecords(
+        of address: UInt64, _ page: UnsafeRawPointer,
+        _ body: (_ number: Int, _ bytes: UnsafeRawBufferPointer, _ isMoved: Bool) -> Bool
+    ) {
+        var isFound = false
+        for number in numbers(of: address) where isFree(number) {
+            if let bytes = record(number), body(number, bytes, false) { isFound = true }
+        }
+        if isFound { return }
+        for number in numbers(ofImprint: Self.imprint(of: page)) where isFree(number) {
+            if let bytes = record(number) { _ = body(number, bytes, true) }
+        }
+    }
+
+    private func numbers(of address: UInt64) -> Range<Int> {
         var (low, high) = (0, count)
         while low < high {
             let middle = (low + high) / 2
             if physical(middle) < address { low = middle + 1 } else { high = middle }
         }
-        return (low..<min(low + 2, count)).filter { physical($0) == address }.compactMap(record)
+        let end = (low..<count).first { physical($0) != address } ?? count
+        return low..<end
+    }
+
+    private func numbers(ofImprint wanted: UInt32) -> [Int] {
+        if let byImprint { return byImprint[wanted] ?? [] }
+        var all: [UInt32: [Int]] = [:]
+        for number in 0..<count where imprint(number) != 0 { all[imprint(number), default: []].append(number) }
+        byImprint = all
+        return all[wanted] ?? []
+    }
+
+    /// A checksum of a page's contents, which is not 0. Pages with equal ones may differ.
+    static func imprint(of page: UnsafeRawPointer) -> UInt32 {
+        max(1, CRC32C.checksum(of: UnsafeRawBufferPointer(start: page, count: TranslatedPage.size)))
+    }
+
+    // MARK: Who has a record
+
+    private func isFree(_ number: Int) -> Bool {
+        if spent.contains(number) { return false }
+        guard let holder = holders[number] else { return true }
+        return holder.isForgotten || holder.record?.number != number
+    }
+
+    /// A page has a record now.
+    func give(_ number: Int, to page: TranslatedPage) { holders[number] = page }
+
+    /// The code of a record may be changed from now on, or it is damaged: no other page gets it.
+    func spend(_ number: Int) { spent.insert(number) }
+
+    /// Nothing is used any more, and all code is as it was saved.
+    func takeBack() {
+        holders = [:]
+        spent = []
+    }
+
+    /// All records that no page has, and that can be used.
+    func forEachFree(_ body: (_ physical: UInt64, _ imprint: UInt32, _ bytes: UnsafeRawBufferPointer) -> Void) {
+        for number in 0..<count where isFree(number) {
+            if let bytes = record(number) { body(physical(number), imprint(number), bytes) }
+        }
     }
 
     // MARK: Writing
 
     /// Records to be written.
     struct Records {
-        private var pages: [(physical: UInt64, bytes: [UInt8])] = []
+        private var pages: [(physical: UInt64, imprint: UInt32, bytes: [UInt8])] = []
 
         var isEmpty: Bool { pages.isEmpty }
 
-        mutating func add(_ physical: UInt64, _ bytes: [UInt8]) { pages.append((physical, bytes)) }
+        /// - Parameter imprint: of the page's contents, for which the code is; 0 where it is not known.
+        mutating func add(_ physical: UInt64, imprint: UInt32, _ bytes: [UInt8]) {
+            pages.append((physical, imprint, bytes))
+        }
 
         /// All that stands in the file's pages.
         func encoded(_ segments: borrowing CodeSegments) -> [UInt8] {
@@ -184,6 +268,7 @@ final class SavedCode {
                 writer.putCount(position)
                 position += page.bytes.count
                 writer.putCount(position)
+                writer.put(page.imprint)
             }
             for page in ordered { writer.put(page.bytes) }
             return writer.bytes

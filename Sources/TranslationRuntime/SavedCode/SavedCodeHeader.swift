@@ -25,7 +25,7 @@ struct SavedCodeHeader: Equatable {
     static let size = 140
     /// A multiple of every size of a page.
     static let codeOffset = 65536
-    private static let version: UInt32 = 3
+    private static let version: UInt32 = 4
     private static let mostBuildBytes = 64
 
     /// Code can be used where this is the same.

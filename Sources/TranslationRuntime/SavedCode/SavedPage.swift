@@ -3,8 +3,7 @@ internal import GuestMemory
 
 /// The record of a page of code in a file, and what is looked up in there. All fields are little endian.
 ///
-/// It begins with the number of the page in guest memory (4 bytes), whether the code is relative (1), the virtual page (8), whether the page
-/// is watched (1), how often it was of use (4), the number of continuations of its regions in other pages (4), and the number of bytes of the sources
+/// It begins with whether the code is relative (1 byte), the virtual page (8), whether the page is watched (1), how often it was of use (4), the number of continuations of its regions in other pages (4), and the number of bytes of the sources
 /// (4). A continuation is the segment (1), the guest-physical page (8), its number in guest memory (4), the number of ranges of the page (4), the
 /// ranges (2 and 2 each), and their bytes. The sources are the number of segments with
 /// code of the page (4), and for each: the segment (1), bytes of code (4), the number of ranges of the guest's page that it was made from (4), the
@@ -14,6 +13,7 @@ internal import GuestMemory
 struct SavedPage {
     /// All of the record.
     let bytes: UnsafeRawBufferPointer
+    /// Of the record in its file.
     let number: Int
     let isRelative: Bool
     let virtual: UInt64
@@ -28,11 +28,13 @@ struct SavedPage {
 
     private static let entrySize = 15
 
-    /// - Parameter bytes: are there as long as the value.
-    init(_ bytes: UnsafeRawBufferPointer, in memory: GuestMemory) throws(DamagedCode) {
+    /// - Parameters:
+    ///   - bytes: are there as long as the value.
+    ///   - number: of the record in its file.
+    init(_ bytes: UnsafeRawBufferPointer, number: Int, in memory: GuestMemory) throws(DamagedCode) {
         self.bytes = bytes
+        self.number = number
         var reader = CodeFieldReader(bytes)
-        number = try reader.number(below: Int(memory.size >> 12))
         isRelative = try reader.boolean()
         virtual = try reader.integer()
         isWatched = try reader.boolean()
@@ -50,6 +52,11 @@ struct SavedPage {
 
     // MARK: Sources
 
+    /// Whether the page, and those in which its regions go on, have the bytes that the code was made from.
+    func isFor(_ page: UnsafeRawPointer) -> Bool {
+        agrees(with: page) && continuations.values.allSatisfy { $0.allSatisfy(\.agrees) }
+    }
+
     /// Whether the guest's page has the bytes that the code was made from. False for a record that is damaged.
     func agrees(with page: UnsafeRawPointer) -> Bool {
         do throws(DamagedCode) {
@@ -64,6 +71,11 @@ struct SavedPage {
             }
             return agrees
         } catch { return false }
+    }
+
+    /// Whether the code is of use where another guest-physical page is shown at a virtual one. Regions that go on in another page know its address.
+    func mayMove(to virtual: UInt64?) -> Bool {
+        continuations.isEmpty && (isRelative || virtual == self.virtual)
     }
 
     /// The sources, by segments. The bytes have as many as the ranges.

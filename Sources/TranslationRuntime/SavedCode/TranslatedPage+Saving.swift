@@ -9,7 +9,6 @@ extension TranslatedPage {
         let offset = source - UnsafeRawPointer(memory.hostBase)
         guard !entries.isEmpty, !isForgotten, offset >= 0, offset < Int(memory.size) else { return nil }
         var writer = CodeFieldWriter()
-        writer.put(UInt32(offset >> 12))
         writer.put(isRelative)
         writer.put(virtual ?? 0)
         writer.put(watch != nil)
@@ -72,17 +71,24 @@ extension TranslatedPage {
         writer.put(openRegion.blocks)
     }
 
-    /// A page that was saved. It is compared with guest memory before any of its code is found.
+    /// A page that was saved.
     ///
     /// - Parameters:
     ///   - physical: the guest-physical page.
+    ///   - source: the page in guest memory.
     ///   - round: the present round of evictions.
-    convenience init(physical: UInt64, _ record: SavedPage, in memory: GuestMemory, round: Int) {
+    convenience init(
+        physical: UInt64, source: UnsafeRawPointer, _ record: SavedPage, in memory: GuestMemory, round: Int
+    ) {
         self.init(
-            virtual: record.isRelative ? nil : record.virtual, physical: physical,
-            source: UnsafeRawPointer(memory.hostBase) + record.number << 12, generation: 0, round: round,
-            watchedIn: record.isWatched ? memory : nil)
-        uses = record.uses
+            virtual: record.isRelative ? nil : record.virtual, physical: physical, source: source, generation: 0,
+            round: round, watchedIn: record.isWatched ? memory : nil)
+        take(record, in: memory)
+    }
+
+    /// Has the code of a record, and none so far. The record agrees with guest memory.
+    func take(_ record: SavedPage, in memory: GuestMemory) {
+        uses = max(uses, record.uses)
         continuations = record.continuations
         // Nobody has watched them so far.
         for continuation in continuations.values.joined() { memory.watch.noteFollower(continuation.number) }

@@ -141,6 +141,80 @@ import Translator
         #expect(second.engine?.counts.damagedPages == 0)
     }
 
+    /// A loop that adds a number 100 times. It halts in another page: an instruction without code would change what is known of its page.
+    private func loop(adding number: Int) -> [UInt8] {
+        var assembler = ToyAssembler()
+        assembler.add(.loadImmediate, 4, 0, 100)
+        assembler.label("again")
+        assembler.add(.addImmediate, 1, 1, number)
+        assembler.add(.addImmediate, 4, 4, -1)
+        assembler.add(.compareImmediate, 4, 0, 0)
+        assembler.branch(.notZero, "again")
+        assembler.jump("end")
+        for _ in 0..<700 { assembler.add(.addImmediate, 5, 5, 1) }
+        assembler.label("end")
+        assembler.add(.halt)
+        return assembler.program()
+    }
+
+    @Test("Code is found at another address of guest memory, if it does not depend on that", arguments: [false, true])
+    func movedPage(isRelative: Bool) throws {
+        let kind = isRelative ? ToyEngine.relative : .regions
+        let first = try ToyMachine(loop(adding: 3), kind)
+        #expect(try first.run(loop(adding: 3)) == 300)
+        let code = try save(first)
+        let second = try ToyMachine([], kind, code: code.rawValue, isForBoot: true)
+        for start in [0x5000, 0x9000] as [UInt64] {
+            #expect(try second.run(loop(adding: 3), at: start) == 300)
+            // The second place has the same contents, but the code is in use.
+            #expect(second.engine?.counts.adoptedPages == (isRelative ? 1 : 0))
+        }
+        #expect(try second.run(loop(adding: 4), at: 0x5000) == 400)
+        #expect(try second.run(loop(adding: 3), at: 0xD000) == 300)
+        #expect(second.engine?.counts.adoptedPages == (isRelative ? 2 : 0))
+    }
+
+    @Test(
+        "Code of contents that a page had before is saved, found again, and used again when they are back",
+        arguments: ToyEngine.translating.filter { !$0.isFlat })
+    func replacedContents(kind: ToyEngine) throws {
+        var kind = kind
+        kind.keepsReplacedCode = true
+        let first = try ToyMachine([], kind)
+        for number in 1...3 { #expect(try first.run(loop(adding: number)) == UInt64(100 * number)) }
+        let code = try save(first)
+        let second = try ToyMachine([], kind, code: code.rawValue, isForBoot: true)
+        for (round, number) in [3, 1, 2, 1, 2, 3].enumerated() {
+            #expect(try second.run(loop(adding: number)) == UInt64(100 * number))
+            // A sample of baseline code changes what is known of its page, which is not found again then.
+            #expect(second.engine?.counts.adoptedPages == (kind.regionThreshold == 0 ? round + 1 : min(round + 1, 3)))
+        }
+        #expect(try second.run(loop(adding: 4)) == 400)
+        // What another machine saves of it has all of them.
+        let more = try save(second)
+        let third = try ToyMachine([], kind, code: more.rawValue, isForBoot: true)
+        for number in 1...4 { #expect(try third.run(loop(adding: number)) == UInt64(100 * number)) }
+        #expect(third.engine?.counts.adoptedPages == 4)
+    }
+
+    @Test("Code that takes more than half of the cache is not for machines that boot")
+    func muchCode() throws {
+        var kind = ToyEngine.baseline
+        kind.capacity = 4 << 20
+        for (functions, isLittle) in [(20, true), (400, false)] {
+            let program = ToyTests.largeProgram(functions: functions)
+            let first = try ToyMachine(program, kind)
+            try first.run()
+            let code = try save(first)
+            let copy = try ToyMachine(program, kind, code: code.rawValue)
+            #expect(copy.isAdopted)
+            let other = try ToyMachine(program, kind, code: code.rawValue, isForBoot: true)
+            #expect(other.isAdopted == isLittle)
+            try other.run()
+            #expect(other.outcome() == first.outcome())
+        }
+    }
+
     @Test("A machine that has translated nothing saves no code")
     func nothing() throws {
         let file = try emptyFile()
@@ -190,7 +264,8 @@ import Translator
     /// Nothing of it executes here: it would be anything.
     @Test("Records that are not as they were written are read without harm", arguments: [ToyEngine.baseline, .regions])
     func damagedRecords(kind: ToyEngine) throws {
-        let first = try ToyMachine(ToyFuzzProgram(seed: 3, changesCode: false).program(), kind)
+        let program = ToyFuzzProgram(seed: 3, changesCode: false).program()
+        let first = try ToyMachine(program, kind)
         try first.run()
         let code = try save(first)
         let pages = try SavedPages(code)

@@ -16,6 +16,8 @@ struct ToyEngine: Sendable, CustomStringConvertible {
     var capacity: UInt64 = 16 << 20
     /// The form of the instruction set, which saved code is for.
     var variant: UInt64 = 0
+    /// Code of pages that change is saved, too.
+    var keepsReplacedCode = false
 
     static let interpreter = ToyEngine(description: "interpreter", threshold: 0)
     static let baseline = ToyEngine(description: "baseline")
@@ -29,6 +31,7 @@ struct ToyEngine: Sendable, CustomStringConvertible {
 /// Processors of the toy and their memory.
 final class ToyMachine {
     static let memorySize: UInt64 = 4 << 20
+    static let start: UInt64 = 0x1000
 
     let memory: GuestMemory
     let processors: [ToyProcessor]
@@ -37,15 +40,19 @@ final class ToyMachine {
     let isAdopted: Bool
 
     /// - Parameters:
-    ///   - program: is put at 0x1000, where all processors start, with their number in r0.
+    ///   - program: is put at `start`, where all processors start, with their number in r0.
     ///   - code: the descriptor of a file of code to take over.
-    init(_ program: [UInt8], processors count: Int = 1, _ kind: ToyEngine, code: Int32? = nil) throws {
+    ///   - isForBoot: it is of another machine.
+    init(
+        _ program: [UInt8], at start: UInt64 = start, processors count: Int = 1, _ kind: ToyEngine, code: Int32? = nil,
+        isForBoot: Bool = false
+    ) throws {
         memory = try GuestMemory(ranges: [(base: 0, size: Self.memorySize)])
-        try memory.write(program, at: 0x1000)
+        try memory.write(program, at: start)
         let memory = memory
         processors = (0..<count).map { _ in ToyProcessor(memory) }
         for (number, processor) in processors.enumerated() {
-            processor.state.pointee.pc = 0x1000
+            processor.state.pointee.pc = start
             processor.state.pointee.r[0] = UInt64(number)
         }
         guard kind.threshold > 0 else {
@@ -58,9 +65,11 @@ final class ToyMachine {
             processors, ToyFrontEnd(variant: kind.variant), layout: layout, entryRecord: HelperRecord((1, 0, 0)),
             memory: memory,
             TranslationOptions(
-                regionThreshold: kind.regionThreshold, alwaysRelative: kind.isRelative, capacity: kind.capacity),
+                regionThreshold: kind.regionThreshold, alwaysRelative: kind.isRelative,
+                keepsReplacedCode: kind.keepsReplacedCode, capacity: kind.capacity),
             trace: nil)
-        isAdopted = if let code { engine.adopt(FileDescriptor(owning: dup(code))) } else { false }
+        isAdopted =
+            if let code { engine.adopt(FileDescriptor(owning: dup(code)), isForBoot: isForBoot) } else { false }
         let watch = kind.isFlat ? nil : MachineCodeWatch(processors, memory)
         for (number, processor) in processors.enumerated() {
             processor.watch = watch
@@ -74,6 +83,21 @@ final class ToyMachine {
         if processors.count == 1 { return processors[0].run() }
         let threads = try processors.map { processor in try HostThread(name: "toy") { processor.run() } }
         for thread in threads { thread.join() }
+    }
+
+    /// Runs another program in the place of the one before, on the first processor.
+    ///
+    /// - Returns: r1.
+    func run(_ program: [UInt8], at start: UInt64 = start) throws -> UInt64 {
+        try memory.write(program, at: start)
+        let state = processors[0].state
+        state.pointee.fault = nil
+        state.pointee.pc = start
+        for register in 0..<8 { state.pointee.r[register] = 0 }
+        // As an instruction of the guest that makes its new code seen.
+        _ = processors[0].requestCodeFence()
+        processors[0].run()
+        return state.pointee.r[1]
     }
 
     /// What can be compared of a processor.
