@@ -52,14 +52,32 @@ private struct ValueEncoder: Encoder, SingleValueEncodingContainer {
     func encodeNil() { box.single = .null }
 
     func encode(_ value: some Encodable) throws {
-        switch value {
-        case let text as String: box.single = .string(text)
-        case let flag as Bool: box.single = .boolean(flag)
-        case let number as any BinaryInteger: box.single = .number("\(number)")
-        case is any BinaryFloatingPoint:
+        if let single = Self.single(value) {
+            box.single = single
+        } else if value is Double || value is Float {
             throw EncodingError.invalidValue(
                 value, EncodingError.Context(codingPath: codingPath, debugDescription: "numbers are whole"))
-        default: try value.encode(to: self)
+        } else {
+            try value.encode(to: self)
+        }
+    }
+
+    /// A value of the standard library's as it stands in JSON. Each type by itself: whether a type is any integer's takes the runtime far longer.
+    private static func single<Value>(_ value: Value) -> JSONValue? {
+        switch value {
+        case let text as String: .string(text)
+        case let flag as Bool: .boolean(flag)
+        case let number as Int: .number("\(number)")
+        case let number as UInt64: .number("\(number)")
+        case let number as Int64: .number("\(number)")
+        case let number as UInt32: .number("\(number)")
+        case let number as Int32: .number("\(number)")
+        case let number as UInt16: .number("\(number)")
+        case let number as Int16: .number("\(number)")
+        case let number as UInt8: .number("\(number)")
+        case let number as Int8: .number("\(number)")
+        case let number as UInt: .number("\(number)")
+        default: nil
         }
     }
 }

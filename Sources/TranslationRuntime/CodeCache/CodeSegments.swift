@@ -19,10 +19,8 @@ struct CodeSegments: ~Copyable {
         /// Where the next code goes.
         var position: Int
         var recordCount = 0
-        /// Records that are reserved for adopted code, the first ones.
-        var reservedCount = 0
-        /// Which of these are made.
-        let adopted = AdoptedRecords()
+        /// The records that are reserved for adopted code, the first ones; nil where there is none.
+        var adopted: AdoptedRecords?
         /// When it was last taken, in segments taken so far; nil when it is free.
         var number: Int?
     }
@@ -159,8 +157,7 @@ struct CodeSegments: ~Copyable {
         segments[index].number = nil
         segments[index].position = segments[index].start
         segments[index].recordCount = 0
-        segments[index].reservedCount = 0
-        segments[index].adopted.removeAll()
+        segments[index].adopted = nil
     }
 
     // MARK: Saved code
@@ -194,7 +191,7 @@ struct CodeSegments: ~Copyable {
             segments[index].number = fill.number
             segments[index].position = fill.position
             segments[index].recordCount = fill.recordCount
-            segments[index].reservedCount = fill.recordCount
+            segments[index].adopted = AdoptedRecords(count: fill.recordCount)
             taken = max(taken, fill.number)
             generated += fill.position - segments[index].start
         }
@@ -205,12 +202,12 @@ struct CodeSegments: ~Copyable {
     /// The number by which a record of a segment is saved.
     func number(of record: CodeEntry, in index: Int) -> Int {
         let place = (record - UnsafeRawPointer(segments[index].records)) / Self.recordSize
-        return segments[index].adopted.number(at: place) ?? place
+        return segments[index].adopted?.number(at: place) ?? place
     }
 
     /// The record that enters adopted code of a segment, the same each time; nil for a number that was not saved.
     func adoptedRecord(_ number: Int, in index: Int, code: UInt) -> CodeEntry? {
-        guard number < segments[index].reservedCount else { return nil }
-        return makeRecord(segments[index].adopted.place(of: number), in: segments[index], code: code)
+        guard let place = segments[index].adopted?.place(of: number) else { return nil }
+        return makeRecord(place, in: segments[index], code: code)
     }
 }

@@ -62,7 +62,7 @@ extension TranslationStore {
     ///   - virtual: the page that shows it; nil when it is not known.
     ///   - generation: what was found out about the page in that one, or a later one, holds; nil for nothing.
     func adoptPage(_ physical: UInt64, at virtual: UInt64? = nil, _ generation: UInt64? = nil) {
-        guard let saved, pages[physical]?.hasCode != true, lookups.isNew(physical, generation),
+        guard let saved, pages[physical]?.hasCode != true, !lookups.has(physical, generation),
             let source = memory.hostAddress(of: physical, count: UInt64(TranslatedPage.size))
         else { return }
         saved.findRecords(of: physical, source) { number, bytes, isMoved in
@@ -82,6 +82,7 @@ extension TranslationStore {
                 return false
             }
         }
+        if pages[physical]?.hasCode != true { lookups.note(physical, generation) }
     }
 
     /// A page with the code of a record; nil where there is one with other code.

@@ -180,6 +180,8 @@ final class TranslationStore {
 
     /// Counts a sample of a block in baseline code. Returns a request when there are enough to make it the start of a region.
     func sample(_ offset: Int, of page: TranslatedPage, next: UInt64? = nil, for processor: Int) -> RegionRequest? {
+        // To change the page of a saved machine takes long, and a page that is hot has more samples soon.
+        if page.record != nil, !page.countSampleOfRecord() { return nil }
         load(page)
         // Where processors make regions at once, no other thread may, since there is one builder of them.
         guard options.regionThreshold > 0, page.entries[offset] != nil, !page.isRegional(offset),

@@ -55,7 +55,10 @@ package final class TranslatedPage {
     }
 
     /// The record of a page that was saved, as long as nothing of it has changed: what follows is in there, and not here.
-    var record: SavedPage?
+    var record: SavedPage? {
+        didSet { recordSamples = 0 }
+    }
+    private var recordSamples = 0
 
     /// By segment.
     var parts: [Int: Part] = [:]
@@ -265,6 +268,14 @@ package final class TranslatedPage {
     static func hottestFirst(_ offsets: some Sequence<Int>, _ samples: [Int: Int]) -> [Int] {
         offsets.map { ($0, samples[$0] ?? 0) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }.map(\.0)
     }
+
+    /// Counts a sample of a page that has a record, and returns whether there are enough for the page to be read from it.
+    func countSampleOfRecord() -> Bool {
+        recordSamples += 1
+        return recordSamples > Self.fewSamples
+    }
+
+    private static let fewSamples = 2
 
     /// Counts a sample of a block, and returns how many there are.
     func addSample(_ offset: Int) -> Int {

@@ -20,10 +20,10 @@ final class SavedCode {
     let streams: [Int?]
 
     private static let tableEntrySize = 20
-    /// The records that pages have, by their numbers.
-    private var holders: [Int: TranslatedPage] = [:]
-    /// Records whose code may have been changed, or that are damaged.
-    private var spent: Set<Int> = []
+    /// The pages that have records, by the records' numbers.
+    private var holders: [TranslatedPage?]
+    /// Records whose code may have been changed, or that are damaged, by their numbers.
+    private var spent: [Bool]
     /// The numbers of records by the imprint of their page's contents; nil until somebody asks for it.
     private var byImprint: [UInt32: [Int]]?
 
@@ -46,7 +46,10 @@ final class SavedCode {
         guard CRC32C.checksum(of: bytes) == found.pagesChecksum else { throw DamagedCode() }
         var reader = CodeFieldReader(bytes)
         (fills, streams) = try Self.readSegments(&reader)
-        table = try reader.bytes(try reader.count() * Self.tableEntrySize)
+        let count = try reader.count()
+        table = try reader.bytes(count * Self.tableEntrySize)
+        holders = Array(repeating: nil, count: count)
+        spent = Array(repeating: false, count: count)
         records = try reader.bytes(reader.remaining)
     }
 
@@ -214,7 +217,7 @@ final class SavedCode {
     // MARK: Who has a record
 
     private func isFree(_ number: Int) -> Bool {
-        if spent.contains(number) { return false }
+        if spent[number] { return false }
         guard let holder = holders[number] else { return true }
         return holder.isForgotten || holder.record?.number != number
     }
@@ -223,12 +226,12 @@ final class SavedCode {
     func give(_ number: Int, to page: TranslatedPage) { holders[number] = page }
 
     /// The code of a record may be changed from now on, or it is damaged: no other page gets it.
-    func spend(_ number: Int) { spent.insert(number) }
+    func spend(_ number: Int) { spent[number] = true }
 
     /// Nothing is used any more, and all code is as it was saved.
     func takeBack() {
-        holders = [:]
-        spent = []
+        holders = Array(repeating: nil, count: count)
+        spent = Array(repeating: false, count: count)
     }
 
     /// All records that no page has, and that can be used.

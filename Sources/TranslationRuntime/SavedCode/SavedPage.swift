@@ -127,9 +127,16 @@ struct SavedPage {
     private func entry(
         _ index: Int, _ segments: borrowing CodeSegments, _ base: UnsafeRawPointer
     ) throws(DamagedCode) -> (offset: Int, entry: TranslatedPage.Entry) {
-        var reader = CodeFieldReader(
-            UnsafeRawBufferPointer(rebasing: entries[index * Self.entrySize..<(index + 1) * Self.entrySize]))
-        return (try reader.offset(), try reader.entry(in: segments, base: base))
+        func field<Integer: FixedWidthInteger>(_ place: Int, _ type: Integer.Type) -> Int {
+            Int(Integer(littleEndian: entries.loadUnaligned(fromByteOffset: index * Self.entrySize + place, as: type)))
+        }
+        let (offset, position, gate) = (field(0, UInt16.self), field(2, UInt32.self), field(6, UInt32.self))
+        guard offset < TranslatedPage.size, segments.hasCode(at: position), segments.hasCode(at: gate),
+            let record = segments.adoptedRecord(
+                field(10, UInt32.self), in: segments.index(of: position), code: UInt(bitPattern: base) + UInt(gate))
+        else { throw DamagedCode() }
+        let entry = TranslatedPage.Entry(record: record, position: position, isRegional: field(14, UInt8.self) != 0)
+        return (offset, entry)
     }
 }
 
