@@ -17,6 +17,8 @@ enum VMArguments {
         case attended = "--attended"
         /// As `attended`; the machine's command comes through the guest's agent, not at the console.
         case attendedForCommand = "--attended-for-command"
+        /// As `attendedForCommand`; its image's snapshot is made of it, and others boot with its code.
+        case attendedForImage = "--attended-for-image"
         /// As `background`, with the memory of a machine that was received (`ArrivalDescriptors`).
         case arriving = "--arriving"
         /// As `background`, with the memory of the machine that it is a copy of (`ForkDescriptors`).

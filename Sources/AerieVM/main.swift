@@ -54,18 +54,20 @@ enum Program {
     private static func keep(_ directory: String, _ keeping: VMArguments.Keeping) -> Int32 {
         // Whoever waits for the start may be gone.
         SignalWatch.discard(SIGPIPE)
-        let isAttended = keeping == .attended || keeping == .attendedForCommand
+        let commandIsLater = keeping == .attendedForCommand || keeping == .attendedForImage
+        let isAttended = keeping == .attended || commandIsLater
         let ready = keeping == .foreground ? nil : readyDescriptor
         let given: GivenMemory? =
             switch keeping {
             case .arriving: .arrival(.inherited)
             case .forked: .fork(.inherited())
-            case .background, .attended, .attendedForCommand, .foreground: nil
+            case .background, .attended, .attendedForCommand, .attendedForImage, .foreground: nil
             }
         do throws(AerieError) {
             let monitor = try MachineMonitor(
                 try Machine(directory: directory), isForeground: keeping == .foreground, ready: ready,
-                isAttended: isAttended, commandIsLater: keeping == .attendedForCommand, given: given)
+                isAttended: isAttended, commandIsLater: commandIsLater,
+                isForOthers: keeping == .attendedForImage, given: given)
             return monitor.run { charge in
                 do throws(AerieError) {
                     return try runKept(charge)

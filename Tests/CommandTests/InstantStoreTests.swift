@@ -103,7 +103,14 @@ import Testing
         #expect(try linked("/images/b", configuration()) == nil)
         var other = configuration()
         other.processor = try Processor(option: "max")
+        #expect(try linked("/images/a", other) == "two")
+        other.processor = try Processor(option: "max,h=on")
         #expect(try linked("/images/a", other) == nil)
+        var small = configuration()
+        // A file has a block at least.
+        small.codeCache = ByteSize(bytes: 8192)
+        try add(try key("/images/c", small, programs: Array(programs[..<2])), code: "much")
+        #expect(try linked("/images/c", small) == nil)
         // A file that is not what was saved executes nowhere.
         for name in try FileManager.default.contentsOfDirectory(atPath: directory.path("cache/instant"))
         where !name.hasPrefix(".") {

@@ -178,7 +178,7 @@ final class RISCVBoard: Board {
             log.note(
                 .debug, "translator", cause: "code", "it begins with \(isForBoot ? "its image's" : "the saved") code")
         } else {
-            log.note(.info, "translator", cause: "code", "the saved code is not for this program and host")
+            log.note(.info, "translator", cause: "code", "\(isForBoot ? "its image's" : "the saved") code does not fit")
         }
     }
 

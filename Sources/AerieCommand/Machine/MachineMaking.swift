@@ -32,6 +32,11 @@ struct MachineMaking {
         let plan: InstantStart.Plan
         let isTemporary: Bool
 
+        /// Whether the snapshot of the image is made of the machine.
+        var isForImage: Bool {
+            if case .isSaved = plan { true } else { false }
+        }
+
         /// For the machine's processes; -1 for none.
         var lease: Int32 { boot?.leaseDescriptor ?? -1 }
     }

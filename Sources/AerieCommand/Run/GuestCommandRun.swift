@@ -34,7 +34,8 @@ struct GuestCommandRun {
         let machine = made.machine
         let attendance: MachineProgram.Attendance
         do {
-            attendance = try MachineProgram().startAttended(machine, lease: made.lease, commandIsLater: true)
+            attendance = try MachineProgram().startAttended(
+                machine, lease: made.lease, commandIsLater: true, isForImage: made.isForImage)
         } catch {
             if machine.record.removesAtEnd { try? StateDirectory(of: machine).remove(machine) }
             try giveUpSnapshot(error)
@@ -78,7 +79,8 @@ struct GuestCommandRun {
             start: {
                 do {
                     return MachineStarter.Attendance(
-                        try MachineProgram().startAttended(made.machine, lease: made.lease, commandIsLater: true))
+                        try MachineProgram().startAttended(
+                            made.machine, lease: made.lease, commandIsLater: true, isForImage: made.isForImage))
                 } catch {
                     try giveUpSnapshot(error)
                     throw error

@@ -17,6 +17,8 @@ package struct BootCode: Sendable {
     ///
     /// - Parameter program: the path of `aerie-vm`.
     static func give(to machine: Machine, program: String) {
+        // Its monitor has taken what it was given.
+        guard !machine.hasProcess else { return }
         SavedCodeLink.boot.discard(of: machine)
         let configuration = machine.record.configuration
         guard let image = machine.record.image, configuration.architecture == .riscv64,

@@ -52,8 +52,9 @@ package struct InstantKey: Codable, Equatable, Sendable {
 
     /// Whether the translator generates the same code for a machine as for those with this key.
     func generatesCode(for other: Configuration) -> Bool {
-        configuration.engine != .interpret && configuration.processor == other.processor
-            && configuration.interrupts == other.interrupts && configuration.codeCacheSize == other.codeCacheSize
+        configuration.engine != .interpret && configuration.codeCacheSize == other.codeCacheSize
+            && configuration.processor ?? Processor() == other.processor ?? Processor()
+            && configuration.interrupts ?? .plic == other.interrupts ?? .plic
     }
 
     /// Equal for equal keys.

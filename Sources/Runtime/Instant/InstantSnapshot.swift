@@ -64,6 +64,13 @@ package struct InstantSnapshot: Sendable {
         return true
     }
 
+    /// Whether there is code, and less than half of a code cache. What its file has on the host's storage says how much it is.
+    func hasCode(for cache: ByteSize) -> Bool {
+        var status = stat()
+        return record.code != nil && stat(file(Snapshot.codeName), &status) == 0
+            && UInt64(status.st_blocks) * 512 < cache.bytes / 2
+    }
+
     /// Gives a machine's directory the code alone, for a boot.
     func linkCode(to work: String) {
         guard let code = record.code else { return }

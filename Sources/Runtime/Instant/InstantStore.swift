@@ -23,7 +23,7 @@ package struct InstantStore: Sendable {
             .map { InstantStore(cache: $0) }
     }
 
-    /// Gives a machine's directory the code of the snapshot that was used last of those of an image, if a machine can use it that boots.
+    /// Gives a machine's directory the code of an image's snapshot, if the machine can boot with it: of several, of the one that was used last.
     ///
     /// - Parameters:
     ///   - image: the directory of the image's files.
@@ -35,7 +35,8 @@ package struct InstantStore: Sendable {
         let snapshots = records.entries.compactMap { try? InstantSnapshot(directory: records.entry($0)) }
         let usable = snapshots.filter { snapshot in
             let key = snapshot.record.key
-            return snapshot.record.code != nil && key.image == image && key.programs.last == program
+            return snapshot.hasCode(for: configuration.codeCacheSize)
+                && key.image == image && key.programs.last == program
                 && key.generatesCode(for: configuration)
         }
         usable.max { $0.lastUse < $1.lastUse }?.linkCode(to: work)

@@ -86,11 +86,12 @@ package final class MachineMonitor {
     ///   - ready: a descriptor that gets the answer to the start; nil for none. It becomes the monitor's.
     ///   - isAttended: the machine ends when the other end of `ready` is closed.
     ///   - commandIsLater: the guest does not run the machine's command at its console.
+    ///   - isForOthers: machines of its image boot with its code.
     ///   - given: the memory that the machine begins with, which becomes the monitor's; nil for what is in its directory.
     /// - Throws: `usage` when the machine runs already.
     package init(
         _ machine: Machine, isForeground: Bool, ready: Int32?, isAttended: Bool, commandIsLater: Bool = false,
-        given: GivenMemory? = nil
+        isForOthers: Bool = false, given: GivenMemory? = nil
     ) throws(AerieError) {
         self.machine = machine
         self.given = given
@@ -120,7 +121,7 @@ package final class MachineMonitor {
             throw AerieError(opening: "starting machine '\(machine.record.name)'", error)
         }
         if isForeground { TerminalGuard.begin() }
-        bootCode = BootCode(takingFrom: machine, isForOthers: commandIsLater)
+        bootCode = BootCode(takingFrom: machine, isForOthers: isForOthers)
         _ = machine.takeRelease()
         MachineShare.end(machine)
         status = machine.status

@@ -126,11 +126,14 @@ package struct MachineProgram: Sendable {
 
     /// As `start`, for a machine that shall not outlive its caller.
     ///
-    /// - Parameter commandIsLater: whether the caller runs the machine's command through the guest's agent.
+    /// - Parameters:
+    ///   - commandIsLater: whether the caller runs the machine's command through the guest's agent.
+    ///   - isForImage: whether the caller makes the snapshot of the machine's image before.
     package func startAttended(
-        _ machine: Machine, lease: Int32, commandIsLater: Bool = false
+        _ machine: Machine, lease: Int32, commandIsLater: Bool = false, isForImage: Bool = false
     ) throws(AerieError) -> Attendance {
-        let option = commandIsLater ? "--attended-for-command" : "--attended"
+        let option =
+            isForImage ? "--attended-for-image" : commandIsLater ? "--attended-for-command" : "--attended"
         return Attendance(reader: try start(machine, lease: lease, [option], isAttended: true))
     }
 
@@ -158,7 +161,13 @@ package struct MachineProgram: Sendable {
             if isEmbedded { Self.reap(process) }
             _ = consume writer
         }
-        try Self.awaitStart(reader, machine)
+        do throws(AerieError) {
+            try Self.awaitStart(reader, machine)
+        } catch {
+            // Nobody may have taken it.
+            SavedCodeLink.boot.discard(of: machine)
+            throw error
+        }
         return reader
     }
 

@@ -122,7 +122,7 @@ package struct Machine: Sendable {
 
     /// The state of the machine now. A monitor that died has left a status of a machine that runs: it has crashed.
     package var status: MachineStatus {
-        let isRunning = (try? MachineLock(path: file(Self.lockName)))?.isTaken ?? false
+        let isRunning = hasProcess
         var status = storedStatus ?? MachineStatus()
         switch status.state {
         case .created where isRunning: status.state = .starting
@@ -139,6 +139,9 @@ package struct Machine: Sendable {
         }
         return status
     }
+
+    /// Whether somebody runs the machine, or is about to.
+    var hasProcess: Bool { (try? MachineLock(path: file(Self.lockName)))?.isTaken ?? false }
 
     private var storedStatus: MachineStatus? {
         guard let bytes = try? Self.readFile(file(Self.statusName)) else { return nil }

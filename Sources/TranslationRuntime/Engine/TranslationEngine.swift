@@ -50,7 +50,8 @@ package final class TranslationEngine: Sendable {
         precondition(!processors.isEmpty, "a machine has a processor")
         store = Monitor(
             try TranslationStore(
-                frontEnd, layout: layout, entryRecord: entryRecord, memory: memory, options, trace: trace))
+                frontEnd, layout: layout, entryRecord: entryRecord, memory: memory, options,
+                isAlone: processors.count == 1, trace: trace))
         worker = RegionWorker(store)
         self.processors = processors.map { Processor(reference: $0) }
     }

@@ -15,7 +15,7 @@ package struct TranslationOptions: Sendable {
     /// - Parameters:
     ///   - regionThreshold: samples of a block that make it the start of a region; 0 makes regions of all that is translated.
     ///   - alwaysRelative: code does not depend on its virtual address, not only that of pages which were met at two.
-    ///   - keepsReplacedCode: code of pages that change is saved as well, until the first code is removed: for a machine that begins anew with it.
+    ///   - keepsReplacedCode: code of pages that change is kept until it is saved, once: for machines that boot with it.
     ///   - capacity: bytes of generated code, rounded up to whole pages, within `capacities`.
     package init(regionThreshold: Int, alwaysRelative: Bool, keepsReplacedCode: Bool = false, capacity: UInt64) {
         precondition(Self.capacities.contains(capacity), "there is room for that much code")

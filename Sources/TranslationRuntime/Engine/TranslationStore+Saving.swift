@@ -50,6 +50,7 @@ extension TranslationStore {
             try cache.adopt(code, behind: origin.sharedSize, from: file, at: SavedCodeHeader.codeOffset)
             self.saved = saved
             // Copies of this machine have need of what it generates itself.
+            saved.isForBoot = isForBoot
             shared = isForBoot ? nil : SharedCode(of: file, count: segments.generated)
             adopted = (saved, shared)
             return true
@@ -68,7 +69,7 @@ extension TranslationStore {
         saved.findRecords(of: physical, source) { number, bytes, isMoved in
             do throws(DamagedCode) {
                 let record = try SavedPage(bytes, number: number, in: memory)
-                guard record.isFor(source), !isMoved || record.mayMove(to: virtual),
+                guard record.isFor(source), mayTake(record, at: virtual, isMoved: isMoved),
                     let page = page(physical, source, for: record)
                 else { return false }
                 saved.give(number, to: page)
@@ -85,6 +86,19 @@ extension TranslationStore {
         if pages[physical]?.hasCode != true { lookups.note(physical, generation) }
     }
 
+    /// Whether a page that is shown at a virtual one may have the code of a record.
+    ///
+    /// - Parameter isMoved: it was saved of another guest-physical page.
+    private func mayTake(_ record: SavedPage, at virtual: UInt64?, isMoved: Bool) -> Bool {
+        // Of programs that are elsewhere after each boot, code for one address only takes the place of relative code.
+        if saved?.isForBoot == true, let virtual, !record.isRelative, record.virtual != virtual { return false }
+        guard isMoved else { return true }
+        // A processor may still execute code of a page that has changed elsewhere, until it is told. It must not come to another page's.
+        if !isAlone, saved?.wasGiven(record.number) == true { return false }
+        // Regions that go on in another page know its address.
+        return record.continuations.isEmpty && (record.isRelative || record.virtual == virtual)
+    }
+
     /// A page with the code of a record; nil where there is one with other code.
     private func page(_ physical: UInt64, _ source: UnsafeRawPointer, for record: SavedPage) -> TranslatedPage? {
         let known = pages[physical].flatMap { record.isRelative ? $0.relative : $0.first }
@@ -97,6 +111,7 @@ extension TranslationStore {
         // Processors may still know it: it is not let go.
         guard !known.hasCode, record.isRelative || known.virtual == record.virtual else { return nil }
         known.take(record, in: memory)
+        known.forgetVerification()
         return known
     }
 
@@ -118,11 +133,11 @@ extension TranslationStore {
         }
     }
 
-    /// Has all pages at hand: segments can be freed afterwards.
+    /// Has all pages at hand that were asked for: segments can be freed afterwards. Nothing knows the code of the others any more.
     func loadAllPages() {
         guard let saved else { return }
-        for physical in saved.physicalPages { adoptPage(physical) }
         forEachPage { load($0) }
+        saved.takeBack()
         self.saved = nil
     }
 
@@ -168,6 +183,7 @@ extension TranslationStore {
         try file.writeAll(at: UInt64(pagesOffset), encoded)
         // Last: a file without it is none.
         try file.writeAll(at: 0, header.encoded)
+        replaced?.end()
         return true
     }
 }

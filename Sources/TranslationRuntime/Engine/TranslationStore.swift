@@ -23,6 +23,8 @@ final class TranslationStore {
     let memory: GuestMemory
     /// Pages of a saved machine that nobody has asked for yet.
     var saved: SavedCode?
+    /// Whether there is only one processor.
+    let isAlone: Bool
     /// What was looked for in there.
     var lookups = SavedLookups()
     /// Code of pages that have changed, to be saved as well; nil where it is not wanted.
@@ -51,9 +53,10 @@ final class TranslationStore {
     ///   - layout: of the processors' states.
     ///   - entryRecord: by which the front end's interpreter enters generated code.
     ///   - memory: the guest's.
+    ///   - isAlone: whether there is only one processor.
     init(
         _ frontEnd: any GuestFrontEnd, layout: StateLayout, entryRecord: HelperRecord, memory: GuestMemory,
-        _ options: TranslationOptions, trace: TranslationTrace?
+        _ options: TranslationOptions, isAlone: Bool, trace: TranslationTrace?
     ) throws(TranslationError) {
         guard TranslationHost.canTranslate else {
             throw TranslationError(
@@ -73,6 +76,7 @@ final class TranslationStore {
         self.trace = trace
         self.options = options
         self.memory = memory
+        self.isAlone = isAlone
         replaced = options.keepsReplacedCode ? ReplacedPages() : nil
         build = UnsafeRawPointer(bitPattern: layout.memory.loadHelper).flatMap(ProgramBuild.identity)
     }
@@ -293,7 +297,7 @@ final class TranslationStore {
     // MARK: Room
 
     /// Whether a file that was adopted has nearly all of the code.
-    var hasAdoptedNearlyAll: Bool { adopted != nil && shared?.hasNearlyAll(of: segments.generated) == true }
+    var hasAdoptedNearlyAll: Bool { adopted?.file?.hasNearlyAll(of: segments.generated) == true }
 
     /// Removes all code but what was adopted as it was, and gives its memory back. No processor is in generated code, or enters any that it
     /// has found before.
@@ -316,6 +320,7 @@ final class TranslationStore {
         adopted.code.takeBack()
         saved = adopted.code
         self.shared = adopted.file.flatMap { SharedCode(of: $0.file, count: segments.generated) }
+        self.adopted?.file = self.shared
     }
 
     /// Gives the memory back in which regions are generated. No thread generates any.

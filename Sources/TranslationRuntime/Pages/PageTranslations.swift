@@ -7,9 +7,9 @@ struct PageTranslations {
     private(set) var first: TranslatedPage?
     private(set) var relative: TranslatedPage?
 
-    /// The translations for a virtual page.
+    /// The translations for a virtual page: its own, unless only the relative ones have code.
     func page(at virtual: UInt64) -> TranslatedPage? {
-        if let first, first.virtual == virtual { return first }
+        if let first, first.virtual == virtual, first.hasCode || relative?.hasCode != true { return first }
         return relative
     }
 

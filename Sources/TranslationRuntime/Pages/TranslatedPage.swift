@@ -170,6 +170,12 @@ package final class TranslatedPage {
         }
     }
 
+    /// The next look at the page compares.
+    func forgetVerification() {
+        verified = 0
+        verifiedVersion = 0
+    }
+
     private func compare() {
         if !agrees { forgetAll() }
     }

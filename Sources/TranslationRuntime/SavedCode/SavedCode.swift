@@ -20,6 +20,8 @@ final class SavedCode {
     let streams: [Int?]
 
     private static let tableEntrySize = 20
+    /// They are of another machine, which has booted the same guest.
+    var isForBoot = false
     /// The pages that have records, by the records' numbers.
     private var holders: [TranslatedPage?]
     /// Records whose code may have been changed, or that are damaged, by their numbers.
@@ -170,9 +172,6 @@ final class SavedCode {
         UInt32(littleEndian: table.loadUnaligned(fromByteOffset: index * Self.tableEntrySize + 16, as: UInt32.self))
     }
 
-    /// The guest-physical addresses of all pages.
-    var physicalPages: Set<UInt64> { Set((0..<count).map(physical)) }
-
     /// Finds records that may be for a page: those of its address, then those of its contents that were saved at other addresses.
     ///
     /// - Parameter body: takes a record, with its number, and whether it was saved at another address. It returns whether the record is for the page.
@@ -221,6 +220,9 @@ final class SavedCode {
         guard let holder = holders[number] else { return true }
         return holder.isForgotten || holder.record?.number != number
     }
+
+    /// Whether a page has had a record.
+    func wasGiven(_ number: Int) -> Bool { holders[number] != nil }
 
     /// A page has a record now.
     func give(_ number: Int, to page: TranslatedPage) { holders[number] = page }

@@ -4,7 +4,7 @@ internal import GuestMemory
 /// The record of a page of code in a file, and what is looked up in there. All fields are little endian.
 ///
 /// It begins with whether the code is relative (1 byte), the virtual page (8), whether the page is watched (1), how often it was of use (4), the number of continuations of its regions in other pages (4), and the number of bytes of the sources
-/// (4). A continuation is the segment (1), the guest-physical page (8), its number in guest memory (4), the number of ranges of the page (4), the
+/// (4). A continuation is the segment (1), the guest-physical page (8), the number of ranges of the page (4), the
 /// ranges (2 and 2 each), and their bytes. The sources are the number of segments with
 /// code of the page (4), and for each: the segment (1), bytes of code (4), the number of ranges of the guest's page that it was made from (4), the
 /// ranges (2 and 2 each), and their bytes. The entries are their number (4) and, by their offsets: the offset in the page (2), positions
@@ -21,6 +21,8 @@ struct SavedPage {
     let uses: Int
     /// By segment.
     let continuations: [Int: [TranslatedPage.Continuation]]
+    /// Regions go on in pages that this machine does not have.
+    private let isElsewhere: Bool
     private let sources: UnsafeRawBufferPointer
     private let entries: UnsafeRawBufferPointer
     /// Where the links begin.
@@ -40,11 +42,17 @@ struct SavedPage {
         isWatched = try reader.boolean()
         uses = try reader.number(below: .max)
         var continuations: [Int: [TranslatedPage.Continuation]] = [:]
+        var isElsewhere = false
         for _ in 0..<(try reader.count()) {
             let segment = try reader.segment()
-            continuations[segment, default: []].append(try reader.continuation(in: memory))
+            if let continuation = try reader.continuation(in: memory) {
+                continuations[segment, default: []].append(continuation)
+            } else {
+                isElsewhere = true
+            }
         }
         self.continuations = continuations
+        self.isElsewhere = isElsewhere
         sources = try reader.bytes(try reader.count())
         entries = try reader.bytes(try reader.count() * Self.entrySize)
         rest = reader.position
@@ -54,7 +62,7 @@ struct SavedPage {
 
     /// Whether the page, and those in which its regions go on, have the bytes that the code was made from.
     func isFor(_ page: UnsafeRawPointer) -> Bool {
-        agrees(with: page) && continuations.values.allSatisfy { $0.allSatisfy(\.agrees) }
+        !isElsewhere && agrees(with: page) && continuations.values.allSatisfy { $0.allSatisfy(\.agrees) }
     }
 
     /// Whether the guest's page has the bytes that the code was made from. False for a record that is damaged.
@@ -71,11 +79,6 @@ struct SavedPage {
             }
             return agrees
         } catch { return false }
-    }
-
-    /// Whether the code is of use where another guest-physical page is shown at a virtual one. Regions that go on in another page know its address.
-    func mayMove(to virtual: UInt64?) -> Bool {
-        continuations.isEmpty && (isRelative || virtual == self.virtual)
     }
 
     /// The sources, by segments. The bytes have as many as the ranges.
@@ -142,16 +145,18 @@ struct SavedPage {
 
 // Fields of pages.
 extension CodeFieldReader {
+    /// - Returns: nil where the machine has no such page.
     fileprivate mutating func continuation(
         in memory: GuestMemory
-    ) throws(DamagedCode) -> TranslatedPage.Continuation {
+    ) throws(DamagedCode) -> TranslatedPage.Continuation? {
         let physical = try integer(UInt64.self)
-        let number = try number(below: Int(memory.size >> 12))
+        guard physical % UInt64(TranslatedPage.size) == 0 else { throw DamagedCode() }
         var source = CodeSource()
         for _ in 0..<(try count()) { source.ranges.append(try range()) }
         source.bytes = Array(try bytes(source.ranges.reduce(0) { $0 + $1.count }))
+        guard let page = memory.hostAddress(of: physical, count: UInt64(TranslatedPage.size)) else { return nil }
         return TranslatedPage.Continuation(
-            physical: physical, number: number, page: UnsafeRawPointer(memory.hostBase) + number << 12, source: source)
+            physical: physical, number: (page - memory.hostBase) >> 12, page: UnsafeRawPointer(page), source: source)
     }
 
     /// An offset in a page.

@@ -153,7 +153,6 @@ extension CodeFieldWriter {
     fileprivate mutating func put(_ continuation: TranslatedPage.Continuation, in segment: Int) {
         put(UInt8(segment))
         put(continuation.physical)
-        put(UInt32(continuation.number))
         put(continuation.source)
     }
 

@@ -22,7 +22,8 @@ final class StoreFixture {
             index: 0, addressSpace: AddressSpace(memory: memory), timeBase: TimeBase(), resetAddress: Toolchain.base)
         store = try TranslationStore(
             RISCVFrontEnd(), layout: StateLayout(of: hart.state), entryRecord: .nativeEntry, memory: memory,
-            TranslationOptions(regionThreshold: regionThreshold, alwaysRelative: false, capacity: 4 << 20), trace: nil)
+            TranslationOptions(regionThreshold: regionThreshold, alwaysRelative: false, capacity: 4 << 20),
+            isAlone: true, trace: nil)
         for number in 0..<Self.pageCount { try memory.write(page, at: address(number)) }
     }
 

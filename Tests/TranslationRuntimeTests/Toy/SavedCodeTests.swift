@@ -175,6 +175,23 @@ import Translator
     }
 
     @Test(
+        "Code for one virtual address is found where another page shows it, and by several processors only once",
+        arguments: [1, 2])
+    func movedBelowItsAddress(processors: Int) throws {
+        let first = try ToyMachine([], .regions)
+        #expect(try first.run(loop(adding: 3)) == 300)
+        let code = try save(first)
+        let second = try ToyMachine([], processors: processors, .regions, code: code.rawValue, isForBoot: true)
+        #expect(try second.run(loop(adding: 3), shift: 0x8000) == 300)
+        #expect(second.engine?.counts.adoptedPages == 1)
+        #expect(try second.run(loop(adding: 4), shift: 0x8000) == 400)
+        // The code is free again, but another processor could still be in there.
+        #expect(try second.run(loop(adding: 3), shift: 0x10000) == 300)
+        #expect(second.engine?.counts.adoptedPages == (processors == 1 ? 2 : 1))
+        #expect(try second.run(loop(adding: 3), shift: 0x8000) == 300)
+    }
+
+    @Test(
         "Code of contents that a page had before is saved, found again, and used again when they are back",
         arguments: ToyEngine.translating.filter { !$0.isFlat })
     func replacedContents(kind: ToyEngine) throws {
@@ -194,6 +211,30 @@ import Translator
         let third = try ToyMachine([], kind, code: more.rawValue, isForBoot: true)
         for number in 1...4 { #expect(try third.run(loop(adding: number)) == UInt64(100 * number)) }
         #expect(third.engine?.counts.adoptedPages == 4)
+    }
+
+    @Test("A machine that boots with other code stores its own before it is trimmed, though a copy has it already")
+    func trimmed() throws {
+        let first = try ToyMachine([], .relative)
+        #expect(try first.run(loop(adding: 3)) == 300)
+        let code = try save(first)
+        let second = try ToyMachine([], .relative, code: code.rawValue, isForBoot: true)
+        let engine = try #require(second.engine)
+        engine.store(in: try emptyFile())
+        for number in 3...5 {
+            #expect(try second.run(loop(adding: number), at: 0x2000 * UInt64(number)) == 100 * UInt64(number))
+        }
+        #expect(engine.counts.adoptedPages == 1)
+        let copy = try emptyFile()
+        #expect(try engine.save(to: copy, isShared: true))
+        engine.prepareTrim()
+        engine.trim()
+        let later = try save(second)
+        let third = try ToyMachine([], .relative, code: later.rawValue)
+        for number in 3...5 {
+            #expect(try third.run(loop(adding: number), at: 0x2000 * UInt64(number)) == 100 * UInt64(number))
+        }
+        #expect(third.engine?.counts.adoptedPages == 3)
     }
 
     @Test("Code that takes more than half of the cache is not for machines that boot")
@@ -274,7 +315,10 @@ import Translator
             try flip(code, place)
             try SavedPages(code).seal(code)
             let machine = try ToyMachine(program, kind, code: code.rawValue)
-            machine.engine?.store.withLock { $0.loadAllPages() }
+            machine.engine?.store.withLock { store in
+                for page in 0..<ToyMachine.memorySize >> 12 { store.adoptPage(page << 12) }
+                store.loadAllPages()
+            }
             damaged += machine.isAdopted ? machine.engine?.counts.damagedPages ?? 0 : 1
             try flip(code, place)
         }

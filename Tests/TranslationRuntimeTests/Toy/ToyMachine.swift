@@ -87,10 +87,12 @@ final class ToyMachine {
 
     /// Runs another program in the place of the one before, on the first processor.
     ///
+    /// - Parameter shift: how much further the program is in guest-physical memory.
     /// - Returns: r1.
-    func run(_ program: [UInt8], at start: UInt64 = start) throws -> UInt64 {
-        try memory.write(program, at: start)
+    func run(_ program: [UInt8], at start: UInt64 = start, shift: UInt64 = 0) throws -> UInt64 {
+        try memory.write(program, at: start + shift)
         let state = processors[0].state
+        state.pointee.shift = shift
         state.pointee.fault = nil
         state.pointee.pc = start
         for register in 0..<8 { state.pointee.r[register] = 0 }

@@ -40,6 +40,9 @@ struct ToyState: ~Copyable {
     static let firstTemporary: UInt8 = 9
     static let firstVector: UInt8 = 12
 
+    /// How far guest-physical memory is from where a processor sees it.
+    var shift: UInt64 = 0
+
     init(_ memory: GuestMemory) {
         self.memory = memory
         memoryBase = memory.hostBase
@@ -49,7 +52,7 @@ struct ToyState: ~Copyable {
 
     /// The guest-physical address of a virtual one.
     func physical(_ address: UInt64) -> UInt64? {
-        let address = address >= Self.alias ? address - Self.alias : address
+        let address = (address >= Self.alias ? address - Self.alias : address) + shift
         return address < memorySize ? address : nil
     }
 }
