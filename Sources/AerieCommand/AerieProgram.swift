@@ -1,11 +1,12 @@
 internal import Aerie
 internal import ArgumentParser
 internal import Foundation
+internal import Glibc
 internal import HostSystem
 
 /// The program `aerie`: parses its arguments, calls down, and turns results into text and exit codes.
 @main
-struct AerieProgram: AsyncParsableCommand {
+struct AerieProgram: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "aerie",
         abstract: "Runs virtual machines.",
@@ -27,7 +28,7 @@ struct AerieProgram: AsyncParsableCommand {
             DoctorCommand.self, SSHProxyCommand.self,
         ])
 
-    static func main() async {
+    static func main() {
         ProcessStart.prepare()
         do {
             // Beyond the limit on the size of files, a write fails; the signal that comes with it would end this program.
@@ -36,15 +37,35 @@ struct AerieProgram: AsyncParsableCommand {
             let arguments = Array(CommandLine.arguments.dropFirst())
             try VerbWords.check(arguments)
             var command = try parse(RunWords.terminated(arguments))
-            if var asynchronous = command as? any AsyncParsableCommand {
-                try await asynchronous.run()
-            } else {
-                try command.run()
-            }
-            do throws(SystemError) { try ProcessStart.flushStandardOutput() } catch { throw AerieError(output: error) }
+            if let asynchronous = command as? any AsyncParsableCommand { runInTask(asynchronous) }
+            try command.run()
+            try flush()
         } catch {
             Failure(error).exit()
         }
+    }
+
+    /// Runs a command in a task, and ends the program with it.
+    ///
+    /// The main thread only waits. The thread of an asynchronous `main` ends, for which the C library unwinds it: in a static program it sorts all
+    /// tables for that first, which takes longer than most verbs.
+    private static func runInTask(_ command: any AsyncParsableCommand) -> Never {
+        // This thread does not touch it any more.
+        nonisolated(unsafe) var command = command
+        Task.detached(priority: .userInitiated) {
+            do {
+                try await command.run()
+                try flush()
+            } catch {
+                Failure(error).exit()
+            }
+            Glibc.exit(0)
+        }
+        while true { pause() }
+    }
+
+    private static func flush() throws(AerieError) {
+        do throws(SystemError) { try ProcessStart.flushStandardOutput() } catch { throw AerieError(output: error) }
     }
 
     /// The command that the arguments describe.

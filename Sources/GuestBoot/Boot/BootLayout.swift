@@ -79,6 +79,7 @@ struct BootLayout {
         // The buffer is used only here, while `memory` is alive; no vCPU runs yet.
         let target = UnsafeMutableRawBufferPointer(start: start, count: Int(count))
         defer { memory.noteWrite(target) }
+        GuestMemory.prepareWriting(target)
         try source.read(at: offset, into: target)
     }
 
