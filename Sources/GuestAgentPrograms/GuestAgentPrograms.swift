@@ -14,33 +14,30 @@ package enum GuestAgentPrograms {
         }
     }
 
-    /// Decodes base64 without line ends, which the build wrote. (A literal of an array of this size compiles for minutes.)
+    /// Decodes base64 without line ends (RFC 4648, section 4), which the build wrote. (A literal of an array of this size compiles for minutes.)
     static func decoded(_ text: StaticString) -> [UInt8] {
-        let digits = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(digits.count / 4 * 3)
-        var group: UInt32 = 0
-        var bits = 0
-        for digit in digits {
-            guard let value = value(of: digit) else { continue }
-            group = group << 6 | value
-            bits += 6
-            guard bits >= 8 else { continue }
-            bits -= 8
-            bytes.append(UInt8(truncatingIfNeeded: group >> UInt32(bits)))
+        let digits = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount & ~3)
+        let padding = digits.suffix(2).count { $0 == UInt8(ascii: "=") }
+        return values.withUnsafeBufferPointer { values in
+            [UInt8](unsafeUninitializedCapacity: digits.count / 4 * 3) { bytes, count in
+                for start in stride(from: 0, to: digits.count, by: 4) {
+                    var group: UInt32 = 0
+                    for digit in start..<start + 4 { group = group << 6 | values[Int(digits[digit])] }
+                    bytes.initializeElement(at: count, to: UInt8(truncatingIfNeeded: group >> 16))
+                    bytes.initializeElement(at: count + 1, to: UInt8(truncatingIfNeeded: group >> 8))
+                    bytes.initializeElement(at: count + 2, to: UInt8(truncatingIfNeeded: group))
+                    count += 3
+                }
+                count -= padding
+            }
         }
-        return bytes
     }
 
-    /// The value of a digit (RFC 4648, table 1), or nil for padding.
-    private static func value(of digit: UInt8) -> UInt32? {
-        switch digit {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(digit - UInt8(ascii: "A"))
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(digit - UInt8(ascii: "a")) + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(digit - UInt8(ascii: "0")) + 52
-        case UInt8(ascii: "+"): 62
-        case UInt8(ascii: "/"): 63
-        default: nil
-        }
-    }
+    /// The values of digits (RFC 4648, table 1), by their characters; 0 for others.
+    private static let values: [UInt32] = {
+        var values = [UInt32](repeating: 0, count: 256)
+        let digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        for (value, digit) in digits.utf8.enumerated() { values[Int(digit)] = UInt32(value) }
+        return values
+    }()
 }

@@ -5,7 +5,10 @@ package enum LittleEndian {
     }
 
     /// Reads an integer; the caller has checked that all of its bytes are there.
-    package static func integer<Integer: FixedWidthInteger>(_ bytes: [UInt8], at offset: Int) -> Integer {
-        (0..<MemoryLayout<Integer>.size).reduce(0) { $0 | Integer(bytes[offset + $1]) << Integer(8 * $1) }
+    package static func integer<Integer: FixedWidthInteger & BitwiseCopyable>(
+        _ bytes: [UInt8], at offset: Int
+    ) -> Integer {
+        precondition(offset >= 0 && bytes.count - offset >= MemoryLayout<Integer>.size, "the bytes are there")
+        return bytes.withUnsafeBytes { Integer(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Integer.self)) }
     }
 }
