@@ -9,6 +9,8 @@ package enum LittleEndian {
         _ bytes: [UInt8], at offset: Int
     ) -> Integer {
         precondition(offset >= 0 && bytes.count - offset >= MemoryLayout<Integer>.size, "the bytes are there")
-        return bytes.withUnsafeBytes { Integer(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Integer.self)) }
+        return bytes.withUnsafeBytes {
+            Integer(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Integer.self))
+        }
     }
 }
