@@ -190,6 +190,22 @@ import Testing
         #expect(next.store.entry(Self.start, of: page) == nil)
     }
 
+    /// All pages of the fixture have the same contents.
+    @Test(arguments: [false, true])
+    func aSavedRegionOfTwoPagesIsForNoOtherPage(hasRegion: Bool) throws {
+        let fixture = try fixture()
+        if hasRegion { makeRegion(in: fixture) } else { _ = fixture.translate(0, Self.start) }
+        let file = try makeMemoryFile(name: "saved-code", size: 0)
+        let isSaved = try fixture.store.save(to: file)
+        let next = try self.fixture()
+        let isAdopted = next.store.adopt(file, isForBoot: true)
+        #expect(isSaved && isAdopted)
+        let page = next.store.makePage(
+            at: next.address(0), physical: next.address(3), source: UnsafeRawPointer(next.memory.hostBase) + 3 << 12,
+            present: 1, watchedIn: nil)
+        #expect((next.store.entry(Self.start, of: page) == nil) == hasRegion)
+    }
+
     /// Code that goes on at address 0.
     @Test func theLastPageOfTheAddressSpaceIsFollowedByTheFirst() throws {
         let fixture = try fixture()
