@@ -118,7 +118,10 @@ extension HartState {
     ) throws(Trap) -> (operations: OperationReference, code: UInt) {
         guard translation.enter != nil else { return (try fetchInterpretedBlock(address).operations, 0) }
         let page = try fetchPage(address)
-        if page.isUniform, let entry = translation.find(address, physical: page.address | address & 0xFFF) {
+        // The code that an idle guest began with would come back into memory.
+        if page.isUniform, !translation.isIdle(at: retired),
+            let entry = translation.find(address, physical: page.address | address & 0xFFF)
+        {
             return (entry, entry.entryCode)
         }
         let block = try fetchInterpretedBlock(address)

@@ -318,6 +318,7 @@ final class TranslationStore {
             segments.adopt(adopted.code.fills, adopted.code.streams)
         else { return }
         adopted.code.takeBack()
+        adopted.code.releaseMemory()
         saved = adopted.code
         self.shared = adopted.file.flatMap { SharedCode(of: $0.file, count: segments.generated) }
         self.adopted?.file = self.shared

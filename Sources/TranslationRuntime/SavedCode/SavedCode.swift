@@ -13,6 +13,7 @@ internal import SavedState
 final class SavedCode {
     private let header: SavedCodeHeader
     private let pages: Mapping
+    private let isMapped: Bool
     private let table: UnsafeRawBufferPointer
     /// What the table's places count from.
     private let records: UnsafeRawBufferPointer
@@ -38,6 +39,7 @@ final class SavedCode {
         let found = try SavedCodeHeader(of: file)
         let origin = expected ?? found.origin
         header = found
+        self.isMapped = isMapped
         // What is mapped is there, as far as the file's size says.
         guard found.origin == origin, found.pagesOffset >= SavedCodeHeader.codeOffset + origin.capacity,
             found.pagesOffset % SavedCodeHeader.codeOffset == 0, found.pagesSize > 0,
@@ -234,6 +236,11 @@ final class SavedCode {
     func takeBack() {
         holders = Array(repeating: nil, count: count)
         spent = Array(repeating: false, count: count)
+    }
+
+    /// Lets the host take the records' memory, which is read from the file again. Records in memory of this process stay.
+    func releaseMemory() {
+        if isMapped { madvise(pages.address, header.pagesSize, MADV_DONTNEED) }
     }
 
     /// All records that no page has, and that can be used.
