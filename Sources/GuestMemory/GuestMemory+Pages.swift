@@ -7,12 +7,9 @@ extension GuestMemory {
     /// Lets the host allocate the pages of some bytes at once, which are about to be written: one call instead of a fault for each page. Where the host
     /// cannot (before Linux 5.14), the writes do.
     package static func prepareWriting(_ bytes: UnsafeMutableRawBufferPointer) {
-        guard let start = bytes.baseAddress else { return }
-        let first = (UInt(bitPattern: start) + 4095) & ~4095
-        let end = (UInt(bitPattern: start) + UInt(bytes.count)) & ~4095
-        guard first < end else { return }
+        guard let pages = wholePages(of: bytes) else { return }
         // MADV_POPULATE_WRITE of madvise(2).
-        madvise(UnsafeMutableRawPointer(bitPattern: first), Int(end - first), 23)
+        madvise(pages.baseAddress, pages.count, 23)
     }
 
     /// Bytes of memory that are asked about at once.
@@ -30,15 +27,25 @@ extension GuestMemory {
         guard let start = hostAddress(of: address, count: count) else {
             throw GuestMemoryError(address: address, count: count)
         }
-        let page = UInt(Self.pageSize)
-        let first = (UInt(bitPattern: start) + page - 1) & ~(page - 1)
-        let end = (UInt(bitPattern: start) + UInt(count)) & ~(page - 1)
-        guard first < end, let pages = UnsafeMutableRawPointer(bitPattern: first) else { return 0 }
+        guard let pages = Self.wholePages(of: UnsafeMutableRawBufferPointer(start: start, count: Int(count))) else {
+            return 0
+        }
         // Of a file of its own, only a hole frees pages; MADV_DONTNEED would leave them in the file.
         let advice = backing.withLock { $0.isPrivate } ? MADV_DONTNEED : MADV_REMOVE
-        guard madvise(pages, Int(end - first), advice) == 0 else { return 0 }
-        noteWrite(UnsafeMutableRawBufferPointer(start: pages, count: Int(end - first)))
-        return UInt64(end - first)
+        guard madvise(pages.baseAddress, pages.count, advice) == 0 else { return 0 }
+        noteWrite(pages)
+        return UInt64(pages.count)
+    }
+
+    /// The host's pages that lie in some bytes as a whole; nil where there is none.
+    private static func wholePages(of bytes: UnsafeMutableRawBufferPointer) -> UnsafeMutableRawBufferPointer? {
+        let page = UInt(pageSize)
+        let start = UInt(bitPattern: bytes.baseAddress)
+        let first = (start + page - 1) & ~(page - 1)
+        let end = (start + UInt(bytes.count)) & ~(page - 1)
+        guard first < end else { return nil }
+        return UnsafeMutableRawBufferPointer(
+            start: UnsafeMutableRawPointer(bitPattern: first), count: Int(end - first))
     }
 
     /// Gives a guest-physical range back to the host; afterwards it reads as zero, whatever the memory began with. Where the host cannot take

@@ -70,8 +70,8 @@ public struct Configuration: Codable, Equatable, Sendable {
     /// block; nil for none. An existing file is replaced. The boot of a distribution writes some hundred megabytes.
     public var translationTrace: String?
     /// The size of the translator's code cache, which all vCPUs share: in `codeCacheRange`, 4M to 1G. The host allocates its pages
-    /// at first use; a full cache evicts the least used code. Nil for 64M, 128M from 512M of memory on,
-    /// and 256M from 1G on.
+    /// at first use; a full cache evicts the least used code. Nil for 64M, 128M from 512M of memory on, and
+    /// 256M from 1G on.
     public var codeCache: ByteSize?
     /// The number of vCPUs: in `cpuRange`, 1 to 64.
     public var cpus = 1

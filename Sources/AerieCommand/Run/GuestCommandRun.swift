@@ -34,8 +34,7 @@ struct GuestCommandRun {
         let machine = made.machine
         let attendance: MachineProgram.Attendance
         do {
-            attendance = try MachineProgram().startAttended(
-                machine, lease: made.lease, commandIsLater: true, isForImage: made.isForImage)
+            attendance = try start()
         } catch {
             if machine.record.removesAtEnd { try? StateDirectory(of: machine).remove(machine) }
             try giveUpSnapshot(error)
@@ -67,6 +66,11 @@ struct GuestCommandRun {
         return code
     }
 
+    private func start() throws(AerieError) -> MachineProgram.Attendance {
+        try MachineProgram().startAttended(
+            made.machine, lease: made.lease, commandIsLater: true, isForImage: made.isForImage)
+    }
+
     /// Whether the command is for the guest's console. A snapshot at the end is of the guest as the command leaves it, and needs this program,
     /// and so does its SSH agent.
     private var isAtConsole: Bool {
@@ -78,9 +82,7 @@ struct GuestCommandRun {
             isTemporary: made.isTemporary,
             start: {
                 do {
-                    return MachineStarter.Attendance(
-                        try MachineProgram().startAttended(
-                            made.machine, lease: made.lease, commandIsLater: true, isForImage: made.isForImage))
+                    return MachineStarter.Attendance(try start())
                 } catch {
                     try giveUpSnapshot(error)
                     throw error

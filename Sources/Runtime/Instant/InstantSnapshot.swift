@@ -66,9 +66,7 @@ package struct InstantSnapshot: Sendable {
 
     /// Whether there is code, and less than half of a code cache. What its file has on the host's storage says how much it is.
     func hasCode(for cache: ByteSize) -> Bool {
-        var status = stat()
-        return record.code != nil && stat(file(Snapshot.codeName), &status) == 0
-            && UInt64(status.st_blocks) * 512 < cache.bytes / 2
+        record.code != nil && allocatedBytes(of: file(Snapshot.codeName)) < cache.bytes / 2
     }
 
     /// Gives a machine's directory the code alone, for a boot.
@@ -103,10 +101,12 @@ func linkOrRefer(_ path: String, _ target: String) -> Bool {
 
 /// Bytes of the host's storage that the files in a directory have.
 func allocatedBytes(in directory: String) -> UInt64 {
-    directoryNames(directory).reduce(0) { sum, name in
-        var status = stat()
-        guard lstat("\(directory)/\(name)", &status) == 0 else { return sum }
-        // st_blocks counts units of 512 bytes.
-        return sum + UInt64(status.st_blocks) * 512
-    }
+    directoryNames(directory).reduce(0) { $0 + allocatedBytes(of: "\(directory)/\($1)") }
+}
+
+/// The same of a file; 0 where there is none.
+private func allocatedBytes(of path: String) -> UInt64 {
+    var status = stat()
+    // st_blocks counts units of 512 bytes.
+    return lstat(path, &status) == 0 ? UInt64(status.st_blocks) * 512 : 0
 }

@@ -49,8 +49,8 @@ extension TranslationStore {
             let code = (0..<CodeSegments.count).map { segments.code(of: $0) }.filter { !$0.isEmpty }
             try cache.adopt(code, behind: origin.sharedSize, from: file, at: SavedCodeHeader.codeOffset)
             self.saved = saved
-            // Copies of this machine have need of what it generates itself.
             saved.isForBoot = isForBoot
+            // Copies of a machine that boots have need of what it generates itself.
             shared = isForBoot ? nil : SharedCode(of: file, count: segments.generated)
             adopted = (saved, shared)
             return true

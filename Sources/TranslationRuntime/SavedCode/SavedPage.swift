@@ -3,9 +3,9 @@ internal import GuestMemory
 
 /// The record of a page of code in a file, and what is looked up in there. All fields are little endian.
 ///
-/// It begins with whether the code is relative (1 byte), the virtual page (8), whether the page is watched (1), how often it was of use (4), the number of continuations of its regions in other pages (4), and the number of bytes of the sources
-/// (4). A continuation is the segment (1), the guest-physical page (8), the number of ranges of the page (4), the
-/// ranges (2 and 2 each), and their bytes. The sources are the number of segments with
+/// It begins with whether the code is relative (1 byte), the virtual page (8), whether the page is watched (1), how often it was of use (4), the
+/// number of continuations of its regions in other pages (4), and the number of bytes of the sources (4). A continuation is the segment (1), the
+/// guest-physical page (8), the number of ranges of the page (4), the ranges (2 and 2 each), and their bytes. The sources are the number of segments with
 /// code of the page (4), and for each: the segment (1), bytes of code (4), the number of ranges of the guest's page that it was made from (4), the
 /// ranges (2 and 2 each), and their bytes. The entries are their number (4) and, by their offsets: the offset in the page (2), positions
 /// for jumps inside of the page (4) and for others (4), the number of the segment's record (4), and whether it leads to a region (1).
@@ -133,13 +133,29 @@ struct SavedPage {
         func field<Integer: FixedWidthInteger>(_ place: Int, _ type: Integer.Type) -> Int {
             Int(Integer(littleEndian: entries.loadUnaligned(fromByteOffset: index * Self.entrySize + place, as: type)))
         }
-        let (offset, position, gate) = (field(0, UInt16.self), field(2, UInt32.self), field(6, UInt32.self))
-        guard offset < TranslatedPage.size, segments.hasCode(at: position), segments.hasCode(at: gate),
-            let record = segments.adoptedRecord(
-                field(10, UInt32.self), in: segments.index(of: position), code: UInt(bitPattern: base) + UInt(gate))
+        let offset = field(0, UInt16.self)
+        guard offset < TranslatedPage.size,
+            let entry = TranslatedPage.Entry(
+                position: field(2, UInt32.self), gate: field(6, UInt32.self), record: field(10, UInt32.self),
+                isRegional: field(14, UInt8.self) != 0, segments, base)
         else { throw DamagedCode() }
-        let entry = TranslatedPage.Entry(record: record, position: position, isRegional: field(14, UInt8.self) != 0)
         return (offset, entry)
+    }
+}
+
+extension TranslatedPage.Entry {
+    /// An entry that was saved; nil for one that cannot be.
+    ///
+    /// - Parameter record: the number of the segment's record.
+    fileprivate init?(
+        position: Int, gate: Int, record number: Int, isRegional: Bool, _ segments: borrowing CodeSegments,
+        _ base: UnsafeRawPointer
+    ) {
+        guard segments.hasCode(at: position), segments.hasCode(at: gate),
+            let record = segments.adoptedRecord(
+                number, in: segments.index(of: position), code: UInt(bitPattern: base) + UInt(gate))
+        else { return nil }
+        self.init(record: record, position: position, isRegional: isRegional)
     }
 }
 
@@ -188,14 +204,11 @@ extension CodeFieldReader {
     mutating func entry(
         in segments: borrowing CodeSegments, base: UnsafeRawPointer
     ) throws(DamagedCode) -> TranslatedPage.Entry {
-        let position = try site(in: segments)
-        let gate = try site(in: segments)
-        let number = try number(below: .max)
-        let isRegional = try boolean()
         guard
-            let record = segments.adoptedRecord(
-                number, in: segments.index(of: position), code: UInt(bitPattern: base) + UInt(gate))
+            let entry = TranslatedPage.Entry(
+                position: try number(below: .max), gate: try number(below: .max), record: try number(below: .max),
+                isRegional: try boolean(), segments, base)
         else { throw DamagedCode() }
-        return TranslatedPage.Entry(record: record, position: position, isRegional: isRegional)
+        return entry
     }
 }
