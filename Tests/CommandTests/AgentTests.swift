@@ -46,13 +46,17 @@ struct AgentTests {
         #expect(try client().execute(user).text == "nobody\n")
         try identity(client, { try shell($0, input: $1) })
 
-        // The agent's memory, in kilobytes, and its place in the kernel's order of victims; commands have their own.
+        // The agent's memory, in kilobytes, and its place in the kernel's order of victims; commands have their own. One
+        // session stays beside a large one that ends.
+        let standing = try client()
+        #expect(try shell("cat", input: data).output == data)
         let facts = try shell(
             "p=$(pidof agent); grep VmRSS /proc/$p/status; cat /proc/$p/oom_score_adj /proc/self/oom_score_adj")
         let words = facts.text.split(whereSeparator: \.isWhitespace)
         #expect(words.count == 5)
         #expect((Int(words.dropFirst().first ?? "") ?? .max) <= 1024, "\(facts.text)")
         #expect(words.suffix(2) == ["-1000", "0"])
+        #expect(try standing.answer(.ping) == .done(files: 0, bytes: 0))
         // No program of the guest but the host reaches the agent.
         let local =
             #"use Socket; socket(my $s, 40, 1, 0); connect($s, pack "S S L L x4", 40, 0, 1023, 1) or exit 1; sysread($s, my $b, 1)"#

@@ -1,6 +1,6 @@
 // The agent's heap. Memory comes from the kernel in spans that begin at multiples of 64 KB, so that a block's span is
 // found from its address. A span holds blocks of one size class, or one large block. Spans without a used block go back to
-// the kernel when the agent is idle: a large session leaves nothing behind.
+// the kernel at the end of each session: a large session leaves nothing behind.
 //
 // The agent has one thread: there are no locks.
 #include "include/Support.h"

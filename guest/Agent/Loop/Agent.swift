@@ -111,7 +111,9 @@ final class Agent {
         sessions[session.place] = nil
         liveSessions -= 1
         while let last = sessions.last, last == nil { sessions.removeLast() }
-        if liveSessions == 0 { aerie_heap_trim() }
+        // Also while others go on: a client that opens the next connection before it closes the last one, or one long
+        // session beside many short ones, would keep what every large session has left.
+        aerie_heap_trim()
     }
 
     /// Whether the guest's init has not come to its network yet. Once it has, this costs nothing.
