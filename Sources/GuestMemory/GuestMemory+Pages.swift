@@ -4,14 +4,62 @@ internal import Synchronization
 
 /// The pages of the host behind guest memory.
 extension GuestMemory {
-    /// Lets the host allocate the pages of some bytes at once, which are about to be written: one call instead of a fault for each page. Where the host
-    /// cannot (before Linux 5.14), the writes do.
-    package static func prepareWriting(_ bytes: UnsafeMutableRawBufferPointer) {
-        guard let pages = wholePages(of: bytes) else { return }
-        // MADV_POPULATE_WRITE of madvise(2).
-        madvise(pages.baseAddress, pages.count, 23)
+    /// Fills bytes found by `hostAddress` with what a source has, a part after the other: the contents of a large file, say.
+    ///
+    /// Where a file is behind the memory, the parts are written into it: the host then allocates its pages without a page fault for each, and
+    /// without zeroes first.
+    ///
+    /// - Parameter read: fills a buffer with the bytes from an offset on, which counts from the first byte of `target`.
+    package func fill<Failure: Error>(
+        _ target: UnsafeMutableRawBufferPointer,
+        reading read: (_ offset: Int, UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        guard let start = target.baseAddress else { return }
+        defer { noteWrite(target) }
+        var done = 0
+        // Whoever sends memory that arrives is asked for its pages by accesses to the mapping.
+        if arriving == nil, !backing.withLock({ $0.isPrivate }) {
+            let part = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: min(target.count, Self.filledAtOnce), alignment: 16)
+            defer { part.deallocate() }
+            while done < target.count {
+                let bytes = UnsafeMutableRawBufferPointer(rebasing: part.prefix(target.count - done))
+                try read(done, bytes)
+                do throws(SystemError) {
+                    try file.writeAll(at: UInt64(start - hostBase + done), UnsafeRawBufferPointer(bytes))
+                } catch {
+                    break
+                }
+                done += bytes.count
+            }
+        }
+        if done < target.count { try read(done, UnsafeMutableRawBufferPointer(rebasing: target.dropFirst(done))) }
     }
 
+    /// Bytes of a part that stays in a processor's cache.
+    private static let filledAtOnce = 256 << 10
+    /// Lets the host allocate the last pages of a range on a thread of its own, from the end on: for a guest that is about to use them, whose vCPUs
+    /// do other work meanwhile. Memory that begins with contents, and memory that arrives, is left alone.
+    ///
+    /// - Returns: the thread; nil where there is none, and the guest's own accesses allocate.
+    @discardableResult
+    package func allocateEnd(of range: Range, count: UInt64) -> HostThread? {
+        guard arriving == nil else { return nil }
+        let end = Int(range.offset + range.size)
+        let first = end - Int(min(count, range.size))
+        return try? HostThread(name: "memory") { [self] in
+            for end in stride(from: end, to: first, by: -Self.allocatedAtOnce) {
+                let start = max(first, end - Self.allocatedAtOnce)
+                // Of private memory these would be copies.
+                guard !backing.withLock({ $0.isPrivate }) else { return }
+                // MADV_POPULATE_WRITE of madvise(2), since Linux 5.14.
+                guard madvise(hostBase + start, end - start, 23) == 0 else { return }
+            }
+        }
+    }
+
+    /// Bytes, so that the vCPUs' page faults do not wait for long.
+    private static let allocatedAtOnce = 1 << 20
     /// Bytes of memory that are asked about at once.
     private static let step = 1 << 30
     /// Bytes of memory that are pushed out with one call, which the end of the machine waits for.

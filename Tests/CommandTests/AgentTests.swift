@@ -44,6 +44,8 @@ struct AgentTests {
         var user = ExecuteRequest("id", "-un")
         user.user = Array("nobody".utf8)
         #expect(try client().execute(user).text == "nobody\n")
+        // Each system has a machine ID, of which the image has none.
+        #expect(try shell("grep -cxE '[0-9a-f]{32}' /etc/machine-id").text == "1\n")
         try identity(client, { try shell($0, input: $1) })
 
         // The agent's memory, in kilobytes, and its place in the kernel's order of victims; commands have their own. One

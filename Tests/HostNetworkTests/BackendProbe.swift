@@ -10,14 +10,16 @@ final class BackendProbe<Backend: NetworkBackend>: Sendable {
     let loop: EventLoop
     private let events = Monitor<[NetworkEvent]>([])
 
-    /// - Parameter isSaved: the driver is that of a saved guest, which is ready before the backend starts.
-    init(_ backend: Backend, log: Log = .silent, isSaved: Bool = false) throws {
+    /// - Parameters:
+    ///   - isSaved: the driver is that of a saved guest, which is ready before the backend starts.
+    ///   - isReady: the driver of another guest is ready at once.
+    init(_ backend: Backend, log: Log = .silent, isSaved: Bool = false, isReady: Bool = true) throws {
         self.backend = backend
         if isSaved { backend.activate([]) }
         loop = try EventLoop(name: "probe")
         try loop.start()
         try backend.start(on: loop, log: log) { [events] event in events.update { $0.append(event) } }
-        if !isSaved { loop.sync { backend.activate([]) } }
+        if !isSaved, isReady { loop.sync { backend.activate([]) } }
     }
 
     func stop() {

@@ -1,6 +1,7 @@
 // The agent's heap. Memory comes from the kernel in spans that begin at multiples of 64 KB, so that a block's span is
-// found from its address. A span holds blocks of one size class, or one large block. Spans without a used block go back to
-// the kernel at the end of each session: a large session leaves nothing behind.
+// found from its address. A span holds blocks of one size class, or one large block. Spans without a used block go back
+// to the kernel at the end of each session: a large session leaves nothing behind. Of each class of small blocks, one span
+// stays of which a page was used at most: the next session has its memory without asking the kernel.
 //
 // The agent has one thread: there are no locks.
 #include "include/Support.h"
@@ -37,6 +38,8 @@ static struct span *cached;
 static size_t cached_bytes;
 static size_t mapped_bytes;
 static size_t limit_bytes = 64u << 20;
+// The lowest address of a span that was mapped last. The kernel maps downwards.
+static uintptr_t last_span;
 
 static void link_span(struct span **list, struct span *span) {
     span->previous = NULL;
@@ -50,16 +53,32 @@ static void unlink_span(struct span **list, struct span *span) {
     if (span->next) span->next->previous = span->previous;
 }
 
+// Private memory, if possible at an address; 0 where there is none.
+static uintptr_t map(uintptr_t address, size_t size) {
+    const int access = 3, flags = 0x22;  // read and write; private, anonymous
+    long result = aerie_call(call_mmap, (long)address, (long)size, access, flags, -1, 0);
+    return result < 0 && result > -4096 ? 0 : (uintptr_t)result;
+}
+
+static void unmap(uintptr_t start, uintptr_t end) {
+    if (end > start) aerie_call(call_munmap, (long)start, (long)(end - start), 0, 0, 0, 0);
+}
+
 static struct span *map_span(size_t size) {
     if (size > limit_bytes || mapped_bytes > limit_bytes - size) return NULL;
-    // One span more than needed holds an aligned one; the rest goes back.
-    size_t whole = size + span_size;
-    long address = aerie_call(call_mmap, 0, (long)whole, 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
-    if (address < 0 && address > -4096) return NULL;
-    uintptr_t start = ((uintptr_t)address + span_size - 1) & ~(uintptr_t)(span_size - 1);
-    uintptr_t end = (uintptr_t)address + whole;
-    if (start > (uintptr_t)address) aerie_call(call_munmap, address, (long)(start - (uintptr_t)address), 0, 0, 0, 0);
-    if (end > start + size) aerie_call(call_munmap, (long)(start + size), (long)(end - start - size), 0, 0, 0, 0);
+    const uintptr_t rest = span_size - 1;
+    uintptr_t wish = last_span > size ? (last_span - size) & ~rest : 0;
+    uintptr_t start = wish ? map(wish, size) : 0;
+    if (!start || (start & rest)) {
+        if (start) unmap(start, start + size);
+        // One span more than needed holds an aligned one; the rest goes back.
+        uintptr_t whole = map(0, size + span_size);
+        if (!whole) return NULL;
+        start = (whole + rest) & ~rest;
+        unmap(whole, start);
+        unmap(start + size, whole + size + span_size);
+    }
+    last_span = start;
     mapped_bytes += size;
     struct span *span = (struct span *)start;
     span->size = size;
@@ -68,7 +87,7 @@ static struct span *map_span(size_t size) {
 
 static void unmap_span(struct span *span) {
     mapped_bytes -= span->size;
-    aerie_call(call_munmap, (long)span, (long)span->size, 0, 0, 0, 0);
+    unmap((uintptr_t)span, (uintptr_t)span + span->size);
 }
 
 static void *allocate_large(size_t size) {
@@ -161,9 +180,12 @@ void aerie_heap_trim(void) {
     }
     for (unsigned class = 0; class < classes; class++) {
         struct span *span = open_spans[class];
+        int has_unused = 0;
         while (span) {
             struct span *next = span->next;
-            if (span->used == 0) {
+            if (span->used == 0 && !has_unused && span->fresh <= page) {
+                has_unused = 1;
+            } else if (span->used == 0) {
                 unlink_span(&open_spans[class], span);
                 unmap_span(span);
             }

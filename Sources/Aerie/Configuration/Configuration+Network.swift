@@ -119,7 +119,9 @@ extension Configuration {
         let starter = services.startPasst?(serviceNumber(ofCard: index))
         var backend: any NetworkBackend =
             if let interface { try interface.makeBackend() } else {
-                try card.makeBackend(name: name, ports: ports, isFiltered: !rules.isEmpty, starter)
+                // The initial RAM disk of Aerie's own, with the guest's agent, asks for the card's address.
+                try card.makeBackend(
+                    name: name, ports: ports, isFiltered: !rules.isEmpty, isAwaited: !appendedInitrd.isEmpty, starter)
             }
         if !rules.isEmpty {
             let isUser = card.network == .user
@@ -149,16 +151,17 @@ extension NetworkCard {
     /// - Parameters:
     ///   - ports: what a user network publishes.
     ///   - isFiltered: as in `passtOptions`.
+    ///   - isAwaited: whether the guest is expected to use the network while it boots.
     ///   - starter: starts passt; nil starts it from this process.
     fileprivate func makeBackend(
-        name: String, ports: [PublishedPort], isFiltered: Bool, _ starter: (any PasstStarter)?
+        name: String, ports: [PublishedPort], isFiltered: Bool, isAwaited: Bool, _ starter: (any PasstStarter)?
     ) throws(AerieError) -> any NetworkBackend {
         switch network {
         case .user:
             let path = PasstBackend.locate() ?? "passt"
             let options = passtOptions(ports: ports, isFiltered: isFiltered)
             return PasstBackend(
-                name: name, path: path, listens: !ports.isEmpty,
+                name: name, path: path, listens: !ports.isEmpty, startsEarly: isAwaited,
                 starter: starter ?? ChildPasstStarter(path: path, arguments: options))
         case .tap(let interface):
             return try wrapping("--network tap\(interface.map { "=\($0)" } ?? "")") { () throws(SystemError) in

@@ -71,16 +71,16 @@ struct BootLayout {
         placements.first { address < $0.address + $0.size && $0.address < address + size }
     }
 
-    /// Copies from a file straight into guest memory.
+    /// Copies from a file into guest memory.
     func copy(_ source: BootSource, offset: UInt64, count: UInt64, to address: UInt64) throws(BootError) {
         guard let start = memory.hostAddress(of: address, count: count) else {
             throw .doesNotFit(source.item, size: count, address: address, memory: memory.size)
         }
         // The buffer is used only here, while `memory` is alive; no vCPU runs yet.
         let target = UnsafeMutableRawBufferPointer(start: start, count: Int(count))
-        defer { memory.noteWrite(target) }
-        GuestMemory.prepareWriting(target)
-        try source.read(at: offset, into: target)
+        try memory.fill(target) { (position, bytes) throws(BootError) in
+            try source.read(at: offset + UInt64(position), into: bytes)
+        }
     }
 
     /// Sets guest memory to zero; the end of the memory is a valid address for no bytes.

@@ -3,8 +3,10 @@ internal import Synchronization
 
 /// A network without privileges: passt translates the guest's packets to sockets of the host.
 ///
-/// passt is started when the driver is ready, and again whenever it ends; the guest's link is down in between. A guest that goes on from a
-/// saved one has its address already: where nothing comes from outside, its passt is started by its first frame that asks for an answer.
+/// passt is started when the driver is ready, and again whenever it ends; the guest's link is down in between. Two guests differ:
+/// - One that is expected to ask for its address while it boots finds passt ready: it is started soon after the machine.
+/// - One that goes on from a saved one has its address already: where nothing comes from outside, its passt is started by its first frame that
+///   asks for an answer.
 package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     // @unchecked: `isUp` is atomic; the rest is used on the loop's thread, or before and after the loop's handlers.
 
@@ -13,6 +15,9 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     private static let longestPause: UInt64 = 30_000_000_000
     /// Nanoseconds after which a start counts as a success.
     private static let probation: UInt64 = 1_000_000_000
+    /// Nanoseconds from a machine's start to that of its early passt. Until then the host has enough to do; passt needs less time than the guest's
+    /// kernel.
+    private static let head: UInt64 = 150_000_000
 
     package let mtu: UInt16 = 65520
     // passt finishes no checksums; its own frames never leave the host's memory, so their checksums need no check.
@@ -25,6 +30,8 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     private let name: String
     /// Whether passt listens for connections from outside.
     private let listens: Bool
+    /// Whether passt starts soon after the machine, before the driver is ready.
+    private let startsEarly: Bool
     private let isUp = Atomic(true)
 
     private var loop: EventLoop?
@@ -45,11 +52,13 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     ///   - name: the card's name in the log.
     ///   - path: the program passt, for messages.
     ///   - listens: whether it listens for connections from outside.
+    ///   - startsEarly: whether it starts soon after a machine that boots, whose driver is not ready yet.
     ///   - starter: starts it.
-    package init(name: String, path: String, listens: Bool, starter: any PasstStarter) {
+    package init(name: String, path: String, listens: Bool, startsEarly: Bool = false, starter: any PasstStarter) {
         self.name = name
         self.path = path
         self.listens = listens
+        self.startsEarly = startsEarly
         self.starter = starter
     }
 
@@ -71,6 +80,7 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
         // On the loop's thread, as all that follows.
         startsAtFirstUse = wasActivatedEarly && !listens
         if wasActivatedEarly, listens { timer?.schedule(at: HostClock.monotonic()) }
+        if !wasActivatedEarly, startsEarly { timer?.schedule(at: HostClock.monotonic() + Self.head) }
     }
 
     package func activate(_ offloads: ReceiveOffloads) {

@@ -12,6 +12,7 @@ enum InitialRamdisk {
     static func run() -> Never {
         _ = system(SystemCall.umask, 0o022)
         mountKernelFileSystems()
+        expediteGracePeriods(true)
         AgentProgram.limitHeap()
         let words = BootWords(FileAccess.contents("/proc/cmdline") ?? [])
         KernelModules.load("boot")
@@ -45,7 +46,12 @@ enum InitialRamdisk {
             Process.setPriority(10)
             change.removeOld()
             KernelModules.load(later)
-            if hasNetworks { NetworkSetup.configureCards() }
+            if hasNetworks {
+                // Commands wait for the networks.
+                Identity.completeMachineID()
+                NetworkSetup.configureCards()
+            }
+            expediteGracePeriods(false)
             Process.setPriority(0)
         } catch {
             var text = [UInt8]("the root file system cannot be entered: ")
@@ -63,9 +69,15 @@ enum InitialRamdisk {
         Mount.makeDirectory("/run/aerie")
     }
 
+    /// Whether the kernel interrupts other processors to end a grace period at once, as it does before its first process begins. Each close of a
+    /// packet socket and each change of a mount waits for one. It is nothing for a system that works.
+    private static func expediteGracePeriods(_ isOn: Bool) {
+        try? FileAccess.write([UInt8(ascii: isOn ? "1" : "0")], to: "/sys/kernel/rcu_expedited")
+    }
+
     /// What happens on the root file system before its init begins.
     ///
-    /// - Returns: whether its networks are to be configured.
+    /// - Returns: whether it is a whole system of Aerie's own, whose networks are to be configured.
     private static func prepare(_ program: SystemProgram, _ words: BootWords, hasSockets: Bool) -> Bool {
         switch program.kind {
         case .agent, .systemd: return false

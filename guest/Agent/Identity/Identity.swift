@@ -21,6 +21,16 @@ enum Identity {
         if request.renewsNetwork { try renewNetwork() }
     }
 
+    /// Gives a system that has no machine ID yet a random one, which it keeps (machine-id(5)).
+    static func completeMachineID() {
+        let place: StaticString = "/etc/machine-id"
+        guard let old = FileAccess.contents(place, limit: 64), old.trimmed == "uninitialized",
+            var identity = FileAccess.contents("/proc/sys/kernel/random/uuid", limit: 64)
+        else { return }
+        identity.removeAll { $0 == UInt8(ascii: "-") }
+        try? FileAccess.replace(place, with: identity, mode: 0o444)
+    }
+
     /// The guest's own programs for a new identity.
     static var hookCount: UInt64 {
         var count: UInt64 = 0

@@ -60,9 +60,9 @@ enum NetworkSetup {
 
     /// Whether the card has a link. Drivers may say so a moment after the card is there.
     private static func awaitLink(_ card: Card) -> Bool {
-        for _ in 0..<20 {
+        for _ in 0..<100 {
             if NetworkCards.attribute(card.name, "/carrier") == [UInt8(ascii: "1")] { return true }
-            Clock.sleep(milliseconds: 5)
+            Clock.sleep(milliseconds: 1)
         }
         return false
     }

@@ -12,8 +12,9 @@ struct PacketSocket: ~Copyable {
 
     /// - Parameter index: the card's number.
     static func open(index: UInt32) throws(Errno) -> PacketSocket {
-        // AF_PACKET, SOCK_DGRAM, ETH_P_IP as the network has it.
-        let socket = try Descriptor(system(SystemCall.socket, 17, 2 | OpenFlags.closeOnExec, 0x0008))
+        // AF_PACKET, SOCK_DGRAM. It gets no packets, neither this card's nor others', before it has an address with a protocol: a socket that
+        // gets some would have to wait for a grace period of the kernel in bind(2).
+        let socket = try Descriptor(system(SystemCall.socket, 17, 2 | OpenFlags.closeOnExec, 0))
         let number = Int(socket.number)
         let address = address(index)
         try checked(
@@ -23,7 +24,7 @@ struct PacketSocket: ~Copyable {
         return PacketSocket(socket, index: index)
     }
 
-    /// sockaddr_ll: u16 family, u16 protocol, i32 index, u16 type of hardware, u8 type of packet, u8 length, 8 bytes of address.
+    /// sockaddr_ll: u16 family, u16 protocol (IPv4, as the network has it), i32 index, u16 type of hardware, u8 type of packet, u8 length, 8 bytes of address.
     private static func address(_ index: UInt32) -> [UInt8] {
         var bytes: [UInt8] = [17, 0, 0x08, 0x00]
         for shift: UInt32 in [0, 8, 16, 24] { bytes.append(UInt8(truncatingIfNeeded: index >> shift)) }

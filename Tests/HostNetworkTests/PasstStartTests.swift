@@ -6,8 +6,9 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// passt for a guest that goes on from a saved one, whose driver is ready before the machine has an event loop.
-@Suite struct SavedPasstTests {
+/// When passt starts: for a guest that goes on from a saved one, whose driver is ready before the machine has an event loop, and for one that
+/// boots.
+@Suite struct PasstStartTests {
     private final class CountingStarter: PasstStarter {
         let starts = Atomic(0)
         private let starter: ChildPasstStarter
@@ -33,6 +34,22 @@ import Testing
     private func probe(listens: Bool) throws -> BackendProbe<PasstBackend> {
         try BackendProbe(
             PasstBackend(name: "network0", path: "passt", listens: listens, starter: starter), isSaved: true)
+    }
+
+    @Test(arguments: [false, true]) func itIsStartedWithAMachineWhoseGuestIsExpectedToAsk(early: Bool) throws {
+        let backend = PasstBackend(name: "network0", path: "passt", listens: true, startsEarly: early, starter: starter)
+        let probe = try BackendProbe(backend, isReady: false)
+        defer { probe.stop() }
+        if early { #expect(Patience.wait { starts == 1 }) }
+        probe.loop.sync {}
+        #expect(starts == (early ? 1 : 0))
+        probe.loop.sync { backend.activate([]) }
+        #expect(starts == 1)
+        // The frames go to the one that runs, and come back from it.
+        let frame = [UInt8](repeating: 0xFF, count: 12) + [8, 0] + Self.guest
+        #expect(probe.send(frame))
+        #expect(probe.receive() == frame)
+        #expect(starts == 1)
     }
 
     private static let guest: [UInt8] = [0xAE, 0, 0, 0, 0, 1]
