@@ -28,11 +28,12 @@ extension GuestMemory {
         guard let pageTable, canFreeze else { throw SystemError("freezing of private memory", code: EINVAL) }
         let contents = try MemorySource(files: [file.rawValue], size: size)
         let flags = MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED
-        guard
-            mmap(mapping.address, mapping.count, PROT_READ | PROT_WRITE, flags, file.rawValue, 0) == mapping.address
-        else { throw .last("mmap of \(mapping.count) bytes") }
-        backing.withLock {
-            $0 = Backing(isPrivate: true, beginning: MemoryBeginning(contents: contents, table: pageTable))
+        let (address, count, descriptor) = (mapping.address, mapping.count, file.rawValue)
+        // Whoever allocates pages meanwhile does it for the file.
+        try backing.withLock { (backing) throws(SystemError) in
+            guard mmap(address, count, PROT_READ | PROT_WRITE, flags, descriptor, 0) == address
+            else { throw .last("mmap of \(count) bytes") }
+            backing = Backing(isPrivate: true, beginning: MemoryBeginning(contents: contents, table: pageTable))
         }
         return contents
     }

@@ -17,7 +17,8 @@ extension GuestMemory {
         guard let start = target.baseAddress else { return }
         defer { noteWrite(target) }
         var done = 0
-        // Whoever sends memory that arrives is asked for its pages by accesses to the mapping.
+        // Pages of memory that arrives have to be there before others replace them.
+        waitForPages(of: target)
         if arriving == nil, !backing.withLock({ $0.isPrivate }) {
             let part = UnsafeMutableRawBufferPointer.allocate(
                 byteCount: min(target.count, Self.filledAtOnce), alignment: 16)
@@ -33,33 +34,44 @@ extension GuestMemory {
                 done += bytes.count
             }
         }
-        if done < target.count { try read(done, UnsafeMutableRawBufferPointer(rebasing: target.dropFirst(done))) }
+        guard done < target.count else { return }
+        let rest = UnsafeMutableRawBufferPointer(rebasing: target.dropFirst(done))
+        if arriving == nil { Self.allocate(rest) }
+        try read(done, rest)
     }
 
     /// Bytes of a part that stays in a processor's cache.
     private static let filledAtOnce = 256 << 10
-    /// Lets the host allocate the last pages of a range on a thread of its own, from the end on: for a guest that is about to use them, whose vCPUs
-    /// do other work meanwhile. Memory that begins with contents, and memory that arrives, is left alone.
+    /// Lets the host allocate the last pages of a range, from the end on: for a guest that is about to use them, whose vCPUs do other work
+    /// meanwhile. Memory that begins with contents, mergeable memory, and memory that arrives are left alone. So are the pages where the host
+    /// cannot do it (before Linux 5.14).
     ///
-    /// - Returns: the thread; nil where there is none, and the guest's own accesses allocate.
-    @discardableResult
-    package func allocateEnd(of range: Range, count: UInt64) -> HostThread? {
-        guard arriving == nil else { return nil }
+    /// - Parameter isCancelled: asked between two parts.
+    package func allocateEnd(of range: Range, count: UInt64, unless isCancelled: () -> Bool) {
+        guard arriving == nil else { return }
         let end = Int(range.offset + range.size)
         let first = end - Int(min(count, range.size))
-        return try? HostThread(name: "memory") { [self] in
-            for end in stride(from: end, to: first, by: -Self.allocatedAtOnce) {
-                let start = max(first, end - Self.allocatedAtOnce)
-                // Of private memory these would be copies.
-                guard !backing.withLock({ $0.isPrivate }) else { return }
-                // MADV_POPULATE_WRITE of madvise(2), since Linux 5.14.
-                guard madvise(hostBase + start, end - start, 23) == 0 else { return }
+        for end in stride(from: end, to: first, by: -Self.allocatedAtOnce) {
+            let start = max(first, end - Self.allocatedAtOnce)
+            // Of private memory these would be copies. Memory that is frozen meanwhile waits for this part.
+            let isDone = backing.withLock { backing in
+                !backing.isPrivate
+                    && Self.allocate(UnsafeMutableRawBufferPointer(start: hostBase + start, count: end - start))
             }
+            if !isDone || isCancelled() { return }
         }
     }
 
-    /// Bytes, so that the vCPUs' page faults do not wait for long.
-    private static let allocatedAtOnce = 1 << 20
+    /// Lets the host allocate the whole pages of some bytes at once, instead of by a fault for each; false where it cannot.
+    @discardableResult
+    private static func allocate(_ bytes: UnsafeMutableRawBufferPointer) -> Bool {
+        guard let pages = wholePages(of: bytes) else { return true }
+        // MADV_POPULATE_WRITE of madvise(2).
+        return madvise(pages.baseAddress, pages.count, 23) == 0
+    }
+
+    /// Bytes, so that nobody waits for long.
+    private static let allocatedAtOnce = 256 << 10
     /// Bytes of memory that are asked about at once.
     private static let step = 1 << 30
     /// Bytes of memory that are pushed out with one call, which the end of the machine waits for.

@@ -60,6 +60,31 @@ import Testing
         }
     }
 
+    @Test("A system call fills missing pages once they have come")
+    func filled() throws {
+        let memory = try memory(missing: [2..<4])
+        let pages = try #require(memory.arriving)
+        let server = try HostThread(name: "server") {
+            while pages.missingSize > 0 {
+                for offset in (try? pages.takeWanted()) ?? [] {
+                    try? pages.store(nil, count: Self.page, at: offset)
+                }
+                yieldProcessor()
+            }
+            pages.finish()
+        }
+        let count = 3 * Int(Self.page)
+        let source = try makeMemoryFile(name: "source", size: UInt64(count))
+        try source.writeAll(at: 0, [UInt8](repeating: 9, count: count))
+        try memory.fill(UnsafeMutableRawBufferPointer(start: memory.hostBase + Int(Self.page), count: count)) {
+            (offset, bytes) throws(SystemError) in
+            #expect(try source.read(at: UInt64(offset), into: bytes) == bytes.count)
+        }
+        server.join()
+        for page in UInt64(1)..<4 { #expect(try byte(page, of: memory) == 9) }
+        #expect(try byte(4, of: memory) == 4)
+    }
+
     @Test("A page is asked for once, and stored only where it is missing")
     func bounds() throws {
         let memory = try memory(missing: [2..<4])

@@ -11,12 +11,17 @@ import Testing
 @Suite struct PasstStartTests {
     private final class CountingStarter: PasstStarter {
         let starts = Atomic(0)
+        /// Starts in a row that nobody answers in time.
+        let unanswered = Atomic(0)
         private let starter: ChildPasstStarter
 
         init(path: String) { starter = ChildPasstStarter(path: path, arguments: []) }
 
         func start() throws(SystemError) -> PasstConnection {
             starts.add(1, ordering: .relaxed)
+            if unanswered.wrappingSubtract(1, ordering: .relaxed).oldValue > 0 {
+                throw SystemError("asking", code: ETIMEDOUT)
+            }
             return try starter.start()
         }
     }
@@ -31,17 +36,18 @@ import Testing
 
     private var starts: Int { starter.starts.load(ordering: .relaxed) }
 
-    private func probe(listens: Bool) throws -> BackendProbe<PasstBackend> {
+    private func probe(listens: Bool, startsEarly: Bool = false) throws -> BackendProbe<PasstBackend> {
         try BackendProbe(
-            PasstBackend(name: "network0", path: "passt", listens: listens, starter: starter), isSaved: true)
+            PasstBackend(
+                name: "network0", path: "passt", listens: listens, startsEarly: startsEarly, starter: starter),
+            isSaved: true)
     }
 
     @Test(arguments: [false, true]) func itIsStartedWithAMachineWhoseGuestIsExpectedToAsk(early: Bool) throws {
         let backend = PasstBackend(name: "network0", path: "passt", listens: true, startsEarly: early, starter: starter)
         let probe = try BackendProbe(backend, isReady: false)
         defer { probe.stop() }
-        if early { #expect(Patience.wait { starts == 1 }) }
-        probe.loop.sync {}
+        if early { #expect(Patience.wait { starts == 1 }) } else { usleep(400_000) }
         #expect(starts == (early ? 1 : 0))
         probe.loop.sync { backend.activate([]) }
         #expect(starts == 1)
@@ -92,6 +98,35 @@ import Testing
             _ = probe.send(question)
             #expect(starts == before + 1)
         }
+    }
+
+    @Test func itIsNotStartedEarlyForADriverThatIsReady() throws {
+        let probe = try probe(listens: false, startsEarly: true)
+        defer { probe.stop() }
+        usleep(400_000)
+        #expect(starts == 0)
+    }
+
+    @Test func aBusyHostIsAskedAgain() throws {
+        starter.unanswered.store(4, ordering: .relaxed)
+        let probe = try BackendProbe(PasstBackend(name: "network0", path: "passt", listens: true, starter: starter))
+        defer { probe.stop() }
+        #expect(Patience.wait { starts == 5 })
+        let frame = [UInt8](repeating: 0xFF, count: 12) + [8, 0] + Self.guest
+        #expect(probe.send(frame))
+        #expect(probe.receive() == frame)
+        #expect(probe.links == 0 && probe.backend.isLinkUp)
+    }
+
+    @Test func theLinkIsDownWhileTheHostDoesNotAnswer() throws {
+        starter.unanswered.store(5, ordering: .relaxed)
+        let probe = try BackendProbe(PasstBackend(name: "network0", path: "passt", listens: true, starter: starter))
+        defer { probe.stop() }
+        #expect(Patience.wait { probe.links == 1 })
+        #expect(!probe.backend.isLinkUp)
+        #expect(Patience.wait { probe.links == 2 })
+        #expect(probe.backend.isLinkUp)
+        #expect(starts == 6)
     }
 
     @Test func itIsStartedAtOnceWhereItListens() throws {

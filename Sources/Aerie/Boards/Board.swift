@@ -30,6 +30,14 @@ protocol Board: AnyObject, Sendable {
     /// Loads kernel or firmware and sets the vCPUs to its entry. Called at power-on and after a reset.
     func load() throws(AerieError)
 
+    /// Lets the host allocate the pages that the guest is going to use while it starts. vCPUs may run.
+    ///
+    /// - Parameter isCancelled: asked now and then.
+    func allocateFirstPages(unless isCancelled: () -> Bool)
+
+    /// Whether `allocateFirstPages` has something to do.
+    var hasFirstPages: Bool { get }
+
     /// Writes the code that was generated for the guest into an empty file, which stays empty where there is none.
     ///
     /// - Parameter isShared: nobody changes the file afterwards, and `sharedCode` may have it.
@@ -49,6 +57,8 @@ protocol Board: AnyObject, Sendable {
 }
 
 extension Board {
+    var hasFirstPages: Bool { false }
+    func allocateFirstPages(unless isCancelled: () -> Bool) {}
     func saveCode(to file: borrowing FileDescriptor, isShared: Bool) throws(SystemError) {}
     func sharedCode() throws(SystemError) -> FileDescriptor? { nil }
     func prepareTrim() {}

@@ -34,14 +34,14 @@ final class RISCVBoard: Board {
     private let interrupts: RISCVInterrupts
     private let deviceTree: DeviceTree
     /// The bytes that the guest uses at the end of its first range of memory while it starts; 0 where nobody knows.
-    private let usedAtStart: UInt64
+    private let firstPages: UInt64
 
     /// Builds the machine. Nothing runs, and nothing is loaded yet.
     init(
         _ configuration: Configuration, console: any CharacterChannel, control: any CharacterChannel,
         services: HostServices, log: Log, events: @escaping SystemEventHandler
     ) throws(AerieError) {
-        (boot, usedAtStart) = (try Self.makeBoot(configuration), Self.usedAtStart(configuration))
+        (boot, firstPages) = (try Self.makeBoot(configuration), Self.firstPages(configuration, services))
         let region = configuration.growthRegion(above: RISCVMemoryMap.memory + configuration.bootMemory)
         memory = try BoardBuilder.memory(
             [(RISCVMemoryMap.memory, configuration.bootMemory)] + (region.map { [$0] } ?? []), configuration, services)
@@ -98,11 +98,6 @@ final class RISCVBoard: Board {
         }
     }
 
-    /// The guest of an image is Linux, which takes memory from the end on: 64 bytes for each page, and then what it uses first.
-    private static func usedAtStart(_ configuration: Configuration) -> UInt64 {
-        configuration.appendedInitrd.isEmpty ? 0 : configuration.bootMemory / 64 + (40 << 20)
-    }
-
     func load() throws(AerieError) {
         let tree = try wrapping("random numbers for the guest") { () throws(SystemError) in
             try deviceTree.withRandomSeed()
@@ -116,10 +111,22 @@ final class RISCVBoard: Board {
             harts[0].enterSupervisor(at: entry, arguments: (0, deviceTree))
             for hart in harts.dropFirst() { hart.stop() }
             interrupts.prepareForSupervisor()
-            if usedAtStart > 0 { memory.allocateEnd(of: memory.ranges[0], count: usedAtStart) }
         case .machine(let rom, _, _):
             bootROM.setContents(rom)
         }
+    }
+
+    /// The guest of an image is Linux, which takes memory from the end on: 64 bytes for each page, and then what it uses first.
+    private static func firstPages(_ configuration: Configuration, _ services: HostServices) -> UInt64 {
+        let isBoot = services.memory == nil && services.arrival == nil && !configuration.appendedInitrd.isEmpty
+        let size = configuration.bootMemory
+        return isBoot ? min(size / 64 + (40 << 20), size / 8, 128 << 20) : 0
+    }
+
+    var hasFirstPages: Bool { firstPages > 0 }
+
+    func allocateFirstPages(unless isCancelled: () -> Bool) {
+        memory.allocateEnd(of: memory.ranges[0], count: firstPages, unless: isCancelled)
     }
 
     func dismantle() {

@@ -105,6 +105,13 @@ extension Configuration {
         return devices
     }
 
+    /// Whether the guest is going to ask for an address of a card soon after it boots, as Aerie's own initial RAM disk does. Clients of published
+    /// ports come at any time; they are refused until the guest has its card.
+    private func isAwaited(_ card: NetworkCard, _ ports: [PublishedPort], _ services: HostServices) -> Bool {
+        let isBoot = services.memory == nil && services.arrival == nil
+        return isBoot && !appendedInitrd.isEmpty && card.slot == nil && ports.isEmpty
+    }
+
     /// The device of a card.
     ///
     /// - Parameters:
@@ -119,9 +126,9 @@ extension Configuration {
         let starter = services.startPasst?(serviceNumber(ofCard: index))
         var backend: any NetworkBackend =
             if let interface { try interface.makeBackend() } else {
-                // The initial RAM disk of Aerie's own, with the guest's agent, asks for the card's address.
                 try card.makeBackend(
-                    name: name, ports: ports, isFiltered: !rules.isEmpty, isAwaited: !appendedInitrd.isEmpty, starter)
+                    name: name, ports: ports, isFiltered: !rules.isEmpty,
+                    isAwaited: isAwaited(card, ports, services), starter)
             }
         if !rules.isEmpty {
             let isUser = card.network == .user

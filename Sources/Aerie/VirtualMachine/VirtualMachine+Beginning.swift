@@ -74,6 +74,12 @@ extension VirtualMachine {
             if let thread = try memoryKeeper.startIfNeeded() {
                 state.update { $0.processorThreads.append(thread) }
             }
+            if board.hasFirstPages {
+                let pages = try HostThread(name: "memory") { [state, board] in
+                    board.allocateFirstPages { state.withLock { $0.lifecycle.isOver } }
+                }
+                state.update { $0.processorThreads.append(pages) }
+            }
             for processor in board.processors {
                 let thread = try HostThread(name: "vcpu\(processor.index)") { [self] in drive(processor) }
                 state.update { $0.processorThreads.append(thread) }

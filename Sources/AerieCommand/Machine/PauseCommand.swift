@@ -18,6 +18,7 @@ struct PauseCommand: ParsableCommand {
     func run() throws {
         try selection.forEach(all: { $0.status.state == .running }) { machine in
             _ = try ControlClient(machine).call(.pause)
+            machine.awaitStatus(.paused)
         }
     }
 }

@@ -20,6 +20,7 @@ struct ResumeCommand: ParsableCommand {
     func run() throws {
         try selection.forEach(all: { $0.status.state == .paused }) { machine in
             _ = try ControlClient(machine).call(.resume)
+            machine.awaitStatus(.running)
         }
     }
 }

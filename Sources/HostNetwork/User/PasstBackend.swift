@@ -1,3 +1,4 @@
+internal import Glibc
 package import HostSystem
 internal import Synchronization
 
@@ -18,6 +19,8 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     /// Nanoseconds from a machine's start to that of its early passt. Until then the host has enough to do; passt needs less time than the guest's
     /// kernel.
     private static let head: UInt64 = 150_000_000
+    /// Starts in a row to which nobody has answered in time, before the link goes down: the host is busy.
+    private static let mostUnanswered = 5
 
     package let mtu: UInt16 = 65520
     // passt finishes no checksums; its own frames never leave the host's memory, so their checksums need no check.
@@ -42,6 +45,7 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
     private var stream: FrameStream?
     private var source: EventSource?
     private var pause = shortestPause
+    private var unanswered = 0
     /// The driver of a machine that goes on from a saved one is ready before the machine has an event loop.
     private var wasActivatedEarly = false
     private var startsAtFirstUse = false
@@ -138,9 +142,12 @@ package final class PasstBackend: NetworkBackend, @unchecked Sendable {
             self.process = process
             self.stream = stream
             hasServed = false
+            unanswered = 0
             timer?.schedule(at: HostClock.monotonic() + Self.probation)
         } catch {
-            goDown("\(error)")
+            unanswered = error.code == ETIMEDOUT ? unanswered + 1 : 0
+            guard isLinkUp, (1..<Self.mostUnanswered).contains(unanswered) else { return goDown("\(error)") }
+            timer?.schedule(at: HostClock.monotonic() + Self.shortestPause)
         }
     }
 

@@ -12,7 +12,7 @@ enum InitialRamdisk {
     static func run() -> Never {
         _ = system(SystemCall.umask, 0o022)
         mountKernelFileSystems()
-        expediteGracePeriods(true)
+        let graceful = expediteGracePeriods()
         AgentProgram.limitHeap()
         let words = BootWords(FileAccess.contents("/proc/cmdline") ?? [])
         KernelModules.load("boot")
@@ -51,7 +51,7 @@ enum InitialRamdisk {
                 Identity.completeMachineID()
                 NetworkSetup.configureCards()
             }
-            expediteGracePeriods(false)
+            try? FileAccess.write(graceful, to: gracePeriods)
             Process.setPriority(0)
         } catch {
             var text = [UInt8]("the root file system cannot be entered: ")
@@ -70,9 +70,14 @@ enum InitialRamdisk {
     }
 
     /// Whether the kernel interrupts other processors to end a grace period at once, as it does before its first process begins. Each close of a
-    /// packet socket and each change of a mount waits for one. It is nothing for a system that works.
-    private static func expediteGracePeriods(_ isOn: Bool) {
-        try? FileAccess.write([UInt8(ascii: isOn ? "1" : "0")], to: "/sys/kernel/rcu_expedited")
+    /// packet socket waits for one, for example. It is nothing for a system that works.
+    private static let gracePeriods: StaticString = "/sys/kernel/rcu_expedited"
+
+    /// - Returns: what the setting was before.
+    private static func expediteGracePeriods() -> [UInt8] {
+        let old = FileAccess.contents(gracePeriods, limit: 16) ?? []
+        try? FileAccess.write([UInt8(ascii: "1")], to: gracePeriods)
+        return old
     }
 
     /// What happens on the root file system before its init begins.

@@ -24,7 +24,7 @@ enum Identity {
     /// Gives a system that has no machine ID yet a random one, which it keeps (machine-id(5)).
     static func completeMachineID() {
         let place: StaticString = "/etc/machine-id"
-        guard let old = FileAccess.contents(place, limit: 64), old.trimmed == "uninitialized",
+        guard let old = FileAccess.contents(place, limit: 64)?.trimmed, old.isEmpty || old == "uninitialized",
             var identity = FileAccess.contents("/proc/sys/kernel/random/uuid", limit: 64)
         else { return }
         identity.removeAll { $0 == UInt8(ascii: "-") }

@@ -260,7 +260,12 @@ enum GuestScripts {
                 -o Dpkg::Use-Pty=0 install "$state"/packages/*.deb </dev/null || fail "apt-get install"
         fi
         # Each machine makes its own at its first start.
-        if [ -f /etc/machine-id ]; then : >/etc/machine-id; else echo uninitialized >/etc/machine-id; fi
+        if [ -f /etc/machine-id ]; then
+            : >/etc/machine-id
+        else
+            echo uninitialized >/etc/machine-id
+            chmod 444 /etc/machine-id
+        fi
         rm -f /var/lib/dbus/machine-id /usr/sbin/policy-rc.d /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
         rm -rf "$state" /var/lib/dpkg/status-old /var/cache/debconf/*-old /tmp/* /root/.bash_history
         cp /var/lib/dpkg/status /var/lib/dpkg/status-old
