@@ -219,7 +219,7 @@ let package = Package(
             ]),
         tests("GuestBootTests", ["GuestBoot", "GuestToolchain", "TestSupport", "GuestMemory", "CZlib", "CZstd"]),
         tests("ComposeTests", ["Compose"]),
-        tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem"]),
+        tests("GuestImagesTests", ["GuestImages", "GuestToolchain", "HostSystem", "TestSupport"]),
         tests(
             "MachineTests",
             [
