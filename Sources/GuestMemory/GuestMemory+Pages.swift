@@ -42,6 +42,7 @@ extension GuestMemory {
 
     /// Bytes of a part that stays in a processor's cache.
     private static let filledAtOnce = 256 << 10
+
     /// Lets the host allocate the last pages of a range, from the end on: for a guest that is about to use them, whose vCPUs do other work
     /// meanwhile. Memory that begins with contents, mergeable memory, and memory that arrives are left alone. So are the pages where the host
     /// cannot do it (before Linux 5.14).
@@ -72,6 +73,7 @@ extension GuestMemory {
 
     /// Bytes, so that nobody waits for long.
     private static let allocatedAtOnce = 256 << 10
+
     /// Bytes of memory that are asked about at once.
     private static let step = 1 << 30
     /// Bytes of memory that are pushed out with one call, which the end of the machine waits for.

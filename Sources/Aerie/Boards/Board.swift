@@ -30,13 +30,8 @@ protocol Board: AnyObject, Sendable {
     /// Loads kernel or firmware and sets the vCPUs to its entry. Called at power-on and after a reset.
     func load() throws(AerieError)
 
-    /// Lets the host allocate the pages that the guest is going to use while it starts. vCPUs may run.
-    ///
-    /// - Parameter isCancelled: asked now and then.
-    func allocateFirstPages(unless isCancelled: () -> Bool)
-
-    /// Whether `allocateFirstPages` has something to do.
-    var hasFirstPages: Bool { get }
+    /// The bytes that the guest is going to use at the end of its first range of memory while it starts; 0 where nobody knows.
+    var firstPages: UInt64 { get }
 
     /// Writes the code that was generated for the guest into an empty file, which stays empty where there is none.
     ///
@@ -57,8 +52,7 @@ protocol Board: AnyObject, Sendable {
 }
 
 extension Board {
-    var hasFirstPages: Bool { false }
-    func allocateFirstPages(unless isCancelled: () -> Bool) {}
+    var firstPages: UInt64 { 0 }
     func saveCode(to file: borrowing FileDescriptor, isShared: Bool) throws(SystemError) {}
     func sharedCode() throws(SystemError) -> FileDescriptor? { nil }
     func prepareTrim() {}

@@ -33,8 +33,7 @@ final class RISCVBoard: Board {
     private let bootROM: BootROM
     private let interrupts: RISCVInterrupts
     private let deviceTree: DeviceTree
-    /// The bytes that the guest uses at the end of its first range of memory while it starts; 0 where nobody knows.
-    private let firstPages: UInt64
+    let firstPages: UInt64
 
     /// Builds the machine. Nothing runs, and nothing is loaded yet.
     init(
@@ -118,15 +117,8 @@ final class RISCVBoard: Board {
 
     /// The guest of an image is Linux, which takes memory from the end on: 64 bytes for each page, and then what it uses first.
     private static func firstPages(_ configuration: Configuration, _ services: HostServices) -> UInt64 {
-        let isBoot = services.memory == nil && services.arrival == nil && !configuration.appendedInitrd.isEmpty
         let size = configuration.bootMemory
-        return isBoot ? min(size / 64 + (40 << 20), size / 8, 128 << 20) : 0
-    }
-
-    var hasFirstPages: Bool { firstPages > 0 }
-
-    func allocateFirstPages(unless isCancelled: () -> Bool) {
-        memory.allocateEnd(of: memory.ranges[0], count: firstPages, unless: isCancelled)
+        return configuration.bootsImage(services) ? min(size / 64 + (40 << 20), size / 8, 128 << 20) : 0
     }
 
     func dismantle() {

@@ -105,11 +105,15 @@ extension Configuration {
         return devices
     }
 
+    /// Whether the machine starts with Aerie's own initial RAM disk, and does not go on from a saved or a moving one.
+    func bootsImage(_ services: HostServices) -> Bool {
+        services.memory == nil && services.arrival == nil && !appendedInitrd.isEmpty
+    }
+
     /// Whether the guest is going to ask for an address of a card soon after it boots, as Aerie's own initial RAM disk does. Clients of published
     /// ports come at any time; they are refused until the guest has its card.
     private func isAwaited(_ card: NetworkCard, _ ports: [PublishedPort], _ services: HostServices) -> Bool {
-        let isBoot = services.memory == nil && services.arrival == nil
-        return isBoot && !appendedInitrd.isEmpty && card.slot == nil && ports.isEmpty
+        bootsImage(services) && card.slot == nil && ports.isEmpty
     }
 
     /// The device of a card.

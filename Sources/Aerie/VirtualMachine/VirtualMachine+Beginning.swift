@@ -1,3 +1,4 @@
+internal import GuestMemory
 internal import HostSystem
 internal import Machine
 
@@ -74,9 +75,11 @@ extension VirtualMachine {
             if let thread = try memoryKeeper.startIfNeeded() {
                 state.update { $0.processorThreads.append(thread) }
             }
-            if board.hasFirstPages {
+            if board.firstPages > 0 {
                 let pages = try HostThread(name: "memory") { [state, board] in
-                    board.allocateFirstPages { state.withLock { $0.lifecycle.isOver } }
+                    board.memory.allocateEnd(of: board.memory.ranges[0], count: board.firstPages) {
+                        state.withLock { $0.lifecycle.isOver }
+                    }
                 }
                 state.update { $0.processorThreads.append(pages) }
             }

@@ -16,9 +16,6 @@ struct PauseCommand: ParsableCommand {
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
-        try selection.forEach(all: { $0.status.state == .running }) { machine in
-            _ = try ControlClient(machine).call(.pause)
-            machine.awaitStatus(.paused)
-        }
+        try selection.forEach(all: { $0.status.state == .running }) { try $0.pause() }
     }
 }

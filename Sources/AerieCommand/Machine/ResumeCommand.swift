@@ -18,9 +18,6 @@ struct ResumeCommand: ParsableCommand {
     @OptionGroup var verbosity: VerbosityOptions
 
     func run() throws {
-        try selection.forEach(all: { $0.status.state == .paused }) { machine in
-            _ = try ControlClient(machine).call(.resume)
-            machine.awaitStatus(.running)
-        }
+        try selection.forEach(all: { $0.status.state == .paused }) { try $0.resume() }
     }
 }

@@ -64,12 +64,16 @@ public final class JailedMachine: AgentMachine {
     /// Stops the machine between two instructions of each vCPU.
     ///
     /// - Throws: `usage` when it does not run.
-    public func pause() async throws(AerieError) { try await change(.pause, to: .paused) }
+    public func pause() async throws(AerieError) {
+        try await work("pause") { [machine] in try machine.pause() }
+    }
 
     /// Lets a paused machine run again.
     ///
     /// - Throws: `usage` when it is not paused.
-    public func resume() async throws(AerieError) { try await change(.resume, to: .running) }
+    public func resume() async throws(AerieError) {
+        try await work("resume") { [machine] in try machine.resume() }
+    }
 
     /// Asks the guest to power itself off. A guest that does not within a day is killed.
     ///
@@ -162,14 +166,6 @@ public final class JailedMachine: AgentMachine {
     }
 
     // MARK: Calls
-
-    /// A call after which the machine has another state.
-    private func change(_ method: ControlRequest.Method, to state: MachineStatus.State) async throws(AerieError) {
-        try await work(method.rawValue) { [machine] in
-            _ = try ControlClient(machine).call(method)
-            machine.awaitStatus(state)
-        }
-    }
 
     private func call(
         _ method: ControlRequest.Method, _ parameters: [String: JSONValue] = [:]

@@ -148,13 +148,6 @@ package struct Machine: Sendable {
         return try? JSONValue(parsing: bytes).decode(MachineStatus.self)
     }
 
-    /// Waits until the status is what the machine's process has answered already. The monitor writes it a moment later, on a busy host some
-    /// seconds later.
-    package func awaitStatus(_ state: MachineStatus.State) {
-        let deadline = HostClock.monotonic() + 10_000_000_000
-        while status.state != state, isRunning, HostClock.monotonic() < deadline { usleep(2000) }
-    }
-
     /// Writes the status; by the machine's monitor only, which holds the lock.
     package func write(_ status: MachineStatus) throws(AerieError) {
         do {
