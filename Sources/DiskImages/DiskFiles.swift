@@ -1,3 +1,4 @@
+internal import Glibc
 internal import HostSystem
 
 /// The files of an image that somebody else has opened and locked for a process that cannot open any.
@@ -53,11 +54,7 @@ package final class DiskFiles: Sendable {
             boxes.append(box)
             guard format == .qcow2 else { break }
             guard let backing = try box.backing(size: size) else { break }
-            guard boxes.count < Self.most else {
-                throw .backing(
-                    path: path, found: "the image is based on more than \(Self.most - 1) others",
-                    advice: "merge some of them with 'aerie disk commit' or 'aerie disk convert'")
-            }
+            guard boxes.count < Self.most else { throw Self.tooMany(path) }
             (name, format) = try backing.place(from: name)
             isReadOnly = true
         }
@@ -92,6 +89,40 @@ package final class DiskFiles: Sendable {
 
     /// The open files, which stay this object's.
     package var descriptors: [Int32] { boxes.map { $0.file.descriptor.rawValue } }
+
+    /// The files below a qcow2 image, the nearest first, by what is in the images. None of them is locked.
+    package static func bases(of path: String) throws(DiskImageError) -> [String] {
+        var bases: [String] = []
+        var place = (path: path, format: DiskImageFormat.qcow2)
+        while place.format == .qcow2 {
+            let size: UInt64
+            let box: Box
+            do throws(SystemError) {
+                let file = try FileDescriptor(path: place.path, flags: O_RDONLY | O_NONBLOCK)
+                size = try file.size()
+                box = Box(File(path: place.path, isDirect: false, descriptor: file))
+            } catch { throw .cannotOpen(path: place.path, error) }
+            guard let backing = try box.backing(size: size) else { break }
+            guard bases.count + 1 < most else { throw tooMany(path) }
+            place = try backing.place(from: place.path)
+            bases.append(place.path)
+        }
+        return bases
+    }
+
+    private static func tooMany(_ path: String) -> DiskImageError {
+        .backing(
+            path: path, found: "the image is based on more than \(most - 1) others",
+            advice: "merge some of them with 'aerie disk commit' or 'aerie disk convert'")
+    }
+
+    /// Another descriptor of the image's own file.
+    func top(isDirect: Bool) throws(DiskImageError) -> FileDescriptor {
+        guard let box = boxes.first(where: { $0.file.isDirect == isDirect }) else {
+            throw .backing(path: "", found: "its file was not handed over", advice: "give all of its files")
+        }
+        do { return try box.file.descriptor.duplicate() } catch { throw .cannotOpen(path: box.file.path, error) }
+    }
 
     /// Another descriptor of the file at `path`.
     func descriptor(_ path: String, isDirect: Bool = false) throws(DiskImageError) -> FileDescriptor {

@@ -51,6 +51,15 @@ package protocol DiskImage: AnyObject, Sendable {
     /// Throws unless this image, not yet written to, can stand in for the one that `save` described.
     func verify(_ saved: SavedRecord) throws(SavedStateError)
 
+    /// Makes everything durable, and closes the image's own file, so that another process can lock it. Until `takeBack`, every request fails and
+    /// nothing is written. What the image is based on stays open. Nobody uses the image meanwhile. When this throws, the image is as it was.
+    func handOver() throws(DiskImageError)
+
+    /// Goes on with the image's own file, which is as `handOver` left it.
+    ///
+    /// - Parameter files: has it open and locked.
+    func takeBack(_ files: DiskFiles) throws(DiskImageError)
+
     /// The last call: gives the image's files free for others, without waiting for the object's end or for the host's disk.
     func close()
 }
@@ -60,6 +69,9 @@ package let sectorSize: UInt64 = 512
 
 extension DiskImage {
     package func grow(to size: UInt64) throws(DiskImageError) { throw .cannotGrow }
+
+    package func handOver() throws(DiskImageError) { throw .readOnly }
+    package func takeBack(_ files: DiskFiles) throws(DiskImageError) { throw .readOnly }
 
     func checkRange(_ offset: UInt64, _ count: UInt64) throws(DiskImageError) {
         guard offset <= size, count <= size - offset else {

@@ -14,6 +14,7 @@ package final class RawDiskImage: DiskImage {
     let file: FileDescriptor
     let path: String
     private let synchronizes: Bool
+    private let handover = DiskHandover()
     package var size: UInt64 { extent.load(ordering: .acquiring) }
     /// The bytes that the file had when it was opened or grew; less than `size` by the padding of the last sector.
     package var fileSize: UInt64 { presentSize.load(ordering: .acquiring) }
@@ -75,6 +76,18 @@ package final class RawDiskImage: DiskImage {
     }
 
     package func close() { file.unlock() }
+
+    package func handOver() throws(DiskImageError) { try handOver(direct: nil) }
+
+    /// - Parameter direct: another descriptor of the file.
+    func handOver(direct: Int32?) throws(DiskImageError) {
+        try checkWritable()
+        try handover.give(file, direct: direct)
+    }
+
+    package func takeBack(_ files: DiskFiles) throws(DiskImageError) {
+        try handover.take(try files.top(isDirect: false), path: path, file.rawValue)
+    }
 
     /// Only for a regular file. Of a block device the owner is the host.
     package func grow(to size: UInt64) throws(DiskImageError) {

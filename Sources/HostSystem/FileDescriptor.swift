@@ -36,6 +36,12 @@ package struct FileDescriptor: ~Copyable, Sendable {
         try FileDescriptor(duplicating: rawValue)
     }
 
+    /// Lets another descriptor of this process, which stays its owner's, lead to this one's open file. What it led to before is closed if it was the
+    /// last one.
+    package func replace(_ other: Int32) throws(SystemError) {
+        _ = try checked("dup3") { dup3(rawValue, other, O_CLOEXEC) }
+    }
+
     /// The size of a file or block device in bytes. Moves the file position to the end.
     package func size() throws(SystemError) -> UInt64 {
         UInt64(try checked("lseek") { lseek(rawValue, 0, Int32(SEEK_END)) })

@@ -9,7 +9,7 @@ import Testing
 @Suite(
     "Migrations killed at a system call", .serialized,
     .enabled("needs strace and the right to trace") { CallTracer.obstacle == nil })
-struct MigrationCrashTests: MigrationSuite {
+struct MigrationCrashTests: MigratedDiskSuite {
     enum Victim: String, CaseIterable, CustomTestStringConvertible {
         case sender = "migrate", receiver = "receive", machine = "the machine at the sender"
         case arrived = "the machine at the receiver"
@@ -17,8 +17,23 @@ struct MigrationCrashTests: MigrationSuite {
         var testDescription: String { rawValue }
     }
 
+    /// A disk of the machine that is not in its directory.
+    enum OtherDisk: String { case none, shared = "a shared disk", copied = "a disk that is sent" }
+
+    struct Walk: CustomTestStringConvertible {
+        let victim: Victim
+        let disk: OtherDisk
+
+        var testDescription: String { disk == .none ? victim.rawValue : "\(victim.rawValue), with \(disk.rawValue)" }
+    }
+
+    private static let walks: [Walk] =
+        Victim.allCases.flatMap { [Walk(victim: $0, disk: .none), Walk(victim: $0, disk: .shared)] }
+        + (OtherView.canMount ? [Walk(victim: .receiver, disk: .copied)] : [])
+
     let aerie: AerieProcess
     let echo: String
+    let guest = ""
 
     init() throws {
         aerie = try AerieProcess()
@@ -27,11 +42,13 @@ struct MigrationCrashTests: MigrationSuite {
     }
 
     /// A machine with a disk runs here, and none is there.
-    private func prepare() throws {
+    private func prepare(_ disk: OtherDisk) throws {
         for name in try names(there) { #expect(try aerie.run(["rm", "--force", name], environment: there).code == 0) }
+        try? FileManager.default.removeItem(atPath: "\(others)/disk")
         if try names().isEmpty {
+            let words = disk == .none ? [] : ["--disk", try makeDisk("disk", "raw")]
             let made = try aerie.run(
-                ["run", "--detach", "--name", "one", "--memory", "32M", "--network", "none", "tiny"])
+                ["run", "--detach", "--name", "one", "--memory", "32M", "--network", "none"] + words + ["tiny"])
             try #require(made.code == 0, "\(made.error)")
         }
         if state("one") == .paused {
@@ -66,15 +83,21 @@ struct MigrationCrashTests: MigrationSuite {
     /// Moves the machine. Of `tracer`, the words are for the processes of the machine at the sender, or stand in front of the others.
     ///
     /// - Returns: the sender's exit code.
-    private func migrate(_ victim: Victim, _ tracer: ([Int32]) -> [String]) throws -> Int32 {
+    private func migrate(
+        _ victim: Victim, _ disk: OtherDisk, _ tracer: ([Int32]) -> [String]
+    ) throws -> Int32 {
         unlink(socket)
+        let view = disk == .copied ? try otherView() : []
         let wrapper =
             switch victim {
             case .receiver: tracer([])
             case .arrived: try aerie.wrapper(tracingMachinesBy: tracer([]))
             case .sender, .machine: [String]()
             }
-        var receivers = [try RunningProgram(["receive", address], on: aerie, wrapper: wrapper, environment: there)]
+        func receive(_ wrapper: [String]) throws -> RunningProgram {
+            try RunningProgram(["receive", address], on: aerie, wrapper: view + wrapper, environment: there)
+        }
+        var receivers = [try receive(wrapper)]
         // Those that wait for questions are needed no more.
         defer { receivers.forEach(Self.kill) }
         awaitListening(receivers[0])
@@ -93,7 +116,7 @@ struct MigrationCrashTests: MigrationSuite {
             if victim == .receiver, receivers.count == 1, !MachineProcesses.exists(receivers[0].identifier),
                 receivers[0].end() == -SIGKILL
             {
-                receivers.append(try RunningProgram(["receive", address], on: aerie, environment: there))
+                receivers.append(try receive([]))
             }
             usleep(5000)
         }
@@ -104,7 +127,7 @@ struct MigrationCrashTests: MigrationSuite {
         return code
     }
 
-    private func check(_ death: String, _ victim: Victim) throws {
+    private func check(_ death: String, _ victim: Victim, _ disk: OtherDisk) throws {
         for environment in [[:], there] {
             let directory = try directory(environment)
             let entries = directoryEntries(directory.path)
@@ -125,6 +148,10 @@ struct MigrationCrashTests: MigrationSuite {
             }
         }
         #expect(holds, "\(death): \(states)")
+        if disk == .copied {
+            let arrived = (try? FileManager.default.contentsOfDirectory(atPath: others)) ?? []
+            #expect(arrived == (state("one", there) == nil ? [] : ["disk"]), "\(death): \(states)")
+        }
         for environment in [[:], there] {
             for machine in try directory(environment).machines() where !machine.isRunning {
                 let result = try aerie.run(["disk", "check", machine.file("root.qcow2")])
@@ -138,8 +165,8 @@ struct MigrationCrashTests: MigrationSuite {
     }
 
     /// Nothing is left when the machines are removed.
-    private func end() throws {
-        try prepare()
+    private func end(_ disk: OtherDisk) throws {
+        try prepare(disk)
         for environment in [[:], there] {
             let made = try aerie.run(
                 ["create", "--name", "last", "--network", "none", "tiny"], environment: environment)
@@ -165,11 +192,12 @@ struct MigrationCrashTests: MigrationSuite {
 
     @Test(
         "Exactly one side has a machine that runs or can go on, wherever a process of its migration is killed",
-        arguments: Victim.allCases)
-    func killed(_ victim: Victim) throws {
-        try prepare()
+        arguments: walks)
+    func killed(_ walk: Walk) throws {
+        let (victim, disk) = (walk.victim, walk.disk)
+        try prepare(disk)
         let list = aerie.directory.path("calls")
-        let code = try migrate(victim) { processes in
+        let code = try migrate(victim, disk) { processes in
             switch victim {
             case .sender, .receiver: CallTracer.listing(to: list)
             case .machine: CallTracer.listing(processes: processes, to: list)
@@ -181,19 +209,19 @@ struct MigrationCrashTests: MigrationSuite {
         if victim == .arrived {
             #expect(try aerie.run(["kill", "one"], environment: there).code == 0)
         }
-        let walk = try CrashWalk("migration: \(victim.rawValue)", list: list)
-        #expect(walk.count > 0)
-        try walk.forEach { call, death in
-            try prepare()
-            _ = try migrate(victim) { processes in
+        let calls = try CrashWalk("migration: \(walk.testDescription)", list: list)
+        #expect(calls.count > 0)
+        try calls.forEach { call, death in
+            try prepare(disk)
+            _ = try migrate(victim, disk) { processes in
                 switch victim {
                 case .sender, .receiver: CallTracer.killing(at: call)
                 case .machine: CallTracer.killing(processes: processes, at: call)
                 case .arrived: CallTracer.killingAny(at: call)
                 }
             }
-            try check(death, victim)
+            try check(death, victim, disk)
         }
-        try end()
+        try end(disk)
     }
 }

@@ -105,20 +105,6 @@ import Testing
         #expect(try aerie.run(["migrate", "one", address]).error.contains("it is not running"))
     }
 
-    @Test("A machine with a disk that is not its own does not go")
-    func otherDisk() throws {
-        let disk = try aerie.directory.file("disk", Data(count: 1 << 20))
-        try start("one", ["--disk", disk])
-        defer { removeEverywhere("one") }
-        let receiver = try receiver()
-        let refused = try aerie.run(["migrate", "one", address])
-        #expect(refused.code == 69)
-        #expect(
-            refused.error.contains("belongs to no machine; a machine goes with the changes to its image's disk only"))
-        #expect(receiver.end() == 74)
-        #expect(try echoes("one", "x") == "x")
-    }
-
     /// How far a receiver goes before it ends the connection.
     enum Step: CaseIterable, Sendable { case connected, offered, answered, memory, complete, ready, committed }
 

@@ -46,6 +46,8 @@ public final class VirtualMachine: Sendable {
         var processorThreads: [HostThread] = []
         /// Work for the control thread.
         var request: Request?
+        /// Paths of disks whose files another process has (`handOverDisks`).
+        var handedOverDisks: [String] = []
         /// Devices hold files, and threads once they have started.
         var devicesAreOpen = true
     }
@@ -148,6 +150,7 @@ public final class VirtualMachine: Sendable {
     public func resume() throws(AerieError) {
         try exclusively { () throws(AerieError) in
             try require(.paused, to: "resume")
+            try requireDisks()
             let pausedAt = state.update { state in
                 state.lifecycle = .running
                 return state.pausedAt

@@ -61,6 +61,9 @@ struct MigrateCommand: ParsableCommand {
         try MachineEnding.kill(machine)
         if !machine.isGone { try userMachines().remove(machine) }
         connection.close()
+        for disk in report.copiedDisks ?? [] {
+            StandardError.write("aerie: disk \(disk) was copied there, and stays here; remove it when it is of no more use\n")
+        }
         if format.format == .json { try format.printJSON(report) } else { print(report.name) }
     }
 

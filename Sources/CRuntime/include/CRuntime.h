@@ -6,6 +6,16 @@
 /// Whether another open file description holds a lock of aerie_state_lock on the file: 1 or 0; -1 with errno set on failure.
 int aerie_state_is_locked(int descriptor);
 
+/// Whether another open file description holds any lock on the file, or with `exclusive` a lock for writing: 1 or 0; -1 with errno set on
+/// failure.
+int aerie_state_has_lock(int descriptor, int exclusive);
+
+/// Opens a new file without a name in a directory (O_TMPFILE), close-on-exec; -1 with errno set where the file system has none.
+int aerie_state_make_unnamed(const char *directory);
+
+/// Gives an open file without a name one that nothing has (EEXIST); -1 with errno set on failure.
+int aerie_state_name_file(int descriptor, const char *path);
+
 /// Takes an exclusive open-file-description lock on the whole file. With `waits`, waits for other owners; otherwise fails with EAGAIN. The
 /// lock lasts until the last duplicate of the description is closed, in whatever process.
 int aerie_state_lock(int descriptor, int waits);

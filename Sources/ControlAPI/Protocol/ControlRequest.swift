@@ -8,7 +8,7 @@ package struct ControlRequest: Equatable, Sendable {
     package enum Method: String, CaseIterable, Sendable {
         case status, pause, resume, powerOff, kill, wait, waitForAgent, attach, resizeWindow, statistics, setMemory,
             setMemoryPolicy, setLink, resizeDisk, setDiskRate, setNetworkRate, setCPU, save, fork, saveCode,
-            transfer, sendPages, hold, addDisk, addNetworkCard, removeDevice
+            transfer, sendPages, hold, returnDisk, addDisk, addNetworkCard, removeDevice
     }
 
     /// Chosen by the client; the answer has it, too.

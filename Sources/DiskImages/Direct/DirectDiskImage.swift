@@ -88,6 +88,14 @@ package final class DirectDiskImage: DiskImage {
     }
 
     package func close() { base.close() }
+    package func handOver() throws(DiskImageError) { try base.handOver(direct: direct.rawValue) }
+
+    package func takeBack(_ files: DiskFiles) throws(DiskImageError) {
+        let opened = try files.top(isDirect: true)
+        try base.takeBack(files)
+        do throws(SystemError) { try opened.replace(direct.rawValue) } catch { throw .system(error) }
+    }
+
     package func save() throws(SavedStateError) -> SavedRecord { try base.save() }
     package func verify(_ saved: SavedRecord) throws(SavedStateError) { try base.verify(saved) }
 }

@@ -21,6 +21,7 @@ package final class Qcow2DiskImage: DiskImage {
     let changes: Mutex<Qcow2Changes>
     let structures: Qcow2Structures?
     let uses = Qcow2Uses()
+    private let handover = DiskHandover()
     // Guest clusters whose place is being changed. Whoever has a claim does not wait for a thread of the pool, where others may be
     // waiting for the claim.
     let claims = Monitor<[Range<UInt64>]>([])
@@ -68,6 +69,16 @@ package final class Qcow2DiskImage: DiskImage {
         for _ in 0..<2 { try? writeTables() }
         file.descriptor.unlock()
         base?.close()
+    }
+
+    package func handOver() throws(DiskImageError) {
+        try checkWritable()
+        for _ in 0..<2 { try writeTables() }
+        try handover.give(file.descriptor)
+    }
+
+    package func takeBack(_ files: DiskFiles) throws(DiskImageError) {
+        try handover.take(try files.top(isDirect: false), path: file.path, file.descriptor.rawValue)
     }
 
     // MARK: Reading

@@ -83,7 +83,13 @@ final class ControlConnection: @unchecked Sendable {
                     try machine.transfer(state: files[0], stream: files[1], try options(request))
                 })
         case .sendPages: return try sendPages(request)
-        case .hold: holdsPause = false
+        case .hold:
+            try DiskRequest(request).handOver(from: machine)
+            holdsPause = false
+        case .returnDisk:
+            let files = files.takeAll()
+            try server.requireOwner(self, for: "taking back a disk")
+            try DiskRequest(request).takeBack(to: machine, files)
         case .powerOff:
             let seconds = request.parameters["timeout"]?.integer
             server.stopper.ask(timeout: seconds.map { UInt64(min(max($0, 0), 1_000_000_000)) * 1_000_000_000 })
@@ -170,7 +176,10 @@ final class ControlConnection: @unchecked Sendable {
             case .stopping: "stopping"
             case .ended: "exited"
             }
-        return .object(["state": .string(name), "agent": .boolean(server.machine.isAgentReady)])
+        var pairs: [String: JSONValue] = ["state": .string(name), "agent": .boolean(server.machine.isAgentReady)]
+        let away = server.machine.handedOverDisks
+        if !away.isEmpty { pairs["handedOverDisks"] = .array(away.map { .string($0) }) }
+        return .object(pairs)
     }
 
     /// Waits in steps, so that the end of the machine ends the wait.

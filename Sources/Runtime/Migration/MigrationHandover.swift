@@ -100,10 +100,7 @@ struct MigrationHandover {
     }
 
     /// The receiver has the machine no more, and never ran it.
-    private func goOn(_ error: AerieError) -> AerieError {
-        _ = try? client.call(.resume)
-        return error
-    }
+    private func goOn(_ error: AerieError) -> AerieError { machine.goingOn(client, after: error) }
 
     private func lost(_ found: String) -> AerieError {
         AerieError(
@@ -130,5 +127,23 @@ struct MigrationHandover {
             advice:
                 "if it does not run there, let it go on with 'aerie resume \(name)', otherwise 'aerie rm --force \(name)'"
         )
+    }
+}
+
+extension Machine {
+    /// Lets a machine go on that was held for its handover.
+    ///
+    /// - Parameter error: why it was not handed over.
+    /// - Returns: the error, with the reason if the machine stands still.
+    func goingOn(_ client: ControlClient, after error: AerieError) -> AerieError {
+        do throws(AerieError) {
+            try goOn(client)
+            return error
+        } catch let reason {
+            guard reason.category == .unavailable else { return error }
+            return AerieError(
+                error.category, asked: error.asked, found: "\(error.found); it stands still here: \(reason.found)",
+                advice: "if it does not run there, let it go on with 'aerie resume \(record.name)'")
+        }
     }
 }

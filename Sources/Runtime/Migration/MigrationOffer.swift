@@ -26,15 +26,20 @@ package struct MigrationOffer: Codable, Sendable {
     package var transfer: String?
     /// Whether the guest may go on before its memory is there; nil for no.
     package var postCopy: Bool?
+    /// The machine's files that are not in its directory, by the paths that the record has; nil for none. Those that the answer wants are
+    /// numbered after `disks`.
+    package var outside: [OutsideFile]?
 
     package init(
-        machine: MachineRecord, memory: UInt64, disks: [File], transfer: String? = nil, postCopy: Bool? = nil
+        machine: MachineRecord, memory: UInt64, disks: [File], transfer: String? = nil, postCopy: Bool? = nil,
+        outside: [OutsideFile]? = nil
     ) {
         self.machine = machine
         self.memory = memory
         self.disks = disks
         self.transfer = transfer
         self.postCopy = postCopy
+        self.outside = outside
     }
 }
 
@@ -45,6 +50,8 @@ struct MigrationAnswer: Codable {
     /// Why the guest cannot go on before its memory is there; nil when it can.
     var postCopyRefusal: String?
     var postCopy: Bool?
+    /// Where each of the files outside of the machine's directory is; nil for none, and of a receiver that does not know of them.
+    var outside: [OutsideFile.Place]?
 }
 
 /// The question what has become of a machine.

@@ -130,12 +130,17 @@ package final class MigrationReceiver {
                 record.moveOwnFiles(ofMachine: offer.machine.id, to: directory)
                 if let transfer = offer.transfer { try ledger.begin(transfer, in: work) }
                 try adapt(&record)
-                let isPostCopy = try accept(offer)
-                received = try receiveFiles(offer, into: work, isPostCopy: isPostCopy)
+                let outside = try ArrivingFiles(
+                    offer, besides: store.parent,
+                    isImageElsewhere: record.image?.directory != offer.machine.image?.directory)
+                let isPostCopy = try accept(offer, outside.places)
+                let copied = try outside.make(in: work)
+                received = try receiveFiles(offer, copied.map(\.contents), into: work, isPostCopy: isPostCopy)
                 try finish(work, record, offer.machine)
                 transfer = offer.transfer
                 try stream.send(.ready)
                 _ = try stream.receive(.commit)
+                for file in copied { try file.appear() }
                 return record
             }
             guard let received else { preconditionFailure("a machine that was received has a memory") }
@@ -192,9 +197,11 @@ package final class MigrationReceiver {
 
     /// Takes an offer.
     ///
+    /// - Parameter outside: where the machine's files are that are not in its directory.
     /// - Returns: whether the machine may go on before its memory is here.
-    private func accept(_ offer: MigrationOffer) throws -> Bool {
+    private func accept(_ offer: MigrationOffer, _ outside: [OutsideFile.Place]) throws -> Bool {
         var answer = MigrationAnswer()
+        if !outside.isEmpty { answer.outside = outside }
         if offer.transfer != nil { answer.directory = try ledger.identity() }
         if offer.postCopy == true {
             do throws(AerieError) {
@@ -218,7 +225,8 @@ package final class MigrationReceiver {
             offer = try value.decode(MigrationOffer.self)
         } catch { throw TransferError.damaged("the description of the machine cannot be read: \(error)") }
         let names = offer.disks.map(\.name)
-        guard offer.machine.version == MachineRecord.currentVersion, names.count <= Self.mostDisks,
+        guard offer.machine.version == MachineRecord.currentVersion,
+            names.count + (offer.outside?.count ?? 0) <= Self.mostDisks,
             Set(names).count == names.count, offer.transfer.map(TransferLedger.isName) ?? true,
             names.allSatisfy({ $0 == Machine.rootDiskName || Snapshot.isBase($0) })
         else { throw TransferError.damaged("the description of the machine is of another form") }
@@ -227,13 +235,17 @@ package final class MigrationReceiver {
 
     // MARK: Files
 
+    /// - Parameter outside: files that are not in the machine's directory.
     private func receiveFiles(
-        _ offer: MigrationOffer, into work: String, isPostCopy: Bool
+        _ offer: MigrationOffer, _ outside: [ReceivedDisk], into work: String, isPostCopy: Bool
     ) throws -> ReceivedMemory {
         let state = try FileDescriptor(new: "\(work)/\(Machine.savedStateName)")
         let received = try ReceivedMemory(size: offer.memory, in: work, isPostCopy: isPostCopy)
         _ = try FileDescriptor(new: "\(work)/\(Machine.savedMoveName)")
-        let disks = try offer.disks.map { try ReceivedDisk("\(work)/\($0.name)", modified: $0.modified) }
+        let own = try offer.disks.map { disk throws(SystemError) in
+            ReceivedDisk(try FileDescriptor(new: "\(work)/\(disk.name)"), modified: disk.modified)
+        }
+        let disks = own + outside
         while true {
             let (frame, data) = try stream.receive()
             switch (frame.kind, frame.file) {

@@ -21,6 +21,8 @@ package struct MigrationSender {
         package let sentBytes: UInt64
         /// Those of them that were sent after the guest had gone on at the receiver; nil for a guest that has gone on when all was there.
         package let postCopyBytes: UInt64?
+        /// Paths of disks that were sent, and stay here as well; nil for none.
+        package let copiedDisks: [String]?
     }
 
     private let machine: Machine
@@ -64,11 +66,15 @@ package struct MigrationSender {
         let state: SentState
         let client = try ControlClient(machine)
         let disks = try offeredDisks()
+        let outside = try SentFiles(machine, asked: asked)
+        let places: [OutsideFile.Place]?
         let handover: MigrationHandover
         do {
-            let answer = try offer(disks.map(\.name))
-            for (index, disk) in disks.enumerated() { _ = try send(disk.copy, number: index) }
-            state = try sendState(client, disks.map(\.copy), postCopy: answer.postCopy == true)
+            let answer = try offer(disks.map(\.name), outside)
+            places = answer.outside
+            let copies = try disks.map(\.copy) + outside.copies(places)
+            for (index, copy) in copies.enumerated() { _ = try send(copy, number: index) }
+            state = try sendState(client, copies, postCopy: answer.postCopy == true)
             let questions = peer.flatMap { peer in
                 answer.directory.map { MigrationQuestions(transfer: transfer, directory: $0, peer: peer) }
             }
@@ -79,20 +85,28 @@ package struct MigrationSender {
             // The receiver may have said why before it ended the connection.
             throw refusal() ?? failure((error as? AerieError)?.found ?? "\(error)")
         }
-        try client.call(.hold)
-        do {
-            try stream.send(.commit)
-        } catch {
-            // What was not sent is not there.
-            _ = try? client.call(.resume)
-            throw refusal() ?? failure(error.description)
-        }
+        try hold(client, outside.shared(places))
         let result = try state.arePagesMissing ? handover.withPages() : handover.whole()
         return Report(
             name: result.name, microseconds: (HostClock.monotonic() - begun) / 1000,
             downtimeMicroseconds: state.pausedAt.map { (max(result.heardAt, $0) - $0) / 1000 },
             sentBytes: state.memoryCount + stream.sentCount + result.pagesCount,
-            postCopyBytes: state.arePagesMissing ? result.pagesCount : nil)
+            postCopyBytes: state.arePagesMissing ? result.pagesCount : nil,
+            copiedDisks: outside.left(places).isEmpty ? nil : outside.left(places))
+    }
+
+    /// Gives the machine away, with the locks of disks that both hosts see.
+    private func hold(_ client: ControlClient, _ shared: [String]) throws {
+        var parameters: [String: JSONValue] = [:]
+        if !shared.isEmpty { parameters["disks"] = .array(shared.map { .string($0) }) }
+        do throws(AerieError) { try client.call(.hold, parameters) } catch {
+            throw machine.goingOn(client, after: error)
+        }
+        do throws(TransferError) { try stream.send(.commit) } catch {
+            // What was not sent is not there.
+            let found = refusal()
+            throw machine.goingOn(client, after: found ?? failure(error.description))
+        }
     }
 
     // MARK: What is sent
@@ -108,13 +122,6 @@ package struct MigrationSender {
                 found: "its kernel or firmware is in its own directory, as an imported snapshot has it",
                 advice: "export a snapshot of it, and import that at the destination")
         }
-        for disk in configuration.disks where !names.contains(where: { disk.path == machine.file($0) }) {
-            guard disk.access != .readWrite else {
-                throw AerieError(
-                    .unavailable, asked: asked, found: "the disk \(disk.path) belongs to no machine",
-                    advice: "a machine goes with the changes to its image's disk only; start it without the other disk")
-            }
-        }
         return try names.map { ($0, try RepeatedCopy(of: machine.file($0))) }
     }
 
@@ -123,12 +130,12 @@ package struct MigrationSender {
         return (try? SnapshotRecord.Stamp(file: machine.file(name)))?.modified
     }
 
-    private func offer(_ names: [String]) throws -> MigrationAnswer {
+    private func offer(_ names: [String], _ outside: SentFiles) throws -> MigrationAnswer {
         let wantsPostCopy = options.postCopy != .never
         let offer = MigrationOffer(
-            machine: machine.record, memory: machine.record.configuration.memorySize,
+            machine: outside.record, memory: machine.record.configuration.memorySize,
             disks: names.map { MigrationOffer.File(name: $0, modified: modified($0)) }, transfer: transfer,
-            postCopy: wantsPostCopy ? true : nil)
+            postCopy: wantsPostCopy ? true : nil, outside: outside.files.isEmpty ? nil : outside.files)
         try stream.send(.offer, text: JSONValue(encoding: offer).text)
         let answer = try JSONValue(parsing: try stream.expect(.answer)).decode(MigrationAnswer.self)
         guard wantsPostCopy, answer.postCopy != true else { return answer }

@@ -16,8 +16,8 @@ final class RepeatedCopy {
     private var digests: [UInt64: UInt64] = [:]
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: blockSize, alignment: 4096)
 
-    init(of path: String) throws(SystemError) {
-        source = try FileDescriptor(path: path, flags: O_RDONLY | O_NOFOLLOW)
+    init(of path: String, followsLinks: Bool = false) throws(SystemError) {
+        source = try FileDescriptor(path: path, flags: O_RDONLY | (followsLinks ? 0 : O_NOFOLLOW))
     }
 
     deinit { buffer.deallocate() }

@@ -12,7 +12,7 @@ package struct SavedStart: Sendable {
     package let arrival: ArrivalFiles?
     /// The code that was generated for the saved machine, if it is there.
     package let code: Int32?
-    /// The machine's own disks, by their numbers: their files came with the state.
+    /// Disks, by their numbers, whose files came with the state: the machine's own; of a migrated machine, all that it writes to.
     package let disks: Set<Int>
     /// Whether the machine is another one than the one that was saved; a migrated machine is the same.
     package let isCopy: Bool
@@ -48,9 +48,14 @@ package struct SavedStart: Sendable {
                 .badInput, asked: "the saved state of machine '\(machine.record.name)'", found: error.description,
                 advice: "remove the machine, and make it again from the snapshot or by a fork")
         }
-        isCopy = lstat(machine.file(Machine.savedMoveName), &status) != 0
+        let isCopy = lstat(machine.file(Machine.savedMoveName), &status) != 0
+        self.isCopy = isCopy
+        // The sender of a machine has given its disks away, or sent them.
         disks = Set(
-            configuration.disks.indices.filter { configuration.disks[$0].path.hasPrefix("\(machine.directory)/") })
+            configuration.disks.indices.filter { index in
+                let disk = configuration.disks[index]
+                return disk.path.hasPrefix("\(machine.directory)/") || !isCopy && disk.access == .readWrite
+            })
     }
 
     private static func openMemory(of machine: Machine) throws(SystemError) -> SavedMemoryFiles {
@@ -79,6 +84,7 @@ package struct SavedStart: Sendable {
 
     /// The machine has started: the next start is an ordinary one.
     static func discard(of machine: Machine) {
+        ArrivedFiles.keep(of: machine.directory)
         // Without a state, the other files mean nothing.
         unlink(machine.file(Machine.savedStateName))
         unlink(machine.file(Machine.savedMoveName))

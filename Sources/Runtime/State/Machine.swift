@@ -20,6 +20,7 @@ package import HostSystem
 ///     boot.code, boot.code.json   code that its next boot has the use of (BootCode)
 ///     saved.move     empty: the machine was migrated here, and is no copy
 ///     saved.pages    how far the memory of a machine has come that runs before all of it is there (Arrival.Mark)
+///     saved.disks    the files outside of the directory that were made for a machine that was migrated here (ArrivedFiles), until it has started
 ///     released       empty: whoever attended to the machine lets it go on; until its monitor has seen that
 ///     transfer       the transfer by which the machine has come here
 ///     base-ID.qcow2  disks of snapshots below root.qcow2

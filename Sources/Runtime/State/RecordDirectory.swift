@@ -39,7 +39,7 @@ struct RecordDirectory: Sendable {
         try makeDirectories()
         let id = try MachineNames.newID()
         let work = "\(path)/\(Self.newPrefix)\(id)"
-        defer { _ = aerie_remove_tree(work) }
+        defer { Self.removeTree(work) }
         // Whoever clears up finds it locked, or not at all.
         let lock = try locked {
             try Self.calling("mkdir \(work)") { mkdir(work, 0o700) }
@@ -72,7 +72,13 @@ struct RecordDirectory: Sendable {
         let name = directory.split(separator: "/").last.map(String.init) ?? ""
         let hidden = "\(path)/\(Self.removedPrefix)\(name.dropFirst(Self.newPrefix.utf8.count))"
         try Self.calling("rename \(directory)") { rename(directory, hidden) }
-        _ = aerie_remove_tree(hidden)
+        Self.removeTree(hidden)
+    }
+
+    /// Removes the directory of an entry, with what was made elsewhere for a machine that has never started.
+    private static func removeTree(_ directory: String) {
+        ArrivedFiles.remove(of: directory)
+        _ = aerie_remove_tree(directory)
     }
 
     /// Gives a new entry its name.
@@ -85,7 +91,7 @@ struct RecordDirectory: Sendable {
         let hidden = "\(path)/\(Self.removedPrefix)\(id)"
         // One step takes the entry away; the rest is rubbish, whatever happens.
         try Self.calling("rename \(entry(id))") { rename(entry(id), hidden) }
-        _ = aerie_remove_tree(hidden)
+        Self.removeTree(hidden)
     }
 
     /// Removes what killed processes have left. With the lock.
@@ -96,7 +102,7 @@ struct RecordDirectory: Sendable {
             if let lock = try? MachineLock(path: "\(directory)/\(Machine.lockName)"), (try? lock.take()) != true {
                 continue
             }
-            _ = aerie_remove_tree(directory)
+            Self.removeTree(directory)
         }
     }
 

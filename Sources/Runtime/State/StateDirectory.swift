@@ -15,6 +15,9 @@ package struct StateDirectory: Sendable {
 
     package init(path: String) { self.path = path }
 
+    /// `…/aerie`, which has nothing but what is Aerie's.
+    var parent: String { OutsideFile.parts(path).directory }
+
     /// The directory that a machine is in.
     package init(of machine: Machine) { path = machine.parent }
 

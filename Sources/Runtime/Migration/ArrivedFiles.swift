@@ -1,0 +1,57 @@
+internal import Aerie
+internal import ControlAPI
+internal import Glibc
+internal import HostSystem
+
+/// The list of the files outside of a machine's directory that were made for it, in its directory until it has started. Whoever removes a
+/// machine that has never started removes these as well, and no others.
+struct ArrivedFiles: Codable {
+    struct Entry: Codable {
+        let path: String
+        /// A name of its own in the same directory, which nothing else has.
+        let temporary: String
+    }
+
+    static let name = "saved.disks"
+
+    let entries: [Entry]
+
+    init(_ paths: [String]) throws(AerieError) {
+        var entries: [Entry] = []
+        for path in paths {
+            let (directory, _) = OutsideFile.parts(path)
+            let parent = directory == "/" ? "" : directory
+            entries.append(Entry(path: path, temporary: "\(parent)/.aerie-\(try TransferLedger.newName())"))
+        }
+        self.entries = entries
+    }
+
+    func write(in directory: String) throws {
+        try Machine.replace("\(directory)/\(Self.name)", with: JSONValue(encoding: self).text, isDurable: true)
+    }
+
+    private static func read(_ directory: String) -> ArrivedFiles? {
+        guard let bytes = try? Machine.readFile("\(directory)/\(name)") else { return nil }
+        return try? JSONValue(parsing: bytes).decode(ArrivedFiles.self)
+    }
+
+    /// The machine has started: its disks are the user's from now on.
+    static func keep(of directory: String) {
+        guard let list = read(directory) else { return }
+        for entry in list.entries { unlink(entry.temporary) }
+        unlink("\(directory)/\(name)")
+    }
+
+    /// Removes the files that were made for a machine that has never started. Call before its directory is removed.
+    static func remove(of directory: String) {
+        guard let list = read(directory) else { return }
+        // A guest that ran before its memory was there has written to them.
+        let mark = (try? Machine.readFile("\(directory)/\(Machine.arrivalName)"))?.first
+        guard mark == nil || mark == Arrival.Mark.prepared.rawValue else { return keep(of: directory) }
+        for entry in list.entries {
+            guard let made = try? FileIdentity(path: entry.temporary) else { continue }
+            if (try? FileIdentity(path: entry.path)) == made { unlink(entry.path) }
+            unlink(entry.temporary)
+        }
+    }
+}
