@@ -3,7 +3,7 @@ import ControlAPI
 import Foundation
 import GuestToolchain
 import HostSystem
-import Runtime
+@testable import Runtime
 import TestSupport
 import Testing
 
@@ -52,6 +52,92 @@ import Testing
             #expect(receiver.end() == 0, "\(receiver.error)")
         }
         try endLoad(there)
+    }
+
+    @Test("The disk of --overlay is handed over, and names the image's disk")
+    func overlay() throws {
+        _ = try TinyImage(for: aerie)
+        let disk = "\(disks)/work.qcow2"
+        try FileManager.default.createDirectory(atPath: disks, withIntermediateDirectories: true)
+        let words = ["run", "--detach", "--name", "one", "--memory", "32M", "--network", "none", "--overlay", disk]
+        let made = try aerie.run(words + ["tiny"])
+        try #require(made.code == 0, "\(made.error)")
+        defer { removeEverywhere("one") }
+        let receiver = try receiver()
+        let sent = try aerie.run(["migrate", "one", address])
+        #expect(sent.code == 0 && sent.error == "", "\(sent.error)")
+        #expect(receiver.end() == 0, "\(receiver.error)")
+        #expect(state("one", there) == .running && isLocked(disk))
+
+        // Where the image is at another path, the disk cannot be used.
+        let data = aerie.directory.path("data-there")
+        try FileManager.default.copyItem(atPath: aerie.directory.path("data"), toPath: data)
+        let other = try self.receiver(at: nil, ["XDG_DATA_HOME": data])
+        let refused = try aerie.run(["migrate", "one", address], environment: there)
+        #expect(
+            refused.error.contains("its disk \(disk) is based on its image, which is in another directory here"),
+            "\(refused.error)")
+        #expect(other.end() == 69)
+        #expect(state("one", there) == .running && isLocked(disk))
+    }
+
+    @Test("A disk that was plugged in is handed over as well")
+    func pluggedIn() throws {
+        let disk = try makeDisk("disk", "raw")
+        try start("one", ["--transport", "pci"])
+        defer { removeEverywhere("one") }
+        let added = try aerie.run(["set", "one", "--add-disk", disk])
+        try #require(added.code == 0, "\(added.error)")
+        for (from, to) in [([:], there), (there, [:])] {
+            let receiver = try receiver(at: nil, to)
+            let sent = try aerie.run(["migrate", "one", address], environment: from)
+            #expect(sent.code == 0, "\(sent.error)")
+            #expect(receiver.end() == 0, "\(receiver.error)")
+            #expect(isLocked(disk))
+            #expect(try echoes("one", "x", to) == "x")
+        }
+    }
+
+    @Test("Of the disks of a machine that never started, those go that were made for it, and no others")
+    func removal() throws {
+        func names(_ path: String) throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+        }
+        let work = aerie.directory.path("work")
+        for path in [work, disks] {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        }
+        func arrive(_ files: [String]) throws -> ArrivedFiles {
+            let list = try ArrivedFiles(files.map { "\(disks)/\($0)" })
+            try list.write(in: work)
+            for entry in list.entries {
+                try Data([1]).write(to: URL(filePath: entry.temporary))
+                #expect(link(entry.temporary, entry.path) == 0 || errno == EEXIST)
+            }
+            return list
+        }
+        // Another file has the name of the first one, and the third one was moved away by its user.
+        try Data([2]).write(to: URL(filePath: "\(disks)/a"))
+        var list = try arrive(["a", "b", "c"])
+        #expect(rename("\(disks)/c", "\(disks)/d") == 0)
+        ArrivedFiles.remove(of: work)
+        #expect(try names(disks) == ["a", "d"])
+        // Before there were any.
+        list = try ArrivedFiles(["\(disks)/a", "\(disks)/none"])
+        try list.write(in: work)
+        ArrivedFiles.remove(of: work)
+        #expect(try names(disks) == ["a", "d"])
+        // Of a machine that has started.
+        _ = try arrive(["e"])
+        ArrivedFiles.keep(of: work)
+        ArrivedFiles.remove(of: work)
+        #expect(try names(disks) == ["a", "d", "e"] && names(work) == [])
+        // Its guest ran before its memory was there.
+        _ = try arrive(["f"])
+        let mark = "\(work)/\(Machine.arrivalName)"
+        try Data([Arrival.Mark.running.rawValue]).write(to: URL(filePath: mark))
+        ArrivedFiles.remove(of: work)
+        #expect(try names(disks) == ["a", "d", "e", "f"])
     }
 
     @Test("A machine that was not handed over goes on, and nobody else can open its disk", arguments: ["raw", "qcow2"])
@@ -130,7 +216,8 @@ import Testing
         for answer in ["{}", #"{"outside":[]}"#] {
             let error = try withReceiver(answer: answer) { _ in }
             #expect(
-                error == "aerie: migrating machine 'one': it has the disk \(disk), and the receiver's version of Aerie takes no such "
+                error
+                    == "aerie: migrating machine 'one': it has the disk \(disk), and the receiver's version of Aerie takes no such "
                     + "disks; use this version of Aerie there, or start the machine without the disk\n", "\(error)")
         }
         try endLoad([:])

@@ -62,7 +62,8 @@ struct MigrateCommand: ParsableCommand {
         if !machine.isGone { try userMachines().remove(machine) }
         connection.close()
         for disk in report.copiedDisks ?? [] {
-            StandardError.write("aerie: disk \(disk) was copied there, and stays here; remove it when it is of no more use\n")
+            StandardError.write(
+                "aerie: disk \(disk) was copied there, and stays here; remove it when it is of no more use\n")
         }
         if format.format == .json { try format.printJSON(report) } else { print(report.name) }
     }

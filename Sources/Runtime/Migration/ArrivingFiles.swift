@@ -22,7 +22,8 @@ struct ArrivingFiles {
         files = offer.outside ?? []
         let configuration = offer.machine.configuration
         let known = Set(files.filter(\.isWritten).map(\.path))
-        let written = configuration.disks.filter { $0.access == .readWrite }.map(\.path)
+        let written =
+            configuration.disks.filter { $0.access == .readWrite }.map(\.path)
             .filter { path in !Machine.ownNames.contains { path.hasSuffix("/\(offer.machine.id)/\($0)") } }
             + configuration.flash.filter { !$0.isReadOnly }.map(\.path)
         guard Set(files.map(\.path)).count == files.count, known == Set(written) else {
@@ -84,19 +85,21 @@ struct ArrivingFiles {
             "move that file away; the machine's disk is sent then")
         func unreadable(_ error: SystemError) -> AerieError {
             refusal(
-                "the file \(file.path) on the receiver's host cannot be read: \(error.reason)", "correct its permissions")
+                "the file \(file.path) on the receiver's host cannot be read: \(error.reason)",
+                "correct its permissions")
         }
         let descriptor = try reading(file.path, unreadable)
         let found: OutsideFile?
         do throws(SystemError) {
             found = try OutsideFile(descriptor, at: file.path, isWritten: file.isWritten)
         } catch { throw unreadable(error) }
-        guard let found, found.isDevice == file.isDevice, found.size == file.size else { throw other }
+        guard let found, found.isDevice == file.isDevice else { throw other }
         if !file.isWritten && !file.isDevice {
-            guard found.modified == file.modified else { throw other }
+            guard found.size == file.size, found.modified == file.modified else { throw other }
             return
         }
-        guard found.node == file.node else { throw other }
+        // The guest runs: a qcow2 image grows.
+        guard found.node == file.node, found.size >= file.size else { throw other }
         guard aerie_state_has_lock(descriptor.rawValue, file.isWritten ? 1 : 0) == 1 else {
             throw refusal(
                 "the file \(file.path) on the receiver's host is not locked by the sender's machine, as far as that host sees: it is "

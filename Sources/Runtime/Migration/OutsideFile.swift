@@ -13,7 +13,7 @@ package struct OutsideFile: Codable, Equatable, Sendable {
 
     /// Absolute, without `.` and `..`.
     package var path: String
-    /// Bytes.
+    /// Bytes. A file that is written to may have grown since.
     package var size: UInt64
     /// The number of its inode.
     package var node: UInt64
@@ -44,8 +44,10 @@ package struct OutsideFile: Codable, Equatable, Sendable {
     /// - Returns: nil for what is neither a regular file nor a block device.
     init?(at path: String, isWritten: Bool) throws(SystemError) {
         // O_NONBLOCK: a named pipe is no reason to wait for its other end.
-        try self.init(
-            FileDescriptor(path: path, flags: O_RDONLY | O_NONBLOCK), at: path, isWritten: isWritten)
+        let file = try FileDescriptor(path: path, flags: O_RDONLY | O_NONBLOCK)
+        // Other hosts see the size that a server of files knows.
+        if isWritten { try? file.synchronize() }
+        try self.init(file, at: path, isWritten: isWritten)
     }
 
     init?(_ file: borrowing FileDescriptor, at path: String, isWritten: Bool) throws(SystemError) {
