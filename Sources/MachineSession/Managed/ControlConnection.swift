@@ -83,13 +83,8 @@ final class ControlConnection: @unchecked Sendable {
                     try machine.transfer(state: files[0], stream: files[1], try options(request))
                 })
         case .sendPages: return try sendPages(request)
-        case .hold:
-            try DiskRequest(request).handOver(from: machine)
-            holdsPause = false
-        case .returnDisk:
-            let files = files.takeAll()
-            try server.requireOwner(self, for: "taking back a disk")
-            try DiskRequest(request).takeBack(to: machine, files)
+        case .hold: try hold(request)
+        case .returnDisk: try takeBackDisk(request)
         case .powerOff:
             let seconds = request.parameters["timeout"]?.integer
             server.stopper.ask(timeout: seconds.map { UInt64(min(max($0, 0), 1_000_000_000)) * 1_000_000_000 })
@@ -135,6 +130,20 @@ final class ControlConnection: @unchecked Sendable {
         holdsPause = false
         defer { server.disown(self) }
         try server.machine.resume()
+    }
+
+    private func hold(_ request: ControlRequest) throws(AerieError) {
+        try DiskRequest(request).handOver(from: server.machine)
+        holdsPause = false
+    }
+
+    private func takeBackDisk(_ request: ControlRequest) throws(AerieError) {
+        let files = files.takeAll()
+        do throws(AerieError) { try server.requireOwner(self, for: "taking back a disk") } catch {
+            for file in files { Glibc.close(file) }
+            throw error
+        }
+        try DiskRequest(request).takeBack(to: server.machine, files)
     }
 
     private func setProcessorLimit(_ request: ControlRequest) throws(AerieError) {
@@ -370,27 +379,5 @@ final class ControlConnection: @unchecked Sendable {
             }
             return true
         }
-    }
-}
-
-/// Files that go with the answer to a request.
-private enum AnswerFiles {
-    case none
-    /// They are open as long as the machine.
-    case machines([Int32])
-    /// It is closed when the answer has been sent.
-    case owned(Int32)
-
-    var descriptors: [Int32] {
-        switch self {
-        case .none: []
-        case .machines(let descriptors): descriptors
-        case .owned(let descriptor): [descriptor]
-        }
-    }
-
-    mutating func close() {
-        if case .owned(let descriptor) = self { Glibc.close(descriptor) }
-        self = .none
     }
 }
