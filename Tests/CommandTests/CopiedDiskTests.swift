@@ -203,6 +203,8 @@ struct CopiedDiskTests: MigratedDiskSuite {
             "\(disks)/../disk": "which no disk may have", "disk": "which no disk may have",
             "\(disks)//new": "which no disk may have", "\(state)/new": "which no disk may have",
             "\(state)/machines/x": "which no disk may have", "\(disks)/a\u{0}b": "which no disk may have",
+            "\(disks)/a\u{1B}[2J": "the path 'with control characters', which no disk may have",
+            "/proc/self/fd/0": "which no disk may have", "/dev/fd/0": "which no disk may have",
             "\(disks)/none/new": "is not on the receiver's host", free: "is not locked by the sender's machine",
             disks: "another file than its disk",
         ]

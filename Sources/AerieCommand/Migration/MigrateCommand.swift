@@ -13,6 +13,9 @@ struct MigrateCommand: ParsableCommand {
             The guest runs on while its memory and its disk are sent, stands still for a moment, and goes on where 'aerie receive' waits. The \
             machine is removed here then. A transfer that fails leaves it running here.
 
+            Disks of --disk, --overlay and --flash stay where they are if both hosts see them at the same path. Where the receiver has no file at \
+            the path, they are copied, and the originals stay here.
+
             A guest that writes faster than the connection carries is slowed down. --bandwidth leaves room for others on the connection, and \
             --compress sends less for more processor time.
 

@@ -51,7 +51,8 @@ struct ArrivingFiles {
         }
         let (directory, _) = OutsideFile.parts(file.path)
         guard OutsideFile.isPlain(file.path), !isInside(directory, state) else {
-            throw refusal("its disk has the path '\(file.path)', which no disk may have", "move the disk at the sender")
+            throw refusal(
+                "its disk has the path '\(file.shownPath)', which no disk may have", "move the disk at the sender")
         }
         var status = stat()
         if lstat(file.path, &status) == 0 {

@@ -64,14 +64,19 @@ package struct OutsideFile: Codable, Equatable, Sendable {
 
     // MARK: Paths
 
-    /// Whether a path is absolute, and names its file in one way only.
+    /// Whether a path is absolute, names its file in one way only, and leads every process of a host to the same file.
     static func isPlain(_ path: String) -> Bool {
-        guard path.utf8.first == UInt8(ascii: "/"), path.utf8.count < Int(PATH_MAX), !path.utf8.contains(0) else {
-            return false
-        }
+        guard path.utf8.first == UInt8(ascii: "/"), path.utf8.count < Int(PATH_MAX), isPrintable(path),
+            !["/proc/", "/dev/fd/"].contains(where: { path.hasPrefix($0) })
+        else { return false }
         return path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
             .allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
     }
+
+    private static func isPrintable(_ path: String) -> Bool { path.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } }
+
+    /// A path of the peer's, for messages.
+    var shownPath: String { Self.isPrintable(path) ? path : "with control characters" }
 
     /// The directory and the name of a plain path's file.
     static func parts(_ path: String) -> (directory: String, name: String) {

@@ -55,6 +55,11 @@ struct SentFiles {
             files[index].isWritten = files[index].isWritten || isWritten
             return
         }
+        guard OutsideFile.isPlain(path) else {
+            throw AerieError(
+                .unavailable, asked: asked, found: "the path of its disk \(path) means nothing to another process",
+                advice: "start it with the path of the file")
+        }
         let found: OutsideFile?
         do throws(SystemError) { found = try OutsideFile(at: path, isWritten: isWritten) } catch {
             throw AerieError(
