@@ -132,12 +132,20 @@ import Testing
         ArrivedFiles.keep(of: work)
         ArrivedFiles.remove(of: work)
         #expect(try names(disks) == ["a", "d", "e"] && names(work) == [])
+        // Of one whose monitor was killed just then.
+        _ = try arrive(["g"])
+        var status = MachineStatus()
+        status.started = 1
+        try Data(JSONValue(encoding: status).text).write(to: URL(filePath: "\(work)/status.json"))
+        ArrivedFiles.remove(of: work)
+        #expect(try names(disks) == ["a", "d", "e", "g"] && names(work) == ["status.json"])
+        #expect(unlink("\(work)/status.json") == 0)
         // Its guest ran before its memory was there.
         _ = try arrive(["f"])
         let mark = "\(work)/\(Machine.arrivalName)"
         try Data([Arrival.Mark.running.rawValue]).write(to: URL(filePath: mark))
         ArrivedFiles.remove(of: work)
-        #expect(try names(disks) == ["a", "d", "e", "f"])
+        #expect(try names(disks) == ["a", "d", "e", "f", "g"])
     }
 
     @Test("A machine that was not handed over goes on, and nobody else can open its disk", arguments: ["raw", "qcow2"])

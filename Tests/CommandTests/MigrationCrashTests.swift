@@ -27,9 +27,10 @@ struct MigrationCrashTests: MigratedDiskSuite {
         var testDescription: String { disk == .none ? victim.rawValue : "\(victim.rawValue), with \(disk.rawValue)" }
     }
 
-    private static let walks: [Walk] =
-        Victim.allCases.flatMap { [Walk(victim: $0, disk: .none), Walk(victim: $0, disk: .shared)] }
-        + (OtherView.canMount ? [Walk(victim: .receiver, disk: .copied)] : [])
+    private static let walks: [Walk] = Victim.allCases.flatMap { victim in
+        let disks: [OtherDisk] = OtherView.canMount ? [.none, .shared, .copied] : [.none, .shared]
+        return disks.map { Walk(victim: victim, disk: $0) }
+    }
 
     let aerie: AerieProcess
     let echo: String

@@ -42,12 +42,18 @@ struct ArrivedFiles: Codable {
         unlink("\(directory)/\(name)")
     }
 
+    /// Whether the machine of a directory has run, as `TransferLedger` sees it: its guest has written to the files.
+    private static func hasRun(_ directory: String) -> Bool {
+        let mark = (try? Machine.readFile("\(directory)/\(Machine.arrivalName)"))?.first
+        if let mark { return mark != Arrival.Mark.prepared.rawValue }
+        let status = try? JSONValue(parsing: Machine.readFile("\(directory)/\(Machine.statusName)"))
+        return (try? status?.decode(MachineStatus.self))?.started != nil
+    }
+
     /// Removes the files that were made for a machine that has never started. Call before its directory is removed.
     static func remove(of directory: String) {
         guard let list = read(directory) else { return }
-        // A guest that ran before its memory was there has written to them.
-        let mark = (try? Machine.readFile("\(directory)/\(Machine.arrivalName)"))?.first
-        guard mark == nil || mark == Arrival.Mark.prepared.rawValue else { return keep(of: directory) }
+        guard !hasRun(directory) else { return keep(of: directory) }
         for entry in list.entries {
             guard let made = try? FileIdentity(path: entry.temporary) else { continue }
             if (try? FileIdentity(path: entry.path)) == made { unlink(entry.path) }

@@ -84,7 +84,6 @@ package struct SavedStart: Sendable {
 
     /// The machine has started: the next start is an ordinary one.
     static func discard(of machine: Machine) {
-        ArrivedFiles.keep(of: machine.directory)
         // Without a state, the other files mean nothing.
         unlink(machine.file(Machine.savedStateName))
         unlink(machine.file(Machine.savedMoveName))
