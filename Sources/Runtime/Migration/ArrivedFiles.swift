@@ -51,9 +51,11 @@ struct ArrivedFiles: Codable {
     }
 
     /// Removes the files that were made for a machine that has never started. Call before its directory is removed.
-    static func remove(of directory: String) {
+    ///
+    /// - Parameter isTakenBack: whether the machine counts as one that has never started, whatever its status says.
+    static func remove(of directory: String, isTakenBack: Bool = false) {
         guard let list = read(directory) else { return }
-        guard !hasRun(directory) else { return keep(of: directory) }
+        guard isTakenBack || !hasRun(directory) else { return keep(of: directory) }
         for entry in list.entries {
             guard let made = try? FileIdentity(path: entry.temporary) else { continue }
             if (try? FileIdentity(path: entry.path)) == made { unlink(entry.path) }

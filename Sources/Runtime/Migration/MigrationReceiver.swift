@@ -172,7 +172,7 @@ package final class MigrationReceiver {
                 // Somebody else may have started it, for a sender that has asked.
                 if (error as? AerieError)?.category == .usage, machine.isRunning { break }
                 if let transfer { ledger.forget(transfer) }
-                try? store.remove(machine)
+                try? store.remove(machine, isTakenBack: true)
                 throw error
             }
         }

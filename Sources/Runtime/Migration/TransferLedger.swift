@@ -102,7 +102,7 @@ package struct TransferLedger {
             if let machine, waited > Self.grace, !machine.isRunning, machine.arrivalMark == nil {
                 do { try start(machine) } catch  where !machine.isRunning {
                     forget(transfer)
-                    try store.remove(machine)
+                    try store.remove(machine, isTakenBack: true)
                     return .absent
                 }
             }
@@ -137,7 +137,7 @@ package struct TransferLedger {
         case .prepared?:
             guard !isRunning else { return .undecided }
             // Its memory was with a receiver that is gone, or that has not started it yet and cannot any more.
-            do { try store.remove(machine) } catch  where machine.isRunning { return .undecided }
+            do { try store.remove(machine, isTakenBack: true) } catch  where machine.isRunning { return .undecided }
             forget(transfer)
             return .absent
         case nil: return machine.status.started == nil ? .undecided : .here(name: name)

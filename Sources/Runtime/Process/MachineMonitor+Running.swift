@@ -69,9 +69,9 @@ extension MachineMonitor {
             if state == .running { noteStart() }
             checkHealth(in: state)
             save()
-            // The status says that it has started, by which whoever removes the machine keeps them.
-            if state == .running { ArrivedFiles.keep(of: machine.directory) }
             if state == .running { announce(.result(.object([:]))) }
+            // Whoever has started the machine cannot refuse it any more.
+            if state == .running { ArrivedFiles.keep(of: machine.directory) }
         } else if end == nil, let code = value["end"]?.integer {
             let error = value["error"].flatMap { AerieError(json: $0) }
             end = End(

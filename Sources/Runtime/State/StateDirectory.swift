@@ -184,21 +184,25 @@ package struct StateDirectory: Sendable {
 
     /// Removes a machine that nobody runs, with its disk.
     ///
+    /// - Parameter isTakenBack: whether its sender lets it go on: disks that were made for it elsewhere go as well, whatever its status says.
     /// - Throws: `usage` when it runs.
-    package func remove(_ machine: Machine) throws(AerieError) {
+    package func remove(_ machine: Machine, isTakenBack: Bool = false) throws(AerieError) {
         let result: Result<Void, AerieError> = MachineLock.forkGuard.withLock { _ in
-            do throws(AerieError) { return .success(try removeUnguarded(machine)) } catch { return .failure(error) }
+            do throws(AerieError) {
+                return .success(try removeUnguarded(machine, isTakenBack))
+            } catch { return .failure(error) }
         }
         try result.get()
     }
 
-    private func removeUnguarded(_ machine: Machine) throws(AerieError) {
+    private func removeUnguarded(_ machine: Machine, _ isTakenBack: Bool) throws(AerieError) {
         let lock = try MachineLock(path: machine.file(Machine.lockName))
         guard try lock.take() else {
             throw AerieError(
                 .usage, asked: "removing machine '\(machine.record.name)'", found: "it is running",
                 advice: "stop it first, or use 'aerie rm --force'")
         }
+        if isTakenBack { ArrivedFiles.remove(of: machine.directory, isTakenBack: true) }
         try Self.removeFiles(of: machine)
     }
 
