@@ -47,7 +47,7 @@ extension MigratedDiskSuite {
             ["run", "--detach", "--name", "one", "--firmware", guest, "--memory", "16M", "--network", "none"]
                 + ["--disk", "\(disk),format=\(settings)"] + options)
         try #require(result.code == 0, "\(result.error)")
-        #expect(try received("one", 1, recent: true) == ".")
+        #expect(try received("one", 1, recent: true).hasPrefix("."))
     }
 
     /// Lets the guest compare all of its disk, and power off.
