@@ -31,6 +31,18 @@ final class SnapshotUser {
         return (ContinuousClock.now - start).seconds
     }
 
+    /// The wall-clock time of a command that starts a machine, and until its guest ran.
+    func seconds(toStart machine: String, _ words: String...) throws -> (running: Double, whole: Double) {
+        let begin = Date()
+        let start = ContinuousClock.now
+        try here.run(words)
+        let whole = (ContinuousClock.now - start).seconds
+        guard let status = try here.inspect(machine)["status"] as? [String: Any],
+            let started = status["started"] as? Double
+        else { throw BenchmarkError("`aerie inspect` does not say when the guest of \(machine) has started") }
+        return (started / 1e9 - begin.timeIntervalSince1970, whole)
+    }
+
     func run(_ words: String...) throws { try here.run(words) }
 
     func run(_ words: [String]) throws { try here.run(words) }

@@ -103,13 +103,15 @@ struct SnapshotsCommand: ParsableCommand {
         }
         report.snapshotPause = Statistics.median(Array(try user.pauses(of: "base").dropFirst(before)))
         try user.run("snapshot", "create", "base", "saved")
-        var execs: [Double] = []
+        var (starts, execs): ([Double], [Double]) = ([], [])
         report.restore = try median {
-            let time = try user.seconds("restore", "saved", "--name", "again")
-            execs.append(time + (try user.seconds("exec", "again", "true")))
+            let start = try user.seconds(toStart: "again", "restore", "saved", "--name", "again")
+            starts.append(start.running)
+            execs.append(start.whole + (try user.seconds("exec", "again", "true")))
             try user.run("rm", "--force", "again")
-            return time
+            return start.whole
         }
+        report.restoreToRunning = Statistics.median(starts)
         report.restoreToExec = Statistics.median(execs)
     }
 

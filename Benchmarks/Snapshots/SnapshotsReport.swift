@@ -24,7 +24,8 @@ struct SnapshotsReport: Report {
     /// Seconds of `snapshot create`, and milliseconds in which the guest stands still.
     var snapshotCreate = 0.0
     var snapshotPause = 0.0
-    /// Seconds of `restore`, and until the first command's end.
+    /// Seconds from the call of `restore` until the guest runs, until it is somebody else and the command ends, and until the first command's end.
+    var restoreToRunning = 0.0
     var restore = 0.0
     var restoreToExec = 0.0
     /// To another process of this host, of an idle guest and of one that writes 200 MB a second.
@@ -44,7 +45,9 @@ struct SnapshotsReport: Report {
             ["private memory of an idle copy", "\(Self.rounded(copyMemory)) MiB"],
             ["snapshot create", Self.seconds(snapshotCreate)],
             ["snapshot create: pause", Self.milliseconds(snapshotPause)],
-            ["restore", Self.seconds(restore)], ["restore to the first exec's answer", Self.seconds(restoreToExec)],
+            ["restore: until the guest runs", Self.seconds(restoreToRunning)],
+            ["restore: whole command", Self.seconds(restore)],
+            ["restore to the first exec's answer", Self.seconds(restoreToExec)],
         ]
         rows += Self.rows("migration, idle", idleMigration)
         rows += Self.rows("migration, 200 MB/s written", busyMigration)

@@ -66,7 +66,10 @@ final class UnixStream: HostStream, @unchecked Sendable {
             if count == 0 { return }
             waiting.removeFirst(count)
         }
-        if endsSending, !isBroken { _ = shutdown(descriptor.rawValue, Int32(SHUT_WR)) }
+        guard endsSending, !isBroken else { return }
+        // Once: each shutdown(2) is an event of the socket, which leads here again.
+        endsSending = false
+        _ = shutdown(descriptor.rawValue, Int32(SHUT_WR))
     }
 
     private func breakDown() {

@@ -171,6 +171,27 @@ import Testing
         side.loop.sync { stream.close() }
     }
 
+    @Test("A program that does not end its direction leaves the loop at rest when the guest has ended its own")
+    func halfClosed() throws {
+        let side = try Side()
+        let listener = aerie_stream_listen("\(side.path)_80")
+        defer { close(listener) }
+        let stream = try #require(side.connect(80))
+        let program = try #require(Program(accepting: listener))
+        let calls = Monitor(0)
+        side.loop.sync {
+            stream.handler = { calls.withLock { $0 += 1 } }
+            stream.endSending()
+        }
+        #expect(program.isAtEnd)
+        // Time in which a loop that woke itself would turn thousands of times.
+        usleep(50_000)
+        #expect(calls.withLock { $0 } < 10)
+        program.write("more")
+        #expect(Patience.wait { side.receive(stream).1 == Array("more".utf8) })
+        side.loop.sync { stream.close() }
+    }
+
     @Test("A program that is gone takes nothing, and holds nothing up")
     func gone() throws {
         let side = try Side()

@@ -33,14 +33,14 @@ package enum MachineNames {
     }
 
     /// A name of two words that is not taken.
-    static func newName(except taken: Set<String>) throws(AerieError) -> String {
+    static func newName(isTaken: (String) -> Bool) throws(AerieError) -> String {
         for attempt in 0..<1000 {
             let number = try random()
             let quality = qualities[Int(number % UInt64(qualities.count))]
             let bird = birds[Int(number >> 32) % birds.count]
             // With many machines, two words are not enough.
             let name = attempt < 10 ? "\(quality)-\(bird)" : "\(quality)-\(bird)-\(number >> 16 & 0xFFF)"
-            if !taken.contains(name) { return name }
+            if !isTaken(name) { return name }
         }
         throw AerieError(.usage, asked: "a name for the machine", found: "all names are taken", advice: "use --name")
     }
