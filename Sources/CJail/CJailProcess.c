@@ -118,14 +118,7 @@ static int count_entries(const char *path, int *numbers, int limit) {
 
 int aerie_jail_thread_count(void) { return count_entries("/proc/self/task", NULL, 0); }
 
-int aerie_jail_descriptors(int *numbers, int limit) {
-    int count = count_entries("/proc/self/fd", numbers, limit);
-    if (count > limit) {
-        errno = EMFILE;
-        return -1;
-    }
-    return count;
-}
+int aerie_jail_descriptors(int *numbers, int limit) { return count_entries("/proc/self/fd", numbers, limit); }
 
 int aerie_jail_set_host_name(const char *name) {
     if (sethostname(name, strlen(name)) != 0) return -1;
@@ -145,26 +138,44 @@ int aerie_jail_set_limits(uint64_t files, uint64_t threads, uint64_t memory) {
 }
 
 static _Noreturn void write_maps(int process, const char *users, const char *groups, int go) {
+    int kept[] = {process < go ? process : go, process < go ? go : process};
+    aerie_jail_close_others(kept, 2);
     char byte;
-    // The end of the pipe instead of a byte: the namespace was refused.
+    // The end of the pipe instead of a byte: the namespace was refused, or the process has ended.
     if (read(go, &byte, 1) != 1) _exit(0);
     int failed = aerie_jail_write_file(process, "uid_map", users) != 0 || aerie_jail_write_file(process, "gid_map", groups) != 0;
     _exit(failed ? errno : 0);
 }
 
-int aerie_jail_enter_user_namespace(int process, const char *users, const char *groups) {
-    int ends[2], status = 0;
-    if (pipe2(ends, O_CLOEXEC) != 0) return 1;
-    pid_t helper = fork();
-    if (helper == 0) {
+int aerie_jail_start_mapper(const char *users, const char *groups, int *go) {
+    int ends[2];
+    int process = aerie_jail_open_directory("/proc/self");
+    if (process < 0) return -1;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        close(process);
+        return -1;
+    }
+    pid_t mapper = fork();
+    if (mapper == 0) {
         close(ends[1]);
         write_maps(process, users, groups, ends[0]);
     }
+    close(process);
     close(ends[0]);
-    int refused = helper < 0 || unshare(CLONE_NEWUSER) != 0 ? errno : 0;
-    if (!refused && write(ends[1], "", 1) != 1) refused = errno;
-    close(ends[1]);
-    while (helper > 0 && waitpid(helper, &status, 0) == -1 && errno == EINTR) {}
+    if (mapper > 0) {
+        *go = ends[1];
+    } else {
+        close(ends[1]);
+    }
+    return mapper;
+}
+
+int aerie_jail_enter_user_namespace(int mapper, int go) {
+    int status = 0;
+    int refused = unshare(CLONE_NEWUSER) != 0 ? errno : 0;
+    if (!refused && write(go, "", 1) != 1) refused = errno;
+    close(go);
+    while (waitpid(mapper, &status, 0) == -1 && errno == EINTR) {}
     errno = refused ? refused : WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
     return refused ? 1 : errno ? -1 : 0;
 }

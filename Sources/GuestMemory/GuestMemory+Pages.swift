@@ -36,7 +36,7 @@ extension GuestMemory {
         }
         guard done < target.count else { return }
         let rest = UnsafeMutableRawBufferPointer(rebasing: target.dropFirst(done))
-        if arriving == nil { Self.allocate(rest) }
+        if arriving == nil, let start = rest.baseAddress { allocateMemory(start, count: rest.count) }
         try read(done, rest)
     }
 
@@ -55,20 +55,9 @@ extension GuestMemory {
         for end in stride(from: end, to: first, by: -Self.allocatedAtOnce) {
             let start = max(first, end - Self.allocatedAtOnce)
             // Of private memory these would be copies. Memory that is frozen meanwhile waits for this part.
-            let isDone = backing.withLock { backing in
-                !backing.isPrivate
-                    && Self.allocate(UnsafeMutableRawBufferPointer(start: hostBase + start, count: end - start))
-            }
+            let isDone = backing.withLock { !$0.isPrivate && allocateMemory(hostBase + start, count: end - start) }
             if !isDone || isCancelled() { return }
         }
-    }
-
-    /// Lets the host allocate the whole pages of some bytes at once, instead of by a fault for each; false where it cannot.
-    @discardableResult
-    private static func allocate(_ bytes: UnsafeMutableRawBufferPointer) -> Bool {
-        guard let pages = wholePages(of: bytes) else { return true }
-        // MADV_POPULATE_WRITE of madvise(2).
-        return madvise(pages.baseAddress, pages.count, 23) == 0
     }
 
     /// Bytes, so that nobody waits for long.
@@ -89,7 +78,7 @@ extension GuestMemory {
         guard let start = hostAddress(of: address, count: count) else {
             throw GuestMemoryError(address: address, count: count)
         }
-        guard let pages = Self.wholePages(of: UnsafeMutableRawBufferPointer(start: start, count: Int(count))) else {
+        guard let pages = wholePages(of: UnsafeMutableRawBufferPointer(start: start, count: Int(count))) else {
             return 0
         }
         // Of a file of its own, only a hole frees pages; MADV_DONTNEED would leave them in the file.
@@ -97,17 +86,6 @@ extension GuestMemory {
         guard madvise(pages.baseAddress, pages.count, advice) == 0 else { return 0 }
         noteWrite(pages)
         return UInt64(pages.count)
-    }
-
-    /// The host's pages that lie in some bytes as a whole; nil where there is none.
-    private static func wholePages(of bytes: UnsafeMutableRawBufferPointer) -> UnsafeMutableRawBufferPointer? {
-        let page = UInt(pageSize)
-        let start = UInt(bitPattern: bytes.baseAddress)
-        let first = (start + page - 1) & ~(page - 1)
-        let end = (start + UInt(bytes.count)) & ~(page - 1)
-        guard first < end else { return nil }
-        return UnsafeMutableRawBufferPointer(
-            start: UnsafeMutableRawPointer(bitPattern: first), count: Int(end - first))
     }
 
     /// Gives a guest-physical range back to the host; afterwards it reads as zero, whatever the memory began with. Where the host cannot take

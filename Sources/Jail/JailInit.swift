@@ -79,12 +79,24 @@ struct JailInit {
         let kept = (settings.descriptors + [broker]).sorted()
         aerie_jail_close_others(kept, kept.count)
         aerie_jail_unblock_signals()
+        let mapper = startMapper(settings, &gaps)
         var message = aerie_jail_message(kind: JailMessageKind.hello.rawValue, sequence: 0, argument: 0, result: 0)
         guard aerie_jail_send(broker, &message, nil, 0) == 0 else { _exit(1) }
         let inside = JailInside(
-            broker: BrokerClient(socket: broker), hasUserNamespace: attempt.hasUser,
+            broker: BrokerClient(socket: broker), hasUserNamespace: attempt.hasUser, mapper: mapper,
             areThreadsLimited: areThreadsLimited, startGaps: gaps)
         exit(body(inside))
+    }
+
+    /// For the user namespace that is entered at the lock, because until then the process has the host's privileges.
+    private func startMapper(_ settings: JailSettings, _ gaps: inout JailReport) -> UserMapper? {
+        guard !attempt.hasUser, !settings.omittedLayers.contains(.userNamespace),
+            gaps.reason(for: .userNamespace) == nil
+        else { return nil }
+        do throws(SystemError) { return try UserMapper() } catch {
+            gaps.add(.userNamespace, "\(error)")
+            return nil
+        }
     }
 
     /// A copy of the host's mounts, so that directories opened from now on can be shown in another place later.

@@ -20,10 +20,13 @@ int aerie_jail_fork(void);
 
 int aerie_jail_unshare(uint64_t namespaces);
 
-/// Enters a user namespace with the maps of users and groups, which a short-lived child writes with the caller's present privileges.
-/// `process` is the open directory of this process in /proc. Returns 1 with errno set when the namespace is refused, and -1 when it is
-/// entered but the maps are refused.
-int aerie_jail_enter_user_namespace(int process, const char *users, const char *groups);
+/// Starts a child that will write the maps of users and groups of this process's user namespace, with the caller's present privileges. Returns
+/// the child's number, and the descriptor that `aerie_jail_enter_user_namespace` needs, or -1 with errno set. The child ends with the descriptor.
+int aerie_jail_start_mapper(const char *users, const char *groups, int *go);
+
+/// Enters a user namespace, whose maps a child of `aerie_jail_start_mapper` writes. Returns 1 with errno set when the namespace is refused, and -1
+/// when it is entered but the maps are refused.
+int aerie_jail_enter_user_namespace(int mapper, int go);
 
 /// Whether process namespaces have limits of their own on the number of processes (Linux 6.14).
 bool aerie_jail_counts_processes(void);
@@ -87,7 +90,7 @@ int aerie_jail_make_path(const char *base, const char *path);
 /// What a descriptor refers to.
 enum aerie_jail_kind { AERIE_JAIL_OTHER, AERIE_JAIL_DIRECTORY, AERIE_JAIL_PROCESS_DIRECTORY, AERIE_JAIL_MEMORY_FILE };
 
-/// Lists this process's descriptors; returns their number, at most `limit`.
+/// Lists this process's descriptors, at most `limit` of them; returns how many there are.
 int aerie_jail_descriptors(int *numbers, int limit);
 
 enum aerie_jail_kind aerie_jail_kind_of(int descriptor);

@@ -7,6 +7,8 @@ package struct JailInside: Sendable {
     /// What the monitor does for this process.
     package let broker: BrokerClient
     let hasUserNamespace: Bool
+    /// Who writes the maps of the user namespace that is entered at the lock; nil where none is.
+    let mapper: UserMapper?
     /// Whether the process namespace has a limit of processes and threads.
     let areThreadsLimited: Bool
     /// Layers that could not be had at the start.
@@ -27,11 +29,11 @@ extension JailInside {
         }
         var lock = JailLock(settings, self)
         try Self.wrapping { () throws(SystemError) in
-            let directories = try OpenDirectories(settings)
-            try lock.sealMemoryFiles()
-            let namespace = lock.prepareUserNamespace()
+            let descriptors = try OpenDescriptors.numbers()
+            let directories = try OpenDirectories(settings, among: descriptors)
+            lock.sealMemoryFiles(among: descriptors)
             try lock.enterEmptyRoot(directories)
-            try lock.enterUserNamespace(namespace)
+            try lock.enterUserNamespace()
             lock.enterOtherNamespaces()
             lock.limit()
             lock.giveUpPrivileges()

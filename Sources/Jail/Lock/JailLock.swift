@@ -33,8 +33,8 @@ struct JailLock {
     // MARK: Memory files
 
     /// Whoever has a memory file could fill the host's memory with it, were it not for its size.
-    func sealMemoryFiles() throws(SystemError) {
-        for number in try OpenDirectories.descriptors() where aerie_jail_kind_of(number) == AERIE_JAIL_MEMORY_FILE {
+    func sealMemoryFiles(among descriptors: [Int32]) {
+        for number in descriptors where aerie_jail_kind_of(number) == AERIE_JAIL_MEMORY_FILE {
             // A file that somebody else has sealed against further seals has their rules.
             _ = aerie_jail_seal(number)
         }
@@ -106,30 +106,11 @@ struct JailLock {
 
     // MARK: Namespaces
 
-    /// A user namespace that is entered at the lock, because until then the process had the host's privileges.
-    struct UserNamespace: ~Copyable {
-        /// The directory of this process in /proc, which is gone after the change of the root.
-        let process: FileDescriptor
-        let users: String
-        let groups: String
-    }
-
-    /// - Returns: nil where no user namespace is to be entered now.
-    mutating func prepareUserNamespace() -> UserNamespace? {
-        guard !inside.hasUserNamespace, wants(.userNamespace) else { return nil }
-        let process = aerie_jail_open_directory("/proc/self")
-        guard process >= 0, let users = IdentityMap.own("uid_map"), let groups = IdentityMap.own("gid_map") else {
-            if process >= 0 { close(process) }
-            miss(.userNamespace, "open /proc/self")
-            return nil
-        }
-        return UserNamespace(process: FileDescriptor(owning: process), users: users, groups: groups)
-    }
-
-    /// Enters it with all users and groups that this process knows now, so that the owners of files stay what they are.
-    mutating func enterUserNamespace(_ namespace: consuming UserNamespace?) throws(SystemError) {
-        guard let namespace else { return }
-        let result = aerie_jail_enter_user_namespace(namespace.process.rawValue, namespace.users, namespace.groups)
+    /// Enters a user namespace with all users and groups that this process knows now, so that the owners of files stay what they are. Until now it
+    /// had the host's privileges.
+    mutating func enterUserNamespace() throws(SystemError) {
+        guard !inside.hasUserNamespace, wants(.userNamespace), let mapper = inside.mapper else { return }
+        let result = aerie_jail_enter_user_namespace(mapper.process, mapper.go)
         if result == 1 { return miss(.userNamespace, "unshare") }
         _ = try checked("mapping the users of the user namespace") { result }
         isInUserNamespace = true

@@ -16,12 +16,11 @@ struct OpenDirectories {
     /// Of the directory /proc/self/fd, by which shared folders open files again.
     private(set) var processDirectories: [Int32] = []
 
-    private static let most = 65536
-
     /// Finds them.
     ///
+    /// - Parameter descriptors: all of this process's.
     /// - Throws: for a directory that the settings do not name.
-    init(_ settings: JailSettings) throws(SystemError) {
+    init(_ settings: JailSettings, among descriptors: [Int32]) throws(SystemError) {
         var identities: [(device: UInt64, node: UInt64)] = []
         for share in settings.shares {
             let directory = FileDescriptor(
@@ -29,7 +28,7 @@ struct OpenDirectories {
             identities.append(try Self.identity(directory.rawValue))
             shares.append(Share(path: share.path, isReadOnly: share.isReadOnly, descriptors: []))
         }
-        for number in try Self.descriptors() {
+        for number in descriptors {
             switch aerie_jail_kind_of(number) {
             case AERIE_JAIL_PROCESS_DIRECTORY: processDirectories.append(number)
             case AERIE_JAIL_DIRECTORY:
@@ -43,13 +42,6 @@ struct OpenDirectories {
             default: break
             }
         }
-    }
-
-    /// All of this process's descriptors.
-    static func descriptors() throws(SystemError) -> [Int32] {
-        var numbers = [Int32](repeating: -1, count: most)
-        let count = try checked("open /proc/self/fd") { aerie_jail_descriptors(&numbers, Int32(most)) }
-        return Array(numbers[..<Int(count)])
     }
 
     private static func identity(_ descriptor: Int32) throws(SystemError) -> (device: UInt64, node: UInt64) {

@@ -122,7 +122,12 @@ package final class Hart: VirtualProcessor, TimerTarget, @unchecked Sendable {
     package static func adoptCode(
         from file: borrowing FileDescriptor, isForBoot: Bool = false, _ harts: [Hart]
     ) -> Bool {
-        harts[0].state.pointee.translation.engine?.adopt(file, isForBoot: isForBoot) ?? false
+        guard harts[0].state.pointee.translation.engine?.adopt(file, isForBoot: isForBoot) == true else { return false }
+        for hart in harts {
+            hart.state.pointee.translation.lookups.allocateMemory()
+            hart.state.pointee.blocks.allocateMemory()
+        }
+        return true
     }
 
     /// Writes the code of a machine's harts into an empty file, which stays empty when there is none. Harts may run.

@@ -62,6 +62,15 @@ struct BlockCache: ~Copyable {
         capacity = mostCapacity
     }
 
+    /// Has memory for the first blocks: the guest goes on at once, and most of its code runs a few times.
+    func allocateMemory() {
+        HostSystem.allocateMemory(arena, count: min(capacity, Self.firstMemory))
+        HostSystem.allocateMemory(index, count: Self.indexSize * MemoryLayout<UInt32>.stride)
+        HostSystem.allocateMemory(runs, count: Self.indexSize)
+    }
+
+    private static let firstMemory = 1 << 19
+
     /// Makes changes of guest code visible to later look-ups.
     mutating func startGeneration() { generation &+= 1 }
 

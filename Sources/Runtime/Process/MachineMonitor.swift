@@ -163,7 +163,8 @@ package final class MachineMonitor {
         machine.forgetChanges()
         status.health = machine.record.healthCheck.map { _ in .starting }
         isFreshStart = true
-        save()
+        // A machine that runs and has no status yet is starting.
+        if machine.hasStatus { save() }
         defer {
             health = nil
             link = -1
@@ -250,15 +251,14 @@ package final class MachineMonitor {
     }
 
     private func runningConfiguration() throws(AerieError) -> Configuration {
-        // What was plugged in and out since belongs to the next run.
-        var configuration = try Machine(directory: machine.directory).record.configuration
+        // What was plugged in and out since belongs to the next run, and names of other machines may have changed.
+        let record = try Machine(directory: machine.directory).record
+        var configuration = record.configuration
         if machine.record.hasAgent, configuration.sockets == nil {
             // A name of any length would not fit into a socket's address.
             configuration.sockets = SocketSettings(path: "/proc/self/fd/\(directory.rawValue)/\(Machine.socketName)")
         }
         if machine.record.hasAgent {
-            // Names of other machines may have changed since the last run.
-            let record = machine.newestRecord
             configuration.appendedInitrd =
                 try machine.agent() + GuestFiles.archive(record, hasCommand: !commandIsLater)
         }

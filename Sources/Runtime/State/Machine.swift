@@ -87,9 +87,6 @@ package struct Machine: Sendable {
             asked: "machine \(directory.split(separator: "/").last ?? "")")
     }
 
-    /// The record as it is on disk now; the one that was read before where that cannot be read.
-    var newestRecord: MachineRecord { (try? Self.readRecord(directory)) ?? record }
-
     static func write(_ record: MachineRecord, in directory: String, isDurable: Bool = true) throws {
         // A machine that goes with its end is gone after a crash of the host, whatever is on the disk.
         try replace(
@@ -143,6 +140,9 @@ package struct Machine: Sendable {
 
     /// Whether somebody runs the machine, or is about to.
     var hasProcess: Bool { (try? MachineLock(path: file(Self.lockName)))?.isTaken ?? false }
+
+    /// Whether anybody has written a status.
+    var hasStatus: Bool { access(file(Self.statusName), F_OK) == 0 }
 
     private var storedStatus: MachineStatus? {
         guard let bytes = try? Self.readFile(file(Self.statusName)) else { return nil }
@@ -252,11 +252,14 @@ package struct Machine: Sendable {
     static func readFile(_ path: String) throws(SystemError) -> [UInt8] {
         let file = try FileDescriptor(path: path, flags: O_RDONLY | O_NOFOLLOW)
         let size = Int(min(try file.size(), UInt64(longestFile)))
-        var bytes = [UInt8](repeating: 0, count: size)
-        let count = try bytes.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in
-            try file.read(at: 0, into: UnsafeMutableRawBufferPointer(buffer))
+        var failure: SystemError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            do throws(SystemError) {
+                count = try file.read(at: 0, into: UnsafeMutableRawBufferPointer(buffer))
+            } catch { failure = error }
         }
-        return Array(bytes.prefix(count))
+        if let failure { throw failure }
+        return bytes
     }
 
     package static func replace(_ path: String, with bytes: [UInt8], isDurable: Bool) throws(SystemError) {

@@ -70,6 +70,12 @@ package struct LookupCache: ~Copyable {
         origins[position] = Origin(owner: Unmanaged.passUnretained(owner), epoch: epoch)
     }
 
+    /// Has memory for all entries.
+    package func allocateMemory() {
+        HostSystem.allocateMemory(entries, count: Self.size * MemoryLayout<Entry>.stride)
+        HostSystem.allocateMemory(origins, count: Self.size * MemoryLayout<Origin>.stride)
+    }
+
     /// Forgets everything, and gives the memory back.
     mutating func trim() {
         clearMemory(entries, Self.size)
