@@ -49,12 +49,17 @@ struct ProgramBuilder {
     }
 
     /// `system.c` for Linux in the guest.
-    func guestSystemProgram() throws -> String {
-        let result = directory.appending(path: "system-guest").path
+    func guestSystemProgram() throws -> String { try guestProgram("system") }
+
+    /// `clock.c` for Linux in the guest.
+    func guestClock() throws -> String { try guestProgram("clock") }
+
+    private func guestProgram(_ name: String) throws -> String {
+        let result = directory.appending(path: "\(name)-guest").path
         try Toolchain.run(
             "clang",
             Self.guestArchitecture + Self.flags + Self.withoutLibraries
-                + ["-mcmodel=medany", "-fno-pic", "-o", result] + paths(["system.c"]))
+                + ["-mcmodel=medany", "-fno-pic", "-o", result] + paths(["\(name).c"]))
         return result
     }
 

@@ -53,7 +53,10 @@ struct MachinesCommand: ParsableCommand {
         complain("\(starts) starts")
         // The first command of an image reads its files from the disk, and leaves the code that later guests boot with.
         try machines.run(["run", "--memory", "512M", image, "true"])
-        let times = try (1...starts).map { try start(machines, "start-\($0)") }
+        let builder = try ProgramBuilder()
+        defer { builder.remove() }
+        let clock = try builder.guestClock()
+        let times = try (1...starts).map { try start(machines, "start-\($0)", clock: clock) }
         complain("an idle machine")
         try machines.run(["run", "--detach", "--no-snapshot", "--name", "idle", "--memory", "512M", image])
         try machines.run(["exec", "idle", "true"])
@@ -74,19 +77,33 @@ struct MachinesCommand: ParsableCommand {
 
     /// Starts a machine, and removes it.
     ///
-    /// - Returns: seconds until its guest has answered a command, and those of the kernel's own start, from its first line to init.
-    private func start(_ machines: KeptMachines, _ name: String) throws -> (total: Double, kernel: Double) {
+    /// - Returns: seconds until its guest has answered a command, and those of the kernel's own start, from its first instruction to init.
+    private func start(_ machines: KeptMachines, _ name: String, clock: String) throws -> (
+        total: Double, kernel: Double
+    ) {
         let begin = ContinuousClock.now
         try machines.run(["run", "--detach", "--no-snapshot", "--name", name, "--memory", "512M", image])
         try machines.run(["exec", name, "true"])
         let total = (ContinuousClock.now - begin).seconds
-        let log = try machines.run(["exec", name, "dmesg"])
+        try machines.run(["cp", clock, "\(name):/tmp/clock"])
+        try machines.run(["exec", name, "sh", "-c", "/tmp/clock >/dev/kmsg"])
+        let log = try machines.run(["exec", name, "dmesg"]).split(separator: "\n")
         // [    0.482113] Run /init as init process
-        guard let line = log.split(separator: "\n").first(where: { $0.contains("as init process") }),
-            let kernel = Double(line.drop { "[ ".contains($0) }.prefix { $0 != "]" })
+        guard let start = log.first(where: { $0.contains("as init process") }), let run = Self.time(of: start),
+            // [    0.921004] time 00000000000010483211
+            let line = log.last(where: { $0.contains("] time ") }), let noted = Self.time(of: line),
+            let ticks = line.split(separator: " ").last.flatMap({ Double($0) })
         else { throw BenchmarkError("the kernel's log does not say when it started init") }
         try machines.run(["rm", "--force", name])
-        return (total, kernel)
+        return (total, run + (ticks / Self.frequency - noted))
+    }
+
+    /// Ticks of a guest's time in a second.
+    private static let frequency = 1e7
+
+    /// The time at which a line of the kernel's log was written, in seconds.
+    private static func time(of line: Substring) -> Double? {
+        Double(line.drop { "[ ".contains($0) }.prefix { $0 != "]" })
     }
 
     /// Bytes of memory of the machine's processes besides the guest's, without helpers such as passt.

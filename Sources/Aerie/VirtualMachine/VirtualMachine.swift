@@ -115,7 +115,8 @@ public final class VirtualMachine: Sendable {
     /// - Throws: `usage` in a state other than that after `init`; errors of the guest's files and of the host, after which the
     ///   machine has ended.
     public func start() throws(AerieError) {
-        try begin { () throws(AerieError) in try board.load() }
+        // The guest's time begins with its first instruction.
+        try begin(beforeRunning: { board.timeBase.set(0) }) { () throws(AerieError) in try board.load() }
     }
 
     /// Stops the machine between two instructions of each vCPU, with all devices quiet and its clock standing still.
