@@ -91,14 +91,18 @@ package final class DiskFiles: Sendable {
     package var descriptors: [Int32] { boxes.map { $0.file.descriptor.rawValue } }
 
     /// The files below a qcow2 image, the nearest first, by what is in the images. None of them is locked.
-    package static func bases(of path: String) throws(DiskImageError) -> [String] {
+    ///
+    /// - Parameter present: where the file of a path is that has not got its name yet; the same path for others.
+    package static func bases(
+        of path: String, present: (String) -> String = { $0 }
+    ) throws(DiskImageError) -> [String] {
         var bases: [String] = []
         var place = (path: path, format: DiskImageFormat.qcow2)
         while place.format == .qcow2 {
             let size: UInt64
             let box: Box
             do throws(SystemError) {
-                let file = try FileDescriptor(path: place.path, flags: O_RDONLY | O_NONBLOCK)
+                let file = try FileDescriptor(path: present(place.path), flags: O_RDONLY | O_NONBLOCK)
                 size = try file.size()
                 box = Box(File(path: place.path, isDirect: false, descriptor: file))
             } catch { throw .cannotOpen(path: place.path, error) }

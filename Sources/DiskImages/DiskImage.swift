@@ -57,8 +57,13 @@ package protocol DiskImage: AnyObject, Sendable {
 
     /// Goes on with the image's own file, which is as `handOver` left it.
     ///
-    /// - Parameter files: has it open and locked.
-    func takeBack(_ files: DiskFiles) throws(DiskImageError)
+    /// - Parameters:
+    ///   - files: has it open and locked.
+    ///   - isUnused: whether the process that it was given to has not used it. Without that, a block device is refused.
+    func takeBack(_ files: DiskFiles, isUnused: Bool) throws(DiskImageError)
+
+    /// The image's own file at this moment; nil for an image that nobody can write to. The image is open, and was not handed over.
+    func stamp() throws(DiskImageError) -> DiskStamp?
 
     /// The last call: gives the image's files free for others, without waiting for the object's end or for the host's disk.
     func close()
@@ -71,7 +76,8 @@ extension DiskImage {
     package func grow(to size: UInt64) throws(DiskImageError) { throw .cannotGrow }
 
     package func handOver() throws(DiskImageError) { throw .readOnly }
-    package func takeBack(_ files: DiskFiles) throws(DiskImageError) { throw .readOnly }
+    package func takeBack(_ files: DiskFiles, isUnused: Bool) throws(DiskImageError) { throw .readOnly }
+    package func stamp() throws(DiskImageError) -> DiskStamp? { nil }
 
     func checkRange(_ offset: UInt64, _ count: UInt64) throws(DiskImageError) {
         guard offset <= size, count <= size - offset else {

@@ -85,8 +85,13 @@ package final class RawDiskImage: DiskImage {
         try handover.give(file, direct: direct)
     }
 
-    package func takeBack(_ files: DiskFiles) throws(DiskImageError) {
-        try handover.take(try files.top(isDirect: false), path: path, file.rawValue)
+    package func takeBack(_ files: DiskFiles, isUnused: Bool) throws(DiskImageError) {
+        try handover.take(try files.top(isDirect: false), path: path, file.rawValue, isUnused: isUnused)
+    }
+
+    package func stamp() throws(DiskImageError) -> DiskStamp? {
+        guard !isReadOnly else { return nil }
+        do throws(SystemError) { return try DiskStamp(file) } catch { throw .system(error) }
     }
 
     /// Only for a regular file. Of a block device the owner is the host.

@@ -139,6 +139,8 @@ package struct GuestSession {
         }
         let arrival = try beginArrival(parts)
         if let saved = charge?.saved {
+            // The disks are open and locked by now.
+            try parts.machine.requireUnchanged(saved.sharedDisks)
             try parts.machine.start(restoring: saved.state, except: saved.disks, isCopy: saved.isCopy) {
                 () throws(AerieError) in try arrival?.noteRunning()
             }

@@ -73,17 +73,26 @@ struct CopiedDiskTests: MigratedDiskSuite {
     func flash() throws {
         try FileManager.default.createDirectory(atPath: disks, withIntermediateDirectories: true)
         let flash = "\(disks)/flash"
-        var contents = Data(count: 32 << 20)
+        var contents = Data(repeating: 0xFF, count: 32 << 20)
         contents[5] = 7
         try contents.write(to: URL(filePath: flash))
-        try start("one", ["--flash", flash])
+        let program = try Toolchain.build(["runtime.S", "guest.c", "flash_kept.c"], flags: ["-DHARTS=1"])
+        let guest = try aerie.directory.file("flash-guest", Data(program))
+        let words = ["run", "--detach", "--name", "one", "--firmware", guest, "--memory", "16M", "--network", "none"]
+        let made = try aerie.run(words + ["--flash", flash])
+        try #require(made.code == 0, "\(made.error)")
+        #expect(try received("one", 1, recent: true) == ".")
         defer { removeEverywhere("one") }
         let receiver = try otherReceiver()
         let sent = try aerie.run(["migrate", "one", address])
         #expect(sent.code == 0, "\(sent.error)")
         #expect(receiver.end() == 0, "\(receiver.error)")
-        #expect(try echoes("one", "x", there) == "x")
         #expect(FileManager.default.contentsEqual(atPath: flash, andPath: "\(others)/flash"))
+        try endLoad(there)
+        contents.replaceSubrange(64..<68, with: [0x78, 0x56, 0x34, 0x12])
+        #expect(try Data(contentsOf: URL(filePath: flash)) == contents)
+        contents.replaceSubrange(68..<72, with: [0x0D, 0x60, 0x0D, 0x60])
+        #expect(try Data(contentsOf: URL(filePath: "\(others)/flash")) == contents)
     }
 
     @Test("Another file at the disk's path is not touched, and the machine goes on where it was")
@@ -199,6 +208,10 @@ struct CopiedDiskTests: MigratedDiskSuite {
         var status = stat()
         try #require(stat(free, &status) == 0)
         let state = "\(aerie.directory.path("there"))/aerie"
+        let odd = aerie.directory.path("odd")
+        try FileManager.default.createDirectory(atPath: odd, withIntermediateDirectories: true)
+        #expect(mkfifo("\(odd)/pipe", 0o600) == 0 && symlink(free, "\(odd)/link") == 0)
+        #expect(symlink("\(odd)/nothing", "\(odd)/dangling") == 0)
         let refusals = [
             "\(disks)/../disk": "which no disk may have", "disk": "which no disk may have",
             "\(disks)//new": "which no disk may have", "\(state)/new": "which no disk may have",
@@ -206,7 +219,9 @@ struct CopiedDiskTests: MigratedDiskSuite {
             "\(disks)/a\u{1B}[2J": "the path 'with control characters', which no disk may have",
             "/proc/self/fd/0": "which no disk may have", "/dev/fd/0": "which no disk may have",
             "\(disks)/none/new": "is not on the receiver's host", free: "is not locked by the sender's machine",
-            disks: "another file than its disk",
+            disks: "another file than its disk", "\(odd)/pipe": "another file than its disk",
+            "\(odd)/link": "is not locked by the sender's machine", "\(odd)/dangling": "cannot be read",
+            "\(free)/new": "cannot be looked at on the receiver's host: Not a directory",
         ]
         for (path, text) in refusals {
             let file = OutsideFile(
@@ -223,8 +238,15 @@ struct CopiedDiskTests: MigratedDiskSuite {
             let offer = MigrationOffer(machine: record, memory: 16 << 20, disks: [], outside: files)
             #expect(try answer(to: offer).contains("the description of the machine"))
         }
+        // A file that is none of its disks.
+        var offer = MigrationOffer(machine: record, memory: 16 << 20, disks: [], outside: [file, file])
+        offer.machine.configuration.disks[0].path = file.path
+        offer.outside?[1].path = "\(disks)/extra"
+        offer.outside?[1].isWritten = false
+        #expect(try answer(to: offer).contains("the description of the machine"))
         #expect(try names(there) == [])
         #expect(try FileManager.default.contentsOfDirectory(atPath: disks).sorted() == ["disk", "free"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: odd).sorted() == ["dangling", "link", "pipe"])
     }
 
     /// What a receiver says to an offer.

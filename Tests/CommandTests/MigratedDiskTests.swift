@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test("Of the disks of a machine that never started, those go that were made for it, and no others")
+    @Test("Only the disks that were made for a machine are removed when it has never started")
     func removal() throws {
         func names(_ path: String) throws -> [String] {
             try FileManager.default.contentsOfDirectory(atPath: path).sorted()
@@ -203,6 +203,71 @@ import Testing
         let refused = try aerie.run(["resume", "one"])
         #expect(refused.error.contains("it was changed while another process had it"), "\(refused.error)")
         #expect(state("one") == .paused)
+    }
+
+    @Test(
+        "A disk that was changed after the handover is used on neither side, and the sender says that its machine stands still",
+        arguments: ["raw", "qcow2"], [[], ["--post-copy", "always"]])
+    func changedBeforeStart(format: String, options: [String]) throws {
+        let disk = try makeDisk("disk", format)
+        try startLoad(disk, format)
+        defer { removeEverywhere("one") }
+        // Somebody writes to the disk when the machine was handed over, and its process is not there yet.
+        let script = "#!/bin/sh\nprintf x | dd of=\(disk) bs=1 seek=999999 conv=notrunc 2>&-\nexec \"$@\"\n"
+        let writer = try aerie.directory.program("writer", Data(script.utf8))
+        let receiver = try receiver(wrapper: try aerie.wrapper(tracingMachinesBy: [writer]))
+        let sent = try aerie.run(["migrate", "one", address] + options)
+        let found = "the disk \(disk) was changed since the machine was handed over"
+        #expect(sent.code == 65, "\(sent.code)")
+        #expect(sent.error.contains(found), "\(sent.error)")
+        #expect(sent.error.contains("it stands still here: disk image \(disk): it was changed"), "\(sent.error)")
+        #expect(sent.error.hasSuffix("; the guest cannot go on with it; boot it again\n"), "\(sent.error)")
+        #expect(receiver.end() == 65)
+        #expect(receiver.error.contains(found), "\(receiver.error)")
+        #expect(try names() == ["one"] && names(there) == [])
+        #expect(state("one") == .paused && !isLocked(disk))
+    }
+
+    @Test("A receiver makes only files that a disk refers to, and takes away only files that it has made")
+    func references() throws {
+        let base = try makeDisk("base", "raw")
+        let disk = "\(disks)/disk"
+        let made = try aerie.run(["disk", "create", "\(disk),format=qcow2", "--backing", "\(base),format=raw"])
+        try #require(made.code == 0, "\(made.error)")
+        try start("one", ["--disk", "\(disk),format=qcow2"])
+        defer { removeEverywhere("one") }
+        let work = aerie.directory.path("work")
+        try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
+        let contents = try [UInt8](Data(contentsOf: URL(filePath: disk)))
+
+        var offer = MigrationOffer(machine: try directory().find("one").record, memory: 16 << 20, disks: [])
+        let new = "\(disks)/new"
+        offer.machine.configuration.disks[0].path = new
+        func file(_ path: String, isWritten: Bool) -> OutsideFile {
+            OutsideFile(path: path, size: 1 << 20, node: 1, modified: 0, isWritten: isWritten)
+        }
+        let below = try #require(try OutsideFile(at: base, isWritten: false))
+        for extra in [[], [file("\(disks)/extra", isWritten: false)]] {
+            offer.outside = [file(new, isWritten: true), below] + extra
+            let arriving = try ArrivingFiles(offer, besides: aerie.directory.path("there"), isImageElsewhere: false)
+            #expect(arriving.places == [.copied, .here] + extra.map { _ in .copied })
+            let copies = try arriving.make(in: work)
+            defer { copies.forEach { $0.disappear() } }
+            #expect(pwrite(copies[0].contents.descriptor, contents, contents.count, 0) == contents.count)
+            if extra.isEmpty {
+                try arriving.requireBases(copies, of: offer)
+                try copies[0].appear()
+                #expect(try [UInt8](Data(contentsOf: URL(filePath: new))) == contents)
+                copies[0].disappear()
+                #expect(try FileManager.default.contentsOfDirectory(atPath: disks).sorted() == ["base", "disk"])
+                try Data([1]).write(to: URL(filePath: new))
+                copies[0].disappear()
+                #expect(unlink(new) == 0)
+            } else {
+                #expect(throws: AerieError.self) { try arriving.requireBases(copies, of: offer) }
+            }
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: disks).sorted() == ["base", "disk"])
     }
 
     /// Migrates to a receiver that takes everything and says no last word.

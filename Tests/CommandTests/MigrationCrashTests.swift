@@ -140,6 +140,12 @@ struct MigrationCrashTests: MigratedDiskSuite {
             let (here, other) = (state("one"), state("one", there))
             states = "here \(here.map(\.rawValue) ?? "none"), there \(other.map(\.rawValue) ?? "none")"
             guard here != nil || other != nil, here != .running || other == nil else { return false }
+            if disk == .shared {
+                // Who runs has the disk.
+                let isUsed = isLocked("\(disks)/disk")
+                states += isUsed ? ", the disk is locked" : ", the disk is free"
+                guard isUsed == (here == .running || other == .running) else { return false }
+            }
             return switch victim {
             // A sender that was killed after the handover has left its machine behind, which does not run.
             case .sender: other == .running || other == nil && (here == .running || here == .paused)

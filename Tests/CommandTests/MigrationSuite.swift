@@ -20,10 +20,15 @@ extension MigrationSuite {
 
     /// A receiver that waits at a socket; nil for that of `address`.
     ///
-    /// - Parameter environment: of the directory into which it receives; nil for `there`.
-    func receiver(at path: String? = nil, _ environment: [String: String]? = nil) throws -> RunningProgram {
+    /// - Parameters:
+    ///   - environment: of the directory into which it receives; nil for `there`.
+    ///   - wrapper: words in front of the program.
+    func receiver(
+        at path: String? = nil, _ environment: [String: String]? = nil, wrapper: [String] = []
+    ) throws -> RunningProgram {
         let path = path ?? socket
-        let receiver = try RunningProgram(["receive", "unix:\(path)"], on: aerie, environment: environment ?? there)
+        let receiver = try RunningProgram(
+            ["receive", "unix:\(path)"], on: aerie, wrapper: wrapper, environment: environment ?? there)
         // The socket is there before it listens (__SO_ACCEPTCON).
         let isListening = Patience.wait {
             Self.table("unix", of: receiver.identifier).split(separator: "\n")

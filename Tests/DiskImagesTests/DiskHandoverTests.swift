@@ -47,7 +47,7 @@ import Testing
         #expect(throws: DiskImageError.self) { try image.flush() }
         #expect(throws: DiskImageError.self) { try image.handOver() }
 
-        try image.takeBack(files(kind, path))
+        try image.takeBack(files(kind, path), isUnused: false)
         #expect(throws: DiskImageError.inUse(path: path, forWriting: true)) { try open(kind, path) }
         #expect(try image.bytes(at: 65536, count: 8192) == pattern(8192))
         try image.write(pattern(4096, 5), at: 0)
@@ -68,7 +68,7 @@ import Testing
         let refusal = DiskImageError.unsupported(
             path: path, found: "it was changed while another process had it",
             advice: "the guest cannot go on with it; boot it again")
-        #expect(throws: refusal) { try image.takeBack(files(kind, path)) }
+        #expect(throws: refusal) { try image.takeBack(files(kind, path), isUnused: false) }
         #expect(unlink(path) == 0 && rename(original, path) == 0)
         do {
             let other = try open(kind, path)
@@ -76,7 +76,7 @@ import Testing
             try other.flush()
             other.close()
         }
-        #expect(throws: refusal) { try image.takeBack(files(kind, path)) }
+        #expect(throws: refusal) { try image.takeBack(files(kind, path), isUnused: false) }
         #expect(throws: DiskImageError.self) { try image.write(pattern(512), at: 0) }
     }
 

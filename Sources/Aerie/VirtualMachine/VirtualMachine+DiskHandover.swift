@@ -25,16 +25,21 @@ extension VirtualMachine {
 
     /// Takes the file of a disk back.
     ///
-    /// - Parameter opened: has the disk's files open and locked.
-    /// - Throws: `usage` for a disk that was not handed over; `badInput` for a file that was changed meanwhile.
-    package func takeBackDisk(_ path: String, _ opened: OpenDisk) throws(AerieError) {
+    /// - Parameters:
+    ///   - opened: has the disk's files open and locked.
+    ///   - isUnused: whether the machine never ran at the other host.
+    /// - Throws: `usage` for a disk that was not handed over; `badInput` for a file that was changed meanwhile, and for a block device of which
+    ///   nobody knows that.
+    package func takeBackDisk(_ path: String, _ opened: OpenDisk, isUnused: Bool) throws(AerieError) {
         try whilePaused("take back disks of") { () throws(AerieError) in
             let asked = "taking back disk \(path)"
             guard handedOverDisks.contains(path) else {
                 throw AerieError(.usage, asked: asked, found: "it was not handed over")
             }
             let image = try image(of: path, asked)
-            do throws(DiskImageError) { try image.takeBack(opened.files) } catch { throw AerieError(disk: error) }
+            do throws(DiskImageError) {
+                try image.takeBack(opened.files, isUnused: isUnused)
+            } catch { throw AerieError(disk: error) }
             state.update { state in state.handedOverDisks.removeAll { $0 == path } }
             log.note(.info, "machine", cause: "diskTakenBack", "disk \(path) taken back")
         }
@@ -46,6 +51,28 @@ extension VirtualMachine {
         throw AerieError(
             .usage, asked: asked, found: "the machine has no such disk that its guest can write to",
             advice: "see docs/control-protocol.md")
+    }
+
+    /// Checks, before the start from a saved state, that nobody has changed disks that came with it.
+    ///
+    /// - Parameter stamps: the disks at their handover.
+    /// - Throws: `badInput` for a disk that was changed since.
+    package func requireUnchanged(_ stamps: [HandedOverDisk]) throws(AerieError) {
+        for known in stamps {
+            let asked = "the saved state of the machine"
+            let found: DiskStamp?
+            let image = try image(of: known.path, asked)
+            do throws(DiskImageError) { found = try image.stamp() } catch {
+                throw AerieError(disk: error)
+            }
+            guard found == known.stamp else {
+                throw AerieError(
+                    .badInput, asked: asked,
+                    found: "the disk \(known.path) was changed since the machine was handed over",
+                    advice:
+                        "its memory does not fit the disk any more; remove the machine, and make it anew with the disk")
+            }
+        }
     }
 
     /// - Throws: `unavailable` for a machine whose disks another host may use.

@@ -245,7 +245,12 @@ extension VirtualMachine {
         guard let function else { return }
         function.abandon()
         function.stop()
-        inventory.withLock { $0.remove(slot: slot) }
+        let gone = inventory.withLock { inventory in
+            defer { inventory.remove(slot: slot) }
+            return inventory.disks.first { $0.disk.slot == slot }?.disk.path
+        }
+        // A disk that is not the machine's any more need not come back.
+        state.update { state in state.handedOverDisks.removeAll { $0 == gone } }
         log.note(.info, HotplugSlots.functionName(slot), cause: "unplugged", "taken out of hot-plug slot \(slot)")
     }
 }

@@ -11,7 +11,8 @@ struct MigrateCommand: ParsableCommand {
         abstract: "Move a running machine to another host, or to another user or directory of this one.",
         discussion: """
             The guest runs on while its memory and its disk are sent, stands still for a moment, and goes on where 'aerie receive' waits. The \
-            machine is removed here then. A transfer that fails leaves it running here.
+            machine is removed here then. A transfer that fails before that moment leaves it running here. If nobody knows whether it runs there, or \
+            if it cannot have its disks back, it stands still here, and the error says so.
 
             Disks of --disk, --overlay and --flash stay where they are if both hosts see them at the same path. Where the receiver has no file at \
             the path, they are copied, and the originals stay here.

@@ -90,9 +90,11 @@ package final class DirectDiskImage: DiskImage {
     package func close() { base.close() }
     package func handOver() throws(DiskImageError) { try base.handOver(direct: direct.rawValue) }
 
-    package func takeBack(_ files: DiskFiles) throws(DiskImageError) {
+    package func stamp() throws(DiskImageError) -> DiskStamp? { try base.stamp() }
+
+    package func takeBack(_ files: DiskFiles, isUnused: Bool) throws(DiskImageError) {
         let opened = try files.top(isDirect: true)
-        try base.takeBack(files)
+        try base.takeBack(files, isUnused: isUnused)
         do throws(SystemError) { try opened.replace(direct.rawValue) } catch { throw .system(error) }
     }
 

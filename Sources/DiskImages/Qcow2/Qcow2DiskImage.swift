@@ -77,8 +77,14 @@ package final class Qcow2DiskImage: DiskImage {
         try handover.give(file.descriptor)
     }
 
-    package func takeBack(_ files: DiskFiles) throws(DiskImageError) {
-        try handover.take(try files.top(isDirect: false), path: file.path, file.descriptor.rawValue)
+    package func takeBack(_ files: DiskFiles, isUnused: Bool) throws(DiskImageError) {
+        try handover.take(
+            try files.top(isDirect: false), path: file.path, file.descriptor.rawValue, isUnused: isUnused)
+    }
+
+    package func stamp() throws(DiskImageError) -> DiskStamp? {
+        guard !isReadOnly else { return nil }
+        do throws(SystemError) { return try DiskStamp(file.descriptor) } catch { throw .system(error) }
     }
 
     // MARK: Reading

@@ -20,7 +20,8 @@ struct DiskRequest {
         let names = (try? request.parameters["files"]?.decode([String].self)) ?? []
         let opened = try Disk.openFiles(names, descriptors: files)
         guard let path = request.parameters["disk"]?.string else { throw malformed("'disk' is not a path") }
-        try machine.takeBackDisk(path, opened)
+        let isUnused = request.parameters["isUnused"] == .boolean(true)
+        try machine.takeBackDisk(path, opened, isUnused: isUnused)
     }
 
     private func malformed(_ found: String) -> AerieError {

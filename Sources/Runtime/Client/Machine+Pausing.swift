@@ -11,15 +11,15 @@ extension Machine {
     /// Lets the paused machine run again. When this returns, its status says so.
     package func resume() throws {
         let client = try ControlClient(self)
-        try takeBackDisks(client)
+        try takeBackDisks(client, isUnused: false)
         try change(.resume, to: .running, client)
     }
 
-    /// Lets a machine go on that was handed over to another host and does not run there.
+    /// Lets a machine go on that was to be handed over to another host, which has said that it never ran there.
     ///
     /// - Throws: why it stands still.
     func goOn(_ client: ControlClient) throws(AerieError) {
-        try takeBackDisks(client)
+        try takeBackDisks(client, isUnused: true)
         try client.call(.resume)
     }
 
@@ -27,14 +27,18 @@ extension Machine {
     private static let patience: UInt64 = 5_000_000_000
 
     /// Opens, locks and returns the disks that were handed over.
-    private func takeBackDisks(_ client: ControlClient) throws(AerieError) {
+    ///
+    /// - Parameter isUnused: whether the other host has said that the machine never ran there.
+    private func takeBackDisks(_ client: ControlClient, isUnused: Bool) throws(AerieError) {
         guard let away = try? client.call(.status)["handedOverDisks"]?.decode([String].self) else { return }
         for path in away {
             guard var disk = record.configuration.disks.first(where: { $0.path == path }) else { continue }
             disk.path = HostPath.absolute(path, in: record.workingDirectory)
             let opened = try open(disk, until: HostClock.monotonic() + Self.patience)
             let files = JSONValue.array(opened.descriptions.map { .string($0) })
-            try client.call(.returnDisk, ["disk": .string(path), "files": files], files: opened.descriptors)
+            try client.call(
+                .returnDisk, ["disk": .string(path), "files": files, "isUnused": .boolean(isUnused)],
+                files: opened.descriptors)
         }
     }
 

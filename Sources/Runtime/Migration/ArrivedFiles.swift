@@ -45,7 +45,7 @@ struct ArrivedFiles: Codable {
     /// Whether the machine of a directory has run, as `TransferLedger` sees it: its guest has written to the files.
     private static func hasRun(_ directory: String) -> Bool {
         let mark = (try? Machine.readFile("\(directory)/\(Machine.arrivalName)"))?.first
-        if let mark { return mark != Arrival.Mark.prepared.rawValue }
+        if let mark, mark != Arrival.Mark.prepared.rawValue { return true }
         let status = try? JSONValue(parsing: Machine.readFile("\(directory)/\(Machine.statusName)"))
         return (try? status?.decode(MachineStatus.self))?.started != nil
     }

@@ -8,6 +8,7 @@ final class ArrivingFile {
     private let asked: String
     private let entry: ArrivedFiles.Entry
     let contents: ReceivedDisk
+    var path: String { entry.path }
     private let isNamed: Bool
 
     init(_ file: OutsideFile, _ entry: ArrivedFiles.Entry, _ asked: String) throws(AerieError) {
@@ -19,11 +20,33 @@ final class ArrivingFile {
             isNamed = unnamed < 0
             let made = isNamed ? try FileDescriptor(new: entry.temporary) : FileDescriptor(owning: unnamed)
             contents = ReceivedDisk(made, modified: file.isWritten ? nil : file.modified, path: file.path)
+            try Self.tryLink(entry, isNamed: isNamed)
         } catch {
             throw AerieError(
                 .inputOutput, asked: asked, found: "its disk \(file.path) cannot be made: \(error.description)",
                 advice: "make it possible there, or keep the disk where both hosts see it")
         }
+    }
+
+    /// Fails on a file system that has no hard links: `appear` needs them, when the machine stands still.
+    private static func tryLink(_ entry: ArrivedFiles.Entry, isNamed: Bool) throws(SystemError) {
+        if isNamed {
+            _ = try checked("link") { link(entry.temporary, entry.path) }
+            unlink(entry.path)
+            return
+        }
+        // A file without a name can get one once only.
+        let directory = OutsideFile.parts(entry.path).directory
+        let other = FileDescriptor(owning: try checked("open O_TMPFILE") { aerie_state_make_unnamed(directory) })
+        let descriptor = other.rawValue
+        _ = try checked("linkat") { aerie_state_name_file(descriptor, entry.temporary) }
+        unlink(entry.temporary)
+    }
+
+    /// Takes the file away again, whether it has appeared or not. Another file at its path stays.
+    func disappear() {
+        if let made = contents.identity, (try? FileIdentity(path: entry.path)) == made { unlink(entry.path) }
+        unlink(entry.temporary)
     }
 
     /// Gives the complete file its name, which nothing may have. The temporary name stays with it until the machine has started: by it, the

@@ -1,6 +1,7 @@
 internal import Aerie
 internal import CRuntime
 internal import ControlAPI
+internal import DiskImages
 internal import Glibc
 internal import HostSystem
 
@@ -10,6 +11,8 @@ struct ArrivingFiles {
     private let files: [OutsideFile]
     /// Of each file.
     let places: [OutsideFile.Place]
+    /// The paths of the files that may be based on others.
+    private let images: [String]
 
     /// Decides where each file is. Nothing is made.
     ///
@@ -20,16 +23,8 @@ struct ArrivingFiles {
     init(_ offer: MigrationOffer, besides state: String, isImageElsewhere: Bool) throws {
         asked = "machine '\(offer.machine.name)'"
         files = offer.outside ?? []
-        let configuration = offer.machine.configuration
-        let known = Set(files.filter(\.isWritten).map(\.path))
-        let written =
-            configuration.disks.filter { $0.access == .readWrite }.map(\.path)
-            .filter { path in !Machine.ownNames.contains { path.hasSuffix("/\(offer.machine.id)/\($0)") } }
-            + configuration.flash.filter { !$0.isReadOnly }.map(\.path)
-        guard Set(files.map(\.path)).count == files.count, known == Set(written) else {
-            throw TransferError.damaged("the description of the machine's disks is not that of its files")
-        }
         let asked = asked
+        images = try Self.check(files, against: offer, asked)
         places = try files.map { file throws(AerieError) in
             if file.isOnImage == true, isImageElsewhere {
                 throw AerieError(
@@ -39,6 +34,30 @@ struct ArrivingFiles {
             }
             return try Self.place(of: file, besides: state, asked)
         }
+    }
+
+    /// Compares the files with the machine's disks. The sender may be of a version that offers no files.
+    ///
+    /// - Returns: the paths of the qcow2 images.
+    private static func check(
+        _ files: [OutsideFile], against offer: MigrationOffer, _ asked: String
+    ) throws(AerieError) -> [String] {
+        let configuration = offer.machine.configuration
+        let known = Set(files.filter(\.isWritten).map(\.path))
+        let written =
+            configuration.disks.filter { $0.access == .readWrite }.map(\.path)
+            .filter { path in !Machine.ownNames.contains { path.hasSuffix("/\(offer.machine.id)/\($0)") } }
+            + configuration.flash.filter { !$0.isReadOnly }.map(\.path)
+        let named = Set(configuration.disks.map(\.path) + configuration.flash.map(\.path))
+        let paths = Set(files.map(\.path))
+        let images = configuration.disks.filter { $0.format == .qcow2 && paths.contains($0.path) }.map(\.path)
+        // What none of them names may be what an image is based on (`requireBases`).
+        guard paths.count == files.count, known == Set(written), !images.isEmpty || paths.isSubset(of: named) else {
+            throw AerieError(
+                .unavailable, asked: asked, found: "the description of the machine's disks is not that of its files",
+                advice: "use the same version of Aerie on both sides")
+        }
+        return images
     }
 
     // MARK: Places
@@ -59,7 +78,13 @@ struct ArrivingFiles {
             try check(file, refusal)
             return .here
         }
-        guard errno == ENOENT, access(directory, F_OK) == 0 else {
+        let error = SystemError.last("lstat")
+        guard error.code == ENOENT else {
+            throw refusal(
+                "the path \(file.path) of its disk cannot be looked at on the receiver's host: \(error.reason)",
+                "give its user the right to, or keep the disk elsewhere")
+        }
+        guard access(directory, F_OK) == 0 else {
             throw refusal(
                 "the directory \(directory) of its disk \(file.path) is not on the receiver's host",
                 "make it there, or keep the disk where both hosts see it")
@@ -81,9 +106,14 @@ struct ArrivingFiles {
     private static func check(
         _ file: OutsideFile, _ refusal: (_ found: String, _ advice: String) -> AerieError
     ) throws(AerieError) {
-        let other = refusal(
-            "another file than its disk is at \(file.path) on the receiver's host",
-            "move that file away; the machine's disk is sent then")
+        let other =
+            file.isDevice
+            ? refusal(
+                "its disk \(file.path) is a block device, and the receiver's host does not have the same one there",
+                "block devices that the guest writes to are shared on one host only; use a file that both hosts see")
+            : refusal(
+                "another file than its disk is at \(file.path) on the receiver's host",
+                "move that file away; the machine's disk is sent then")
         func unreadable(_ error: SystemError) -> AerieError {
             refusal(
                 "the file \(file.path) on the receiver's host cannot be read: \(error.reason)",
@@ -95,19 +125,20 @@ struct ArrivingFiles {
             found = try OutsideFile(descriptor, at: file.path, isWritten: file.isWritten)
         } catch { throw unreadable(error) }
         guard let found, found.isDevice == file.isDevice else { throw other }
-        if !file.isWritten && !file.isDevice {
-            guard found.size == file.size, found.modified == file.modified else { throw other }
+        guard file.isWritten else {
+            guard found.size == file.size, file.isDevice || found.modified == file.modified else { throw other }
             return
         }
         // The guest runs: a qcow2 image grows.
         guard found.node == file.node, found.size >= file.size else { throw other }
-        guard aerie_state_has_lock(descriptor.rawValue, file.isWritten ? 1 : 0) == 1 else {
+        guard aerie_state_has_lock(descriptor.rawValue, 1) == 1 else {
+            guard !file.isDevice else { throw other }
             throw refusal(
                 "the file \(file.path) on the receiver's host is not locked by the sender's machine, as far as that host sees: it is "
                     + "another file, or its file system has no locks between hosts",
                 "use a file system with locks, such as NFS 4; or move another file away")
         }
-        guard !file.isWritten || access(file.path, W_OK) == 0 else {
+        guard access(file.path, W_OK) == 0 else {
             throw refusal(
                 "its disk \(file.path) cannot be written to on the receiver's host", "correct its permissions")
         }
@@ -143,5 +174,39 @@ struct ArrivingFiles {
         // Before there is anything to remove.
         try list.write(in: work)
         return try zip(copied, list.entries).map { file, entry in try ArrivingFile(file, entry, asked) }
+    }
+
+    /// Checks that each file is one of the machine's disks, or what one of them is based on. Nothing else is made here.
+    ///
+    /// - Parameter copies: the files that were sent, complete.
+    func requireBases(_ copies: [ArrivingFile], of offer: MigrationOffer) throws(AerieError) {
+        let configuration = offer.machine.configuration
+        let named = Set(configuration.disks.map(\.path) + configuration.flash.map(\.path))
+        var unknown = Set(files.map(\.path)).subtracting(named)
+        for image in images where !unknown.isEmpty {
+            do throws(DiskImageError) {
+                let bases = try DiskFiles.bases(of: image) { path in
+                    // A copy has no name yet.
+                    copies.first { $0.path == path }.map { "/proc/self/fd/\($0.contents.descriptor)" } ?? path
+                }
+                unknown.subtract(bases)
+            } catch { throw AerieError(disk: error) }
+        }
+        guard unknown.isEmpty else {
+            throw AerieError(
+                .badInput, asked: asked, found: "a file was offered that none of its disks refers to",
+                advice: "use the same version of Aerie on both sides")
+        }
+    }
+
+    /// Disks that the guest writes to and that are here.
+    var shared: [OutsideFile] { zip(files, places).filter { $0.isWritten && $1 == .here }.map(\.0) }
+
+    /// The sender's machine has closed its disks. Gives the copies their names.
+    ///
+    /// - Parameter work: the directory in which the machine is made.
+    func appear(_ copies: [ArrivingFile], in work: String) throws {
+        try SharedDisks.write(shared, in: work, asked)
+        for file in copies { try file.appear() }
     }
 }

@@ -140,10 +140,21 @@ extension Machine {
             try goOn(client)
             return error
         } catch let reason {
-            guard reason.category == .unavailable else { return error }
+            // Of one that runs, or has ended, the first error says all.
+            guard isPaused else { return error }
+            // That a disk cannot be had may be over later.
+            let isLater = reason.category == .unavailable
+            let why = isLater ? reason.found : "\(reason.asked): \(reason.found)"
             return AerieError(
-                error.category, asked: error.asked, found: "\(error.found); it stands still here: \(reason.found)",
-                advice: "if it does not run there, let it go on with 'aerie resume \(record.name)'")
+                error.category, asked: error.asked, found: "\(error.found); it stands still here: \(why)",
+                advice: isLater
+                    ? "if it does not run there, let it go on with 'aerie resume \(record.name)'" : reason.advice)
         }
+    }
+
+    /// Whether the machine's process says that it stands still. The connection of a request that has failed may have ended.
+    private var isPaused: Bool {
+        let answer = try? ControlClient(self).call(.status)
+        return answer?["state"]?.string == "paused"
     }
 }

@@ -8,6 +8,8 @@ package final class MigrationReceiver {
     private static let mostDisks = 64
     /// How long a sender has for its last word, in milliseconds.
     private static let patience: Int32 = 10_000
+    /// Seconds that a machine's processes have to end.
+    private static let longestEnd = 10
 
     private let store: StateDirectory
     private let ledger: TransferLedger
@@ -123,6 +125,11 @@ package final class MigrationReceiver {
             let offer = try offer()
             let name = name ?? offer.machine.name
             var received: ReceivedMemory?
+            var made: (files: [ArrivingFile], directory: String)?
+            defer {
+                // Somebody else may have cleared up before all of them were there.
+                if let made, access(made.directory, F_OK) != 0 { for file in made.files { file.disappear() } }
+            }
             let machine = try store.create(slowly: name) { id, work, directory in
                 var record = offer.machine
                 record.id = id
@@ -133,16 +140,19 @@ package final class MigrationReceiver {
                 let outside = try ArrivingFiles(
                     offer, besides: store.parent,
                     isImageElsewhere: record.image?.directory != offer.machine.image?.directory)
-                let isPostCopy = try accept(offer, outside.places)
                 let copied = try outside.make(in: work)
+                made = (copied, directory)
+                let isPostCopy = try accept(offer, outside.places)
                 received = try receiveFiles(offer, copied.map(\.contents), into: work, isPostCopy: isPostCopy)
+                try outside.requireBases(copied, of: offer)
                 try finish(work, record, offer.machine)
                 transfer = offer.transfer
                 try stream.send(.ready)
                 _ = try stream.receive(.commit)
-                for file in copied { try file.appear() }
+                try outside.appear(copied, in: work)
                 return record
             }
+            made = nil
             guard let received else { preconditionFailure("a machine that was received has a memory") }
             lost = try run(machine, received, start)
             return machine
@@ -171,9 +181,7 @@ package final class MigrationReceiver {
             case .prepared?, nil:
                 // Somebody else may have started it, for a sender that has asked.
                 if (error as? AerieError)?.category == .usage, machine.isRunning { break }
-                if let transfer { ledger.forget(transfer) }
-                try? store.remove(machine, isTakenBack: true)
-                throw error
+                throw remove(machine, after: error)
             }
         }
         guard received.arePagesMissing else {
@@ -185,6 +193,25 @@ package final class MigrationReceiver {
         guard channel?.next() == .complete || received.mark == .complete else { return Self.lost(name) }
         if channel?.next() == .heard { transfer = nil }
         return nil
+    }
+
+    /// Removes a machine that has not run here.
+    ///
+    /// - Returns: the error of its start, with the reason if the machine is still here.
+    private func remove(_ machine: Machine, after error: any Error) -> any Error {
+        if let transfer { ledger.forget(transfer) }
+        // The end of a process takes its time when it has gigabytes of memory.
+        _ = machine.hasEnded(within: Self.longestEnd)
+        do throws(AerieError) {
+            try store.remove(machine, isTakenBack: true)
+            return error
+        } catch let reason {
+            let first = error as? AerieError
+            return AerieError(
+                first?.category ?? .inputOutput, asked: first?.asked ?? "machine '\(machine.record.name)'",
+                found: "\(first?.found ?? "\(error)"); it cannot be removed there either: \(reason.found)",
+                advice: "remove it there with 'aerie rm --force \(machine.record.name)'")
+        }
     }
 
     private static func lost(_ name: String) -> AerieError {

@@ -18,6 +18,8 @@ final class ReceivedDisk {
 
     var descriptor: Int32 { file.rawValue }
 
+    var identity: FileIdentity? { try? file.identity() }
+
     func store(_ frame: TransferFrame, _ data: UnsafeRawBufferPointer) throws {
         if frame.kind == .data {
             return try writing { () throws(SystemError) in try file.writeAll(at: frame.offset, data) }

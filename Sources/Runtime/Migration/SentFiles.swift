@@ -110,6 +110,11 @@ struct SentFiles {
                 found: "both hosts see its flash file \(file.path), which cannot be handed over while the machine runs",
                 advice: "stop the machine, and start it there; or keep the file where only this host sees it")
         }
+        for (file, place) in zip(files, places) where place == .copied && file.isDevice {
+            throw AerieError(
+                .unavailable, asked: asked, found: "the receiver wants a copy of the block device \(file.path)",
+                advice: "have the device there, or start the machine without it")
+        }
         return try zip(files, places).filter { $1 == .copied }.map { file, _ in
             try RepeatedCopy(of: file.path, followsLinks: true)
         }

@@ -66,9 +66,10 @@ extension MachineMonitor {
     func take(_ value: JSONValue) {
         if let name = value["state"]?.string, let state = MachineStatus.State(rawValue: name) {
             status.state = state
-            if state == .running { noteStart() }
+            let isArrival = state == .running && noteStart()
             checkHealth(in: state)
             save()
+            if isArrival { keepArrival() }
             if state == .running { announce(.result(.object([:]))) }
             // Whoever has started the machine cannot refuse it any more.
             if state == .running { ArrivedFiles.keep(of: machine.directory) }
@@ -79,20 +80,33 @@ extension MachineMonitor {
                 kind: value["outcome"]?.string.flatMap { EndKind(rawValue: $0) })
             guard error == nil else { return }
             // A guest of a few instructions ends before its start is seen. It has run all the same.
-            noteStart()
+            if noteStart() {
+                save()
+                keepArrival()
+            }
             announce(.result(.object([:])))
         }
     }
 
-    private func noteStart() {
-        guard isFreshStart else { return }
+    /// - Returns: whether this was the first start of a machine that was migrated here.
+    private func noteStart() -> Bool {
+        guard isFreshStart else { return false }
         isFreshStart = false
+        let isArrival = access(machine.file(Machine.savedMoveName), F_OK) == 0
         SavedStart.discard(of: machine)
         status.started = HostClock.realtime()
         status.finished = nil
         status.exitCode = nil
         status.outcome = nil
         status.error = nil
+        return isArrival
+    }
+
+    /// The first start of a machine that was migrated here is on the storage before anybody hears of it.
+    private func keepArrival() {
+        // Whoever has sent it cannot have it back if it runs before its memory is there.
+        if let mark = machine.arrivalMark, mark != .prepared { ArrivedFiles.keep(of: machine.directory) }
+        machine.synchronizeStart()
     }
 
     private func checkHealth(in state: MachineStatus.State) {

@@ -14,6 +14,8 @@ package struct SavedStart: Sendable {
     package let code: Int32?
     /// Disks, by their numbers, whose files came with the state: the machine's own; of a migrated machine, all that it writes to.
     package let disks: Set<Int>
+    /// Disks of a migrated machine that its sender had, too, as they were at the handover. They have to be so when the machine starts.
+    package let sharedDisks: [HandedOverDisk]
     /// Whether the machine is another one than the one that was saved; a migrated machine is the same.
     package let isCopy: Bool
 
@@ -50,6 +52,7 @@ package struct SavedStart: Sendable {
         }
         let isCopy = lstat(machine.file(Machine.savedMoveName), &status) != 0
         self.isCopy = isCopy
+        sharedDisks = isCopy ? [] : try SharedDisks.read(of: machine)
         // The sender of a machine has given its disks away, or sent them.
         disks = Set(
             configuration.disks.indices.filter { index in
@@ -88,6 +91,7 @@ package struct SavedStart: Sendable {
         unlink(machine.file(Machine.savedStateName))
         unlink(machine.file(Machine.savedMoveName))
         unlink(machine.file(Machine.savedMapName))
+        unlink(machine.file(SharedDisks.name))
         SavedCodeLink.saved.discard(of: machine)
         var number = 0
         while unlink(machine.file(memoryName(number))) == 0 { number += 1 }

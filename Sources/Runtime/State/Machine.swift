@@ -20,6 +20,7 @@ package import HostSystem
 ///     boot.code, boot.code.json   code that its next boot has the use of (BootCode)
 ///     saved.move     empty: the machine was migrated here, and is no copy
 ///     saved.pages    how far the memory of a machine has come that runs before all of it is there (Arrival.Mark)
+///     saved.shared   disks of a machine that was migrated here, as its sender has left them (SharedDisks), until it has started
 ///     saved.disks    the files outside of the directory that were made for a machine that was migrated here (ArrivedFiles), until it has started
 ///     released       empty: whoever attended to the machine lets it go on; until its monitor has seen that
 ///     transfer       the transfer by which the machine has come here
@@ -157,6 +158,15 @@ package struct Machine: Sendable {
         } catch {
             throw AerieError(.inputOutput, asked: "the status of machine '\(record.name)'", found: "\(error)")
         }
+    }
+
+    /// Makes the start of a machine that was migrated here survive the host's crash: its status, and the end of its saved state. Otherwise it would
+    /// begin with that state again, beside disks that its guest has written to.
+    func synchronizeStart() {
+        for name in [Self.statusName, Self.arrivalName] {
+            try? FileDescriptor.synchronize(path: file(name), flags: O_NOFOLLOW)
+        }
+        try? FileDescriptor.synchronize(path: directory, flags: O_DIRECTORY)
     }
 
     /// What was changed since the machine's start, as an object of settings; nil for nothing.
