@@ -2,6 +2,7 @@ import DiskImages
 import Glibc
 import GuestToolchain
 import HostSystem
+import TestSupport
 import Testing
 
 @Suite("Images that are given to another process") struct DiskHandoverTests {
@@ -78,6 +79,44 @@ import Testing
         }
         #expect(throws: refusal) { try image.takeBack(files(kind, path), isUnused: false) }
         #expect(throws: DiskImageError.self) { try image.write(pattern(512), at: 0) }
+    }
+
+    /// Calls `body` with the path of a block device on a file.
+    ///
+    /// - Returns: false where this user or host can make none.
+    private static func loopDevice(on path: String, _ body: (String) throws -> Void) throws -> Bool {
+        guard let made = try? HostProgram.run("/usr/sbin/losetup", ["--find", "--show", path]), made.status == 0 else {
+            return false
+        }
+        let device = String(decoding: made.output, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? ""
+        defer { _ = try? HostProgram.run("/usr/sbin/losetup", ["--detach", device]) }
+        try body(device)
+        return true
+    }
+
+    private static let hasLoopDevices: Bool = {
+        let directory = TemporaryDirectory()
+        guard let path = try? directory.file("disk", [UInt8](repeating: 0, count: size)) else { return false }
+        return (try? loopDevice(on: path) { _ in }) == true
+    }()
+
+    @Test(
+        "A block device is taken back only if nobody has used it, as nothing shows that it was changed",
+        .enabled("needs root and loop devices") { hasLoopDevices }, arguments: [Kind.raw, .direct])
+    func blockDevice(_ kind: Kind) throws {
+        let isMade = try Self.loopDevice(on: try path(.raw)) { device in
+            let image = try open(kind, device)
+            defer { image.close() }
+            try image.write(pattern(8192), at: 65536)
+            try image.handOver()
+            let refusal = DiskImageError.unsupported(
+                path: device, found: "it is a block device, and may have been changed while another process had it",
+                advice: "the guest cannot go on with it; boot it again")
+            #expect(throws: refusal) { try image.takeBack(files(kind, device), isUnused: false) }
+            try image.takeBack(files(kind, device), isUnused: true)
+            #expect(try image.bytes(at: 65536, count: 8192) == pattern(8192))
+        }
+        #expect(isMade)
     }
 
     @Test("Images that nobody writes to are not handed over")
