@@ -23,8 +23,9 @@ final class ArrivingFile {
             try Self.tryLink(entry, isNamed: isNamed)
         } catch {
             throw AerieError(
-                .inputOutput, asked: asked, found: "its disk \(file.path) cannot be made: \(error.description)",
-                advice: "make it possible there, or keep the disk where both hosts see it")
+                .unavailable, asked: asked,
+                found: "its disk \(file.path) cannot be made on the receiver's host: \(error.description)",
+                advice: "the directory needs a file system with hard links; or keep the disk where both hosts see it")
         }
     }
 
