@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -141,7 +142,7 @@ static _Noreturn void write_maps(int process, const char *users, const char *gro
     int kept[] = {process < go ? process : go, process < go ? go : process};
     aerie_jail_close_others(kept, 2);
     char byte;
-    // The end of the pipe instead of a byte: the namespace was refused, or the process has ended.
+    // The end instead of a byte: the namespace was refused, or the process has ended.
     if (read(go, &byte, 1) != 1) _exit(0);
     int failed = aerie_jail_write_file(process, "uid_map", users) != 0 || aerie_jail_write_file(process, "gid_map", groups) != 0;
     _exit(failed ? errno : 0);
@@ -151,7 +152,7 @@ int aerie_jail_start_mapper(const char *users, const char *groups, int *go) {
     int ends[2];
     int process = aerie_jail_open_directory("/proc/self");
     if (process < 0) return -1;
-    if (pipe2(ends, O_CLOEXEC) != 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
         close(process);
         return -1;
     }
@@ -170,14 +171,13 @@ int aerie_jail_start_mapper(const char *users, const char *groups, int *go) {
     return mapper;
 }
 
-int aerie_jail_enter_user_namespace(int mapper, int go) {
+int aerie_jail_let_map(int go) { return send(go, "", 1, MSG_NOSIGNAL) == 1 ? 0 : -1; }
+
+int aerie_jail_await_mapper(int mapper) {
     int status = 0;
-    int refused = unshare(CLONE_NEWUSER) != 0 ? errno : 0;
-    if (!refused && write(go, "", 1) != 1) refused = errno;
-    close(go);
     while (waitpid(mapper, &status, 0) == -1 && errno == EINTR) {}
-    errno = refused ? refused : WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
-    return refused ? 1 : errno ? -1 : 0;
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+    return errno ? -1 : 0;
 }
 
 bool aerie_jail_counts_processes(void) {

@@ -21,12 +21,14 @@ int aerie_jail_fork(void);
 int aerie_jail_unshare(uint64_t namespaces);
 
 /// Starts a child that will write the maps of users and groups of this process's user namespace, with the caller's present privileges. Returns
-/// the child's number, and the descriptor that `aerie_jail_enter_user_namespace` needs, or -1 with errno set. The child ends with the descriptor.
+/// the child's number, or -1 with errno set. The child ends with the descriptor `go`.
 int aerie_jail_start_mapper(const char *users, const char *groups, int *go);
 
-/// Enters a user namespace, whose maps a child of `aerie_jail_start_mapper` writes. Returns 1 with errno set when the namespace is refused, and -1
-/// when it is entered but the maps are refused.
-int aerie_jail_enter_user_namespace(int mapper, int go);
+/// The process is in its user namespace: lets the child write the maps. Returns -1 with errno set on failure.
+int aerie_jail_let_map(int go);
+
+/// Waits for the child's end. Returns -1 with errno set when the maps are refused.
+int aerie_jail_await_mapper(int mapper);
 
 /// Whether process namespaces have limits of their own on the number of processes (Linux 6.14).
 bool aerie_jail_counts_processes(void);

@@ -106,13 +106,10 @@ struct JailLock {
 
     // MARK: Namespaces
 
-    /// Enters a user namespace with all users and groups that this process knows now, so that the owners of files stay what they are. Until now it
-    /// had the host's privileges.
+    /// Enters a user namespace at the lock, because until then the process had the host's privileges.
     mutating func enterUserNamespace() throws(SystemError) {
         guard !inside.hasUserNamespace, wants(.userNamespace), let mapper = inside.mapper else { return }
-        let result = aerie_jail_enter_user_namespace(mapper.process, mapper.go)
-        if result == 1 { return miss(.userNamespace, "unshare") }
-        _ = try checked("mapping the users of the user namespace") { result }
+        guard try mapper.enterNamespace() else { return miss(.userNamespace, "unshare") }
         isInUserNamespace = true
     }
 

@@ -163,8 +163,7 @@ package final class MachineMonitor {
         machine.forgetChanges()
         status.health = machine.record.healthCheck.map { _ in .starting }
         isFreshStart = true
-        // A machine that runs and has no status yet is starting.
-        if machine.hasStatus { save() }
+        save()
         defer {
             health = nil
             link = -1

@@ -142,9 +142,6 @@ package struct Machine: Sendable {
     /// Whether somebody runs the machine, or is about to.
     var hasProcess: Bool { (try? MachineLock(path: file(Self.lockName)))?.isTaken ?? false }
 
-    /// Whether anybody has written a status.
-    var hasStatus: Bool { access(file(Self.statusName), F_OK) == 0 }
-
     private var storedStatus: MachineStatus? {
         guard let bytes = try? Self.readFile(file(Self.statusName)) else { return nil }
         return try? JSONValue(parsing: bytes).decode(MachineStatus.self)
