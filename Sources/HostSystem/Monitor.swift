@@ -4,8 +4,9 @@ public import Glibc
 ///
 /// Its functions are compiled into their callers: the generic ones would cost more than what they guard.
 public final class Monitor<Value>: @unchecked Sendable {
-    // @unchecked: `value` is accessed only with `mutex` held. Mutex and condition variable have fixed addresses.
-    @usableFromInline var value: Value
+    // @unchecked: `value` is accessed only with `mutex` held, which is also why the runtime need not look for overlapping accesses. Mutex and
+    // condition variable have fixed addresses.
+    @exclusivity(unchecked) @usableFromInline var value: Value
     @usableFromInline let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     @usableFromInline let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 

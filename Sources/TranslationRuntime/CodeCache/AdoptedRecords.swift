@@ -7,7 +7,7 @@ internal import HostSystem
 /// of memory that is written costs a copy time and room.
 final class AdoptedRecords {
     /// The numbers by which the records were saved, by their places.
-    private var numbers: [UInt32] = []
+    @exclusivity(unchecked) private var numbers: [UInt32] = []
     /// By the number, the place and 1. Memory that is not used costs nothing.
     private let places: UnsafeMutablePointer<UInt32>
     private let count: Int

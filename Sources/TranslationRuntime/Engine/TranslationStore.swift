@@ -7,26 +7,28 @@ internal import Translator
 ///
 /// Code is changed only by `CodeCache.link`, `unlink` and `redirect`: processors execute it meanwhile. When a stream
 /// of code has no segment of the cache left, all pages with code in another one lose it; see `makeRoom`.
+///
+/// Accesses of what a search for code reads are not checked for overlaps while the program runs: that took a twelfth of a copy's first moments.
 final class TranslationStore {
-    var cache: CodeCache
-    var segments: CodeSegments
+    @exclusivity(unchecked) var cache: CodeCache
+    @exclusivity(unchecked) var segments: CodeSegments
     /// Makes baseline code, with the lock held.
     let builder: CodeBuilder
     /// Makes regions, on one thread: the worker's, or with the lock held where there is none.
     private let regionBuilder: CodeBuilder
     let frontEnd: any GuestFrontEnd
     /// By the guest-physical page.
-    var pages: [UInt64: PageTranslations] = [:]
+    @exclusivity(unchecked) var pages: [UInt64: PageTranslations] = [:]
     /// By the number in guest memory of a page, those whose regions go on in it, or did so.
     var continued: [Int: [TranslatedPage]] = [:]
     // Pages point into it.
     let memory: GuestMemory
     /// Pages of a saved machine that nobody has asked for yet.
-    var saved: SavedCode?
+    @exclusivity(unchecked) var saved: SavedCode?
     /// Whether there is only one processor.
     let isAlone: Bool
     /// What was looked for in there.
-    var lookups = SavedLookups()
+    @exclusivity(unchecked) var lookups = SavedLookups()
     /// Code of pages that have changed, to be saved as well; nil where it is not wanted.
     var replaced: ReplacedPages?
     /// What was adopted, and from which file.
@@ -39,11 +41,11 @@ final class TranslationStore {
     let build: [UInt8]?
 
     /// Code is about to be removed: nothing is to be found, and nothing made.
-    var isRemoving = false
+    @exclusivity(unchecked) var isRemoving = false
     /// Streams that wait for a segment.
     private var waiting: Set<CodeSegments.Stream> = []
     /// Rounds of evictions so far.
-    private(set) var round = 0
+    @exclusivity(unchecked) private(set) var round = 0
     var counts = TranslationCounts()
 
     private let trace: TranslationTrace?

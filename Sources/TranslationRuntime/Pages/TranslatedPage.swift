@@ -17,7 +17,7 @@ package final class TranslatedPage {
     /// Where the guest's code lies.
     let source: UnsafeRawPointer
     /// The generation of the translator's when source and copy were last compared.
-    private var verified: UInt64
+    @exclusivity(unchecked) private var verified: UInt64
     /// Its version in `watch` at that time.
     private var verifiedVersion: UInt32 = 0
     let watch: (pages: PageWatch, number: Int)?
@@ -55,13 +55,13 @@ package final class TranslatedPage {
     }
 
     /// The record of a page that was saved, as long as nothing of it has changed: what follows is in there, and not here.
-    var record: SavedPage? {
+    @exclusivity(unchecked) var record: SavedPage? {
         didSet { recordSamples = 0 }
     }
     private var recordSamples = 0
 
     /// By segment.
-    var parts: [Int: Part] = [:]
+    @exclusivity(unchecked) var parts: [Int: Part] = [:]
     /// The entry of each block that has code, by its first instruction's offset.
     var entries: [Int: Entry] = [:]
     /// Jumps from one batch of baseline code to blocks of another, or to ones that are not there, as positions in the code cache.
@@ -97,7 +97,7 @@ package final class TranslatedPage {
     private static let mostContinuations = 16
 
     /// The round of evictions in which a processor last asked for code of the page: all processors do after each one.
-    private(set) var lastUsed: Int
+    @exclusivity(unchecked) private(set) var lastUsed: Int
     /// The number of such rounds, older ones counting less.
     var uses = 1
     /// The translator has let the page go.
