@@ -34,9 +34,21 @@ package struct AgentClient: Sendable {
         return information
     }
 
+    /// - Parameter setsClock: gives the guest the time at which the agent takes the request: a guest that boots lets it wait.
     /// - Returns: how many programs of its own the guest has for a new identity; 0 unless the request asks for that.
     @discardableResult
-    package func configure(_ request: ConfigureRequest) throws(AgentError) -> UInt64 { try act(.configure(request)) }
+    package func configure(_ request: ConfigureRequest, setsClock: Bool = false) throws(AgentError) -> UInt64 {
+        var connection = try wait.connect(connector)
+        var request = request
+        if setsClock {
+            let now = HostClock.realtime()
+            request.time = GuestTime(seconds: UInt64(now / 1_000_000_000), nanoseconds: UInt32(now % 1_000_000_000))
+        }
+        try connection.request(.configure(request), .action)
+        guard case .done(let files, _) = try event(of: &connection) else { throw unexpected }
+        return files
+    }
+
     package func powerOff() throws(AgentError) { _ = try act(.powerOff) }
     package func reboot() throws(AgentError) { _ = try act(.reboot) }
     package func ping() throws(AgentError) { _ = try act(.ping) }

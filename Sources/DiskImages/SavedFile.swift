@@ -50,8 +50,9 @@ struct SavedFile {
         }
     }
 
+    /// A relative path stays as it is: a jailed process has no current directory to ask for.
     private var absolutePath: String {
-        guard let resolved = realpath(path, nil) else { return path }
+        guard path.hasPrefix("/"), let resolved = realpath(path, nil) else { return path }
         defer { free(resolved) }
         return String(cString: resolved)
     }

@@ -208,9 +208,12 @@ extension VirtualMachine {
                 throw AerieError(
                     .unavailable, asked: "the saved state of the machine", found: "\(name): \(found)", advice: advice)
             } catch {
+                var advice = "use the version of Aerie that has saved it"
+                if case SavedStateError.changed = error {
+                    advice = "give it the file as it was when the machine was saved"
+                }
                 throw AerieError(
-                    .badInput, asked: "the saved state of the machine", found: "\(error)",
-                    advice: "use the version of Aerie that has saved it")
+                    .badInput, asked: "the saved state of the machine", found: "\(error)", advice: advice)
             }
         }
     }

@@ -17,7 +17,10 @@ struct ProjectStart {
     /// Starts the services in their order. What runs stays when one of them fails, and the error names it.
     func run(_ services: [ComposeService]) async throws {
         // A wrong value in the last service is found before the first one starts.
-        var settings = try services.map { (service) throws(AerieError) in try ServiceSettings.settings(service) }
+        let machines = ProjectMachines(project.name, in: state)
+        var settings = try services.map { (service) throws(AerieError) in
+            try ServiceSettings.settings(service, hasPorts: machines.machine(of: service.name)?.isRunning == true)
+        }
         let networks = try ProjectNetworks(project, in: state)
         for (index, service) in services.enumerated() where settings[index].allowedEgress?.isEmpty == false {
             settings[index].allowedEgress? += networks.ranges(of: service)

@@ -19,8 +19,9 @@ enum ServiceSettings {
         return ComposeVocabulary(kinds)
     }
 
+    /// - Parameter hasPorts: whether the service's machine runs: the ports that it publishes are taken by itself.
     /// - Throws: `badInput` for a value that is wrong, with its place in the file.
-    static func settings(_ service: ComposeService) throws(AerieError) -> RunSettings {
+    static func settings(_ service: ComposeService, hasPorts: Bool) throws(AerieError) -> RunSettings {
         var result = RunSettings()
         for item in service.settings {
             guard let setting = RunSetting(rawValue: item.name) else { continue }
@@ -44,7 +45,8 @@ enum ServiceSettings {
             choosePCI(&result)
         }
         do throws(AerieError) {
-            let configuration = try result.configuration()
+            var configuration = try result.configuration()
+            if hasPorts { configuration.publishedPorts = [] }
             // What an image adds is checked when the machine is made.
             if result.image == nil { try configuration.validate() } else { try configuration.validateParts() }
         } catch {

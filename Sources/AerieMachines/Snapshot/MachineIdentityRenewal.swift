@@ -42,8 +42,6 @@ package struct MachineIdentityRenewal {
         if setsHostname { request.hostname = Self.hostname(machine.record.name) }
         if setsMachineID { request.machineID = try Self.machineID() }
         request.entropy = entropy
-        let now = HostClock.realtime()
-        request.time = GuestTime(seconds: UInt64(now / 1_000_000_000), nanoseconds: UInt32(now % 1_000_000_000))
         do throws(AgentError) {
             if let network = machine.record.network {
                 request.network = Array(network.text(machine.record.configuration.networkCards).utf8)
@@ -73,7 +71,7 @@ package struct MachineIdentityRenewal {
         if addresses.count == cards.count { complete.cardAddresses = addresses }
         complete.countsHooks = runsHooks
         do throws(AgentError) {
-            return try client.configure(complete) > 0
+            return try client.configure(complete, setsClock: true) > 0
         } catch .refused(let failure) where failure.code == .faultyMessage {
             try Self.configureEarlier(client, complete)
             guard runsHooks else { return false }
@@ -87,10 +85,10 @@ package struct MachineIdentityRenewal {
         var known = request
         known.countsHooks = false
         do throws(AgentError) {
-            try client.configure(known)
+            try client.configure(known, setsClock: true)
         } catch .refused(let failure) where failure.code == .faultyMessage && !known.cardAddresses.isEmpty {
             known.cardAddresses = []
-            try client.configure(known)
+            try client.configure(known, setsClock: true)
         }
     }
 

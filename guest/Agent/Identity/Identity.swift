@@ -67,6 +67,8 @@ enum Identity {
         try checked(
             name.withUnsafeBytes { system(SystemCall.sethostname, Int(bitPattern: $0.baseAddress), name.count) })
         try FileAccess.replace("/etc/hostname", with: name + [10])
+        // The rest of a boot leaves it as it is (`/usr/lib/aerie/setup`).
+        try? FileAccess.create("/run/aerie/named", with: [], mode: 0o644)
         // That the name resolves without a network is a convenience.
         try? nameHost(name, insteadOf: old)
     }

@@ -25,6 +25,8 @@ extension GuestScripts {
             esac
         done
         set +f
+        # A copy of a machine that was booting has got its own name already.
+        [ -e /run/aerie/named ] && read -r hostname </etc/hostname
         echo "$hostname" >/proc/sys/kernel/hostname
         known= newline=
         while read -r address names || { [ -n "$address" ] && newline='\n'; }; do
