@@ -75,6 +75,28 @@ import Testing
         return table("tcp", of: program).contains("\(end) 00000000:0000 0A")
     }
 
+    @Test("A transfer that a signal interrupts ends at once, and the machine goes on where it was")
+    func interruption() throws {
+        try start("one")
+        defer { removeEverywhere("one") }
+        let receiver = try receiver()
+        let sender = try RunningProgram(["migrate", "one", address, "--bandwidth", "64K"], on: aerie)
+        // It takes nothing more: what is sent from now on would wait for a minute.
+        let machines = aerie.directory.path("there/aerie/machines")
+        let hasBegun = Patience.wait {
+            (try? FileManager.default.contentsOfDirectory(atPath: machines))?.contains { $0.hasPrefix(".new-") } == true
+        }
+        receiver.send(SIGSTOP)
+        #expect(hasBegun && receiver.waitUntilStopped())
+        sender.send(SIGINT)
+        #expect(sender.end() == -SIGINT)
+        #expect(sender.error == "aerie: migrating machine 'one': interrupted; the machine goes on here\n")
+        #expect(try echoes("one", "x") == "x")
+        receiver.send(SIGCONT)
+        #expect(receiver.end() == 74)
+        #expect(try names(there) == [])
+    }
+
     @Test("What the receiver refuses is said at both ends, and the machine goes on where it was")
     func refusals() throws {
         try start("one")
@@ -86,7 +108,7 @@ import Testing
         let receiver = try receiver()
         let refused = try aerie.run(["migrate", "one", address])
         let line =
-            "aerie: a machine named 'one': there is one already; choose another name, or remove it with 'aerie rm one'\n"
+            "aerie: a machine named 'one': the receiver has one already; give the machine another name there, with 'aerie receive --name NEW'\n"
         #expect(refused.code == 64 && refused.error == line)
         #expect(receiver.end() == 64)
         #expect(receiver.error == line)

@@ -197,6 +197,21 @@ struct NetworkTests {
         #expect(result.output.contains("1500"))
     }
 
+    @Test("'up' leaves a service alone that runs and publishes a port")
+    func servicePort() throws {
+        let port = try LoopbackPort.free(SOCK_STREAM)
+        let aerie = try AerieProcess()
+        let text = "name: ports\nservices:\n  web: {image: debian, command: sleep infinity, ports: ['\(port):80']}\n"
+        _ = try aerie.directory.file("aerie.yaml", Data(text.utf8))
+        func run(_ words: String...) throws -> AerieResult {
+            try aerie.run(words, environment: DebianImage.environment)
+        }
+        defer { _ = try? run("down", "--time", "0") }
+        #expect(try run("up").output == "ports-web created\n")
+        let second = try run("up")
+        #expect(second.output == "ports-web unchanged\n", "\(second.error)")
+    }
+
     @Test("Without passt a guest starts without a network, and one line says so")
     func withoutPasst() throws {
         var environment = DebianImage.environment

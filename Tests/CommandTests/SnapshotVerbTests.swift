@@ -165,6 +165,19 @@ import Testing
             try FileManager.default.contentsOfDirectory(atPath: try store.path).filter { $0.hasPrefix(".new-") } == [])
     }
 
+    @Test("A machine with a disk of a relative path is saved and copied, in its jail")
+    func relativePath() throws {
+        _ = try aerie.directory.file("disk.img", [UInt8](repeating: 7, count: 1 << 20))
+        try start("one", ["--disk", "disk.img,readonly"])
+        defer { remove("one", "two", "copy-1") }
+        #expect(try run("snapshot", "create", "one", "saved").output == "saved\n")
+        let restored = try run("restore", "saved", "--name", "two")
+        #expect(restored.output == "two\n", "\(restored.error)")
+        let fork = try run("fork", "one", "--name", "copy")
+        #expect(fork.output == "copy-1\n", "\(fork.error)")
+        for name in ["one", "two", "copy-1"] { #expect(try echoes(name, "x") == "x") }
+    }
+
     @Test("A paused machine stays paused, and one that does not run has a snapshot of its disks")
     func otherStates() throws {
         try start("one")

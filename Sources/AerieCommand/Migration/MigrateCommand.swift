@@ -57,10 +57,18 @@ struct MigrateCommand: ParsableCommand {
         let connection = try MigrationConnection.open(address)
         let peer = MigrationQuestions.Peer(
             connect: { try MigrationConnection.open(address).parts }, disconnect: { connection.abort() })
-        let report = try MigrationSender(
-            machine, input: connection.input, output: connection.output, options,
-            peer: address == .standard ? nil : peer
-        ) { StandardError.write("aerie: \($0)\n") }.send()
+        let interruption = Interruption { connection.cut() }
+        if address != .standard { try Self.starting(interruption) }
+        let report: MigrationSender.Report
+        do {
+            report = try MigrationSender(
+                machine, input: connection.input, output: connection.output, options,
+                peer: address == .standard ? nil : peer, willHandOver: { interruption.finish(nil) }
+            ) { StandardError.write("aerie: \($0)\n") }.send()
+        } catch {
+            interruption.finish("migrating machine '\(machine.record.name)': interrupted; the machine goes on here")
+            throw error
+        }
         // It runs there. What is left here is of no use to anybody.
         try MachineEnding.kill(machine)
         if !machine.isGone { try userMachines().remove(machine) }
@@ -70,6 +78,11 @@ struct MigrateCommand: ParsableCommand {
                 "aerie: disk \(disk) was copied there, and stays here; remove it when it is of no more use\n")
         }
         if format.format == .json { try format.printJSON(report) } else { print(report.name) }
+    }
+
+    /// Until the handover, a signal that ends this program ends the transfer at once: the machine would send all of it otherwise.
+    private static func starting(_ interruption: Interruption) throws(AerieError) {
+        do throws(SystemError) { try interruption.start() } catch { throw AerieError(opening: "signals", error) }
     }
 
     private func postCopyOption() throws(AerieError) -> TransferOptions.PostCopy {

@@ -6,7 +6,8 @@ internal import HostSockets
 internal import HostSystem
 
 /// A connection between the sender and the receiver of a machine: blocking descriptors.
-final class MigrationConnection {
+final class MigrationConnection: @unchecked Sendable {
+    // @unchecked: other threads only cut the connection, which needs nothing that changes.
     let input: Int32
     let output: Int32
     /// The program that carries the connection.
@@ -127,6 +128,12 @@ final class MigrationConnection {
         Glibc.close(output)
         if input != output { Glibc.close(input) }
         carrier?.waitUntilExit()
+    }
+
+    /// Lets both ends know that the connection is of no use any more, also a machine's process that sends. Any thread.
+    func cut() {
+        shutdown(output, Int32(SHUT_RDWR))
+        carrier?.terminate()
     }
 
     /// Closes a connection that is of no use any more, also where the network says nothing.

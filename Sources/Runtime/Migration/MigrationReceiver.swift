@@ -130,6 +130,11 @@ package final class MigrationReceiver {
                 // Somebody else may have cleared up before all of them were there.
                 if let made, access(made.directory, F_OK) != 0 { for file in made.files { file.disappear() } }
             }
+            guard !store.isTaken(name) else {
+                throw AerieError(
+                    .usage, asked: "a machine named '\(name)'", found: "the receiver has one already",
+                    advice: "give the machine another name there, with 'aerie receive --name NEW'")
+            }
             let machine = try store.create(slowly: name) { id, work, directory in
                 var record = offer.machine
                 record.id = id

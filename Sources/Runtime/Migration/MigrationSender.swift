@@ -29,6 +29,7 @@ package struct MigrationSender {
     private let options: TransferOptions
     private let warn: (AerieError) -> Void
     private let peer: MigrationQuestions.Peer?
+    private let willHandOver: () -> Void
     private let transfer: String
     private let stream: TransferStream
     private let input: Int32
@@ -39,15 +40,18 @@ package struct MigrationSender {
     /// - Parameters:
     ///   - input, output: blocking descriptors of the connection, which outlive the sender.
     ///   - peer: how the receiver is asked over new connections; nil where nobody can.
+    ///   - willHandOver: called when the connection must not be cut any more.
     ///   - warn: called with what is done in another way than it was asked for.
     package init(
         _ machine: Machine, input: Int32, output: Int32, _ options: TransferOptions,
-        peer: MigrationQuestions.Peer? = nil, warn: @escaping (AerieError) -> Void = { _ in }
+        peer: MigrationQuestions.Peer? = nil, willHandOver: @escaping () -> Void = {},
+        warn: @escaping (AerieError) -> Void = { _ in }
     ) throws(AerieError) {
         self.machine = machine
         self.options = options
         self.warn = warn
         self.peer = peer
+        self.willHandOver = willHandOver
         transfer = try TransferLedger.newName()
         self.input = input
         self.output = output
@@ -85,6 +89,7 @@ package struct MigrationSender {
             // The receiver may have said why before it ended the connection.
             throw refusal() ?? failure((error as? AerieError)?.found ?? "\(error)")
         }
+        willHandOver()
         try hold(client, outside.shared(places))
         let result = try state.arePagesMissing ? handover.withPages() : handover.whole()
         return Report(

@@ -139,7 +139,7 @@ package struct StateDirectory: Sendable {
             try records.locked { () throws -> Machine in
                 records.removeLeftovers(except: work)
                 if let name { try requireFree(name) }
-                let free = try name ?? MachineNames.newName { machine(named: $0) != nil }
+                let free = try name ?? MachineNames.newName { isTaken($0) }
                 let record = try prepare(id, free, work, records.entry(id))
                 return try publish(record, work, isDurable)
             }
@@ -166,9 +166,11 @@ package struct StateDirectory: Sendable {
         }
     }
 
+    package func isTaken(_ name: String) -> Bool { machine(named: name) != nil }
+
     /// - Throws: `usage` when a machine has the name.
     private func requireFree(_ name: String) throws(AerieError) {
-        guard machine(named: name) != nil else { return }
+        guard isTaken(name) else { return }
         throw AerieError(
             .usage, asked: "a machine named '\(name)'", found: "there is one already",
             advice: "choose another name, or remove it with 'aerie rm \(name)'")
