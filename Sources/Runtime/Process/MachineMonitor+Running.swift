@@ -66,10 +66,10 @@ extension MachineMonitor {
     func take(_ value: JSONValue) {
         if let name = value["state"]?.string, let state = MachineStatus.State(rawValue: name) {
             status.state = state
-            let isArrival = state == .running && noteStart()
+            let mustLast = state == .running && noteStart()
             checkHealth(in: state)
             save()
-            if isArrival { keepArrival() }
+            if mustLast { keepArrival() }
             if state == .running { announce(.result(.object([:]))) }
             // Whoever has started the machine cannot refuse it any more.
             if state == .running { ArrivedFiles.keep(of: machine.directory) }
@@ -88,21 +88,22 @@ extension MachineMonitor {
         }
     }
 
-    /// - Returns: whether this was the first start of a machine that was migrated here.
+    /// - Returns: whether this was the first start of a machine that was migrated here with disks outside of its directory. Whoever boots it again after
+    ///   a crash of the host must not have its memory of the handover beside disks of today. Others do without the waits for the storage.
     private func noteStart() -> Bool {
         guard isFreshStart else { return false }
         isFreshStart = false
-        let isArrival = access(machine.file(Machine.savedMoveName), F_OK) == 0
+        let mustLast = [SharedDisks.name, ArrivedFiles.name].contains { access(machine.file($0), F_OK) == 0 }
         SavedStart.discard(of: machine)
         status.started = HostClock.realtime()
         status.finished = nil
         status.exitCode = nil
         status.outcome = nil
         status.error = nil
-        return isArrival
+        return mustLast
     }
 
-    /// The first start of a machine that was migrated here is on the storage before anybody hears of it.
+    /// The first start is on the storage before anybody hears of it.
     private func keepArrival() {
         // Whoever has sent it cannot have it back if it runs before its memory is there.
         if let mark = machine.arrivalMark, mark != .prepared { ArrivedFiles.keep(of: machine.directory) }
