@@ -38,9 +38,9 @@ final class SnapshotUser {
         try here.run(words)
         let whole = (ContinuousClock.now - start).seconds
         guard let status = try here.inspect(machine)["status"] as? [String: Any],
-            let started = status["started"] as? Double
+            let started = status["started"] as? UInt64
         else { throw BenchmarkError("`aerie inspect` does not say when the guest of \(machine) has started") }
-        return (started / 1e9 - begin.timeIntervalSince1970, whole)
+        return (Double(started) / 1e9 - begin.timeIntervalSince1970, whole)
     }
 
     func run(_ words: String...) throws { try here.run(words) }
