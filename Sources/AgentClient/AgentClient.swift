@@ -38,15 +38,14 @@ package struct AgentClient: Sendable {
     /// - Returns: how many programs of its own the guest has for a new identity; 0 unless the request asks for that.
     @discardableResult
     package func configure(_ request: ConfigureRequest, setsClock: Bool = false) throws(AgentError) -> UInt64 {
-        var connection = try wait.connect(connector)
-        var request = request
-        if setsClock {
-            let now = HostClock.realtime()
-            request.time = GuestTime(seconds: UInt64(now / 1_000_000_000), nanoseconds: UInt32(now % 1_000_000_000))
-        }
-        try connection.request(.configure(request), .action)
-        guard case .done(let files, _) = try event(of: &connection) else { throw unexpected }
-        return files
+        try act(.configure(setsClock ? Self.withPresentTime(request) : request))
+    }
+
+    private static func withPresentTime(_ request: ConfigureRequest) -> ConfigureRequest {
+        var timed = request
+        let now = HostClock.realtime()
+        timed.time = GuestTime(seconds: UInt64(now / 1_000_000_000), nanoseconds: UInt32(now % 1_000_000_000))
+        return timed
     }
 
     package func powerOff() throws(AgentError) { _ = try act(.powerOff) }
@@ -83,16 +82,17 @@ package struct AgentClient: Sendable {
     }
 
     /// - Returns: the number of files in the answer.
-    private func act(_ request: AgentRequest) throws(AgentError) -> UInt64 {
-        guard case .done(let files, _) = try answer(request, .action) else { throw unexpected }
+    private func act(_ request: @autoclosure () -> AgentRequest) throws(AgentError) -> UInt64 {
+        guard case .done(let files, _) = try answer(request(), .action) else { throw unexpected }
         return files
     }
 
+    /// - Parameter request: formed when the agent is there.
     private func answer(
-        _ request: AgentRequest, _ exchange: AgentSession.Exchange
+        _ request: @autoclosure () -> AgentRequest, _ exchange: AgentSession.Exchange
     ) throws(AgentError) -> AgentSession.Event {
         var connection = try wait.connect(connector)
-        try connection.request(request, exchange)
+        try connection.request(request(), exchange)
         return try event(of: &connection)
     }
 

@@ -87,8 +87,6 @@ int aerie_jail_identity(int descriptor, uint64_t identity[2]) {
 
 int aerie_jail_open_directory(const char *path) { return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC); }
 
-int aerie_jail_replace(int descriptor, int number) { return dup3(descriptor, number, O_CLOEXEC); }
-
 int aerie_jail_seal(int descriptor) {
     return fcntl(descriptor, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
 }

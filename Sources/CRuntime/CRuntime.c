@@ -29,13 +29,6 @@ int aerie_state_is_locked(int descriptor) {
     return lock.l_type != F_UNLCK;
 }
 
-int aerie_state_has_lock(int descriptor, int exclusive) {
-    // The lock that would be refused: for reading by a lock for writing only.
-    struct flock lock = {.l_type = exclusive ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(descriptor, F_OFD_GETLK, &lock) != 0) return -1;
-    return lock.l_type != F_UNLCK;
-}
-
 int aerie_state_make_unnamed(const char *directory) {
     return open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }

@@ -29,6 +29,12 @@ package func allocateMemory(_ start: UnsafeMutableRawPointer, count: Int) -> Boo
     return madvise(pages.baseAddress, pages.count, 23) == 0
 }
 
+/// The same for `count` values of memory of `zeroedMemory`.
+@discardableResult
+package func allocateMemory<Value: BitwiseCopyable>(_ start: UnsafeMutablePointer<Value>, _ count: Int) -> Bool {
+    allocateMemory(UnsafeMutableRawPointer(start), count: count * MemoryLayout<Value>.stride)
+}
+
 /// Zeroes private memory, and gives its whole pages back to the host, which provides new ones when they are used.
 package func clearMemory(_ start: UnsafeMutableRawPointer, count: Int) {
     guard let pages = wholePages(of: UnsafeMutableRawBufferPointer(start: start, count: count)),

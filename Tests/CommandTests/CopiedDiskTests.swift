@@ -3,7 +3,6 @@ import ControlAPI
 import CSockets
 import Foundation
 import GuestToolchain
-import HostSystem
 import Runtime
 import TestSupport
 import Testing
@@ -160,15 +159,10 @@ struct CopiedDiskTests: MigratedDiskSuite {
         defer { removeEverywhere("one") }
         let target = aerie.directory.path("target")
         let receiver = try otherReceiver(at: target)
-        let identifier = receiver.identifier
-        let isKilled = Monitor(false)
+        let death = SingleKill(of: receiver.identifier)
         let relay = try FrameRelay(at: socket, to: target) { side, frame in
             guard side == .sender, frame.file == TransferredFile.memory else { return .pass }
-            let isFirst = isKilled.update { isKilled in
-                defer { isKilled = true }
-                return !isKilled
-            }
-            if isFirst { kill(identifier, SIGKILL) }
+            death.kill()
             return .cut
         }
         defer { relay.end() }

@@ -84,16 +84,10 @@ import Testing
         try start("one")
         defer { removeEverywhere("one") }
         let receiver = try receiver(at: target)
-        let identifier = receiver.identifier
-        let isKilled = Monitor(false)
+        let death = SingleKill(of: receiver.identifier)
         let relay = try FrameRelay(at: socket, to: target) { side, frame in
             guard side == .receiver, frame.kind == .outcome else { return .pass }
-            // Once: later, the number may be another process's.
-            let isFirst = isKilled.update { isKilled in
-                defer { isKilled = true }
-                return !isKilled
-            }
-            if isFirst { kill(identifier, SIGKILL) }
+            death.kill()
             return .cut
         }
         defer { relay.end() }

@@ -2,6 +2,7 @@ import CSockets
 import ControlAPI
 import Foundation
 import GuestToolchain
+import HostSystem
 import Runtime
 import TestSupport
 import Testing
@@ -51,5 +52,21 @@ extension MigrationSuite {
 
     func state(_ name: String, _ environment: [String: String] = [:]) -> MachineStatus.State? {
         try? directory(environment).find(name).status.state
+    }
+}
+
+/// Kills a process once, however often it is asked to: later, the number may be another process's.
+final class SingleKill: Sendable {
+    private let process: Int32
+    private let isDone = Monitor(false)
+
+    init(of process: Int32) { self.process = process }
+
+    func kill() {
+        let isFirst = isDone.update { isDone in
+            defer { isDone = true }
+            return !isDone
+        }
+        if isFirst { Foundation.kill(process, SIGKILL) }
     }
 }

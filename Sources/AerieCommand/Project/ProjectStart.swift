@@ -19,7 +19,7 @@ struct ProjectStart {
         // A wrong value in the last service is found before the first one starts.
         let machines = ProjectMachines(project.name, in: state)
         var settings = try services.map { (service) throws(AerieError) in
-            try ServiceSettings.settings(service, hasPorts: machines.machine(of: service.name)?.isRunning == true)
+            try ServiceSettings.settings(service, isRunning: machines.machine(of: service.name)?.isRunning == true)
         }
         let networks = try ProjectNetworks(project, in: state)
         for (index, service) in services.enumerated() where settings[index].allowedEgress?.isEmpty == false {

@@ -19,9 +19,9 @@ enum ServiceSettings {
         return ComposeVocabulary(kinds)
     }
 
-    /// - Parameter hasPorts: whether the service's machine runs: the ports that it publishes are taken by itself.
+    /// - Parameter isRunning: whether the service's machine runs: the ports that it publishes are taken by itself.
     /// - Throws: `badInput` for a value that is wrong, with its place in the file.
-    static func settings(_ service: ComposeService, hasPorts: Bool) throws(AerieError) -> RunSettings {
+    static func settings(_ service: ComposeService, isRunning: Bool) throws(AerieError) -> RunSettings {
         var result = RunSettings()
         for item in service.settings {
             guard let setting = RunSetting(rawValue: item.name) else { continue }
@@ -46,7 +46,7 @@ enum ServiceSettings {
         }
         do throws(AerieError) {
             var configuration = try result.configuration()
-            if hasPorts { configuration.publishedPorts = [] }
+            if isRunning { configuration.publishedPorts = [] }
             // What an image adds is checked when the machine is made.
             if result.image == nil { try configuration.validate() } else { try configuration.validateParts() }
         } catch {

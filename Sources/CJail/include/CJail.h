@@ -103,9 +103,6 @@ int aerie_jail_identity(int descriptor, uint64_t identity[2]);
 /// A descriptor of a directory for lookups only (O_PATH).
 int aerie_jail_open_directory(const char *path);
 
-/// Makes `number` refer to the open file of `descriptor` (dup3, close-on-exec).
-int aerie_jail_replace(int descriptor, int number);
-
 /// The size of a memory file never changes again.
 int aerie_jail_seal(int descriptor);
 

@@ -3,12 +3,9 @@
 
 #include <stdint.h>
 
-/// Whether another open file description holds a lock of aerie_state_lock on the file: 1 or 0; -1 with errno set on failure.
-int aerie_state_is_locked(int descriptor);
-
-/// Whether another open file description holds any lock on the file, or with `exclusive` a lock for writing: 1 or 0; -1 with errno set on
+/// Whether another open file description holds a lock for writing on the file, such as one of aerie_state_lock: 1 or 0; -1 with errno set on
 /// failure.
-int aerie_state_has_lock(int descriptor, int exclusive);
+int aerie_state_is_locked(int descriptor);
 
 /// Opens a new file without a name in a directory (O_TMPFILE), close-on-exec; -1 with errno set where the file system has none.
 int aerie_state_make_unnamed(const char *directory);

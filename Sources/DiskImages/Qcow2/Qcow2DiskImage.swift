@@ -73,6 +73,7 @@ package final class Qcow2DiskImage: DiskImage {
 
     package func handOver() throws(DiskImageError) {
         try checkWritable()
+        // Twice, as at the close.
         for _ in 0..<2 { try writeTables() }
         try handover.give(file.descriptor)
     }

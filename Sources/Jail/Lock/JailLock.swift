@@ -99,9 +99,7 @@ struct JailLock {
 
     private func reopen(_ path: String, as numbers: [Int32]) throws(SystemError) {
         let directory = FileDescriptor(owning: try checked("open \(path)") { aerie_jail_open_directory(path) })
-        for number in numbers {
-            _ = try checked("dup3") { aerie_jail_replace(directory.rawValue, number) }
-        }
+        for number in numbers { try directory.replace(number) }
     }
 
     // MARK: Namespaces

@@ -65,8 +65,8 @@ struct BlockCache: ~Copyable {
     /// Has memory for the first blocks: the guest goes on at once, and most of its code runs a few times.
     func allocateMemory() {
         HostSystem.allocateMemory(arena, count: min(capacity, Self.firstMemory))
-        HostSystem.allocateMemory(index, count: Self.indexSize * MemoryLayout<UInt32>.stride)
-        HostSystem.allocateMemory(runs, count: Self.indexSize)
+        HostSystem.allocateMemory(index, Self.indexSize)
+        HostSystem.allocateMemory(runs, Self.indexSize)
     }
 
     private static let firstMemory = 1 << 19

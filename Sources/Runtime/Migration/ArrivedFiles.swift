@@ -10,6 +10,12 @@ struct ArrivedFiles: Codable {
         let path: String
         /// A name of its own in the same directory, which nothing else has.
         let temporary: String
+
+        /// Removes the file that was made, under both names. Another file at its path stays.
+        func remove(_ made: FileIdentity) {
+            if (try? FileIdentity(path: path)) == made { unlink(path) }
+            unlink(temporary)
+        }
     }
 
     static let name = "saved.disks"
@@ -57,9 +63,7 @@ struct ArrivedFiles: Codable {
         guard let list = read(directory) else { return }
         guard isTakenBack || !hasRun(directory) else { return keep(of: directory) }
         for entry in list.entries {
-            guard let made = try? FileIdentity(path: entry.temporary) else { continue }
-            if (try? FileIdentity(path: entry.path)) == made { unlink(entry.path) }
-            unlink(entry.temporary)
+            if let made = try? FileIdentity(path: entry.temporary) { entry.remove(made) }
         }
     }
 }

@@ -44,10 +44,9 @@ final class ArrivingFile {
         unlink(entry.temporary)
     }
 
-    /// Takes the file away again, whether it has appeared or not. Another file at its path stays.
+    /// Takes the file away again, whether it has appeared or not.
     func disappear() {
-        if let made = contents.identity, (try? FileIdentity(path: entry.path)) == made { unlink(entry.path) }
-        unlink(entry.temporary)
+        if let made = contents.identity { entry.remove(made) }
     }
 
     /// Gives the complete file its name, which nothing may have. The temporary name stays with it until the machine has started: by it, the

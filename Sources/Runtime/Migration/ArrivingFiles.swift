@@ -131,7 +131,7 @@ struct ArrivingFiles {
         }
         // The guest runs: a qcow2 image grows.
         guard found.node == file.node, found.size >= file.size else { throw other }
-        guard aerie_state_has_lock(descriptor.rawValue, 1) == 1 else {
+        guard aerie_state_is_locked(descriptor.rawValue) == 1 else {
             guard !file.isDevice else { throw other }
             throw refusal(
                 "the file \(file.path) on the receiver's host is not locked by the sender's machine, as far as that host sees: it is "
@@ -154,11 +154,7 @@ struct ArrivingFiles {
 
     /// Whether a directory is another one, or in it.
     private static func isInside(_ directory: String, _ other: String) -> Bool {
-        func real(_ path: String) -> String {
-            guard let resolved = realpath(path, nil) else { return path }
-            defer { free(resolved) }
-            return String(cString: resolved)
-        }
+        func real(_ path: String) -> String { HostPath.resolved(path) ?? path }
         return "\(real(directory))/".hasPrefix("\(real(other))/")
     }
 

@@ -58,8 +58,7 @@ package struct OutsideFile: Codable, Equatable, Sendable {
         guard kind != .other else { return nil }
         self.init(
             path: path, size: try file.size(), node: UInt64(status.st_ino),
-            modified: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),
-            isWritten: isWritten, isDevice: kind == .blockDevice)
+            modified: try file.modificationTime(), isWritten: isWritten, isDevice: kind == .blockDevice)
     }
 
     // MARK: Paths
@@ -89,9 +88,7 @@ package struct OutsideFile: Codable, Equatable, Sendable {
     static func plain(_ path: String) -> String {
         guard !isPlain(path) else { return path }
         let (directory, name) = parts(path)
-        guard name != ".", name != "..", let resolved = realpath(directory, nil) else { return path }
-        defer { free(resolved) }
-        let parent = String(cString: resolved)
+        guard name != ".", name != "..", let parent = HostPath.resolved(directory) else { return path }
         return parent == "/" ? "/\(name)" : "\(parent)/\(name)"
     }
 }

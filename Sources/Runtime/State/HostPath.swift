@@ -18,10 +18,14 @@ package enum HostPath {
 
     /// Whether two paths lead to one file that is there.
     static func isSame(_ first: String, _ second: String) -> Bool {
-        guard let one = realpath(first, nil) else { return false }
-        defer { free(one) }
-        guard let other = realpath(second, nil) else { return false }
-        defer { free(other) }
-        return strcmp(one, other) == 0
+        guard let one = resolved(first) else { return false }
+        return one == resolved(second)
+    }
+
+    /// The path without symbolic links (realpath(3)); nil where it leads nowhere.
+    static func resolved(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 }

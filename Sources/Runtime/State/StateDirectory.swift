@@ -139,8 +139,8 @@ package struct StateDirectory: Sendable {
             try records.locked { () throws -> Machine in
                 records.removeLeftovers(except: work)
                 if let name { try requireFree(name) }
-                let free = try name ?? MachineNames.newName { isTaken($0) }
-                let record = try prepare(id, free, work, records.entry(id))
+                let chosen = try name ?? MachineNames.newName { isTaken($0) }
+                let record = try prepare(id, chosen, work, records.entry(id))
                 return try publish(record, work, isDurable)
             }
         }

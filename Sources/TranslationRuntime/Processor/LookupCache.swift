@@ -72,8 +72,8 @@ package struct LookupCache: ~Copyable {
 
     /// Has memory for all entries.
     package func allocateMemory() {
-        HostSystem.allocateMemory(entries, count: Self.size * MemoryLayout<Entry>.stride)
-        HostSystem.allocateMemory(origins, count: Self.size * MemoryLayout<Origin>.stride)
+        HostSystem.allocateMemory(entries, Self.size)
+        HostSystem.allocateMemory(origins, Self.size)
     }
 
     /// Forgets everything, and gives the memory back.
