@@ -15,12 +15,12 @@ extension Machine {
         try change(.resume, to: .running, client)
     }
 
-    /// Lets a machine go on that was to be handed over to another host, which has said that it never ran there.
+    /// Lets a machine go on that was to be handed over to another host, which has said that it never ran there. When this returns, its status says so.
     ///
     /// - Throws: why it stands still.
     func goOn(_ client: ControlClient) throws(AerieError) {
         try takeBackDisks(client, isUnused: true)
-        try client.call(.resume)
+        try change(.resume, to: .running, client)
     }
 
     /// How long somebody who ends may have the lock of a disk, in nanoseconds.
@@ -59,7 +59,7 @@ extension Machine {
     /// The monitor writes the status a moment after the machine's process has answered, on a busy host some seconds later.
     private func change(
         _ method: ControlRequest.Method, to state: MachineStatus.State, _ client: ControlClient
-    ) throws {
+    ) throws(AerieError) {
         try client.call(method)
         let deadline = HostClock.monotonic() + 10_000_000_000
         while status.state != state, isRunning, HostClock.monotonic() < deadline { usleep(2000) }
